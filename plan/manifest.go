@@ -1,0 +1,105 @@
+package plan
+
+import "time"
+
+// Stat summarises the numbers that a job observed under one name.
+type Stat struct {
+	Count    int64
+	Sum      float64
+	Min, Max float64
+}
+
+// Add counts one observation.
+func (s *Stat) Add(v float64) { s.Merge(Stat{Count: 1, Sum: v, Min: v, Max: v}) }
+
+// Merge counts all that o has counted.
+func (s *Stat) Merge(o Stat) {
+	switch {
+	case o.Count == 0:
+	case s.Count == 0:
+		*s = o
+	default:
+		*s = Stat{s.Count + o.Count, s.Sum + o.Sum, min(s.Min, o.Min), max(s.Max, o.Max)}
+	}
+}
+
+// Extent says where one partition's pairs are in a run: Rows rows from row
+// FirstRow of the batch at Offset on, in the batches within Length bytes.
+type Extent struct {
+	Offset   int64
+	Length   int64
+	FirstRow int64
+	Rows     int64
+}
+
+// Run is one sorted object of the shuffle.
+type Run struct {
+	Key        string // relative to the job's shuffle root
+	Size       int64
+	Partitions []Extent // by partition; one without rows is the zero Extent
+}
+
+// Part is one committed output object.
+type Part struct {
+	Name    string `json:"name"` // relative to the output
+	Size    int64  `json:"size"`
+	Records int64  `json:"records"`
+	CRC32C  uint32 `json:"crc32c"` // of the object's bytes
+}
+
+// Tally is what an attempt counted. Only committed attempts' tallies count.
+type Tally struct {
+	BytesIn    int64 // bytes of input at rest that were read for records
+	RecordsIn  int64 // records read (map) or pairs read (reduce)
+	PairsOut   int64 // pairs handed to the shuffle, after combining
+	RecordsOut int64 // records written to the output
+	BytesOut   int64 // bytes of output at rest
+	Spills     int64 // runs written because memory was full
+	SpillBytes int64
+	RunBytes   int64 // bytes of runs that the attempt leaves to the reducers
+	PeakMemory int64 // bytes of the budget held at once
+	Counts     map[string]int64
+	Stats      map[string]Stat
+}
+
+// Merge adds what o counted; PeakMemory becomes the greater one.
+func (t *Tally) Merge(o *Tally) {
+	t.BytesIn += o.BytesIn
+	t.RecordsIn += o.RecordsIn
+	t.PairsOut += o.PairsOut
+	t.RecordsOut += o.RecordsOut
+	t.BytesOut += o.BytesOut
+	t.Spills += o.Spills
+	t.SpillBytes += o.SpillBytes
+	t.RunBytes += o.RunBytes
+	t.PeakMemory = max(t.PeakMemory, o.PeakMemory)
+	for name, n := range o.Counts {
+		if t.Counts == nil {
+			t.Counts = make(map[string]int64, len(o.Counts))
+		}
+		t.Counts[name] += n
+	}
+	for name, s := range o.Stats {
+		if t.Stats == nil {
+			t.Stats = make(map[string]Stat, len(o.Stats))
+		}
+		sum := t.Stats[name]
+		sum.Merge(s)
+		t.Stats[name] = sum
+	}
+}
+
+// Manifest is what one finished attempt left behind. It is written under an
+// attempt-unique key before the attempt is reported, so that a master which
+// never heard the report can still adopt the work.
+type Manifest struct {
+	Job     JobID
+	Task    TaskID
+	Attempt AttemptID
+	Runs    []Run   // of a map attempt
+	Rows    []int64 // of a map attempt: pairs by partition, over all runs
+	Part    *Part   // of an attempt that writes output; nil when it wrote none
+	Keys    [][]byte
+	Tally   Tally
+	Took    time.Duration
+}

@@ -1,0 +1,130 @@
+// Package plan is the vocabulary that the scheduler, the executor, the
+// journal and the wire share: which job, which task, which attempt, which
+// bytes of which object, and what a finished attempt left behind.
+//
+// It is a leaf: it imports the standard library alone, so that everything may
+// import it. All its types are plain data; none is safe for concurrent change.
+// Sizes and offsets are bytes, record counts are records.
+package plan
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A JobID names a job for ever: a ULID of 26 characters, made once, when the
+// job is submitted.
+type JobID string
+
+// Short returns the last 8 characters of the id. The first ones are a time in
+// steps of a second, which two jobs may share; the last ones are random.
+func (id JobID) Short() string {
+	if len(id) < 8 {
+		return string(id)
+	}
+	return string(id[len(id)-8:])
+}
+
+// A Phase is a stage of a job's life in which tasks of one kind run.
+type Phase uint8
+
+// The phases, in the order in which a job passes through them. A job without
+// ranges has no Sample, a map-only job has no Reduce.
+const (
+	Sample Phase = iota + 1
+	Map
+	Reduce
+)
+
+var phaseNames = [...]string{Sample: "sample", Map: "map", Reduce: "reduce"}
+
+// String returns the phase's name, as it is written in logs and task ids.
+func (p Phase) String() string {
+	if int(p) < len(phaseNames) && p > 0 {
+		return phaseNames[p]
+	}
+	return "phase" + strconv.Itoa(int(p))
+}
+
+// A TaskID names a task within its job.
+type TaskID struct {
+	Phase Phase
+	Index int
+}
+
+// String returns the id as "map/17".
+func (t TaskID) String() string { return t.Phase.String() + "/" + strconv.Itoa(t.Index) }
+
+// Key returns the id as part of an object's key: "m00017".
+func (t TaskID) Key() string { return fmt.Sprintf("%c%05d", t.Phase.String()[0], t.Index) }
+
+// ParseTaskID is the inverse of TaskID.String.
+func ParseTaskID(s string) (TaskID, error) {
+	name, index, ok := strings.Cut(s, "/")
+	n, err := strconv.Atoi(index)
+	if ok && err == nil && n >= 0 {
+		for p := Sample; p <= Reduce; p++ {
+			if p.String() == name {
+				return TaskID{p, n}, nil
+			}
+		}
+	}
+	return TaskID{}, fmt.Errorf("task id %q is not of the form map/17", s)
+}
+
+// An AttemptID names one try at a task. It holds the epoch of the master that
+// started it and a number that this master counts up, so that no later master
+// can issue it again, and a random part, so that object names made of it can
+// be told apart even where two clusters share a prefix by mistake.
+type AttemptID struct {
+	Epoch uint64
+	N     uint32
+	Rand  uint32
+}
+
+// String returns the id as "epoch.n.rand", the last in 8 hexadecimal digits.
+func (a AttemptID) String() string { return fmt.Sprintf("%d.%d.%08x", a.Epoch, a.N, a.Rand) }
+
+// Object is an input object as it was when the job was planned. A task reads
+// it only while ETag and Size are still so.
+type Object struct {
+	Input string // name of the input it belongs to; "" for the only one
+	Root  string // URL of the root it is in, as the operator named it
+	Key   string // relative to Root
+	Size  int64  // bytes at rest
+	ETag  string // the store's version of the bytes
+	Codec string // compression, by extension: "", "gzip", "zstd"
+}
+
+// Name returns what users are told: root and key joined.
+func (o Object) Name() string {
+	if o.Key == "" {
+		return o.Root
+	}
+	return strings.TrimSuffix(o.Root, "/") + "/" + o.Key
+}
+
+// Section is a part of an object that can be read on its own: the records
+// that start in [Offset, Offset+Length). For a compressed object it is the
+// whole of it.
+type Section struct {
+	Object Object
+	Offset int64
+	Length int64
+}
+
+// Split is the input of one map task: sections of one input.
+type Split struct {
+	Input    int // index into the plan's inputs
+	Sections []Section
+}
+
+// Bytes returns the sum of the sections' lengths.
+func (s Split) Bytes() int64 {
+	var n int64
+	for i := range s.Sections {
+		n += s.Sections[i].Length
+	}
+	return n
+}
