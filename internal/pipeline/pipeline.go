@@ -26,6 +26,9 @@ type Plan struct {
 	Inputs  []Input
 	Shuffle *Shuffle // nil for a map-only job
 	Output  Output
+	// Once holds what the constructor computed once, by name. A process that
+	// builds the plan again passes it to Job.Build, and gets the same Text.
+	Once map[string][]byte
 }
 
 // Input is one of a job's inputs and what is done with its records.
@@ -34,6 +37,10 @@ type Input struct {
 	// Split divides a plain (not compressed) object into sections of about
 	// target bytes. Nil means that any byte range is a section.
 	Split func(o plan.Object, target int64) ([]plan.Section, error)
+	// Generate, when it is set, makes the input out of nothing: sections of
+	// synthetic objects, about slots of them, for which no store is asked.
+	// Their Section.Open stays nil.
+	Generate func(slots int) ([]plan.Section, error)
 	// Map reads every section of t and hands pairs to t.Pairs, or records to
 	// t.Out in a map-only job.
 	Map func(t *MapTask) error

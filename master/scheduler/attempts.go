@@ -1,0 +1,207 @@
+package scheduler
+
+import (
+	"slices"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// stepWorker adds a worker or takes one away with its attempts.
+func (s *State) stepWorker(now Time, e Event) {
+	switch e := e.(type) {
+	case Joined:
+		s.workers.join(e.Worker, e.Slots)
+	case Left:
+		if !s.workers.leave(e.Worker) {
+			return
+		}
+		for _, a := range s.attempts.those(func(a *attempt) bool { return a.worker == e.Worker }) {
+			s.lose(now, a)
+		}
+	default:
+	}
+}
+
+// stepAttempt takes what an attempt, or its worker, says of it.
+func (s *State) stepAttempt(now Time, e Event) {
+	switch e := e.(type) {
+	case Reported:
+		s.reported(e)
+	case FailedAttempt:
+		if a := s.end(e.Task, e.Attempt); a != nil {
+			s.failed(now, a, e)
+		}
+	case LostAttempt:
+		if a := s.attempts.get(e.Attempt); a != nil && a.task == e.Task {
+			s.lose(now, a)
+		}
+	case Asked:
+		s.asked(now, e)
+	default:
+	}
+}
+
+// asked notes that an attempt wants a grant. One that has it already is told
+// again: the first answer may have been lost.
+func (s *State) asked(now Time, e Asked) {
+	a := s.attempts.get(e.Attempt)
+	if a == nil || a.task != e.Task || !s.job.writes(e.Task.Phase) || s.job.Status != Running {
+		return
+	}
+	if t := s.task(e.Task); t.grantee == e.Attempt && t.grantUntil > now {
+		s.do(Grant(e))
+		return
+	}
+	if !slices.Contains(s.asking, e) {
+		s.asking = append(s.asking, e)
+	}
+}
+
+// reported takes a success. The attempt need not be one that this master
+// launched: work that finished under an earlier master counts as well. What
+// makes output counts only if the log granted it.
+func (s *State) reported(e Reported) {
+	s.end(e.Task, e.Attempt)
+	t := s.job.Task(e.Task)
+	if t == nil || t.Committed || s.job.Status != Running {
+		return
+	}
+	if s.job.writes(e.Task.Phase) && !slices.Contains(t.Granted, e.Winner) {
+		s.again(e.Task)
+		return
+	}
+	s.unlogged = append(s.unlogged, e)
+}
+
+// end takes an attempt out of the running ones and frees its slot.
+func (s *State) end(id plan.TaskID, attempt plan.AttemptID) *attempt {
+	a := s.attempts.get(attempt)
+	if a == nil || a.task != id {
+		return nil
+	}
+	s.attempts.remove(a.id)
+	s.workers.release(a.worker)
+	t := s.task(a.task)
+	t.live--
+	if t.grantee == a.id {
+		t.grantUntil = 0
+	}
+	return a
+}
+
+// failed counts a failure and decides whether the task is tried again.
+func (s *State) failed(now Time, a *attempt, e FailedAttempt) {
+	t := s.task(a.task)
+	t.failures++
+	t.avoid = a.worker
+	repeated := e.Fingerprint != "" && e.Fingerprint == t.fingerprint
+	t.fingerprint = e.Fingerprint
+	if s.abort != nil || s.settled(a.task) {
+		return
+	}
+	switch {
+	case e.Conflict:
+		s.abort = &Cause{Kind: Conflict, Text: e.Text}
+	case e.Final || repeated || int(t.failures) >= s.cfg.MaxFailures:
+		s.abort = &Cause{Kind: TaskFailed, Task: a.task, Text: e.Text}
+	case t.live == 0 && !t.queued:
+		t.queued = true
+		s.delayed = append(s.delayed, delayedTask{a.task.Index, now + s.cfg.Backoff<<min(t.failures-1, 5)})
+	}
+}
+
+// lose counts a loss and queues the task again.
+func (s *State) lose(_ Time, a *attempt) {
+	s.end(a.task, a.id)
+	t := s.task(a.task)
+	t.lost++
+	if s.abort == nil && int(t.lost) >= s.cfg.MaxLost && !s.settled(a.task) {
+		s.abort = &Cause{Kind: TaskFailed, Task: a.task,
+			Text: "its workers were lost every time it ran; it may need more memory than a worker has"}
+		return
+	}
+	s.again(a.task)
+}
+
+// settled tells whether a task has a result, in the log or on its way there.
+func (s *State) settled(id plan.TaskID) bool {
+	return s.job.Task(id).Committed ||
+		slices.ContainsFunc(s.unlogged, func(r Reported) bool { return r.Task == id })
+}
+
+// again queues a task that needs an attempt.
+func (s *State) again(id plan.TaskID) {
+	if t := s.task(id); id.Phase == s.phase && t.live == 0 && !t.queued && !s.settled(id) {
+		t.queued = true
+		s.queue.push(id.Index)
+	}
+}
+
+// assign starts queued tasks on free slots.
+func (s *State) assign(now Time) {
+	if s.job.Status != Running || s.job.Epoch != s.cfg.Epoch || s.abort != nil {
+		return
+	}
+	s.enqueuePhase()
+	s.enqueueDelayed(now)
+	for {
+		index, ok := s.queue.pop()
+		if !ok {
+			return
+		}
+		id := plan.TaskID{Phase: s.phase, Index: index}
+		t := s.task(id)
+		if t.live > 0 || s.settled(id) {
+			t.queued = false
+			continue
+		}
+		w := s.workers.take(t.avoid)
+		if w == nil {
+			s.queue.unpop()
+			return
+		}
+		s.launch(id, w)
+	}
+}
+
+func (s *State) launch(id plan.TaskID, w *worker) {
+	t := s.task(id)
+	t.queued = false
+	t.live++
+	s.issued++
+	a := &attempt{id: plan.AttemptID{Epoch: s.cfg.Epoch, N: s.issued, Rand: s.cfg.Rand}, task: id, worker: w.id}
+	s.attempts.add(a)
+	s.do(Launch{a.worker, a.task, a.id})
+}
+
+// enqueuePhase queues the tasks of a phase that has just begun.
+func (s *State) enqueuePhase() {
+	p := s.job.Phase()
+	if p == s.phase || p == 0 {
+		return
+	}
+	s.phase, s.queue, s.delayed = p, taskQueue{}, nil
+	for i := range s.tasks[p] {
+		if !s.job.tasks[p][i].Committed {
+			s.tasks[p][i].queued = true
+			s.queue.push(i)
+		}
+	}
+}
+
+// enqueueDelayed queues the tasks that have waited long enough, and asks to be
+// woken for the next one.
+func (s *State) enqueueDelayed(now Time) {
+	var next Time
+	s.delayed = slices.DeleteFunc(s.delayed, func(d delayedTask) bool {
+		if d.at <= now {
+			s.queue.push(d.index)
+			return true
+		}
+		if next == 0 || d.at < next {
+			next = d.at
+		}
+		return false
+	})
+	s.wake(now, next)
+}

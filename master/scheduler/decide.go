@@ -1,0 +1,191 @@
+package scheduler
+
+import (
+	"slices"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// decide does all that the state allows: appends what is wanted of the log if
+// the log is free, starts tasks, and carries the job's end forward.
+func (s *State) decide(now Time) {
+	if s.log == idle && !s.finished {
+		if entries := s.wanted(now); len(entries) > 0 {
+			s.inFlight = entries
+			s.log = appending
+			s.do(Append{Slot: s.job.Slots, Record: Record{Epoch: s.cfg.Epoch, Entries: entries}})
+		}
+	}
+	s.assign(now)
+	if s.log == idle {
+		s.conclude(now)
+	}
+}
+
+// wanted derives from what is known the entries that the log should have next.
+func (s *State) wanted(now Time) []Entry {
+	if s.job.Epoch < s.cfg.Epoch {
+		return []Entry{Fence{}}
+	}
+	switch s.job.Status {
+	case Unplanned:
+		if s.abort != nil {
+			return []Entry{Aborted{*s.abort}}
+		}
+		return []Entry{Planned{s.cfg.Samples, s.cfg.Maps, s.cfg.Reduces}}
+	case Running:
+		return s.wantedRunning(now)
+	case Committing:
+		if s.refused {
+			return []Entry{Aborted{*s.abort}}
+		}
+		if s.answered {
+			return []Entry{Done{}}
+		}
+	case Aborting:
+		if s.answered {
+			return []Entry{Done{}}
+		}
+	default:
+	}
+	return nil
+}
+
+func (s *State) wantedRunning(now Time) []Entry {
+	if s.abort != nil {
+		return []Entry{Aborted{*s.abort}}
+	}
+	var entries []Entry
+	for _, r := range s.unlogged {
+		entries = append(entries, Committed{r.Task, r.Winner, r.Digest})
+	}
+	entries = s.wantedGrants(now, entries)
+	if len(entries) == 0 && s.job.Phase() == 0 {
+		if cause, ok := s.job.conserved(); !ok {
+			s.abort = &cause
+			return []Entry{Aborted{cause}}
+		}
+		return []Entry{Intent{}}
+	}
+	return entries
+}
+
+// wantedGrants grants each task's first asking attempt, unless the task has a
+// grant that still holds.
+func (s *State) wantedGrants(now Time, entries []Entry) []Entry {
+	stamp := s.job.Slots + 1
+	for _, a := range s.asking {
+		if s.attempts.get(a.Attempt) == nil {
+			continue
+		}
+		t := s.task(a.Task)
+		if t.grantUntil > now {
+			s.wake(now, t.grantUntil)
+			continue
+		}
+		if t.proposed != stamp && !s.settled(a.Task) {
+			t.proposed = stamp
+			entries = append(entries, Granted(a))
+		}
+	}
+	return entries
+}
+
+// granted tells an attempt that its grant is in the log.
+func (s *State) granted(now Time, g Granted) {
+	s.asking = slices.DeleteFunc(s.asking, func(a Asked) bool { return a.Attempt == g.Attempt })
+	if s.attempts.get(g.Attempt) == nil || s.settled(g.Task) {
+		return // it died meanwhile, and its grant with it
+	}
+	t := s.task(g.Task)
+	t.grantee, t.grantUntil = g.Attempt, now+s.cfg.GrantTimeout
+	s.do(Grant(g))
+}
+
+// committed stops what still runs of a task whose result is in the log.
+func (s *State) committed(c Committed) {
+	if s.task(c.Task).live > 0 {
+		for _, a := range s.attempts.those(func(a *attempt) bool { return a.task == c.Task }) {
+			s.do(Stop{a.worker, a.task, a.id})
+			s.end(a.task, a.id)
+		}
+	}
+}
+
+// forget drops reports and questions that the log has answered, and those of
+// attempts that are gone.
+func (s *State) forget() {
+	s.unlogged = slices.DeleteFunc(s.unlogged, func(r Reported) bool { return s.job.Task(r.Task).Committed })
+	s.asking = slices.DeleteFunc(s.asking, func(a Asked) bool {
+		return s.attempts.get(a.Attempt) == nil || s.job.Task(a.Task).Committed
+	})
+}
+
+// drain stops every attempt of a job that is being aborted. Those that hold a
+// grant may have their part under way: the clean-up waits for their answer, or
+// for the end of their grant. Grants of earlier masters are waited for as if
+// they had been given when this one began.
+func (s *State) drain(now Time) {
+	if s.drained {
+		return
+	}
+	s.drained = true
+	for _, a := range s.attempts.those(func(*attempt) bool { return true }) {
+		s.do(Stop{a.worker, a.task, a.id})
+		if t := s.task(a.task); t.grantee == a.id && t.grantUntil > now {
+			s.drainUntil = max(s.drainUntil, t.grantUntil)
+		} else {
+			s.end(a.task, a.id)
+		}
+	}
+	for p := range s.job.tasks {
+		for i := range s.job.tasks[p] {
+			t := &s.job.tasks[p][i]
+			foreign := slices.ContainsFunc(t.Granted, func(id plan.AttemptID) bool { return id.Epoch != s.cfg.Epoch })
+			if foreign && !t.Committed {
+				s.strangers = true
+				s.drainUntil = max(s.drainUntil, s.began+s.cfg.GrantTimeout)
+			}
+		}
+	}
+}
+
+// conclude gives the commands that end the job.
+func (s *State) conclude(now Time) {
+	switch s.job.Status {
+	case Committing:
+		if !s.commanded {
+			s.commanded = true
+			s.do(CommitOutput{})
+		}
+	case Aborting:
+		s.drain(now)
+		if s.refused {
+			s.refused, s.commanded, s.answered = false, false, false
+		}
+		switch {
+		case s.commanded:
+		case (s.attempts.len() > 0 || s.strangers) && now < s.drainUntil:
+			s.wake(now, s.drainUntil)
+		default:
+			s.commanded = true
+			s.do(CleanUp{})
+		}
+	case Succeeded, Failed:
+		if !s.finished {
+			s.finished = true
+			s.do(Finish{s.job.Status, s.job.Cause})
+		}
+	default:
+	}
+}
+
+// wake asks for a Tick at a time, unless an earlier one is on its way.
+func (s *State) wake(now, at Time) {
+	if at > now && (s.woken == 0 || at < s.woken) {
+		s.woken = at
+		s.do(Wake{at})
+	}
+}
+
+func (s *State) task(id plan.TaskID) *taskState { return &s.tasks[id.Phase][id.Index] }

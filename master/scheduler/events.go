@@ -1,0 +1,145 @@
+package scheduler
+
+import "github.com/windrow-mr/windrow/plan"
+
+// Time is a moment on the shell's clock, in nanoseconds. Only differences
+// between two of them mean anything.
+type Time int64
+
+// A WorkerID names a worker process for as long as it lives.
+type WorkerID string
+
+// Event is something that a master learned.
+type Event interface{ event() }
+
+// The events.
+type (
+	// Replayed is a record of the log, read at the start, in order of slots.
+	Replayed struct{ Record Record }
+	// Lead starts the master: the log has been replayed to its end.
+	Lead struct{}
+	// Appended says that the append in flight won its slot.
+	Appended struct{}
+	// Taken says that another master's record is in the slot.
+	Taken struct{ Record Record }
+	// Checked answers CheckEpoch: whether this master's epoch is the highest.
+	Checked struct{ Leads bool }
+	// Joined adds a worker, with a number of slots for attempts.
+	Joined struct {
+		Worker WorkerID
+		Slots  int
+	}
+	// Left takes a worker away; its attempts are lost.
+	Left struct{ Worker WorkerID }
+	// Reported tells of a finished attempt. Winner is the attempt whose work
+	// is the result: the same one, but for a part that turned out to be
+	// another granted attempt's.
+	Reported struct {
+		Task            plan.TaskID
+		Attempt, Winner plan.AttemptID
+		Digest          Digest
+	}
+	// FailedAttempt reports a failure. Two failures of one task with an equal,
+	// non-empty Fingerprint mean that trying again is no use; Final says so at
+	// once.
+	FailedAttempt struct {
+		Task        plan.TaskID
+		Attempt     plan.AttemptID
+		Text        string
+		Fingerprint string
+		Final       bool
+		Conflict    bool // the output is another job's by now
+	}
+	// LostAttempt says that an attempt ended through no fault of its task.
+	LostAttempt struct {
+		Task    plan.TaskID
+		Attempt plan.AttemptID
+	}
+	// Asked asks for an attempt's grant to make its part visible.
+	Asked struct {
+		Task    plan.TaskID
+		Attempt plan.AttemptID
+	}
+	// Cancel asks to abort the job.
+	Cancel struct{ Cause Cause }
+	// OutputCommitted answers CommitOutput.
+	OutputCommitted struct{}
+	// OutputRefused answers CommitOutput: the output can never be this job's.
+	OutputRefused struct{ Text string }
+	// CleanedUp answers CleanUp.
+	CleanedUp struct{}
+	// Tick says that time has passed.
+	Tick struct{}
+)
+
+func (Replayed) event()        {}
+func (Lead) event()            {}
+func (Appended) event()        {}
+func (Taken) event()           {}
+func (Checked) event()         {}
+func (Joined) event()          {}
+func (Left) event()            {}
+func (Reported) event()        {}
+func (FailedAttempt) event()   {}
+func (LostAttempt) event()     {}
+func (Asked) event()           {}
+func (Cancel) event()          {}
+func (OutputCommitted) event() {}
+func (OutputRefused) event()   {}
+func (CleanedUp) event()       {}
+func (Tick) event()            {}
+
+// Command is something that the shell is to do.
+type Command interface{ command() }
+
+// The commands.
+type (
+	// Append creates the log's slot Slot, once, with Record.
+	Append struct {
+		Slot   uint64
+		Record Record
+	}
+	// CheckEpoch asks whether this master still leads.
+	CheckEpoch struct{}
+	// Launch starts an attempt on a worker.
+	Launch struct {
+		Worker  WorkerID
+		Task    plan.TaskID
+		Attempt plan.AttemptID
+	}
+	// Stop ends an attempt whose work is of no use any more.
+	Stop struct {
+		Worker  WorkerID
+		Task    plan.TaskID
+		Attempt plan.AttemptID
+	}
+	// Grant answers Asked: the attempt may make its part visible.
+	Grant struct {
+		Task    plan.TaskID
+		Attempt plan.AttemptID
+	}
+	// CommitOutput makes the committed parts the output's newest contents.
+	CommitOutput struct{}
+	// CleanUp removes what the job wrote to the output and releases it.
+	CleanUp struct{}
+	// Wake asks for a Tick at a time.
+	Wake struct{ At Time }
+	// StepDown says that another master leads: carry out nothing more.
+	StepDown struct{}
+	// Finish says that the job has ended.
+	Finish struct {
+		Status Status
+		Cause  Cause
+	}
+)
+
+func (Append) command()       {}
+func (CheckEpoch) command()   {}
+func (Launch) command()       {}
+func (Stop) command()         {}
+func (Grant) command()        {}
+func (CommitOutput) command() {}
+func (CleanUp) command()      {}
+func (Wake) command()         {}
+func (StepDown) command()     {}
+func (Finish) command()       {}

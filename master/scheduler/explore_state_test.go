@@ -1,0 +1,113 @@
+package scheduler
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// clone copies a world so deeply that the two never meet again.
+func (w *world) clone() *world {
+	c := *w
+	c.slots = slices.Clone(w.slots)
+	c.requests = slices.Clone(w.requests)
+	c.history = *cloneJob(&w.history)
+	c.masters = make([]*model, len(w.masters))
+	for i, m := range w.masters {
+		copied := *m
+		copied.answers = slices.Clone(m.answers)
+		copied.s = cloneState(m.s)
+		c.masters[i] = &copied
+	}
+	c.attempts = make([]*try, len(w.attempts))
+	for i, a := range w.attempts {
+		copied := *a
+		c.attempts[i] = &copied
+	}
+	return &c
+}
+
+func cloneJob(j *Job) *Job {
+	c := *j
+	for p := range j.tasks {
+		c.tasks[p] = slices.Clone(j.tasks[p])
+		for i := range c.tasks[p] {
+			c.tasks[p][i].Granted = slices.Clone(c.tasks[p][i].Granted)
+		}
+	}
+	return &c
+}
+
+func cloneState(s *State) *State {
+	c := *s
+	c.job = *cloneJob(&s.job)
+	c.inFlight = slices.Clone(s.inFlight)
+	for p := range s.tasks {
+		c.tasks[p] = slices.Clone(s.tasks[p])
+	}
+	c.queue.items = slices.Clone(s.queue.items)
+	c.delayed = slices.Clone(s.delayed)
+	c.unlogged = slices.Clone(s.unlogged)
+	c.asking = slices.Clone(s.asking)
+	c.attempts.byID = maps.Clone(s.attempts.byID) // attempts never change
+	c.workers = workerTable{byID: make(map[WorkerID]*worker, len(s.workers.byID))}
+	for id, w := range s.workers.byID {
+		copied := *w
+		c.workers.byID[id] = &copied
+	}
+	for _, w := range s.workers.free {
+		c.workers.free = append(c.workers.free, c.workers.byID[w.id])
+	}
+	c.out = nil
+	return &c
+}
+
+func jobKey(j *Job) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %d %d %v|", j.Slots, j.Epoch, j.Status, j.left)
+	for p := range j.tasks {
+		for i := range j.tasks[p] {
+			fmt.Fprintf(&b, "%v %v %v;", j.tasks[p][i].Committed, j.tasks[p][i].Attempt.N, granted(j.tasks[p][i].Granted))
+		}
+	}
+	return b.String()
+}
+
+func granted(ids []plan.AttemptID) string {
+	var b strings.Builder
+	for _, id := range ids {
+		fmt.Fprintf(&b, "%d.%d,", id.Epoch, id.N)
+	}
+	return b.String()
+}
+
+// key tells worlds apart: two with equal keys have equal futures.
+func (w *world) key() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v %v %v %s %v %v|%s|", w.b, w.passed, w.collected, w.output, w.manifest, w.part, jobKey(&w.history))
+	for _, r := range w.slots {
+		fmt.Fprintf(&b, "%d%+v;", r.Epoch, r.Entries)
+	}
+	for _, r := range w.requests {
+		fmt.Fprintf(&b, "r%d %d%+v;", r.master, r.slot, r.record)
+	}
+	for _, a := range w.attempts {
+		fmt.Fprintf(&b, "a%+v;", *a)
+	}
+	for _, m := range w.masters {
+		s := m.s
+		fmt.Fprintf(&b, "m%v%v%v%v%v%v%+v|%s|%d%d%+v%+v%+v%d%v%v%v%v%v%v|", m.alive, m.ended, m.checking, m.commit, m.cleanup, m.waits, m.answers,
+			jobKey(&s.job), s.log, s.checked, s.inFlight, s.unlogged, s.asking, s.issued, s.commanded, s.answered, s.refused, s.drained, s.strangers, s.abort != nil)
+		for _, t := range s.tasks[plan.Reduce] {
+			fmt.Fprintf(&b, "t%+v", t)
+		}
+		fmt.Fprintf(&b, "q%v", s.queue.items[s.queue.head:])
+		for _, a := range s.attempts.those(func(*attempt) bool { return true }) {
+			fmt.Fprintf(&b, "l%+v", *a)
+		}
+	}
+	return b.String()
+}

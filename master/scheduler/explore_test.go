@@ -1,0 +1,470 @@
+package scheduler
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// TestExplore walks through every interleaving, up to a bound, of two masters,
+// their appends, epoch checks and commits, the attempts of one task, their
+// part's creation, crashes, a cancel and, when the job has ended and every
+// grant has run out, the collection of its log and the reuse of its output.
+// Requests outlive their senders. The masters are the real State, the log is
+// folded by the real Job. In no state may the output be wrong, and from every
+// state an end must be within reach.
+func TestExplore(t *testing.T) {
+	t.Parallel()
+	for name, bounds := range map[string]budget{
+		"takeover":   {masters: 2, masterCrashes: 1, workerLosses: 1},
+		"cancel":     {masters: 2, masterCrashes: 1, cancels: 1},
+		"collection": {masters: 2, collections: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			limit := 100_000
+			if testing.Short() {
+				limit = 30_000
+			}
+			report, err := explore(bounds, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(report)
+			if report.ends == 0 {
+				t.Error("no state in which the job has ended was reached")
+			}
+		})
+	}
+}
+
+// TestExploreFindsWithoutCheck takes the epoch check away: the explorer must
+// find the grant that is acted upon after the log was collected, or it would
+// find nothing else either.
+func TestExploreFindsWithoutCheck(t *testing.T) {
+	t.Parallel()
+	_, err := explore(budget{masters: 2, collections: 1, unchecked: true}, 100_000)
+	if err == nil {
+		t.Fatal("masters that never check their epoch broke nothing; the explorer is blind")
+	}
+	t.Log(err)
+}
+
+type budget struct {
+	masters, masterCrashes, workerLosses, cancels, collections int
+
+	unchecked bool // every epoch check is answered with yes
+}
+
+type report struct{ states, ends, cut int }
+
+func (r report) String() string {
+	return fmt.Sprintf("%d states, %d of them ends, %d left unexplored", r.states, r.ends, r.cut)
+}
+
+// explore does a breadth-first search from the empty log. When it is complete
+// it also checks that an end can be reached from every state.
+func explore(b budget, limit int) (report, error) {
+	start := newWorld(b)
+	worlds := []*world{start}
+	seen := map[[32]byte]int{sha256.Sum256([]byte(start.key())): 0}
+	parents := []int{-1}
+	moves := []string{""}
+	var before [][]int // predecessors
+	before = append(before, nil)
+	var ends []int
+	r := report{}
+	for i := 0; i < len(worlds); i++ {
+		w := worlds[i]
+		worlds[i] = nil
+		if w.ended() {
+			ends = append(ends, i)
+		}
+		if len(worlds) > limit {
+			r.cut++
+			continue
+		}
+		for _, m := range w.moves() {
+			next := w.clone()
+			err := next.play(m)
+			if err == nil {
+				err = next.check()
+			}
+			if err != nil {
+				return r, fmt.Errorf("%w\n%s", err, trace(parents, moves, i, m.String()))
+			}
+			k := sha256.Sum256([]byte(next.key()))
+			j, ok := seen[k]
+			if !ok {
+				j = len(worlds)
+				seen[k] = j
+				worlds = append(worlds, next)
+				parents, moves, before = append(parents, i), append(moves, m.String()), append(before, nil)
+			}
+			before[j] = append(before[j], i)
+		}
+	}
+	r.states, r.ends = len(worlds), len(ends)
+	if r.cut == 0 {
+		if stuck := unreachable(before, ends); stuck >= 0 {
+			return r, fmt.Errorf("no end can be reached from here\n%s", trace(parents, moves, stuck, ""))
+		}
+	}
+	return r, nil
+}
+
+func trace(parents []int, moves []string, at int, last string) string {
+	lines := []string{last}
+	for ; at > 0; at = parents[at] {
+		lines = append(lines, moves[at])
+	}
+	slices.Reverse(lines)
+	return strings.Join(lines, "\n")
+}
+
+// unreachable returns a state from which no end can be reached, -1 if there is none.
+func unreachable(before [][]int, ends []int) int {
+	live := make([]bool, len(before))
+	for queue := slices.Clone(ends); len(queue) > 0; {
+		i := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		if !live[i] {
+			live[i] = true
+			queue = append(queue, before[i]...)
+		}
+	}
+	return slices.Index(live, false)
+}
+
+// world is the store, the masters and the attempts.
+type world struct {
+	b         budget
+	slots     []Record // the log
+	collected bool
+	history   Job // fold of the log, kept when it is collected
+	masters   []*model
+	requests  []request // appends that have not arrived yet
+	attempts  []*try
+	part      *plan.AttemptID // the visible part
+	output    string          // "", "committed by attempt", "released"
+	manifest  plan.AttemptID
+	passed    Time // how often the deadlines of all grants so far have passed
+}
+
+// model is a master process.
+type model struct {
+	s        *State
+	alive    bool
+	ended    bool
+	answers  []Event // of the store, on their way
+	checking bool
+	commit   bool
+	cleanup  bool
+	waits    bool // asked to be woken
+}
+
+type request struct {
+	master int
+	slot   uint64
+	record Record
+}
+
+// try is an attempt. It goes on when its master is gone.
+type try struct {
+	id      plan.AttemptID
+	lost    bool
+	granted bool
+	putting bool // the creation of its part is on its way
+	told    bool // it has reported
+}
+
+var onlyTask = plan.TaskID{Phase: plan.Reduce}
+
+func newWorld(b budget) *world {
+	w := &world{b: b}
+	w.boot()
+	return w
+}
+
+// boot starts a master: it takes the next epoch and reads the log.
+func (w *world) boot() {
+	m := &model{s: New(Config{Epoch: uint64(len(w.masters) + 1), Reduces: 1, MaxLost: 100}), alive: true}
+	w.masters = append(w.masters, m)
+	i := len(w.masters) - 1
+	for _, r := range w.slots {
+		w.step(i, Replayed{r})
+	}
+	w.step(i, Lead{})
+	w.step(i, Joined{"w", 1})
+}
+
+// step feeds a master an event and files its commands.
+func (w *world) step(i int, e Event) {
+	m := w.masters[i]
+	for _, c := range m.s.Step(w.passed*m.s.cfg.GrantTimeout, e) {
+		switch c := c.(type) {
+		case Append:
+			c.Record.Entries = slices.Clone(c.Record.Entries)
+			w.requests = append(w.requests, request{i, c.Slot, c.Record})
+		case CheckEpoch:
+			m.checking = true
+		case Launch:
+			w.attempts = append(w.attempts, &try{id: c.Attempt})
+		case Stop:
+			if a := w.attempt(c.Attempt); !a.putting && !a.told && !a.lost {
+				a.lost = true
+				m.answers = append(m.answers, LostAttempt{onlyTask, a.id})
+			}
+		case Grant:
+			w.attempt(c.Attempt).granted = true
+		case Wake:
+			m.waits = true
+		case CommitOutput:
+			m.commit = true
+		case CleanUp:
+			m.cleanup = true
+		case Finish, StepDown:
+			m.ended = true
+		default:
+		}
+	}
+}
+
+func (w *world) attempt(id plan.AttemptID) *try {
+	for _, a := range w.attempts {
+		if a.id == id {
+			return a
+		}
+	}
+	return nil
+}
+
+// move is one thing that may happen next.
+type move struct {
+	kind string
+	i    int
+}
+
+func (m move) String() string { return fmt.Sprintf("%s %d", m.kind, m.i) }
+
+func (w *world) moves() []move {
+	var ms []move
+	add := func(ok bool, kind string, i int) {
+		if ok {
+			ms = append(ms, move{kind, i})
+		}
+	}
+	for i := range w.requests {
+		add(true, "append arrives", i)
+	}
+	putting := slices.ContainsFunc(w.attempts, func(a *try) bool { return a.putting })
+	for i, m := range w.masters {
+		if !m.alive {
+			continue
+		}
+		add(len(m.answers) > 0, "answer arrives", i)
+		add(m.checking, "epoch is read", i)
+		add(m.commit, "output is committed", i)
+		add(m.cleanup, "output is released", i)
+		add(w.b.masterCrashes > 0 && !m.ended, "master crashes", i)
+		add(w.b.cancels > 0 && !m.ended, "cancel", i)
+		add(m.waits && w.passed < 3 && !putting, "grants run out", i)
+	}
+	active := !w.history.Status.Ended()
+	add(active && len(w.masters) < w.b.masters, "master starts", len(w.masters))
+	add(w.b.collections > 0 && !active && !putting, "log is collected", 0)
+	for i, a := range w.attempts {
+		add(!a.lost && !a.granted && !a.told, "attempt asks", i)
+		add(!a.lost && a.granted && !a.putting && !a.told, "attempt creates its part", i)
+		add(a.putting, "part arrives", i)
+		add(w.b.workerLosses > 0 && !a.lost && !a.told, "attempt is lost", i)
+	}
+	return ms
+}
+
+func (w *world) play(m move) error {
+	switch m.kind {
+	case "append arrives":
+		w.land(m.i)
+	case "answer arrives":
+		p := w.masters[m.i]
+		e := p.answers[0]
+		p.answers = p.answers[1:]
+		w.step(m.i, e)
+	case "epoch is read":
+		w.masters[m.i].checking = false
+		leads := m.i == len(w.masters)-1 || w.b.unchecked
+		w.masters[m.i].answers = append(w.masters[m.i].answers, Checked{leads})
+	case "output is committed":
+		return w.commit(m.i)
+	case "output is released":
+		w.masters[m.i].cleanup = false
+		if w.output == "" {
+			w.output, w.part = "released", nil
+		}
+		w.step(m.i, CleanedUp{})
+	case "master crashes":
+		w.b.masterCrashes--
+		w.masters[m.i].alive = false
+		w.masters[m.i].answers = nil
+	case "master starts":
+		w.boot()
+	case "cancel":
+		w.b.cancels--
+		w.step(m.i, Cancel{Cause{Kind: Cancelled, Text: "cancelled"}})
+	case "grants run out":
+		w.runOut()
+	case "log is collected":
+		w.b.collections--
+		w.runOut()
+		w.collected, w.slots, w.part = true, nil, nil
+	default:
+		w.playAttempt(m)
+	}
+	return nil
+}
+
+// runOut lets so much time pass that no grant given so far holds.
+func (w *world) runOut() {
+	w.passed++
+	for _, a := range w.attempts {
+		if a.granted && !a.told && !a.lost {
+			a.lost = true
+			w.tell(LostAttempt{onlyTask, a.id})
+		}
+	}
+	w.tell(Tick{})
+}
+
+func (w *world) playAttempt(m move) {
+	a := w.attempts[m.i]
+	switch m.kind {
+	case "attempt asks":
+		w.tell(Asked{onlyTask, a.id})
+	case "attempt creates its part":
+		a.putting = true
+	case "part arrives":
+		a.putting = false
+		if w.part == nil {
+			id := a.id
+			w.part = &id
+		}
+		if !a.lost {
+			a.told = true
+			w.tell(Reported{Task: onlyTask, Attempt: a.id, Winner: *w.part})
+		}
+	case "attempt is lost":
+		w.b.workerLosses--
+		a.lost = true
+		w.tell(LostAttempt{onlyTask, a.id})
+	}
+}
+
+// tell reaches every live master.
+func (w *world) tell(e Event) {
+	for i, m := range w.masters {
+		if m.alive {
+			w.step(i, e)
+		}
+	}
+}
+
+// land lets an append reach the store.
+func (w *world) land(i int) {
+	r := w.requests[i]
+	w.requests = slices.Delete(w.requests, i, i+1)
+	var answer Event = Appended{}
+	switch {
+	case w.collected: // the slot is free again: the append wins and means nothing
+	case r.slot < uint64(len(w.slots)):
+		answer = Taken{w.slots[r.slot]}
+	default:
+		w.slots = append(w.slots, r.record)
+		w.history.Fold(r.record)
+	}
+	if m := w.masters[r.master]; m.alive {
+		m.answers = append(m.answers, answer)
+	}
+}
+
+func (w *world) commit(i int) error {
+	m := w.masters[i]
+	m.commit = false
+	task := m.s.Job().Task(onlyTask)
+	switch w.output {
+	case "released":
+		return errors.New("the output is committed after it was released")
+	case "committed":
+		if w.manifest != task.Attempt {
+			return fmt.Errorf("the output is committed twice, by attempts %v and %v", w.manifest, task.Attempt)
+		}
+	default:
+		w.output, w.manifest = "committed", task.Attempt
+	}
+	w.step(i, OutputCommitted{})
+	return nil
+}
+
+func (w *world) ended() bool {
+	return w.history.Status.Ended() || w.exhausted()
+}
+
+// exhausted says that the bounds, not the protocol, keep the job from its end:
+// no master is left, or no
+// more time.
+func (w *world) exhausted() bool {
+	alive := slices.ContainsFunc(w.masters, func(m *model) bool { return m.alive && !m.ended })
+	return !alive && len(w.masters) == w.b.masters || w.passed == 3
+}
+
+// check holds the world to what users were promised.
+func (w *world) check() error {
+	if w.collected {
+		if w.part != nil {
+			return fmt.Errorf("attempt %v put a part into an output that is another job's by now", *w.part)
+		}
+		return nil
+	}
+	if w.output == "committed" && (w.part == nil || *w.part != w.manifest) {
+		return fmt.Errorf("the output names attempt %v, the part is of %v", w.manifest, w.part)
+	}
+	if w.part != nil && !slices.Contains(w.history.Task(onlyTask).Granted, *w.part) {
+		return fmt.Errorf("the part of attempt %v is visible without a grant in the log", *w.part)
+	}
+	if w.output == "committed" && w.history.Status == Failed {
+		return errors.New("the job has failed and its output is committed")
+	}
+	if w.history.Status == Succeeded && w.output != "committed" {
+		return errors.New("the job has succeeded and its output is not committed")
+	}
+	for _, m := range w.masters {
+		if err := m.s.Check(); err != nil {
+			return err
+		}
+		if err := w.checkFold(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkFold compares a master's job with a fresh replay of as many slots.
+func (w *world) checkFold(m *model) error {
+	job := m.s.Job()
+	if w.collected || job.Slots > uint64(len(w.slots)) {
+		return nil
+	}
+	var fresh Job
+	for _, r := range w.slots[:job.Slots] {
+		fresh.Fold(r)
+	}
+	if got, want := jobKey(job), jobKey(&fresh); got != want {
+		return fmt.Errorf("a master holds %s, the log says %s", got, want)
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package scheduler
+
+import (
+	"fmt"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// Digest is what the log keeps of an attempt's work.
+type Digest struct {
+	In    int64  // records or pairs read
+	Out   int64  // pairs or records written
+	Bytes int64  // at rest
+	CRC   uint32 // CRC32C of the part; 0 where there is none
+}
+
+// Cause says why a job ends without output.
+type Cause struct {
+	Kind CauseKind
+	Task plan.TaskID // the zero TaskID where no task is to blame
+	Text string
+}
+
+// String returns the cause as a sentence for users.
+func (c Cause) String() string {
+	if c.Task.Phase == 0 {
+		return c.Text
+	}
+	return fmt.Sprintf("task %v: %s", c.Task, c.Text)
+}
+
+// A CauseKind is a class of causes that callers tell apart.
+type CauseKind uint8
+
+// The kinds of causes.
+const (
+	TaskFailed   CauseKind = iota + 1 // a task failed as often as it may
+	Cancelled                         // somebody asked
+	Conflict                          // the output belongs to another job by now
+	Inconsistent                      // counts that must be equal are not
+)
+
+// Entry is something that happened to a job, as the log keeps it.
+type Entry interface{ entry() }
+
+// The entries of the log.
+type (
+	// Fence is a new master's first entry. Records of lower epochs in later
+	// slots count for nothing.
+	Fence struct{}
+	// Planned fixes the number of tasks of each phase.
+	Planned struct{ Samples, Maps, Reduces int }
+	// Granted allows an attempt to make its part visible.
+	Granted struct {
+		Task    plan.TaskID
+		Attempt plan.AttemptID
+	}
+	// Committed makes an attempt's work the task's result.
+	Committed struct {
+		Task    plan.TaskID
+		Attempt plan.AttemptID
+		Digest  Digest
+	}
+	// Intent is the point of no return: every task is committed, and the
+	// output will be.
+	Intent struct{}
+	// Aborted ends the job without output. After Intent it counts only when
+	// the output's own log has refused the job for ever (Cause.Kind Conflict).
+	Aborted struct{ Cause Cause }
+	// Done says that nothing is left to do: the output is committed, or what
+	// the job wrote is gone.
+	Done struct{}
+)
+
+func (Fence) entry()     {}
+func (Planned) entry()   {}
+func (Granted) entry()   {}
+func (Committed) entry() {}
+func (Intent) entry()    {}
+func (Aborted) entry()   {}
+func (Done) entry()      {}
+
+// Record is one slot of the log: the entries that one master appended at once.
+type Record struct {
+	Epoch   uint64
+	Entries []Entry
+}
+
+// Status is where a job is in its life.
+type Status uint8
+
+// The statuses. A job goes down this list, from Running either to Committing
+// or to Aborting, and ends Succeeded or Failed.
+const (
+	Unplanned Status = iota
+	Running
+	Committing // Intent is logged
+	Aborting   // Aborted is logged
+	Succeeded
+	Failed
+)
+
+var statusNames = [...]string{"unplanned", "running", "committing", "aborting", "succeeded", "failed"}
+
+// String returns the status in lower case.
+func (s Status) String() string { return statusNames[s] }
+
+// Ended tells whether nothing will happen to the job any more.
+func (s Status) Ended() bool { return s == Succeeded || s == Failed }
+
+// TaskRecord is what the log says of a task.
+type TaskRecord struct {
+	Committed bool
+	Attempt   plan.AttemptID // the committed one
+	Digest    Digest
+	Granted   []plan.AttemptID // in order of their grants
+}
+
+// Job is the fold over a job's log.
+type Job struct {
+	Slots  uint64 // records folded so far; the next slot's number
+	Epoch  uint64 // the highest epoch that fenced
+	Status Status
+	Cause  Cause
+	tasks  [plan.Reduce + 1][]TaskRecord
+	left   [plan.Reduce + 1]int // tasks not committed
+}
+
+// Fold adds the record of the next slot. A record of a deposed master changes
+// nothing but the count of slots.
+func (j *Job) Fold(r Record) {
+	j.Slots++
+	for _, e := range r.Entries {
+		if _, ok := e.(Fence); ok && r.Epoch > j.Epoch {
+			j.Epoch = r.Epoch
+		}
+		if r.Epoch == j.Epoch {
+			j.fold(e)
+		}
+	}
+}
+
+func (j *Job) fold(e Entry) {
+	switch e := e.(type) {
+	case Planned:
+		if j.Status != Unplanned {
+			return
+		}
+		j.left[plan.Sample], j.left[plan.Map], j.left[plan.Reduce] = e.Samples, e.Maps, e.Reduces
+		for p, n := range j.left {
+			j.tasks[p] = make([]TaskRecord, n)
+		}
+		j.Status = Running
+	case Granted:
+		if t := j.Task(e.Task); t != nil && j.Status == Running && !t.Committed {
+			t.Granted = append(t.Granted, e.Attempt)
+		}
+	case Committed:
+		if t := j.Task(e.Task); t != nil && j.Status == Running && !t.Committed {
+			t.Committed, t.Attempt, t.Digest = true, e.Attempt, e.Digest
+			j.left[e.Task.Phase]--
+		}
+	case Intent:
+		if j.Status == Running && j.Phase() == 0 {
+			j.Status = Committing
+		}
+	case Aborted:
+		if j.Status == Unplanned || j.Status == Running || j.Status == Committing && e.Cause.Kind == Conflict {
+			j.Status, j.Cause = Aborting, e.Cause
+		}
+	case Done:
+		switch j.Status {
+		case Committing:
+			j.Status = Succeeded
+		case Aborting:
+			j.Status = Failed
+		default:
+		}
+	case Fence:
+	}
+}
+
+// Task returns what the log says of a task, nil when there is no such task.
+func (j *Job) Task(id plan.TaskID) *TaskRecord {
+	if id.Phase < plan.Sample || id.Phase > plan.Reduce || id.Index < 0 || id.Index >= len(j.tasks[id.Phase]) {
+		return nil
+	}
+	return &j.tasks[id.Phase][id.Index]
+}
+
+// Tasks returns the number of tasks of a phase.
+func (j *Job) Tasks(p plan.Phase) int { return len(j.tasks[p]) }
+
+// Left returns the number of a phase's tasks that are not committed.
+func (j *Job) Left(p plan.Phase) int { return j.left[p] }
+
+// Phase returns the phase whose tasks may run now: the first one that has
+// tasks left; 0 when none has.
+func (j *Job) Phase() plan.Phase {
+	for p := plan.Sample; p <= plan.Reduce; p++ {
+		if j.left[p] > 0 {
+			return p
+		}
+	}
+	return 0
+}
+
+// writes tells whether attempts of a phase make parts of the output: reduces,
+// and maps where there are no reduces.
+func (j *Job) writes(p plan.Phase) bool {
+	return p == plan.Reduce || p == plan.Map && len(j.tasks[plan.Reduce]) == 0
+}
+
+// conserved checks that every pair that a map wrote was read by a reduce.
+func (j *Job) conserved() (Cause, bool) {
+	if len(j.tasks[plan.Reduce]) == 0 {
+		return Cause{}, true
+	}
+	var wrote, read int64
+	for i := range j.tasks[plan.Map] {
+		wrote += j.tasks[plan.Map][i].Digest.Out
+	}
+	for i := range j.tasks[plan.Reduce] {
+		read += j.tasks[plan.Reduce][i].Digest.In
+	}
+	if wrote == read {
+		return Cause{}, true
+	}
+	return Cause{Kind: Inconsistent, Text: fmt.Sprintf(
+		"map tasks wrote %d pairs but reduce tasks read %d; the output was not committed: this is a defect of the engine or of the store, please report it", wrote, read)}, false
+}

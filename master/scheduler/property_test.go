@@ -1,0 +1,192 @@
+package scheduler
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+var seed = flag.Uint64("seed", 0, "run this seed of TestRandomClusters alone")
+
+// TestRandomClusters drives a master through random clusters: workers that
+// come and go, attempts that fail, are lost, report twice or late. After every
+// step the invariants hold; when the trouble stops the job ends, and it
+// succeeds unless a task failed too often.
+func TestRandomClusters(t *testing.T) {
+	t.Parallel()
+	first, last := uint64(1), uint64(400)
+	if *seed != 0 {
+		first, last = *seed, *seed
+	}
+	ends := map[Status]int{}
+	for s := first; s <= last; s++ {
+		status, err := newCluster(s).run()
+		if err != nil {
+			t.Fatalf("%v\nreplay: go test ./master/scheduler -run TestRandomClusters -seed=%d", err, s)
+		}
+		ends[status]++
+	}
+	if *seed == 0 && (ends[Succeeded] < 100 || ends[Failed] < 10) {
+		t.Errorf("ends %v: the walks are one-sided", ends)
+	}
+}
+
+// cluster is a random world around one master.
+type cluster struct {
+	r       *rand.Rand
+	s       *State
+	now     Time
+	cfg     Config
+	trouble float64
+	workers []WorkerID
+	joined  int
+	launch  []Launch // running attempts
+	past    []Event  // reports and questions of earlier, told again at times
+	grants  map[plan.AttemptID]bool
+	asked   map[plan.AttemptID]bool
+	done    map[plan.TaskID]bool // tasks the log has committed
+	wakes   []Time
+	finish  *Finish
+}
+
+func newCluster(seed uint64) *cluster {
+	r := rand.New(rand.NewPCG(seed, 0))
+	cfg := Config{Epoch: 1, Rand: uint32(seed), Samples: r.IntN(2), Maps: 1 + r.IntN(6), Reduces: r.IntN(4), MaxFailures: 1 + r.IntN(4)}
+	return &cluster{r: r, cfg: cfg, s: New(cfg), trouble: r.Float64() * 0.7,
+		grants: map[plan.AttemptID]bool{}, asked: map[plan.AttemptID]bool{}, done: map[plan.TaskID]bool{}}
+}
+
+func (c *cluster) run() (Status, error) {
+	if err := c.step(Lead{}); err != nil {
+		return 0, err
+	}
+	for turn := 0; c.finish == nil; turn++ {
+		if turn == 300 {
+			c.trouble = 0
+		}
+		if turn > 3000 {
+			return 0, fmt.Errorf("no end in sight: status %v, phase %v, %d attempts", c.s.job.Status, c.s.job.Phase(), len(c.launch))
+		}
+		if err := c.turn(); err != nil {
+			return 0, err
+		}
+	}
+	if c.finish.Status == Succeeded {
+		for p := plan.Sample; p <= plan.Reduce; p++ {
+			if c.s.job.Left(p) != 0 {
+				return 0, fmt.Errorf("succeeded with %d %v tasks left", c.s.job.Left(p), p)
+			}
+		}
+	}
+	return c.finish.Status, nil
+}
+
+// turn lets one thing happen.
+func (c *cluster) turn() error {
+	if len(c.workers) == 0 || c.r.Float64() < 0.05 && c.joined < 40 {
+		c.joined++
+		id := WorkerID(fmt.Sprint("w", c.joined))
+		c.workers = append(c.workers, id)
+		return c.step(Joined{id, 1 + c.r.IntN(3)})
+	}
+	if c.r.Float64() < c.trouble*0.1 {
+		i := c.r.IntN(len(c.workers))
+		id := c.workers[i]
+		c.workers = append(c.workers[:i], c.workers[i+1:]...)
+		return c.step(Left{id})
+	}
+	if len(c.past) > 0 && c.r.Float64() < c.trouble*0.3 {
+		return c.step(c.past[c.r.IntN(len(c.past))])
+	}
+	if len(c.launch) == 0 || c.r.Float64() < 0.1 {
+		c.now += 1e9 * Time(1+c.r.IntN(20))
+		return c.step(Tick{})
+	}
+	return c.attempt()
+}
+
+// attempt lets a running attempt do what it would do next.
+func (c *cluster) attempt() error {
+	i := c.r.IntN(len(c.launch))
+	a := c.launch[i]
+	if c.s.job.writes(a.Task.Phase) && !c.grants[a.Attempt] && c.r.Float64() > c.trouble*0.3 {
+		if c.asked[a.Attempt] && c.r.Float64() > c.trouble {
+			return c.step(Tick{})
+		}
+		c.asked[a.Attempt] = true
+		e := Asked{a.Task, a.Attempt}
+		c.past = append(c.past, e)
+		return c.step(e)
+	}
+	c.launch = append(c.launch[:i], c.launch[i+1:]...)
+	var e Event = Reported{a.Task, a.Attempt, a.Attempt, Digest{}}
+	switch u := c.r.Float64(); {
+	case u < c.trouble*0.3:
+		e = LostAttempt{a.Task, a.Attempt}
+	case u < c.trouble*0.6:
+		e = FailedAttempt{Task: a.Task, Attempt: a.Attempt, Text: "boom", Fingerprint: fmt.Sprint(c.r.IntN(50))}
+	}
+	c.past = append(c.past, e)
+	return c.step(e)
+}
+
+// step feeds an event and answers what the store and the output would.
+func (c *cluster) step(e Event) error {
+	for events := []Event{e}; len(events) > 0; {
+		e, events = events[0], events[1:]
+		for _, command := range c.s.Step(c.now, e) {
+			switch command := command.(type) {
+			case Append:
+				if command.Slot != c.s.job.Slots {
+					return fmt.Errorf("appends slot %d, the log has %d", command.Slot, c.s.job.Slots)
+				}
+				for _, entry := range command.Record.Entries {
+					if done, ok := entry.(Committed); ok {
+						c.done[done.Task] = true
+					}
+				}
+				events = append(events, Appended{})
+			case CheckEpoch:
+				events = append(events, Checked{true})
+			case Launch:
+				if c.done[command.Task] {
+					return fmt.Errorf("launches %v, which the log has committed", command.Task)
+				}
+				c.launch = append(c.launch, command)
+			case Grant:
+				c.grants[command.Attempt] = true
+			case CommitOutput:
+				events = append(events, OutputCommitted{})
+			case CleanUp:
+				events = append(events, CleanedUp{})
+			case Finish:
+				c.finish = &command
+			default:
+			}
+		}
+		if err := c.s.Check(); err != nil {
+			return fmt.Errorf("after %T%+v: %w", e, e, err)
+		}
+	}
+	return nil
+}
+
+// TestSameEventsSameCommands plays one random walk twice.
+func TestSameEventsSameCommands(t *testing.T) {
+	t.Parallel()
+	for seed := uint64(1); seed < 50; seed++ {
+		a, b := newCluster(seed), newCluster(seed)
+		if _, err := a.run(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.run(); err != nil {
+			t.Fatal(err)
+		}
+		if a.now != b.now || a.joined != b.joined || *a.finish != *b.finish || len(a.past) != len(b.past) {
+			t.Fatalf("seed %d went two ways", seed)
+		}
+	}
+}

@@ -1,0 +1,242 @@
+package scheduler
+
+import "github.com/windrow-mr/windrow/plan"
+
+// Config is what a State is told at its start.
+type Config struct {
+	Epoch uint64 // this master's, higher than that of any master before it
+	Rand  uint32 // drawn once by the shell; part of every attempt's id
+
+	Samples, Maps, Reduces int // tasks of a job that has no plan in its log
+
+	MaxFailures  int  // failed attempts of one task that end the job; default 4
+	MaxLost      int  // lost attempts of one task that end the job; default 20
+	Backoff      Time // before a failed task's second attempt, doubled for each further one; default 1 s
+	CheckTimeout Time // an answer to CheckEpoch that took longer is asked for again; default 10 s
+	GrantTimeout Time // how long a grant keeps others from being granted; default 15 min
+}
+
+// withDefaults returns c with the default for each field that is zero.
+func (c Config) withDefaults() Config {
+	const second = Time(1e9)
+	set := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	set(&c.MaxFailures, 4)
+	set(&c.MaxLost, 20)
+	if c.Backoff == 0 {
+		c.Backoff = second
+	}
+	if c.CheckTimeout == 0 {
+		c.CheckTimeout = 10 * second
+	}
+	if c.GrantTimeout == 0 {
+		c.GrantTimeout = 15 * 60 * second
+	}
+	return c
+}
+
+// logState says what the log is doing for this master.
+type logState uint8
+
+const (
+	replaying logState = iota
+	idle
+	appending
+	checking // the last append must not be acted upon before Checked
+	deposed
+)
+
+// State is one master's view of one job. The zero State is of no use; see New.
+type State struct {
+	cfg Config
+	job Job
+	log logState
+
+	checked  Time    // when CheckEpoch was last commanded
+	inFlight []Entry // appended or being checked, effects not released
+
+	tasks    [plan.Reduce + 1][]taskState
+	phase    plan.Phase // whose tasks are queued
+	queue    taskQueue  // of tasks that may start now
+	delayed  []delayedTask
+	workers  workerTable
+	attempts attemptTable
+	issued   uint32
+
+	unlogged []Reported // successes that the log has not taken
+	asking   []Asked    // grants wanted
+	abort    *Cause     // an abort wanted
+
+	commanded  bool // CommitOutput or CleanUp was given
+	answered   bool // and done
+	refused    bool // CommitOutput was refused
+	began      Time // when this master began to lead
+	drained    bool // the attempts of an aborted job were told to stop
+	strangers  bool // earlier masters' grants are waited for
+	drainUntil Time // when granted attempts need no longer be waited for
+	finished   bool
+	woken      Time // the latest Wake, 0 for none
+
+	out []Command
+}
+
+// New returns the state of a master that has seen nothing of its job yet. Feed
+// it the log by Replayed, then Lead.
+func New(cfg Config) *State {
+	return &State{cfg: cfg.withDefaults(), attempts: newAttemptTable()}
+}
+
+// Job returns what the log says of the job. It is the State's own: read it
+// between two steps, on the goroutine that steps.
+func (s *State) Job() *Job { return &s.job }
+
+// Step takes an event that was learned at now, and returns what to do. The
+// slice holds until the next call.
+func (s *State) Step(now Time, e Event) []Command {
+	s.out = s.out[:0]
+	if s.log == deposed {
+		return nil
+	}
+	switch e := e.(type) {
+	case Replayed:
+		if s.log == replaying {
+			s.job.Fold(e.Record)
+		}
+		return nil
+	case Lead:
+		if s.log == replaying {
+			s.log = idle
+			s.began = now
+			s.sizeTasks()
+		}
+	case Appended, Taken, Checked:
+		s.stepLog(now, e)
+	case Joined, Left:
+		s.stepWorker(now, e)
+	case Reported, FailedAttempt, LostAttempt, Asked:
+		s.stepAttempt(now, e)
+	case Cancel:
+		if s.abort == nil {
+			s.abort = &e.Cause
+		}
+	case OutputCommitted:
+		s.answered = s.commanded && s.job.Status == Committing
+	case CleanedUp:
+		s.answered = s.commanded && s.job.Status == Aborting
+	case OutputRefused:
+		if s.job.Status == Committing && s.commanded && !s.answered {
+			s.refused = true
+			s.abort = &Cause{Kind: Conflict, Text: e.Text}
+		}
+	case Tick:
+		if s.woken <= now {
+			s.woken = 0
+		}
+	}
+	s.decide(now)
+	return s.out
+}
+
+func (s *State) do(c Command) { s.out = append(s.out, c) }
+
+// stepLog moves the log on: the append in flight won, lost, or was checked.
+func (s *State) stepLog(now Time, e Event) {
+	switch e := e.(type) {
+	case Appended:
+		if s.log != appending {
+			return
+		}
+		s.fold(Record{Epoch: s.cfg.Epoch, Entries: s.inFlight})
+		if needsCheck(s.inFlight) {
+			s.checkEpoch(now)
+			return
+		}
+		s.release(now)
+	case Taken:
+		if s.log != appending {
+			return
+		}
+		s.fold(e.Record)
+		s.inFlight = nil
+		s.log = idle
+		for _, entry := range e.Record.Entries {
+			if c, ok := entry.(Committed); ok && s.job.Task(c.Task) != nil && s.job.Task(c.Task).Committed {
+				s.committed(c)
+			}
+		}
+		if s.job.Epoch > s.cfg.Epoch {
+			s.stepDown()
+		}
+	case Checked:
+		if s.log != checking {
+			return
+		}
+		switch {
+		case !e.Leads:
+			s.stepDown()
+		case now-s.checked > s.cfg.CheckTimeout:
+			s.checkEpoch(now) // true when it was read, too long ago
+		default:
+			s.release(now)
+		}
+	default:
+	}
+}
+
+func (s *State) checkEpoch(now Time) {
+	s.log, s.checked = checking, now
+	s.do(CheckEpoch{})
+}
+
+func (s *State) stepDown() {
+	s.log = deposed
+	s.do(StepDown{})
+}
+
+// fold adds a record to the job and brings what State knows in line with it.
+func (s *State) fold(r Record) {
+	s.job.Fold(r)
+	s.sizeTasks()
+	s.forget()
+}
+
+// sizeTasks makes room for the tasks that the log has planned.
+func (s *State) sizeTasks() {
+	for p := plan.Sample; p <= plan.Reduce; p++ {
+		if n := s.job.Tasks(p); len(s.tasks[p]) != n {
+			s.tasks[p] = make([]taskState, n)
+		}
+	}
+}
+
+// needsCheck tells whether a batch holds an entry that must not be acted upon
+// before the epoch was found to be still the highest.
+func needsCheck(entries []Entry) bool {
+	for _, e := range entries {
+		switch e.(type) {
+		case Granted, Intent, Aborted, Done:
+			return true
+		default:
+		}
+	}
+	return false
+}
+
+// release carries out what the entries in flight allow, now that they are in
+// the log and, where it matters, this master is known to lead.
+func (s *State) release(now Time) {
+	for _, e := range s.inFlight {
+		switch e := e.(type) {
+		case Granted:
+			s.granted(now, e)
+		case Committed:
+			s.committed(e)
+		default:
+		}
+	}
+	s.inFlight = nil
+	s.log = idle
+}

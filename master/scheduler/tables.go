@@ -1,0 +1,153 @@
+package scheduler
+
+import (
+	"slices"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// taskState is what a master knows of a task beyond the log.
+type taskState struct {
+	live        int32  // attempts running now
+	failures    int16  // attempts that failed
+	lost        int16  // attempts that were lost
+	queued      bool   // in the queue or delayed
+	proposed    uint64 // slot+1 of the batch that last proposed a grant
+	grantee     plan.AttemptID
+	grantUntil  Time
+	fingerprint string   // of the last failure
+	avoid       WorkerID // where it failed last
+}
+
+// attempt is a running attempt that this master launched.
+type attempt struct {
+	id     plan.AttemptID
+	task   plan.TaskID
+	worker WorkerID
+}
+
+// attemptTable holds the running attempts.
+type attemptTable struct {
+	byID map[plan.AttemptID]*attempt
+}
+
+func newAttemptTable() attemptTable {
+	return attemptTable{byID: make(map[plan.AttemptID]*attempt)}
+}
+
+func (t *attemptTable) get(id plan.AttemptID) *attempt { return t.byID[id] }
+
+func (t *attemptTable) add(a *attempt) { t.byID[a.id] = a }
+
+func (t *attemptTable) remove(id plan.AttemptID) { delete(t.byID, id) }
+
+func (t *attemptTable) len() int { return len(t.byID) }
+
+// those returns the attempts that match, in order of their launch. It looks
+// at every running attempt: for what happens rarely.
+func (t *attemptTable) those(match func(*attempt) bool) []*attempt {
+	var found []*attempt
+	for _, a := range t.byID {
+		if match(a) {
+			found = append(found, a)
+		}
+	}
+	slices.SortFunc(found, func(a, b *attempt) int { return int(a.id.N) - int(b.id.N) })
+	return found
+}
+
+// workerTable holds the workers, and those with free slots in the order in
+// which they came free, so that work goes round.
+type workerTable struct {
+	byID map[WorkerID]*worker
+	free []*worker
+}
+
+type worker struct {
+	id    WorkerID
+	slots int
+	used  int
+	gone  bool
+	idle  bool // is in free
+}
+
+func (t *workerTable) join(id WorkerID, slots int) {
+	if t.byID == nil {
+		t.byID = make(map[WorkerID]*worker)
+	}
+	if t.byID[id] != nil || slots <= 0 {
+		return
+	}
+	w := &worker{id: id, slots: slots}
+	t.byID[id] = w
+	t.offer(w)
+}
+
+func (t *workerTable) leave(id WorkerID) bool {
+	w := t.byID[id]
+	if w == nil {
+		return false
+	}
+	w.gone = true
+	delete(t.byID, id)
+	return true
+}
+
+func (t *workerTable) offer(w *worker) {
+	if !w.gone && !w.idle && w.used < w.slots {
+		w.idle = true
+		t.free = append(t.free, w)
+	}
+}
+
+// take uses a slot of the worker that has waited longest, if possible another
+// one than avoid. It returns nil when no slot is free.
+func (t *workerTable) take(avoid WorkerID) *worker {
+	t.free = slices.DeleteFunc(t.free, func(w *worker) bool { return w.gone })
+	if len(t.free) == 0 {
+		return nil
+	}
+	i := 0
+	if t.free[0].id == avoid && len(t.free) > 1 {
+		i = 1
+	}
+	w := t.free[i]
+	t.free = slices.Delete(t.free, i, i+1)
+	w.idle = false
+	w.used++
+	t.offer(w)
+	return w
+}
+
+// release gives a slot back.
+func (t *workerTable) release(id WorkerID) {
+	if w := t.byID[id]; w != nil && w.used > 0 {
+		w.used--
+		t.offer(w)
+	}
+}
+
+// delayedTask is a task that failed and waits before it is tried again.
+type delayedTask struct {
+	index int
+	at    Time
+}
+
+// taskQueue is a queue of task indices of one phase.
+type taskQueue struct {
+	items []int
+	head  int
+}
+
+func (q *taskQueue) push(index int) { q.items = append(q.items, index) }
+
+func (q *taskQueue) pop() (int, bool) {
+	if q.head == len(q.items) {
+		q.items, q.head = q.items[:0], 0
+		return 0, false
+	}
+	q.head++
+	return q.items[q.head-1], true
+}
+
+func (q *taskQueue) unpop() { q.head-- }

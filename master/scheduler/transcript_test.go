@@ -1,0 +1,251 @@
+package scheduler
+
+import (
+	"bufio"
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the transcripts anew; explain every line that changes")
+
+// TestTranscripts plays the scenarios in testdata. A line "> event" is fed to
+// a master, the indented lines after it are the commands that must come back.
+// "auto on" answers appends and epoch checks at once, as an idle store would.
+func TestTranscripts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts in testdata: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := play(t, want)
+			if *rewrite {
+				if err := os.WriteFile(file, got, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			} else if !bytes.Equal(got, want) {
+				t.Errorf("%s differs; got:\n%s", file, got)
+			}
+		})
+	}
+}
+
+// play runs a transcript and returns it with the commands that came back.
+func play(t *testing.T, script []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	var p player
+	for lines := bufio.NewScanner(bytes.NewReader(script)); lines.Scan(); {
+		line := lines.Text()
+		if strings.HasPrefix(line, "    ") {
+			continue
+		}
+		fmt.Fprintln(&out, line)
+		if rest, ok := strings.CutPrefix(line, "> "); ok {
+			for _, c := range p.line(t, rest) {
+				fmt.Fprintf(&out, "    %s\n", c)
+			}
+			if p.s != nil {
+				if err := p.s.Check(); err != nil {
+					t.Fatalf("after %q: %v", line, err)
+				}
+			}
+		}
+	}
+	return out.Bytes()
+}
+
+type player struct {
+	s    *State
+	now  Time
+	auto bool
+}
+
+// line carries out one line of a script and returns the commands as text.
+func (p *player) line(t *testing.T, line string) []string {
+	t.Helper()
+	verb, rest, _ := strings.Cut(line, " ")
+	args := map[string]string{}
+	for field := range strings.FieldsSeq(rest) {
+		name, value, _ := strings.Cut(field, "=")
+		args[name] = value
+	}
+	num := func(name string) int {
+		n, err := strconv.Atoi(args[name])
+		if err != nil && args[name] != "" {
+			t.Fatalf("%q: %s is no number", line, args[name])
+		}
+		return n
+	}
+	switch verb {
+	case "master":
+		p.s = New(Config{Epoch: uint64(num("epoch")), Samples: num("samples"), Maps: num("maps"), Reduces: num("reduces")})
+		return nil
+	case "auto":
+		p.auto = rest == "on"
+		return nil
+	case "after":
+		p.now += Time(num("seconds")) * 1e9
+		return p.step(Tick{})
+	}
+	return p.step(parseEvent(t, verb, rest, args, num))
+}
+
+func (p *player) step(e Event) []string {
+	var texts []string
+	for events := []Event{e}; len(events) > 0; {
+		e, events = events[0], events[1:]
+		for _, c := range p.s.Step(p.now, e) {
+			texts = append(texts, describe(c))
+			if p.auto {
+				switch c.(type) {
+				case Append:
+					events = append(events, Appended{})
+				case CheckEpoch:
+					events = append(events, Checked{true})
+				}
+			}
+		}
+	}
+	return texts
+}
+
+func parseEvent(t *testing.T, verb, line string, args map[string]string, num func(string) int) Event {
+	t.Helper()
+	task, _ := plan.ParseTaskID(args["task"])
+	attempt := parseAttempt(args["attempt"])
+	switch verb {
+	case "lead":
+		return Lead{}
+	case "appended":
+		return Appended{}
+	case "checked":
+		return Checked{args["leads"] == "yes"}
+	case "joined":
+		return Joined{WorkerID(args["worker"]), num("slots")}
+	case "left":
+		return Left{WorkerID(args["worker"])}
+	case "reported":
+		winner := attempt
+		if args["winner"] != "" {
+			winner = parseAttempt(args["winner"])
+		}
+		return Reported{task, attempt, winner, Digest{In: int64(num("in")), Out: int64(num("out"))}}
+	case "failed":
+		return FailedAttempt{Task: task, Attempt: attempt, Text: "boom", Fingerprint: args["fingerprint"],
+			Final: args["final"] == "yes", Conflict: args["conflict"] == "yes"}
+	case "lost":
+		return LostAttempt{task, attempt}
+	case "asked":
+		return Asked{task, attempt}
+	case "cancel":
+		return Cancel{Cause{Kind: Cancelled, Text: "interrupted"}}
+	case "committed":
+		return OutputCommitted{}
+	case "refused":
+		return OutputRefused{"the output is another job's"}
+	case "cleaned":
+		return CleanedUp{}
+	case "taken", "replayed":
+		r := Record{Epoch: uint64(num("epoch")), Entries: parseEntries(t, args, task, attempt)}
+		if verb == "taken" {
+			return Taken{r}
+		}
+		return Replayed{r}
+	}
+	t.Fatalf("unknown event %q %q", verb, line)
+	return nil
+}
+
+func parseEntries(t *testing.T, args map[string]string, task plan.TaskID, attempt plan.AttemptID) []Entry {
+	t.Helper()
+	var entries []Entry
+	for name := range strings.SplitSeq(args["entries"], ",") {
+		switch name {
+		case "fence":
+			entries = append(entries, Fence{})
+		case "planned":
+			var e Planned
+			if _, err := fmt.Sscanf(args["tasks"], "%d/%d/%d", &e.Samples, &e.Maps, &e.Reduces); err != nil {
+				t.Fatal(err)
+			}
+			entries = append(entries, e)
+		case "granted":
+			entries = append(entries, Granted{task, attempt})
+		case "committed":
+			entries = append(entries, Committed{Task: task, Attempt: attempt})
+		case "aborted":
+			entries = append(entries, Aborted{Cause{Kind: Cancelled, Text: "interrupted"}})
+		case "intent":
+			entries = append(entries, Intent{})
+		case "done":
+			entries = append(entries, Done{})
+		default:
+			t.Fatalf("unknown entry %q", name)
+		}
+	}
+	return entries
+}
+
+func parseAttempt(s string) plan.AttemptID {
+	var a plan.AttemptID
+	if _, err := fmt.Sscanf(s, "%d.%d", &a.Epoch, &a.N); err != nil {
+		return plan.AttemptID{}
+	}
+	return a
+}
+
+func short(a plan.AttemptID) string { return fmt.Sprintf("%d.%d", a.Epoch, a.N) }
+
+func describe(c Command) string {
+	switch c := c.(type) {
+	case Append:
+		var b strings.Builder
+		fmt.Fprintf(&b, "append slot=%d epoch=%d", c.Slot, c.Record.Epoch)
+		for _, e := range c.Record.Entries {
+			b.WriteString(" " + describeEntry(e))
+		}
+		return b.String()
+	case Launch:
+		return fmt.Sprintf("launch %v attempt=%s on %s", c.Task, short(c.Attempt), c.Worker)
+	case Stop:
+		return fmt.Sprintf("stop %v attempt=%s on %s", c.Task, short(c.Attempt), c.Worker)
+	case Grant:
+		return fmt.Sprintf("grant %v attempt=%s", c.Task, short(c.Attempt))
+	case Wake:
+		return fmt.Sprintf("wake at %ds", c.At/1e9)
+	case Finish:
+		return strings.TrimSpace(fmt.Sprintf("finish %v %v", c.Status, c.Cause))
+	default:
+		return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", c), "scheduler."))
+	}
+}
+
+func describeEntry(e Entry) string {
+	switch e := e.(type) {
+	case Planned:
+		return fmt.Sprintf("planned(%d/%d/%d)", e.Samples, e.Maps, e.Reduces)
+	case Granted:
+		return fmt.Sprintf("granted(%v %s)", e.Task, short(e.Attempt))
+	case Committed:
+		return fmt.Sprintf("committed(%v %s)", e.Task, short(e.Attempt))
+	case Aborted:
+		return fmt.Sprintf("aborted(%v)", e.Cause)
+	default:
+		return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", e), "scheduler."))
+	}
+}
