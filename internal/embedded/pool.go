@@ -1,0 +1,201 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/master"
+	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/executor"
+)
+
+// thisProcess is the only worker of an embedded run.
+const thisProcess scheduler.WorkerID = "this process"
+
+// pool runs attempts on goroutines of this process.
+type pool struct {
+	exec   *executor.Executor
+	events *master.Mailbox
+	plan   *pipeline.Plan
+	sample []plan.Split
+	splits []plan.Split
+	parts  int
+	hold   *output.Hold
+
+	work   context.Context // all attempts end with it
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu      sync.Mutex
+	running map[plan.AttemptID]*running
+	granted map[plan.TaskID][]plan.AttemptID
+
+	retried atomic.Int64 // attempts that failed or were lost
+}
+
+// running is an attempt under way.
+type running struct {
+	executor.Attempt
+	stop  context.CancelFunc
+	grant chan struct{} // closed when it is granted
+}
+
+var _ master.Pool = (*pool)(nil)
+
+// stop ends all attempts and waits until they have ended.
+func (p *pool) stop() {
+	p.cancel()
+	p.done.Wait()
+}
+
+// Launch starts an attempt.
+func (p *pool) Launch(c scheduler.Launch, job *scheduler.Job) {
+	ctx, stop := context.WithCancel(p.work)
+	a := &running{Attempt: executor.Attempt{Task: c.Task, ID: c.Attempt, Progress: new(pipeline.Progress)}, stop: stop, grant: make(chan struct{})}
+	p.mu.Lock()
+	p.running[c.Attempt] = a
+	p.mu.Unlock()
+	run := p.runner(c.Task, job)
+	p.done.Go(func() {
+		defer stop()
+		m, err := run(ctx, a.Attempt)
+		p.mu.Lock()
+		delete(p.running, c.Attempt)
+		p.mu.Unlock()
+		p.events.Post(p.outcome(ctx, a.Attempt, m, err))
+	})
+}
+
+// runner returns what a task has to do, with all that it needs of the job
+// read now, while the job holds still.
+func (p *pool) runner(task plan.TaskID, job *scheduler.Job) func(context.Context, executor.Attempt) (*plan.Manifest, error) {
+	switch task.Phase {
+	case plan.Sample:
+		return func(ctx context.Context, a executor.Attempt) (*plan.Manifest, error) {
+			return p.exec.Sample(ctx, a, p.sample)
+		}
+	case plan.Map:
+		var sampled plan.AttemptID
+		if job.Tasks(plan.Sample) > 0 {
+			sampled = job.Task(plan.TaskID{Phase: plan.Sample}).Attempt
+		}
+		return func(ctx context.Context, a executor.Attempt) (*plan.Manifest, error) {
+			cuts, err := p.ranges(ctx, sampled)
+			if err != nil {
+				return nil, err
+			}
+			return p.exec.Map(ctx, a, p.splits[task.Index], cuts, grants{p})
+		}
+	default:
+		maps := make([]plan.AttemptID, job.Tasks(plan.Map))
+		for i := range maps {
+			maps[i] = job.Task(plan.TaskID{Phase: plan.Map, Index: i}).Attempt
+		}
+		return func(ctx context.Context, a executor.Attempt) (*plan.Manifest, error) {
+			return p.exec.Reduce(ctx, a, maps, grants{p})
+		}
+	}
+}
+
+// ranges returns the keys at which partitions are cut: a function of the
+// committed sample alone, so every attempt finds the same ones.
+func (p *pool) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte, error) {
+	if p.plan.Shuffle == nil || !p.plan.Shuffle.Ranges || len(p.sample) == 0 {
+		return nil, nil
+	}
+	m, err := p.exec.ReadManifest(ctx, plan.TaskID{Phase: plan.Sample}, sampled)
+	if err != nil {
+		return nil, err
+	}
+	return pairs.Cuts(m.Keys, p.parts), nil
+}
+
+// outcome turns the end of an attempt into an event.
+func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest, err error) scheduler.Event {
+	if err == nil {
+		d := scheduler.Digest{In: m.Tally.RecordsIn, Out: m.Tally.RecordsOut, Bytes: m.Tally.BytesOut}
+		if m.Part != nil {
+			d.CRC = m.Part.CRC32C
+		} else {
+			d.Out, d.Bytes = m.Tally.PairsOut, m.Tally.RunBytes
+		}
+		return scheduler.Reported{Task: a.Task, Attempt: a.ID, Winner: m.Attempt, Digest: d}
+	}
+	p.retried.Add(1)
+	if ctx.Err() != nil {
+		return scheduler.LostAttempt{Task: a.Task, Attempt: a.ID}
+	}
+	e := scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: err.Error()}
+	var conflict *output.Conflict
+	switch kind := store.KindOf(err); {
+	case errors.As(err, &conflict):
+		e.Conflict = true
+	case kind == store.Changed || kind == store.Denied || kind == store.Invalid:
+		e.Final = true
+	case kind == store.Unknown || kind == store.NotFound || kind == store.TooLarge:
+		e.Fingerprint = e.Text // the same again would be the record's fault
+	}
+	return e
+}
+
+// Stop ends an attempt.
+func (p *pool) Stop(c scheduler.Stop) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a := p.running[c.Attempt]; a != nil {
+		a.stop()
+	}
+}
+
+// Grant lets an attempt go on.
+func (p *pool) Grant(c scheduler.Grant) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !slices.Contains(p.granted[c.Task], c.Attempt) {
+		p.granted[c.Task] = append(p.granted[c.Task], c.Attempt)
+	}
+	if a := p.running[c.Attempt]; a != nil {
+		select {
+		case <-a.grant:
+		default:
+			close(a.grant)
+		}
+	}
+}
+
+// grants is the executor's side of the pool.
+type grants struct{ *pool }
+
+var _ executor.Granter = grants{}
+
+// Grant waits until the log holds a grant of the attempt.
+func (g grants) Grant(ctx context.Context, a executor.Attempt) error {
+	g.mu.Lock()
+	r := g.running[a.ID]
+	g.mu.Unlock()
+	if r == nil {
+		return context.Canceled
+	}
+	g.events.Post(scheduler.Asked{Task: a.Task, Attempt: a.ID})
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.grant:
+		return g.hold.Begin(ctx)
+	}
+}
+
+// Granted returns the attempts of a task that were granted.
+func (g grants) Granted(_ context.Context, task plan.TaskID) ([]plan.AttemptID, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.granted[task]), nil
+}

@@ -1,0 +1,33 @@
+package embedded
+
+import (
+	"time"
+
+	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// Result tells what a run did. See windrow.Result.
+type Result struct {
+	Job      string
+	ID       string
+	Output   string
+	Manifest *output.Manifest
+	Tally    plan.Tally
+	Maps     int
+	Reduces  int
+	Slots    int
+	Memory   int64
+	Retried  int64
+	Usage    store.Usage
+	Elapsed  time.Duration
+}
+
+func (r *run) result(c *committer, w *watcher) (*Result, error) {
+	return &Result{
+		Job: r.plan.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Tally: c.tally,
+		Maps: len(r.splits), Reduces: r.partitions, Slots: r.Slots, Memory: r.Memory,
+		Retried: w.pool.retried.Load(), Usage: r.roots.usage(), Elapsed: time.Since(r.started),
+	}, nil
+}

@@ -1,0 +1,325 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/master"
+	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/master/splits"
+	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/executor"
+)
+
+// Run runs a job and commits its output. When ctx ends it stops within two
+// seconds, and takes back what it wrote as far as the store lets it.
+func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
+	s, err := o.check()
+	if err != nil {
+		return nil, &Error{Usage, err}
+	}
+	r := &run{settings: s, started: time.Now(), roots: roots{opts: s.Stores}}
+	defer r.roots.close()
+	if r.plan, err = job.Build(s.Params, nil); err != nil {
+		return nil, &Error{Usage, err}
+	}
+	if err := r.prepare(ctx); err != nil {
+		return nil, classify(err, JobFailed)
+	}
+	return r.execute(ctx)
+}
+
+// run is one run of a job.
+type run struct {
+	settings
+	started time.Time
+	roots   roots
+	plan    *pipeline.Plan
+	id      plan.JobID
+
+	out        *store.Root
+	scratch    *store.Root
+	input      int64 // bytes
+	partitions int
+	sample     []plan.Split
+	splits     []plan.Split
+	partOnce   bool // the store creates parts of any size once
+	hold       *output.Hold
+}
+
+// prepare finds the input and plans the tasks. It writes nothing but a probe.
+func (r *run) prepare(ctx context.Context) error {
+	var id ulid.ULID
+	id, err := ulid.New(ulid.Timestamp(r.started), ulid.DefaultEntropy())
+	if err != nil {
+		return err
+	}
+	r.id = plan.JobID(id.String())
+	inputs, generated, err := resolve(ctx, &r.roots, r.plan, r.Input, r.Slots)
+	if err != nil {
+		return classify(err, Usage)
+	}
+	if r.out, err = r.roots.get(ctx, r.Output, true); err != nil {
+		return err
+	}
+	if err := refuseNested(inputs, r.out); err != nil {
+		return &Error{Usage, err}
+	}
+	if err := r.divide(inputs, generated); err != nil {
+		return err
+	}
+	return r.openScratch(ctx)
+}
+
+// divide makes the tasks.
+func (r *run) divide(inputs []splits.Input, generated []plan.Split) error {
+	var size int64
+	var err error
+	size, r.input = target(inputs, &r.settings)
+	if r.splits, err = splits.Plan(inputs, size); err != nil {
+		return err
+	}
+	r.splits = append(r.splits, generated...)
+	if r.plan.Shuffle == nil {
+		return nil
+	}
+	r.partitions = r.settings.partitions(r.input)
+	if !r.plan.Shuffle.Ranges || r.partitions == 1 {
+		return nil
+	}
+	if r.sample, err = splits.Sample(inputs, executor.SampleSections, executor.SampleBytes); err != nil {
+		return err
+	}
+	r.sample = append(r.sample, generated...)
+	return nil
+}
+
+// openScratch finds the place for runs and manifests.
+func (r *run) openScratch(ctx context.Context) error {
+	if r.Root == "" {
+		r.scratch = r.out.Sub(output.TmpKey(r.id))
+		return nil
+	}
+	root, err := r.roots.get(ctx, r.Root, true)
+	if err != nil {
+		return err
+	}
+	r.scratch = root.Sub("tmp/" + string(r.id))
+	return nil
+}
+
+// refuseNested refuses an output inside an input directory: the next run would
+// read what this one wrote.
+func refuseNested(inputs []splits.Input, out *store.Root) error {
+	for i := range inputs {
+		for j := range inputs[i].Objects {
+			o := &inputs[i].Objects[j]
+			if strings.HasPrefix(o.Name(), strings.TrimSuffix(out.URL(), "/")+"/") {
+				return fmt.Errorf("input %s lies in the output directory %s; choose another --out", o.Name(), out.URL())
+			}
+		}
+	}
+	return nil
+}
+
+// execute reserves the output, runs the tasks and commits.
+func (r *run) execute(ctx context.Context) (*Result, error) {
+	if err := r.reserve(ctx); err != nil {
+		return nil, classify(err, JobFailed)
+	}
+	p := r.newPool(ctx)
+	defer p.stop()
+	beat, stopBeat := context.WithCancelCause(ctx)
+	defer stopBeat(nil)
+	var keeping sync.WaitGroup
+	keeping.Go(func() {
+		if err := r.hold.Keep(beat); err != nil {
+			stopBeat(err) // the output is gone: so is the point of going on
+		}
+	})
+	w := &watcher{pool: p, started: r.started, input: r.input}
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	if r.Progress != nil {
+		keeping.Go(func() { w.report(watching, r.Progress) })
+	}
+	c := &committer{run: r, pool: p}
+	outcome, err := master.Run(beat, r.masterConfig(p, c, w))
+	p.stop()
+	lost := context.Cause(beat)
+	stopWatching()
+	stopBeat(nil)
+	keeping.Wait()
+	if err != nil {
+		return nil, r.unfinished(ctx, lost, err)
+	}
+	if outcome.Status != scheduler.Succeeded {
+		return nil, r.failed(ctx, lost, outcome.Cause)
+	}
+	return r.result(c, w)
+}
+
+// reserve makes this run the only writer of its output.
+func (r *run) reserve(ctx context.Context) error {
+	var asks []store.Ask
+	if r.input >= probeBytes {
+		asks = append(asks, store.Multipart)
+	}
+	caps, err := r.out.Probe(ctx, asks...)
+	if err != nil {
+		return err
+	}
+	r.partOnce = caps.MultipartOnce
+	host, err := os.Hostname()
+	if err != nil {
+		host = "an unknown host"
+	}
+	r.hold, err = output.Reserve(ctx, r.out, output.Request{Job: r.id, Name: r.plan.Job, Mode: r.mode, Host: host,
+		Waiting: func(h output.Holder) {
+			r.Log.Warn("another run has not finished this output; waiting to see whether it lives", "job", h.Job, "host", h.Host, "since", h.Time)
+		}})
+	return err
+}
+
+func (r *run) newPool(ctx context.Context) *pool {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	remote := r.out.Remote() || r.scratch.Remote()
+	exec := executor.New(executor.Config{
+		Plan: r.plan, Job: r.id, Partitions: r.partitions,
+		Open: r.roots.opened, Scratch: r.scratch, Class: store.Scratch, Output: r.out,
+		PartName: r.partName, Compress: r.codec,
+		Budget: shuffle.NewBudget(r.Memory), Share: r.share(remote), Log: r.Log,
+	})
+	return &pool{exec: exec, events: master.NewMailbox(), plan: r.plan, hold: r.hold,
+		sample: r.sample, splits: r.splits, parts: r.partitions, work: work, cancel: cancel,
+		running: make(map[plan.AttemptID]*running), granted: make(map[plan.TaskID][]plan.AttemptID)}
+}
+
+// partName names parts after their task, so that the store lets only one of
+// its attempts make it; or, where the store cannot promise that for big
+// objects, after the attempt, and the manifest says which one counts.
+func (r *run) partName(task plan.TaskID, id plan.AttemptID) string {
+	ext := r.plan.Output.Ext
+	if r.plan.Output.Compressible {
+		ext += r.codec.Ext()
+	}
+	if !r.partOnce {
+		ext = fmt.Sprintf(".%d%s", id.N, ext)
+	}
+	return output.PartName(task, r.id, 0, ext)
+}
+
+func (r *run) masterConfig(p *pool, c *committer, w *watcher) master.Config {
+	samples, reduces := 0, r.partitions
+	if len(r.sample) > 0 {
+		samples = 1
+	}
+	p.events.Post(scheduler.Joined{Worker: thisProcess, Slots: r.Slots})
+	return master.Config{
+		Scheduler: scheduler.Config{Epoch: 1, Rand: rand.Uint32(), Samples: samples, Maps: len(r.splits), Reduces: reduces,
+			Backoff: scheduler.Time(300 * time.Millisecond)},
+		Journal: master.MemoryJournal{}, Pool: p, Output: c, Events: p.events, Changed: w.changed,
+	}
+}
+
+// failed makes the error of a job that ended without output.
+func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause) error {
+	kind := JobFailed
+	text := fmt.Errorf("job %s (%s) failed: %v; nothing was committed", r.plan.Job, r.id, cause)
+	var conflict *output.Conflict
+	switch {
+	case errors.As(lost, &conflict):
+		return &Error{Conflict, conflict}
+	case cause.Kind == scheduler.Conflict:
+		kind, text = Conflict, fmt.Errorf("job %s (%s): %v", r.plan.Job, r.id, cause)
+	case cause.Kind == scheduler.Cancelled && ctx.Err() != nil:
+		kind, text = Interrupted, fmt.Errorf("job %s (%s) was interrupted; what it wrote is removed, %s is as it was", r.plan.Job, r.id, r.out.URL())
+	}
+	return &Error{kind, text}
+}
+
+// unfinished makes the error of a job whose end could not be brought about.
+func (r *run) unfinished(ctx context.Context, lost, err error) error {
+	kind := JobFailed
+	var conflict *output.Conflict
+	switch {
+	case errors.As(lost, &conflict):
+		return &Error{Conflict, conflict}
+	case ctx.Err() != nil:
+		kind = Interrupted
+	}
+	return &Error{kind, fmt.Errorf("job %s (%s): %w; parts of it may be left in %s: recover with --on-exists replace", r.plan.Job, r.id, err, r.out.URL())}
+}
+
+// committer commits and cleans up for the master.
+type committer struct {
+	run      *run
+	pool     *pool
+	manifest *output.Manifest
+	tally    plan.Tally // of committed attempts
+}
+
+var _ master.Output = (*committer)(nil)
+
+// Commit makes the committed attempts' parts the output's contents.
+func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
+	var parts []plan.Part
+	c.tally = plan.Tally{}
+	for p := plan.Map; p <= plan.Reduce; p++ {
+		for i := range job.Tasks(p) {
+			id := plan.TaskID{Phase: p, Index: i}
+			m, err := c.pool.exec.ReadManifest(ctx, id, job.Task(id).Attempt)
+			if err != nil {
+				return err
+			}
+			if m.Part != nil {
+				parts = append(parts, *m.Part)
+			}
+			c.tally.Merge(taskTally(m, job.Tasks(plan.Reduce) > 0))
+		}
+	}
+	m, err := c.run.hold.Commit(ctx, parts)
+	if err != nil {
+		return err
+	}
+	c.manifest = m
+	// From here on the job has succeeded; what is left over is found and
+	// swept by the next run on this output, should this fail.
+	if err := errors.Join(c.run.hold.Clean(ctx), c.removeTmp(ctx)); err != nil {
+		c.run.Log.Warn("could not remove all that the run leaves behind", "output", c.run.out.URL(), "error", err)
+	}
+	return nil
+}
+
+// taskTally returns what a task adds to the job's totals: records in are those
+// of the maps, since a reduce reads only what maps wrote.
+func taskTally(m *plan.Manifest, shuffled bool) *plan.Tally {
+	t := m.Tally
+	if shuffled && m.Task.Phase == plan.Reduce {
+		t.RecordsIn = 0
+	}
+	return &t
+}
+
+// CleanUp takes back what a job that failed wrote. Attempts that still wind
+// down are waited for: they may be writing.
+func (c *committer) CleanUp(ctx context.Context) error {
+	c.pool.stop()
+	return errors.Join(c.run.hold.Release(ctx), c.removeTmp(ctx))
+}
+
+func (c *committer) removeTmp(ctx context.Context) error {
+	return c.run.scratch.DeleteAll(ctx, "", nil)
+}

@@ -1,0 +1,46 @@
+package master
+
+import (
+	"sync"
+
+	"github.com/windrow-mr/windrow/master/scheduler"
+)
+
+// Mailbox hands events to a shell, in order. It never blocks who posts, so a
+// pool may post from whatever goroutine it is on.
+type Mailbox struct {
+	ready chan struct{} // holds one token while there are letters
+
+	mu      sync.Mutex
+	letters []letter
+}
+
+// letter is an event, or the error that came in its place.
+type letter struct {
+	event scheduler.Event
+	err   error
+}
+
+// NewMailbox returns an empty mailbox.
+func NewMailbox() *Mailbox { return &Mailbox{ready: make(chan struct{}, 1)} }
+
+// Post adds an event.
+func (m *Mailbox) Post(e scheduler.Event) { m.post(letter{event: e}) }
+
+func (m *Mailbox) post(l letter) {
+	m.mu.Lock()
+	m.letters = append(m.letters, l)
+	m.mu.Unlock()
+	select {
+	case m.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (m *Mailbox) take() []letter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	letters := m.letters
+	m.letters = nil
+	return letters
+}

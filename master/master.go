@@ -1,0 +1,216 @@
+// Package master is the shell around the scheduler: the one goroutine that
+// owns a job's State, feeds it events and carries out its commands.
+//
+// It has the clock, the waiting and the failures; all decisions are the
+// scheduler's. What it acts on is behind small interfaces: a Journal that keeps
+// the log, a Pool that runs attempts, an Output that commits them. The same
+// shell drives an embedded run, whose pool is this process, and a cluster's.
+//
+// Run is called once for a job, by whoever leads. Journal, Pool and Output are
+// called from goroutines of the shell's own, never two calls of one method at
+// once for Journal and Output; a Pool must not block.
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/output"
+)
+
+// Journal keeps a job's log.
+type Journal interface {
+	// Append creates a slot once. When another has it, taken is what is there.
+	// It returns when the outcome is known, or with an error when ctx ended.
+	Append(ctx context.Context, slot uint64, r scheduler.Record) (won bool, taken scheduler.Record, err error)
+	// Leads tells, by a read begun after the call, whether no higher epoch exists.
+	Leads(ctx context.Context) (bool, error)
+}
+
+// Pool runs attempts. What becomes of them arrives as events.
+type Pool interface {
+	Launch(c scheduler.Launch, committed *scheduler.Job)
+	Stop(c scheduler.Stop)
+	Grant(c scheduler.Grant)
+}
+
+// Output makes committed parts visible as the job's result.
+type Output interface {
+	// Commit commits the output of a job all of whose tasks are committed. An
+	// *output.Conflict means that it never can be.
+	Commit(ctx context.Context, job *scheduler.Job) error
+	// CleanUp removes what the job wrote and gives the output up.
+	CleanUp(ctx context.Context) error
+}
+
+// Config says what to run and with what.
+type Config struct {
+	Scheduler scheduler.Config
+	Journal   Journal
+	Pool      Pool
+	Output    Output
+	// Events receives what becomes of attempts and workers. The shell is its
+	// only reader; see Mailbox.
+	Events *Mailbox
+	// Now is the clock. Nil: the monotonic clock of this process.
+	Now func() scheduler.Time
+	// Changed is told after every step that folded a record. It runs on the
+	// shell's goroutine and must be quick. Nil: nobody.
+	Changed func(*scheduler.Job)
+	// Grace bounds the clean-up after ctx ended. 0: 1.5 s.
+	Grace time.Duration
+}
+
+// Outcome is how a job ended.
+type Outcome struct {
+	Status scheduler.Status
+	Cause  scheduler.Cause
+}
+
+// ErrDeposed says that another master leads the job.
+var ErrDeposed = errors.New("another master leads this job")
+
+// Run drives a job to its end. When ctx ends it cancels the job and cleans up,
+// for as long as Grace allows. An error means that the job's end is not known
+// here: the store failed, or another master took over.
+func Run(ctx context.Context, cfg Config) (Outcome, error) {
+	if cfg.Now == nil {
+		start := time.Now()
+		cfg.Now = func() scheduler.Time { return scheduler.Time(time.Since(start)) }
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = 1500 * time.Millisecond
+	}
+	sh := &shell{cfg: cfg, state: scheduler.New(cfg.Scheduler)}
+	return sh.run(ctx)
+}
+
+// shell is the state of Run.
+type shell struct {
+	cfg   Config
+	state *scheduler.State
+	work  context.Context // ends when nothing more may be waited for
+	tasks sync.WaitGroup
+	wakes []*time.Timer
+
+	outcome *Outcome
+	err     error
+	slots   uint64 // folded when Changed was last told
+}
+
+func (sh *shell) run(ctx context.Context) (Outcome, error) {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	sh.work = work
+	defer func() {
+		stop()
+		sh.tasks.Wait()
+		for _, w := range sh.wakes {
+			w.Stop()
+		}
+	}()
+	cancelled := ctx.Done()
+	var grace <-chan time.Time
+	sh.step(scheduler.Lead{})
+	for sh.outcome == nil && sh.err == nil {
+		select {
+		case <-cancelled:
+			cancelled = nil
+			timer := time.NewTimer(sh.cfg.Grace)
+			defer timer.Stop()
+			grace = timer.C
+			sh.step(scheduler.Cancel{Cause: scheduler.Cause{Kind: scheduler.Cancelled, Text: "it was interrupted"}})
+		case <-grace:
+			sh.err = fmt.Errorf("interrupted, and the clean-up took longer than %v: %w", sh.cfg.Grace, context.Cause(ctx))
+		case <-sh.cfg.Events.ready:
+			for _, l := range sh.cfg.Events.take() {
+				if l.err != nil && sh.err == nil {
+					sh.err = l.err
+				}
+				sh.step(l.event)
+			}
+		}
+	}
+	if sh.outcome == nil {
+		return Outcome{}, sh.err
+	}
+	return *sh.outcome, sh.err
+}
+
+// step feeds the scheduler and carries out its commands.
+func (sh *shell) step(e scheduler.Event) {
+	if sh.outcome != nil || sh.err != nil {
+		return
+	}
+	for _, c := range sh.state.Step(sh.cfg.Now(), e) {
+		sh.do(c)
+	}
+	if job := sh.state.Job(); sh.cfg.Changed != nil && job.Slots != sh.slots {
+		sh.slots = job.Slots
+		sh.cfg.Changed(job)
+	}
+}
+
+// do carries out one command.
+func (sh *shell) do(c scheduler.Command) {
+	switch c := c.(type) {
+	case scheduler.Append:
+		r := scheduler.Record{Epoch: c.Record.Epoch, Entries: append([]scheduler.Entry(nil), c.Record.Entries...)}
+		sh.ask(func(ctx context.Context) (scheduler.Event, error) {
+			won, taken, err := sh.cfg.Journal.Append(ctx, c.Slot, r)
+			if won {
+				return scheduler.Appended{}, err
+			}
+			return scheduler.Taken{Record: taken}, err
+		})
+	case scheduler.CheckEpoch:
+		sh.ask(func(ctx context.Context) (scheduler.Event, error) {
+			leads, err := sh.cfg.Journal.Leads(ctx)
+			return scheduler.Checked{Leads: leads}, err
+		})
+	case scheduler.Launch:
+		sh.cfg.Pool.Launch(c, sh.state.Job())
+	case scheduler.Stop:
+		sh.cfg.Pool.Stop(c)
+	case scheduler.Grant:
+		sh.cfg.Pool.Grant(c)
+	case scheduler.CommitOutput:
+		sh.commit()
+	case scheduler.CleanUp:
+		sh.ask(func(ctx context.Context) (scheduler.Event, error) {
+			return scheduler.CleanedUp{}, sh.cfg.Output.CleanUp(ctx)
+		})
+	case scheduler.Wake:
+		after := time.Duration(c.At - sh.cfg.Now())
+		sh.wakes = append(sh.wakes, time.AfterFunc(after, func() { sh.cfg.Events.Post(scheduler.Tick{}) }))
+	case scheduler.StepDown:
+		sh.err = ErrDeposed
+	case scheduler.Finish:
+		sh.outcome = &Outcome{Status: c.Status, Cause: c.Cause}
+	}
+}
+
+// ask does what may take long on a goroutine of its own and posts the answer.
+func (sh *shell) ask(f func(ctx context.Context) (scheduler.Event, error)) {
+	sh.tasks.Go(func() {
+		e, err := f(sh.work)
+		sh.cfg.Events.post(letter{e, err})
+	})
+}
+
+// commit commits the output. The job is not changed meanwhile: all of its
+// tasks are committed, and nothing is appended before the answer.
+func (sh *shell) commit() {
+	job := sh.state.Job()
+	sh.ask(func(ctx context.Context) (scheduler.Event, error) {
+		err := sh.cfg.Output.Commit(ctx, job)
+		var conflict *output.Conflict
+		if errors.As(err, &conflict) {
+			return scheduler.OutputRefused{Text: conflict.Error()}, nil
+		}
+		return scheduler.OutputCommitted{}, err
+	})
+}

@@ -1,0 +1,152 @@
+// Package splits turns input objects into map tasks: big objects are cut,
+// small ones packed together, so that tasks are of about one size.
+//
+// It is pure: the same objects give the same splits. The master calls it when
+// a job is planned. Sizes are bytes at rest.
+package splits
+
+import (
+	"fmt"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// Bounds of the size of a split that Target chooses.
+const (
+	least      = 8 << 20
+	most       = 128 << 20
+	perSlot    = 4     // splits for each slot, so that slots end at about the same time
+	maxObjects = 10000 // sections in one split
+)
+
+// Cut divides a plain object into sections of about target bytes. Nil in its
+// place means that any range of bytes is a section.
+type Cut func(o plan.Object, target int64) ([]plan.Section, error)
+
+// Input is what one input of a job consists of.
+type Input struct {
+	Objects []plan.Object
+	Cut     Cut
+}
+
+// Bytes returns the sum of the objects' sizes.
+func (in Input) Bytes() int64 {
+	var n int64
+	for i := range in.Objects {
+		n += in.Objects[i].Size
+	}
+	return n
+}
+
+// Target returns a good size for the splits of an input of that many bytes
+// that runs on so many slots.
+func Target(bytes int64, slots int) int64 {
+	return min(max(bytes/int64(perSlot*max(slots, 1)), least), most)
+}
+
+// Plan returns the map tasks for the inputs, in order of inputs and objects.
+// Objects that hold nothing make no task; a compressed object is one section,
+// whatever its size.
+func Plan(inputs []Input, target int64) ([]plan.Split, error) {
+	if target <= 0 {
+		return nil, fmt.Errorf("a split of %d bytes cannot hold anything; give a size above 0", target)
+	}
+	var splits []plan.Split
+	for i := range inputs {
+		packed := plan.Split{Input: i}
+		var size int64
+		flush := func() {
+			if len(packed.Sections) > 0 {
+				splits = append(splits, packed)
+			}
+			packed, size = plan.Split{Input: i}, 0
+		}
+		for _, o := range inputs[i].Objects {
+			sections, err := cut(inputs[i].Cut, o, target)
+			if err != nil {
+				return nil, err
+			}
+			for _, s := range sections {
+				if size > 0 && size+s.Length > target+target/8 || len(packed.Sections) == maxObjects {
+					flush()
+				}
+				packed.Sections = append(packed.Sections, s)
+				size += s.Length
+			}
+		}
+		flush()
+	}
+	return splits, nil
+}
+
+// cut divides one object and checks that nothing of it is left out.
+func cut(by Cut, o plan.Object, target int64) ([]plan.Section, error) {
+	switch {
+	case o.Codec != "":
+		return []plan.Section{{Object: o, Length: o.Size}}, nil
+	case o.Size == 0:
+		return nil, nil
+	case by == nil:
+		return ranges(o, target), nil
+	}
+	sections, err := by(o, target)
+	if err != nil {
+		return nil, fmt.Errorf("split %s: %w", o.Name(), err)
+	}
+	var end int64
+	for _, s := range sections {
+		if s.Offset != end || s.Length <= 0 {
+			return nil, fmt.Errorf("split %s: a section begins at %d with %d bytes, the one before it ends at %d; the format's Split is wrong",
+				o.Name(), s.Offset, s.Length, end)
+		}
+		end = s.Offset + s.Length
+	}
+	if end != o.Size {
+		return nil, fmt.Errorf("split %s: its sections end at %d of %d bytes; the format's Split is wrong", o.Name(), end, o.Size)
+	}
+	return sections, nil
+}
+
+// ranges cuts an object into equal ranges of at most about target bytes.
+func ranges(o plan.Object, target int64) []plan.Section {
+	n := max((o.Size+target/8)/target, 1)
+	if o.Size > n*(target+target/8) {
+		n++
+	}
+	sections := make([]plan.Section, n)
+	for i := range n {
+		from, to := o.Size*i/n, o.Size*(i+1)/n
+		sections[i] = plan.Section{Object: o, Offset: from, Length: to - from}
+	}
+	return sections
+}
+
+// Sample returns sections to sample keys from: at most most sections of about
+// size bytes, spread evenly over all inputs, one split for each input that has
+// some.
+func Sample(inputs []Input, most int, size int64) ([]plan.Split, error) {
+	all, err := Plan(inputs, size)
+	if err != nil {
+		return nil, err
+	}
+	type place struct{ split, section int }
+	var places []place
+	for i := range all {
+		for j := range all[i].Sections {
+			places = append(places, place{i, j})
+		}
+	}
+	n := min(most, len(places))
+	var sample []plan.Split
+	for i := range n {
+		// The middle of each of n equal stretches.
+		p := places[(2*i+1)*len(places)/(2*n)]
+		from := &all[p.split]
+		if len(sample) == 0 || sample[len(sample)-1].Input != from.Input {
+			sample = append(sample, plan.Split{Input: from.Input})
+		}
+		last := &sample[len(sample)-1]
+		last.Sections = append(last.Sections, from.Sections[p.section])
+	}
+	return sample, nil
+}

@@ -1,0 +1,287 @@
+// Package output is the commit log of an output directory: which parts are
+// its contents, and which job may change that.
+//
+// An output has a log of create-once entries, <out>/_windrow/<seq>:
+//
+//	reserve   job J is the only writer from here on
+//	commit    these parts are the contents now; ends J's reservation
+//	release   J gives up; the contents stay as they were
+//
+// Every entry holds the state after it, so the newest entry tells everything.
+// An entry is appended by create-once on the state that the one before it
+// left: who loses a slot reads the winner and decides again. So of two jobs
+// that reserve at once one wins, and a job whose reservation was taken over
+// cannot commit, whatever it believes.
+//
+// A commit names a manifest, an object of its own, that lists all live parts.
+// Readers that follow the log see contents change in one step. _SUCCESS is for
+// tools that list directories; it is removed before the first new part becomes
+// visible and written last, and this package never reads it.
+//
+// Jobs name their parts after themselves (see PartName). What a dead job left
+// is recognised by that name and swept; nothing else is ever deleted. A
+// directory that holds objects of other origin is refused.
+//
+// The package is used by the master, which reserves and commits, and by
+// everything that reads a committed output. A Hold belongs to one job and may
+// be used by several goroutines. All errors about who may write are *Conflict.
+package output
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// Names within an output directory. Objects whose name begins with an
+// underscore or a dot are no data, by the convention of all tools of the field.
+const (
+	Dir         = "_windrow"            // everything of this package
+	SuccessName = "_SUCCESS"            // marks a committed output for other tools
+	manifestDir = Dir + "/manifests/"   // manifests of commits
+	beatDir     = Dir + "/beats/"       // signs of life of writers
+	tmpDir      = Dir + "/tmp/"         // shuffle data of embedded runs
+	slotPrefix  = Dir + "/0"            // what all slots' keys begin with
+	maxSwept    = 64                    // swept jobs that are remembered, should they be undead
+	maxManifest = int64(1) << 30        // bytes
+	timeFormat  = "2006-01-02 15:04:05" // in messages
+)
+
+// TmpKey returns the prefix, ending in a slash, below which a job keeps its
+// temporary data when it has no root of its own for that.
+func TmpKey(job plan.JobID) string { return tmpDir + string(job) + "/" }
+
+// PartName returns the name of a task's part: part-r-00017-<job>.<run><ext>.
+func PartName(task plan.TaskID, job plan.JobID, run int, ext string) string {
+	return fmt.Sprintf("part-%c-%05d-%s%s", task.Phase.String()[0], task.Index, token(job, run), ext)
+}
+
+// token is what the names of a job's parts have in common: the end of its id,
+// in lower case, and how often it was reopened.
+func token(job plan.JobID, run int) string {
+	return fmt.Sprintf("%s.%d", strings.ToLower(job.Short()), run)
+}
+
+// tokenOf returns the token in a part's name, "" when it is no such name.
+func tokenOf(name string) string {
+	name = name[strings.LastIndexByte(name, '/')+1:]
+	fields := strings.SplitN(name, "-", 4)
+	if len(fields) != 4 || fields[0] != "part" {
+		return ""
+	}
+	id, rest, ok := strings.Cut(fields[3], ".")
+	run, _, _ := strings.Cut(rest, ".")
+	if !ok || len(id) != 8 || run == "" {
+		return ""
+	}
+	return id + "." + run
+}
+
+// A Mode says what a job does about contents that are there already.
+type Mode string
+
+// The modes.
+const (
+	Fail    Mode = "fail"    // refuse
+	Replace Mode = "replace" // make the job's parts the only contents
+	Append  Mode = "append"  // add the job's parts to the contents
+)
+
+// ParseMode returns the mode of that name.
+func ParseMode(s string) (Mode, error) {
+	switch m := Mode(s); m {
+	case Fail, Replace, Append:
+		return m, nil
+	default:
+		return "", fmt.Errorf("on-exists %q is not one of fail, replace, append", s)
+	}
+}
+
+// Conflict says that a job may not write an output, or not any more.
+type Conflict struct {
+	URL  string
+	Text string
+}
+
+// Error returns which output it is, and why, and what to do.
+func (c *Conflict) Error() string { return fmt.Sprintf("output %s: %s", c.URL, c.Text) }
+
+// Holder is a job that has reserved an output.
+type Holder struct {
+	Job  plan.JobID `json:"job"`
+	Run  int        `json:"run"`
+	Mode Mode       `json:"mode"`
+	Slot uint64     `json:"slot"` // of its reserve entry
+	Host string     `json:"host,omitempty"`
+	Time time.Time  `json:"time"`
+}
+
+// Commit refers to the manifest of an output's contents.
+type Commit struct {
+	Job      plan.JobID `json:"job"`
+	Run      int        `json:"run"`
+	Slot     uint64     `json:"slot"`
+	Manifest string     `json:"manifest"` // key below the output
+	Size     int64      `json:"size"`
+	CRC32C   uint32     `json:"crc32c"`
+	Parts    int        `json:"parts"`
+	Records  int64      `json:"records"`
+	Time     time.Time  `json:"time"`
+}
+
+// state is what an entry leaves behind.
+type state struct {
+	Holder *Holder `json:"holder,omitempty"`
+	Newest *Commit `json:"newest,omitempty"`
+	// Garbage are the tokens of jobs whose parts are not contents.
+	Garbage []string `json:"garbage,omitempty"`
+}
+
+// entry is one slot of the log.
+type entry struct {
+	Version int        `json:"version"`
+	Kind    string     `json:"kind"` // reserve, commit or release
+	Job     plan.JobID `json:"job"`
+	Run     int        `json:"run"`
+	State   state      `json:"state"`
+}
+
+const entryVersion = 1
+
+// Manifest lists an output's contents.
+type Manifest struct {
+	Version int         `json:"version"`
+	Job     plan.JobID  `json:"job"` // which made it
+	Name    string      `json:"name"`
+	Run     int         `json:"run"`
+	Mode    Mode        `json:"mode"`
+	Time    time.Time   `json:"time"`
+	Records int64       `json:"records"`
+	Bytes   int64       `json:"bytes"`
+	Parts   []plan.Part `json:"parts"` // in order of their contents
+}
+
+func slotKey(slot uint64) string { return fmt.Sprintf("%s/%020d", Dir, slot) }
+
+func beatKey(slot uint64) string { return fmt.Sprintf("%s%020d", beatDir, slot) }
+
+// readSlot returns the entry in a slot; ok is false when it is free.
+func readSlot(ctx context.Context, root *store.Root, slot uint64) (e entry, ok bool, err error) {
+	body, err := root.ReadOnce(ctx, slotKey(slot))
+	if store.KindOf(err) == store.NotFound {
+		return entry{}, false, nil
+	}
+	if err == nil {
+		e, err = parseEntry(root, slot, body)
+	}
+	return e, err == nil, err
+}
+
+func parseEntry(root *store.Root, slot uint64, body []byte) (entry, error) {
+	var e entry
+	if err := json.Unmarshal(body, &e); err != nil {
+		return entry{}, fmt.Errorf("output %s: entry %d of its log is damaged: %w", root.URL(), slot, err)
+	}
+	if e.Version != entryVersion {
+		return entry{}, fmt.Errorf("output %s: entry %d of its log has version %d, this windrow knows %d; use a newer windrow",
+			root.URL(), slot, e.Version, entryVersion)
+	}
+	return e, nil
+}
+
+// readState returns the newest state and the next free slot.
+func readState(ctx context.Context, root *store.Root) (state, uint64, error) {
+	var next uint64
+	for o, err := range root.List(ctx, slotPrefix) {
+		if err != nil {
+			return state{}, 0, err
+		}
+		var slot uint64
+		if _, err := fmt.Sscanf(strings.TrimPrefix(o.Key, Dir+"/"), "%d", &slot); err == nil && o.Key == slotKey(slot) {
+			next = max(next, slot+1)
+		}
+	}
+	// The listing may be behind; the slots themselves are not.
+	var newest state
+	for slot := next - min(next, 1); ; slot++ {
+		e, ok, err := readSlot(ctx, root, slot)
+		if err != nil {
+			return state{}, 0, err
+		}
+		if !ok {
+			if slot < next {
+				return state{}, 0, fmt.Errorf("output %s: entry %d of its log is listed but cannot be found; try again", root.URL(), slot)
+			}
+			return newest, slot, nil
+		}
+		newest = e.State
+	}
+}
+
+// ErrNotCommitted says that a directory is no committed output.
+var ErrNotCommitted = errors.New("no committed output")
+
+// Read returns the manifest of the contents of the output at root. An output
+// that has none is an error that wraps ErrNotCommitted.
+func Read(ctx context.Context, root *store.Root) (*Manifest, error) {
+	s, next, err := readState(ctx, root)
+	for err == nil && s.Newest != nil {
+		m, failed := readManifest(ctx, root, s.Newest)
+		if failed == nil {
+			return m, nil
+		}
+		old := *s.Newest
+		s, next, err = readState(ctx, root)
+		if err != nil || s.Newest == nil || s.Newest.Slot == old.Slot {
+			return nil, failed
+		} // else newer contents took its place, and the old manifest away
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case s.Holder != nil:
+		return nil, fmt.Errorf("output %s: %w: job %s began to write it on %s and has not finished", root.URL(), ErrNotCommitted,
+			s.Holder.Job, s.Holder.Time.Local().Format(timeFormat))
+	case next > 0:
+		return nil, fmt.Errorf("output %s: %w: the job that began to write it gave up", root.URL(), ErrNotCommitted)
+	default:
+		return nil, fmt.Errorf("output %s: %w: windrow has not written there", root.URL(), ErrNotCommitted)
+	}
+}
+
+// IsOutput tells whether a job has ever written to root.
+func IsOutput(ctx context.Context, root *store.Root) (bool, error) {
+	_, ok, err := readSlot(ctx, root, 0)
+	return ok, err
+}
+
+func readManifest(ctx context.Context, root *store.Root, c *Commit) (*Manifest, error) {
+	body, err := root.Get(ctx, c.Manifest, maxManifest)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(body)) != c.Size || checksum(body) != c.CRC32C {
+		return nil, fmt.Errorf("output %s: manifest %s is not the one that job %s committed: %d bytes, expected %d, or other bytes",
+			root.URL(), c.Manifest, c.Job, len(body), c.Size)
+	}
+	var m Manifest
+	if err := json.Unmarshal(body, &m); err != nil {
+		return nil, fmt.Errorf("output %s: manifest %s: %w", root.URL(), c.Manifest, err)
+	}
+	return &m, nil
+}
+
+// addGarbage notes a job's token.
+func addGarbage(tokens []string, t string) []string {
+	if t == "" || slices.Contains(tokens, t) {
+		return tokens
+	}
+	return append(slices.Clone(tokens), t)
+}

@@ -1,0 +1,238 @@
+package output
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
+// Request asks for an output.
+type Request struct {
+	Job  plan.JobID
+	Name string // of the job, for the manifest
+	Run  int    // how often the job was reopened
+	Mode Mode
+	Host string // where the writer runs, for messages
+
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+	// Beat is how often the writer shows that it lives. 0: 2 s.
+	Beat time.Duration
+	// Patience is how long another writer's sign of life must stay away before
+	// the output is taken from it. It must be some Beats. 0: 6 s.
+	Patience time.Duration
+	// Waiting is told when Patience begins to be waited for. Nil: nobody.
+	Waiting func(Holder)
+}
+
+// Hold is a job's reservation of an output.
+type Hold struct {
+	root *store.Root
+	req  Request
+	self Holder
+	base *Manifest // contents before, nil for none
+
+	mu     sync.Mutex
+	state  state
+	next   uint64
+	opened bool // _SUCCESS was removed
+	ended  bool // committed or released
+	built  *Manifest
+}
+
+// Reserve makes the job the only one that may change the contents of the
+// output at root. Who is refused gets a *Conflict.
+func Reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
+	if req.Now == nil {
+		req.Now = time.Now
+	}
+	if req.Beat == 0 {
+		req.Beat = 2 * time.Second
+	}
+	if req.Patience == 0 {
+		req.Patience = 6 * time.Second
+	}
+	for {
+		h, err := reserve(ctx, root, req)
+		if h != nil || err != nil {
+			return h, err
+		}
+	}
+}
+
+// reserve tries to take the next slot; nil and nil mean that another was
+// quicker and all is to be decided again.
+func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
+	s, next, err := readState(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	if err := admit(ctx, root, req, s); err != nil {
+		return nil, err
+	}
+	h := &Hold{root: root, req: req, next: next,
+		self: Holder{Job: req.Job, Run: req.Run, Mode: req.Mode, Slot: next, Host: req.Host, Time: req.Now().UTC()}}
+	if s.Newest != nil {
+		if h.base, err = readManifest(ctx, root, s.Newest); err != nil {
+			return nil, err
+		}
+	}
+	if err := h.refuseStrangers(ctx, s); err != nil {
+		return nil, err
+	}
+	if s.Holder != nil {
+		s.Garbage = addGarbage(s.Garbage, token(s.Holder.Job, s.Holder.Run))
+	}
+	// What is garbage now is swept before this job goes on; of that, only
+	// enough is remembered to know the late part of a writer thought dead.
+	dead := s.Holder
+	s.Holder = &h.self
+	won, _, err := h.append(ctx, "reserve", s)
+	if err != nil || !won {
+		return nil, err
+	}
+	if err := h.recover(ctx, dead); err != nil {
+		return nil, errors.Join(err, h.Release(context.WithoutCancel(ctx)))
+	}
+	h.state.Garbage = h.state.Garbage[max(0, len(h.state.Garbage)-maxSwept):]
+	return h, nil
+}
+
+// admit checks the state against the mode, and waits for signs of life of a
+// writer that has not finished.
+func admit(ctx context.Context, root *store.Root, req Request, s state) error {
+	if s.Holder == nil {
+		if req.Mode == Fail && s.Newest != nil {
+			return &Conflict{root.URL(), fmt.Sprintf("it exists: job %s committed %d parts on %s; use --on-exists replace or append, or another --out",
+				s.Newest.Job, s.Newest.Parts, s.Newest.Time.Local().Format(timeFormat))}
+		}
+		return nil
+	}
+	since := s.Holder.Time.Local().Format(timeFormat)
+	if req.Mode == Fail {
+		return &Conflict{root.URL(), fmt.Sprintf("job %s began to write it on %s and has not finished; if it was killed, recover with --on-exists replace", s.Holder.Job, since)}
+	}
+	alive, err := watch(ctx, root, req, *s.Holder)
+	if err != nil {
+		return err
+	}
+	if alive {
+		return &Conflict{root.URL(), fmt.Sprintf("job %s is writing it since %s on %s; wait for it, stop it, or use another --out", s.Holder.Job, since, s.Holder.Host)}
+	}
+	return nil
+}
+
+// watch tells whether a writer shows a sign of life, or ends, within patience.
+func watch(ctx context.Context, root *store.Root, req Request, other Holder) (alive bool, err error) {
+	if req.Waiting != nil {
+		req.Waiting(other)
+	}
+	read := func() (string, error) {
+		b, err := root.Get(ctx, beatKey(other.Slot), 1024)
+		if store.KindOf(err) == store.NotFound {
+			return "", nil
+		}
+		return string(b), err
+	}
+	first, err := read()
+	if err != nil {
+		return false, err
+	}
+	deadline := time.NewTimer(req.Patience)
+	defer deadline.Stop()
+	look := time.NewTicker(max(req.Patience/12, time.Millisecond))
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-deadline.C:
+			return false, nil
+		case <-look.C:
+			if now, err := read(); err != nil || now != first {
+				return true, err
+			}
+		}
+	}
+}
+
+// refuseStrangers checks that the directory holds nothing but the contents and
+// what dead jobs left.
+func (h *Hold) refuseStrangers(ctx context.Context, s state) error {
+	known := make(map[string]bool)
+	if h.base != nil {
+		for i := range h.base.Parts {
+			known[h.base.Parts[i].Name] = true
+		}
+	}
+	garbage := s.Garbage
+	if s.Holder != nil {
+		garbage = addGarbage(garbage, token(s.Holder.Job, s.Holder.Run))
+	}
+	for o, err := range h.root.List(ctx, "") {
+		if err != nil {
+			return err
+		}
+		if hidden(o.Key) || known[o.Key] || slices.Contains(garbage, tokenOf(o.Key)) {
+			continue
+		}
+		return &Conflict{h.root.URL(), fmt.Sprintf("it holds %s, which windrow did not write there; use an empty or new --out, or move the object away", o.Key)}
+	}
+	return nil
+}
+
+// hidden tells whether a key is no data by convention.
+func hidden(key string) bool {
+	for segment := range strings.SplitSeq(key, "/") {
+		if strings.HasPrefix(segment, "_") || strings.HasPrefix(segment, ".") {
+			return true
+		}
+	}
+	return false
+}
+
+// recover removes what dead jobs left, now that the output is held.
+func (h *Hold) recover(ctx context.Context, dead *Holder) error {
+	if dead != nil {
+		if err := h.root.DeleteAll(ctx, TmpKey(dead.Job), nil); err != nil {
+			return err
+		}
+		if err := h.root.Delete(ctx, beatKey(dead.Slot)); err != nil {
+			return err
+		}
+	}
+	return h.sweep(ctx)
+}
+
+// append tries to take the next slot with an entry that leaves s. A loser's
+// view is not brought up to date.
+func (h *Hold) append(ctx context.Context, kind string, s state) (won bool, winner entry, err error) {
+	body, err := json.Marshal(entry{entryVersion, kind, h.req.Job, h.req.Run, s})
+	if err != nil {
+		return false, entry{}, err
+	}
+	won, existing, err := h.root.CreateOnce(ctx, slotKey(h.next), body)
+	if err != nil {
+		return false, entry{}, err
+	}
+	if !won {
+		winner, err = parseEntry(h.root, h.next, existing)
+		return false, winner, err
+	}
+	h.state = s
+	h.next++
+	return true, entry{}, nil
+}

@@ -1,0 +1,125 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// inputs are the objects that an attempt has opened.
+type inputs struct {
+	e        *Executor
+	progress *pipeline.Progress
+	bytes    atomic.Int64
+	last     *store.Handle // sections come in order: one object at a time
+	object   plan.Object
+}
+
+// Close closes the object that is open.
+func (in *inputs) Close() {
+	if in.last != nil {
+		in.last.Close()
+		in.last = nil
+	}
+}
+
+// sections makes sections readable.
+func (e *Executor) sections(of []plan.Section, progress *pipeline.Progress) ([]pipeline.Section, *inputs) {
+	in := &inputs{e: e, progress: progress}
+	out := make([]pipeline.Section, len(of))
+	for i, s := range of {
+		codec := s.Object.Codec
+		out[i] = pipeline.Section{Section: s, Whole: codec != ""}
+		out[i].Open = func(ctx context.Context, off int64) (io.ReadCloser, error) {
+			if codec != "" && off != 0 {
+				return nil, fmt.Errorf("%s is compressed and cannot be read from offset %d", s.Object.Name(), off)
+			}
+			h, err := in.handle(ctx, s.Object)
+			if err != nil {
+				return nil, err
+			}
+			raw := &counted{ReadCloser: h.Stream(ctx, off, -1), in: in}
+			if codec == "" {
+				return raw, nil
+			}
+			return decompress(s.Object, raw)
+		}
+	}
+	return out, in
+}
+
+// handle opens the version of the object that the plan pinned.
+func (in *inputs) handle(ctx context.Context, o plan.Object) (*store.Handle, error) {
+	if in.last != nil && in.object == o {
+		return in.last, nil
+	}
+	in.Close()
+	root, err := in.e.cfg.Open(o.Root)
+	if err != nil {
+		return nil, err
+	}
+	h, err := root.OpenKnown(ctx, store.Object{Key: o.Key, Size: o.Size, ETag: o.ETag})
+	if err != nil {
+		return nil, err
+	}
+	in.last, in.object = h, o
+	return h, nil
+}
+
+// counted counts the bytes that are read, at rest.
+type counted struct {
+	io.ReadCloser
+	in *inputs
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.in.bytes.Add(int64(n))
+	c.in.progress.Bytes.Add(int64(n))
+	return n, err
+}
+
+// decompress reads an object through its codec. What is wrong with the bytes
+// is told with the object's name.
+func decompress(o plan.Object, raw io.ReadCloser) (io.ReadCloser, error) {
+	codec, err := compress.Parse(o.Codec)
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	r, err := codec.Reader(raw)
+	if err != nil {
+		raw.Close()
+		return nil, fmt.Errorf("%s: %w", o.Name(), err)
+	}
+	return &unpacked{ReadCloser: r, raw: raw, object: o}, nil
+}
+
+type unpacked struct {
+	io.ReadCloser
+	raw    io.Closer
+	object plan.Object
+}
+
+func (u *unpacked) Read(p []byte) (int, error) {
+	n, err := u.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("%s: %w", u.object.Name(), err)
+	}
+	return n, err
+}
+
+// Close closes the codec and the object beneath it.
+func (u *unpacked) Close() error {
+	err := u.ReadCloser.Close()
+	if e := u.raw.Close(); err == nil {
+		err = e
+	}
+	return err
+}

@@ -1,0 +1,136 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// part is the output of an attempt on its way: bytes are compressed when the
+// job asks for that, counted, summed, and sent to the store, which shows
+// nothing of them before commit.
+type part struct {
+	in   io.Writer      // what the job writes to
+	pack io.WriteCloser // the compressor, nil for none
+	to   *store.Writer
+	size int64
+	crc  uint32
+}
+
+// Write takes bytes of the job's format.
+func (p *part) Write(b []byte) (int, error) { return p.in.Write(b) }
+
+// atRest is the end of a part that sees the bytes as they are stored.
+type atRest struct{ *part }
+
+func (p atRest) Write(b []byte) (int, error) {
+	n, err := p.to.Write(b)
+	p.size += int64(n)
+	p.crc = crc32.Update(p.crc, castagnoli, b[:n])
+	return n, err
+}
+
+func (e *Executor) newPart(ctx context.Context, name string) (*part, error) {
+	w, err := e.cfg.Output.Create(ctx, name, store.CreateOptions{IfAbsent: true})
+	if err != nil {
+		return nil, err
+	}
+	p := &part{to: w}
+	p.in = atRest{p}
+	if e.cfg.Plan.Output.Compressible {
+		if p.pack, err = e.cfg.Compress.Writer(atRest{p}); err != nil {
+			w.Abort()
+			return nil, err
+		}
+		p.in = p.pack
+	}
+	return p, nil
+}
+
+// finish ends the bytes; the part is not visible yet.
+func (p *part) finish() error {
+	if p.pack == nil {
+		return nil
+	}
+	return p.pack.Close()
+}
+
+// writePart lets produce fill the attempt's part, then makes it visible: the
+// manifest first, then the grant, then the part.
+func (e *Executor) writePart(ctx context.Context, a Attempt, m *plan.Manifest, grants Granter, produce func(*part) error) error {
+	name := e.cfg.PartName(a.Task, a.ID)
+	p, err := e.newPart(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer p.to.Abort()
+	if err := produce(p); err != nil {
+		return err
+	}
+	if err := p.finish(); err != nil {
+		return fmt.Errorf("task %v: end of %s: %w", a.Task, e.cfg.Output.Name(name), err)
+	}
+	m.Tally.BytesOut = p.size
+	m.Part = &plan.Part{Name: name, Size: p.size, Records: m.Tally.RecordsOut, CRC32C: p.crc}
+	if err := e.writeManifest(ctx, m); err != nil {
+		return err
+	}
+	if err := grants.Grant(ctx, a); err != nil {
+		return err
+	}
+	err = p.to.Commit()
+	if store.KindOf(err) == store.Exists {
+		return e.adopt(ctx, a, m, grants)
+	}
+	return err
+}
+
+// adopt finds out which granted attempt made the part that is there, and puts
+// that attempt's manifest in the place of m. A part that no granted attempt
+// meant to write is an error.
+func (e *Executor) adopt(ctx context.Context, a Attempt, m *plan.Manifest, grants Granter) error {
+	granted, err := grants.Granted(ctx, a.Task)
+	if err != nil {
+		return err
+	}
+	found, err := e.sum(ctx, m.Part.Name)
+	if err != nil {
+		return err
+	}
+	for _, id := range granted {
+		winner, err := e.manifests.get(id, func() (*plan.Manifest, error) { return e.ReadManifest(ctx, a.Task, id) })
+		if store.KindOf(err) == store.NotFound {
+			continue // it died before it had anything to show
+		}
+		if err != nil {
+			return err
+		}
+		if winner.Part != nil && winner.Part.Size == found.Size && winner.Part.CRC32C == found.CRC32C {
+			*m = *winner
+			return nil
+		}
+	}
+	return fmt.Errorf("task %v: %s exists, %d bytes with CRC32C %08x, and none of the %d attempts that were allowed to write it wrote that; move it away and run the job again",
+		a.Task, e.cfg.Output.Name(m.Part.Name), found.Size, found.CRC32C, len(granted))
+}
+
+// sum reads a part back.
+func (e *Executor) sum(ctx context.Context, name string) (plan.Part, error) {
+	h, err := e.cfg.Output.OpenObject(ctx, name, "")
+	if err != nil {
+		return plan.Part{}, err
+	}
+	defer h.Close()
+	r := h.Stream(ctx, 0, -1)
+	defer r.Close()
+	crc := crc32.New(castagnoli)
+	n, err := io.Copy(crc, r)
+	if err != nil {
+		return plan.Part{}, err
+	}
+	return plan.Part{Name: name, Size: n, CRC32C: crc.Sum32()}, nil
+}

@@ -1,0 +1,87 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle"
+)
+
+// Bounds of a sample.
+const (
+	SampleSections = 64      // sections that are looked at
+	SampleBytes    = 1 << 20 // their size
+	sampleRecords  = 4000    // records that are read of each
+	sampleKeys     = 16384   // keys that are kept
+)
+
+// Sample runs the job's map functions on a sample of the input and keeps some
+// of the keys that come out, evenly spaced, in order.
+func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (*plan.Manifest, error) {
+	started := time.Now()
+	m, task := e.begin(ctx, a)
+	mem, err := e.share(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer mem.Release()
+	runs := &runStore{root: e.cfg.Scratch, class: e.cfg.Class, task: a.Task, attempt: a.ID}
+	w, err := shuffle.NewMapWriter(ctx, e.spec(1), mem, runs)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	var tally plan.Tally // what a sample counts is not the job's
+	task.Tally = &tally
+	for _, split := range splits {
+		if err := e.sampleSplit(task, split, w, a.Progress); err != nil {
+			return nil, err
+		}
+	}
+	sorted, rows, err := w.Finish(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("task %v: %w", a.Task, err)
+	}
+	w.Close()
+	if m.Keys, err = e.sampleKeys(ctx, a, sorted, rows[0], mem, runs); err != nil {
+		return nil, fmt.Errorf("task %v: %w", a.Task, err)
+	}
+	for _, run := range sorted {
+		if err := runs.Delete(ctx, run.Key); err != nil {
+			return nil, err
+		}
+	}
+	m.Took = time.Since(started)
+	return m, e.writeManifest(ctx, m)
+}
+
+func (e *Executor) sampleSplit(task pipeline.Task, split plan.Split, w *shuffle.MapWriter, progress *pipeline.Progress) error {
+	sections, opened := e.sections(split.Sections, progress)
+	defer opened.Close()
+	t := &pipeline.MapTask{Task: task, Sections: sections, Partitions: 1, Limit: sampleRecords, Pairs: w.Collector()}
+	return e.cfg.Plan.Inputs[split.Input].Map(t)
+}
+
+// sampleKeys reads the sorted sample back and keeps every n-th key.
+func (e *Executor) sampleKeys(ctx context.Context, a Attempt, runs []plan.Run, rows int64, mem *shuffle.Grant, from *runStore) ([][]byte, error) {
+	r, err := shuffle.Open(ctx, e.spec(1), 0, runs, from, mem)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	step := max(rows/sampleKeys, 1)
+	var keys [][]byte
+	for i := int64(0); ; i++ {
+		key, _, ok := r.Next()
+		if !ok {
+			return keys, r.Err()
+		}
+		if i%step == step/2 {
+			keys = append(keys, slices.Clone(key))
+		}
+	}
+}
