@@ -207,8 +207,7 @@ func (sh *shell) commit() {
 	job := sh.state.Job()
 	sh.ask(func(ctx context.Context) (scheduler.Event, error) {
 		err := sh.cfg.Output.Commit(ctx, job)
-		var conflict *output.Conflict
-		if errors.As(err, &conflict) {
+		if conflict, ok := errors.AsType[*output.Conflict](err); ok {
 			return scheduler.OutputRefused{Text: conflict.Error()}, nil
 		}
 		return scheduler.OutputCommitted{}, err

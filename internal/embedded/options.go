@@ -12,8 +12,8 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"runtime"
 
@@ -73,7 +73,7 @@ func (o Options) check() (settings, error) {
 	s := settings{Options: o}
 	var err error
 	if s.Output == "" {
-		return s, fmt.Errorf("no output: say where it goes with --out")
+		return s, errors.New("no output: say where it goes with --out")
 	}
 	if s.OnExists == "" {
 		s.OnExists = string(output.Fail)
@@ -91,7 +91,7 @@ func (o Options) check() (settings, error) {
 		return s, fmt.Errorf("split size %d is negative", s.SplitSize)
 	}
 	if s.Log == nil {
-		s.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		s.Log = slog.New(slog.DiscardHandler)
 	}
 	return s, s.checkMemory()
 }

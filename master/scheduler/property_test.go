@@ -48,7 +48,6 @@ type cluster struct {
 	grants  map[plan.AttemptID]bool
 	asked   map[plan.AttemptID]bool
 	done    map[plan.TaskID]bool // tasks the log has committed
-	wakes   []Time
 	finish  *Finish
 }
 

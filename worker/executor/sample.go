@@ -47,7 +47,7 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (
 		return nil, fmt.Errorf("task %v: %w", a.Task, err)
 	}
 	w.Close()
-	if m.Keys, err = e.sampleKeys(ctx, a, sorted, rows[0], mem, runs); err != nil {
+	if m.Keys, err = e.sampleKeys(ctx, sorted, rows[0], mem, runs); err != nil {
 		return nil, fmt.Errorf("task %v: %w", a.Task, err)
 	}
 	for _, run := range sorted {
@@ -67,7 +67,7 @@ func (e *Executor) sampleSplit(task pipeline.Task, split plan.Split, w *shuffle.
 }
 
 // sampleKeys reads the sorted sample back and keeps every n-th key.
-func (e *Executor) sampleKeys(ctx context.Context, a Attempt, runs []plan.Run, rows int64, mem *shuffle.Grant, from *runStore) ([][]byte, error) {
+func (e *Executor) sampleKeys(ctx context.Context, runs []plan.Run, rows int64, mem *shuffle.Grant, from *runStore) ([][]byte, error) {
 	r, err := shuffle.Open(ctx, e.spec(1), 0, runs, from, mem)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,66 @@
+# Windrow needs Go (see go.mod) and make. Everything else is installed by the
+# targets that use it, pinned, below .tools or the user's cache folder.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+GO      ?= go
+TOOLS   := $(CURDIR)/.tools
+LINT    := $(TOOLS)/golangci-lint-v2.15.0
+SOURCES := $(shell $(GO) env GOROOT)/src
+T       ?= 10s
+
+.PHONY: help
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: build
+build: ## build bin/windrow, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/windrow ./cmd/windrow
+
+.PHONY: demo
+demo: build ## count the words of Go's own source, and show the ten most frequent
+	bin/windrow run wordcount --input $(SOURCES) --out out/words --on-exists replace
+	bin/windrow cat out/words | sort -t "$$(printf '\t')" -k2,2nr | sed 10q
+
+.PHONY: test
+test: tools ## run all tests, with the race detector
+	$(GO) test -race -timeout 10m ./...
+
+.PHONY: tools
+tools: ## install the S3 server that the tests start
+	$(GO) run ./store/s3/s3test/install
+
+.PHONY: lint
+lint: $(LINT) ## check style, layers and formatting
+	$(GO) vet ./...
+	$(LINT) run
+
+$(LINT):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $(LINT)
+
+.PHONY: verify
+verify: lint ## check also that go.mod, generated files and formatting are as they should be
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for T (make fuzz T=30s)
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | cut -d' ' -f2); do \
+			echo "== $$dir $$target"; $(GO) test $$dir -run '^$$' -fuzz "^$$target\$$" -fuzztime $(T); \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## print the cost of jobs as ratios to programs written by hand (see bench/README.md)
+	$(GO) run ./bench
+
+.PHONY: clean
+clean: ## remove what the targets made here
+	rm -rf bin out .tools

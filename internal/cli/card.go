@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/windrow-mr/windrow/internal/embedded"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// report is what -o json prints of a run. Its fields are only ever added to.
+type report struct {
+	Version    int                  `json:"version"`
+	Job        string               `json:"job"`
+	ID         string               `json:"id"`
+	Output     string               `json:"output"`
+	Input      reportCount          `json:"input"`
+	Shuffled   reportCount          `json:"shuffled"`
+	Written    reportCount          `json:"written"`
+	Parts      []plan.Part          `json:"parts"`
+	Maps       int                  `json:"maps"`
+	Reduces    int                  `json:"reduces"`
+	Retried    int64                `json:"retried"`
+	Spills     int64                `json:"spills"`
+	SpillBytes int64                `json:"spillBytes"`
+	Slots      int                  `json:"slots"`
+	Memory     int64                `json:"memoryBytes"`
+	PeakMemory int64                `json:"peakMemoryBytes"`
+	Requests   store.Usage          `json:"requests"`
+	Counters   map[string]int64     `json:"counters,omitempty"`
+	Stats      map[string]plan.Stat `json:"stats,omitempty"`
+	Seconds    float64              `json:"seconds"`
+}
+
+type reportCount struct {
+	Records int64 `json:"records"`
+	Bytes   int64 `json:"bytes"`
+}
+
+func newReport(r *embedded.Result) report {
+	t := &r.Tally
+	return report{Version: 1, Job: r.Job, ID: r.ID, Output: r.Output,
+		Input: reportCount{t.RecordsIn, t.BytesIn}, Shuffled: reportCount{t.PairsOut, t.RunBytes},
+		Written: reportCount{t.RecordsOut, t.BytesOut}, Parts: r.Manifest.Parts, Maps: r.Maps, Reduces: r.Reduces,
+		Retried: r.Retried, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
+		PeakMemory: peakMemory(), Requests: r.Usage, Counters: t.Counts, Stats: t.Stats, Seconds: r.Elapsed.Seconds()}
+}
+
+// peakMemory returns the most memory that this process ever held, in bytes.
+func peakMemory() int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return u.Maxrss * rssUnit
+}
+
+// writeCard tells what a run did, for people.
+func writeCard(to io.Writer, r *embedded.Result) {
+	t := &r.Tally
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(to, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintf(to, "%s → %s in %v\n", r.Job, r.Output, r.Elapsed.Round(time.Millisecond))
+	line("read", "%s in %s, %s map tasks", count(t.RecordsIn, "record"), embedded.Bytes(t.BytesIn), number(int64(r.Maps)))
+	if r.Reduces > 0 {
+		line("shuffled", "%s in %s, %s", count(t.PairsOut, "pair"), embedded.Bytes(t.RunBytes), count(int64(r.Reduces), "partition"))
+	}
+	if t.Spills > 0 {
+		line("spilled", "%s, %s", count(t.Spills, "run"), embedded.Bytes(t.SpillBytes))
+	}
+	line("written", "%s in %s, %s", count(t.RecordsOut, "record"), embedded.Bytes(t.BytesOut), count(int64(len(r.Manifest.Parts)), "part"))
+	for _, name := range slices.Sorted(maps.Keys(t.Counts)) {
+		line("counted", "%s: %s", name, number(t.Counts[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Stats)) {
+		s := t.Stats[name]
+		line("observed", "%s: %s, mean %g, from %g to %g", name, count(s.Count, "value"), s.Sum/float64(s.Count), s.Min, s.Max)
+	}
+	if r.Retried > 0 {
+		line("retried", "%s", count(r.Retried, "attempt"))
+	}
+	u := r.Usage
+	line("requests", "%s: %s puts, %s gets, %s lists, %s stats, %s deletes, %s of uploads, %s heartbeats", number(u.Requests()), number(u.Puts), number(u.Gets),
+		number(u.Lists), number(u.Stats), number(u.Deletes), number(u.Multipart), number(u.Heartbeats))
+	line("memory", "%s at most, %s for %s", embedded.Bytes(peakMemory()), embedded.Bytes(r.Memory), count(int64(r.Slots), "slot"))
+}
+
+// count returns a number with its noun.
+func count(n int64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return number(n) + " " + noun
+}
+
+// number returns n with its digits in groups of three.
+func number(n int64) string {
+	s := fmt.Sprint(n)
+	var b strings.Builder
+	for i, c := range s {
+		if i > 0 && (len(s)-i)%3 == 0 && s[i-1] != '-' {
+			b.WriteByte(',')
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}

@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// catCommand prints committed output.
+func catCommand(p *Program) *cli.Command {
+	return &cli.Command{Name: "cat", Usage: "print a committed output, decompressed, in order of its parts", ArgsUsage: "URL…",
+		Description: "Reads what the output's log says is committed, and nothing else. When the output is replaced\n" +
+			"meanwhile, what is printed is all old or all new, or the command fails.",
+		Action: func(c *cli.Context) error {
+			if c.NArg() == 0 {
+				return usagef(c, "no output named")
+			}
+			for _, url := range c.Args().Slice() {
+				if err := cat(c.Context, p, url); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}
+}
+
+const (
+	// wholeBytes is up to which size, at rest, an output is read before any of
+	// it is printed: when it is replaced meanwhile, it can be read again.
+	wholeBytes = 8 << 20
+	// catTries bounds how often an output that keeps being replaced is read.
+	catTries = 10
+	// maxOpen bounds how many parts are opened before the first is printed.
+	maxOpen = 1000
+)
+
+// errReplaced says that a part is gone because the output was replaced.
+var errReplaced = errors.New("the output was replaced while it was read; run the command again")
+
+func cat(ctx context.Context, p *Program, url string) error {
+	root, err := store.Open(ctx, url, p.Stores)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for try := 1; ; try++ {
+		m, err := output.Read(ctx, root)
+		if err != nil {
+			return notFound(err)
+		}
+		printed, err := catManifest(ctx, p.Stdout, root, m)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, errReplaced) || printed > 0 || try == catTries {
+			return err
+		}
+	}
+}
+
+// notFound gives the error of a directory without output its exit status.
+func notFound(err error) error {
+	if errors.Is(err, output.ErrNotCommitted) {
+		return &store.Error{Op: "cat", Kind: store.NotFound, Err: err}
+	}
+	return err
+}
+
+// catManifest prints one manifest's parts and returns how much it printed.
+func catManifest(ctx context.Context, to io.Writer, root *store.Root, m *output.Manifest) (printed int64, err error) {
+	if m.Bytes <= wholeBytes {
+		var whole bytes.Buffer
+		if err := catParts(ctx, &whole, root, m.Parts); err != nil {
+			return 0, err
+		}
+		return io.Copy(to, &whole)
+	}
+	out := &countedWriter{to: to}
+	err = catParts(ctx, out, root, m.Parts)
+	return out.n, err
+}
+
+type countedWriter struct {
+	to io.Writer
+	n  int64
+}
+
+func (w *countedWriter) Write(p []byte) (int, error) {
+	n, err := w.to.Write(p)
+	w.n += int64(n)
+	return n, err
+}
+
+// catParts prints parts. It opens them all before it prints the first: what is
+// open on a file system stays readable when it is deleted.
+func catParts(ctx context.Context, to io.Writer, root *store.Root, parts []plan.Part) error {
+	for first := 0; first < len(parts); first += maxOpen {
+		if err := catOpened(ctx, to, root, parts[first:min(first+maxOpen, len(parts))]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func catOpened(ctx context.Context, to io.Writer, root *store.Root, parts []plan.Part) error {
+	handles := make([]*store.Handle, len(parts))
+	defer func() {
+		for _, h := range handles {
+			if h != nil {
+				h.Close()
+			}
+		}
+	}()
+	for i := range parts {
+		h, err := root.OpenKnown(ctx, store.Object{Key: parts[i].Name, Size: parts[i].Size})
+		if err != nil {
+			return gone(err)
+		}
+		handles[i] = h
+	}
+	for i := range parts {
+		if err := catPart(ctx, to, handles[i], &parts[i]); err != nil {
+			return gone(err)
+		}
+	}
+	return nil
+}
+
+func gone(err error) error {
+	if store.KindOf(err) == store.NotFound {
+		return errors.Join(errReplaced, err)
+	}
+	return err
+}
+
+// catPart prints a part and checks that it is the one that was committed.
+func catPart(ctx context.Context, to io.Writer, h *store.Handle, part *plan.Part) error {
+	raw := h.Stream(ctx, 0, part.Size)
+	defer raw.Close()
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	plain, err := compress.FromName(part.Name).Reader(io.TeeReader(raw, sum))
+	if err != nil {
+		return fmt.Errorf("%s: %w", part.Name, err)
+	}
+	defer plain.Close()
+	if _, err := io.Copy(to, plain); err != nil {
+		return fmt.Errorf("%s: %w", part.Name, err)
+	}
+	if sum.Sum32() != part.CRC32C {
+		return fmt.Errorf("%s is not what was committed: its CRC32C is %08x, the manifest says %08x; what was printed of it is wrong", part.Name, sum.Sum32(), part.CRC32C)
+	}
+	return nil
+}

@@ -1,0 +1,243 @@
+// Package cli is the command line of every program that has jobs: windrow
+// itself, and binaries made with windrow.Main. One file holds one verb.
+//
+// Data goes to standard output, everything else to standard error. Main
+// returns the exit status and never exits; it is called once, from main.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/internal/embedded"
+	"github.com/windrow-mr/windrow/internal/nearest"
+	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// Exit statuses. docs/cli.md documents them.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitDenied      = 4
+	exitNotFound    = 5
+	exitConflict    = 6
+	exitInterrupted = 130
+)
+
+// Program is what the command line works with.
+type Program struct {
+	Args   []string // with the program's name in front
+	Jobs   []*jobs.Job
+	Stdout io.Writer
+	Stderr io.Writer
+	// Stores configures the roots that are opened.
+	Stores store.Options
+}
+
+// usageError is a mistake in what was typed.
+type usageError struct {
+	text    string
+	command string // whose --help tells more
+}
+
+// Error returns the mistake and where to read on.
+func (e *usageError) Error() string {
+	return fmt.Sprintf("%s\nRun '%s --help' for what it takes.", e.text, e.command)
+}
+
+func usagef(c *cli.Context, format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...), commandName(c)}
+}
+
+// commandName returns the command as it was typed: "windrow run wordcount".
+func commandName(c *cli.Context) string {
+	if c.Command != nil && c.Command.HelpName != "" {
+		return c.Command.HelpName
+	}
+	return c.App.Name
+}
+
+// Main runs the command line and returns the exit status.
+func Main(ctx context.Context, p Program) int {
+	ctx, stop := interruptible(ctx, p.Stderr)
+	defer stop()
+	app := newApp(&p)
+	err := app.RunContext(ctx, p.Args)
+	if err == nil {
+		return exitOK
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintf(p.Stderr, "%s: %s\n", app.Name, strings.TrimRight(text, "\n"))
+	}
+	return status(err)
+}
+
+// status returns the exit status that an error stands for. It is never 0.
+func status(err error) int {
+	var usage *usageError
+	var failed *embedded.Error
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &failed):
+		switch failed.Kind {
+		case embedded.Usage:
+			return exitUsage
+		case embedded.NotFound:
+			return exitNotFound
+		case embedded.Denied:
+			return exitDenied
+		case embedded.Conflict:
+			return exitConflict
+		case embedded.Interrupted:
+			return exitInterrupted
+		default:
+			return exitFailed
+		}
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	}
+	switch store.KindOf(err) {
+	case store.NotFound:
+		return exitNotFound
+	case store.Denied:
+		return exitDenied
+	case store.Invalid:
+		return exitUsage
+	default:
+		return exitFailed
+	}
+}
+
+// interruptible returns a context that ends with the first interrupt. The
+// second ends the process at once.
+func interruptible(ctx context.Context, stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+		case <-done:
+			return
+		}
+		fmt.Fprintln(stderr, "\ninterrupted: taking back what was written; again to leave it as it is")
+		cancel()
+		select {
+		case <-signals:
+			os.Exit(exitInterrupted)
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
+	}
+}
+
+func newApp(p *Program) *cli.App {
+	app := cli.NewApp()
+	app.Name = strings.TrimSuffix(filepath.Base(p.Args[0]), ".exe")
+	app.Usage = "MapReduce batch jobs, written in Go, over object storage"
+	app.Writer, app.ErrWriter = p.Stdout, p.Stderr
+	app.HideVersion = true
+	app.DisableSliceFlagSeparator = true
+	app.ExitErrHandler = func(*cli.Context, error) {}
+	app.CommandNotFound = func(*cli.Context, string) {}
+	app.Commands = []*cli.Command{runCommand(p), jobsCommand(p), catCommand(p), versionCommand(p)}
+	app.Action = func(c *cli.Context) error {
+		if c.NArg() == 0 {
+			return cli.ShowAppHelp(c)
+		}
+		return unknown(c, "command", c.Args().First(), app.Commands)
+	}
+	app.OnUsageError = usageMistake
+	forEach(app.Commands, func(c *cli.Command) { c.OnUsageError = usageMistake })
+	app.Description = "Data goes to standard output, everything else to standard error.\n" + exitStatuses
+	return app
+}
+
+const exitStatuses = `Exit status: 0 done, 1 the job failed, 2 usage, 4 access denied, 5 not found,
+6 conflict (the output exists or is another job's), 130 interrupted.`
+
+func forEach(commands []*cli.Command, f func(*cli.Command)) {
+	for _, c := range commands {
+		f(c)
+		forEach(c.Subcommands, f)
+	}
+}
+
+// unknown is the error for a command or job that does not exist.
+func unknown(c *cli.Context, what, name string, known []*cli.Command) error {
+	var names []string
+	for _, k := range known {
+		if !k.Hidden {
+			names = append(names, k.Name)
+		}
+	}
+	if near := nearest.Name(name, names); near != "" {
+		return usagef(c, "unknown %s %q; did you mean %q?", what, name, near)
+	}
+	return usagef(c, "unknown %s %q; there are %s", what, name, strings.Join(names, ", "))
+}
+
+var undefinedFlag = regexp.MustCompile(`flag provided but not defined: -+(\S+)`)
+
+// usageMistake puts a flag error into words.
+func usageMistake(c *cli.Context, err error, _ bool) error {
+	m := undefinedFlag.FindStringSubmatch(err.Error())
+	if m == nil {
+		return usagef(c, "%v", err)
+	}
+	var names []string
+	flags := c.App.Flags
+	if c.Command != nil {
+		flags = append(flags, c.Command.Flags...)
+	}
+	for _, f := range flags {
+		names = append(names, f.Names()...)
+	}
+	if near := nearest.Name(m[1], names); near != "" {
+		return usagef(c, "unknown flag --%s; did you mean --%s?", m[1], near)
+	}
+	return usagef(c, "unknown flag --%s", m[1])
+}
+
+// noMore refuses arguments that nobody asked for.
+func noMore(c *cli.Context, from int) error {
+	if c.NArg() > from {
+		return usagef(c, "unexpected argument %q", c.Args().Get(from))
+	}
+	return nil
+}
+
+// outputFlag is -o, the format of what goes to standard output.
+func outputFlag() cli.Flag {
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`FORMAT` of what is printed: text or json"}
+}
+
+// asJSON tells whether -o json was given.
+func asJSON(c *cli.Context) (bool, error) {
+	switch f := c.String("output"); f {
+	case "text":
+		return false, nil
+	case "json":
+		return true, nil
+	default:
+		return false, usagef(c, "-o %q is neither text nor json (output data goes to --out)", f)
+	}
+}

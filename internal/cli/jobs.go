@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/jobs"
+)
+
+// jobsCommand lists the jobs with their parameters.
+func jobsCommand(p *Program) *cli.Command {
+	return &cli.Command{Name: "jobs", Usage: "list the jobs and their parameters", Flags: []cli.Flag{outputFlag()},
+		Action: func(c *cli.Context) error {
+			if err := noMore(c, 0); err != nil {
+				return err
+			}
+			printJSON, err := asJSON(c)
+			if err != nil {
+				return err
+			}
+			if printJSON {
+				return writeJSON(p, describe(p.Jobs))
+			}
+			return writeJobs(p)
+		}}
+}
+
+type jobReport struct {
+	Name   string        `json:"name"`
+	Params []paramReport `json:"params"`
+}
+
+type paramReport struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"`
+	Help     string `json:"help"`
+	Required bool   `json:"required"`
+	Default  string `json:"default"`
+}
+
+func describe(all []*jobs.Job) []jobReport {
+	reports := make([]jobReport, len(all))
+	for i, job := range all {
+		reports[i] = jobReport{Name: job.Name(), Params: []paramReport{}}
+		for _, p := range job.Params() {
+			reports[i].Params = append(reports[i].Params, paramReport{p.Name, p.Type, p.Help, p.Required, p.Default})
+		}
+	}
+	return reports
+}
+
+func writeJobs(p *Program) error {
+	w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
+	fmt.Fprintln(w, "JOB\tPARAMETER\tTYPE\tDEFAULT\tMEANING")
+	for _, job := range p.Jobs {
+		params := job.Params()
+		if len(params) == 0 {
+			fmt.Fprintln(w, job.Name()+"\t\t\t\t")
+		}
+		name := job.Name()
+		for _, param := range params {
+			def := param.Default
+			if param.Required {
+				def = "(required)"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, param.Name, param.Type, def, param.Help)
+			name = ""
+		}
+	}
+	return w.Flush()
+}

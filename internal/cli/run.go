@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/internal/embedded"
+	"github.com/windrow-mr/windrow/jobs"
+)
+
+// runCommand runs a job in this process. Every job is a command of its own
+// below it, with its parameters as flags.
+func runCommand(p *Program) *cli.Command {
+	run := &cli.Command{
+		Name:      "run",
+		Usage:     "run a job in this process",
+		ArgsUsage: "JOB --input URL… --out URL [--param NAME=VALUE…]",
+		Description: "A URL is file:///path or a plain path, s3://bucket/prefix, or mem://name. --input takes objects,\n" +
+			"directories and patterns, and may be given more than once. --out is a directory of its own.",
+	}
+	for _, job := range p.Jobs {
+		run.Subcommands = append(run.Subcommands, jobCommand(p, job))
+	}
+	run.Action = func(c *cli.Context) error {
+		if c.NArg() == 0 {
+			return usagef(c, "no job named; '%s jobs' lists them", c.App.Name)
+		}
+		return unknown(c, "job", c.Args().First(), run.Subcommands)
+	}
+	return run
+}
+
+func jobCommand(p *Program, job *jobs.Job) *cli.Command {
+	command := &cli.Command{Name: job.Name(), Usage: "run the job " + job.Name(), Flags: runFlags(),
+		Action: func(c *cli.Context) error { return runJob(c, p, job) }}
+	taken := make(map[string]bool)
+	for _, f := range command.Flags {
+		for _, name := range f.Names() {
+			taken[name] = true
+		}
+	}
+	for _, param := range job.Params() {
+		if taken[param.Name] {
+			continue // by --param only
+		}
+		usage := param.Help + " (`" + strings.ToUpper(param.Type) + "`)"
+		command.Flags = append(command.Flags, &cli.StringFlag{Name: param.Name, Usage: usage, DefaultText: param.Default, Category: "parameters of the job"})
+	}
+	return command
+}
+
+// auto lets the engine choose.
+const auto = "auto"
+
+func runFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "read `URL`: an object, a directory or a pattern; NAME=URL for a named input"},
+		&cli.StringFlag{Name: "out", Usage: "write the output to the directory `URL`"},
+		&cli.StringSliceFlag{Name: "param", Usage: "set a parameter of the job, `NAME=VALUE`"},
+		&cli.StringFlag{Name: "on-exists", Value: "fail", Usage: "when there is output already: `fail`, replace or append"},
+		&cli.StringFlag{Name: "partitions", Value: auto, Usage: "reduce tasks, and so parts: a number `N` or auto"},
+		&cli.IntFlag{Name: "slots", Usage: "tasks that run at once, `N`", DefaultText: "one for each processor, as memory allows"},
+		&cli.StringFlag{Name: "memory", Value: "1GiB", Usage: "`SIZE` that all tasks may hold, at least 64MiB for each slot"},
+		&cli.StringFlag{Name: "split-size", Value: auto, Usage: "input `SIZE` of a map task, or auto"},
+		&cli.StringFlag{Name: "root", Usage: "keep data between map and reduce below `URL`", DefaultText: "the output's _windrow/tmp"},
+		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output: `none`, gzip or zstd"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no summary"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log what the engine does"},
+		outputFlag(),
+	}
+}
+
+func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
+	if err := noMore(c, 0); err != nil {
+		return err
+	}
+	printJSON, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	o, err := runOptions(c, p, job)
+	if err != nil {
+		return err
+	}
+	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
+		// The collector is to work harder before the process outgrows what
+		// the budget and the fixed parts need.
+		debug.SetMemoryLimit(max(o.Memory, embedded.LeastPerSlot) + 64<<20)
+	}
+	progress := newProgress(p.Stderr, job.Name(), c.Bool("quiet"))
+	o.Progress = progress.show
+	result, err := embedded.Run(c.Context, job, o)
+	progress.clear()
+	if err != nil {
+		return err
+	}
+	if !c.Bool("quiet") {
+		writeCard(p.Stderr, result)
+	}
+	if printJSON {
+		return writeJSON(p, newReport(result))
+	}
+	return nil
+}
+
+func runOptions(c *cli.Context, p *Program, job *jobs.Job) (embedded.Options, error) {
+	o := embedded.Options{Input: c.StringSlice("input"), Output: c.String("out"), OnExists: c.String("on-exists"),
+		Slots: c.Int("slots"), Root: c.String("root"), Compress: c.String("compress"), Stores: p.Stores}
+	var err error
+	if c.IsSet("slots") && o.Slots < 1 {
+		return o, usagef(c, "--slots %d: at least one task must run", o.Slots)
+	}
+	if o.Params, err = params(c, job); err != nil {
+		return o, err
+	}
+	if n := c.String("partitions"); n != auto {
+		if o.Partitions, err = strconv.Atoi(n); err != nil || o.Partitions < 1 {
+			return o, usagef(c, "--partitions %q is neither auto nor a number from 1 on", n)
+		}
+	}
+	if o.Memory, err = parseSize(c.String("memory")); err != nil || o.Memory == 0 {
+		return o, usagef(c, "--memory %q is no size such as 512MiB", c.String("memory"))
+	}
+	if s := c.String("split-size"); s != auto {
+		if o.SplitSize, err = parseSize(s); err != nil || o.SplitSize == 0 {
+			return o, usagef(c, "--split-size %q is neither auto nor a size such as 64MiB", s)
+		}
+	}
+	if len(o.Input) == 0 && o.Output == "" {
+		return o, usagef(c, "job %s needs --out, and --input unless it makes its own", job.Name())
+	}
+	level := slog.LevelWarn
+	if c.Bool("verbose") {
+		level = slog.LevelDebug
+	}
+	o.Log = slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: level}))
+	return o, nil
+}
+
+// params gathers the job's parameters from --param and from their own flags.
+func params(c *cli.Context, job *jobs.Job) (map[string]string, error) {
+	values := make(map[string]string)
+	for _, text := range c.StringSlice("param") {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return nil, usagef(c, "--param %q is not of the form NAME=VALUE", text)
+		}
+		values[name] = value
+	}
+	for _, p := range job.Params() {
+		if _, twice := values[p.Name]; c.IsSet(p.Name) && !isRunFlag(p.Name) {
+			if twice {
+				return nil, usagef(c, "parameter %s is given twice, by --param and by --%s", p.Name, p.Name)
+			}
+			values[p.Name] = c.String(p.Name)
+		}
+	}
+	return values, nil
+}
+
+func isRunFlag(name string) bool {
+	for _, f := range runFlags() {
+		if slices.Contains(f.Names(), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseSize reads a size such as 512MiB, 1g or 4096. Units are powers of 1024,
+// but for those that end in a plain B after a letter other than i, such as MB.
+func parseSize(s string) (int64, error) {
+	digits := strings.TrimRight(s, "bBiIkKmMgGtT ")
+	unit := strings.ToLower(strings.TrimSpace(s[len(digits):]))
+	n, err := strconv.ParseFloat(digits, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%q is no size", s)
+	}
+	scale, base := 1.0, 1024.0
+	if strings.HasSuffix(unit, "b") && len(unit) == 2 {
+		base = 1000
+	}
+	for power, letter := range "kmgt" {
+		if strings.HasPrefix(unit, string(letter)) {
+			for range power + 1 {
+				scale *= base
+			}
+			unit = unit[1:]
+		}
+	}
+	if unit != "" && unit != "b" && unit != "i" && unit != "ib" || n*scale > 1<<60 {
+		return 0, fmt.Errorf("%q is no size", s)
+	}
+	return int64(n * scale), nil
+}
+
+// writeJSON prints a document.
+func writeJSON(p *Program, v any) error {
+	e := json.NewEncoder(p.Stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+)
+
+// versionCommand tells what this binary was built from.
+func versionCommand(p *Program) *cli.Command {
+	return &cli.Command{Name: "version", Usage: "tell what this binary was built from", Flags: []cli.Flag{outputFlag()},
+		Action: func(c *cli.Context) error {
+			if err := noMore(c, 0); err != nil {
+				return err
+			}
+			printJSON, err := asJSON(c)
+			if err != nil {
+				return err
+			}
+			v := buildVersion()
+			if printJSON {
+				return writeJSON(p, v)
+			}
+			_, err = fmt.Fprintf(p.Stdout, "%s %s (%s, %s)\n", v.Module, v.Version, v.Go, v.Platform)
+			return err
+		}}
+}
+
+type version struct {
+	Module   string `json:"module"`
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+func buildVersion() version {
+	v := version{Module: "unknown", Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	v.Module, v.Version = info.Main.Path, info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v.Revision = s.Value
+		}
+	}
+	return v
+}

@@ -1,0 +1,39 @@
+// Package nearest finds the name that somebody probably meant. What reports
+// unknown jobs, parameters and flags calls it. It is pure.
+package nearest
+
+// Name returns the name that takes the fewest edits to become the wanted one,
+// "" when none is near.
+func Name(wanted string, names []string) string {
+	best, least := "", len(wanted)/2+2
+	for _, name := range names {
+		if d := distance(wanted, name); d < least {
+			best, least = name, d
+		}
+	}
+	return best
+}
+
+// distance counts the bytes to insert, delete, replace or swap with their
+// neighbour that make b of a (optimal string alignment).
+func distance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			replace := last[j-1]
+			if a[i-1] != b[j-1] {
+				replace++
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, replace)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

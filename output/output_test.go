@@ -1,0 +1,382 @@
+package output_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// open returns a new output directory, on files.
+func open(t *testing.T) *store.Root {
+	t.Helper()
+	root, err := store.Open(t.Context(), t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+// job returns the n-th job of a test.
+func job(n int) plan.JobID { return plan.JobID(fmt.Sprintf("01ARZ3NDEKTSV4RRFF%08d", n)) }
+
+// request asks with little patience, so that tests are quick.
+func request(n int, mode output.Mode) output.Request {
+	return output.Request{Job: job(n), Name: "test", Mode: mode, Host: "here", Beat: 5 * time.Millisecond, Patience: 60 * time.Millisecond}
+}
+
+// write makes a part of a job visible.
+func write(t *testing.T, root *store.Root, n, task int, text string) plan.Part {
+	t.Helper()
+	name := output.PartName(plan.TaskID{Phase: plan.Reduce, Index: task}, job(n), 0, ".txt")
+	if err := root.Put(t.Context(), name, []byte(text), store.Durable); err != nil {
+		t.Fatal(err)
+	}
+	return plan.Part{Name: name, Size: int64(len(text)), Records: 1}
+}
+
+// commit runs a whole job that writes one part.
+func commit(t *testing.T, root *store.Root, n int, mode output.Mode, text string) {
+	t.Helper()
+	h, err := output.Reserve(t.Context(), root, request(n, mode))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Commit(t.Context(), []plan.Part{write(t, root, n, 0, text)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Clean(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// contents reads what the log says is committed.
+func contents(t *testing.T, root *store.Root) string {
+	t.Helper()
+	m, err := output.Read(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, p := range m.Parts {
+		b, err := root.Get(t.Context(), p.Name, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(b))
+	}
+	return strings.Join(texts, " ")
+}
+
+// visible returns what a tool that lists the directory sees.
+func visible(t *testing.T, root *store.Root) []string {
+	t.Helper()
+	var names []string
+	for o, err := range root.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(o.Key, "_windrow/") {
+			names = append(names, o.Key)
+		}
+	}
+	return names
+}
+
+func wantConflict(t *testing.T, err error, words ...string) {
+	t.Helper()
+	if _, ok := errors.AsType[*output.Conflict](err); !ok {
+		t.Fatalf("error %v is no conflict", err)
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("error %q does not say %q", err, w)
+		}
+	}
+}
+
+func TestModes(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	commit(t, root, 1, output.Fail, "one")
+	_, err := output.Reserve(t.Context(), root, request(2, output.Fail))
+	wantConflict(t, err, string(job(1)), "--on-exists replace")
+	commit(t, root, 3, output.Append, "three")
+	if got := contents(t, root); got != "one three" {
+		t.Errorf("after append the contents are %q", got)
+	}
+	commit(t, root, 4, output.Replace, "four")
+	if got := contents(t, root); got != "four" {
+		t.Errorf("after replace the contents are %q", got)
+	}
+	if got := visible(t, root); len(got) != 2 || got[0] != output.SuccessName {
+		t.Errorf("after replace the directory holds %v, want %s and one part", got, output.SuccessName)
+	}
+}
+
+// TestReadNothing checks the errors of directories that are no output.
+func TestReadNothing(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	if _, err := output.Read(t.Context(), root); !errors.Is(err, output.ErrNotCommitted) {
+		t.Errorf("an empty directory reads as %v", err)
+	}
+	if _, err := output.Reserve(t.Context(), root, request(1, output.Fail)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := output.Read(t.Context(), root); !errors.Is(err, output.ErrNotCommitted) || !strings.Contains(err.Error(), string(job(1))) {
+		t.Errorf("an unfinished output reads as %v", err)
+	}
+}
+
+// TestUnfinished leaves an output as a killed job would, and recovers it.
+func TestUnfinished(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []output.Mode{output.Replace, output.Append} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			root := open(t)
+			commit(t, root, 1, output.Fail, "one")
+			dead, err := output.Reserve(t.Context(), root, request(2, output.Append))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := dead.Begin(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			write(t, root, 2, 0, "two")
+			tmp := output.TmpKey(job(2)) + "x/run"
+			if err := root.Put(t.Context(), tmp, []byte("run"), store.Scratch); err != nil {
+				t.Fatal(err)
+			}
+			if got := contents(t, root); got != "one" {
+				t.Errorf("the part of a job that has not committed shows: %q", got)
+			}
+			_, err = output.Reserve(t.Context(), root, request(3, output.Fail))
+			wantConflict(t, err, string(job(2)), "has not finished", "--on-exists replace")
+
+			commit(t, root, 4, mode, "four")
+			want := map[output.Mode]string{output.Replace: "four", output.Append: "one four"}[mode]
+			if got := contents(t, root); got != want {
+				t.Errorf("recovered contents are %q, want %q", got, want)
+			}
+			if got := visible(t, root); len(got) != 1+len(strings.Fields(want)) {
+				t.Errorf("the directory holds %v: the dead job's part is left", got)
+			}
+			if _, err := root.Stat(t.Context(), tmp); store.KindOf(err) != store.NotFound {
+				t.Errorf("the dead job's temporary data is left: %v", err)
+			}
+			_, err = dead.Commit(t.Context(), nil)
+			wantConflict(t, err, string(job(4)))
+			if err := dead.Release(t.Context()); err != nil {
+				t.Errorf("a job that lost its output cannot give up: %v", err)
+			}
+			if got := contents(t, root); got != want {
+				t.Errorf("after the dead job woke up the contents are %q, want %q", got, want)
+			}
+			if got := visible(t, root); !slices.Contains(got, output.SuccessName) {
+				t.Errorf("the dead job took _SUCCESS away: %v", got)
+			}
+		})
+	}
+}
+
+// TestLive checks that a job which shows signs of life is not robbed.
+func TestLive(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	live, err := output.Reserve(t.Context(), root, request(1, output.Fail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var keeping sync.WaitGroup
+	keeping.Go(func() {
+		if err := live.Keep(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	defer keeping.Wait()
+	defer stop()
+	patient := request(2, output.Replace)
+	patient.Patience = 10 * time.Second
+	_, err = output.Reserve(t.Context(), root, patient)
+	wantConflict(t, err, string(job(1)), "here")
+	if _, err := live.Commit(t.Context(), []plan.Part{write(t, root, 1, 0, "one")}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKeepNotices checks that a job whose output was taken over finds out.
+func TestKeepNotices(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	slow, err := output.Reserve(t.Context(), root, request(1, output.Fail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := output.Reserve(t.Context(), root, request(2, output.Replace)); err != nil {
+		t.Fatal(err)
+	}
+	wantConflict(t, slow.Keep(t.Context()), string(job(2)))
+}
+
+// TestRelease checks that a job that gives up leaves everything as it was.
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	commit(t, root, 1, output.Fail, "one")
+	before := visible(t, root)
+	h, err := output.Reserve(t.Context(), root, request(2, output.Replace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := visible(t, root); slices.Contains(got, output.SuccessName) {
+		t.Error("_SUCCESS stands while old and new parts are visible together")
+	}
+	write(t, root, 2, 0, "two")
+	if err := h.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := visible(t, root); !slices.Equal(got, before) {
+		t.Errorf("the directory holds %v, before it was %v", got, before)
+	}
+	if got := contents(t, root); got != "one" {
+		t.Errorf("contents are %q", got)
+	}
+	empty := open(t)
+	h, err = output.Reserve(t.Context(), empty, request(3, output.Fail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, empty, 4, output.Fail, "four")
+}
+
+// TestStrangers checks that what others wrote is neither deleted nor mixed in.
+func TestStrangers(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"notes.txt", "dt=1/part-00000.parquet", "part-r-00000-abcdefgh.0.txt"} {
+		for _, mode := range []output.Mode{output.Fail, output.Append, output.Replace} {
+			root := open(t)
+			if err := root.Put(t.Context(), name, []byte("mine"), store.Durable); err != nil {
+				t.Fatal(err)
+			}
+			_, err := output.Reserve(t.Context(), root, request(1, mode))
+			wantConflict(t, err, name)
+			if _, err := root.Stat(t.Context(), name); err != nil {
+				t.Errorf("%s: %v", mode, err)
+			}
+		}
+	}
+}
+
+// TestRaces lets jobs race for outputs, a thousand times: one wins, all others
+// are told that it did.
+func TestRaces(t *testing.T) {
+	t.Parallel()
+	space := new(store.MemSpace)
+	for round := range 1000 {
+		root, err := store.Open(t.Context(), fmt.Sprintf("mem://race%d", round), store.Options{Mem: space})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mode := []output.Mode{output.Fail, output.Replace, output.Append}[round%3]
+		errs := make([]error, 2)
+		var both sync.WaitGroup
+		for i := range errs {
+			both.Go(func() {
+				r := request(i, mode)
+				h, err := output.Reserve(t.Context(), root, r)
+				if err == nil {
+					_, err = h.Commit(t.Context(), []plan.Part{write(t, root, i, 0, fmt.Sprint(i))})
+				}
+				errs[i] = err
+			})
+		}
+		both.Wait()
+		got := contents(t, root)
+		var winners []string
+		for i, err := range errs {
+			if err == nil {
+				winners = append(winners, fmt.Sprint(i))
+				continue
+			}
+			wantConflict(t, err)
+		}
+		switch mode {
+		case output.Fail:
+			if len(winners) != 1 || got != winners[0] {
+				t.Fatalf("round %d: winners %v, contents %q", round, winners, got)
+			}
+		case output.Replace:
+			if len(winners) == 0 || !slices.Contains(winners, got) {
+				t.Fatalf("round %d: winners %v, contents %q", round, winners, got)
+			}
+		case output.Append:
+			fields := strings.Fields(got)
+			slices.Sort(fields)
+			if !slices.Equal(fields, winners) {
+				t.Fatalf("round %d: winners %v, contents %q", round, winners, got)
+			}
+		}
+	}
+}
+
+// TestLateSweep checks that a job which cleans up late harms nobody: another
+// has the output by then.
+func TestLateSweep(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	commit(t, root, 1, output.Fail, "one")
+	first, err := output.Reserve(t.Context(), root, request(2, output.Replace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Commit(t.Context(), []plan.Part{write(t, root, 2, 0, "two")}); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, root, 3, output.Append, "three")
+	if err := first.Clean(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, root); got != "two three" {
+		t.Errorf("contents are %q", got)
+	}
+}
+
+// TestDamagedManifest checks that a manifest which is not the committed one is
+// never read as contents.
+func TestDamagedManifest(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	commit(t, root, 1, output.Fail, "one")
+	for o, err := range root.List(t.Context(), "_windrow/manifests/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := root.Put(t.Context(), o.Key, []byte(`{"version":1,"parts":[]}`), store.Durable); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m, err := output.Read(t.Context(), root); err == nil {
+		t.Errorf("read %+v from a manifest that nobody committed", m)
+	}
+}
