@@ -95,6 +95,7 @@ type Result struct {
 	Slots    int
 	Memory   int64       // bytes that the tasks were allowed
 	Retried  int64       // attempts that failed and were made again
+	LeftOut  int         // objects that were not read, their names beginning with _ or .
 	Usage    store.Usage // requests to all stores
 	Elapsed  time.Duration
 }

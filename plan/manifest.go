@@ -30,6 +30,7 @@ type Extent struct {
 	Length   int64
 	FirstRow int64
 	Rows     int64
+	Largest  int64 // bytes of memory that its largest batch takes to read
 }
 
 // Run is one sorted object of the shuffle.

@@ -3,10 +3,16 @@
 package main
 
 import (
-	"github.com/windrow-mr/windrow"
+	"context"
+	"os"
+
+	"github.com/windrow-mr/windrow/internal/cli"
 	"github.com/windrow-mr/windrow/jobs/library"
 
 	_ "github.com/windrow-mr/windrow/store/s3" // s3:// roots
 )
 
-func main() { windrow.Main(library.All()...) }
+func main() {
+	os.Exit(cli.Main(context.Background(), cli.Program{
+		Args: os.Args, Jobs: library.All(), Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores()}))
+}

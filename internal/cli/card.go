@@ -27,6 +27,7 @@ type report struct {
 	Maps       int                  `json:"maps"`
 	Reduces    int                  `json:"reduces"`
 	Retried    int64                `json:"retried"`
+	LeftOut    int                  `json:"leftOut"` // objects whose names hide them
 	Spills     int64                `json:"spills"`
 	SpillBytes int64                `json:"spillBytes"`
 	Slots      int                  `json:"slots"`
@@ -48,7 +49,7 @@ func newReport(r *embedded.Result) report {
 	return report{Version: 1, Job: r.Job, ID: r.ID, Output: r.Output,
 		Input: reportCount{t.RecordsIn, t.BytesIn}, Shuffled: reportCount{t.PairsOut, t.RunBytes},
 		Written: reportCount{t.RecordsOut, t.BytesOut}, Parts: r.Manifest.Parts, Maps: r.Maps, Reduces: r.Reduces,
-		Retried: r.Retried, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
+		Retried: r.Retried, LeftOut: r.LeftOut, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
 		PeakMemory: peakMemory(), Requests: r.Usage, Counters: t.Counts, Stats: t.Stats, Seconds: r.Elapsed.Seconds()}
 }
 
@@ -69,6 +70,9 @@ func writeCard(to io.Writer, r *embedded.Result) {
 	}
 	fmt.Fprintf(to, "%s → %s in %v\n", r.Job, r.Output, r.Elapsed.Round(time.Millisecond))
 	line("read", "%s in %s, %s map tasks", count(t.RecordsIn, "record"), embedded.Bytes(t.BytesIn), number(int64(r.Maps)))
+	if r.LeftOut > 0 {
+		line("left out", "%s whose name begins with _ or .", count(int64(r.LeftOut), "object"))
+	}
 	if r.Reduces > 0 {
 		line("shuffled", "%s in %s, %s", count(t.PairsOut, "pair"), embedded.Bytes(t.RunBytes), count(int64(r.Reduces), "partition"))
 	}

@@ -141,7 +141,7 @@ func runOptions(c *cli.Context, p *Program, job *jobs.Job) (embedded.Options, er
 	if c.Bool("verbose") {
 		level = slog.LevelDebug
 	}
-	o.Log = slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: level}))
+	o.Log = newLog(p.Stderr, level)
 	return o, nil
 }
 

@@ -72,8 +72,14 @@ func (r *roots) close() error {
 	return errors.Join(errs...)
 }
 
+// finder finds a plan's input.
+type finder struct {
+	roots   *roots
+	leftOut int // objects passed over because of their names
+}
+
 // resolve finds the objects of every input of the plan.
-func resolve(ctx context.Context, r *roots, p *pipeline.Plan, urls []string, slots int) ([]splits.Input, []plan.Split, error) {
+func (f *finder) resolve(ctx context.Context, p *pipeline.Plan, urls []string, slots int) ([]splits.Input, []plan.Split, error) {
 	given := make(map[string][]string)
 	for _, u := range urls {
 		name, url := splitName(p, u)
@@ -101,7 +107,7 @@ func resolve(ctx context.Context, r *roots, p *pipeline.Plan, urls []string, slo
 		if len(urls) == 0 {
 			return nil, nil, missingInput(p, in.Name)
 		}
-		objects, err := objectsOf(ctx, r, in.Name, urls)
+		objects, err := f.objects(ctx, in.Name, urls)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -141,19 +147,19 @@ func inputNames(p *pipeline.Plan) string {
 	return strings.Join(names, ", ")
 }
 
-// objectsOf returns the objects that URLs name, in order of their keys.
-func objectsOf(ctx context.Context, r *roots, input string, urls []string) ([]plan.Object, error) {
+// objects returns the objects that URLs name, in order of their keys.
+func (f *finder) objects(ctx context.Context, input string, urls []string) ([]plan.Object, error) {
 	var objects []plan.Object
 	for _, u := range urls {
 		rootURL, key, err := store.Locate(u)
 		if err != nil {
 			return nil, err
 		}
-		root, err := r.get(ctx, rootURL, false)
+		root, err := f.roots.get(ctx, rootURL, false)
 		if err != nil {
 			return nil, err
 		}
-		found, err := find(ctx, root, key)
+		found, err := f.find(ctx, root, key)
 		if err != nil {
 			return nil, err
 		}
@@ -169,19 +175,19 @@ func objectsOf(ctx context.Context, r *roots, input string, urls []string) ([]pl
 }
 
 // find returns the objects that a key, a directory or a pattern names.
-func find(ctx context.Context, root *store.Root, key string) ([]store.Object, error) {
+func (f *finder) find(ctx context.Context, root *store.Root, key string) ([]store.Object, error) {
 	if key == "" {
-		return list(ctx, root, "", nil)
+		return f.list(ctx, root, "", nil)
 	}
 	if store.IsPattern(key) {
 		literal := key[:strings.IndexAny(key, `*?[\`)]
-		return list(ctx, root, literal, func(k string) bool { return store.Match(key, k) })
+		return f.list(ctx, root, literal, func(k string) bool { return store.Match(key, k) })
 	}
 	o, err := root.Stat(ctx, key)
 	if store.KindOf(err) != store.NotFound {
 		return []store.Object{o}, err
 	}
-	below, listErr := list(ctx, root.Sub(key), "", nil)
+	below, listErr := f.list(ctx, root.Sub(key), "", nil)
 	if listErr != nil || len(below) == 0 {
 		return nil, errors.Join(err, listErr)
 	}
@@ -193,7 +199,7 @@ func find(ctx context.Context, root *store.Root, key string) ([]store.Object, er
 
 // list returns the data objects below a prefix. The output of a job is read
 // through its manifest: the parts that are committed, and nothing else.
-func list(ctx context.Context, root *store.Root, prefix string, match func(string) bool) ([]store.Object, error) {
+func (f *finder) list(ctx context.Context, root *store.Root, prefix string, match func(string) bool) ([]store.Object, error) {
 	if match == nil {
 		if is, err := output.IsOutput(ctx, root); err != nil || is {
 			return committed(ctx, root, err)
@@ -204,7 +210,15 @@ func list(ctx context.Context, root *store.Root, prefix string, match func(strin
 		if err != nil {
 			return nil, err
 		}
-		if match == nil && hidden(o.Key) || match != nil && (!match(o.Key) || hidden(o.Key[strings.LastIndexByte(o.Key, '/')+1:])) {
+		name := o.Key
+		if match != nil {
+			if !match(o.Key) {
+				continue
+			}
+			name = name[strings.LastIndexByte(name, '/')+1:]
+		}
+		if hidden(name) {
+			f.leftOut++
 			continue
 		}
 		found = append(found, o)

@@ -20,6 +20,7 @@ type Result struct {
 	Slots    int
 	Memory   int64
 	Retried  int64
+	LeftOut  int
 	Usage    store.Usage
 	Elapsed  time.Duration
 }
@@ -28,6 +29,6 @@ func (r *run) result(c *committer, w *watcher) (*Result, error) {
 	return &Result{
 		Job: r.plan.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Tally: c.tally,
 		Maps: len(r.splits), Reduces: r.partitions, Slots: r.Slots, Memory: r.Memory,
-		Retried: w.pool.retried.Load(), Usage: r.roots.usage(), Elapsed: time.Since(r.started),
+		Retried: w.pool.retried.Load(), LeftOut: r.leftOut, Usage: r.roots.usage(), Elapsed: time.Since(r.started),
 	}, nil
 }

@@ -53,6 +53,7 @@ type run struct {
 	out        *store.Root
 	scratch    *store.Root
 	input      int64 // bytes
+	leftOut    int
 	partitions int
 	sample     []plan.Split
 	splits     []plan.Split
@@ -68,10 +69,12 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	r.id = plan.JobID(id.String())
-	inputs, generated, err := resolve(ctx, &r.roots, r.plan, r.Input, r.Slots)
+	f := &finder{roots: &r.roots}
+	inputs, generated, err := f.resolve(ctx, r.plan, r.Input, r.Slots)
 	if err != nil {
 		return classify(err, Usage)
 	}
+	r.leftOut = f.leftOut
 	if r.out, err = r.roots.get(ctx, r.Output, true); err != nil {
 		return err
 	}

@@ -91,6 +91,7 @@ type Progress struct {
 type MapTask struct {
 	Task
 	Sections   []Section
+	Limit      int64 // records to read of each section, 0 for all: this is a sample
 	Partitions int
 	Cuts       [][]byte         // Ranges: the Partitions-1 least keys of partitions 1…
 	Pairs      *pairs.Collector // nil in a map-only job

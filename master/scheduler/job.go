@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/windrow-mr/windrow/plan"
 )
@@ -23,10 +24,11 @@ type Cause struct {
 
 // String returns the cause as a sentence for users.
 func (c Cause) String() string {
-	if c.Task.Phase == 0 {
+	name := fmt.Sprintf("task %v: ", c.Task)
+	if c.Task.Phase == 0 || strings.HasPrefix(c.Text, name) {
 		return c.Text
 	}
-	return fmt.Sprintf("task %v: %s", c.Task, c.Text)
+	return name + c.Text
 }
 
 // A CauseKind is a class of causes that callers tell apart.

@@ -180,8 +180,12 @@ func (e *Executor) Reduce(ctx context.Context, a Attempt, maps []plan.AttemptID,
 		if err != nil {
 			return nil, err
 		}
+		held, err := rowsOf(from, a.Task.Index)
+		if err != nil {
+			return nil, err
+		}
 		runs = append(runs, from.Runs...)
-		rows += from.Rows[a.Task.Index]
+		rows += held
 	}
 	mem, err := e.share(ctx)
 	if err != nil {
@@ -198,8 +202,14 @@ func (e *Executor) Reduce(ctx context.Context, a Attempt, maps []plan.AttemptID,
 		if err := e.cfg.Plan.Shuffle.Reduce(&pipeline.ReduceTask{Task: task, Source: r, Out: p}); err != nil {
 			return err
 		}
-		if err := r.Err(); err != nil {
+		// What is counted as read was read: the source is at its end, and has
+		// compared what it delivered with what the runs hold.
+		_, _, more := r.Next()
+		switch err := r.Err(); {
+		case err != nil:
 			return fmt.Errorf("task %v: %w", a.Task, err)
+		case more:
+			return fmt.Errorf("task %v: the reduce function ended before its pairs did", a.Task)
 		}
 		stats := r.Stats()
 		m.Tally.RecordsIn = rows
@@ -212,6 +222,22 @@ func (e *Executor) Reduce(ctx context.Context, a Attempt, maps []plan.AttemptID,
 		return nil, err
 	}
 	return m, nil
+}
+
+// rowsOf returns how many pairs a map attempt's runs hold of a partition, and
+// checks that it is as many as the attempt says it wrote.
+func rowsOf(m *plan.Manifest, partition int) (int64, error) {
+	var rows int64
+	for i := range m.Runs {
+		if len(m.Runs[i].Partitions) != len(m.Rows) {
+			return 0, fmt.Errorf("task %v: run %s has %d partitions, the task %d", m.Task, m.Runs[i].Key, len(m.Runs[i].Partitions), len(m.Rows))
+		}
+		rows += m.Runs[i].Partitions[partition].Rows
+	}
+	if rows != m.Rows[partition] {
+		return 0, fmt.Errorf("task %v: its runs hold %d pairs of partition %d, it wrote %d", m.Task, rows, partition, m.Rows[partition])
+	}
+	return rows, nil
 }
 
 // manifestCache remembers the manifests that this process wrote or read.

@@ -1,0 +1,245 @@
+package integration
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/windrow-mr/windrow/store/s3/s3test"
+)
+
+// goSource is the source of Go's standard library: real text that is there
+// wherever these tests run.
+func goSource() string { return filepath.Join(runtime.GOROOT(), "src") }
+
+// countWords counts words the simple way: one file after the other, one map.
+func countWords(t *testing.T, dir string) string {
+	t.Helper()
+	counts := make(map[string]int)
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); path != dir && (name[0] == '_' || name[0] == '.') {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !d.Type().IsRegular() {
+			return nil
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		var r io.Reader = f
+		switch filepath.Ext(path) {
+		case ".gz":
+			if r, err = gzip.NewReader(f); err != nil {
+				return err
+			}
+		case ".zst":
+			if r, err = zstd.NewReader(f); err != nil {
+				return err
+			}
+		}
+		text, err := io.ReadAll(r)
+		for _, w := range bytes.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(" \t\n\v\f\r", c) }) {
+			counts[string(w)]++
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for w, n := range counts {
+		fmt.Fprintf(&b, "%s\t%d\n", w, n)
+	}
+	return sorted(b.String())
+}
+
+// TestWordCountOfGo counts the words of Go's source in several ways, all of
+// which must agree with the simple count.
+func TestWordCountOfGo(t *testing.T) {
+	t.Parallel()
+	want := countWords(t, goSource())
+	s3 := s3test.Start(t)
+	for name, args := range map[string][]string{
+		"files":                        {"--out", filepath.Join(t.TempDir(), "words")},
+		"bucket":                       {"--out", s3With(s3, "words")},
+		"50 partitions, little memory": {"--out", filepath.Join(t.TempDir(), "words"), "--partitions", "50", "--memory", "64MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			must(t, plain, append([]string{"run", "wordcount", "--input", goSource()}, args...)...)
+			if got := sorted(must(t, plain, "cat", args[1])); got != want {
+				t.Errorf("%d bytes of counts differ from the simple count's %d bytes", len(got), len(want))
+			}
+		})
+	}
+}
+
+// s3With puts a key into a bucket's URL.
+func s3With(url, key string) string {
+	bucket, query, _ := strings.Cut(url, "?")
+	return bucket + "/" + key + "?" + query
+}
+
+// TestCoreutils compares with tr, sort and uniq, whose authors never heard of
+// Windrow.
+func TestCoreutils(t *testing.T) {
+	t.Parallel()
+	in := filepath.Join(goSource(), "net", "http", "server.go")
+	out := filepath.Join(t.TempDir(), "out")
+	must(t, windrow, "run", "wordcount", "--input", in, "--out", out, "--split-size", "5KiB")
+	shell := exec.CommandContext(t.Context(), "sh", "-c",
+		`tr -s ' \t\n\v\f\r' '\n' < "$1" | sed '/^$/d' | sort | uniq -c | sed -E 's/^ *([0-9]+) (.*)$/\2\t\1/' | sort`, "sh", in)
+	shell.Env = append(os.Environ(), "LC_ALL=C")
+	want, err := shell.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := sorted(must(t, windrow, "cat", out)); got != sorted(string(want)) {
+		t.Errorf("got %d bytes, tr | sort | uniq -c gives %d", len(got), len(want))
+	}
+}
+
+// TestChain feeds one job's output to another, compressed, through a bucket.
+func TestChain(t *testing.T) {
+	t.Parallel()
+	s3 := s3test.Start(t)
+	in := file(t, "in.txt", "b\na\nc\nb\n")
+	must(t, windrow, "run", "sort", "--input", in, "--out", s3With(s3, "sorted"), "--compress", "gzip", "--partitions", "2")
+	if got := must(t, windrow, "cat", s3With(s3, "sorted")); got != "a\nb\nb\nc\n" {
+		t.Errorf("sorted %q", got)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	must(t, windrow, "run", "wordcount", "--input", s3With(s3, "sorted"), "--out", out, "--compress", "zstd")
+	if got := sorted(must(t, windrow, "cat", out)); got != "a\t1\nb\t2\nc\t1\n" {
+		t.Errorf("counted %q", got)
+	}
+	if names := visible(t, out); len(names) != 1 || !strings.HasSuffix(names[0], ".zst") {
+		t.Errorf("parts are %v", names)
+	}
+}
+
+// TestReport checks what -o json prints, and that the card does not go to
+// standard output.
+func TestReport(t *testing.T) {
+	t.Parallel()
+	in := file(t, "in.txt", "to be or\nnot to be\n")
+	r := do(t, windrow, "run", "wordcount", "--input", in, "--out", filepath.Join(t.TempDir(), "out"), "-o", "json")
+	var got struct {
+		Job            string
+		Input, Written struct{ Records, Bytes int64 }
+		Parts          []struct {
+			Name    string
+			Records int64
+		}
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &got); err != nil {
+		t.Fatalf("%v\n%s%s", err, r.stdout, r.stderr)
+	}
+	if got.Job != "wordcount" || got.Input.Records != 2 || got.Input.Bytes != 19 || got.Written.Records != 4 || len(got.Parts) != 1 {
+		t.Errorf("report %+v", got)
+	}
+	if !strings.Contains(r.stderr, "read") || !strings.Contains(r.stderr, "requests") {
+		t.Errorf("no card on standard error: %q", r.stderr)
+	}
+	if r := do(t, windrow, "run", "wordcount", "--input", in, "--out", filepath.Join(t.TempDir(), "out"), "--quiet"); r.stdout+r.stderr != "" {
+		t.Errorf("--quiet prints %q", r.stdout+r.stderr)
+	}
+}
+
+// TestJobs lists the jobs, and shows a job's parameters in its help.
+func TestJobs(t *testing.T) {
+	t.Parallel()
+	list := must(t, windrow, "jobs")
+	for _, name := range []string{"wordcount", "grep", "sort", "measurements", "teragen", "terasort", "teravalidate"} {
+		if !strings.Contains(list, "\n"+name) {
+			t.Errorf("%s is not listed:\n%s", name, list)
+		}
+	}
+	var reports []struct{ Name string }
+	if err := json.Unmarshal([]byte(must(t, windrow, "jobs", "-o", "json")), &reports); err != nil || len(reports) < 7 {
+		t.Errorf("-o json: %v, %d jobs", err, len(reports))
+	}
+	if help := must(t, windrow, "run", "grep", "--help"); !strings.Contains(help, "--pattern") {
+		t.Errorf("the help of grep does not show its parameter:\n%s", help)
+	}
+}
+
+// TestParameterFlags sets a parameter in both ways.
+func TestParameterFlags(t *testing.T) {
+	t.Parallel()
+	in := file(t, "in.txt", "apple\nbanana\ncherry\n")
+	for _, args := range [][]string{{"--param", "pattern=an+a"}, {"--pattern", "an+a"}} {
+		out := filepath.Join(t.TempDir(), "out")
+		must(t, windrow, slices.Concat([]string{"run", "grep", "--input", in, "--out", out}, args)...)
+		if got := must(t, windrow, "cat", out); got != "banana\n" {
+			t.Errorf("%v kept %q", args, got)
+		}
+	}
+}
+
+// TestVersion checks the form of the version.
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	if v := must(t, windrow, "version"); !strings.HasPrefix(v, "github.com/windrow-mr/windrow ") || !strings.Contains(v, runtime.Version()) {
+		t.Errorf("version %q", v)
+	}
+}
+
+// TestHiddenInput checks that objects which are passed over are counted.
+func TestHiddenInput(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a.txt": "a\n", "_b.txt": "b\n", ".c.txt": "c\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	r := do(t, windrow, "run", "wordcount", "--input", dir, "--out", out)
+	if got := must(t, windrow, "cat", out); got != "a\t1\n" || !strings.Contains(r.stderr, "2 objects whose name begins with _ or .") {
+		t.Errorf("counted %q, told %q", got, r.stderr)
+	}
+}
+
+// TestGlob reads what a pattern names.
+func TestGlob(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"2026-01/a.log", "2026-02/b.log", "2026-02/c.txt", "2025-12/d.log"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name[len(name)-5:len(name)-4]+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	must(t, windrow, "run", "wordcount", "--input", filepath.Join(dir, "2026-*", "*.log"), "--out", out)
+	if got := sorted(must(t, windrow, "cat", out)); got != "a\t1\nb\t1\n" {
+		t.Errorf("counted %q", got)
+	}
+}
+
+// lines is a scanner over a text, for tests that look at one line at a time.
+func lines(text string) *bufio.Scanner { return bufio.NewScanner(strings.NewReader(text)) }

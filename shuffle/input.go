@@ -1,0 +1,206 @@
+package shuffle
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle/run"
+)
+
+// oneRead is the size up to which an extent is read by one request.
+const oneRead = 64 << 10
+
+// input reads extents of one run, in ascending order, as a stream of pairs. Its
+// first pair is loaded by seek; the merger steps through the rows of a batch and
+// calls turn at their end. The bytes of a batch are read together with the
+// header of the next, so that each read knows its length.
+type input struct {
+	key, value []byte // the current pair
+	prefix     uint64 // the first 8 bytes of key
+	done       bool   // there is no current pair
+
+	batch run.Batch
+	row   int // of the current pair in batch
+	end   int // row at which the extent or the batch ends
+
+	run    plan.Run
+	bytes  source
+	stop   int64 // end of the last extent that will be read
+	packed bool  // batches may be compressed: Largest is more than their length
+	dec    *run.Decoder
+	head   int
+	mem    *Grant
+	buf    []byte // bytes of the run from offset start on; the batch is in front
+	raw    []byte // decompressed bytes of the batch
+	start  int64
+	size   int64 // length of the loaded batch, 0 if there is none
+	part   int
+	extent plan.Extent
+	left   int64 // rows of the extent after those up to end
+}
+
+// source delivers the bytes of a run. Offsets ascend from call to call.
+type source interface {
+	read(ctx context.Context, p []byte, off int64) error
+	close() error
+}
+
+// seek goes to the first pair of a partition's extent.
+func (in *input) seek(ctx context.Context, part int, e plan.Extent) error {
+	in.part, in.extent, in.left = part, e, e.Rows
+	in.row, in.end, in.done = 0, 0, false
+	if e.Rows == 0 {
+		in.done = true
+		return nil
+	}
+	if e.Offset < 0 || e.Length < int64(in.head) || e.FirstRow < 0 || e.Rows < 0 || e.Offset > in.stop-e.Length {
+		return in.fail(fmt.Errorf("extent [%d, +%d) with rows [%d, +%d) is not within the run", e.Offset, e.Length, e.FirstRow, e.Rows))
+	}
+	if in.size == 0 || e.Offset != in.start {
+		if err := in.load(ctx, e.Offset); err != nil {
+			return err
+		}
+	}
+	if e.FirstRow >= int64(in.batch.Rows()) {
+		return in.fail(fmt.Errorf("extent begins at row %d of a batch of %d", e.FirstRow, in.batch.Rows()))
+	}
+	in.take(int(e.FirstRow))
+	in.set()
+	return nil
+}
+
+// turn goes on to the next batch, or ends the extent.
+func (in *input) turn(ctx context.Context) error {
+	next, end := in.start+in.size, in.extent.Offset+in.extent.Length
+	switch {
+	case in.left == 0 && next != end:
+		return in.fail(fmt.Errorf("all %d rows were read %d bytes before the end of the extent", in.extent.Rows, end-next))
+	case in.left == 0:
+		in.done, in.prefix = true, ^uint64(0)
+		in.key, in.value = nil, nil
+		return nil
+	case next >= end:
+		return in.fail(fmt.Errorf("%d of %d rows are missing at the end of the extent", in.left, in.extent.Rows))
+	}
+	if err := in.load(ctx, next); err != nil {
+		return err
+	}
+	if in.batch.Rows() == 0 {
+		return in.fail(fmt.Errorf("a batch has no rows"))
+	}
+	in.take(0)
+	in.set()
+	return nil
+}
+
+// take makes the rows of the batch from row on current, as far as they belong
+// to the extent.
+func (in *input) take(row int) {
+	n := min(in.left, int64(in.batch.Rows()-row))
+	in.left -= n
+	in.row, in.end = row, row+int(n)
+}
+
+// set loads the current pair.
+func (in *input) set() {
+	in.key, in.value = in.batch.Pair(in.row)
+	in.prefix = prefixOf(in.key)
+}
+
+// load reads and decodes the batch at off, which must end within the extent.
+func (in *input) load(ctx context.Context, off int64) error {
+	in.drop(off)
+	in.start, in.size = off, 0
+	limit := in.extent.Offset + in.extent.Length - off
+	first := int64(in.head)
+	if limit <= oneRead {
+		first = limit
+	}
+	if err := in.fill(ctx, first); err != nil {
+		return err
+	}
+	size, err := in.dec.Length(in.buf[:in.head], limit)
+	if err != nil {
+		return in.fail(err)
+	}
+	if err := in.fill(ctx, min(size+int64(in.head), in.stop-off)); err != nil {
+		return err
+	}
+	rawBefore := cap(in.raw)
+	in.batch, in.raw, err = in.dec.Decode(in.buf[:size], in.raw)
+	in.mem.charge(int64(cap(in.raw) - rawBefore))
+	if err != nil {
+		return in.fail(err)
+	}
+	in.size = size
+	return nil
+}
+
+// drop forgets the buffered bytes before off, or all if off is not among them.
+func (in *input) drop(off int64) {
+	skip := off - in.start
+	if skip < 0 || skip > int64(len(in.buf)) {
+		in.buf = in.buf[:0]
+		return
+	}
+	in.buf = in.buf[:copy(in.buf, in.buf[skip:])]
+}
+
+// fill reads until the buffer holds n bytes.
+func (in *input) fill(ctx context.Context, n int64) error {
+	have := int64(len(in.buf))
+	if have >= n {
+		return nil
+	}
+	if int64(cap(in.buf)) < n {
+		size := n
+		if !in.packed {
+			// The largest batch of the extent is known: the buffer grows once.
+			size = max(n, min(in.extent.Largest+int64(in.head), in.extent.Length))
+		}
+		buf := make([]byte, have, size)
+		copy(buf, in.buf)
+		in.mem.charge(size - int64(cap(in.buf)))
+		in.buf = buf
+	}
+	in.buf = in.buf[:n]
+	if err := in.bytes.read(ctx, in.buf[have:], in.start+have); err != nil {
+		in.buf = in.buf[:have]
+		return in.fail(err)
+	}
+	return nil
+}
+
+// fail names the place of an error.
+func (in *input) fail(err error) error {
+	in.done = true
+	return fmt.Errorf("run %s, partition %d, batch at offset %d: %w", in.run.Key, in.part, in.start, err)
+}
+
+// close releases what the input holds.
+func (in *input) close() error {
+	in.mem.charge(-int64(cap(in.buf) + cap(in.raw)))
+	in.buf, in.raw, in.batch = nil, nil, run.Batch{}
+	in.key, in.value, in.done = nil, nil, true
+	if in.bytes == nil {
+		return nil
+	}
+	err := in.bytes.close()
+	in.bytes = nil
+	return err
+}
+
+// prefixOf returns the first 8 bytes of key, padded with zeros, as a number
+// that orders keys as far as it differs.
+func prefixOf(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var p uint64
+	for i, c := range key {
+		p |= uint64(c) << (56 - 8*i)
+	}
+	return p
+}

@@ -1,0 +1,248 @@
+package shuffle
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle/run"
+)
+
+const (
+	// maxFanIn bounds a merge where extents are so small that memory does not.
+	maxFanIn = 4096
+	// writerBytes is set aside for a run's writer: one batch of the greatest
+	// size, as columns and compressed, and what is gathered for the store.
+	writerBytes = 3 << 20
+	// Requests that read ahead have so many bytes, as far as memory allows: a
+	// store should be asked for a mebibyte at a time, but shorter requests are
+	// cheaper than another pass over the data.
+	aheadLeast = 128 << 10
+	aheadMost  = 1 << 20
+)
+
+// merging merges runs that are all of one spec.
+type merging struct {
+	spec  *Spec
+	mem   *Grant
+	store RunStore
+	codec *run.Codec
+	stats *Stats
+}
+
+// sorted is a run that takes part in a merge, with the extents of the
+// partitions in question.
+type sorted struct {
+	run     plan.Run
+	extents []plan.Extent
+	made    bool // by a merge here, and to be deleted when it was read
+}
+
+// need returns how much memory it takes at least to read s: one batch, and two
+// chunks where chunks are read ahead.
+func (g *merging) need(s *sorted) int64 {
+	largest, length := int64(0), int64(0)
+	for _, e := range s.extents {
+		largest, length = max(largest, e.Largest), length+e.Length
+	}
+	batch, whole := largest+int64(g.codec.HeaderSize()), min(length, oneRead)
+	if g.spec.Remote {
+		return batch + whole + min(length, 2*aheadLeast)
+	}
+	return max(batch, whole)
+}
+
+// reduce merges adjacent runs into intermediate ones until those that are left
+// can be read at once in room bytes. Each round takes no more runs than it must.
+// It returns what is left, also with an error.
+func (g *merging) reduce(ctx context.Context, runs []sorted, room int64, firstPart int) ([]sorted, error) {
+	at := 0
+	for {
+		total := int64(0)
+		for i := range runs {
+			total += g.need(&runs[i])
+		}
+		if len(runs) <= 2 || total <= room && len(runs) <= maxFanIn {
+			return runs, nil
+		}
+		if at+1 >= len(runs) {
+			at = 0
+		}
+		n := g.window(runs, at, total-room, g.mem.Left()-writerBytes)
+		merged, err := g.into(ctx, runs[at:at+n], firstPart)
+		if err != nil {
+			return runs, err
+		}
+		g.stats.Spills++
+		g.stats.SpillBytes += merged.run.Size
+		g.discard(ctx, runs[at:at+n])
+		runs[at] = merged
+		runs = append(runs[:at+1], runs[at+n:]...)
+		at++
+	}
+}
+
+// window returns how many runs from at on to merge: as many as fit into room,
+// but no more than it takes to get rid of excess bytes.
+func (g *merging) window(runs []sorted, at int, excess, room int64) int {
+	n, sum, largest := 0, int64(0), int64(0)
+	for _, s := range runs[at:] {
+		need := g.need(&s)
+		if n >= 2 && (sum+need > room || n >= maxFanIn) {
+			break
+		}
+		n, sum, largest = n+1, sum+need, max(largest, need)
+		if n >= 2 && sum-largest >= excess && len(runs)-n+1 <= maxFanIn {
+			break
+		}
+	}
+	return n
+}
+
+// discard deletes runs that a merge made and that were read. What cannot be
+// deleted is swept with the rest of the job's temporary data.
+func (g *merging) discard(ctx context.Context, runs []sorted) {
+	for _, s := range runs {
+		if s.made {
+			_ = g.store.Delete(context.WithoutCancel(ctx), s.run.Key)
+		}
+	}
+}
+
+// chunk returns how many bytes to ask for at a time when reading ahead, so that
+// all runs can be read in room bytes.
+func (g *merging) chunk(runs []sorted, room int64) int64 {
+	for i := range runs {
+		room -= g.need(&runs[i])
+	}
+	return max(aheadLeast, min(aheadMost, aheadLeast+room/int64(2*max(len(runs), 1))))
+}
+
+// open returns a merger of runs that takes room bytes of memory. The caller
+// closes it.
+func (g *merging) open(ctx context.Context, runs []sorted, room int64) *merger {
+	m := &merger{byValue: g.spec.SortValues}
+	chunk := g.chunk(runs, room)
+	dec := g.codec.NewDecoder()
+	for _, s := range runs {
+		in := &input{run: s.run, dec: dec, head: g.codec.HeaderSize(), packed: g.spec.Remote, mem: g.mem}
+		first := int64(-1)
+		for _, e := range s.extents {
+			if e.Rows > 0 {
+				if first < 0 {
+					first = e.Offset
+				}
+				in.stop = e.Offset + e.Length
+			}
+		}
+		// An extent beyond the run is found by seek.
+		in.stop = min(in.stop, s.run.Size)
+		open := func(ctx context.Context) (RunReader, error) {
+			return g.store.Open(ctx, s.run.Key, s.run.Size)
+		}
+		if g.spec.Remote && first >= 0 && first < in.stop {
+			in.bytes = newAhead(ctx, open, first, in.stop, chunk, g.mem)
+		} else {
+			in.bytes = &direct{open: open, stop: in.stop}
+		}
+		m.inputs = append(m.inputs, in)
+	}
+	return m
+}
+
+// into merges runs into one, and combines equal keys.
+func (g *merging) into(ctx context.Context, runs []sorted, firstPart int) (sorted, error) {
+	m := g.open(ctx, runs, g.mem.Left()-writerBytes)
+	out, err := g.store.Create(ctx)
+	if err != nil {
+		_ = m.close() // the first error is the cause
+		return sorted{}, fmt.Errorf("creating a run: %w", err)
+	}
+	defer out.Abort()
+	g.mem.charge(writerBytes)
+	defer g.mem.charge(-writerBytes)
+	extents, size, err := g.copy(ctx, m, runs, out, firstPart)
+	if closeErr := m.close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return sorted{}, err
+	}
+	if err := out.Commit(); err != nil {
+		return sorted{}, fmt.Errorf("committing run %s: %w", out.Key(), err)
+	}
+	r := plan.Run{Key: out.Key(), Size: size, Partitions: extents}
+	return sorted{run: r, extents: extents, made: true}, nil
+}
+
+// copy writes what m merges, partition by partition.
+func (g *merging) copy(ctx context.Context, m *merger, runs []sorted, out RunWriter, firstPart int) ([]plan.Extent, int64, error) {
+	partitions := len(runs[0].extents)
+	w := run.NewWriter(out, runOptions(g.spec, partitions))
+	emit := w.Append
+	var fold *folding
+	if g.spec.Combiner != nil {
+		fold = &folding{combiner: g.spec.Combiner(), emit: w.Append}
+		emit = fold.add
+	}
+	extents := make([]plan.Extent, len(runs))
+	for p := range partitions {
+		size := int64(0)
+		for i := range runs {
+			extents[i] = runs[i].extents[p]
+			size += extents[i].Length
+		}
+		if size == 0 {
+			continue
+		}
+		if err := w.Partition(p, size); err != nil {
+			return nil, 0, err
+		}
+		if err := m.start(ctx, firstPart+p, extents); err != nil {
+			return nil, 0, err
+		}
+		rows := int64(0)
+		for i := range extents {
+			rows += extents[i].Rows
+		}
+		if err := drain(ctx, m, rows, emit); err != nil {
+			return nil, 0, err
+		}
+		if fold != nil {
+			if err := fold.flush(); err != nil {
+				return nil, 0, err
+			}
+		}
+	}
+	return w.Finish()
+}
+
+// drain hands a partition to emit and checks that it has so many rows.
+func drain(ctx context.Context, m *merger, rows int64, emit func(key, value []byte) error) error {
+	for n := int64(0); ; n++ {
+		key, value, ok, err := m.next(ctx)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			if n != rows {
+				return fmt.Errorf("%d pairs came out of runs that hold %d; run the job again, and report this as a defect if it lasts", n, rows)
+			}
+			return nil
+		}
+		if err := emit(key, value); err != nil {
+			return err
+		}
+	}
+}
+
+// runOptions says how runs of a spec are written.
+func runOptions(s *Spec, partitions int) run.Options {
+	return run.Options{
+		Layout:     s.Layout,
+		Partitions: partitions,
+		BatchBytes: s.BatchBytes,
+		ReadGroup:  s.ReadGroup,
+		Compress:   s.Remote,
+	}
+}

@@ -1,0 +1,79 @@
+package shuffle
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/windrow-mr/windrow/internal/pairs"
+)
+
+// Spec says how the pairs of one shuffle are laid out, ordered and stored. All
+// attempts of a job use the same one.
+type Spec struct {
+	Layout     pairs.Layout
+	Partitions int
+	// SortValues orders pairs of equal keys by their value's bytes. Without
+	// it they keep the order of the runs, and within a run of the map task.
+	SortValues bool
+	// Combiner makes a combiner for one attempt; nil when pairs must not be
+	// combined.
+	Combiner func() pairs.Combiner
+
+	// Remote says that every request to the store costs a round trip: batches
+	// are compressed where that pays, and read ahead.
+	Remote bool
+	// ReadGroup is how many adjacent partitions are read by one request.
+	// Small partitions share a batch only within their group. 0 means all.
+	ReadGroup int
+	// MinExtent is how many bytes of a run a partition must have on average
+	// for a map attempt's spills to be left as they are; below that they are
+	// merged into one run. 0 means 64 KiB, or 1 MiB if Remote.
+	MinExtent int64
+	// BatchBytes is the size of keys and values at which a batch is closed. 0
+	// means 256 KiB, or 1 MiB in partitions of 8 MiB and more.
+	BatchBytes int
+}
+
+// MinShare is the least memory of a MapWriter or a Reader, in bytes.
+const MinShare = 4 << 20
+
+// Validate reports what is wrong with the spec.
+func (s *Spec) Validate() error {
+	switch {
+	case s.Partitions < 1 || s.Partitions > pairs.MaxPartitions:
+		return fmt.Errorf("a shuffle has 1 to %d partitions, not %d", pairs.MaxPartitions, s.Partitions)
+	case s.Layout.Key < 0 || s.Layout.Value < 0 || s.Layout.Key+s.Layout.Value > pairs.MaxPair:
+		return fmt.Errorf("pairs of %d + %d bytes cannot be shuffled: the limit is %d", s.Layout.Key, s.Layout.Value, pairs.MaxPair)
+	case s.ReadGroup < 0 || s.MinExtent < 0 || s.BatchBytes < 0:
+		return fmt.Errorf("read group %d, least extent %d and batch size %d must not be negative", s.ReadGroup, s.MinExtent, s.BatchBytes)
+	}
+	return nil
+}
+
+// RunStore is where runs are kept. The store retries; its errors are final.
+type RunStore interface {
+	// Create starts a run under a new key of the store's choice.
+	Create(ctx context.Context) (RunWriter, error)
+	// Open opens a committed run of size bytes.
+	Open(ctx context.Context, key string, size int64) (RunReader, error)
+	// Delete removes a run that nobody will read. Absent is no error.
+	Delete(ctx context.Context, key string) error
+}
+
+// RunWriter writes one run. Nothing is visible before Commit. It belongs to one
+// goroutine and does not keep what it is given to write.
+type RunWriter interface {
+	Write(p []byte) (int, error)
+	Commit() error
+	// Abort drops the run. It does nothing after Commit.
+	Abort()
+	// Key returns the key under which the run will be found.
+	Key() string
+}
+
+// RunReader reads one run. ReadAt fills p from offset off or fails; calls may
+// be concurrent.
+type RunReader interface {
+	ReadAt(ctx context.Context, p []byte, off int64) error
+	Close() error
+}

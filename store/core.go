@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// core is what all roots on one driver share.
+type core struct {
+	driver Driver
+	traits Traits
+	opts   Options
+	meter  meter
+	budget budget
+	pace   pace
+	slabs  sync.Pool // *[]byte of opts.Transfer.Range, for streams
+}
+
+// newCore makes the shared part of a root around a driver.
+func newCore(d Driver, o Options) *core {
+	if o.Wrap != nil {
+		d = o.Wrap(d)
+	}
+	c := &core{driver: d, traits: d.Traits(), opts: o}
+	c.budget.share = o.Retry.Share
+	c.slabs.New = func() any { b := make([]byte, o.Transfer.Range); return &b }
+	return c
+}
+
+// call runs a request, f, until it succeeds or the reason to repeat it ends.
+// The error it returns has a kind, and waits for an operation's name.
+func (c *core) call(ctx context.Context, k requestKind, key string, f func(ctx context.Context) error) error {
+	for attempt := 1; ; attempt++ {
+		if err := c.admit(ctx, k); err != nil {
+			return err
+		}
+		err := f(ctx)
+		if err == nil {
+			c.succeeded()
+			return nil
+		}
+		err = c.judge(ctx, err)
+		if err = c.again(ctx, attempt, key, err); err != nil {
+			return err
+		}
+	}
+}
+
+// control is call for requests without a stream: each try has a deadline.
+func (c *core) control(ctx context.Context, k requestKind, key string, f func(ctx context.Context) error) error {
+	if !c.traits.Remote {
+		return c.call(ctx, k, key, f)
+	}
+	return c.call(ctx, k, key, func(ctx context.Context) error {
+		timed, cancel := context.WithTimeoutCause(ctx, c.opts.Transfer.Request, errNoAnswer)
+		defer cancel()
+		err := f(timed)
+		if err != nil && context.Cause(timed) == errNoAnswer {
+			return Fail(Unavailable, "no answer in %v", c.opts.Transfer.Request)
+		}
+		return err
+	})
+}
+
+var errNoAnswer = errors.New("no answer")
+
+// admit waits for the request's turn and counts it.
+func (c *core) admit(ctx context.Context, k requestKind) error {
+	if err := ctx.Err(); err != nil {
+		return Fail(Canceled, "%w", context.Cause(ctx))
+	}
+	if c.traits.Remote {
+		if err := c.pace.wait(ctx); err != nil {
+			return Fail(Canceled, "%w", err)
+		}
+	}
+	c.meter.requests[k].Add(1)
+	return nil
+}
+
+// succeeded tells budget and pace of an answered request.
+func (c *core) succeeded() {
+	if c.traits.Remote {
+		c.budget.earn()
+		c.pace.succeed(time.Now())
+	}
+}
+
+// judge gives err its kind and slows down when the store asked for it.
+func (c *core) judge(ctx context.Context, err error) error {
+	kind, cause := causeOf(err)
+	if ctx.Err() != nil {
+		return Fail(Canceled, "%w", context.Cause(ctx))
+	}
+	if kind == Canceled {
+		// Somebody's deadline ended, but not the caller's: the transport's.
+		kind = Unavailable
+	}
+	if kind == Throttled {
+		c.meter.throttles.Add(1)
+		c.pace.throttle(time.Now())
+	}
+	return &failure{kind, cause}
+}
+
+// again waits before a failed request is repeated, or returns why it is not.
+func (c *core) again(ctx context.Context, attempt int, key string, err error) error {
+	kind, _ := causeOf(err)
+	if !kind.retryable() || attempt >= c.opts.Retry.Attempts || !c.budget.spend(time.Now()) {
+		return err
+	}
+	wait := c.opts.Retry.backoff(attempt)
+	c.opts.Log.LogAttrs(ctx, slog.LevelDebug, "store request is repeated", slog.String("object", c.traits.URL+"/"+key),
+		slog.Int("attempt", attempt+1), slog.Duration("wait", wait), slog.String("error", err.Error()))
+	if ended := sleep(ctx, wait); ended != nil {
+		return Fail(Canceled, "%w while waiting to try again after: %w", ended, err)
+	}
+	c.meter.retries.Add(1)
+	return nil
+}
+
+// sleep waits for d or for the end of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

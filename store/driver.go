@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// A Class says what a written object is for, and so what it may cost.
+type Class int
+
+const (
+	// Durable objects have reached the disk when the write returns: logs,
+	// manifests, parts. It is the zero value, the safe one.
+	Durable Class = iota
+	// Scratch objects are visible to everybody when the write returns, but a
+	// power cut may lose them: shuffle runs of an embedded run.
+	Scratch
+	// Heartbeat objects are scratch that is overwritten every few seconds;
+	// they are counted apart.
+	Heartbeat
+)
+
+// Object is what a store knows of an object.
+type Object struct {
+	Key     string // relative to the root
+	Size    int64  // bytes; -1 where it is not known
+	ETag    string // the version: two objects of equal ETag have equal bytes
+	ModTime time.Time
+}
+
+// Driver is what a kind of store must do. Root does all else: keys and their
+// names, retries, pacing, counting, framing, buffering, lengths, stalls.
+//
+// Every method may be called by many goroutines. Each call stands for one
+// request, or for none on a store that is at hand, and must not retry. Errors
+// have a kind, by Fail or by wrapping errors of io/fs and context. Keys are
+// relative to what was opened and were checked by CheckKey when they are
+// written. Drivers do not keep byte slices that they were handed.
+type Driver interface {
+	// Traits says what the portable layer must know; it never changes.
+	Traits() Traits
+	// Put writes a whole object. With IfAbsent it must be atomic against
+	// every other writer, and fail with Exists when it lost.
+	Put(ctx context.Context, key string, body []byte, o CreateOptions) error
+	// Upload begins an object that is written in parts.
+	Upload(ctx context.Context, key string, o CreateOptions) (Upload, error)
+	// Open prepares reads of an object. ETag "" means any version. A remote
+	// driver makes no request: that the object is missing may come out later.
+	Open(ctx context.Context, key, etag string) (Reader, error)
+	// Stat describes an object.
+	Stat(ctx context.Context, key string) (Object, error)
+	// List begins a listing of all keys that start with prefix.
+	List(prefix string) Pager
+	// Delete removes an object. That it is absent is no error.
+	Delete(ctx context.Context, key string) error
+	// Close gives up what the driver holds.
+	Close() error
+}
+
+// Traits are a driver's fixed properties.
+type Traits struct {
+	// URL names what was opened, without secrets and without final slash.
+	URL string
+	// Query follows the key in URLs that can be opened again: "?region=…".
+	Query string
+	// Remote says that a call costs a round trip and that bytes cost traffic:
+	// parts are buffered and sent side by side, reads are watched for stalls.
+	Remote bool
+	// PartSize is the size of an upload's parts, except the last; 0 lets
+	// bytes through as they come. Remote drivers need one.
+	PartSize int
+	// MaxParts bounds the parts of an upload; 0 means any number.
+	MaxParts int
+}
+
+// CreateOptions say how an object is written.
+type CreateOptions struct {
+	Class    Class
+	IfAbsent bool // fail with Exists when there is such an object already
+}
+
+// Upload is an object on its way, invisible before Commit.
+type Upload interface {
+	// Part adds part n, counted from 1. Parts of a remote store may come side
+	// by side and again after an error; others come in order, once.
+	Part(ctx context.Context, n int, body []byte) error
+	// Commit makes the object visible, all parts in order. After an error it
+	// may be called again.
+	Commit(ctx context.Context) error
+	// Abort frees what the parts hold. It is called at most once and never
+	// after Commit succeeded, with a context of its own.
+	Abort(ctx context.Context) error
+}
+
+// Reader reads ranges of one version of an object. A Reader that is also an
+// io.ReaderAt is at hand: it is read through that, without a request.
+type Reader interface {
+	// Object describes the version that is read.
+	Object(ctx context.Context) (Object, error)
+	// Range begins to read n bytes at off; n < 0 reads all of the object.
+	// Reading stops with an error when ctx ends. Changed says that the object
+	// is not the version any more, or ends before off.
+	Range(ctx context.Context, off, n int64) (Body, error)
+	// Close gives up what the reader holds.
+	Close() error
+}
+
+// Body is the answer to a range request.
+type Body struct {
+	io.ReadCloser
+	Length int64 // bytes that follow, as the store announced; -1: not said
+	Total  int64 // size of the whole object; -1: not said
+}
+
+// Pager walks a listing.
+type Pager interface {
+	// Next returns the next objects, ordered by key, and whether they are the
+	// last. After an error it may be called again, after the last not.
+	Next(ctx context.Context) (page []Object, last bool, err error)
+}

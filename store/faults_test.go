@@ -1,0 +1,478 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/fault"
+)
+
+// remote makes a driver at hand look like one across a network, with parts of
+// 1 KiB, and counts what happens to uploads.
+type remote struct {
+	store.Driver
+	aborted, inFlight, peak atomic.Int32
+}
+
+func (r *remote) Traits() store.Traits {
+	t := r.Driver.Traits()
+	t.Remote, t.PartSize, t.MaxParts = true, 1024, 100
+	return t
+}
+
+func (r *remote) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+	inner, err := r.Driver.Open(ctx, key, etag)
+	if err != nil {
+		return nil, err
+	}
+	return struct{ store.Reader }{inner}, nil
+}
+
+func (r *remote) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+	return &remoteUpload{driver: r, key: key, opts: o, parts: map[int][]byte{}}, nil
+}
+
+// remoteUpload takes parts in any order, as a bucket does.
+type remoteUpload struct {
+	driver *remote
+	key    string
+	opts   store.CreateOptions
+
+	mu    sync.Mutex
+	parts map[int][]byte
+}
+
+func (u *remoteUpload) Part(ctx context.Context, n int, body []byte) error {
+	now := u.driver.inFlight.Add(1)
+	defer u.driver.inFlight.Add(-1)
+	for peak := u.driver.peak.Load(); now > peak && !u.driver.peak.CompareAndSwap(peak, now); {
+		peak = u.driver.peak.Load()
+	}
+	copied := bytes.Clone(body)
+	select {
+	case <-time.After(time.Millisecond):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.parts[n] = copied
+	return nil
+}
+
+func (u *remoteUpload) Commit(ctx context.Context) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var body []byte
+	for n := 1; n <= len(u.parts); n++ {
+		body = append(body, u.parts[n]...)
+	}
+	return u.driver.Put(ctx, u.key, body, u.opts)
+}
+
+func (u *remoteUpload) Abort(ctx context.Context) error {
+	u.driver.aborted.Add(1)
+	return ctx.Err()
+}
+
+// openFaulty opens a remote root with faults, within a synctest bubble, where
+// waiting takes no time.
+func openFaulty(t *testing.T, o store.Options, rules ...fault.Rule) (*store.Root, *remote, *fault.Injector) {
+	t.Helper()
+	faults := fault.New(rules...)
+	r := new(remote)
+	o.Wrap = func(d store.Driver) store.Driver {
+		r.Driver = d
+		return faults.Wrap(r)
+	}
+	root, err := store.Open(t.Context(), "mem://faulty", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root, r, faults
+}
+
+func TestCreateOnceLostResponses(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []store.Kind{store.Unavailable, store.Unknown, store.Throttled, store.Conflict} {
+		for times := range 4 {
+			t.Run(fmt.Sprint(kind, times), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					root, _, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Put, Times: max(1, times), Do: fault.LoseResponse, Kind: kind})
+					won, existing, err := root.CreateOnce(t.Context(), "log/1", []byte("mine"))
+					if err != nil || !won {
+						t.Fatalf("won %v, existing %q, %v: the object is this call's own", won, existing, err)
+					}
+					won, existing, err = root.CreateOnce(t.Context(), "log/1", []byte("mine"))
+					if err != nil || won || string(existing) != "mine" {
+						t.Errorf("an equal body won %v, %q, %v", won, existing, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestRetriesHealFaults(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		rule  fault.Rule
+		kinds []store.Kind
+	}{
+		{"put", fault.Rule{Op: fault.Put}, []store.Kind{store.Unavailable, store.Throttled, store.Conflict}},
+		{"stat", fault.Rule{Op: fault.Stat}, []store.Kind{store.Unavailable, store.Throttled}},
+		{"list", fault.Rule{Op: fault.List}, []store.Kind{store.Unavailable, store.Throttled}},
+		{"read", fault.Rule{Op: fault.Read}, []store.Kind{store.Unavailable, store.Throttled, store.Corrupt}},
+		{"delete", fault.Rule{Op: fault.Delete, Do: fault.LoseResponse}, []store.Kind{store.Unavailable}},
+		{"begin", fault.Rule{Op: fault.Begin}, []store.Kind{store.Unavailable}},
+		{"part", fault.Rule{Op: fault.Part}, []store.Kind{store.Unavailable}},
+		{"part answered late", fault.Rule{Op: fault.Part, Do: fault.LoseResponse}, []store.Kind{store.Unavailable}},
+		{"commit", fault.Rule{Op: fault.Commit, Do: fault.LoseResponse}, []store.Kind{store.Unavailable}},
+	} {
+		for _, kind := range c.kinds {
+			t.Run(c.name+" "+kind.String(), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					c.rule.Kind, c.rule.Times = kind, 5
+					root, _, _ := openFaulty(t, store.Options{}, c.rule)
+					everything(t, root)
+					u := root.Usage()
+					if u.Retries != 5 {
+						t.Errorf("%d retries, want 5", u.Retries)
+					}
+					if (kind == store.Throttled) != (u.Throttles == 5) {
+						t.Errorf("%d throttles", u.Throttles)
+					}
+				})
+			})
+		}
+	}
+}
+
+// everything uses all operations once and checks what they give.
+func everything(t *testing.T, root *store.Root) {
+	t.Helper()
+	body := bytes.Repeat([]byte("windrow "), 1000)
+	if err := root.Put(t.Context(), "small", body[:100], store.Durable); err != nil {
+		t.Fatal(err)
+	}
+	w, err := root.Create(t.Context(), "large", store.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	if _, err = w.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	if err = w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := root.Get(t.Context(), "large", 1<<20); err != nil || !bytes.Equal(got, body) {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	if o, err := root.Stat(t.Context(), "small"); err != nil || o.Size != 100 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	n := 0
+	for _, err := range root.List(t.Context(), "") {
+		if n++; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != 2 {
+		t.Fatalf("%d objects listed", n)
+	}
+	if err := root.Delete(t.Context(), "small"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestErrorsThatTimeDoesNotHeal are told at once, and as what they are.
+func TestErrorsThatTimeDoesNotHeal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, kind := range []store.Kind{store.Denied, store.NotFound, store.Invalid} {
+			root, _, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Read, Times: -1, Kind: kind})
+			if err := root.Put(t.Context(), "x", nil, store.Durable); err != nil {
+				t.Fatal(err)
+			}
+			_, err := root.Get(t.Context(), "x", 1)
+			wantKind(t, err, kind)
+			if u := root.Usage(); u.Retries != 0 {
+				t.Errorf("%v: %d retries", kind, u.Retries)
+			}
+		}
+	})
+}
+
+// TestCreateOnceDoubtsNotFound: a store that says that the object exists, and
+// then that it does not, leaves neither a winner nor a loser.
+func TestCreateOnceDoubtsNotFound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		root, _, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Read, Times: -1, Kind: store.NotFound})
+		if won, _, err := root.CreateOnce(t.Context(), "x", []byte("1")); !won || err != nil {
+			t.Fatal(won, err)
+		}
+		won, existing, err := root.CreateOnce(t.Context(), "x", []byte("2"))
+		if won || existing != nil {
+			t.Errorf("won %v, existing %q", won, existing)
+		}
+		wantKind(t, err, store.Unavailable)
+	})
+}
+
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		root, _, _ := openFaulty(t, store.Options{Retry: store.Retry{Attempts: 5}}, fault.Rule{Op: fault.Put, Times: -1})
+		begin := time.Now()
+		wantKind(t, root.Put(t.Context(), "x", nil, store.Durable), store.Unavailable)
+		if u := root.Usage(); u.Puts != 5 || u.Retries != 4 {
+			t.Errorf("usage %+v, want 5 tries", u)
+		}
+		if d := time.Since(begin); d <= 0 || d > 2*time.Second {
+			t.Errorf("waited %v between 5 tries", d)
+		}
+		// Many clients together do not multiply the load: the budget is shared.
+		var all sync.WaitGroup
+		for range 200 {
+			all.Go(func() { wantKind(t, root.Put(t.Context(), "x", nil, store.Durable), store.Unavailable) })
+		}
+		all.Wait()
+		if u := root.Usage(); u.Retries > 30 {
+			t.Errorf("%d retries for 201 requests", u.Retries)
+		}
+	})
+}
+
+func TestOutageEndsWithContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		root, _, _ := openFaulty(t, store.Options{Retry: store.Retry{Attempts: 1000}}, fault.Rule{Op: fault.Put, Times: -1})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		wantKind(t, root.Put(ctx, "x", nil, store.Durable), store.Canceled)
+	})
+}
+
+func TestPacing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		root, _, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Stat, Nth: 101, Kind: store.Throttled})
+		if err := root.Put(t.Context(), "x", nil, store.Durable); err != nil {
+			t.Fatal(err)
+		}
+		burst := func(n int) time.Duration {
+			begin := time.Now()
+			for range n {
+				if _, err := root.Stat(t.Context(), "x"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return time.Since(begin)
+		}
+		if d := burst(100); d != 0 {
+			t.Errorf("100 requests were slowed down by %v before the store asked for it", d)
+		}
+		// 100 requests in that second were too many: 50 are allowed, and some
+		// more every second.
+		slow := burst(200)
+		if slow < 2*time.Second || slow > 5*time.Second {
+			t.Errorf("200 requests took %v after the store asked to slow down", slow)
+		}
+		<-time.After(time.Minute)
+		if later := burst(200); later >= slow {
+			t.Errorf("200 requests took %v, %v before: the rate does not recover", later, slow)
+		}
+	})
+}
+
+func TestBrokenResponses(t *testing.T) {
+	t.Parallel()
+	body := make([]byte, 10_000)
+	for i := range body {
+		body[i] = byte(i * i >> 3)
+	}
+	for name, do := range map[string]fault.Action{"short": fault.Short, "truncated": fault.Truncate, "stalled": fault.Stall} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o := store.Options{Transfer: store.Transfer{Range: 3000, Stall: 20 * time.Second}}
+				root, _, _ := openFaulty(t, o, fault.Rule{Op: fault.Read, Times: 9, Do: do, After: 700})
+				if err := root.Put(t.Context(), "x", body, store.Scratch); err != nil {
+					t.Fatal(err)
+				}
+				h, err := root.OpenObject(t.Context(), "x", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := make([]byte, 5000)
+				if err := h.ReadAt(t.Context(), p, 1234); err != nil || !bytes.Equal(p, body[1234:6234]) {
+					t.Errorf("range: %v", err)
+				}
+				stream := h.Stream(t.Context(), 99, -1)
+				got, err := io.ReadAll(stream)
+				if err = errors.Join(err, stream.Close()); err != nil || !bytes.Equal(got, body[99:]) {
+					t.Errorf("stream: %d bytes, %v", len(got), err)
+				}
+				// Every broken response gave 700 bytes, and none was asked for again.
+				// One of the nine needed only 100, and was none the worse.
+				if u := root.Usage(); u.BytesDown != 5000+10_000-99 || u.Retries != 8 {
+					t.Errorf("usage %+v", u)
+				}
+			})
+		})
+	}
+}
+
+func TestBrokenForGood(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		root, _, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Read, Times: -1, Do: fault.Short})
+		if err := root.Put(t.Context(), "x", make([]byte, 1000), store.Scratch); err != nil {
+			t.Fatal(err)
+		}
+		h, err := root.OpenObject(t.Context(), "x", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantKind(t, h.ReadAt(t.Context(), make([]byte, 10), 0), store.Corrupt)
+		stream := h.Stream(t.Context(), 0, -1)
+		_, err = io.ReadAll(stream)
+		wantKind(t, err, store.Corrupt)
+		if err := stream.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWriterPartFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		root, r, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Part, Nth: 3, Times: -1, Kind: store.Denied})
+		w, err := root.Create(t.Context(), "x", store.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Abort()
+		for range 1000 {
+			if _, err = w.Write(make([]byte, 500)); err != nil {
+				break
+			}
+		}
+		wantKind(t, err, store.Denied)
+		wantKind(t, w.Commit(), store.Denied)
+		if n := r.aborted.Load(); n != 1 {
+			t.Errorf("aborted %d times", n)
+		}
+		_, err = root.Stat(t.Context(), "x")
+		wantKind(t, err, store.NotFound)
+	})
+}
+
+// TestWriterAbortsOnServer: the abort gets through although the context ended.
+func TestWriterAbortsOnServer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		root, r, _ := openFaulty(t, store.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		w, err := root.Create(ctx, "x", store.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(make([]byte, 5000)); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		w.Abort()
+		w.Abort()
+		if n := r.aborted.Load(); n != 1 {
+			t.Errorf("aborted %d times", n)
+		}
+		if n := r.inFlight.Load(); n != 0 {
+			t.Errorf("%d parts in flight after the abort", n)
+		}
+	})
+}
+
+func TestWriterBounds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		root, r, _ := openFaulty(t, store.Options{Transfer: store.Transfer{Parts: 3}})
+		w, err := root.Create(t.Context(), "x", store.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Abort()
+		if _, err = w.Write(make([]byte, 100*1024)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = w.Write(make([]byte, 1024)); err == nil {
+			err = w.Commit()
+		}
+		wantKind(t, err, store.TooLarge)
+		if peak := r.peak.Load(); peak != 3 {
+			t.Errorf("%d parts at a time, want 3", peak)
+		}
+	})
+}
+
+// TestProbeRefuses knows the ways in which stores fail at create-once.
+func TestProbeRefuses(t *testing.T) {
+	t.Parallel()
+	for name, wrap := range map[string]func(store.Driver) store.Driver{
+		"ignores the condition": func(d store.Driver) store.Driver { return &heedless{d, func(bool) bool { return false }} },
+		"inverts the condition": func(d store.Driver) store.Driver { return &heedless{d, func(o bool) bool { return !o }} },
+		"refuses conditions": func(d store.Driver) store.Driver {
+			return fault.New(fault.Rule{Op: fault.Put, Times: -1, Kind: store.Invalid}).Wrap(d)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := open(t, "mem://", store.Options{Wrap: wrap})
+			_, err := root.Probe(t.Context())
+			wantKind(t, err, store.Invalid)
+		})
+	}
+}
+
+// heedless changes the condition of writes.
+type heedless struct {
+	store.Driver
+	change func(ifAbsent bool) bool
+}
+
+func (h *heedless) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+	o.IfAbsent = h.change(o.IfAbsent)
+	return h.Driver.Put(ctx, key, body, o)
+}
+
+// TestAfterWrite is what failpoints rest on.
+func TestAfterWrite(t *testing.T) {
+	t.Parallel()
+	faults := fault.New(fault.Rule{Op: fault.Put, Key: "**/fails", Times: -1, Kind: store.Denied})
+	var seen []string
+	faults.AfterWrite = func(n int, op, key string) { seen = append(seen, fmt.Sprint(n, op, " ", key)) }
+	root := open(t, "mem://", store.Options{Wrap: faults.Wrap})
+	everything(t, root)
+	wantKind(t, root.Put(t.Context(), "a/fails", nil, store.Durable), store.Denied)
+	if _, _, err := root.CreateOnce(t.Context(), "once", nil); err != nil {
+		t.Fatal(err)
+	}
+	want := "[1put small 2commit large 3delete small 4put once]"
+	if got := fmt.Sprint(seen); got != want {
+		t.Errorf("seen %s, want %s", got, want)
+	}
+}

@@ -1,0 +1,316 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"syscall"
+	"time"
+)
+
+// staleAfter is the age from which a file in the reserved directory that
+// nobody holds locked is taken for what a dead process left. The lock alone
+// would do, but for the moment between a file's creation and its lock.
+const staleAfter = time.Hour
+
+// publishTries bounds how often a writer makes its directory again when
+// another process removes it, being empty, before the object has its name.
+const publishTries = 1000
+
+// maxSynced bounds the directories that a driver remembers to have synced.
+const maxSynced = 10_000
+
+// fileUpload is a file that has no name yet.
+type fileUpload struct {
+	driver *fileDriver
+	key    string
+	opts   CreateOptions
+	file   *os.File
+	temp   string // its name in the reserved directory, until it has another
+}
+
+func (d *fileDriver) Put(ctx context.Context, key string, body []byte, o CreateOptions) error {
+	if o.IfAbsent {
+		// Saves a loser of the race two syncs; link decides all the same.
+		if err := d.taken(key, o); err != nil {
+			return err
+		}
+	}
+	u, err := d.begin(key, o)
+	if err != nil {
+		return err
+	}
+	if err = u.Part(ctx, 1, body); err == nil {
+		err = u.Commit(ctx)
+	}
+	if err != nil {
+		_ = u.Abort(ctx)
+	}
+	return err
+}
+
+func (d *fileDriver) Upload(ctx context.Context, key string, o CreateOptions) (Upload, error) {
+	return d.begin(key, o)
+}
+
+// begin makes the file that will be the object.
+func (d *fileDriver) begin(key string, o CreateOptions) (*fileUpload, error) {
+	if err := localPath(key); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	d.wrote = true
+	d.mu.Unlock()
+	for range publishTries {
+		var r [12]byte
+		rand.Read(r[:]) // never fails
+		temp := reservedSegment + "/" + hex.EncodeToString(r[:])
+		f, err := d.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+		if err == nil {
+			lock(f)
+			return &fileUpload{driver: d, key: key, opts: o, file: f, temp: temp}, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, fileError(err)
+		}
+		if err = d.root.Mkdir(reservedSegment, 0o777); errors.Is(err, fs.ErrNotExist) {
+			return nil, Fail(Unavailable, "the root directory was removed")
+		} else if err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fileError(err)
+		}
+	}
+	return nil, Fail(Conflict, "other processes keep removing %s", reservedSegment)
+}
+
+func (u *fileUpload) Part(ctx context.Context, n int, body []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if _, err := u.file.Write(body); err != nil {
+		return fileError(err)
+	}
+	return nil
+}
+
+func (u *fileUpload) Commit(ctx context.Context) error {
+	if u.opts.Class == Durable {
+		if err := u.file.Sync(); err != nil {
+			return fileError(err)
+		}
+	}
+	if err := u.publish(); err != nil {
+		return err
+	}
+	_ = u.file.Close() // nothing is buffered, and what was written is synced
+	if u.opts.Class != Durable {
+		return nil
+	}
+	return u.driver.settle(path.Dir(u.key))
+}
+
+// publish gives the file its name.
+func (u *fileUpload) publish() error {
+	d := u.driver
+	for range publishTries {
+		var err error
+		if u.opts.IfAbsent {
+			if err = d.root.Link(u.temp, u.key); err == nil {
+				_ = d.root.Remove(u.temp) // a second name, that a sweep would find
+			}
+		} else {
+			err = d.root.Rename(u.temp, u.key)
+		}
+		switch {
+		case err == nil:
+			u.temp = ""
+			return nil
+		case errors.Is(err, fs.ErrNotExist):
+			err = d.makeParent(u.key)
+		case errors.Is(err, fs.ErrExist), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTEMPTY):
+			err = d.taken(u.key, u.opts)
+		}
+		if err != nil {
+			return clash(err)
+		}
+	}
+	return Fail(Conflict, "other processes keep removing the directory")
+}
+
+// makeParent makes the directories of a key.
+func (d *fileDriver) makeParent(key string) error {
+	err := d.root.MkdirAll(path.Dir(key), 0o777)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // made by another, and perhaps removed again: once more
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, statErr := d.root.Lstat(reservedSegment); statErr != nil {
+			return Fail(Unavailable, "the root directory was removed")
+		}
+		return nil // a directory was removed meanwhile: once more
+	}
+	return err
+}
+
+// taken says why a name cannot be given: nil when it can by now.
+func (d *fileDriver) taken(key string, o CreateOptions) error {
+	if err := localPath(key); err != nil {
+		return err
+	}
+	info, err := d.root.Lstat(key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return clash(err)
+	case info.IsDir():
+		// An empty directory is what a deletion left, and no object.
+		if err = d.root.Remove(key); err == nil || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return Fail(Invalid, "there are objects below it: a key cannot be another's directory")
+	case !o.IfAbsent:
+		return nil
+	}
+	if o.Class == Durable {
+		// The winner may not have come so far as to sync the directory.
+		if err = d.settle(path.Dir(key)); err != nil {
+			return err
+		}
+	}
+	return Fail(Exists, "another writer was first")
+}
+
+// clash names the case of a key whose directory is an object.
+func clash(err error) error {
+	if errors.Is(err, syscall.ENOTDIR) {
+		return Fail(Invalid, "a part of its path is an object: a key cannot be another's directory")
+	}
+	var f *failure
+	if errors.As(err, &f) {
+		return err
+	}
+	return fileError(err)
+}
+
+func (u *fileUpload) Abort(ctx context.Context) error {
+	_ = u.file.Close()
+	if u.temp == "" {
+		return nil
+	}
+	if err := u.driver.root.Remove(u.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fileError(err)
+	}
+	return nil
+}
+
+// settle syncs a directory, and the directories above it whose entries are not
+// known to be on disk. What is known is kept by inode, since another process
+// may remove a directory and make it again.
+func (d *fileDriver) settle(dir string) error {
+	inode, err := d.syncOne(dir, true)
+	for err == nil && dir != "." && !d.known(dir, inode) {
+		parent := path.Dir(dir)
+		var above uint64
+		if above, err = d.syncOne(parent, true); err == nil {
+			d.learn(dir, inode)
+		}
+		dir, inode = parent, above
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the object was deleted, and then its directory
+	}
+	return err
+}
+
+// known reports whether a directory's entry in its parent is on disk.
+func (d *fileDriver) known(dir string, inode uint64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.synced[dir] == inode
+}
+
+// learn remembers that a directory's entry is on disk. Forgetting costs a sync.
+func (d *fileDriver) learn(dir string, inode uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.synced) >= maxSynced {
+		clear(d.synced)
+	}
+	d.synced[dir] = inode
+}
+
+// syncOne opens a directory, syncs it if asked to and returns its inode.
+func (d *fileDriver) syncOne(dir string, sync bool) (uint64, error) {
+	f, err := d.root.Open(dir)
+	if err != nil {
+		return 0, fileError(err)
+	}
+	defer f.Close()
+	if sync {
+		if err = syncDir(f); err != nil {
+			return 0, fileError(err)
+		}
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return 0, fileError(err)
+	}
+	st, _ := info.Sys().(*syscall.Stat_t)
+	return st.Ino, nil
+}
+
+// syncDir syncs a directory where the file system knows how.
+func syncDir(f *os.File) error {
+	err := f.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		return nil
+	}
+	return err
+}
+
+// lock marks a file as being written, for as long as it is open. Where locks
+// do not work the file's age must do.
+func lock(f *os.File) bool {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	held := false
+	err = raw.Control(func(fd uintptr) { held = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) == nil })
+	return err == nil && held
+}
+
+// sweep removes what dead processes left in the reserved directory. That it
+// fails, as on a root that may only be read, does no harm: nobody sees these
+// files.
+func (d *fileDriver) sweep() {
+	dir, err := d.root.Open(reservedSegment)
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	entries, err := dir.ReadDir(-1)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !info.Mode().IsRegular() || time.Since(info.ModTime()) < staleAfter {
+			continue
+		}
+		name := reservedSegment + "/" + e.Name()
+		f, err := d.root.Open(name)
+		if err != nil {
+			continue
+		}
+		if lock(f) {
+			_ = d.root.Remove(name)
+		}
+		_ = f.Close()
+	}
+	_ = d.root.Remove(reservedSegment) // fails when it is not empty
+}

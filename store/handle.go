@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"io"
+)
+
+// maxResumes bounds how often one read goes on after a response that broke off
+// halfway. Broken responses count against the retry budget too.
+const maxResumes = 64
+
+// Handle reads ranges of one version of an object, from any number of
+// goroutines. On a file root the file stays open, and bytes go straight from
+// the kernel into the caller's buffer.
+type Handle struct {
+	root   *Root
+	object Object
+	reader Reader
+	at     io.ReaderAt // nil on remote stores
+}
+
+// OpenObject opens an object for many range reads and asks the store for its
+// size and version: a round trip on remote stores. With an etag, which Stat
+// and List give, it must be of that version, else the error's kind is Changed.
+// Either way the handle keeps to the version that it saw: a read that cannot
+// give its bytes fails with Changed.
+func (r *Root) OpenObject(ctx context.Context, key string, etag string) (*Handle, error) {
+	full := r.prefix + key
+	var h *Handle
+	err := r.core.control(ctx, statRequest, full, func(ctx context.Context) error {
+		reader, err := r.core.driver.Open(ctx, full, etag)
+		if err != nil {
+			return err
+		}
+		o, err := reader.Object(ctx)
+		if err != nil {
+			_ = reader.Close()
+			return err
+		}
+		h = r.handle(reader, Object{Key: key, Size: o.Size, ETag: o.ETag, ModTime: o.ModTime})
+		return nil
+	})
+	return h, r.fail("open", key, err)
+}
+
+// OpenKnown opens an object of which the caller knows Key and Size, and ETag
+// unless the key is written only once: no request on remote stores, so that a
+// missing object comes out at the first read. An object of another size or
+// version is an error of kind Changed, here or there.
+func (r *Root) OpenKnown(ctx context.Context, o Object) (*Handle, error) {
+	reader, err := r.core.driver.Open(ctx, r.prefix+o.Key, o.ETag)
+	if err != nil {
+		return nil, r.fail("open", o.Key, r.core.judge(ctx, err))
+	}
+	if !r.core.traits.Remote {
+		seen, err := reader.Object(ctx)
+		if err == nil && seen.Size != o.Size {
+			err = Fail(Changed, "the size is %d, not %d", seen.Size, o.Size)
+		}
+		if err != nil {
+			_ = reader.Close()
+			return nil, r.fail("open", o.Key, err)
+		}
+	}
+	return r.handle(reader, o), nil
+}
+
+func (r *Root) handle(reader Reader, o Object) *Handle {
+	h := &Handle{root: r, object: o, reader: reader}
+	h.at, _ = reader.(io.ReaderAt)
+	return h
+}
+
+// Size returns the object's size.
+func (h *Handle) Size() int64 { return h.object.Size }
+
+// ETag returns the version that was asked for or found; empty when the handle
+// was opened by OpenKnown without one.
+func (h *Handle) ETag() string { return h.object.ETag }
+
+// Close gives up what the handle holds.
+func (h *Handle) Close() error {
+	return h.root.fail("close", h.object.Key, h.reader.Close())
+}
+
+// ReadAt fills all of p with the bytes from off on, or returns an error.
+func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) error {
+	err := h.check(off, int64(len(p)))
+	if err == nil && len(p) > 0 {
+		err = h.fill(ctx, p, off)
+	}
+	if err == nil {
+		return nil
+	}
+	return h.root.fail("read", h.object.Key, err)
+}
+
+// check refuses ranges that the object does not have.
+func (h *Handle) check(off, n int64) error {
+	if off < 0 || n < 0 || off > h.object.Size-n {
+		return Fail(Invalid, "the range of %d bytes at %d is outside of the object's %d", n, off, h.object.Size)
+	}
+	return nil
+}
+
+// fill reads a range that the object has, in one request when all goes well.
+func (h *Handle) fill(ctx context.Context, p []byte, off int64) error {
+	c := h.root.core
+	if h.at != nil {
+		c.meter.requests[getRequest].Add(1)
+		return h.fillDirect(ctx, p, off)
+	}
+	key := h.root.prefix + h.object.Key
+	got := 0
+	for resumes := 0; got < len(p); resumes++ {
+		err := c.call(ctx, getRequest, key, func(ctx context.Context) error {
+			n, err := h.request(ctx, p[got:], off+int64(got))
+			got += n
+			c.meter.bytesDown.Add(int64(n))
+			if n > 0 && resumes < maxResumes && h.resumable(ctx, err) {
+				return nil // a request that gave something is no failure: go on where it ended
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillDirect reads from a store at hand, as part of a request that is counted.
+func (h *Handle) fillDirect(ctx context.Context, p []byte, off int64) error {
+	c := h.root.core
+	if err := ctx.Err(); err != nil {
+		return Fail(Canceled, "%w", context.Cause(ctx))
+	}
+	n, err := h.at.ReadAt(p, off)
+	c.meter.bytesDown.Add(int64(n))
+	switch {
+	case n == len(p):
+		return nil
+	case err == nil || err == io.EOF:
+		return Fail(Corrupt, "the object ended after %d of %d bytes at %d", n, len(p), off)
+	default:
+		return c.judge(ctx, err)
+	}
+}
+
+// resumable reports whether a response that broke off may be gone on with.
+func (h *Handle) resumable(ctx context.Context, err error) bool {
+	if err == nil {
+		return true
+	}
+	c := h.root.core
+	if kind, _ := causeOf(c.judge(ctx, err)); !kind.retryable() {
+		return false
+	}
+	c.meter.retries.Add(1)
+	return true
+}
+
+// request makes one range request and says how many bytes it gave.
+func (h *Handle) request(ctx context.Context, p []byte, off int64) (int, error) {
+	w := h.root.core.watch(ctx)
+	defer w.stop()
+	b, err := h.reader.Range(w.ctx, off, int64(len(p)))
+	if err != nil {
+		return 0, w.cause(err)
+	}
+	defer b.Close()
+	if b.Total >= 0 && b.Total != h.object.Size {
+		return 0, Fail(Changed, "the size is %d, not %d", b.Total, h.object.Size)
+	}
+	if b.Length > int64(len(p)) {
+		return 0, Fail(Corrupt, "the store sent %d bytes for a range of %d", b.Length, len(p))
+	}
+	n, err := w.fill(b, p)
+	if err != nil && b.Length >= 0 && int64(n) == b.Length {
+		err = Fail(Corrupt, "the store sent %d bytes for a range of %d", n, len(p))
+	}
+	return n, err
+}

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"bytes"
+	"testing"
+)
+
+// TestOnceFrameDamage: every single flipped bit and every cut is noticed.
+func TestOnceFrameDamage(t *testing.T) {
+	t.Parallel()
+	body := []byte("the body of a log slot")
+	frame := frameOnce(nonce{1, 2, 3}, body)
+	for bit := range 8 * len(frame) {
+		damaged := bytes.Clone(frame)
+		damaged[bit/8] ^= 1 << (bit % 8)
+		if _, _, err := parseOnce(damaged); KindOf(err) != Corrupt {
+			t.Errorf("bit %d: %v", bit, err)
+		}
+	}
+	for n := range frame {
+		if _, _, err := parseOnce(frame[:n]); KindOf(err) != Corrupt {
+			t.Errorf("cut to %d: %v", n, err)
+		}
+	}
+	if _, _, err := parseOnce(append(frame, 0)); KindOf(err) != Corrupt {
+		t.Errorf("a byte more: %v", err)
+	}
+	n, got, err := parseOnce(frame)
+	if err != nil || n != (nonce{1, 2, 3}) || !bytes.Equal(got, body) {
+		t.Errorf("nonce %v, body %q, %v", n, got, err)
+	}
+}
+
+// FuzzOnceFrame: what parses is what frames to the same bytes.
+func FuzzOnceFrame(f *testing.F) {
+	f.Add(frameOnce(nonce{}, nil))
+	f.Add(frameOnce(nonce{9}, []byte("body")))
+	f.Add([]byte("WDO1 and not enough"))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		n, body, err := parseOnce(frame)
+		if err == nil && !bytes.Equal(frameOnce(n, body), frame) {
+			t.Errorf("%x parsed as %x and %x", frame, n, body)
+		}
+	})
+}
+
+func FuzzCompareEntries(f *testing.F) {
+	f.Add("a", true, "a-", false)
+	f.Add("a", true, "a0", true)
+	f.Add("日", false, "日本", true)
+	f.Fuzz(func(t *testing.T, a string, aDir bool, b string, bDir bool) {
+		if a == b {
+			return // no directory has two entries of one name
+		}
+		name := func(s string, dir bool) string {
+			if dir {
+				return s + "/"
+			}
+			return s
+		}
+		got, want := compareEntries(a, aDir, b, bDir), bytes.Compare([]byte(name(a, aDir)), []byte(name(b, bDir)))
+		if got < 0 != (want < 0) {
+			t.Errorf("compare %q and %q: %d, want %d", name(a, aDir), name(b, bDir), got, want)
+		}
+	})
+}

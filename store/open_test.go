@@ -1,0 +1,81 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		url     string
+		o       store.Options
+		mention string // what the error must say
+	}{
+		{"", store.Options{}, "empty"},
+		{"ftp://host/x", store.Options{}, "file, mem, s3"},
+		{"s3://bucket/x", store.Options{}, `import _ "github.com/windrow-mr/windrow/store/s3"`},
+		{"file://relative/path", store.Options{}, "three slashes"},
+		{"s3://user:hunter2@bucket/x", store.Options{}, "credentials"},
+		{"s3:///x", store.Options{}, "no bucket"},
+		{"s3://bucket?key=%zzhunter2", store.Options{}, "malformed"},
+		{"mem://x", store.Options{Retry: store.Retry{Attempts: -1}}, "Retry.Attempts"},
+		{"mem://x", store.Options{Transfer: store.Transfer{Stall: -time.Second}}, "Transfer.Stall"},
+	} {
+		_, err := store.Open(t.Context(), c.url, c.o)
+		wantKind(t, err, store.Invalid)
+		if err != nil && (!strings.Contains(err.Error(), c.mention) || strings.Contains(err.Error(), "hunter2")) {
+			t.Errorf("%q: %v, want it to mention %q and no secret", c.url, err, c.mention)
+		}
+	}
+}
+
+func TestRegister(t *testing.T) {
+	t.Parallel()
+	var host string
+	var query url.Values
+	store.Register("test-scheme", func(ctx context.Context, h string, q url.Values, o store.Options) (store.Driver, error) {
+		host, query = h, q
+		return nil, store.Fail(store.Denied, "no entry")
+	})
+	_, err := store.Open(t.Context(), "test-scheme://host/a/b?x=1&token=hunter2", store.Options{})
+	wantKind(t, err, store.Denied)
+	if host != "host" || query.Get("x") != "1" {
+		t.Errorf("host %q, query %v", host, query)
+	}
+	if got, want := fmt.Sprint(err), "open test-scheme://host/a/b: permission denied: no entry"; got != want {
+		t.Errorf("error %q, want %q", got, want)
+	}
+}
+
+func TestURLOfTheFileSystem(t *testing.T) {
+	t.Parallel()
+	r := open(t, "/", store.Options{})
+	if r.URL() != "file:///" || r.Name("etc/x") != "file:///etc/x" {
+		t.Errorf("URL %q, name %q", r.URL(), r.Name("etc/x"))
+	}
+	open(t, r.URL(), store.Options{})
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	r := open(t, "mem://m", store.Options{})
+	_, err := r.Get(t.Context(), "a/b", 1)
+	var e *store.Error
+	if !errors.As(fmt.Errorf("task 3: %w", err), &e) || e.Op != "get" || e.URL != "mem://m/a/b" || e.Kind != store.NotFound {
+		t.Errorf("error: %#v", err)
+	}
+	if k := store.KindOf(errors.New("other")); k != store.Unknown {
+		t.Errorf("kind of another error: %v", k)
+	}
+	if k := store.KindOf(context.DeadlineExceeded); k != store.Canceled {
+		t.Errorf("kind of a deadline: %v", k)
+	}
+}

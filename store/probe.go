@@ -1,0 +1,94 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+)
+
+// An Ask is something that Probe looks at only when it is asked to.
+type Ask int
+
+// Multipart asks whether create-once holds for objects that are written in
+// parts. It costs more than 16 MiB of traffic on a remote store.
+const Multipart Ask = 1
+
+// Capabilities are what a probe found out.
+type Capabilities struct {
+	// MultipartOnce says that Writer.Commit with IfAbsent holds for objects
+	// of any size; without it only for those that fit into one part. It is
+	// true of stores at hand, and else false unless Multipart was asked for.
+	MultipartOnce bool
+}
+
+// Probe finds out, at start-up, whether the root honours create-once: some
+// stores accept the condition and ignore it. It writes a small object under
+// _windrow/probe and deletes it again. An error means that nothing may be
+// committed here.
+func (r *Root) Probe(ctx context.Context, asks ...Ask) (Capabilities, error) {
+	var random [12]byte
+	rand.Read(random[:]) // never fails
+	key := "_windrow/probe/" + hex.EncodeToString(random[:])
+	caps := Capabilities{MultipartOnce: !r.core.traits.Remote}
+	if err := r.probeOnce(ctx, key); err != nil {
+		return caps, r.fail("probe", "", err)
+	}
+	for _, a := range asks {
+		if a != Multipart || caps.MultipartOnce {
+			continue
+		}
+		var err error
+		if caps.MultipartOnce, err = r.probeMultipart(ctx, key+"-parts"); err != nil {
+			return caps, r.fail("probe", "", err)
+		}
+	}
+	return caps, nil
+}
+
+// probeOnce creates an object twice: the first must win, the second must lose
+// and see the first one's body.
+func (r *Root) probeOnce(ctx context.Context, key string) (err error) {
+	first, second := []byte("first"), []byte("second")
+	won, _, err := r.CreateOnce(ctx, key, first)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Delete(context.WithoutCancel(ctx), key)) }()
+	if !won {
+		return Fail(Invalid, "the store says that a new object exists already: Windrow cannot commit safely here")
+	}
+	won, existing, err := r.CreateOnce(ctx, key, second)
+	if err != nil {
+		return err
+	}
+	if won || !bytes.Equal(existing, first) {
+		return Fail(Invalid, "the store does not honour create-once (it ignores If-None-Match, or the like): Windrow cannot commit safely here")
+	}
+	return nil
+}
+
+// probeMultipart writes an object of two parts twice.
+func (r *Root) probeMultipart(ctx context.Context, key string) (honoured bool, err error) {
+	body := make([]byte, r.core.traits.PartSize+1)
+	for try := range 2 {
+		w, err := r.Create(ctx, key, CreateOptions{Class: Scratch, IfAbsent: true})
+		if err != nil {
+			return false, err
+		}
+		defer w.Abort()
+		if _, err = w.Write(body); err == nil {
+			err = w.Commit()
+		}
+		if try == 0 && err != nil {
+			return false, err
+		}
+		if try == 1 {
+			honoured = KindOf(err) == Exists
+			err = r.Delete(context.WithoutCancel(ctx), key)
+			return honoured, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// OpenFunc opens a driver on a bucket or whatever the host of a URL names. The
+// options have their defaults filled in.
+type OpenFunc func(ctx context.Context, host string, query url.Values, o Options) (Driver, error)
+
+// schemes are the drivers that this binary carries besides files and memory.
+// Cloud drivers add themselves when they are imported, so that a job binary
+// does not carry 20 MB of clients that it never uses; this is the only state
+// of the package, and it does not change after initialisation.
+var schemes struct {
+	sync.RWMutex
+	open map[string]OpenFunc
+}
+
+// imports names the package behind each scheme that is not built in.
+var imports = [...]struct{ scheme, path string }{
+	{"s3", "github.com/windrow-mr/windrow/store/s3"},
+}
+
+// Register makes Open know a scheme. It is for the init functions of drivers;
+// a second registration of a scheme replaces the first.
+func Register(scheme string, open OpenFunc) {
+	schemes.Lock()
+	defer schemes.Unlock()
+	if schemes.open == nil {
+		schemes.open = make(map[string]OpenFunc)
+	}
+	schemes.open[scheme] = open
+}
+
+// lookup returns the driver of a scheme, or an error that says what to do.
+func lookup(scheme string) (OpenFunc, error) {
+	schemes.RLock()
+	defer schemes.RUnlock()
+	if open := schemes.open[scheme]; open != nil {
+		return open, nil
+	}
+	for _, i := range imports {
+		if i.scheme == scheme {
+			return nil, Fail(Invalid, "this program was built without the %s driver: add import _ %q", scheme, i.path)
+		}
+	}
+	known := []string{"file", "mem"}
+	for s := range schemes.open {
+		known = append(known, s)
+	}
+	for _, i := range imports {
+		known = append(known, i.scheme)
+	}
+	slices.Sort(known)
+	return nil, Fail(Invalid, "unknown scheme %q: known are %s and plain paths", scheme, strings.Join(slices.Compact(known), ", "))
+}

@@ -1,0 +1,71 @@
+package store
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// backoff returns the wait before repetition n, counted from 1: full jitter,
+// so that clients that failed together do not come back together.
+func (r Retry) backoff(n int) time.Duration {
+	bound := r.Max
+	if n < 30 {
+		bound = min(r.Max, r.Base<<(n-1))
+	}
+	if bound <= 0 {
+		return 0
+	}
+	return rand.N(bound)
+}
+
+// Budget constants: how many repetitions are free at the start, how many may
+// be saved up, and how many come back in a second without any success. The
+// last keeps a lone client trying through an outage.
+const (
+	budgetStart     = 20
+	budgetMost      = 200
+	budgetPerSecond = 1
+)
+
+// budget keeps repetitions to a share of the requests. Retrying multiplies the
+// load on a store exactly when it has none to spare.
+type budget struct {
+	share float64
+
+	mu     sync.Mutex
+	begun  bool
+	tokens float64
+	last   time.Time
+}
+
+// earn credits an answered request.
+func (b *budget) earn() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.begin()
+	b.tokens = min(budgetMost, b.tokens+b.share)
+}
+
+// spend takes one repetition, if there is one.
+func (b *budget) spend(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.begin()
+	if !b.last.IsZero() && b.tokens < budgetStart {
+		b.tokens = min(budgetStart, b.tokens+now.Sub(b.last).Seconds()*budgetPerSecond)
+	}
+	b.last = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// begin gives the free repetitions once.
+func (b *budget) begin() {
+	if !b.begun {
+		b.begun, b.tokens = true, budgetStart
+	}
+}

@@ -1,0 +1,316 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/url"
+	"path/filepath"
+	"strings"
+)
+
+// MaxBody is the most that Put and CreateOnce write: what every store takes in
+// one request.
+const MaxBody = 8 << 20
+
+// Root is a place in a store below which objects are named by keys.
+type Root struct {
+	core   *core
+	prefix string // with its final slash, or empty
+	owner  bool   // Close closes the driver
+}
+
+// Open opens the root that a URL names:
+//
+//	file:///absolute/path, or any path without "://"
+//	mem://name/prefix                     in o.Mem
+//	s3://bucket/prefix?region=…&endpoint=… needs import _ ".../store/s3"
+//
+// The text of a URL is taken as it is, without percent-decoding; a query
+// begins at the first question mark, except in paths. A root is a directory: a
+// URL of a single file is split by Locate. Open asks a bucket whether it is
+// there, once.
+func Open(ctx context.Context, rawURL string, o Options) (*Root, error) {
+	fail := func(err error) (*Root, error) {
+		kind, cause := causeOf(err)
+		return nil, &Error{Op: "open", URL: redact(rawURL), Kind: kind, Err: cause}
+	}
+	if err := o.Validate(); err != nil {
+		return fail(Fail(Invalid, "%w", err))
+	}
+	o = o.withDefaults()
+	u, err := splitURL(rawURL)
+	if err != nil {
+		return fail(err)
+	}
+	prefix := strings.Trim(u.path, "/")
+	var d Driver
+	switch u.scheme {
+	case "file":
+		prefix = ""
+		d, err = openFile(u.path, o)
+	case "mem":
+		d = o.Mem.driver(u.host)
+	default:
+		var open OpenFunc
+		if open, err = lookup(u.scheme); err == nil {
+			d, err = open(ctx, u.host, u.query, o)
+		}
+	}
+	if err != nil {
+		return fail(err)
+	}
+	r := &Root{core: newCore(d, o), owner: true}
+	return &Root{core: r.core, prefix: r.Sub(prefix).prefix, owner: true}, nil
+}
+
+// URL returns what opens this root again, without userinfo and without those
+// parameters of the query that may be secret.
+func (r *Root) URL() string {
+	u := strings.TrimSuffix(r.Name(""), "/")
+	if u == "file://" {
+		u += "/" // the root of the file system
+	}
+	return u + r.core.traits.Query
+}
+
+// Name returns the object's full name for messages.
+func (r *Root) Name(key string) string { return r.core.traits.URL + "/" + r.prefix + key }
+
+// Remote reports whether requests cost round trips and traffic, so that
+// callers should compress and ask for 1 MiB and more at a time.
+func (r *Root) Remote() bool { return r.core.traits.Remote }
+
+// Sub returns the root below prefix. It shares driver and counters; closing it
+// does nothing.
+func (r *Root) Sub(prefix string) *Root {
+	prefix = strings.Trim(prefix, "/")
+	if prefix != "" {
+		prefix += "/"
+	}
+	return &Root{core: r.core, prefix: r.prefix + prefix}
+}
+
+// Usage returns what was counted since Open, by all roots that share it.
+func (r *Root) Usage() Usage { return r.core.meter.read() }
+
+// Close gives up what an opened root holds. Handles and writers must be done.
+func (r *Root) Close() error {
+	if !r.owner {
+		return nil
+	}
+	return r.fail("close", "", r.core.driver.Close())
+}
+
+// Put writes an object with one request, over what was there. It is for
+// derived markers and heartbeats: what several writers must agree on needs
+// CreateOnce. body may have MaxBody bytes.
+func (r *Root) Put(ctx context.Context, key string, body []byte, c Class) error {
+	full := r.prefix + key
+	err := checkWrite(full, len(body))
+	if err == nil {
+		err = r.core.put(ctx, full, body, CreateOptions{Class: c})
+	}
+	return r.fail("put", key, err)
+}
+
+// Get returns a whole object of at most limit bytes; a longer one is an error
+// of kind TooLarge.
+func (r *Root) Get(ctx context.Context, key string, limit int64) ([]byte, error) {
+	body, err := r.core.get(ctx, r.prefix+key, limit)
+	return body, r.fail("get", key, err)
+}
+
+// Stat describes an object.
+func (r *Root) Stat(ctx context.Context, key string) (Object, error) {
+	var o Object
+	err := r.core.control(ctx, statRequest, r.prefix+key, func(ctx context.Context) (err error) {
+		o, err = r.core.driver.Stat(ctx, r.prefix+key)
+		return err
+	})
+	o.Key = key
+	return o, r.fail("stat", key, err)
+}
+
+// Delete removes an object; that it is absent is success. A file root also
+// removes the directories that this leaves empty.
+func (r *Root) Delete(ctx context.Context, key string) error {
+	err := r.core.control(ctx, deleteRequest, r.prefix+key, func(ctx context.Context) error {
+		return r.core.driver.Delete(ctx, r.prefix+key)
+	})
+	return r.fail("delete", key, err)
+}
+
+// List yields all objects whose key starts with prefix, at any depth, ordered
+// by the bytes of their keys. Objects that come or go meanwhile may be yielded
+// or not; all others are. After an error it ends.
+func (r *Root) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		pager := r.core.driver.List(r.prefix + prefix)
+		for {
+			var page []Object
+			var last bool
+			err := r.core.control(ctx, listRequest, r.prefix+prefix, func(ctx context.Context) (err error) {
+				page, last, err = pager.Next(ctx)
+				return err
+			})
+			if err != nil {
+				yield(Object{}, r.fail("list", prefix, err))
+				return
+			}
+			for _, o := range page {
+				o.Key = o.Key[len(r.prefix):]
+				if !yield(o, nil) {
+					return
+				}
+			}
+			if last {
+				return
+			}
+		}
+	}
+}
+
+// fail adds operation and object to an error, once.
+func (r *Root) fail(op, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	kind, cause := causeOf(err)
+	return &Error{Op: op, URL: strings.TrimSuffix(r.Name(key), "/"), Kind: kind, Err: cause}
+}
+
+// checkWrite refuses keys and bodies that not every store takes.
+func checkWrite(key string, size int) error {
+	if size > MaxBody {
+		return Fail(TooLarge, "%d bytes are more than the %d of one request: use Create", size, MaxBody)
+	}
+	return CheckKey(key)
+}
+
+// put writes a whole object with one request.
+func (c *core) put(ctx context.Context, key string, body []byte, o CreateOptions) error {
+	k := putRequest
+	if o.Class == Heartbeat {
+		k = heartbeatRequest
+	}
+	return c.control(ctx, k, key, func(ctx context.Context) error {
+		c.meter.bytesUp.Add(int64(len(body)))
+		err := c.driver.Put(ctx, key, body, o)
+		if err == nil || !o.IfAbsent || !c.traits.Remote {
+			return err
+		}
+		return c.resolve(ctx, key, err)
+	})
+}
+
+// resolve looks whether a conditional write of unknown outcome, or one whose
+// refusal was cut off by a reset, left the object there. Sending a large body
+// again would only be cut off again.
+func (c *core) resolve(ctx context.Context, key string, err error) error {
+	switch kind, _ := causeOf(err); kind {
+	case Unavailable, Unknown, Corrupt:
+	default:
+		return err
+	}
+	c.meter.requests[statRequest].Add(1)
+	if _, statErr := c.driver.Stat(ctx, key); statErr == nil {
+		return Fail(Exists, "seen after an unclear answer: %w", err)
+	}
+	return err
+}
+
+// get reads a whole object.
+func (c *core) get(ctx context.Context, key string, limit int64) ([]byte, error) {
+	var body []byte
+	err := c.call(ctx, getRequest, key, func(ctx context.Context) error {
+		r, err := c.driver.Open(ctx, key, "")
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		body, err = c.getFrom(ctx, r, limit)
+		return err
+	})
+	return body, err
+}
+
+// getFrom reads all that a reader has.
+func (c *core) getFrom(ctx context.Context, r Reader, limit int64) ([]byte, error) {
+	w := c.watch(ctx)
+	defer w.stop()
+	b, err := r.Range(w.ctx, 0, -1)
+	if err != nil {
+		return nil, w.cause(err)
+	}
+	defer b.Close()
+	if b.Length > limit {
+		return nil, Fail(TooLarge, "%d bytes, the limit is %d", b.Length, limit)
+	}
+	if b.Length < 0 {
+		return nil, Fail(Corrupt, "the store did not say how long the object is")
+	}
+	buf := make([]byte, b.Length)
+	n, err := w.fill(b, buf)
+	c.meter.bytesDown.Add(int64(n))
+	return buf, err
+}
+
+// parsedURL is a URL in its parts, verbatim.
+type parsedURL struct {
+	scheme, host, path string
+	query              url.Values
+}
+
+// splitURL takes a URL or a plain path apart.
+func splitURL(raw string) (parsedURL, error) {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		if raw == "" {
+			return parsedURL{}, Fail(Invalid, "the URL is empty")
+		}
+		abs, err := filepath.Abs(raw)
+		return parsedURL{scheme: "file", path: abs}, err
+	}
+	if scheme == "file" {
+		if !strings.HasPrefix(rest, "/") {
+			return parsedURL{}, Fail(Invalid, "a file URL is file:///absolute/path, with three slashes")
+		}
+		return parsedURL{scheme: "file", path: filepath.Clean(rest)}, nil
+	}
+	rest, rawQuery, _ := strings.Cut(rest, "?")
+	host, path, _ := strings.Cut(rest, "/")
+	if strings.Contains(host, "@") {
+		return parsedURL{}, Fail(Invalid, "a URL must not hold credentials: give them by environment or profile")
+	}
+	if host == "" && scheme != "mem" {
+		return parsedURL{}, Fail(Invalid, "the URL names no bucket")
+	}
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		// The parser's own error quotes the query, which may hold a secret.
+		return parsedURL{}, Fail(Invalid, "the query of the URL is malformed")
+	}
+	return parsedURL{scheme, host, path, query}, nil
+}
+
+// redact returns a URL fit for messages: no userinfo, no query.
+func redact(raw string) string {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok || scheme == "file" {
+		return raw
+	}
+	rest, _, _ = strings.Cut(rest, "?")
+	host, path, slash := strings.Cut(rest, "/")
+	if i := strings.LastIndex(host, "@"); i >= 0 {
+		host = host[i+1:]
+	}
+	if slash {
+		path = "/" + path
+	}
+	return scheme + "://" + host + path
+}

@@ -1,0 +1,149 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// classify gives an error of a request its kind.
+func classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	kind, advice := kindOfCode(code(err))
+	if kind == store.Unknown {
+		kind, advice = kindOfStatus(err)
+	}
+	cause := brief(err)
+	if advice != "" {
+		return store.Fail(kind, "%w: %s", cause, advice)
+	}
+	return store.Fail(kind, "%w", cause)
+}
+
+// classifyWrite is classify for writes, where a condition that failed says that
+// the object is there.
+func classifyWrite(err error, o store.CreateOptions) error {
+	err = classify(err)
+	if o.IfAbsent && store.KindOf(err) == store.Changed {
+		return store.Fail(store.Exists, "another writer was first")
+	}
+	return err
+}
+
+// code returns the service's error code, or nothing.
+func code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// kindOfCode knows the codes that say more than their HTTP status, or other
+// things.
+func kindOfCode(code string) (kind store.Kind, advice string) {
+	switch code {
+	case "NoSuchKey", "NotFound":
+		return store.NotFound, ""
+	case "NoSuchBucket":
+		return store.Invalid, "create the bucket, or check its name and the endpoint"
+	case "NoSuchUpload":
+		return store.Invalid, "the upload was aborted, perhaps by a lifecycle rule"
+	case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
+		return store.Invalid, "set region= to the bucket's region"
+	case "ConditionalRequestConflict", "OperationAborted":
+		return store.Conflict, ""
+	case "PreconditionFailed", "InvalidRange":
+		return store.Changed, ""
+	case "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests":
+		return store.Throttled, ""
+	case "RequestTimeout", "InternalError", "ServiceUnavailable":
+		return store.Unavailable, ""
+	case "BadDigest", "InvalidDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch":
+		return store.Corrupt, ""
+	case "ExpiredToken", "RequestTimeTooSkewed":
+		return store.Denied, "renew the credentials, or set the clock"
+	case "EntityTooLarge":
+		return store.TooLarge, ""
+	default:
+		return store.Unknown, ""
+	}
+}
+
+// kindOfStatus goes by the HTTP status. An error without a response is one of
+// the way there: names, connections, TLS.
+func kindOfStatus(err error) (kind store.Kind, advice string) {
+	var response *awshttp.ResponseError
+	if !errors.As(err, &response) || response.HTTPStatusCode() == 0 {
+		return kindOfTransport(err)
+	}
+	switch status := response.HTTPStatusCode(); status {
+	case http.StatusNotFound:
+		return store.NotFound, ""
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return store.Denied, "check the credentials and what they may do in this bucket"
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect:
+		return store.Invalid, "set region= to the bucket's region"
+	case http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
+		return store.Changed, ""
+	case http.StatusConflict:
+		if code(err) != "" {
+			return store.Invalid, "" // such as a key that is another's directory
+		}
+		return store.Conflict, ""
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return store.Throttled, ""
+	case http.StatusNotImplemented:
+		return store.Invalid, "the store does not know this kind of request"
+	case http.StatusRequestTimeout:
+		return store.Unavailable, ""
+	default:
+		if status >= 500 {
+			return store.Unavailable, ""
+		}
+		if status >= 200 && status < 300 {
+			return store.Unavailable, "" // the response broke off
+		}
+		return store.Invalid, ""
+	}
+}
+
+// kindOfTransport tells a client that cannot make a request from a request that
+// did not get through.
+func kindOfTransport(err error) (kind store.Kind, advice string) {
+	var params smithy.InvalidParamsError
+	switch {
+	case errors.As(err, &params):
+		return store.Invalid, ""
+	case strings.Contains(err.Error(), "get identity: "):
+		// The SDK has no type for this one.
+		return store.Denied, "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"
+	default:
+		return store.Unavailable, ""
+	}
+}
+
+// brief drops the SDK's prefix of operation, request and host ids where the
+// service said what is wrong.
+func brief(err error) error {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api
+	}
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}

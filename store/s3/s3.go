@@ -1,0 +1,155 @@
+// Package s3 is the driver of package store for Amazon S3 and what speaks its
+// protocol. It is imported for its effect alone, by programs that open s3
+// URLs; nothing calls it directly:
+//
+//	import _ "github.com/windrow-mr/windrow/store/s3"
+//
+//	s3://bucket/prefix?region=eu-central-1
+//	s3://bucket/prefix?endpoint=http://127.0.0.1:9000&use_path_style=true&region=us-east-1
+//
+// The URL's query is that of gocloud.dev/blob/s3blob, which also finds the
+// credentials. Requests are then made with the client beneath it, because the
+// portable bucket cannot say what correctness and cost depend on here: one
+// attempt per call, a condition on every write also of several parts, the
+// version on every range, an abort that outlives its context, a delete without
+// a HEAD, at most three parts of 8 MiB in memory.
+//
+// Concurrency: as store.Driver asks. Failure: every error has a kind, told from
+// the service's error code, and the HTTP status where there is none. Units:
+// bytes.
+package s3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"gocloud.dev/blob/s3blob"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+const (
+	partSize = 8 << 20 // also the largest object that is sent with one request
+	maxParts = 10_000  // the service's limit
+	// Idle connections to keep: as many as one process has requests in flight.
+	idleConns = 64
+)
+
+// The one init of the project: a blank import is what keeps a cloud's client
+// out of the binaries that do not use it, and nothing else can run then.
+func init() { store.Register("s3", open) }
+
+// driver is a bucket.
+type driver struct {
+	client *s3.Client
+	bucket string
+	query  string
+	sse    types.ServerSideEncryption
+	kmsKey *string
+	// checksum is what the store checks uploads against: CRC32C, which costs
+	// next to nothing, unless the URL says that the store knows none.
+	checksum types.ChecksumAlgorithm
+}
+
+// open opens a bucket and asks whether it is there.
+func open(ctx context.Context, bucket string, query url.Values, o store.Options) (store.Driver, error) {
+	d := &driver{bucket: bucket, query: publicQuery(query)}
+	d.sse = types.ServerSideEncryption(query.Get("ssetype"))
+	if key := query.Get("kmskeyid"); key != "" {
+		d.kmsKey = &key
+	}
+	client, err := connect(ctx, bucket, query)
+	if err != nil {
+		return nil, store.Fail(store.Invalid, "%w", err)
+	}
+	d.client = s3.New(client.Options(), tune)
+	if client.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired {
+		d.checksum = types.ChecksumAlgorithmCrc32c
+	}
+	// This client still has the SDK's own retries.
+	_, err = client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}, func(o *s3.Options) { o.Region = d.client.Options().Region })
+	switch err = classify(err); store.KindOf(err) {
+	case store.NotFound:
+		return nil, store.Fail(store.Invalid, "there is no such bucket: create it, or check its name and the endpoint")
+	case store.Denied:
+		// Who may not list a bucket may still read and write in it.
+		return d, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// connect makes a client as the URL says.
+func connect(ctx context.Context, bucket string, query url.Values) (*s3.Client, error) {
+	q := make(url.Values, len(query)+1)
+	for k, v := range query {
+		q[k] = slices.Clone(v)
+	}
+	if !q.Has("response_checksum_validation") {
+		// Ranges have no checksum to validate, and the SDK logs that of each.
+		q.Set("response_checksum_validation", "when_required")
+	}
+	opener := new(s3blob.URLOpener)
+	b, err := opener.OpenBucketURL(ctx, &url.URL{Scheme: "s3", Host: bucket, RawQuery: q.Encode()})
+	if err != nil {
+		return nil, err
+	}
+	var client *s3.Client
+	if !b.As(&client) {
+		return nil, errors.New("the bucket has no S3 client")
+	}
+	return client, nil
+}
+
+// tune leaves retries to package store, and connections open.
+func tune(o *s3.Options) {
+	o.Retryer = aws.NopRetryer{}
+	if o.Region == "" {
+		o.Region = "us-east-1" // what stores that have no regions go by
+	}
+	if c, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
+		o.HTTPClient = c.WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns = 0
+			t.MaxIdleConnsPerHost = idleConns
+		})
+	}
+}
+
+// public are the parameters of a URL that hold no secret.
+var public = [...]string{
+	"accelerate", "anonymous", "disable_https", "dualstack", "fips", "hostname_immutable", "profile", "rate_limiter_capacity",
+	"region", "request_checksum_calculation", "response_checksum_validation", "s3ForcePathStyle", "ssetype", "use_path_style",
+}
+
+// publicQuery returns the query that URLs are shown with.
+func publicQuery(query url.Values) string {
+	q := make(url.Values)
+	for _, k := range public {
+		if query.Has(k) {
+			q[k] = query[k]
+		}
+	}
+	if e, err := url.Parse(query.Get("endpoint")); err == nil && e.Host != "" {
+		q.Set("endpoint", e.Scheme+"://"+e.Host+strings.TrimSuffix(e.Path, "/"))
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+func (d *driver) Traits() store.Traits {
+	return store.Traits{URL: "s3://" + d.bucket, Query: d.query, Remote: true, PartSize: partSize, MaxParts: maxParts}
+}
+
+func (d *driver) Close() error { return nil }

@@ -1,0 +1,7 @@
+package s3test
+
+import "syscall"
+
+// attributes let the server die with the thread that started it, and so with a
+// test process that is killed.
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -1,0 +1,6 @@
+package store
+
+import "syscall"
+
+// modified returns the time of a file's last change of content, in nanoseconds.
+func modified(st *syscall.Stat_t) int64 { return st.Mtim.Nano() }

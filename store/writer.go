@@ -1,0 +1,309 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// abortTimeout bounds the abort of an upload, whose own context may have ended.
+const abortTimeout = 30 * time.Second
+
+// smallWrites is the buffer that a writer on a store at hand gathers short
+// writes in; longer ones go through.
+const smallWrites = 64 << 10
+
+var errAborted = errors.New("the writer was aborted")
+
+// Writer writes an object that nobody sees before Commit. It belongs to one
+// goroutine. Write it so that every way out but Commit aborts:
+//
+//	w, err := root.Create(ctx, key, store.CreateOptions{IfAbsent: true})
+//	if err != nil { … }
+//	defer w.Abort()
+//	…
+//	return w.Commit()
+//
+// On a remote store it holds Transfer.Parts+1 parts in memory once the object
+// is larger than one part; a smaller one is sent with one request.
+type Writer struct {
+	root   *Root
+	key    string // relative to the root
+	opts   CreateOptions
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	upload Upload // nil until it is needed
+	size   int64
+	buf    []byte
+	spare  [][]byte // buffers of parts that were sent
+	part   int      // the last part that was given to the upload
+	done   bool
+	err    error // what Write and Commit return from now on
+
+	sending chan struct{} // a token per part in flight
+	sent    sync.WaitGroup
+	mu      sync.Mutex // guards spare and err while parts are in flight
+}
+
+// Create begins an object. The context must last until Commit or Abort; when
+// it ends, so does the writer.
+func (r *Root) Create(ctx context.Context, key string, o CreateOptions) (*Writer, error) {
+	if err := CheckKey(r.prefix + key); err != nil {
+		return nil, r.fail("create", key, err)
+	}
+	w := &Writer{root: r, key: key, opts: o}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	c := r.core
+	if c.traits.Remote {
+		w.sending = make(chan struct{}, c.opts.Transfer.Parts)
+		return w, nil
+	}
+	var err error
+	if w.upload, err = c.driver.Upload(w.ctx, r.prefix+key, o); err != nil {
+		w.cancel(nil)
+		return nil, r.fail("create", key, c.judge(ctx, err))
+	}
+	return w, nil
+}
+
+// Size returns the number of bytes written so far.
+func (w *Writer) Size() int64 { return w.size }
+
+// Write adds p to the object. It does not keep p.
+func (w *Writer) Write(p []byte) (int, error) {
+	if err := w.failed(); err != nil {
+		return 0, err
+	}
+	var err error
+	if w.root.core.traits.Remote {
+		err = w.gather(p)
+	} else {
+		err = w.pass(p)
+	}
+	if err != nil {
+		return 0, w.fail("write", err)
+	}
+	w.size += int64(len(p))
+	return len(p), nil
+}
+
+// pass hands bytes to a store at hand, short writes in one piece.
+func (w *Writer) pass(p []byte) error {
+	if len(w.buf)+len(p) > smallWrites && len(w.buf) > 0 {
+		if err := w.direct(w.buf); err != nil {
+			return err
+		}
+		w.buf = w.buf[:0]
+	}
+	if len(p) >= smallWrites {
+		return w.direct(p)
+	}
+	if w.buf == nil {
+		w.buf = make([]byte, 0, smallWrites)
+	}
+	w.buf = append(w.buf, p...)
+	return nil
+}
+
+// direct writes a part on a store at hand.
+func (w *Writer) direct(p []byte) error {
+	w.part++
+	err := w.upload.Part(w.ctx, w.part, p)
+	if err != nil {
+		return w.root.core.judge(w.ctx, err)
+	}
+	w.root.core.meter.bytesUp.Add(int64(len(p)))
+	return nil
+}
+
+// gather fills parts and sends the full ones off. The last part, full or not,
+// waits: when it is the only one, Commit sends it alone.
+func (w *Writer) gather(p []byte) error {
+	size := w.root.core.traits.PartSize
+	for len(p) > 0 {
+		if len(w.buf) == size {
+			if err := w.send(); err != nil {
+				return err
+			}
+		}
+		if w.buf == nil {
+			w.buf = w.buffer(min(size, max(len(p), smallWrites)))
+		}
+		if len(w.buf) == cap(w.buf) {
+			grown := make([]byte, len(w.buf), min(size, 4*cap(w.buf)))
+			copy(grown, w.buf)
+			w.buf = grown
+		}
+		n := min(len(p), cap(w.buf)-len(w.buf))
+		w.buf = append(w.buf, p[:n]...)
+		p = p[n:]
+	}
+	return nil
+}
+
+// buffer returns an empty buffer: of a whole part once parts are being sent.
+func (w *Writer) buffer(size int) []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n := len(w.spare); n > 0 {
+		b := w.spare[n-1]
+		w.spare = w.spare[:n-1]
+		return b[:0]
+	}
+	if w.part > 0 {
+		size = w.root.core.traits.PartSize
+	}
+	return make([]byte, 0, size)
+}
+
+// send gives the buffer to the upload as its next part.
+func (w *Writer) send() error {
+	c := w.root.core
+	key := w.root.prefix + w.key
+	if w.upload == nil {
+		err := c.control(w.ctx, multipartRequest, key, func(ctx context.Context) (err error) {
+			w.upload, err = c.driver.Upload(ctx, key, w.opts)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if w.part++; c.traits.MaxParts > 0 && w.part > c.traits.MaxParts {
+		return Fail(TooLarge, "more than %d parts of %d bytes: write more and smaller objects", c.traits.MaxParts, c.traits.PartSize)
+	}
+	select {
+	case w.sending <- struct{}{}:
+	case <-w.ctx.Done():
+		return c.judge(w.ctx, w.ctx.Err())
+	}
+	body, n := w.buf, w.part
+	w.buf = nil
+	w.sent.Go(func() {
+		w.sendPart(key, n, body)
+		<-w.sending
+	})
+	return nil
+}
+
+// sendPart sends one part, and ends the writer when that fails for good.
+func (w *Writer) sendPart(key string, n int, body []byte) {
+	c := w.root.core
+	err := c.control(w.ctx, multipartRequest, key, func(ctx context.Context) error {
+		c.meter.bytesUp.Add(int64(len(body)))
+		return w.upload.Part(ctx, n, body)
+	})
+	if err != nil {
+		w.cancel(w.fail("write", err))
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.spare = append(w.spare, body)
+}
+
+// Commit makes the object visible, all of it at once. After an error of Write
+// it returns that error and aborts; so it may be called without looking.
+//
+// With IfAbsent an error of kind Exists says that there is such an object. It
+// may be the one that this writer wrote, when the store's first answer was
+// lost: who cares compares its size and checksum with what was written.
+func (w *Writer) Commit() error {
+	err := w.failed()
+	if err == nil {
+		err = w.commit()
+	}
+	if err != nil {
+		err = w.fail("commit", err)
+		w.Abort()
+		return err
+	}
+	w.done = true
+	w.cancel(nil)
+	w.err = errors.New("the writer was committed")
+	return nil
+}
+
+func (w *Writer) commit() error {
+	c := w.root.core
+	key := w.root.prefix + w.key
+	if !c.traits.Remote {
+		return w.commitDirect(key)
+	}
+	if w.upload == nil {
+		return c.put(w.ctx, key, w.buf, w.opts)
+	}
+	if err := w.send(); err != nil {
+		return err
+	}
+	w.sent.Wait()
+	if err := w.failed(); err != nil {
+		return err
+	}
+	return c.control(w.ctx, multipartRequest, key, func(ctx context.Context) error {
+		err := w.upload.Commit(ctx)
+		if err == nil || !w.opts.IfAbsent {
+			return err
+		}
+		return c.resolve(ctx, key, err)
+	})
+}
+
+// commitDirect commits on a store at hand.
+func (w *Writer) commitDirect(key string) error {
+	if len(w.buf) > 0 {
+		if err := w.direct(w.buf); err != nil {
+			return err
+		}
+		w.buf = w.buf[:0]
+	}
+	return w.root.core.call(w.ctx, putRequest, key, w.upload.Commit)
+}
+
+// Abort gives the object up: nothing is visible, and the store keeps nothing
+// of it. After Commit or Abort it does nothing. It takes a while on a remote
+// store, even when the writer's context has ended: a store would keep, and
+// bill, the parts of an upload that nobody aborts.
+func (w *Writer) Abort() {
+	if w.done {
+		return
+	}
+	w.done = true
+	w.cancel(errAborted)
+	w.sent.Wait()
+	w.fail("write", Fail(Canceled, "%w", errAborted))
+	w.buf, w.spare = nil, nil
+	if w.upload == nil {
+		return
+	}
+	c := w.root.core
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), abortTimeout)
+	defer cancel()
+	var err error
+	if c.traits.Remote {
+		err = c.control(ctx, multipartRequest, w.root.prefix+w.key, w.upload.Abort)
+	} else {
+		err = w.upload.Abort(ctx)
+	}
+	if err != nil {
+		c.opts.Log.Warn("an upload could not be aborted: the store may keep parts of it", "object", w.root.Name(w.key), "error", err)
+	}
+}
+
+// failed returns the error that ended the writer.
+func (w *Writer) failed() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+// fail ends the writer with an error and returns the first one.
+func (w *Writer) fail(op string, err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = w.root.fail(op, w.key, err)
+	}
+	return w.err
+}
