@@ -50,7 +50,6 @@ func run(m *testing.M) int {
 type result struct {
 	code           int // exit status, -1 when a signal ended it
 	stdout, stderr string
-	peak           int64 // bytes of memory at most
 	took           time.Duration
 }
 
@@ -78,7 +77,7 @@ func finish(t *testing.T, cmd *exec.Cmd) result {
 	if err != nil && !errors.As(err, &exit) && !errors.Is(err, context.Canceled) {
 		t.Fatalf("%v: %v", cmd.Args, err)
 	}
-	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), peakOf(cmd.ProcessState), time.Since(start)}
+	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), time.Since(start)}
 }
 
 // do runs a program to its end.

@@ -206,10 +206,16 @@ func hidden(key string) bool {
 
 // recover removes what dead jobs left, now that the output is held.
 func (h *Hold) recover(ctx context.Context, dead *Holder) error {
+	// Jobs of earlier ids have ended, or lost the output, and will find out.
+	// A later one may have taken it over from this job by now.
+	ended := func(key string) bool {
+		job, _, _ := strings.Cut(strings.TrimPrefix(key, tmpDir), "/")
+		return job < string(h.req.Job) || dead != nil && job == string(dead.Job)
+	}
+	if err := h.root.DeleteAll(ctx, tmpDir, ended); err != nil {
+		return err
+	}
 	if dead != nil {
-		if err := h.root.DeleteAll(ctx, TmpKey(dead.Job), nil); err != nil {
-			return err
-		}
 		if err := h.root.Delete(ctx, beatKey(dead.Slot)); err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/windrow-mr/windrow/internal/embedded"
@@ -32,7 +31,7 @@ type report struct {
 	SpillBytes int64                `json:"spillBytes"`
 	Slots      int                  `json:"slots"`
 	Memory     int64                `json:"memoryBytes"`
-	PeakMemory int64                `json:"peakMemoryBytes"`
+	PeakMemory int64                `json:"peakMemoryBytes"` // of the process; 0 where it is not known
 	Requests   store.Usage          `json:"requests"`
 	Counters   map[string]int64     `json:"counters,omitempty"`
 	Stats      map[string]plan.Stat `json:"stats,omitempty"`
@@ -51,15 +50,6 @@ func newReport(r *embedded.Result) report {
 		Written: reportCount{t.RecordsOut, t.BytesOut}, Parts: r.Manifest.Parts, Maps: r.Maps, Reduces: r.Reduces,
 		Retried: r.Retried, LeftOut: r.LeftOut, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
 		PeakMemory: peakMemory(), Requests: r.Usage, Counters: t.Counts, Stats: t.Stats, Seconds: r.Elapsed.Seconds()}
-}
-
-// peakMemory returns the most memory that this process ever held, in bytes.
-func peakMemory() int64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return u.Maxrss * rssUnit
 }
 
 // writeCard tells what a run did, for people.
@@ -93,7 +83,11 @@ func writeCard(to io.Writer, r *embedded.Result) {
 	u := r.Usage
 	line("requests", "%s: %s puts, %s gets, %s lists, %s stats, %s deletes, %s of uploads, %s heartbeats", number(u.Requests()), number(u.Puts), number(u.Gets),
 		number(u.Lists), number(u.Stats), number(u.Deletes), number(u.Multipart), number(u.Heartbeats))
-	line("memory", "%s at most, %s for %s", embedded.Bytes(peakMemory()), embedded.Bytes(r.Memory), count(int64(r.Slots), "slot"))
+	memory := fmt.Sprintf("%s for %s", embedded.Bytes(r.Memory), count(int64(r.Slots), "slot"))
+	if peak := peakMemory(); peak > 0 {
+		memory = embedded.Bytes(peak) + " at most, " + memory
+	}
+	line("memory", "%s", memory)
 }
 
 // count returns a number with its noun.

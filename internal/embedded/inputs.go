@@ -167,8 +167,11 @@ func (f *finder) objects(ctx context.Context, input string, urls []string) ([]pl
 			return nil, &Error{NotFound, fmt.Errorf("input %s holds no objects (names that begin with _ or . are not counted)", u)}
 		}
 		for _, o := range found {
-			objects = append(objects, plan.Object{Input: input, Root: rootURL, Key: o.Key, Size: o.Size, ETag: o.ETag,
-				Codec: compress.FromName(o.Key).String()})
+			object := plan.Object{Input: input, Root: rootURL, Key: o.Key, Size: o.Size, ETag: o.ETag}
+			if codec := compress.FromName(o.Key); codec != compress.None {
+				object.Codec = codec.String()
+			}
+			objects = append(objects, object)
 		}
 	}
 	return objects, nil

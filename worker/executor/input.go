@@ -45,11 +45,10 @@ func (e *Executor) sections(of []plan.Section, progress *pipeline.Progress) ([]p
 			if err != nil {
 				return nil, err
 			}
-			raw := &counted{ReadCloser: h.Stream(ctx, off, -1), in: in}
 			if codec == "" {
-				return raw, nil
+				return &counted{&tail{ctx: ctx, from: h, at: off, soon: s.Offset + s.Length, size: s.Object.Size}, in}, nil
 			}
-			return decompress(s.Object, raw)
+			return decompress(s.Object, &counted{h.Stream(ctx, 0, -1), in})
 		}
 	}
 	return out, in
@@ -71,6 +70,55 @@ func (in *inputs) handle(ctx context.Context, o plan.Object) (*store.Handle, err
 	}
 	in.last, in.object = h, o
 	return h, nil
+}
+
+// afterEnd is how much is read at first behind a section's end, where its last
+// record may end. It doubles with each further read.
+const afterEnd = 64 << 10
+
+// tail reads an object to its end, but asks for no more than a section at
+// first: behind it there is seldom more than the rest of a record to read, and
+// on a bucket what is asked for is paid for.
+type tail struct {
+	ctx   context.Context
+	from  *store.Handle
+	at    int64 // where the next stream begins
+	soon  int64 // where the stream after this one begins
+	size  int64
+	extra int64
+	now   io.ReadCloser
+}
+
+// Read reads on.
+func (t *tail) Read(p []byte) (int, error) {
+	for {
+		if t.now == nil {
+			if t.at >= t.size {
+				return 0, io.EOF
+			}
+			if t.soon <= t.at {
+				t.extra = max(2*t.extra, afterEnd)
+				t.soon = min(t.at+t.extra, t.size)
+			}
+			t.now = t.from.Stream(t.ctx, t.at, t.soon-t.at)
+		}
+		n, err := t.now.Read(p)
+		if errors.Is(err, io.EOF) {
+			err = t.now.Close()
+			t.now, t.at = nil, t.soon
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// Close ends the stream that is open.
+func (t *tail) Close() error {
+	if t.now == nil {
+		return nil
+	}
+	return t.now.Close()
 }
 
 // counted counts the bytes that are read, at rest.

@@ -1,0 +1,190 @@
+package integration
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// writes counts the writes to a store that a run told of.
+func writes(stderr string) int {
+	n := 0
+	for s := lines(stderr); s.Scan(); {
+		if strings.HasPrefix(s.Text(), "write ") {
+			n++
+		}
+	}
+	return n
+}
+
+// TestKilledAfterEveryWrite kills a run, as hard as there is, after its first
+// write to the store, after its second, and so on. Whatever it leaves is never
+// taken for a result; a plain run refuses it and says how to recover; replace
+// recovers.
+func TestKilledAfterEveryWrite(t *testing.T) {
+	t.Parallel()
+	in := file(t, "in.txt", "to be or\nnot to be\n")
+	old := file(t, "old.txt", "old\n")
+	const want, before = "be\t2\nnot\t1\nor\t1\nto\t2\n", "old\t1\n"
+	for _, mode := range []string{"fail", "replace"} {
+		args := func(out string) []string {
+			return []string{"run", "wordcount", "--input", in, "--out", out, "--partitions", "2", "--split-size", "9", "--on-exists", mode}
+		}
+		prepare := func(t *testing.T) string {
+			t.Helper()
+			out := filepath.Join(t.TempDir(), "out")
+			if mode == "replace" {
+				must(t, windrow, "run", "wordcount", "--input", old, "--out", out)
+			}
+			return out
+		}
+		whole := command(t, windrow, args(prepare(t))...)
+		whole.Env = append(whole.Env, "WINDROW_KILL_AFTER=0")
+		n := writes(finish(t, whole).stderr)
+		if n < 15 {
+			t.Fatalf("a whole run makes %d writes; the failpoint does not work", n)
+		}
+		t.Logf("%s: %d writes to be killed after", mode, n)
+		for i := 1; i <= n; i++ {
+			t.Run(fmt.Sprintf("%s/write %d", mode, i), func(t *testing.T) {
+				t.Parallel()
+				out := prepare(t)
+				run := command(t, windrow, args(out)...)
+				run.Env = append(run.Env, fmt.Sprintf("WINDROW_KILL_AFTER=%d", i))
+				killed := finish(t, run)
+				if killed.code != -1 {
+					t.Fatalf("exit %d, the run was not killed\n%s", killed.code, killed.stderr)
+				}
+				recoverFrom(t, out, in, mode, want, before)
+			})
+		}
+	}
+}
+
+// recoverFrom checks what a killed run left, and recovers.
+func recoverFrom(t *testing.T, out, in, mode, want, before string) {
+	t.Helper()
+	_, err := os.Stat(filepath.Join(out, "_SUCCESS"))
+	success := err == nil
+	r := do(t, windrow, "cat", out)
+	switch got := sorted(r.stdout); {
+	case r.code == 0 && got == want: // it was committed before the kill
+	case r.code == 0 && mode == "replace" && got == before:
+	case r.code == 5 && mode == "fail" && !success:
+	default:
+		t.Fatalf("cat: exit %d, %q; _SUCCESS %v\n%s", r.code, got, success, r.stderr)
+	}
+	again := []string{"run", "wordcount", "--input", in, "--out", out}
+	if refused := do(t, windrow, again...); refused.code == 0 {
+		// Only where nothing had been begun may a plain run go ahead.
+		if r.code == 0 {
+			t.Fatalf("a plain run wrote over %q", r.stdout)
+		}
+	} else if refused.code != 6 || !strings.Contains(refused.stderr, "--on-exists replace") {
+		t.Fatalf("a plain run exits %d and says %q", refused.code, refused.stderr)
+	}
+	must(t, windrow, append(again, "--on-exists", "replace")...)
+	if got := sorted(must(t, windrow, "cat", out)); got != want {
+		t.Errorf("recovered %q", got)
+	}
+	if names := visible(t, out); len(names) != 1 {
+		t.Errorf("after the recovery the directory holds %v, want one part", names)
+	}
+	// A process that was killed while it deleted may leave a directory; what
+	// counts is the objects.
+	_ = filepath.WalkDir(filepath.Join(out, "_windrow", "tmp"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			t.Errorf("temporary data is left: %s", path)
+		}
+		return nil
+	})
+}
+
+// TestInterrupted presses ^C in the middle of a run: it ends within two
+// seconds, says what it did, and leaves nothing of a result.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	in := file(t, "in.txt", "a\nstop\nb\n")
+	out := filepath.Join(t.TempDir(), "out")
+	run := command(t, testjobs, "run", "hangs", "--input", in, "--out", out, "--at", "stop")
+	var stderr waiter
+	run.Stderr = &stderr
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stderr.wait(t, "hanging")
+	start := time.Now()
+	if err := run.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = run.Wait() // the exit status says it
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("it took %v to stop", took)
+	}
+	if code := run.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit %d, want 130", code)
+	}
+	if text := stderr.String(); !strings.Contains(text, "interrupted") || !strings.Contains(text, "removed") {
+		t.Errorf("it says %q", text)
+	}
+	if names := visible(t, out); len(names) > 0 {
+		t.Errorf("left visible: %v", names)
+	}
+	if r := do(t, windrow, "run", "wordcount", "--input", in, "--out", out); r.code != 0 {
+		t.Errorf("the output cannot be used after the interrupt: %s", r.stderr)
+	}
+}
+
+// waiter gathers what a process writes and lets a test wait for words.
+type waiter struct {
+	mu   sync.Mutex
+	text strings.Builder
+	more chan struct{}
+}
+
+// Write adds text.
+func (w *waiter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.more != nil {
+		close(w.more)
+		w.more = nil
+	}
+	return w.text.Write(p)
+}
+
+// String returns all text so far.
+func (w *waiter) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
+// wait returns when the words have been written.
+func (w *waiter) wait(t *testing.T, words string) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	for {
+		w.mu.Lock()
+		found := strings.Contains(w.text.String(), words)
+		if w.more == nil {
+			w.more = make(chan struct{})
+		}
+		more := w.more
+		w.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-more:
+		case <-deadline:
+			t.Fatalf("%q never came; there is %q", words, w.String())
+		}
+	}
+}

@@ -1,4 +1,0 @@
-package cli
-
-// rssUnit is the unit in which the kernel tells a process's greatest size.
-const rssUnit = 1024

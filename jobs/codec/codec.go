@@ -1,0 +1,212 @@
+// Package codec turns keys and values into bytes and back. The encoding of a
+// key keeps its order: two keys compare as their bytes do. The encoding of a
+// value is short and the same for equal values.
+//
+// Package jobs chooses a codec once, by type, while a plan is built; after
+// that no type is looked at again. A codec is immutable and safe for
+// concurrent use; the decoder functions it makes are not, since each owns the
+// memory that decoded strings live in: one per task.
+//
+// Encoded data lives as long as its job. Both ends have the same plan, and so
+// the same types, so fields are positional and nothing describes itself. A
+// change to any encoding must change Version.
+//
+// Key encodings (all integers big-endian):
+//
+//	string, []byte   the bytes; where something follows: 00 as 00 FF, then 00 01
+//	[N]byte          the N bytes
+//	intN, uintN      N/8 bytes, the sign bit flipped; int and uint as 64 bits
+//	floatN           N/8 bytes: all bits flipped if negative, else the sign bit;
+//	                 -0 is 0, and every NaN is the one that comes last
+//	bool             00 or 01
+//	time.Time        seconds as int64, nanoseconds as uint32; UTC
+//	structs, arrays  the fields or elements in order
+//	Desc[T]          T as if something followed, all bits flipped
+//	KeyEncoder       what AppendKey says; where something follows, as []byte
+//
+// Value encodings (all integers little-endian):
+//
+//	string, []byte   the bytes; where something follows, after their length as a uvarint
+//	numbers, bool    as many bytes as the type has; int and uint as 64 bits
+//	time.Time        seconds, nanoseconds, offset from UTC: 16 bytes
+//	structs, arrays  the fields or elements in order, unexported ones too
+//	slices, maps     a uvarint: 0 for nil, else length + 1; then the elements. Maps
+//	                 in order of their encoded keys
+//	pointers         00 for nil, else 01 and what it points to
+//	BinaryAppender   what AppendBinary (or MarshalBinary) says, as []byte
+//
+// A decoded []byte may alias the bytes it was decoded from, and of a nil
+// []byte comes an empty one; a time is in UTC or a zone without a name.
+package codec
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"unsafe"
+)
+
+// Version names the set of encodings; it is part of every plan's text.
+const Version = 1
+
+// A Key encodes keys of type K in their order.
+type Key[K any] struct{ c *keyCodec }
+
+// KeyOf returns the codec for whole keys of type K, or an error that says why
+// K has no order.
+func KeyOf[K any]() (Key[K], error) {
+	c, err := keyCodecOf(reflect.TypeFor[K](), true, nil)
+	return Key[K]{c}, err
+}
+
+// PrefixOf returns the codec for keys of type K that something follows, as the
+// first field of a struct: its encodings end by themselves, see Len.
+func PrefixOf[K any]() (Key[K], error) {
+	c, err := keyCodecOf(reflect.TypeFor[K](), false, nil)
+	return Key[K]{c}, err
+}
+
+// Name names the encoding, for plan texts and error messages.
+func (k Key[K]) Name() string { return k.c.name }
+
+// Width returns how many bytes every key takes, 0 if they vary.
+func (k Key[K]) Width() int { return k.c.width() }
+
+// Append appends the encoding of *key to dst. key escapes: callers in a loop
+// keep one variable for it.
+func (k Key[K]) Append(dst []byte, key *K) []byte { return k.c.enc(dst, unsafe.Pointer(key)) }
+
+// Len returns how long the encoding at the start of b is, -1 if b holds no
+// whole one. The codec must come from PrefixOf.
+func (k Key[K]) Len(b []byte) int { return k.c.skip(b, 0) }
+
+// Decoder returns a function that decodes one key, which takes all of b, into
+// *key. Byte slices in *key hold until b changes or the function is called
+// again; strings hold for ever.
+func (k Key[K]) Decoder() func(b []byte, key *K) error {
+	var a arena
+	c := k.c
+	return func(b []byte, key *K) error {
+		a.scratch = a.scratch[:0]
+		rest, err := c.dec(&a, b, unsafe.Pointer(key))
+		if err == nil && len(rest) > 0 {
+			err = errTrailing
+		}
+		if err != nil {
+			return fmt.Errorf("key of %d bytes is not of type %T: %w", len(b), *key, err)
+		}
+		return nil
+	}
+}
+
+// A Value encodes values of type V.
+type Value[V any] struct{ c *valueCodec }
+
+// ValueOf returns the codec for values of type V, or an error that says what
+// in V cannot be encoded.
+func ValueOf[V any]() (Value[V], error) {
+	c, err := new(valueCodecs).of(reflect.TypeFor[V](), true)
+	return Value[V]{c}, err
+}
+
+// Name names the encoding, for plan texts and error messages.
+func (v Value[V]) Name() string { return v.c.name }
+
+// Width returns how many bytes every value takes, 0 if they vary or are none.
+func (v Value[V]) Width() int { return max(v.c.width, 0) }
+
+// Varies says that the size of values depends on the value: they hold strings,
+// slices, maps or pointers.
+func (v Value[V]) Varies() bool { return v.c.width < 0 }
+
+// Owned says that a V shares no memory with others that could change: copying
+// the variable copies the value.
+func (v Value[V]) Owned() bool { return !v.c.refs }
+
+// Append appends the encoding of *value to dst; it fails only where a type's
+// own AppendBinary does. value escapes, see Key.Append.
+func (v Value[V]) Append(dst []byte, value *V) ([]byte, error) {
+	return v.c.enc(dst, unsafe.Pointer(value))
+}
+
+// Decoder returns a function that decodes one value, which takes all of b,
+// into *value, and leaves nothing of what was in it. Byte slices in *value
+// hold until b changes; all else holds for ever.
+func (v Value[V]) Decoder() func(b []byte, value *V) error {
+	var a arena
+	c := v.c
+	return func(b []byte, value *V) error {
+		rest, err := c.dec(&a, b, unsafe.Pointer(value))
+		if err == nil && len(rest) > 0 {
+			err = errTrailing
+		}
+		if err != nil {
+			return fmt.Errorf("value of %d bytes is not of type %T: %w", len(b), *value, err)
+		}
+		return nil
+	}
+}
+
+var (
+	errShort    = errors.New("too short")
+	errTrailing = errors.New("bytes are left over")
+)
+
+// An arena holds what decoded keys and values point to.
+type arena struct {
+	chunk   []byte // strings are cut from it; never written twice
+	scratch []byte // byte slices of the key at hand
+}
+
+const (
+	stringChunk = 64 << 10
+	ownString   = stringChunk / 16 // strings this long get memory of their own
+)
+
+// string copies b. Cutting short strings from a chunk saves an allocation
+// each; one that is kept keeps its chunk.
+func (a *arena) string(b []byte) string {
+	switch {
+	case len(b) == 0:
+		return ""
+	case len(b) >= ownString:
+		return string(b)
+	case cap(a.chunk)-len(a.chunk) < len(b):
+		a.chunk = make([]byte, 0, stringChunk)
+	}
+	start := len(a.chunk)
+	a.chunk = append(a.chunk, b...)
+	return unsafe.String(&a.chunk[start], len(b))
+}
+
+// isBytes says that t is a byte slice, whatever its name.
+func isBytes(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
+}
+
+// isByteArray says that t is an array of bytes, whatever its name.
+func isByteArray(t reflect.Type) bool {
+	return t.Kind() == reflect.Array && t.Elem().Kind() == reflect.Uint8
+}
+
+// promotes returns the embedded field of t that has method, if t has other
+// fields too: the promoted method would then stand for all of t, and what the
+// other fields hold would be lost without a word.
+func promotes(t reflect.Type, method string) (field string, found bool) {
+	if t.Kind() != reflect.Struct || t.NumField() < 2 {
+		return "", false
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if !f.Anonymous {
+			continue
+		}
+		if _, ok := f.Type.MethodByName(method); ok {
+			return f.Name, true
+		}
+		if _, ok := reflect.PointerTo(f.Type).MethodByName(method); ok {
+			return f.Name, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,265 @@
+package jobs
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/jobs/codec"
+	"github.com/windrow-mr/windrow/jobs/internal/table"
+)
+
+const (
+	// leastTable is the least memory with which combining in a table is tried.
+	leastTable = 2 << 20
+	// A table that is full and holds more than distinct/100 keys per pair
+	// saves nothing: pairs pass it by until asideFactor times as many have
+	// come as it took, and then it is tried again.
+	distinct    = 80
+	asideFactor = 8
+)
+
+// steps are what combining does with one value, in a typed accumulator.
+type steps[V, A any] struct {
+	first func(acc *A, v V) // acc is zero
+	next  func(acc *A, v V)
+}
+
+func foldSteps[V any](fold func(a, b V) V) steps[V, V] {
+	return steps[V, V]{
+		first: func(acc *V, v V) { *acc = v },
+		next:  func(acc *V, v V) { *acc = fold(*acc, v) },
+	}
+}
+
+func aggregateSteps[V, A any](add func(acc *A, v V)) steps[V, A] {
+	return steps[V, A]{first: add, next: add}
+}
+
+// combiner folds the pairs of one map task in a table, by key, and sends what
+// they came to when the table is full and at the end.
+type combiner[K, V, A any] struct {
+	steps[V, A]
+	*sender[K, A]
+	tab    *table.Table[A]
+	own    func(v V) (V, int) // see owner; nil where there is nothing to do
+	added  int64              // pairs since the table was empty
+	aside  int64              // pairs that still pass the table by
+	never  bool               // there is no memory for a table
+	keys   K
+	buffer []byte
+	acc    A
+}
+
+func newCombiner[K, V, A any](r *run, e *exchange[K, V, A], do steps[V, A], value codec.Value[V]) *combiner[K, V, A] {
+	c := &combiner[K, V, A]{steps: do, sender: newSender(r, e), own: owner(r.ctx, value, e.value.Varies())}
+	limit := r.mapTask.TableBytes
+	if c.never = limit < leastTable; !c.never {
+		if c.own != nil {
+			limit /= 2 // as much again for what accumulators point to
+		}
+		c.tab = table.New[A](limit)
+	}
+	r.finish = append(r.finish, func() error {
+		c.drain()
+		if c.ctx.err != nil {
+			return c.ctx.err
+		}
+		return c.to.Err()
+	})
+	return c
+}
+
+// perValue is what a value costs an accumulator that keeps it, beside its
+// bytes: a header, or its share of a map.
+const perValue = 32
+
+// owner returns a function that prepares a value to be kept by an accumulator,
+// and says how many bytes it may grow by. What the value points to is copied by
+// its codec, since accumulators outlive the buffers that emitted values point
+// to. The function is nil where values point to nothing and accumulators, whose
+// size does not vary, cannot grow.
+func owner[V any](ctx *Context, value codec.Value[V], grows bool) func(V) (V, int) {
+	if value.Owned() && !grows {
+		return nil
+	}
+	decode := value.Decoder()
+	owned := value.Owned()
+	slot := new(V)
+	var scratch []byte
+	return func(v V) (V, int) {
+		*slot = v
+		b, err := value.Append(scratch[:0], slot)
+		size := len(b) + perValue
+		switch {
+		case err != nil:
+			ctx.fail(ctx.recordError(err, nil))
+		case owned:
+			scratch = b
+		default:
+			// What is decoded may point into b, which is given away.
+			if err := decode(b, slot); err != nil {
+				ctx.fail(ctx.recordError(err, nil))
+			}
+			v = *slot
+		}
+		return v, size
+	}
+}
+
+// emit returns the function that mappers call.
+func (c *combiner[K, V, A]) emit() Emit[K, V] {
+	var special any
+	var zero K
+	switch any(zero).(type) {
+	case []byte:
+		special = Emit[[]byte, V](c.addBytes)
+	case string:
+		special = Emit[string, V](func(key string, value V) {
+			c.buffer = append(c.buffer[:0], key...)
+			c.addBytes(c.buffer, value)
+		})
+	case int64:
+		special = Emit[int64, V](func(key int64, value V) {
+			c.buffer = binary.BigEndian.AppendUint64(c.buffer[:0], uint64(key)^1<<63)
+			c.addBytes(c.buffer, value)
+		})
+	case uint64:
+		special = Emit[uint64, V](func(key uint64, value V) {
+			c.buffer = binary.BigEndian.AppendUint64(c.buffer[:0], key)
+			c.addBytes(c.buffer, value)
+		})
+	}
+	if emit, ok := special.(Emit[K, V]); ok {
+		return emit
+	}
+	return func(key K, value V) {
+		c.keys = key
+		c.buffer = c.key.Append(c.buffer[:0], &c.keys)
+		c.addBytes(c.buffer, value)
+	}
+}
+
+// addBytes takes a pair whose key is encoded.
+func (c *combiner[K, V, A]) addBytes(key []byte, value V) {
+	hash := pairs.Hash(key)
+	if c.own == nil && c.aside == 0 && !c.never {
+		if acc := c.tab.Find(hash, key); acc != nil {
+			c.added++
+			c.next(acc, value)
+			return
+		}
+	}
+	c.addSlow(hash, key, value)
+}
+
+func (c *combiner[K, V, A]) addSlow(hash uint64, key []byte, value V) {
+	if c.ctx.err != nil {
+		return
+	}
+	if c.aside > 0 || c.never || len(key) > table.MaxKey {
+		c.aside = max(c.aside-1, 0)
+		c.pass(hash, key, value)
+		return
+	}
+	size := 0
+	if c.own != nil {
+		value, size = c.own(value)
+	}
+	c.added++
+	acc := c.tab.Find(hash, key)
+	if acc != nil {
+		c.next(acc, value)
+	} else {
+		if acc = c.tab.Insert(hash, key); acc == nil {
+			c.makeRoom()
+			acc = c.tab.Insert(hash, key)
+		}
+		c.first(acc, value)
+	}
+	if size > 0 && c.tab.Grew(size) {
+		c.makeRoom()
+	}
+}
+
+// pass sends a pair without combining it.
+func (c *combiner[K, V, A]) pass(hash uint64, key []byte, value V) {
+	var zero A
+	c.acc = zero
+	c.first(&c.acc, value)
+	c.send(hash, key, &c.acc)
+}
+
+// makeRoom empties the table, and steps aside when it was of little use.
+func (c *combiner[K, V, A]) makeRoom() {
+	if int64(c.tab.Len())*100 > c.added*distinct {
+		c.aside = c.added * asideFactor
+	}
+	c.drain()
+}
+
+func (c *combiner[K, V, A]) drain() {
+	c.added = 0
+	if c.never {
+		return
+	}
+	c.tab.Drain(func(hash uint64, key []byte, acc *A) {
+		if c.ctx.err == nil {
+			c.send(hash, key, acc)
+		}
+	})
+}
+
+// encodedCombiner folds encoded values, in the shuffle.
+type encodedCombiner[A any] struct {
+	n      *node
+	value  codec.Value[A]
+	decode func(b []byte, v *A) error
+	merge  func(acc, other *A)
+	acc    A
+	other  A
+	some   bool
+}
+
+// combineEncoded returns the maker of combiners for the shuffle.
+func combineEncoded[A any](n *node, value codec.Value[A], merge func(acc, other *A)) func() pairs.Combiner {
+	return func() pairs.Combiner {
+		return &encodedCombiner[A]{n: n, value: value, decode: value.Decoder(), merge: merge}
+	}
+}
+
+func mergeByFold[V any](fold func(a, b V) V) func(acc, other *V) {
+	return func(acc, other *V) { *acc = fold(*acc, *other) }
+}
+
+// Reset begins another key.
+func (c *encodedCombiner[A]) Reset() { c.some = false }
+
+// Add folds in a value. It keeps nothing of b.
+func (c *encodedCombiner[A]) Add(b []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &RecordError{Stage: c.n.stage() + " while combining", Err: panicked(p), Stack: debug.Stack()}
+		}
+	}()
+	if !c.value.Owned() {
+		b = bytes.Clone(b)
+	}
+	if c.some {
+		if err := c.decode(b, &c.other); err != nil {
+			return fmt.Errorf("%s: combine: %w", c.n.stage(), err)
+		}
+		c.merge(&c.acc, &c.other)
+		return nil
+	}
+	c.some = true
+	if err := c.decode(b, &c.acc); err != nil {
+		return fmt.Errorf("%s: combine: %w", c.n.stage(), err)
+	}
+	return nil
+}
+
+// AppendTo appends what the key's values came to.
+func (c *encodedCombiner[A]) AppendTo(dst []byte) ([]byte, error) { return c.value.Append(dst, &c.acc) }

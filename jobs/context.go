@@ -1,0 +1,120 @@
+package jobs
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// Position is where a record begins.
+type Position struct {
+	Object string // name of the input object
+	Offset int64  // in bytes; of the decompressed bytes if it is compressed
+}
+
+// Task says which try at which part of a job is running.
+type Task struct {
+	Job     string // the job's name
+	Stage   string // "map", "reduce" or "sample"
+	Index   int    // number of the task within its stage
+	Attempt string // unique over all attempts of all tasks
+}
+
+// A Context is a context.Context, cancelled when the task is to stop. It is
+// for the goroutine that was given it, until the function returns.
+//
+// The engine looks for cancellation between records; a function that works
+// long on one record looks at Done itself.
+type Context struct {
+	context.Context
+	task   *pipeline.Task
+	cancel context.CancelCauseFunc
+	where  Position
+	node   *node         // whose function is running
+	key    func() string // text of the key at hand, nil in a map task
+	err    error         // why the task cannot go on; the first one stays
+	counts []count
+	stats  []observed
+}
+
+type count struct {
+	name string
+	n    int64
+}
+
+type observed struct {
+	name string
+	stat plan.Stat
+}
+
+func newContext(t *pipeline.Task) *Context {
+	c := &Context{task: t}
+	c.Context, c.cancel = context.WithCancelCause(t.Context)
+	return c
+}
+
+// Position returns where the record at hand begins. In a reduce task it has no
+// object.
+func (c *Context) Position() Position { return c.where }
+
+// Task returns which attempt this is.
+func (c *Context) Task() Task {
+	return Task{c.task.Name, c.task.ID.Phase.String(), c.task.ID.Index, c.task.Attempt.String()}
+}
+
+// Log returns the task's logger.
+func (c *Context) Log() *slog.Logger {
+	if c.task.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return c.task.Log
+}
+
+// Count adds n to the job's counter of that name. What attempts counted that
+// were not committed is not in the result.
+func (c *Context) Count(name string, n int64) {
+	for i := range c.counts {
+		if c.counts[i].name == name {
+			c.counts[i].n += n
+			return
+		}
+	}
+	c.counts = append(c.counts, count{name, n})
+}
+
+// Observe adds v to the job's statistics of that name: their number, sum,
+// least and greatest. What attempts observed that were not committed is not in
+// the result.
+func (c *Context) Observe(name string, v float64) {
+	for i := range c.stats {
+		if c.stats[i].name == name {
+			c.stats[i].stat.Add(v)
+			return
+		}
+	}
+	c.stats = append(c.stats, observed{name: name})
+	c.stats[len(c.stats)-1].stat.Add(v)
+}
+
+// fail keeps err, unless there is one, and stops the task.
+func (c *Context) fail(err error) {
+	if c.err == nil && err != nil {
+		c.err = err
+		c.cancel(err)
+	}
+}
+
+// close hands over what was counted and lets the context go.
+func (c *Context) close() {
+	tally := plan.Tally{Counts: map[string]int64{}, Stats: map[string]plan.Stat{}}
+	for _, count := range c.counts {
+		tally.Counts[count.name] = count.n
+	}
+	for _, o := range c.stats {
+		tally.Stats[o.name] = o.stat
+	}
+	c.task.Tally.Merge(&tally)
+	c.cancel(context.Canceled)
+}

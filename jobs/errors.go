@@ -1,0 +1,74 @@
+package jobs
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A RecordError says that a job's function failed on a record, by returning an
+// error or by panicking. The same record fails again on every attempt.
+type RecordError struct {
+	Stage  string // the operation and its function: "Map main.tokenize"
+	Task   string // "map/17"; "" when pairs were being combined for several
+	Object string // input object of the record; "" in a reduce task
+	Offset int64  // where in Object the record begins
+	Key    string // the key at hand in a reduce task, as text
+	Err    error  // what the function returned, or what it panicked with
+	Stack  []byte // of a panic, else nil
+}
+
+// Error names the place and the cause; the stack is in the field.
+func (e *RecordError) Error() string {
+	var b strings.Builder
+	if e.Task != "" {
+		fmt.Fprintf(&b, "task %s: ", e.Task)
+	}
+	fmt.Fprintf(&b, "%s failed", e.Stage)
+	if e.Object != "" {
+		fmt.Fprintf(&b, " on the record at byte %d of %s", e.Offset, e.Object)
+	}
+	if e.Key != "" {
+		fmt.Fprintf(&b, " on key %s", e.Key)
+	}
+	if e.Stack != nil {
+		b.WriteString(": panic")
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	return b.String()
+}
+
+// Unwrap returns the function's own error.
+func (e *RecordError) Unwrap() error { return e.Err }
+
+// recordError wraps what the function of c's node returned or panicked with.
+func (c *Context) recordError(err error, stack []byte) *RecordError {
+	e := &RecordError{
+		Stage:  "reading records",
+		Task:   c.task.ID.String(),
+		Object: c.where.Object,
+		Offset: c.where.Offset,
+		Err:    err,
+		Stack:  stack,
+	}
+	if c.node != nil {
+		e.Stage = c.node.stage()
+	}
+	if c.key != nil {
+		e.Key = c.key()
+	}
+	return e
+}
+
+// reject fails the task because n's function returned err.
+func (c *Context) reject(n *node, err error) {
+	c.node = n
+	c.fail(c.recordError(err, nil))
+}
+
+// panicked makes an error of a recovered value.
+func panicked(r any) error {
+	if err, ok := r.(error); ok {
+		return err
+	}
+	return fmt.Errorf("%v", r)
+}

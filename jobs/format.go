@@ -1,0 +1,182 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// A Reader reads records of type T from objects. Its fields are its options
+// and part of the plan. The methods may be called by many goroutines at once.
+//
+// Readers see plain bytes: the engine decompresses underneath. A compressed
+// object is one section and is not passed to Split.
+type Reader[T any] interface {
+	// Split says which parts of obj can be read on their own, each about
+	// target bytes long. Together they cover the object once.
+	Split(obj Object, target int64) ([]Section, error)
+	// Scan yields each record that begins in s, whole, calling s.At before
+	// each. A record may be used by the job until yield returns; after an
+	// error of yield, Scan returns that error. Its own errors name the object
+	// and the offset.
+	Scan(ctx *Context, s *Section, yield func(T) error) error
+}
+
+// A Generator is a Reader that makes records out of nothing. A job that reads
+// by one takes no input objects. Scan is given the sections that Generate
+// returned, and does not open them.
+type Generator interface {
+	// Generate returns sections of made-up objects, about slots of them. Each
+	// becomes a map task.
+	Generate(slots int) ([]Section, error)
+}
+
+// A Writer writes records of type T to parts. Its fields are its options and
+// part of the plan.
+type Writer[T any] interface {
+	// Ext is the extension of the parts' names, with its dot.
+	Ext() string
+	// Open begins a part. The writer buffers as it likes.
+	Open(w Part) (RecordWriter[T], error)
+}
+
+// A RecordWriter writes one part. Write keeps nothing of rec. Close writes what
+// is buffered; it is called once, unless the task failed.
+type RecordWriter[T any] interface {
+	Write(rec T) error
+	Close() error
+}
+
+// Compressible is what Writers may also be: whether a part is plain text, which
+// the engine may compress as a whole when the user asks for it.
+type Compressible interface{ Compressible() bool }
+
+// An Object is an input object.
+type Object struct {
+	Name string // root and key, as users know it
+	Size int64  // bytes
+}
+
+// A Section is a part of an object that can be read on its own: the records
+// that begin in [Offset, Offset+Length).
+type Section struct {
+	Object Object
+	Offset int64
+	Length int64
+	// Whole says that the section is all of a compressed object. Offsets are
+	// of the decompressed bytes, whose number nobody knows: read to the end.
+	Whole bool
+
+	where  *Position
+	buffer *[]byte // of the task
+	open   func(ctx context.Context, off int64) (io.ReadCloser, error)
+}
+
+// At tells the engine that the record about to be yielded begins at offset. It
+// is what Context.Position and errors say.
+func (s *Section) At(offset int64) { s.where.Offset = offset }
+
+// Open returns the object's bytes from off to its end. A Whole section opens
+// at 0 only. Reading fails when the object is not what it was when the job was
+// planned.
+func (s *Section) Open(ctx context.Context, off int64) (io.ReadCloser, error) {
+	if s.open == nil {
+		return nil, fmt.Errorf("section of %s was generated: it has no bytes", s.Object.Name)
+	}
+	return s.open(ctx, off)
+}
+
+// Buffer lends n bytes for the time of the Scan, so that a task of many small
+// sections does not allocate them for each. Their contents are arbitrary.
+func (s *Section) Buffer(n int) []byte {
+	if len(*s.buffer) < n {
+		*s.buffer = make([]byte, n)
+	}
+	return (*s.buffer)[:n:n]
+}
+
+// ByteRanges divides obj into sections of about target bytes, at any byte. It
+// is the Split of formats whose records can be found from anywhere.
+func ByteRanges(obj Object, target int64) []Section { return Ranges(obj, target, 1) }
+
+// Ranges is ByteRanges for records of a fixed size: every section but the last
+// holds a whole number of them.
+func Ranges(obj Object, target, record int64) []Section {
+	if obj.Size == 0 {
+		return nil
+	}
+	records := (obj.Size + record - 1) / record
+	n := max(1, min((obj.Size+target/2)/max(target, 1), records))
+	sections := make([]Section, 0, n)
+	for i := range n {
+		from, to := records*i/n*record, min(records*(i+1)/n*record, obj.Size)
+		sections = append(sections, Section{Object: obj, Offset: from, Length: to - from})
+	}
+	return sections
+}
+
+// A Part is what one task writes to.
+type Part struct {
+	io.Writer
+	Task Task
+}
+
+// splitter adapts a Reader's Split to the engine.
+func splitter[T any](r Reader[T]) func(o plan.Object, target int64) ([]plan.Section, error) {
+	return func(o plan.Object, target int64) ([]plan.Section, error) {
+		sections, err := r.Split(Object{o.Name(), o.Size}, target)
+		if err != nil {
+			return nil, fmt.Errorf("split %s: %w", o.Name(), err)
+		}
+		out := make([]plan.Section, len(sections))
+		var end int64
+		for i, s := range sections {
+			if s.Offset != end || s.Length < 0 || s.Length == 0 && o.Size > 0 {
+				return nil, fmt.Errorf("split %s: %T returned section %d at byte %d, %d long, after %d bytes; sections must follow each other",
+					o.Name(), r, i, s.Offset, s.Length, end)
+			}
+			end += s.Length
+			out[i] = plan.Section{Object: o, Offset: s.Offset, Length: s.Length}
+		}
+		if end != o.Size {
+			return nil, fmt.Errorf("split %s: the sections that %T returned end at byte %d of %d", o.Name(), r, end, o.Size)
+		}
+		return out, nil
+	}
+}
+
+// generator adapts a Generator to the engine; nil for other readers.
+func generator(r any) func(slots int) ([]plan.Section, error) {
+	g, ok := r.(Generator)
+	if !ok {
+		return nil
+	}
+	return func(slots int) ([]plan.Section, error) {
+		sections, err := g.Generate(slots)
+		if err != nil {
+			return nil, err
+		}
+		out := make([]plan.Section, len(sections))
+		for i, s := range sections {
+			object := plan.Object{Root: s.Object.Name, Size: s.Object.Size}
+			out[i] = plan.Section{Object: object, Offset: s.Offset, Length: s.Length}
+		}
+		return out, nil
+	}
+}
+
+// sectionOf makes what a Reader sees of a section.
+func sectionOf(s *pipeline.Section, where *Position, buffer *[]byte) *Section {
+	return &Section{
+		Object: Object{s.Object.Name(), s.Object.Size},
+		Offset: s.Offset,
+		Length: s.Length,
+		Whole:  s.Whole,
+		where:  where,
+		buffer: buffer,
+		open:   s.Open,
+	}
+}

@@ -1,0 +1,100 @@
+// Package text reads and writes lines of text. Constructors of jobs use its
+// formats in Read and Write; ReadLines and WriteTSV of package jobs are short
+// for Lines{} and TSV[T]{}.
+//
+// The formats are plain values and safe for concurrent use; what they open
+// belongs to one task. Errors name the object and the offset in bytes, or the
+// column of the record. Lengths are bytes.
+package text
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/internal/lines"
+	"github.com/windrow-mr/windrow/jobs/internal/tsv"
+)
+
+// Lines are records that are lines, without their ends. Read, a line ends in LF
+// or CR LF, and the last one of an object needs no end; an object can be split
+// anywhere. Written, a line ends in LF.
+type Lines struct {
+	// Max is the length of the longest line that is taken, in bytes; 0 means
+	// 64 MiB. A longer one is an error.
+	Max int
+}
+
+// Split divides an object at any byte.
+func (Lines) Split(obj jobs.Object, target int64) ([]jobs.Section, error) {
+	return jobs.ByteRanges(obj, target), nil
+}
+
+const bufferSize = 256 << 10
+
+// Scan yields each line that begins in s. A line that goes on behind the
+// section's end belongs to it whole.
+func (l Lines) Scan(ctx *jobs.Context, s *jobs.Section, yield func([]byte) error) error {
+	return lines.Scan(ctx, lines.Section{
+		Object: s.Object.Name, Offset: s.Offset, Length: s.Length, Whole: s.Whole,
+		Max: l.Max, Buffer: s.Buffer(bufferSize), Open: s.Open,
+	}, func(offset int64, line []byte) error {
+		s.At(offset)
+		return yield(line)
+	})
+}
+
+// Ext is ".txt".
+func (Lines) Ext() string { return ".txt" }
+
+// Compressible says that parts may be compressed.
+func (Lines) Compressible() bool { return true }
+
+// Open begins a part.
+func (Lines) Open(w jobs.Part) (jobs.RecordWriter[[]byte], error) {
+	return &lineWriter{w: w}, nil
+}
+
+// lineWriter gathers lines into larger writes.
+type lineWriter struct {
+	w   jobs.Part
+	buf []byte
+}
+
+const flushAt = 64 << 10
+
+func (w *lineWriter) Write(line []byte) error {
+	if at := bytes.IndexByte(line, '\n'); at >= 0 {
+		return fmt.Errorf("a record has a line break after %d bytes, and would be read as two lines: choose another format or replace it", at)
+	}
+	w.buf = append(append(w.buf, line...), '\n')
+	if len(w.buf) < flushAt {
+		return nil
+	}
+	return w.Close()
+}
+
+func (w *lineWriter) Close() error {
+	if len(w.buf) == 0 {
+		return nil
+	}
+	_, err := w.w.Write(w.buf)
+	w.buf = w.buf[:0]
+	return err
+}
+
+// TSV writes a record as a line, its fields with tabs between them. Strings and
+// bytes are written as they are, numbers and truth values as Go writes them,
+// and what has AppendText, MarshalText or String by that. A struct, such as a
+// jobs.Pair, is written by its exported fields, one after the other; struct{}
+// is nothing, without a tab. Nothing is escaped; a line break is an error.
+type TSV[T any] struct{}
+
+// Ext is ".tsv".
+func (TSV[T]) Ext() string { return ".tsv" }
+
+// Compressible says that parts may be compressed.
+func (TSV[T]) Compressible() bool { return true }
+
+// Open begins a part. It fails when a T cannot be written as text.
+func (TSV[T]) Open(w jobs.Part) (jobs.RecordWriter[T], error) { return tsv.NewWriter[T](w) }

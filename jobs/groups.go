@@ -1,0 +1,211 @@
+package jobs
+
+import (
+	"bytes"
+	"iter"
+
+	"github.com/windrow-mr/windrow/jobs/codec"
+)
+
+// groups reads a reduce task's pairs group by group.
+type groups struct {
+	r          *run
+	ctx        *Context
+	prefix     func(key []byte) []byte // nil: the whole key
+	key, value []byte                  // the pair at hand
+	ok         bool                    // there is one
+	group      []byte                  // copy of the group's part of its key
+	in         bool                    // the pair at hand belongs to the group
+	used       bool                    // the pair at hand has been seen by the reducer
+	pairs      int64
+}
+
+func newGroups(r *run, n *node, prefix func(key []byte) []byte, key func() string) *groups {
+	g := &groups{r: r, ctx: r.ctx, prefix: prefix}
+	g.ctx.node, g.ctx.key = n, key
+	return g
+}
+
+// next goes on to the next pair of the input.
+func (g *groups) next() {
+	g.used = false
+	if g.key, g.value, g.ok = g.r.source.Next(); !g.ok {
+		g.in = false
+		return
+	}
+	g.pairs++
+	if g.prefix == nil {
+		g.in = bytes.Equal(g.key, g.group)
+	} else {
+		// No group's encoding begins another's.
+		g.in = bytes.HasPrefix(g.key, g.group)
+	}
+	if g.pairs%checkEvery == 0 {
+		g.ctx.fail(g.r.look(checkEvery))
+	}
+}
+
+// each calls f at the first pair of each group, and skips what f leaves.
+func (g *groups) each(f func() error) error {
+	defer func() { g.r.count(g.pairs) }()
+	n := g.ctx.node
+	for g.next(); g.ok; {
+		part := g.key
+		if g.prefix != nil {
+			part = g.prefix(g.key)
+		}
+		g.group = append(g.group[:0], part...)
+		g.in = true
+		g.ctx.node = n
+		err := f()
+		for g.in && g.ctx.err == nil && err == nil {
+			g.next()
+		}
+		switch {
+		case g.r.source.Err() != nil:
+			// Before what f made of a list that ended early.
+			return g.r.source.Err()
+		case g.ctx.err != nil:
+			return g.ctx.err
+		case err != nil:
+			return err
+		}
+	}
+	return g.r.source.Err()
+}
+
+// reject returns a reducer's error as one of the group at hand.
+func (g *groups) reject(n *node, err error) error {
+	if err == nil {
+		return nil
+	}
+	if g.r.source.Err() == nil {
+		g.ctx.reject(n, err)
+	}
+	return err
+}
+
+// reduceGroups runs the function of a Reduce.
+func reduceGroups[K, V, O any](r *run, e *exchange[K, V, V], f func(*Context, K, iter.Seq[V], func(O)) error, next func(O)) error {
+	var key K
+	var value V
+	decodeKey, decodeValue := e.key.Decoder(), e.value.Decoder()
+	g := newGroups(r, e.n, nil, func() string { return keyText(key) })
+	values := func(yield func(V) bool) {
+		if g.used {
+			g.next()
+		}
+		for ; g.in && g.ctx.err == nil; g.next() {
+			if err := decodeValue(g.value, &value); err != nil {
+				g.ctx.fail(err)
+				return
+			}
+			g.used = true
+			if !yield(value) {
+				return
+			}
+		}
+	}
+	emit := func(rec O) {
+		next(rec)
+		g.ctx.node = e.n
+	}
+	return g.each(func() error {
+		if err := decodeKey(g.group, &key); err != nil {
+			return err
+		}
+		return g.reject(e.n, f(g.ctx, key, values, emit))
+	})
+}
+
+// reduceOrdered runs the function of a ReduceBy.
+func reduceOrdered[K, S, V, O any](r *run, e *exchange[By[K, S], V, V], group codec.Key[K], order codec.Key[S],
+	f func(*Context, K, iter.Seq2[S, V], func(O)) error, next func(O)) error {
+	var key K
+	var at S
+	var value V
+	decodeKey, decodeOrder, decodeValue := group.Decoder(), order.Decoder(), e.value.Decoder()
+	g := newGroups(r, e.n, e.group, func() string { return keyText(key) })
+	values := func(yield func(S, V) bool) {
+		if g.used {
+			g.next()
+		}
+		for ; g.in && g.ctx.err == nil; g.next() {
+			err := decodeOrder(g.key[len(g.group):], &at)
+			if err == nil {
+				err = decodeValue(g.value, &value)
+			}
+			if err != nil {
+				g.ctx.fail(err)
+				return
+			}
+			g.used = true
+			if !yield(at, value) {
+				return
+			}
+		}
+	}
+	emit := func(rec O) {
+		next(rec)
+		g.ctx.node = e.n
+	}
+	return g.each(func() error {
+		if err := decodeKey(g.group, &key); err != nil {
+			return err
+		}
+		return g.reject(e.n, f(g.ctx, key, values, emit))
+	})
+}
+
+// reduceAccumulated folds the values of each key.
+func reduceAccumulated[K, V, A any](r *run, e *exchange[K, V, A], merge func(acc, other *A), next func(Pair[K, A])) error {
+	var out Pair[K, A]
+	var acc, other A
+	decodeKey, decode := e.key.Decoder(), e.value.Decoder()
+	owned := e.value.Owned()
+	g := newGroups(r, e.n, nil, func() string { return keyText(out.Key) })
+	value := func() []byte {
+		if owned {
+			return g.value
+		}
+		return bytes.Clone(g.value) // accumulators keep what they point to
+	}
+	return g.each(func() error {
+		if err := decodeKey(g.group, &out.Key); err != nil {
+			return err
+		}
+		if err := decode(value(), &acc); err != nil {
+			return err
+		}
+		for g.next(); g.in && g.ctx.err == nil; g.next() {
+			if err := decode(value(), &other); err != nil {
+				return err
+			}
+			merge(&acc, &other)
+		}
+		if g.r.source.Err() != nil || g.ctx.err != nil {
+			return nil // acc is not all
+		}
+		out.Value = acc
+		next(out)
+		return nil
+	})
+}
+
+// reduceSorted passes pairs on as they come.
+func reduceSorted[K, V any](r *run, e *exchange[K, V, V], next func(Pair[K, V])) error {
+	var out Pair[K, V]
+	decodeKey, decodeValue := e.key.Decoder(), e.value.Decoder()
+	g := newGroups(r, e.n, nil, func() string { return keyText(out.Key) })
+	defer func() { r.count(g.pairs) }()
+	for g.next(); g.ok && g.ctx.err == nil; g.next() {
+		if err := decodeKey(g.key, &out.Key); err != nil {
+			return err
+		}
+		if err := decodeValue(g.value, &out.Value); err != nil {
+			return err
+		}
+		next(out)
+	}
+	return r.source.Err()
+}

@@ -1,0 +1,165 @@
+// Package lines finds the lines of a section of an object. Packages jobs and
+// formats/text read text by it.
+//
+// A scan belongs to one goroutine and reads forward once. It fails on a line
+// over the limit, on what Open and its reader return, and on what yield
+// returns, which it passes on as it is. Offsets and lengths are bytes.
+package lines
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+)
+
+// DefaultMax is the length up to which lines are taken when nothing else is
+// said: 64 MiB.
+const DefaultMax = 64 << 20
+
+// Section says where to look.
+type Section struct {
+	Object string // for messages
+	Offset int64
+	Length int64
+	Whole  bool // to the end of the bytes, whatever Length says
+	Max    int  // greatest length of a line without its end; 0 for DefaultMax
+	Buffer []byte
+	Open   func(ctx context.Context, off int64) (io.ReadCloser, error)
+}
+
+// Scan yields each line that begins in the section, whole and without its end,
+// which is LF or CR LF; the last line of an object needs none. A line holds
+// until yield returns.
+func Scan(ctx context.Context, s Section, yield func(offset int64, line []byte) error) (err error) {
+	if s.Max <= 0 {
+		s.Max = DefaultMax
+	}
+	from := s.Offset
+	if from > 0 {
+		from-- // the byte before says whether a line begins at Offset
+	}
+	in, err := s.Open(ctx, from)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := in.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	sc := scanner{in: in, buf: s.Buffer, at: from, s: &s}
+	if s.Offset > 0 {
+		if found, err := sc.skipLine(); err != nil || !found {
+			return err
+		}
+	}
+	for s.Whole || sc.at < s.Offset+s.Length {
+		line, size, err := sc.line()
+		if err != nil || size == 0 {
+			return err
+		}
+		if err := yield(sc.at, line); err != nil {
+			return err
+		}
+		sc.start += size
+		sc.at += int64(size)
+	}
+	return nil
+}
+
+// scanner reads lines through a buffer.
+type scanner struct {
+	in         io.Reader
+	buf        []byte
+	start, end int   // of the bytes in buf that are not done
+	at         int64 // offset of buf[start] in the object
+	eof        bool
+	s          *Section
+}
+
+// line returns the line at start and its size with its end; size is 0 at the
+// end of the object.
+func (sc *scanner) line() (line []byte, size int, err error) {
+	seen := 0
+	for {
+		if i := bytes.IndexByte(sc.buf[sc.start+seen:sc.end], '\n'); i >= 0 {
+			size = seen + i + 1
+			line = sc.buf[sc.start : sc.start+size-1]
+			break
+		}
+		seen = sc.end - sc.start
+		if seen > sc.s.Max+1 { // the 1 is for a CR
+			return nil, 0, sc.tooLong()
+		}
+		if sc.eof {
+			size, line = seen, sc.buf[sc.start:sc.end]
+			break
+		}
+		if err := sc.fill(); err != nil {
+			return nil, 0, err
+		}
+	}
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		line = line[:n-1]
+	}
+	if len(line) > sc.s.Max {
+		return nil, 0, sc.tooLong()
+	}
+	return line[:len(line):len(line)], size, nil
+}
+
+func (sc *scanner) tooLong() error {
+	return fmt.Errorf("the line at byte %d of %s is longer than %d bytes: raise the limit of the reader, or check that the object is text",
+		sc.at, sc.s.Object, sc.s.Max)
+}
+
+// skipLine goes to the start of the next line; found is false when there is
+// none. It keeps nothing, so that the line may have any length.
+func (sc *scanner) skipLine() (found bool, err error) {
+	for {
+		if i := bytes.IndexByte(sc.buf[sc.start:sc.end], '\n'); i >= 0 {
+			sc.start += i + 1
+			sc.at += int64(i + 1)
+			return true, nil
+		}
+		sc.at += int64(sc.end - sc.start)
+		sc.start = sc.end
+		if sc.eof || !sc.s.Whole && sc.at >= sc.s.Offset+sc.s.Length {
+			return false, nil
+		}
+		if err := sc.fill(); err != nil {
+			return false, err
+		}
+	}
+}
+
+const leastBuffer = 4 << 10
+
+// fill reads more bytes behind those at hand, moving them or making room.
+func (sc *scanner) fill() error {
+	if sc.start > 0 {
+		sc.end = copy(sc.buf, sc.buf[sc.start:sc.end])
+		sc.start = 0
+	}
+	if sc.end == len(sc.buf) {
+		bigger := make([]byte, max(2*len(sc.buf), leastBuffer))
+		copy(bigger, sc.buf)
+		sc.buf = bigger
+	}
+	for tries := 0; ; tries++ {
+		n, err := sc.in.Read(sc.buf[sc.end:])
+		sc.end += n
+		switch {
+		case err == io.EOF:
+			sc.eof = true
+			return nil
+		case err != nil:
+			return err
+		case n > 0:
+			return nil
+		case tries == 100:
+			return fmt.Errorf("read %s at byte %d: %w", sc.s.Object, sc.at+int64(sc.end-sc.start), io.ErrNoProgress)
+		}
+	}
+}

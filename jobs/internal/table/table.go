@@ -1,0 +1,159 @@
+// Package table is the hash table in which a map task folds the values of a
+// key before they are encoded. Package jobs is its only caller.
+//
+// Keys are encoded keys, copied into chunks without pointers; accumulators
+// stand beside them in the slots, typed. A table holds a bounded number of
+// bytes: when Insert reports that there is no room, the caller drains it and
+// starts anew. A table belongs to one goroutine. It never fails; sizes are
+// bytes.
+package table
+
+import (
+	"bytes"
+	"unsafe"
+)
+
+const (
+	chunkBits = 20
+	chunkSize = 1 << chunkBits
+	maxChunks = 1 << (32 - chunkBits) // what a 32-bit reference can name
+	leastSize = 1 << 10               // slots
+
+	// MaxKey is the length of the longest key that a table takes.
+	MaxKey = chunkSize
+)
+
+// Table maps keys to accumulators of type A.
+type Table[A any] struct {
+	slots  []slot[A]
+	used   int
+	chunks [][]byte
+	last   int // chunk that is being filled
+	filled int // its bytes
+	limit  int64
+	extra  int64
+}
+
+type slot[A any] struct {
+	hash  uint64
+	key   uint32 // chunk and offset
+	size  uint32 // length of the key + 1; 0 in an empty slot
+	value A
+}
+
+// New returns a table that takes at most limit bytes, or the little that it
+// begins with, and as many again for what accumulators point to; see Grew.
+func New[A any](limit int64) *Table[A] {
+	return &Table[A]{slots: make([]slot[A], leastSize), limit: limit}
+}
+
+// Len returns the number of keys.
+func (t *Table[A]) Len() int { return t.used }
+
+// Find returns the accumulator of key, nil if the table has none. It holds
+// until the next Insert or Drain.
+func (t *Table[A]) Find(hash uint64, key []byte) *A {
+	mask := uint64(len(t.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		s := &t.slots[i]
+		if s.hash == hash && int(s.size) == len(key)+1 && bytes.Equal(t.keyOf(s), key) {
+			return &s.value
+		}
+		if s.size == 0 {
+			return nil
+		}
+	}
+}
+
+// Insert adds a key that Find did not find, and returns its accumulator, which
+// is zero. It returns nil when the table has no room; then Drain it. An empty
+// table has room for any key of up to MaxKey bytes.
+func (t *Table[A]) Insert(hash uint64, key []byte) *A {
+	if t.used*2 >= len(t.slots) && !t.grow() {
+		return nil
+	}
+	if (len(t.chunks) == 0 || chunkSize-t.filled < len(key)) && !t.chunk() {
+		return nil
+	}
+	copy(t.chunks[t.last][t.filled:], key)
+	ref := uint32(t.last<<chunkBits | t.filled)
+	t.filled += len(key)
+	t.used++
+	s := t.empty(hash)
+	s.hash, s.key, s.size = hash, ref, uint32(len(key))+1
+	return &s.value
+}
+
+// Grew tells the table that its accumulators point to n more bytes, and
+// reports whether it should be drained for that.
+func (t *Table[A]) Grew(n int) (full bool) {
+	t.extra += int64(n)
+	return t.extra > t.limit
+}
+
+// Drain calls f for each key, in an order that depends on the keys and on when
+// they came, alone, and empties the table. f may keep neither argument.
+func (t *Table[A]) Drain(f func(hash uint64, key []byte, value *A)) {
+	for i := range t.slots {
+		if s := &t.slots[i]; s.size > 0 {
+			f(s.hash, t.keyOf(s), &s.value)
+		}
+	}
+	clear(t.slots)
+	t.used, t.extra, t.last, t.filled = 0, 0, 0, 0
+}
+
+func (t *Table[A]) keyOf(s *slot[A]) []byte {
+	at := s.key & (chunkSize - 1)
+	return t.chunks[s.key>>chunkBits][at : at+s.size-1]
+}
+
+// empty returns the empty slot for hash.
+func (t *Table[A]) empty(hash uint64) *slot[A] {
+	mask := uint64(len(t.slots) - 1)
+	i := hash & mask
+	for t.slots[i].size > 0 {
+		i = (i + 1) & mask
+	}
+	return &t.slots[i]
+}
+
+func (t *Table[A]) bytes() int64 {
+	return int64(len(t.slots))*t.slotSize() + int64(len(t.chunks))*chunkSize
+}
+
+func (t *Table[A]) slotSize() int64 { return int64(unsafe.Sizeof(t.slots[0])) }
+
+// grow makes room for another key. A table at its limit fills its slots
+// further, up to 7 of 8, before it gives up.
+func (t *Table[A]) grow() bool {
+	n := len(t.slots)
+	// The old slots live until the keys have moved.
+	if t.bytes()+2*int64(n)*t.slotSize() > t.limit {
+		return t.used < n-n/8
+	}
+	old := t.slots
+	t.slots = make([]slot[A], 2*n)
+	for i := range old {
+		if s := &old[i]; s.size > 0 {
+			*t.empty(s.hash) = *s
+		}
+	}
+	return true
+}
+
+// chunk goes on to the next chunk of keys.
+func (t *Table[A]) chunk() bool {
+	n := len(t.chunks)
+	if t.last+1 >= n {
+		if n == maxChunks || n > 0 && t.bytes()+chunkSize > t.limit {
+			return false
+		}
+		t.chunks = append(t.chunks, make([]byte, chunkSize))
+	}
+	if n > 0 {
+		t.last++
+	}
+	t.filled = 0
+	return true
+}

@@ -1,0 +1,147 @@
+package table
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/windrow-mr/windrow/internal/pairs"
+)
+
+type acc struct{ n, sum int64 }
+
+// Over tables of any size, what is drained is what a map counts.
+func TestDrainsAddUpToWhatWasAdded(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int64{0, 100 << 10, 3 << 20, 64 << 20} {
+		r := rand.New(rand.NewPCG(1, uint64(limit)))
+		tab := New[acc](limit)
+		got, want := map[string]acc{}, map[string]acc{}
+		drains := 0
+		drain := func() {
+			drains++
+			seen := map[string]bool{}
+			tab.Drain(func(hash uint64, key []byte, a *acc) {
+				if seen[string(key)] {
+					t.Fatalf("key %q is drained twice at once", key)
+				}
+				if hash != pairs.Hash(key) {
+					t.Fatalf("key %q has another hash", key)
+				}
+				seen[string(key)] = true
+				sum := got[string(key)]
+				got[string(key)] = acc{sum.n + a.n, sum.sum + a.sum}
+			})
+			if tab.Len() != 0 {
+				t.Fatal("a drained table is not empty")
+			}
+		}
+		for range 100_000 {
+			key := fmt.Appendf(make([]byte, 0, 400), "%0*d", r.IntN(300), int(30_000*r.Float64()*r.Float64()))
+			v := r.Int64N(100)
+			w := want[string(key)]
+			want[string(key)] = acc{w.n + 1, w.sum + v}
+			hash := pairs.Hash(key)
+			a := tab.Find(hash, key)
+			if a == nil {
+				if a = tab.Insert(hash, key); a == nil {
+					drain()
+					if a = tab.Insert(hash, key); a == nil {
+						t.Fatal("an empty table has no room")
+					}
+				}
+				if *a != (acc{}) {
+					t.Fatalf("a fresh accumulator is %+v", *a)
+				}
+			}
+			a.n++
+			a.sum += v
+			if b := tab.bytes(); b > max(limit, leastSize*tab.slotSize()+chunkSize) {
+				t.Fatalf("a table of %d bytes has %d", limit, b)
+			}
+		}
+		drain()
+		if len(got) != len(want) {
+			t.Errorf("limit %d: %d keys, want %d", limit, len(got), len(want))
+		}
+		for key, w := range want {
+			if got[key] != w {
+				t.Fatalf("limit %d: key %q has %+v, want %+v", limit, key, got[key], w)
+			}
+		}
+		if limit == 0 && drains < 10 {
+			t.Errorf("a table without memory was drained %d times", drains)
+		}
+	}
+}
+
+func TestDrainingIsInTheSameOrderEachTime(t *testing.T) {
+	t.Parallel()
+	var runs [2][]string
+	for i := range runs {
+		tab := New[int64](8 << 20)
+		for k := range 5000 {
+			key := fmt.Appendf(nil, "%d", k*7)
+			*tab.Insert(pairs.Hash(key), key) = 1
+		}
+		tab.Drain(func(_ uint64, key []byte, _ *int64) { runs[i] = append(runs[i], string(key)) })
+	}
+	if !slices.Equal(runs[0], runs[1]) {
+		t.Error("equal tables are drained in different order")
+	}
+}
+
+func TestKeysOfEqualHashAreKeptApart(t *testing.T) {
+	t.Parallel()
+	tab := New[string](1 << 20)
+	for _, key := range []string{"a", "b", "", "ab"} {
+		*tab.Insert(42, []byte(key)) = key
+	}
+	for _, key := range []string{"a", "b", "", "ab"} {
+		if v := tab.Find(42, []byte(key)); v == nil || *v != key {
+			t.Errorf("key %q holds %v", key, v)
+		}
+	}
+	if tab.Find(42, []byte("c")) != nil {
+		t.Error("a key that was never inserted is found")
+	}
+}
+
+func TestWhatAccumulatorsPointToFillsATable(t *testing.T) {
+	t.Parallel()
+	tab := New[[]byte](2 << 20)
+	tab.Insert(1, []byte("k"))
+	if tab.Grew(1 << 20) {
+		t.Error("a table is full at half its limit")
+	}
+	if !tab.Grew(2 << 20) {
+		t.Error("a table takes more than its limit")
+	}
+	tab.Drain(func(uint64, []byte, *[]byte) {})
+	if tab.Grew(1) {
+		t.Error("a drained table is full")
+	}
+}
+
+func BenchmarkFind(b *testing.B) {
+	for _, n := range []int{400, 100_000} {
+		b.Run(fmt.Sprintf("keys=%d", n), func(b *testing.B) {
+			tab := New[int64](64 << 20)
+			keys := make([][]byte, n)
+			for i := range keys {
+				keys[i] = fmt.Appendf(nil, "word%d", i)
+				tab.Insert(pairs.Hash(keys[i]), keys[i])
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				key := keys[i]
+				*tab.Find(pairs.Hash(key), key)++
+				if i++; i == n {
+					i = 0
+				}
+			}
+		})
+	}
+}

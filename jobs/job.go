@@ -1,0 +1,157 @@
+package jobs
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"reflect"
+	"runtime/debug"
+	"strings"
+
+	"github.com/windrow-mr/windrow/internal/pipeline"
+)
+
+// A Job is a named constructor of plans. New and Define make one; the zero Job
+// is of no use. A Job never changes and may be shared by goroutines.
+type Job struct {
+	name      string
+	params    []Param
+	construct func(p *Plan, texts map[string]string) error
+	err       error // why no plan can be made at all
+}
+
+// New returns a job that maps lines to pairs, folds the values of each key
+// and writes "key TAB value" in order of keys, part by part.
+func New[K, V any](name string, m func(ctx *Context, line []byte, emit Emit[K, V]) error, fold func(a, b V) V) *Job {
+	return Define(name, struct{}{}, func(p *Plan, _ struct{}) error {
+		Map(ReadLines(p), m).Fold(fold).WriteTSV()
+		return nil
+	})
+}
+
+// Define returns a job whose constructor is build. The exported fields of P, a
+// struct, are the job's parameters, set from flags; defaults holds otherwise.
+// A field may have any type that encoding.TextUnmarshaler or JSON can fill.
+// Its tags: help:"…" describes it, required:"true" makes it obligatory,
+// name:"…" names it (else its own name in kebab-case).
+//
+// The constructor runs at submission and again in every process that runs
+// tasks, so closures and parameters are made anew, not shipped. It must depend
+// on its arguments alone; see Once.
+func Define[P any](name string, defaults P, build func(p *Plan, params P) error) *Job {
+	j := &Job{name: name}
+	if j.err = checkName("job", name); j.err != nil {
+		return j
+	}
+	set, err := paramsOf(reflect.ValueOf(&defaults).Elem())
+	if err != nil {
+		j.err = fmt.Errorf("job %s: %w", name, err)
+		return j
+	}
+	j.params = set.list
+	j.construct = func(p *Plan, texts map[string]string) error {
+		values := defaults
+		canonical, err := set.fill(reflect.ValueOf(&values).Elem(), texts)
+		if err != nil {
+			return err
+		}
+		p.params = canonical
+		return build(p, values)
+	}
+	return j
+}
+
+// Name returns the name that the job was defined with.
+func (j *Job) Name() string { return j.name }
+
+// Params returns the job's parameters in the order of the struct's fields.
+func (j *Job) Params() []Param { return append([]Param(nil), j.params...) }
+
+// Build makes the job's plan. It is the engine's entry point; a program runs
+// its jobs through package windrow instead.
+//
+// params are the parameters' texts as they were given, by name. once is nil at
+// submission; a process that builds the plan of a submitted job again passes
+// the Once of the first plan, and must get a plan of the same Text. The
+// constructor runs twice, and Build fails when the two runs disagree.
+func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline.Plan, error) {
+	if j.err != nil {
+		return nil, j.err
+	}
+	first, text, err := j.run(params, once, once != nil)
+	if err != nil {
+		return nil, err
+	}
+	_, again, err := j.run(params, first.once, true)
+	if err != nil {
+		return nil, fmt.Errorf("constructor run a second time: %w", err)
+	}
+	if text != again {
+		return nil, fmt.Errorf("job %s: its constructor made two different plans of the same parameters; it must not depend on map order, time, randomness or the environment (use jobs.Once for what is decided once):\n%s",
+			j.name, diff(text, again))
+	}
+	compiled := first.compile()
+	compiled.Job = j.name
+	compiled.Text = text
+	compiled.Hash = sha256.Sum256([]byte(text))
+	compiled.Once = first.once
+	return compiled, nil
+}
+
+// run calls the constructor once and checks what it made.
+func (j *Job) run(params map[string]string, once map[string][]byte, given bool) (p *Plan, text string, err error) {
+	p = newPlan(j.name, once, given)
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("job %s: its constructor panicked: %v\n%s", j.name, r, debug.Stack())
+		}
+	}()
+	if err := j.construct(p, params); err != nil {
+		p.fail("%w", err)
+	}
+	p.check()
+	if err := p.problems(); err != nil {
+		return nil, "", err
+	}
+	return p, p.text(), nil
+}
+
+// checkName accepts lower-case words joined by hyphens: names are typed in
+// shells and become parts of object keys.
+func checkName(what, name string) error {
+	ok := name != "" && len(name) <= 100
+	for i := 0; ok && i < len(name); i++ {
+		c := name[i]
+		letter := 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
+		ok = letter || c == '-' && i > 0 && i < len(name)-1
+	}
+	if !ok {
+		return fmt.Errorf("%s name %q: want lower-case letters, digits and hyphens, such as word-count", what, name)
+	}
+	return nil
+}
+
+// diff shows the lines in which two plan texts differ, - of the first, + of
+// the second. Plans have few lines, so it compares them place by place.
+func diff(a, b string) string {
+	left, right := strings.Split(a, "\n"), strings.Split(b, "\n")
+	var out strings.Builder
+	for i := range max(len(left), len(right)) {
+		var l, r string
+		if i < len(left) {
+			l = left[i]
+		}
+		if i < len(right) {
+			r = right[i]
+		}
+		if l == r {
+			continue
+		}
+		if l != "" {
+			fmt.Fprintf(&out, "- %s\n", l)
+		}
+		if r != "" {
+			fmt.Fprintf(&out, "+ %s\n", r)
+		}
+	}
+	return strings.TrimSuffix(out.String(), "\n")
+}

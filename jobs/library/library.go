@@ -1,0 +1,29 @@
+// Package library lists the jobs that come with Windrow. The command windrow
+// runs them; each is in a folder of its own and can be taken as an example.
+//
+// Jobs are immutable and safe for concurrent use.
+package library
+
+import (
+	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/library/grep"
+	"github.com/windrow-mr/windrow/jobs/library/measurements"
+	"github.com/windrow-mr/windrow/jobs/library/sort"
+	"github.com/windrow-mr/windrow/jobs/library/teragen"
+	"github.com/windrow-mr/windrow/jobs/library/terasort"
+	"github.com/windrow-mr/windrow/jobs/library/teravalidate"
+	"github.com/windrow-mr/windrow/jobs/library/wordcount"
+)
+
+// All returns the jobs in order of their names.
+func All() []*jobs.Job {
+	return []*jobs.Job{
+		grep.Job(),
+		measurements.Job(),
+		sort.Job(),
+		teragen.Job(),
+		terasort.Job(),
+		teravalidate.Job(),
+		wordcount.Job(),
+	}
+}

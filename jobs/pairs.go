@@ -1,0 +1,148 @@
+package jobs
+
+import (
+	"fmt"
+
+	"github.com/windrow-mr/windrow/jobs/codec"
+)
+
+// Emit passes one pair to the shuffle. It encodes or combines the pair before
+// it returns, so key and value may alias a buffer. It does not fail: if the
+// engine cannot take a pair, the task stops after the record at hand and none
+// of its output is used. Emit is for the goroutine that was given it.
+type Emit[K, V any] func(key K, value V)
+
+// Pairs are what the shuffle carries: a step in a plan whose result is keys
+// with values. The value is a description; no data is in it.
+type Pairs[K, V any] struct {
+	p         *Plan
+	n         *node
+	branches  []branch[K, V]
+	partition func(key K, n int) int
+	fold      func(a, b V) V // of Combine
+}
+
+// branch is one way in which pairs are made from an input's records.
+type branch[K, V any] struct {
+	root   *node
+	attach func(r *run, emit Emit[K, V])
+}
+
+// Map maps each record to any number of pairs. An error or panic of f is an
+// error of the record: object, offset, stack.
+func Map[T, K, V any](in Records[T], f func(ctx *Context, rec T, emit Emit[K, V]) error) Pairs[K, V] {
+	n := in.p.add("Map", in.p.symbol("Map", f), typeName[K]()+" to "+typeName[V](), in.n)
+	return mapped(in, n, func(r *run, emit Emit[K, V]) {
+		ctx := r.ctx
+		in.attach(r, func(rec T) {
+			ctx.node = n
+			if err := f(ctx, rec, emit); err != nil {
+				ctx.reject(n, err)
+			}
+		})
+	})
+}
+
+// KeyBy gives each record a key.
+func KeyBy[T, K any](in Records[T], key func(rec T) K) Pairs[K, T] {
+	n := in.p.add("KeyBy", in.p.symbol("KeyBy", key), typeName[K]()+" to "+typeName[T](), in.n)
+	return mapped(in, n, func(r *run, emit Emit[K, T]) {
+		ctx := r.ctx
+		in.attach(r, func(rec T) {
+			ctx.node = n
+			emit(key(rec), rec)
+		})
+	})
+}
+
+func mapped[T, K, V any](in Records[T], n *node, attach func(r *run, emit Emit[K, V])) Pairs[K, V] {
+	return Pairs[K, V]{p: in.p, n: n, branches: []branch[K, V]{{in.n.root, attach}}}
+}
+
+// Combine folds values of equal keys before they are shuffled, where that
+// saves something, for the Reduce or ReduceBy that follows. fold must be
+// associative and commutative; it may change and return a, but not change b.
+func (a Pairs[K, V]) Combine(fold func(a, b V) V) Pairs[K, V] {
+	if a.fold != nil {
+		a.p.fail("Combine: the pairs have a combiner already")
+	}
+	a.n = a.p.add("Combine", a.p.symbol("Combine", fold), "", a.n)
+	a.fold = fold
+	return a
+}
+
+// Partition sends a pair to partition f(key, n) of n instead of to one chosen
+// by the key's hash. f must depend on its arguments alone; before a ReduceBy,
+// on Key alone of the By.
+func (a Pairs[K, V]) Partition(f func(key K, n int) int) Pairs[K, V] {
+	if a.partition != nil {
+		a.p.fail("Partition: the pairs have a Partition already")
+	}
+	a.n = a.p.add("Partition", a.p.symbol("Partition", f), "", a.n)
+	a.partition = f
+	return a
+}
+
+// Merge puts the pairs of b to those of a: several inputs, one reduce.
+func (a Pairs[K, V]) Merge(b Pairs[K, V]) Pairs[K, V] {
+	if a.partition != nil || a.fold != nil || b.partition != nil || b.fold != nil {
+		a.p.fail("Merge of pairs that have a Combine or Partition: call these after Merge, for all pairs alike")
+	}
+	return Pairs[K, V]{
+		p:        a.p,
+		n:        a.p.add("Merge", "", "", a.n, b.n),
+		branches: append(append([]branch[K, V](nil), a.branches...), b.branches...),
+	}
+}
+
+// exchange is a shuffle that is being planned: pairs of K and V go in, K and W
+// come out, where W is V, or the accumulator of an Aggregate.
+type exchange[K, V, W any] struct {
+	in    Pairs[K, V]
+	n     *node
+	key   codec.Key[K]
+	value codec.Value[W]
+	group func(key []byte) []byte // leading part by which pairs are grouped; nil: all of it
+}
+
+// newExchange adds a shuffle to the plan. ok is false when the types cannot be
+// shuffled, which is a plan error.
+func newExchange[K, V, W any](in Pairs[K, V], kind, detail, result string) (e exchange[K, V, W], ok bool) {
+	e.in = in
+	e.n = in.p.add(kind, detail, "", in.n)
+	e.n.root = e.n
+	e.n.shuffle = &shuffleRole{}
+	var keyErr, valueErr error
+	e.key, keyErr = codec.KeyOf[K]()
+	e.value, valueErr = codec.ValueOf[W]()
+	for _, err := range []error{keyErr, valueErr} {
+		if err != nil {
+			in.p.fail("%s: %w", e.n.stage(), err)
+		}
+	}
+	for _, b := range in.branches {
+		if b.root.read == nil {
+			in.p.fail("%s shuffles what %s made, but a job can shuffle only once in this version: write the first result and make a second job of the rest",
+				e.n.stage(), b.root.stage())
+		}
+	}
+	if keyErr != nil || valueErr != nil {
+		return e, false
+	}
+	e.n.types = fmt.Sprintf("%s as %s to %s as %s, then %s", typeName[K](), e.key.Name(), typeName[W](), e.value.Name(), result)
+	e.n.shuffle.shuffle.Layout = layoutOf(e.key, e.value)
+	return e, true
+}
+
+// emitted sets how a map task takes pairs: emitter is called once per task.
+func (e *exchange[K, V, W]) emitted(emitter func(r *run) Emit[K, V]) {
+	branches := e.in.branches
+	e.n.shuffle.mapSide = func(r *run, read *node) {
+		emit := emitter(r)
+		for _, b := range branches {
+			if b.root == read {
+				b.attach(r, emit)
+			}
+		}
+	}
+}

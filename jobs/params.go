@@ -1,0 +1,245 @@
+package jobs
+
+import (
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/windrow-mr/windrow/internal/nearest"
+)
+
+// Param describes one parameter of a job.
+type Param struct {
+	Name     string // kebab-case, as in --param name=value
+	Type     string // what its text must be: "text", "whole number", "duration such as 30m"…
+	Help     string
+	Required bool
+	Default  string // text of the default, "" when Required
+}
+
+// paramSet is a parameter struct taken apart once, when the job is defined.
+type paramSet struct {
+	list   []Param
+	fields []paramField // beside list
+}
+
+type paramField struct {
+	index []int
+	typ   reflect.Type
+}
+
+// paramsOf lists the parameters of the struct v, whose values are defaults.
+func paramsOf(v reflect.Value) (*paramSet, error) {
+	if v.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("parameters must be a struct, not %s; use struct{}{} for none", v.Type())
+	}
+	set := &paramSet{}
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		if f.Anonymous || !f.IsExported() {
+			continue
+		}
+		name := f.Tag.Get("name")
+		if name == "" {
+			name = kebab(f.Name)
+		}
+		if err := checkName("parameter", name); err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(set.list, func(p Param) bool { return p.Name == name }) {
+			return nil, fmt.Errorf("two parameters are called %s", name)
+		}
+		value, err := v.FieldByIndexErr(f.Index)
+		if err != nil {
+			return nil, fmt.Errorf("parameter %s: embedded pointers cannot hold parameters", name)
+		}
+		p := Param{Name: name, Type: wanted(f.Type), Help: f.Tag.Get("help"), Required: f.Tag.Get("required") == "true"}
+		if !p.Required {
+			if p.Default, err = paramText(value); err != nil {
+				return nil, fmt.Errorf("parameter %s: %w", name, err)
+			}
+		}
+		set.list = append(set.list, p)
+		set.fields = append(set.fields, paramField{f.Index, f.Type})
+	}
+	return set, nil
+}
+
+// fill sets the fields of v from texts and returns all parameters as
+// canonical JSON. All that is wrong is reported together.
+func (s *paramSet) fill(v reflect.Value, texts map[string]string) (string, error) {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		if !slices.ContainsFunc(s.list, func(p Param) bool { return p.Name == name }) {
+			errs = append(errs, s.unknown(name))
+		}
+	}
+	canonical := make(map[string]string, len(s.list))
+	for i, p := range s.list {
+		field := v.FieldByIndex(s.fields[i].index)
+		text, given := texts[p.Name]
+		switch {
+		case given:
+			// A fresh value: decoding into the default would write through
+			// its slices, maps and pointers, which all runs share.
+			field.SetZero()
+			if err := setParam(field, text); err != nil {
+				errs = append(errs, fmt.Errorf("parameter %s: %q is not a %s: %w", p.Name, text, p.Type, err))
+				continue
+			}
+		case p.Required:
+			errs = append(errs, fmt.Errorf("parameter %s is required: give it as --param %s=…", p.Name, p.Name))
+			continue
+		}
+		text, err := paramText(field)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("parameter %s: %w", p.Name, err))
+		}
+		canonical[p.Name] = text
+	}
+	if len(errs) > 0 {
+		return "", errors.Join(errs...)
+	}
+	b, err := json.Marshal(canonical) // sorts by name
+	return string(b), err
+}
+
+// unknown explains that there is no parameter called name.
+func (s *paramSet) unknown(name string) error {
+	if len(s.list) == 0 {
+		return fmt.Errorf("unknown parameter %s: the job has none", name)
+	}
+	names := make([]string, len(s.list))
+	for i, p := range s.list {
+		names[i] = p.Name
+	}
+	if near := nearest.Name(name, names); near != "" {
+		return fmt.Errorf("unknown parameter %s: did you mean %s?", name, near)
+	}
+	return fmt.Errorf("unknown parameter %s: the job has %s", name, strings.Join(names, ", "))
+}
+
+// setParam fills field from text.
+func setParam(field reflect.Value, text string) error {
+	if u, ok := unmarshaler(field); ok {
+		return u.UnmarshalText([]byte(text))
+	}
+	var err error
+	switch {
+	case field.Type() == reflect.TypeFor[time.Duration]():
+		var d time.Duration
+		d, err = time.ParseDuration(text)
+		field.SetInt(int64(d))
+	case field.Kind() == reflect.String:
+		field.SetString(text)
+	case field.Kind() == reflect.Bool:
+		var b bool
+		b, err = strconv.ParseBool(text)
+		field.SetBool(b)
+	case field.CanInt():
+		var n int64
+		n, err = strconv.ParseInt(text, 10, field.Type().Bits())
+		field.SetInt(n)
+	case field.CanUint():
+		var n uint64
+		n, err = strconv.ParseUint(text, 10, field.Type().Bits())
+		field.SetUint(n)
+	case field.CanFloat():
+		var f float64
+		f, err = strconv.ParseFloat(text, field.Type().Bits())
+		field.SetFloat(f)
+	default:
+		return json.Unmarshal([]byte(text), field.Addr().Interface())
+	}
+	var num *strconv.NumError
+	if errors.As(err, &num) {
+		return num.Err // without the name of a Go function and the text again
+	}
+	return err
+}
+
+// unmarshaler returns the field's own UnmarshalText, making what a nil pointer
+// should point to.
+func unmarshaler(field reflect.Value) (encoding.TextUnmarshaler, bool) {
+	if u, ok := field.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return u, true
+	}
+	if field.Kind() != reflect.Pointer || !field.Type().Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return nil, false
+	}
+	field.Set(reflect.New(field.Type().Elem()))
+	u, ok := field.Interface().(encoding.TextUnmarshaler)
+	return u, ok
+}
+
+// paramText is the inverse of setParam.
+func paramText(field reflect.Value) (string, error) {
+	if field.Kind() == reflect.Pointer && field.IsNil() {
+		return "", nil
+	}
+	if m, ok := field.Addr().Interface().(encoding.TextMarshaler); ok {
+		b, err := m.MarshalText()
+		return string(b), err
+	}
+	if m, ok := field.Interface().(encoding.TextMarshaler); ok {
+		b, err := m.MarshalText()
+		return string(b), err
+	}
+	if d, ok := field.Interface().(time.Duration); ok {
+		return d.String(), nil
+	}
+	if field.Kind() == reflect.String {
+		return field.String(), nil
+	}
+	b, err := json.Marshal(field.Interface())
+	return string(b), err
+}
+
+// wanted says in words what texts a parameter of type t takes.
+func wanted(t reflect.Type) string {
+	text := reflect.TypeFor[encoding.TextUnmarshaler]()
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "duration such as 90s or 30m"
+	case t.Implements(text) || reflect.PointerTo(t).Implements(text):
+		return t.String()
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "truth value (true or false)"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "whole number"
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "whole number from 0"
+	case reflect.Float32, reflect.Float64:
+		return "number"
+	}
+	return "JSON value for " + t.String()
+}
+
+// kebab turns a field's name into a parameter's: MaxLineBytes to
+// max-line-bytes, ID to id, HTTPPort to http-port.
+func kebab(name string) string {
+	runes := []rune(name)
+	var b strings.Builder
+	for i, r := range runes {
+		if unicode.IsUpper(r) && i > 0 {
+			afterLower := !unicode.IsUpper(runes[i-1])
+			beforeLower := i+1 < len(runes) && unicode.IsLower(runes[i+1])
+			if afterLower || beforeLower {
+				b.WriteByte('-')
+			}
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return strings.ReplaceAll(b.String(), "_", "-")
+}

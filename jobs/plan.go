@@ -1,0 +1,288 @@
+package jobs
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+
+	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs/codec"
+)
+
+// A Plan is what a constructor builds: a graph of inputs, functions, at most
+// one shuffle, and one output. Mistakes are kept in the plan and reported
+// together when the constructor has returned, before any task runs.
+type Plan struct {
+	job    string
+	params string // canonical JSON
+	nodes  []*node
+	errs   []error
+	once   map[string][]byte
+	named  []string // names of Once values, in order of use
+	given  bool     // once holds what was decided at submission
+}
+
+// node is one operation. What it does is in the closures of the typed value
+// that refers to it; exactly those roles that it has are set.
+type node struct {
+	id     int
+	kind   string // "Read", "Map"…
+	input  string // of a Read: name of the input
+	detail string // its function's symbol, or its format and options
+	types  string // what comes out, with codecs
+	from   []*node
+	root   *node // the Read or shuffle that its records come from
+	used   int   // by how many others
+
+	read    *readRole
+	shuffle *shuffleRole
+	sink    *sinkRole
+}
+
+// readRole adapts a Reader to the engine.
+type readRole struct{ input pipeline.Input }
+
+// shuffleRole is an operation that begins by shuffling its pairs.
+type shuffleRole struct {
+	shuffle pipeline.Shuffle
+	// mapSide attaches all that maps records of read to pairs.
+	mapSide func(r *run, read *node)
+}
+
+// sinkRole is an output.
+type sinkRole struct {
+	output pipeline.Output
+	attach func(r *run) error
+}
+
+func newPlan(job string, once map[string][]byte, given bool) *Plan {
+	p := &Plan{job: job, params: "{}", given: given, once: map[string][]byte{}}
+	for name, b := range once {
+		p.once[name] = b
+	}
+	return p
+}
+
+// add appends a node to the plan.
+func (p *Plan) add(kind, detail, types string, from ...*node) *node {
+	n := &node{id: len(p.nodes) + 1, kind: kind, detail: detail, types: types, from: from}
+	for _, f := range from {
+		f.used++
+		n.root = f.root
+	}
+	p.nodes = append(p.nodes, n)
+	return n
+}
+
+// fail keeps a plan error.
+func (p *Plan) fail(format string, args ...any) { p.errs = append(p.errs, fmt.Errorf(format, args...)) }
+
+// stage names a node in error messages.
+func (n *node) stage() string {
+	switch {
+	case n.kind == "Read" && n.input != "":
+		return "Read of input " + n.input
+	case n.detail == "":
+		return n.kind
+	}
+	return n.kind + " " + n.detail
+}
+
+// check looks for mistakes that only the whole graph shows.
+func (p *Plan) check() {
+	if len(p.errs) > 0 {
+		return // what follows from these would only confuse
+	}
+	var sinks, shuffles int
+	inputs := map[string]bool{}
+	for _, n := range p.nodes {
+		switch {
+		case n.sink != nil:
+			sinks++
+		case n.used == 0:
+			p.fail("nothing uses the result of %s: write it, or leave it out", n.stage())
+		}
+		if n.shuffle != nil {
+			shuffles++
+		}
+		if n.read == nil {
+			continue
+		}
+		if inputs[n.input] {
+			if n.input == "" {
+				p.fail("two inputs have no name: call Named on each Read, such as Read(p, r).Named(\"orders\")")
+			} else {
+				p.fail("two inputs are called %s", n.input)
+			}
+		}
+		inputs[n.input] = true
+	}
+	switch {
+	case sinks == 0:
+		p.fail("the job has no output: end it with Write or WriteTSV")
+	case sinks > 1:
+		p.fail("the job has %d outputs, but one is what this version can commit", sinks)
+	}
+	if shuffles > 1 {
+		p.fail("the job shuffles %d times (Fold, Aggregate, Reduce, ReduceBy and Sort each do), but once is what this version can run: write the first result and make a second job of the rest", shuffles)
+	}
+}
+
+// problems returns all plan errors as one, nil if there are none.
+func (p *Plan) problems() error {
+	switch len(p.errs) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("job %s: %w", p.job, p.errs[0])
+	}
+	return fmt.Errorf("job %s has %d errors:\n%w", p.job, len(p.errs), errors.Join(p.errs...))
+}
+
+// text describes the plan: what two processes must agree on to work on one
+// job. Sizes and the inputs' listing are no part of it.
+func (p *Plan) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "windrow plan, codecs %d\njob %s %s\n", codec.Version, p.job, p.params)
+	for _, name := range p.named {
+		fmt.Fprintf(&b, "once %s: %d bytes, sha256 %x\n", name, len(p.once[name]), sha256.Sum256(p.once[name]))
+	}
+	for _, n := range p.nodes {
+		fmt.Fprintf(&b, "%d %s", n.id, n.kind)
+		if n.input != "" {
+			fmt.Fprintf(&b, " %q", n.input)
+		}
+		for _, f := range n.from {
+			fmt.Fprintf(&b, " of %d", f.id)
+		}
+		if n.detail != "" {
+			fmt.Fprintf(&b, " by %s", n.detail)
+		}
+		if n.types != "" {
+			fmt.Fprintf(&b, ": %s", n.types)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// compile turns a checked plan into what the engine runs.
+func (p *Plan) compile() *pipeline.Plan {
+	compiled := &pipeline.Plan{}
+	var sink, shuffle *node
+	for _, n := range p.nodes {
+		if n.sink != nil {
+			sink = n
+		}
+		if n.shuffle != nil {
+			shuffle = n
+		}
+	}
+	compiled.Output = sink.sink.output
+	if shuffle != nil {
+		s := shuffle.shuffle.shuffle
+		s.Reduce = func(t *pipeline.ReduceTask) error {
+			r := newRun(&t.Task)
+			r.source, r.out = t.Source, t.Out
+			return r.execute(func() error { return sink.sink.attach(r) })
+		}
+		compiled.Shuffle = &s
+	}
+	for _, n := range p.nodes {
+		if n.read == nil {
+			continue
+		}
+		input := n.read.input
+		input.Name = n.input
+		if generate := input.Generate; generate != nil {
+			input.Generate = named(generate, n.input)
+		}
+		input.Map = func(t *pipeline.MapTask) error {
+			r := newRun(&t.Task)
+			r.mapTask, r.out = t, t.Out
+			return r.execute(func() error {
+				if shuffle == nil {
+					return sink.sink.attach(r)
+				}
+				shuffle.shuffle.mapSide(r, n)
+				return nil
+			})
+		}
+		compiled.Inputs = append(compiled.Inputs, input)
+	}
+	return compiled
+}
+
+// maxOnce is the greatest size of a Once value in bytes: it travels in the
+// plan, to every process.
+const maxOnce = 1 << 20
+
+// Once returns f's result as of submission, wherever the constructor is run
+// again; it travels in the plan (1 MiB at most). Use it for what a constructor
+// may not look at otherwise, such as the time.
+func Once[T any](p *Plan, name string, f func() (T, error)) T {
+	var value T
+	c, err := codec.ValueOf[T]()
+	if err != nil {
+		p.fail("Once %s: %w", name, err)
+		return value
+	}
+	for _, used := range p.named {
+		if used == name {
+			p.fail("two Once values are called %s", name)
+			return value
+		}
+	}
+	p.named = append(p.named, name)
+	if !p.given {
+		if value, err = f(); err != nil {
+			p.fail("Once %s: %w", name, err)
+			return value
+		}
+		if p.once[name], err = c.Append(nil, &value); err != nil {
+			p.fail("Once %s: %w", name, err)
+			return value
+		}
+	}
+	b, ok := p.once[name]
+	switch {
+	case !ok:
+		p.fail("Once %s has no value of the submission: the constructor made another plan then", name)
+		return value
+	case len(b) > maxOnce:
+		p.fail("Once %s has %d bytes, but %d at most travel in a plan: make it an input", name, len(b), maxOnce)
+		return value
+	}
+	// All runs of the constructor see what comes out of the encoding.
+	var decoded T
+	if err := c.Decoder()(b, &decoded); err != nil {
+		p.fail("Once %s: %w", name, err)
+	}
+	return decoded
+}
+
+// symbol names a function of the plan, for its text and for errors.
+func (p *Plan) symbol(kind string, f any) string {
+	v := reflect.ValueOf(f)
+	if v.IsNil() {
+		p.fail("%s: its function is nil", kind)
+		return "nil"
+	}
+	name := runtime.FuncForPC(v.Pointer()).Name()
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		name = name[i+1:]
+	}
+	return strings.TrimSuffix(name, "-fm")
+}
+
+// typeName names a type in plan texts.
+func typeName[T any]() string { return reflect.TypeFor[T]().String() }
+
+// layoutOf says how pairs of these codecs are laid out.
+func layoutOf[K, V any](key codec.Key[K], value codec.Value[V]) pairs.Layout {
+	return pairs.Layout{Key: key.Width(), Value: value.Width()}
+}

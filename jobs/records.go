@@ -1,0 +1,226 @@
+package jobs
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// Records are what files hold and stages pass on: a step in a plan whose
+// result is records of type T. The value is a description; no data is in it.
+type Records[T any] struct {
+	p *Plan
+	n *node
+	// up attaches next to all that makes these records in one task.
+	up func(r *run, next func(T))
+}
+
+// attach is up for one of perhaps several users: the work is done once.
+func (in Records[T]) attach(r *run, next func(T)) {
+	if in.n.used < 2 {
+		in.up(r, next)
+		return
+	}
+	if f, ok := r.fans[in.n].(*fan[T]); ok {
+		f.next = append(f.next, next)
+		return
+	}
+	f := &fan[T]{[]func(T){next}}
+	r.fans[in.n] = f
+	in.up(r, func(rec T) {
+		for _, next := range f.next {
+			next(rec)
+		}
+	})
+}
+
+// fan hands records to several users.
+type fan[T any] struct{ next []func(T) }
+
+// Read reads records of the job's input, or of one of them: see Named.
+func Read[T any](p *Plan, r Reader[T]) Records[T] {
+	n := p.add("Read", describe(r), typeName[T]())
+	n.root = n
+	if r == nil {
+		p.fail("Read: the reader is nil; use ReadLines for lines")
+		return Records[T]{p: p, n: n}
+	}
+	n.read = &readRole{pipeline.Input{Split: splitter(r), Generate: generator(r)}}
+	return Records[T]{p, n, func(run *run, next func(T)) {
+		run.drive = func() error { return scan(run, r, next) }
+	}}
+}
+
+// ReadLines reads the lines of the job's input, without their ends. A line is
+// borrowed until the function that gets it returns.
+func ReadLines(p *Plan) Records[[]byte] { return Read(p, Reader[[]byte](lineReader{})) }
+
+// Named gives the input that these records are read from a name, so that a job
+// may have several: --input orders=s3://…
+func (in Records[T]) Named(name string) Records[T] {
+	switch err := checkName("input", name); {
+	case in.n.read == nil:
+		in.p.fail("Named(%q) is for what Read returns, not %s", name, in.n.stage())
+	case err != nil:
+		in.p.fail("%w", err)
+	default:
+		in.n.input = name
+	}
+	return in
+}
+
+// FlatMap maps each record to any number of records. An error or panic of f is
+// an error of the record.
+func FlatMap[T, U any](in Records[T], f func(ctx *Context, rec T, emit func(U)) error) Records[U] {
+	n := in.p.add("FlatMap", in.p.symbol("FlatMap", f), typeName[U](), in.n)
+	return Records[U]{in.p, n, func(r *run, next func(U)) {
+		ctx := r.ctx
+		emit := func(rec U) {
+			next(rec)
+			ctx.node = n
+		}
+		in.attach(r, func(rec T) {
+			ctx.node = n
+			if err := f(ctx, rec, emit); err != nil {
+				ctx.reject(n, err)
+			}
+		})
+	}}
+}
+
+// Convert maps each record to one record.
+func Convert[T, U any](in Records[T], f func(rec T) U) Records[U] {
+	n := in.p.add("Convert", in.p.symbol("Convert", f), typeName[U](), in.n)
+	return Records[U]{in.p, n, func(r *run, next func(U)) {
+		ctx := r.ctx
+		in.attach(r, func(rec T) {
+			ctx.node = n
+			next(f(rec))
+		})
+	}}
+}
+
+// Filter keeps the records for which keep returns true.
+func (in Records[T]) Filter(keep func(T) bool) Records[T] {
+	n := in.p.add("Filter", in.p.symbol("Filter", keep), typeName[T](), in.n)
+	return Records[T]{in.p, n, func(r *run, next func(T)) {
+		ctx := r.ctx
+		in.attach(r, func(rec T) {
+			ctx.node = n
+			if keep(rec) {
+				next(rec)
+			}
+		})
+	}}
+}
+
+// A Sink is an output of the job: what is committed.
+type Sink[T any] struct{ n *node }
+
+// Write makes the records the job's output, in the format of w.
+func (in Records[T]) Write(w Writer[T]) *Sink[T] {
+	n := in.p.add("Write", describe(w), typeName[T](), in.n)
+	n.sink = &sinkRole{}
+	if w == nil {
+		in.p.fail("Write: the writer is nil; use WriteTSV for text")
+		return &Sink[T]{n}
+	}
+	n.sink.output = pipeline.Output{Ext: w.Ext()}
+	if c, ok := w.(Compressible); ok {
+		n.sink.output.Compressible = c.Compressible()
+	}
+	n.sink.attach = func(r *run) error { return attachWriter(r, n, in, w) }
+	return &Sink[T]{n}
+}
+
+// WriteTSV makes the records the job's output as text: a line each, a pair's or
+// struct's fields with tabs between them. See package jobs/formats/text for
+// what types it takes.
+func (in Records[T]) WriteTSV() *Sink[T] {
+	w, err := newTSV[T]()
+	if err != nil {
+		in.p.fail("WriteTSV: %w", err)
+	}
+	return in.Write(w)
+}
+
+// attachWriter writes what reaches the end of a task's functions.
+func attachWriter[T any](r *run, n *node, in Records[T], w Writer[T]) error {
+	part := &partWriter{w: r.out}
+	out, err := w.Open(Part{part, r.ctx.Task()})
+	if err != nil {
+		return fmt.Errorf("open the output of task %s: %w", r.task.ID, err)
+	}
+	ctx := r.ctx
+	// An error of the store is the store's; every other one is about the record.
+	blame := func(err error) {
+		if part.err != nil {
+			ctx.fail(part.err)
+			return
+		}
+		ctx.reject(n, err)
+	}
+	var records int64
+	in.attach(r, func(rec T) {
+		if ctx.err != nil {
+			return
+		}
+		records++
+		if err := out.Write(rec); err != nil {
+			blame(err)
+		}
+	})
+	r.finish = append(r.finish, func() error {
+		r.task.Tally.RecordsOut += records
+		if err := out.Close(); err != nil {
+			blame(err)
+		}
+		return ctx.err
+	})
+	return nil
+}
+
+// partWriter remembers why writing failed.
+type partWriter struct {
+	w interface {
+		Write(p []byte) (int, error)
+	}
+	err error
+}
+
+func (p *partWriter) Write(b []byte) (int, error) {
+	if p.err != nil {
+		return 0, p.err
+	}
+	n, err := p.w.Write(b)
+	p.err = err
+	return n, err
+}
+
+// describe names a format and its options.
+func describe(format any) string {
+	t := reflect.TypeOf(format)
+	if t == nil {
+		return "nil"
+	}
+	options, err := json.Marshal(format)
+	if err != nil || string(options) == "{}" || t.Kind() != reflect.Struct {
+		return t.String()
+	}
+	return t.String() + string(options)
+}
+
+// named puts the input's name, which is given after the reader, into what is
+// generated for it.
+func named(generate func(slots int) ([]plan.Section, error), input string) func(slots int) ([]plan.Section, error) {
+	return func(slots int) ([]plan.Section, error) {
+		sections, err := generate(slots)
+		for i := range sections {
+			sections[i].Object.Input = input
+		}
+		return sections, err
+	}
+}

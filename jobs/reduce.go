@@ -1,0 +1,117 @@
+package jobs
+
+import (
+	"iter"
+
+	"github.com/windrow-mr/windrow/jobs/codec"
+)
+
+// Fold reduces the values of a key to one. fold must be associative and
+// commutative: it is combiner and reducer in one. It may change and return a,
+// and keep what a and b point to, but not change b.
+func (a Pairs[K, V]) Fold(fold func(a, b V) V) Records[Pair[K, V]] {
+	e, ok := newExchange[K, V, V](a, "Fold", a.p.symbol("Fold", fold), typeName[Pair[K, V]]())
+	if !ok {
+		return Records[Pair[K, V]]{p: a.p, n: e.n}
+	}
+	refuseCombine(a, e.n)
+	return accumulated(e, foldSteps(fold), mergeByFold(fold), e.value)
+}
+
+// Aggregate gathers values in an accumulator of another type, on both sides of
+// the shuffle. The zero A is the empty one. The result must not depend on how
+// values are grouped or in which order they come. add and merge may keep what
+// their second argument points to, but not change it.
+func Aggregate[K, V, A any](in Pairs[K, V], add func(acc *A, v V), merge func(acc, other *A)) Records[Pair[K, A]] {
+	e, ok := newExchange[K, V, A](in, "Aggregate", in.p.symbol("Aggregate", add)+" "+in.p.symbol("Aggregate", merge), typeName[Pair[K, A]]())
+	value, err := codec.ValueOf[V]()
+	if err != nil {
+		in.p.fail("%s: %w", e.n.stage(), err)
+	}
+	if !ok || err != nil {
+		return Records[Pair[K, A]]{p: in.p, n: e.n}
+	}
+	refuseCombine(in, e.n)
+	return accumulated(e, aggregateSteps(add), merge, value)
+}
+
+// accumulated is what Fold and Aggregate have in common.
+func accumulated[K, V, A any](e exchange[K, V, A], do steps[V, A], merge func(acc, other *A), value codec.Value[V]) Records[Pair[K, A]] {
+	e.emitted(func(r *run) Emit[K, V] { return newCombiner(r, &e, do, value).emit() })
+	e.n.shuffle.shuffle.Combiner = combineEncoded(e.n, e.value, merge)
+	return Records[Pair[K, A]]{e.in.p, e.n, func(r *run, next func(Pair[K, A])) {
+		r.drive = func() error { return reduceAccumulated(r, &e, merge, next) }
+	}}
+}
+
+func refuseCombine[K, V any](in Pairs[K, V], n *node) {
+	if in.fold != nil {
+		in.p.fail("%s: Combine is for Reduce and ReduceBy; this combines by itself, or cannot", n.stage())
+	}
+}
+
+// Reduce calls f once per key, in order of keys. Range over values once; their
+// order is not specified; breaking off is fine.
+func Reduce[K, V, O any](in Pairs[K, V], f func(ctx *Context, key K, values iter.Seq[V], emit func(O)) error) Records[O] {
+	e, ok := newExchange[K, V, V](in, "Reduce", in.p.symbol("Reduce", f), typeName[O]())
+	if !ok {
+		return Records[O]{p: in.p, n: e.n}
+	}
+	uncombined(&e)
+	return Records[O]{in.p, e.n, func(r *run, next func(O)) {
+		r.drive = func() error { return reduceGroups(r, &e, f, next) }
+	}}
+}
+
+// ReduceBy is Reduce with the values of a key in the order of By.Order
+// (secondary sort).
+func ReduceBy[K, S, V, O any](in Pairs[By[K, S], V], f func(ctx *Context, key K, values iter.Seq2[S, V], emit func(O)) error) Records[O] {
+	e, ok := newExchange[By[K, S], V, V](in, "ReduceBy", in.p.symbol("ReduceBy", f), typeName[O]())
+	if !ok {
+		return Records[O]{p: in.p, n: e.n}
+	}
+	group, groupErr := codec.PrefixOf[K]()
+	order, orderErr := codec.KeyOf[S]()
+	if groupErr != nil || orderErr != nil {
+		in.p.fail("%s: the parts of its key have no codec of their own: %v, %v", e.n.stage(), groupErr, orderErr)
+		return Records[O]{p: in.p, n: e.n}
+	}
+	e.group = func(key []byte) []byte { return key[:max(group.Len(key), 0)] }
+	e.n.shuffle.shuffle.Group = e.group
+	uncombined(&e)
+	return Records[O]{in.p, e.n, func(r *run, next func(O)) {
+		r.drive = func() error { return reduceOrdered(r, &e, group, order, f, next) }
+	}}
+}
+
+// uncombined plans the map side of a reduce, with the combiner of a Combine if
+// there is one.
+func uncombined[K, V any](e *exchange[K, V, V]) {
+	fold := e.in.fold
+	if fold == nil {
+		e.emitted(func(r *run) Emit[K, V] { return newSender(r, e).emit() })
+		return
+	}
+	e.emitted(func(r *run) Emit[K, V] { return newCombiner(r, e, foldSteps(fold), e.value).emit() })
+	e.n.shuffle.shuffle.Combiner = combineEncoded(e.n, e.value, mergeByFold(fold))
+}
+
+// Sort puts pairs in the order of their keys, over all parts: part 0 holds the
+// least. Ranges are cut at sampled keys. Pairs of equal keys come in the order
+// of their encoded values.
+func (a Pairs[K, V]) Sort() Records[Pair[K, V]] {
+	e, ok := newExchange[K, V, V](a, "Sort", "", typeName[Pair[K, V]]())
+	if !ok {
+		return Records[Pair[K, V]]{p: a.p, n: e.n}
+	}
+	refuseCombine(a, e.n)
+	if a.partition != nil {
+		a.p.fail("Sort chooses its own partitions: leave out Partition")
+	}
+	e.n.shuffle.shuffle.Ranges = true
+	e.n.shuffle.shuffle.SortValues = true
+	uncombined(&e)
+	return Records[Pair[K, V]]{a.p, e.n, func(r *run, next func(Pair[K, V])) {
+		r.drive = func() error { return reduceSorted(r, &e, next) }
+	}}
+}

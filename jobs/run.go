@@ -1,0 +1,138 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/internal/pipeline"
+)
+
+// checkEvery is how many records or pairs pass between two looks at the task's
+// context.
+const checkEvery = 1024
+
+// run is one attempt at a task: the functions of the plan that it runs,
+// attached to each other.
+type run struct {
+	ctx     *Context
+	task    *pipeline.Task
+	mapTask *pipeline.MapTask // of a map task
+	source  pairs.Source      // of a reduce task
+	out     io.Writer
+	fans    map[*node]any
+	buffer  []byte // lent to readers
+
+	drive  func() error   // reads all input; set by what is attached first
+	finish []func() error // what remains to be done then, in order
+}
+
+func newRun(t *pipeline.Task) *run {
+	return &run{ctx: newContext(t), task: t, fans: map[*node]any{}}
+}
+
+// execute attaches the task's functions and runs them. A panic of one is an
+// error of the record at hand.
+func (r *run) execute(attach func() error) (err error) {
+	defer r.ctx.close()
+	defer func() {
+		if p := recover(); p != nil {
+			err = r.ctx.recordError(panicked(p), debug.Stack())
+		}
+	}()
+	if err := attach(); err != nil {
+		return err
+	}
+	err = r.drive()
+	if r.ctx.err != nil {
+		return r.ctx.err // what came first
+	}
+	for _, finish := range r.finish {
+		if err == nil {
+			err = finish()
+		}
+	}
+	return err
+}
+
+// scan reads every section of a map task.
+func scan[T any](r *run, reader Reader[T], next func(T)) error {
+	ctx, collector := r.ctx, r.mapTask.Pairs
+	var records int64
+	defer func() { r.count(records) }()
+	yield := func(rec T) error {
+		records++
+		next(rec)
+		if ctx.err != nil {
+			return ctx.err
+		}
+		if collector != nil && collector.Err() != nil {
+			return collector.Err()
+		}
+		if records%checkEvery == 0 {
+			return r.look(checkEvery)
+		}
+		return nil
+	}
+	for i := range r.mapTask.Sections {
+		s := &r.mapTask.Sections[i]
+		if err := r.look(0); err != nil {
+			return err
+		}
+		ctx.where = Position{s.Object.Name(), s.Offset}
+		ctx.node = nil
+		err := reader.Scan(ctx, sectionOf(s, &ctx.where, &r.buffer), limited(yield, r.mapTask.Limit))
+		if err != nil && !errors.Is(err, errEnough) {
+			return err
+		}
+		if ctx.err != nil {
+			return fmt.Errorf("%T.Scan went on after an error: %w", reader, ctx.err)
+		}
+	}
+	if collector != nil {
+		return collector.Err()
+	}
+	return nil
+}
+
+// errEnough ends the reading of a section of a sample.
+var errEnough = errors.New("the sample of this section is taken")
+
+// limited yields at most n records; 0 means all.
+func limited[T any](yield func(T) error, n int64) func(T) error {
+	if n <= 0 {
+		return yield
+	}
+	return func(rec T) error {
+		if err := yield(rec); err != nil {
+			return err
+		}
+		if n--; n == 0 {
+			return errEnough
+		}
+		return nil
+	}
+}
+
+// look returns why the task should stop, and shows that n more records are
+// done.
+func (r *run) look(n int64) error {
+	if r.task.Progress != nil {
+		r.task.Progress.Records.Add(n)
+	}
+	if r.ctx.Err() != nil {
+		return context.Cause(r.ctx)
+	}
+	return nil
+}
+
+// count hands over how many records or pairs were read.
+func (r *run) count(n int64) {
+	r.task.Tally.RecordsIn += n
+	if r.task.Progress != nil {
+		r.task.Progress.Records.Add(n % checkEvery)
+	}
+}
