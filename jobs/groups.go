@@ -184,7 +184,7 @@ func reduceAccumulated[K, V, A any](r *run, e *exchange[K, V, A], merge func(acc
 			merge(&acc, &other)
 		}
 		if g.r.source.Err() != nil || g.ctx.err != nil {
-			return nil // acc is not all
+			return nil //nolint:nilerr // acc is not all; whoever called finds the error where it is kept
 		}
 		out.Value = acc
 		next(out)

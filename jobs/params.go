@@ -158,8 +158,7 @@ func setParam(field reflect.Value, text string) error {
 	default:
 		return json.Unmarshal([]byte(text), field.Addr().Interface())
 	}
-	var num *strconv.NumError
-	if errors.As(err, &num) {
+	if num, ok := errors.AsType[*strconv.NumError](err); ok {
 		return num.Err // without the name of a Go function and the text again
 	}
 	return err
@@ -168,14 +167,14 @@ func setParam(field reflect.Value, text string) error {
 // unmarshaler returns the field's own UnmarshalText, making what a nil pointer
 // should point to.
 func unmarshaler(field reflect.Value) (encoding.TextUnmarshaler, bool) {
-	if u, ok := field.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](field.Addr()); ok {
 		return u, true
 	}
 	if field.Kind() != reflect.Pointer || !field.Type().Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 		return nil, false
 	}
 	field.Set(reflect.New(field.Type().Elem()))
-	u, ok := field.Interface().(encoding.TextUnmarshaler)
+	u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](field)
 	return u, ok
 }
 
@@ -184,15 +183,15 @@ func paramText(field reflect.Value) (string, error) {
 	if field.Kind() == reflect.Pointer && field.IsNil() {
 		return "", nil
 	}
-	if m, ok := field.Addr().Interface().(encoding.TextMarshaler); ok {
+	if m, ok := reflect.TypeAssert[encoding.TextMarshaler](field.Addr()); ok {
 		b, err := m.MarshalText()
 		return string(b), err
 	}
-	if m, ok := field.Interface().(encoding.TextMarshaler); ok {
+	if m, ok := reflect.TypeAssert[encoding.TextMarshaler](field); ok {
 		b, err := m.MarshalText()
 		return string(b), err
 	}
-	if d, ok := field.Interface().(time.Duration); ok {
+	if d, ok := reflect.TypeAssert[time.Duration](field); ok {
 		return d.String(), nil
 	}
 	if field.Kind() == reflect.String {

@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/windrow-mr/windrow/internal/pairs"
@@ -61,9 +63,7 @@ type sinkRole struct {
 
 func newPlan(job string, once map[string][]byte, given bool) *Plan {
 	p := &Plan{job: job, params: "{}", given: given, once: map[string][]byte{}}
-	for name, b := range once {
-		p.once[name] = b
-	}
+	maps.Copy(p.once, once)
 	return p
 }
 
@@ -231,11 +231,9 @@ func Once[T any](p *Plan, name string, f func() (T, error)) T {
 		p.fail("Once %s: %w", name, err)
 		return value
 	}
-	for _, used := range p.named {
-		if used == name {
-			p.fail("two Once values are called %s", name)
-			return value
-		}
+	if slices.Contains(p.named, name) {
+		p.fail("two Once values are called %s", name)
+		return value
 	}
 	p.named = append(p.named, name)
 	if !p.given {

@@ -48,7 +48,7 @@ func everywhere(t *testing.T, job *jobs.Job, want []string, objects ...minirun.O
 	}
 }
 
-// least, mean and greatest: an accumulator of another type
+// least, mean and greatest: an accumulator of another type.
 type stats struct{ N, Min, Max, Sum int64 }
 
 func (s *stats) Add(v int64) { s.Merge(&stats{1, v, v, v}) }
@@ -99,7 +99,7 @@ func TestAggregate(t *testing.T) {
 	everywhere(t, job, want, minirun.Object{Name: "m", Text: input.String()})
 }
 
-// map-only, with a parameter
+// map-only, with a parameter.
 type grepParams struct {
 	Pattern *regexp.Regexp `help:"keep lines that match" required:"true"`
 	Invert  bool           `help:"keep the other lines"`
@@ -130,7 +130,7 @@ func TestMapOnlyJobKeepsTheOrderOfItsInput(t *testing.T) {
 	}
 }
 
-// inverted index: secondary sort by position
+// inverted index: secondary sort by position.
 type at = jobs.By[[]byte, jobs.Position]
 
 func places(ctx *jobs.Context, line []byte, emit jobs.Emit[at, none]) error {
@@ -294,7 +294,7 @@ func TestSortOrdersTiesByValueAndDescReverses(t *testing.T) {
 	}
 }
 
-// a key with an order of its own, a value with a codec of its own
+// a key with an order of its own, a value with a codec of its own.
 type ip struct{ netip.Addr }
 
 func (a ip) AppendKey(dst []byte) []byte { b := a.As16(); return append(dst, b[:]...) }

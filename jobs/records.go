@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs/internal/tsv"
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -59,7 +60,7 @@ func Read[T any](p *Plan, r Reader[T]) Records[T] {
 func ReadLines(p *Plan) Records[[]byte] { return Read(p, Reader[[]byte](lineReader{})) }
 
 // Named gives the input that these records are read from a name, so that a job
-// may have several: --input orders=s3://…
+// may have several: --input orders=s3://….
 func (in Records[T]) Named(name string) Records[T] {
 	switch err := checkName("input", name); {
 	case in.n.read == nil:
@@ -140,11 +141,10 @@ func (in Records[T]) Write(w Writer[T]) *Sink[T] {
 // struct's fields with tabs between them. See package jobs/formats/text for
 // what types it takes.
 func (in Records[T]) WriteTSV() *Sink[T] {
-	w, err := newTSV[T]()
-	if err != nil {
+	if err := tsv.Check[T](); err != nil {
 		in.p.fail("WriteTSV: %w", err)
 	}
-	return in.Write(w)
+	return in.Write(tsvWriter[T]{})
 }
 
 // attachWriter writes what reaches the end of a task's functions.

@@ -29,8 +29,6 @@ func (lineReader) Scan(ctx *Context, s *Section, yield func([]byte) error) error
 // tsvWriter is the writer of WriteTSV.
 type tsvWriter[T any] struct{}
 
-func newTSV[T any]() (tsvWriter[T], error) { return tsvWriter[T]{}, tsv.Check[T]() }
-
 func (tsvWriter[T]) Ext() string        { return ".tsv" }
 func (tsvWriter[T]) Compressible() bool { return true }
 

@@ -35,7 +35,7 @@ func randomText(r *rand.Rand, words, vocabulary int) string {
 func countWords(texts ...string) []string {
 	counts := map[string]int{}
 	for _, text := range texts {
-		for _, w := range strings.Fields(text) {
+		for w := range strings.FieldsSeq(text) {
 			counts[w]++
 		}
 	}

@@ -58,7 +58,7 @@ func (c *core) control(ctx context.Context, k requestKind, key string, f func(ct
 		timed, cancel := context.WithTimeoutCause(ctx, c.opts.Transfer.Request, errNoAnswer)
 		defer cancel()
 		err := f(timed)
-		if err != nil && context.Cause(timed) == errNoAnswer {
+		if err != nil && errors.Is(context.Cause(timed), errNoAnswer) {
 			return Fail(Unavailable, "no answer in %v", c.opts.Transfer.Request)
 		}
 		return err

@@ -120,8 +120,7 @@ func (f *failure) Unwrap() error { return f.err }
 // causeOf returns the kind that a driver gave err, and err without the
 // wrapping that would say the kind twice.
 func causeOf(err error) (Kind, error) {
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		return f.kind, f.err
 	}
 	return KindOf(err), err

@@ -89,7 +89,7 @@ func (d *fileDriver) Close() error {
 	return d.root.Close()
 }
 
-func (d *fileDriver) Stat(ctx context.Context, key string) (Object, error) {
+func (d *fileDriver) Stat(_ context.Context, key string) (Object, error) {
 	if err := localPath(key); err != nil {
 		return Object{}, err
 	}
@@ -103,7 +103,7 @@ func (d *fileDriver) Stat(ctx context.Context, key string) (Object, error) {
 	return fileObject(key, info), nil
 }
 
-func (d *fileDriver) Delete(ctx context.Context, key string) error {
+func (d *fileDriver) Delete(_ context.Context, key string) error {
 	if err := localPath(key); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ type fileReader struct {
 	object Object
 }
 
-func (d *fileDriver) Open(ctx context.Context, key, etag string) (Reader, error) {
+func (d *fileDriver) Open(_ context.Context, key, etag string) (Reader, error) {
 	if err := localPath(key); err != nil {
 		return nil, err
 	}
@@ -76,9 +76,9 @@ func (r *fileReader) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-func (r *fileReader) Object(ctx context.Context) (Object, error) { return r.object, nil }
+func (r *fileReader) Object(_ context.Context) (Object, error) { return r.object, nil }
 
-func (r *fileReader) Range(ctx context.Context, off, n int64) (Body, error) {
+func (r *fileReader) Range(_ context.Context, off, n int64) (Body, error) {
 	return sectionBody(r, r.object.Size, off, n)
 }
 

@@ -53,7 +53,7 @@ func (d *fileDriver) Put(ctx context.Context, key string, body []byte, o CreateO
 	return err
 }
 
-func (d *fileDriver) Upload(ctx context.Context, key string, o CreateOptions) (Upload, error) {
+func (d *fileDriver) Upload(_ context.Context, key string, o CreateOptions) (Upload, error) {
 	return d.begin(key, o)
 }
 
@@ -86,7 +86,7 @@ func (d *fileDriver) begin(key string, o CreateOptions) (*fileUpload, error) {
 	return nil, Fail(Conflict, "other processes keep removing %s", reservedSegment)
 }
 
-func (u *fileUpload) Part(ctx context.Context, n int, body []byte) error {
+func (u *fileUpload) Part(ctx context.Context, _ int, body []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -189,8 +189,7 @@ func clash(err error) error {
 	if errors.Is(err, syscall.ENOTDIR) {
 		return Fail(Invalid, "a part of its path is an object: a key cannot be another's directory")
 	}
-	var f *failure
-	if errors.As(err, &f) {
+	if _, ok := errors.AsType[*failure](err); ok {
 		return err
 	}
 	return fileError(err)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 )
 
@@ -58,7 +59,7 @@ func FuzzCompareEntries(f *testing.F) {
 			}
 			return s
 		}
-		got, want := compareEntries(a, aDir, b, bDir), bytes.Compare([]byte(name(a, aDir)), []byte(name(b, bDir)))
+		got, want := compareEntries(a, aDir, b, bDir), strings.Compare(name(a, aDir), name(b, bDir))
 		if got < 0 != (want < 0) {
 			t.Errorf("compare %q and %q: %d, want %d", name(a, aDir), name(b, bDir), got, want)
 		}

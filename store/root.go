@@ -176,8 +176,7 @@ func (r *Root) fail(op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
 	kind, cause := causeOf(err)

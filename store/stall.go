@@ -39,7 +39,7 @@ func (w *watch) stop() {
 
 // cause returns err, or what it means when the watch itself made it.
 func (w *watch) cause(err error) error {
-	if err != nil && context.Cause(w.ctx) == errStalled {
+	if err != nil && errors.Is(context.Cause(w.ctx), errStalled) {
 		return Fail(Unavailable, "no byte came in %v", w.stall)
 	}
 	return err

@@ -141,7 +141,7 @@ func (s *rangeStream) release() {
 
 // Close ends what is on its way and waits for it.
 func (s *rangeStream) Close() error {
-	if s.err == nil || s.err == io.EOF {
+	if s.err == nil || errors.Is(s.err, io.EOF) {
 		s.err = errStreamClosed
 	}
 	s.cancel(errStreamClosed)

@@ -272,7 +272,7 @@ func (w *Writer) Abort() {
 	w.done = true
 	w.cancel(errAborted)
 	w.sent.Wait()
-	w.fail("write", Fail(Canceled, "%w", errAborted))
+	_ = w.fail("write", Fail(Canceled, "%w", errAborted)) // kept for later calls
 	w.buf, w.spare = nil, nil
 	if w.upload == nil {
 		return

@@ -196,8 +196,7 @@ func promotes(t reflect.Type, method string) (field string, found bool) {
 	if t.Kind() != reflect.Struct || t.NumField() < 2 {
 		return "", false
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if !f.Anonymous {
 			continue
 		}

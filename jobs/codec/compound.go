@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -37,7 +38,7 @@ func bytesKey(t reflect.Type, last bool) *keyCodec {
 	if last {
 		c.enc = func(dst []byte, p unsafe.Pointer) []byte { return append(dst, load(p)...) }
 		c.dec = func(a *arena, b []byte, p unsafe.Pointer) ([]byte, error) {
-			store(a, p, b[:len(b):len(b)])
+			store(a, p, slices.Clip(b))
 			return nil, nil
 		}
 		c.skip = func(b []byte, _ byte) int { return len(b) }
@@ -260,8 +261,8 @@ func partsOf(t reflect.Type) (offsets []uintptr, types []reflect.Type, err error
 		}
 		return offsets, types, nil
 	}
-	for i := range t.NumField() {
-		if f := t.Field(i); f.Name != "_" {
+	for f := range t.Fields() {
+		if f.Name != "_" {
 			offsets = append(offsets, f.Offset)
 			types = append(types, f.Type)
 		}

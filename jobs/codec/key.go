@@ -101,7 +101,7 @@ func boolKey() *keyCodec {
 		}
 		return append(dst, 0)
 	}
-	return fixedKey("bool", 1, enc, func(b []byte, p unsafe.Pointer) error { return decodeBool(b, p) })
+	return fixedKey("bool", 1, enc, decodeBool)
 }
 
 func decodeBool(b []byte, p unsafe.Pointer) error {

@@ -171,7 +171,7 @@ func bytesValue(name string, last, refs bool, load func(unsafe.Pointer) []byte, 
 	if last {
 		c.enc = func(dst []byte, p unsafe.Pointer) ([]byte, error) { return append(dst, load(p)...), nil }
 		c.dec = func(a *arena, b []byte, p unsafe.Pointer) ([]byte, error) {
-			store(a, p, b[:len(b):len(b)])
+			store(a, p, slices.Clip(b))
 			return nil, nil
 		}
 		return c
@@ -251,8 +251,8 @@ func (m *valueCodecs) own(t reflect.Type, last bool) (*valueCodec, error) {
 func shares(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if shares(t.Field(i).Type) {
+		for field := range t.Fields() {
+			if shares(field.Type) {
 				return true
 			}
 		}

@@ -3,6 +3,7 @@ package run
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 	"strconv"
 
 	flatbuffers "github.com/google/flatbuffers/go"
@@ -64,12 +65,12 @@ func fileTail(layout pairs.Layout, blocks []block, partitions []plan.Extent) []b
 		[]string{"windrow.index", base64.RawStdEncoding.EncodeToString(appendIndex(nil, partitions))},
 		[]string{"windrow.partitions", strconv.Itoa(len(partitions))})
 	b.StartVector(24, len(blocks), 8)
-	for i := len(blocks) - 1; i >= 0; i-- {
+	for _, block := range slices.Backward(blocks) {
 		b.Prep(8, 24)
-		b.PrependInt64(blocks[i].body)
+		b.PrependInt64(block.body)
 		b.Pad(4)
-		b.PrependInt32(blocks[i].header)
-		b.PrependInt64(blocks[i].offset)
+		b.PrependInt32(block.header)
+		b.PrependInt64(block.offset)
 	}
 	batches := b.EndVector(len(blocks))
 	b.StartVector(24, 0, 8)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	flatbuffers "github.com/google/flatbuffers/go"
 
@@ -146,8 +147,8 @@ func keyValues(b *flatbuffers.Builder, pairs ...[]string) flatbuffers.UOffsetT {
 // vector adds a vector of tables.
 func vector(b *flatbuffers.Builder, tables []flatbuffers.UOffsetT) flatbuffers.UOffsetT {
 	b.StartVector(4, len(tables), 4)
-	for i := len(tables) - 1; i >= 0; i-- {
-		b.PrependUOffsetT(tables[i])
+	for _, table := range slices.Backward(tables) {
+		b.PrependUOffsetT(table)
 	}
 	return b.EndVector(len(tables))
 }
@@ -170,7 +171,7 @@ func newTemplate(metadata []byte, size, buffers int) template {
 		binary.LittleEndian.PutUint64(b[:], uint64(mark(i)))
 		place := bytes.Index(t.bytes, b[:])
 		if place < 0 || bytes.Count(t.bytes, b[:]) != 1 {
-			panic(fmt.Sprintf("run: field %d of a batch header is not there once", i))
+			panic(fmt.Sprintf("run: field %d of a batch header is not there once", i)) //nolint:forbidigo // an invariant of what this file has just built
 		}
 		return place
 	}

@@ -43,8 +43,7 @@ func classifyWrite(err error, o store.CreateOptions) error {
 
 // code returns the service's error code, or nothing.
 func code(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	return ""
@@ -137,12 +136,10 @@ func kindOfTransport(err error) (kind store.Kind, advice string) {
 // brief drops the SDK's prefix of operation, request and host ids where the
 // service said what is wrong.
 func brief(err error) error {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api
 	}
-	var op *smithy.OperationError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		return op.Err
 	}
 	return err

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -115,7 +116,7 @@ func checkRange(contentRange string, off, length int64) (total int64, err error)
 		return 0, store.Fail(store.Corrupt, "the store sent the range %q, asked for one at %d", contentRange, off)
 	}
 	if total, err = strconv.ParseInt(size, 10, 64); err != nil {
-		return -1, nil // "*": not known
+		return -1, nil //nolint:nilerr // "*": not known
 	}
 	return total, nil
 }
@@ -125,7 +126,7 @@ type body struct{ io.ReadCloser }
 
 func (b body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = classify(err)
 	}
 	return n, err

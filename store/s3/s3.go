@@ -60,7 +60,7 @@ type driver struct {
 }
 
 // open opens a bucket and asks whether it is there.
-func open(ctx context.Context, bucket string, query url.Values, o store.Options) (store.Driver, error) {
+func open(ctx context.Context, bucket string, query url.Values, _ store.Options) (store.Driver, error) {
 	d := &driver{bucket: bucket, query: publicQuery(query)}
 	d.sse = types.ServerSideEncryption(query.Get("ssetype"))
 	if key := query.Get("kmskeyid"); key != "" {

@@ -133,7 +133,10 @@ func (s suite) listPages() {
 	if i != n {
 		s.Errorf("%d objects, want %d", i, n)
 	}
-	for range s.root.List(s.Context(), "many/") {
+	for _, err := range s.root.List(s.Context(), "many/") {
+		if err != nil {
+			s.Error(err)
+		}
 		break // a listing may be left
 	}
 }

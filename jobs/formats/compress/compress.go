@@ -153,11 +153,11 @@ func (d *decompressor) Read(p []byte) (int, error) {
 // explain says where the stream broke. io.EOF alone is a good end.
 func (d *decompressor) explain(err error) error {
 	switch {
-	case d.in.err != nil && d.in.err != io.EOF && errors.Is(err, d.in.err):
+	case d.in.err != nil && !errors.Is(d.in.err, io.EOF) && errors.Is(err, d.in.err):
 		return err // of the store; the stream may be sound
-	case err == io.EOF && d.in.n > 0 && d.out != nil:
+	case errors.Is(err, io.EOF) && d.in.n > 0 && d.out != nil:
 		return io.EOF
-	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s stream is cut short after %d decompressed bytes (%d compressed): %w", d.codec, d.n, d.in.n, io.ErrUnexpectedEOF)
 	}
 	return fmt.Errorf("%s stream is corrupt after %d decompressed bytes: %w", d.codec, d.n, err)

@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // DefaultMax is the length up to which lines are taken when nothing else is
@@ -106,7 +107,7 @@ func (sc *scanner) line() (line []byte, size int, err error) {
 	if len(line) > sc.s.Max {
 		return nil, 0, sc.tooLong()
 	}
-	return line[:len(line):len(line)], size, nil
+	return slices.Clip(line), size, nil
 }
 
 func (sc *scanner) tooLong() error {

@@ -148,7 +148,7 @@ func TestErrorsOfReaderAndYieldComeBack(t *testing.T) {
 		n++
 		return errStop
 	})
-	if err != errStop || n != 1 {
+	if !errors.Is(err, errStop) || n != 1 {
 		t.Errorf("got %v after %d lines, want the error of yield after one", err, n)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strconv"
 	"unsafe"
 )
@@ -97,16 +98,13 @@ func columnsOf(t reflect.Type, offset uintptr, outer []reflect.Type) ([]column, 
 	if c := ownText(t, offset); c != nil {
 		return []column{c}, nil
 	}
-	for _, o := range outer {
-		if o == t {
-			return nil, fmt.Errorf("%s contains itself: give it a String method", t)
-		}
+	if slices.Contains(outer, t) {
+		return nil, fmt.Errorf("%s contains itself: give it a String method", t)
 	}
 	outer = append(outer, t)
 	if t.Kind() == reflect.Struct {
 		var columns []column
-		for i := range t.NumField() {
-			f := t.Field(i)
+		for f := range t.Fields() {
 			if !f.IsExported() {
 				continue
 			}
