@@ -1,0 +1,266 @@
+package integration
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/windrow-mr/windrow"
+
+// layers says what each package may import, beside the standard library:
+// folders of this module, and modules of others. "x/..." means x and all below
+// it. A package that is not here must not exist. Test files are held only to
+// the bans below.
+var layers = map[string][]string{
+	".":                     {"internal/cli", "internal/embedded", "jobs", "output", "plan", "store"},
+	"bench/...":             {"bench/..."},
+	"cmd/windrow":           {"internal/cli", "jobs/library", "store", "store/fault", "store/s3"},
+	"integration":           {},
+	"integration/testjobs":  {".", "jobs"},
+	"internal/cli":          {"internal/embedded", "internal/nearest", "jobs", "jobs/formats/compress", "output", "plan", "store", "github.com/urfave/cli/v2", "golang.org/x/term"},
+	"internal/embedded":     {"internal/pairs", "internal/pipeline", "jobs", "jobs/formats/compress", "master", "master/scheduler", "master/splits", "output", "plan", "shuffle", "store", "worker/executor", "github.com/oklog/ulid/v2"},
+	"internal/nearest":      {},
+	"internal/pairs":        {},
+	"internal/pipeline":     {"internal/pairs", "plan"},
+	"jobs":                  {"internal/nearest", "internal/pairs", "internal/pipeline", "jobs/codec", "jobs/internal/...", "plan", "github.com/vmihailenco/msgpack/v5"},
+	"jobs/codec":            {},
+	"jobs/formats/compress": {"github.com/klauspost/compress/..."},
+	"jobs/formats/fixed":    {"jobs"},
+	"jobs/formats/text":     {"jobs", "jobs/internal/..."},
+	"jobs/internal/lines":   {},
+	"jobs/internal/minirun": {"internal/pairs", "internal/pipeline", "jobs", "plan"},
+	"jobs/internal/table":   {},
+	"jobs/internal/tsv":     {},
+	"jobs/jobstest":         {".", "jobs", "output", "plan", "store"},
+	"jobs/library/...":      {"jobs", "jobs/formats/...", "jobs/library/..."},
+	"master":                {"master/scheduler", "output"},
+	"master/scheduler":      {"plan"},
+	"master/splits":         {"plan"},
+	"output":                {"plan", "store"},
+	"plan":                  {},
+	"shuffle":               {"internal/pairs", "plan", "shuffle/run"},
+	"shuffle/run":           {"internal/pairs", "plan", "github.com/pierrec/lz4/v4", "github.com/google/flatbuffers/go"},
+	"store":                 {"golang.org/x/sync/errgroup"},
+	"store/fault":           {"store"},
+	"store/s3":              {"store", "gocloud.dev/...", "github.com/aws/..."},
+	"store/s3/s3test":       {},
+	"store/s3/s3test/...":   {"store/s3/s3test"},
+	"store/storetest":       {"store"},
+	"worker/executor":       {"internal/pipeline", "jobs/formats/compress", "plan", "shuffle", "store", "github.com/vmihailenco/msgpack/v5"},
+}
+
+// bans are imports that only some may have, tests included.
+var bans = []struct {
+	imported string
+	by       []string
+}{
+	{"gocloud.dev/...", []string{"store/..."}},
+	{"github.com/hashicorp/memberlist", []string{"cluster/gossip"}},
+	{"github.com/apache/arrow/...", []string{"shuffle/...", "jobs/formats/arrow", "jobs/formats/parquet"}},
+	{"testing", []string{"jobs/jobstest", "store/storetest", "store/s3/s3test"}},
+}
+
+// impure are what a pure package must do without.
+var impure = []string{"context", "crypto/rand", "log", "log/slog", "math/rand", "math/rand/v2", "net", "net/http", "os", "os/exec", "sync", "sync/atomic", "syscall", "time"}
+
+// pure packages decide, and so have no clock, no I/O and no randomness. plan
+// only names a duration.
+var pure = []string{"master/scheduler", "master/splits", "internal/nearest", "internal/pairs"}
+
+func matches(pattern, name string) bool {
+	prefix, below := strings.CutSuffix(pattern, "/...")
+	return name == prefix || below && strings.HasPrefix(name, prefix+"/")
+}
+
+func anyMatches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, name) })
+}
+
+// TestLayers holds every package to its imports. It parses the files itself: a
+// test that asks the go command for them is cached when they change.
+func TestLayers(t *testing.T) {
+	t.Parallel()
+	packages := 0
+	seen := map[string]bool{}
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "testdata" || len(d.Name()) > 2 && d.Name()[0] == '.') {
+			return fs.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(file, ".go") {
+			return nil
+		}
+		rel, err := filepath.Rel("..", file)
+		if err != nil {
+			return err
+		}
+		dir := path.Dir(filepath.ToSlash(rel))
+		if !seen[dir] {
+			seen[dir] = true
+			packages++
+		}
+		checkImports(t, file, dir)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packages < 25 {
+		t.Errorf("only %d packages were found", packages)
+	}
+}
+
+func checkImports(t *testing.T, file, dir string) {
+	t.Helper()
+	allowed, known := []string(nil), false
+	for pattern, imports := range layers {
+		if matches(pattern, dir) && (!known || pattern == dir) {
+			allowed, known = imports, true
+		}
+	}
+	if !known {
+		t.Errorf("package %s is not in the table of layers", dir)
+		return
+	}
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	isTest := strings.HasSuffix(file, "_test.go")
+	for _, spec := range parsed.Imports {
+		name, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, ban := range bans {
+			if matches(ban.imported, name) && !anyMatches(ban.by, dir) && (name != "testing" || !isTest) {
+				t.Errorf("%s imports %s, which only %v may", file, name, ban.by)
+			}
+		}
+		if isTest {
+			continue
+		}
+		if slices.Contains(impure, name) && slices.Contains(pure, dir) {
+			t.Errorf("%s imports %s: the package is pure", file, name)
+		}
+		own, isOwn := strings.CutPrefix(name+"/", module+"/")
+		own = strings.TrimSuffix(own, "/")
+		if isOwn && own == "" {
+			own = "."
+		}
+		switch {
+		case isOwn && anyMatches(allowed, own):
+		case !isOwn && (!strings.Contains(strings.Split(name, "/")[0], ".") || anyMatches(allowed, name)):
+		default:
+			t.Errorf("%s imports %s, which its layer does not allow", file, name)
+		}
+	}
+}
+
+// TestJobBinary builds the smallest program with a job, as a user would, and
+// looks at what came with it.
+func TestJobBinary(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{
+		"main.go": `package main
+
+import (
+	"bytes"
+
+	"github.com/windrow-mr/windrow"
+	"github.com/windrow-mr/windrow/jobs"
+)
+
+func tokenize(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
+	for w := range bytes.FieldsSeq(line) {
+		emit(w, 1)
+	}
+	return nil
+}
+
+func main() { windrow.Main(jobs.New("hello", tokenize, jobs.Sum[int64])) }
+`,
+		"go.mod": "module example.com/hello\n\ngo 1.26\n\nrequire " + module + " v0.0.0\n\nreplace " + module + " => " + root + "\n",
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, requires, _ := strings.Cut(string(mod), "\nrequire")
+	appendTo(t, filepath.Join(dir, "go.mod"), "\nrequire"+requires)
+	sums, err := os.ReadFile("../go.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-mod=mod", "-o", "hello", ".")
+	build.Dir, build.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	info, err := os.Stat(filepath.Join(dir, "hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if limit := int64(20_000_000); info.Size() > limit {
+		t.Errorf("the binary has %d bytes, the limit is %d", info.Size(), limit)
+	}
+	deps := exec.CommandContext(t.Context(), "go", "list", "-mod=mod", "-deps", ".")
+	deps.Dir = dir
+	out, err := deps.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s := lines(string(out)); s.Scan(); {
+		for _, heavy := range []string{"gocloud.dev", "github.com/aws", "cloud.google.com", "github.com/Azure", "github.com/hashicorp/memberlist", "github.com/apache/arrow"} {
+			if strings.HasPrefix(s.Text(), heavy) {
+				t.Errorf("a job with text input carries %s", s.Text())
+			}
+		}
+	}
+	in := file(t, "in.txt", "to be or\nnot to be\n")
+	outDir := filepath.Join(t.TempDir(), "out")
+	must(t, filepath.Join(dir, "hello"), "run", "hello", "--input", in, "--out", outDir)
+	if got := sorted(must(t, filepath.Join(dir, "hello"), "cat", outDir)); got != "be\t2\nnot\t1\nor\t1\nto\t2\n" {
+		t.Errorf("counted %q", got)
+	}
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
