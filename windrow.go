@@ -103,7 +103,8 @@ type Result struct {
 // Run runs a job in this process and commits its output. It returns when the
 // output is visible, or with an error, an *Error, when there is none.
 //
-// When ctx ends the run stops within two seconds and takes back what it wrote.
+// When ctx ends the run stops within two seconds and takes back what it wrote,
+// but for functions of the job that work on without looking at their context.
 // A run whose process is killed leaves its output unfinished: it is never taken
 // for a result, and a run with OnExists "replace" recovers it.
 func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {

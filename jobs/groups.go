@@ -40,7 +40,7 @@ func (g *groups) next() {
 		// No group's encoding begins another's.
 		g.in = bytes.HasPrefix(g.key, g.group)
 	}
-	if g.pairs%checkEvery == 0 {
+	if g.pairs%checkEvery == 0 || g.r.stopped.Load() {
 		g.ctx.fail(g.r.look(checkEvery))
 	}
 }
@@ -53,6 +53,10 @@ func (g *groups) each(f func() error) error {
 		part := g.key
 		if g.prefix != nil {
 			part = g.prefix(g.key)
+		}
+		if g.r.trial.Overwrite {
+			overwrite(g.group) // the key of the group before was lent
+			g.group = nil
 		}
 		g.group = append(g.group[:0], part...)
 		g.in = true

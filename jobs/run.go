@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/internal/pipeline"
@@ -23,21 +24,24 @@ type run struct {
 	mapTask *pipeline.MapTask // of a map task
 	source  pairs.Source      // of a reduce task
 	out     io.Writer
+	stopped atomic.Bool // the task's context has ended
 	fans    map[*node]any
 	buffer  []byte // lent to readers
+	trial   pipeline.Trial
 
 	drive  func() error   // reads all input; set by what is attached first
 	finish []func() error // what remains to be done then, in order
 }
 
 func newRun(t *pipeline.Task) *run {
-	return &run{ctx: newContext(t), task: t, fans: map[*node]any{}}
+	return &run{ctx: newContext(t), task: t, fans: map[*node]any{}, trial: pipeline.TrialOf(t.Context)}
 }
 
 // execute attaches the task's functions and runs them. A panic of one is an
 // error of the record at hand.
 func (r *run) execute(attach func() error) (err error) {
 	defer r.ctx.close()
+	defer context.AfterFunc(r.ctx, func() { r.stopped.Store(true) })()
 	defer func() {
 		if p := recover(); p != nil {
 			err = r.ctx.recordError(panicked(p), debug.Stack())
@@ -61,16 +65,20 @@ func (r *run) execute(attach func() error) (err error) {
 // scan reads every section of a map task.
 func scan[T any](r *run, reader Reader[T], next func(T)) error {
 	ctx, collector := r.ctx, r.mapTask.Pairs
+	take := tried(r.trial, collector, next)
 	var records int64
 	defer func() { r.count(records) }()
 	yield := func(rec T) error {
 		records++
-		next(rec)
+		take(rec)
 		if ctx.err != nil {
 			return ctx.err
 		}
 		if collector != nil && collector.Err() != nil {
 			return collector.Err()
+		}
+		if r.stopped.Load() {
+			return context.Cause(r.ctx)
 		}
 		if records%checkEvery == 0 {
 			return r.look(checkEvery)

@@ -75,8 +75,9 @@ type Outcome struct {
 var ErrDeposed = errors.New("another master leads this job")
 
 // Run drives a job to its end. When ctx ends it cancels the job and cleans up,
-// for as long as Grace allows. An error means that the job's end is not known
-// here: the store failed, or another master took over.
+// for as long as Grace allows. An error means that the job's end could not be
+// brought about here: the store failed, or another master took over. The
+// outcome beside it tells how far the job came, and why it was to fail if it was.
 func Run(ctx context.Context, cfg Config) (Outcome, error) {
 	if cfg.Now == nil {
 		start := time.Now()
@@ -135,7 +136,7 @@ func (sh *shell) run(ctx context.Context) (Outcome, error) {
 		}
 	}
 	if sh.outcome == nil {
-		return Outcome{}, sh.err
+		return Outcome{Status: sh.state.Job().Status, Cause: sh.state.Job().Cause}, sh.err
 	}
 	return *sh.outcome, sh.err
 }

@@ -16,12 +16,16 @@ import (
 
 // Begin must be called before the job's first part becomes visible: it takes
 // _SUCCESS away, so that a tool which waits for it never reads old and new
-// parts together. It may be called again.
+// parts together. It may be called again. A *Conflict means that the output is
+// another job's by now.
 func (h *Hold) Begin(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.opened {
 		return nil
+	}
+	if err := h.stillHeld(ctx); err != nil {
+		return err
 	}
 	if err := h.root.Delete(ctx, SuccessName); err != nil {
 		return err
@@ -30,27 +34,46 @@ func (h *Hold) Begin(ctx context.Context) error {
 	return nil
 }
 
-// Keep shows signs of life until ctx ends, and returns a *Conflict when the
-// output was taken over. A store that fails for a while is no reason to stop.
+// Before returns the jobs that may have left temporary data elsewhere: the one
+// whose contents are there, and the one that the output was taken over from.
+func (h *Hold) Before() []plan.JobID { return h.before }
+
+// stillHeld returns a *Conflict when another job has the next slot.
+func (h *Hold) stillHeld(ctx context.Context) error {
+	next, ended := h.position()
+	if ended {
+		return nil
+	}
+	e, taken, err := readSlot(ctx, h.root, next)
+	if err == nil && taken && e.Job != h.req.Job {
+		return h.lost(e)
+	}
+	return err
+}
+
+// Keep shows signs of life until ctx ends, the first at once, and returns a
+// *Conflict when the output was taken over. A store that fails for a while is
+// no reason to stop.
 func (h *Hold) Keep(ctx context.Context) error {
 	tick := time.NewTicker(h.req.Beat)
 	defer tick.Stop()
 	for n := 1; ; n++ {
+		if _, ended := h.position(); ended {
+			return nil
+		}
+		// What fails here fails the job elsewhere, if it lasts. A request
+		// that hangs must not keep the next from being made.
+		beating, cancel := context.WithTimeout(ctx, h.req.Patience/3)
+		_ = h.root.Put(beating, beatKey(h.self.Slot), strconv.AppendInt(nil, int64(n), 10), store.Heartbeat)
+		err := h.stillHeld(beating)
+		cancel()
+		if isConflict(err) {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		}
-		// What fails here fails the job elsewhere, if it lasts.
-		_ = h.root.Put(ctx, beatKey(h.self.Slot), strconv.AppendInt(nil, int64(n), 10), store.Heartbeat)
-		h.mu.Lock()
-		next, ended := h.next, h.ended
-		h.mu.Unlock()
-		if ended {
-			return nil
-		}
-		if e, ok, err := readSlot(ctx, h.root, next); err == nil && ok && e.Job != h.req.Job {
-			return h.lost(e)
 		}
 	}
 }
@@ -60,7 +83,9 @@ func (h *Hold) lost(by entry) error {
 }
 
 // Commit makes parts, with the contents before if the mode is Append, the
-// contents of the output. It may be called again after an error. A *Conflict
+// contents of the output, and returns their manifest. An error beside a
+// manifest means that the contents are committed, and that only _SUCCESS could
+// not be written. Without a manifest Commit may be called again; a *Conflict
 // means that the job will never be able to commit.
 func (h *Hold) Commit(ctx context.Context, parts []plan.Part) (*Manifest, error) {
 	h.mu.Lock()
@@ -68,18 +93,16 @@ func (h *Hold) Commit(ctx context.Context, parts []plan.Part) (*Manifest, error)
 	if h.built == nil {
 		h.built = h.manifest(parts)
 	}
-	if !h.ended {
+	if _, ended := h.position(); !ended {
 		if err := h.commit(ctx, h.built); err != nil {
 			return nil, err
 		}
-		h.ended = true
 	}
-	return h.built, h.mark(ctx)
+	return h.built, mark(ctx, h.root, h.state.Newest)
 }
 
-// mark writes _SUCCESS for the contents.
-func (h *Hold) mark(ctx context.Context) error {
-	c := h.state.Newest
+// mark writes _SUCCESS for contents.
+func mark(ctx context.Context, root *store.Root, c *Commit) error {
 	body, err := json.Marshal(struct {
 		Job      plan.JobID `json:"job"`
 		Manifest string     `json:"manifest"`
@@ -89,7 +112,7 @@ func (h *Hold) mark(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.root.Put(ctx, SuccessName, append(body, '\n'), store.Durable)
+	return root.Put(ctx, SuccessName, append(body, '\n'), store.Durable)
 }
 
 func (h *Hold) manifest(parts []plan.Part) *Manifest {
@@ -111,16 +134,17 @@ func (h *Hold) commit(ctx context.Context, m *Manifest) error {
 	if err != nil {
 		return err
 	}
-	c := &Commit{Job: h.req.Job, Run: h.req.Run, Slot: h.next, Size: int64(len(body)), CRC32C: checksum(body),
-		Manifest: fmt.Sprintf("%s%020d.%s.%s.json", manifestDir, h.next, h.req.Job, strings.ToLower(rand.Text()[:8])),
+	slot, _ := h.position()
+	c := &Commit{Job: h.req.Job, Run: h.req.Run, Slot: slot, Size: int64(len(body)), CRC32C: checksum(body),
+		Manifest: fmt.Sprintf("%s%020d.%s.%s.json", manifestDir, slot, h.req.Job, strings.ToLower(rand.Text()[:8])),
 		Parts:    len(m.Parts), Records: m.Records, Time: m.Time}
 	if err := h.write(ctx, c.Manifest, body); err != nil {
 		return err
 	}
 	s := state{Newest: c, Garbage: h.state.Garbage}
-	if h.base != nil && h.req.Mode == Replace {
-		for i := range h.base.Parts {
-			s.Garbage = addGarbage(s.Garbage, tokenOf(h.base.Parts[i].Name))
+	if h.req.Mode == Replace {
+		for _, t := range h.base.tokens() {
+			s.Garbage = addGarbage(s.Garbage, t)
 		}
 	}
 	won, winner, err := h.append(ctx, "commit", s)
@@ -129,13 +153,23 @@ func (h *Hold) commit(ctx context.Context, m *Manifest) error {
 		return err
 	case won:
 		return nil
-	case winner.Kind == "commit" && winner.Job == h.req.Job && winner.Run == h.req.Run:
-		h.state = winner.State // an earlier try, whose answer was lost
-		h.next++
+	case h.own(winner):
+		h.committedAs(winner)
 		return nil
 	default:
 		return h.lost(winner)
 	}
+}
+
+// own tells whether an entry is this job's commit: an earlier try, whose answer
+// was lost.
+func (h *Hold) own(e entry) bool {
+	return e.Kind == "commit" && e.Job == h.req.Job && e.Run == h.req.Run
+}
+
+func (h *Hold) committedAs(e entry) {
+	h.state = e.State
+	h.advance(true)
 }
 
 // write creates an object that only this job writes.
@@ -151,36 +185,53 @@ func (h *Hold) write(ctx context.Context, key string, body []byte) error {
 	return w.Commit()
 }
 
-// Release gives the output up: the job's parts are deleted, and the contents
-// stay what they were. After Commit, or when the output is another job's by
-// now, it deletes the job's parts that are no contents and nothing more.
-func (h *Hold) Release(ctx context.Context) error {
+// Committed finds out, by reading the log, whether the job has committed: after
+// an error of Commit it may have. It returns nil when it has not.
+func (h *Hold) Committed(ctx context.Context) (*Manifest, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.ended {
+	next, ended := h.position()
+	if ended {
+		return h.built, nil
+	}
+	e, taken, err := readSlot(ctx, h.root, next)
+	if err != nil || !taken || !h.own(e) {
+		return nil, err
+	}
+	h.committedAs(e)
+	return h.built, nil
+}
+
+// Release gives the output up: the job's parts are deleted, and the contents
+// stay what they were. A job that has committed, whether it knows or not, keeps
+// its parts; one whose output is another's by now deletes its own alone.
+func (h *Hold) Release(ctx context.Context) error {
+	if m, err := h.Committed(ctx); err != nil || m != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, ended := h.position(); ended {
 		return nil
 	}
 	s := h.state
 	s.Garbage = addGarbage(s.Garbage, token(h.req.Job, h.req.Run))
-	h.state.Garbage = s.Garbage
-	if err := h.sweep(ctx); err != nil {
-		return err
-	}
 	s.Holder = nil
-	_, taken, err := readSlot(ctx, h.root, h.next)
-	if err != nil {
-		return err
-	}
-	if h.opened && s.Newest != nil && !taken {
-		if err := h.mark(ctx); err != nil {
+	if h.opened && s.Newest != nil && h.stillHeld(ctx) == nil {
+		if err := mark(ctx, h.root, s.Newest); err != nil {
 			return err
 		}
 	}
+	// The entry comes before the parts go: a commit of this job that is still
+	// on its way must not find its slot free.
 	won, _, err := h.append(ctx, "release", s)
 	if err != nil {
 		return err
 	}
-	h.ended = true
+	h.state.Garbage = s.Garbage
+	if err := h.sweep(ctx, nil); err != nil {
+		return err
+	}
 	if !won {
 		return nil // another job holds it: there is nothing to give up
 	}
@@ -188,7 +239,8 @@ func (h *Hold) Release(ctx context.Context) error {
 }
 
 // Clean removes what a committed job leaves behind: parts and manifests that
-// are contents no more, and the sign of life. It comes after _SUCCESS, so that nobody waits.
+// are contents no more, and the sign of life. It comes after _SUCCESS, so that
+// nobody waits.
 func (h *Hold) Clean(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -203,15 +255,20 @@ func (h *Hold) Clean(ctx context.Context) error {
 	if err := h.root.DeleteAll(ctx, manifestDir, old); err != nil {
 		return err
 	}
-	return h.sweep(ctx)
+	return h.sweep(ctx, h.built)
 }
 
-// sweep deletes the parts of jobs that are known to be no contents. Only their
-// names decide, and every job's name is its own, so parts of other jobs are
-// safe whoever holds the output by now.
-func (h *Hold) sweep(ctx context.Context) error {
-	if len(h.state.Garbage) == 0 {
+// sweep deletes the parts of jobs that are known to be no contents, and those
+// that jobs of the contents made and did not commit. Only names decide, and
+// every job's name is its own, so parts of other jobs are safe whoever holds
+// the output by now.
+func (h *Hold) sweep(ctx context.Context, contents *Manifest) error {
+	live, tokens := contents.names(), contents.tokens()
+	if len(h.state.Garbage)+len(tokens) == 0 {
 		return nil
 	}
-	return h.root.DeleteAll(ctx, "part-", func(key string) bool { return slices.Contains(h.state.Garbage, tokenOf(key)) })
+	return h.root.DeleteAll(ctx, "part-", func(key string) bool {
+		t := tokenOf(key)
+		return slices.Contains(h.state.Garbage, t) || !live[key] && slices.Contains(tokens, t)
+	})
 }

@@ -48,6 +48,7 @@ const (
 	manifestDir = Dir + "/manifests/"   // manifests of commits
 	beatDir     = Dir + "/beats/"       // signs of life of writers
 	tmpDir      = Dir + "/tmp/"         // shuffle data of embedded runs
+	probeDir    = Dir + "/probe/"       // what a store was asked to prove
 	slotPrefix  = Dir + "/0"            // what all slots' keys begin with
 	maxSwept    = 64                    // swept jobs that are remembered, should they be undead
 	maxManifest = int64(1) << 30        // bytes
@@ -113,6 +114,11 @@ type Conflict struct {
 // Error returns which output it is, and why, and what to do.
 func (c *Conflict) Error() string { return fmt.Sprintf("output %s: %s", c.URL, c.Text) }
 
+func isConflict(err error) bool {
+	_, ok := errors.AsType[*Conflict](err)
+	return ok
+}
+
 // Holder is a job that has reserved an output.
 type Holder struct {
 	Job  plan.JobID `json:"job"`
@@ -166,6 +172,28 @@ type Manifest struct {
 	Records int64       `json:"records"`
 	Bytes   int64       `json:"bytes"`
 	Parts   []plan.Part `json:"parts"` // in order of their contents
+}
+
+// names returns the set of the parts' names; nil has none.
+func (m *Manifest) names() map[string]bool {
+	set := make(map[string]bool)
+	if m != nil {
+		for i := range m.Parts {
+			set[m.Parts[i].Name] = true
+		}
+	}
+	return set
+}
+
+// tokens returns the tokens of the jobs that wrote the parts; nil has none.
+func (m *Manifest) tokens() []string {
+	var tokens []string
+	if m != nil {
+		for i := range m.Parts {
+			tokens = addGarbage(tokens, tokenOf(m.Parts[i].Name))
+		}
+	}
+	return tokens
 }
 
 func slotKey(slot uint64) string { return fmt.Sprintf("%s/%020d", Dir, slot) }
@@ -276,6 +304,17 @@ func readManifest(ctx context.Context, root *store.Root, c *Commit) (*Manifest, 
 		return nil, fmt.Errorf("output %s: manifest %s: %w", root.URL(), c.Manifest, err)
 	}
 	return &m, nil
+}
+
+// Hidden tells whether a key is no data by the convention of the field's
+// tools: a segment of it begins with an underscore or a dot.
+func Hidden(key string) bool {
+	for segment := range strings.SplitSeq(key, "/") {
+		if strings.HasPrefix(segment, "_") || strings.HasPrefix(segment, ".") {
+			return true
+		}
+	}
+	return false
 }
 
 // addGarbage notes a job's token.

@@ -13,6 +13,7 @@ import (
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/fault"
 )
 
 // open returns a new output directory, on files.
@@ -165,7 +166,7 @@ func TestUnfinished(t *testing.T) {
 				t.Errorf("the part of a job that has not committed shows: %q", got)
 			}
 			_, err = output.Reserve(t.Context(), root, request(3, output.Fail))
-			wantConflict(t, err, string(job(2)), "has not finished", "--on-exists replace")
+			wantConflict(t, err, string(job(2)), "has not finished", "--on-exists append, which adds", "--on-exists replace, which drops")
 
 			commit(t, root, 4, mode, "four")
 			want := map[output.Mode]string{output.Replace: "four", output.Append: "one four"}[mode]
@@ -360,6 +361,152 @@ func TestLateSweep(t *testing.T) {
 	if got := contents(t, root); got != "two three" {
 		t.Errorf("contents are %q", got)
 	}
+}
+
+// faulty opens a root of its own on the same directory, with one fault.
+func faulty(t *testing.T, dir string, rule fault.Rule) *store.Root {
+	t.Helper()
+	root, err := store.Open(t.Context(), dir, store.Options{Wrap: fault.New(rule).Wrap, Retry: store.Retry{Attempts: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+// TestReleaseAfterUnknownCommit gives up a job whose commit is in the log, and
+// whose answer was an error: its parts are contents and must stay.
+func TestReleaseAfterUnknownCommit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root := faulty(t, dir, fault.Rule{Op: fault.Put, Key: "_windrow/0*1", Do: fault.LoseResponse, Kind: store.Denied})
+	h, err := output.Reserve(t.Context(), root, request(1, output.Fail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := h.Commit(t.Context(), []plan.Part{write(t, root, 1, 0, "one")}); err == nil || m != nil {
+		t.Fatalf("the commit says %v, %v", m, err)
+	}
+	if err := h.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, root); got != "one" {
+		t.Errorf("contents are %q", got)
+	}
+}
+
+// TestReserveAnswerLost loses the answer of the reservation: the output must
+// not stay reserved for a job that gave up.
+func TestReserveAnswerLost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root := faulty(t, dir, fault.Rule{Op: fault.Put, Key: "_windrow/0*0", Do: fault.LoseResponse, Kind: store.Denied})
+	if _, err := output.Reserve(t.Context(), root, request(1, output.Fail)); err == nil {
+		t.Fatal("reserved in spite of an error")
+	}
+	commit(t, root, 2, output.Fail, "two")
+}
+
+// TestSuccessHeals kills a job between its commit and _SUCCESS.
+func TestSuccessHeals(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root := faulty(t, dir, fault.Rule{Op: fault.Put, Key: "_SUCCESS"})
+	h, err := output.Reserve(t.Context(), root, request(1, output.Fail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := h.Commit(t.Context(), []plan.Part{write(t, root, 1, 0, "one")}); err == nil || m == nil {
+		t.Fatalf("a commit without its mark returned %v, %v", m, err)
+	}
+	_, err = output.Reserve(t.Context(), root, request(2, output.Fail))
+	wantConflict(t, err, "it exists")
+	if got := visible(t, root); !slices.Contains(got, output.SuccessName) {
+		t.Errorf("the committed output has no _SUCCESS: %v", got)
+	}
+}
+
+// TestZombieBegins lets a job whose output was taken over begin late.
+func TestZombieBegins(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	zombie, err := output.Reserve(t.Context(), root, request(1, output.Fail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, root, 2, output.Replace, "two")
+	wantConflict(t, zombie.Begin(t.Context()), string(job(2)))
+	if got := visible(t, root); !slices.Contains(got, output.SuccessName) {
+		t.Errorf("the zombie took _SUCCESS away: %v", got)
+	}
+}
+
+// TestUncommittedAttempts sweeps parts that a job's other attempts made.
+func TestUncommittedAttempts(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	h, err := output.Reserve(t.Context(), root, request(1, output.Fail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, root, 1, 7, "another attempt's")
+	if _, err := h.Commit(t.Context(), []plan.Part{write(t, root, 1, 0, "one")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Clean(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := visible(t, root); len(got) != 2 {
+		t.Errorf("the directory holds %v", got)
+	}
+	write(t, root, 1, 8, "a late one")
+	commit(t, root, 2, output.Append, "two")
+	if got := contents(t, root); got != "one two" {
+		t.Errorf("contents are %q", got)
+	}
+	if got := visible(t, root); len(got) != 3 {
+		t.Errorf("the directory holds %v", got)
+	}
+}
+
+// TestSlowRequests checks that a job keeps its output while a request of its
+// own hangs for longer than another's patience.
+func TestSlowRequests(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	gate := make(chan struct{})
+	root, err := store.Open(t.Context(), dir, store.Options{Wrap: func(d store.Driver) store.Driver { return &slowDelete{d, gate} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow, err := output.Reserve(t.Context(), root, request(1, output.Fail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var working sync.WaitGroup
+	working.Go(func() { _ = slow.Keep(ctx) })
+	working.Go(func() { _ = slow.Begin(ctx) }) // hangs at the gate
+	patient := request(2, output.Replace)
+	patient.Patience = 500 * time.Millisecond
+	_, err = output.Reserve(t.Context(), root, patient)
+	close(gate)
+	stop()
+	working.Wait()
+	wantConflict(t, err, string(job(1)))
+}
+
+// slowDelete holds the deletion of _SUCCESS until a gate opens.
+type slowDelete struct {
+	store.Driver
+	gate chan struct{}
+}
+
+func (d *slowDelete) Delete(ctx context.Context, key string) error {
+	if key == output.SuccessName {
+		<-d.gate
+	}
+	return d.Driver.Delete(ctx, key)
 }
 
 // TestDamagedManifest checks that a manifest which is not the committed one is

@@ -32,7 +32,8 @@ type Request struct {
 	// Beat is how often the writer shows that it lives. 0: 2 s.
 	Beat time.Duration
 	// Patience is how long another writer's sign of life must stay away before
-	// the output is taken from it. It must be some Beats. 0: 6 s.
+	// the output is taken from it. It must be some Beats, and more than a
+	// request to the store may take. 0: 6 s, or 30 s on remote roots.
 	Patience time.Duration
 	// Waiting is told when Patience begins to be waited for. Nil: nobody.
 	Waiting func(Holder)
@@ -45,12 +46,33 @@ type Hold struct {
 	self Holder
 	base *Manifest // contents before, nil for none
 
+	before []plan.JobID
+
+	// mu is held across requests: one change of the log at a time.
 	mu     sync.Mutex
 	state  state
-	next   uint64
 	opened bool // _SUCCESS was removed
-	ended  bool // committed or released
 	built  *Manifest
+
+	// view is what Keep looks at, and is never held across a request.
+	view  sync.Mutex
+	next  uint64 // the slot that this job's next entry needs
+	ended bool   // committed or released
+}
+
+// position returns the next slot, and whether the job is done with the output.
+func (h *Hold) position() (next uint64, ended bool) {
+	h.view.Lock()
+	defer h.view.Unlock()
+	return h.next, h.ended
+}
+
+// advance notes that the next slot is taken, and whether that ends the hold.
+func (h *Hold) advance(ended bool) {
+	h.view.Lock()
+	defer h.view.Unlock()
+	h.next++
+	h.ended = ended
 }
 
 // Reserve makes the job the only one that may change the contents of the
@@ -64,6 +86,9 @@ func Reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	}
 	if req.Patience == 0 {
 		req.Patience = 6 * time.Second
+		if root.Remote() {
+			req.Patience = 30 * time.Second
+		}
 	}
 	for {
 		h, err := reserve(ctx, root, req)
@@ -78,6 +103,9 @@ func Reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
 	s, next, err := readState(ctx, root)
 	if err != nil {
+		return nil, err
+	}
+	if err := heal(ctx, root, s); err != nil {
 		return nil, err
 	}
 	if err := admit(ctx, root, req, s); err != nil {
@@ -99,16 +127,56 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	// What is garbage now is swept before this job goes on; of that, only
 	// enough is remembered to know the late part of a writer thought dead.
 	dead := s.Holder
+	if s.Newest != nil {
+		h.before = append(h.before, s.Newest.Job)
+	}
+	if dead != nil {
+		h.before = append(h.before, dead.Job)
+	}
 	s.Holder = &h.self
 	won, _, err := h.append(ctx, "reserve", s)
-	if err != nil || !won {
-		return nil, err
+	if err != nil {
+		return nil, errors.Join(err, h.giveUp(ctx, next, s))
+	}
+	if !won {
+		return nil, nil
 	}
 	if err := h.recover(ctx, dead); err != nil {
-		return nil, errors.Join(err, h.Release(context.WithoutCancel(ctx)))
+		return nil, errors.Join(err, h.giveUp(ctx, next, s))
 	}
 	h.state.Garbage = h.state.Garbage[max(0, len(h.state.Garbage)-maxSwept):]
 	return h, nil
+}
+
+// giveUpTime bounds what is done for others after this job has failed.
+const giveUpTime = time.Second
+
+// giveUp releases a reservation that came to nothing. Whether it is in the log
+// may not be known: the slot tells.
+func (h *Hold) giveUp(ctx context.Context, slot uint64, s state) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpTime)
+	defer cancel()
+	e, ok, err := readSlot(ctx, h.root, slot)
+	if err != nil || !ok || e.Job != h.req.Job {
+		return err
+	}
+	if next, _ := h.position(); next == slot {
+		h.state = s
+		h.advance(false)
+	}
+	return h.Release(ctx)
+}
+
+// heal writes _SUCCESS for contents that lack it: their writer was killed
+// between the commit and the mark.
+func heal(ctx context.Context, root *store.Root, s state) error {
+	if s.Newest == nil || s.Holder != nil {
+		return nil
+	}
+	if _, err := root.Stat(ctx, SuccessName); store.KindOf(err) != store.NotFound {
+		return err
+	}
+	return mark(ctx, root, s.Newest)
 }
 
 // admit checks the state against the mode, and waits for signs of life of a
@@ -123,7 +191,11 @@ func admit(ctx context.Context, root *store.Root, req Request, s state) error {
 	}
 	since := s.Holder.Time.Local().Format(timeFormat)
 	if req.Mode == Fail {
-		return &Conflict{root.URL(), fmt.Sprintf("job %s began to write it on %s and has not finished; if it was killed, recover with --on-exists replace", s.Holder.Job, since)}
+		how := "--on-exists replace"
+		if s.Newest != nil {
+			how = fmt.Sprintf("--on-exists append, which adds to what job %s committed, or --on-exists replace, which drops that", s.Newest.Job)
+		}
+		return &Conflict{root.URL(), fmt.Sprintf("job %s began to write it on %s and has not finished; if it was killed, recover with %s", s.Holder.Job, since, how)}
 	}
 	alive, err := watch(ctx, root, req, *s.Holder)
 	if err != nil {
@@ -172,13 +244,8 @@ func watch(ctx context.Context, root *store.Root, req Request, other Holder) (al
 // refuseStrangers checks that the directory holds nothing but the contents and
 // what dead jobs left.
 func (h *Hold) refuseStrangers(ctx context.Context, s state) error {
-	known := make(map[string]bool)
-	if h.base != nil {
-		for i := range h.base.Parts {
-			known[h.base.Parts[i].Name] = true
-		}
-	}
-	garbage := s.Garbage
+	known := h.base.names()
+	garbage := append(slices.Clone(s.Garbage), h.base.tokens()...)
 	if s.Holder != nil {
 		garbage = addGarbage(garbage, token(s.Holder.Job, s.Holder.Run))
 	}
@@ -186,7 +253,7 @@ func (h *Hold) refuseStrangers(ctx context.Context, s state) error {
 		if err != nil {
 			return err
 		}
-		if hidden(o.Key) || known[o.Key] || slices.Contains(garbage, tokenOf(o.Key)) {
+		if Hidden(o.Key) || known[o.Key] || slices.Contains(garbage, tokenOf(o.Key)) {
 			continue
 		}
 		return &Conflict{h.root.URL(), fmt.Sprintf("it holds %s, which windrow did not write there; use an empty or new --out, or move the object away", o.Key)}
@@ -194,18 +261,14 @@ func (h *Hold) refuseStrangers(ctx context.Context, s state) error {
 	return nil
 }
 
-// hidden tells whether a key is no data by convention.
-func hidden(key string) bool {
-	for segment := range strings.SplitSeq(key, "/") {
-		if strings.HasPrefix(segment, "_") || strings.HasPrefix(segment, ".") {
-			return true
-		}
-	}
-	return false
-}
-
-// recover removes what dead jobs left, now that the output is held.
+// recover removes what dead jobs left, now that the output is held. It may
+// take long, and shows signs of life meanwhile.
 func (h *Hold) recover(ctx context.Context, dead *Holder) error {
+	ctx, stop := context.WithCancel(ctx)
+	var keeping sync.WaitGroup
+	keeping.Go(func() { _ = h.Keep(ctx) }) // who loses the output finds out later
+	defer keeping.Wait()
+	defer stop()
 	// Jobs of earlier ids have ended, or lost the output, and will find out.
 	// A later one may have taken it over from this job by now.
 	ended := func(key string) bool {
@@ -215,12 +278,15 @@ func (h *Hold) recover(ctx context.Context, dead *Holder) error {
 	if err := h.root.DeleteAll(ctx, tmpDir, ended); err != nil {
 		return err
 	}
-	if dead != nil {
-		if err := h.root.Delete(ctx, beatKey(dead.Slot)); err != nil {
-			return err
-		}
+	// Whoever probes here is a moment away from its reserve.
+	if err := h.root.DeleteAll(ctx, probeDir, nil); err != nil {
+		return err
 	}
-	return h.sweep(ctx)
+	beaten := func(key string) bool { return key < beatKey(h.self.Slot) }
+	if err := h.root.DeleteAll(ctx, beatDir, beaten); err != nil {
+		return err
+	}
+	return h.sweep(ctx, h.base)
 }
 
 // append tries to take the next slot with an entry that leaves s. A loser's
@@ -230,15 +296,16 @@ func (h *Hold) append(ctx context.Context, kind string, s state) (won bool, winn
 	if err != nil {
 		return false, entry{}, err
 	}
-	won, existing, err := h.root.CreateOnce(ctx, slotKey(h.next), body)
+	slot, _ := h.position()
+	won, existing, err := h.root.CreateOnce(ctx, slotKey(slot), body)
 	if err != nil {
 		return false, entry{}, err
 	}
 	if !won {
-		winner, err = parseEntry(h.root, h.next, existing)
+		winner, err = parseEntry(h.root, slot, existing)
 		return false, winner, err
 	}
 	h.state = s
-	h.next++
+	h.advance(kind != "reserve")
 	return true, entry{}, nil
 }

@@ -97,12 +97,17 @@ type Object struct {
 	Codec string // compression, by extension: "", "gzip", "zstd"
 }
 
-// Name returns what users are told: root and key joined.
+// Name returns what users are told: root and key joined, without the query of
+// a URL, which may hold what is nobody's business.
 func (o Object) Name() string {
-	if o.Key == "" {
-		return o.Root
+	root := o.Root
+	if !strings.HasPrefix(root, "file:") {
+		root, _, _ = strings.Cut(root, "?")
 	}
-	return strings.TrimSuffix(o.Root, "/") + "/" + o.Key
+	if o.Key == "" {
+		return root
+	}
+	return strings.TrimSuffix(root, "/") + "/" + o.Key
 }
 
 // Section is a part of an object that can be read on its own: the records

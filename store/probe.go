@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"time"
 )
 
 // An Ask is something that Probe looks at only when it is asked to.
@@ -55,7 +56,7 @@ func (r *Root) probeOnce(ctx context.Context, key string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.Delete(context.WithoutCancel(ctx), key)) }()
+	defer func() { err = errors.Join(err, r.discard(ctx, key)) }()
 	if !won {
 		return Fail(Invalid, "the store says that a new object exists already: Windrow cannot commit safely here")
 	}
@@ -67,6 +68,20 @@ func (r *Root) probeOnce(ctx context.Context, key string) (err error) {
 		return Fail(Invalid, "the store does not honour create-once (it ignores If-None-Match, or the like): Windrow cannot commit safely here")
 	}
 	return nil
+}
+
+// discardTime bounds a deletion that goes on when its caller has been told to
+// stop.
+const discardTime = time.Second
+
+// discard deletes what a probe wrote, also when ctx has ended.
+func (r *Root) discard(ctx context.Context, key string) error {
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), discardTime)
+		defer cancel()
+	}
+	return r.Delete(ctx, key)
 }
 
 // probeMultipart writes an object of two parts twice.
@@ -86,7 +101,7 @@ func (r *Root) probeMultipart(ctx context.Context, key string) (honoured bool, e
 		}
 		if try == 1 {
 			honoured = KindOf(err) == Exists
-			err = r.Delete(context.WithoutCancel(ctx), key)
+			err = r.discard(ctx, key)
 			return honoured, err
 		}
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,8 +34,8 @@ func catCommand(p *Program) *cli.Command {
 }
 
 const (
-	// wholeBytes is up to which size, at rest, an output is read before any of
-	// it is printed: when it is replaced meanwhile, it can be read again.
+	// wholeBytes is up to which size an output is read before any of it is
+	// printed: when it is replaced meanwhile, it can be read again.
 	wholeBytes = 8 << 20
 	// catTries bounds how often an output that keeps being replaced is read.
 	catTries = 10
@@ -44,50 +43,72 @@ const (
 	maxOpen = 1000
 )
 
-// errReplaced says that a part is gone because the output was replaced.
-var errReplaced = errors.New("the output was replaced while it was read; run the command again")
-
 func cat(ctx context.Context, p *Program, url string) error {
 	root, err := store.Open(ctx, url, p.Stores)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
+	m, err := output.Read(ctx, root)
+	if err != nil {
+		return err
+	}
 	for try := 1; ; try++ {
-		m, err := output.Read(ctx, root)
-		if err != nil {
-			return notFound(err)
-		}
 		printed, err := catManifest(ctx, p.Stdout, root, m)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, errReplaced) || printed > 0 || try == catTries {
+		if store.KindOf(err) != store.NotFound {
 			return err
 		}
+		newest, readErr := output.Read(ctx, root)
+		switch {
+		case readErr != nil:
+			return errors.Join(err, readErr)
+		case newest.Job == m.Job && newest.Run == m.Run:
+			return fmt.Errorf("a part that is committed is missing: %w", err)
+		case printed > 0 || try == catTries:
+			return fmt.Errorf("the output was replaced while it was read, and what is printed is not all of it; run the command again: %w", err)
+		}
+		m = newest
 	}
-}
-
-// notFound gives the error of a directory without output its exit status.
-func notFound(err error) error {
-	if errors.Is(err, output.ErrNotCommitted) {
-		return &store.Error{Op: "cat", Kind: store.NotFound, Err: err}
-	}
-	return err
 }
 
 // catManifest prints one manifest's parts and returns how much it printed.
 func catManifest(ctx context.Context, to io.Writer, root *store.Root, m *output.Manifest) (printed int64, err error) {
-	if m.Bytes <= wholeBytes {
-		var whole bytes.Buffer
-		if err := catParts(ctx, &whole, root, m.Parts); err != nil {
-			return 0, err
-		}
-		return io.Copy(to, &whole)
-	}
 	out := &countedWriter{to: to}
+	if m.Bytes <= wholeBytes {
+		held := &holding{to: out}
+		if err := catParts(ctx, held, root, m.Parts); err != nil {
+			return out.n, err
+		}
+		return out.n, held.flush()
+	}
 	err = catParts(ctx, out, root, m.Parts)
 	return out.n, err
+}
+
+// holding keeps what is written until it is flushed, or too much: a small part
+// may hold a large text.
+type holding struct {
+	to    io.Writer
+	whole []byte
+	over  bool
+}
+
+func (w *holding) Write(p []byte) (int, error) {
+	if !w.over && len(w.whole)+len(p) <= wholeBytes {
+		w.whole = append(w.whole, p...)
+		return len(p), nil
+	}
+	w.over = true
+	if err := w.flush(); err != nil {
+		return 0, err
+	}
+	return w.to.Write(p)
+}
+
+func (w *holding) flush() error {
+	_, err := w.to.Write(w.whole)
+	w.whole = nil
+	return err
 }
 
 type countedWriter struct {
@@ -124,23 +145,16 @@ func catOpened(ctx context.Context, to io.Writer, root *store.Root, parts []plan
 	for i := range parts {
 		h, err := root.OpenKnown(ctx, store.Object{Key: parts[i].Name, Size: parts[i].Size})
 		if err != nil {
-			return gone(err)
+			return err
 		}
 		handles[i] = h
 	}
 	for i := range parts {
 		if err := catPart(ctx, to, handles[i], &parts[i]); err != nil {
-			return gone(err)
+			return err
 		}
 	}
 	return nil
-}
-
-func gone(err error) error {
-	if store.KindOf(err) == store.NotFound {
-		return errors.Join(errReplaced, err)
-	}
-	return err
 }
 
 // catPart prints a part and checks that it is the one that was committed.

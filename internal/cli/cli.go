@@ -16,12 +16,14 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/internal/nearest"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -71,7 +73,7 @@ func commandName(c *cli.Context) string {
 
 // Main runs the command line and returns the exit status.
 func Main(ctx context.Context, p Program) int {
-	ctx, stop := interruptible(ctx, p.Stderr)
+	ctx, stop := interruptible(ctx, &p)
 	defer stop()
 	app := newApp(&p)
 	err := app.RunContext(ctx, p.Args)
@@ -106,6 +108,8 @@ func status(err error) int {
 		default:
 			return exitFailed
 		}
+	case errors.Is(err, output.ErrNotCommitted):
+		return exitNotFound
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	}
@@ -121,9 +125,12 @@ func status(err error) int {
 	}
 }
 
+// interruptTime is how long a command may take to end after an interrupt.
+const interruptTime = 1900 * time.Millisecond
+
 // interruptible returns a context that ends with the first interrupt. The
-// second ends the process at once.
-func interruptible(ctx context.Context, stderr io.Writer) (context.Context, func()) {
+// second ends the process at once, and so does time.
+func interruptible(ctx context.Context, p *Program) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -134,13 +141,21 @@ func interruptible(ctx context.Context, stderr io.Writer) (context.Context, func
 		case <-done:
 			return
 		}
-		fmt.Fprintln(stderr, "\ninterrupted: taking back what was written; again to leave it as it is")
+		running := len(p.Args) > 1 && p.Args[1] == "run"
+		if running {
+			fmt.Fprintln(p.Stderr, "\ninterrupted: taking back what was written; again to leave it as it is")
+		}
 		cancel()
 		select {
 		case <-signals:
-			os.Exit(exitInterrupted)
+		case <-time.After(interruptTime):
 		case <-done:
+			return
 		}
+		if running {
+			fmt.Fprintln(p.Stderr, "stopped before all was taken back: the next run on the output will say what is left; --on-exists replace recovers it")
+		}
+		os.Exit(exitInterrupted)
 	}()
 	return ctx, func() {
 		signal.Stop(signals)

@@ -76,7 +76,10 @@ func (p *progress) clear() {
 // line is the progress in words.
 func (p *progress) line(now embedded.Progress) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s %d/%d", p.job, now.Phase, now.Done, now.Tasks)
+	fmt.Fprintf(&b, "%s: %s", p.job, now.Phase)
+	if now.Tasks > 0 {
+		fmt.Fprintf(&b, " %d/%d", now.Done, now.Tasks)
+	}
 	if p.width > 0 {
 		const cells = 16
 		full := int(now.Fraction * cells)

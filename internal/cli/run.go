@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -23,8 +24,8 @@ func runCommand(p *Program) *cli.Command {
 		Name:      "run",
 		Usage:     "run a job in this process",
 		ArgsUsage: "JOB --input URL… --out URL [--param NAME=VALUE…]",
-		Description: "A URL is file:///path or a plain path, s3://bucket/prefix, or mem://name. --input takes objects,\n" +
-			"directories and patterns, and may be given more than once. --out is a directory of its own.",
+		Description: "A URL is file:///path or a plain path, or s3://bucket/prefix. --input takes objects, directories and\n" +
+			"patterns, and may be given more than once. --out is a directory of its own.",
 	}
 	for _, job := range p.Jobs {
 		run.Subcommands = append(run.Subcommands, jobCommand(p, job))
@@ -41,14 +42,8 @@ func runCommand(p *Program) *cli.Command {
 func jobCommand(p *Program, job *jobs.Job) *cli.Command {
 	command := &cli.Command{Name: job.Name(), Usage: "run the job " + job.Name(), Flags: runFlags(),
 		Action: func(c *cli.Context) error { return runJob(c, p, job) }}
-	taken := make(map[string]bool)
-	for _, f := range command.Flags {
-		for _, name := range f.Names() {
-			taken[name] = true
-		}
-	}
 	for _, param := range job.Params() {
-		if taken[param.Name] {
+		if isRunFlag(param.Name) {
 			continue // by --param only
 		}
 		usage := param.Help + " (`" + strings.ToUpper(param.Type) + "`)"
@@ -166,7 +161,11 @@ func params(c *cli.Context, job *jobs.Job) (map[string]string, error) {
 	return values, nil
 }
 
+// isRunFlag tells whether a name is one of run's own flags.
 func isRunFlag(name string) bool {
+	if slices.Contains(cli.HelpFlag.Names(), name) {
+		return true
+	}
 	for _, f := range runFlags() {
 		if slices.Contains(f.Names(), name) {
 			return true
@@ -175,31 +174,30 @@ func isRunFlag(name string) bool {
 	return false
 }
 
+var sizeForm = regexp.MustCompile(`^(\d+(?:\.\d+)?) ?([kmgt]?)(i?)(b?)$`)
+
 // parseSize reads a size such as 512MiB, 1g or 4096. Units are powers of 1024,
-// but for those that end in a plain B after a letter other than i, such as MB.
+// but for those like MB, without an i, which are powers of 1000.
 func parseSize(s string) (int64, error) {
-	digits := strings.TrimRight(s, "bBiIkKmMgGtT ")
-	unit := strings.ToLower(strings.TrimSpace(s[len(digits):]))
-	n, err := strconv.ParseFloat(digits, 64)
-	if err != nil || n < 0 {
+	m := sizeForm.FindStringSubmatch(strings.ToLower(s))
+	if m == nil || m[2] == "" && m[3] != "" {
 		return 0, fmt.Errorf("%q is no size", s)
 	}
-	scale, base := 1.0, 1024.0
-	if strings.HasSuffix(unit, "b") && len(unit) == 2 {
+	n, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		return 0, err
+	}
+	base := 1024.0
+	if m[2] != "" && m[3] == "" && m[4] == "b" {
 		base = 1000
 	}
-	for power, letter := range "kmgt" {
-		if strings.HasPrefix(unit, string(letter)) {
-			for range power + 1 {
-				scale *= base
-			}
-			unit = unit[1:]
-		}
+	for range strings.Index(" kmgt", m[2]) * len(m[2]) {
+		n *= base
 	}
-	if unit != "" && unit != "b" && unit != "i" && unit != "ib" || n*scale > 1<<60 {
-		return 0, fmt.Errorf("%q is no size", s)
+	if n > 1<<60 {
+		return 0, fmt.Errorf("%q is more than there is", s)
 	}
-	return int64(n * scale), nil
+	return int64(n), nil
 }
 
 // writeJSON prints a document.

@@ -42,6 +42,8 @@ func classify(err error, kind Kind) error {
 		return err
 	case errors.As(err, &conflict):
 		kind = Conflict
+	case errors.Is(err, output.ErrNotCommitted):
+		kind = NotFound
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		kind = Interrupted
 	default:

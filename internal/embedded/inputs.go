@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -62,6 +63,18 @@ func (r *roots) usage() store.Usage {
 	return sum
 }
 
+// anyRemote tells whether any root costs round trips, and so memory to hide them.
+func (r *roots) anyRemote() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, root := range r.open {
+		if root.Remote() {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *roots) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,14 +88,21 @@ func (r *roots) close() error {
 // finder finds a plan's input.
 type finder struct {
 	roots   *roots
-	leftOut int // objects passed over because of their names
+	leftOut int      // objects passed over because of their names
+	dirs    []string // directories that are read as a whole, by name
 }
+
+// usagef makes an error of what was asked for.
+func usagef(format string, args ...any) error { return &Error{Usage, fmt.Errorf(format, args...)} }
 
 // resolve finds the objects of every input of the plan.
 func (f *finder) resolve(ctx context.Context, p *pipeline.Plan, urls []string, slots int) ([]splits.Input, []plan.Split, error) {
 	given := make(map[string][]string)
 	for _, u := range urls {
 		name, url := splitName(p, u)
+		if !slices.ContainsFunc(p.Inputs, func(in pipeline.Input) bool { return in.Name == name }) {
+			return nil, nil, usagef("job %s has no input named %q (for %s); it has %s", p.Job, name, url, inputNames(p))
+		}
 		given[name] = append(given[name], url)
 	}
 	inputs := make([]splits.Input, len(p.Inputs))
@@ -90,11 +110,10 @@ func (f *finder) resolve(ctx context.Context, p *pipeline.Plan, urls []string, s
 	for i := range p.Inputs {
 		in := &p.Inputs[i]
 		urls := given[in.Name]
-		delete(given, in.Name)
-		if in.Generate != nil {
-			if len(urls) > 0 {
-				return nil, nil, fmt.Errorf("job %s makes its own input: leave --input out", p.Job)
-			}
+		switch {
+		case in.Generate != nil && len(urls) > 0:
+			return nil, nil, usagef("job %s makes its own input: leave --input out", p.Job)
+		case in.Generate != nil:
 			sections, err := in.Generate(slots)
 			if err != nil {
 				return nil, nil, err
@@ -103,8 +122,7 @@ func (f *finder) resolve(ctx context.Context, p *pipeline.Plan, urls []string, s
 				generated = append(generated, plan.Split{Input: i, Sections: []plan.Section{s}})
 			}
 			continue
-		}
-		if len(urls) == 0 {
+		case len(urls) == 0:
 			return nil, nil, missingInput(p, in.Name)
 		}
 		objects, err := f.objects(ctx, in.Name, urls)
@@ -112,9 +130,6 @@ func (f *finder) resolve(ctx context.Context, p *pipeline.Plan, urls []string, s
 			return nil, nil, err
 		}
 		inputs[i] = splits.Input{Objects: objects, Cut: in.Split}
-	}
-	for name, urls := range given {
-		return nil, nil, fmt.Errorf("job %s has no input named %q (for %s); it has %s", p.Job, name, urls[0], inputNames(p))
 	}
 	return inputs, generated, nil
 }
@@ -131,9 +146,9 @@ func splitName(p *pipeline.Plan, s string) (name, url string) {
 
 func missingInput(p *pipeline.Plan, name string) error {
 	if name == "" {
-		return fmt.Errorf("job %s has no input: say where it is with --input", p.Job)
+		return usagef("job %s has no input: say where it is with --input", p.Job)
 	}
-	return fmt.Errorf("job %s has no input named %q: say where it is with --input %s=URL", p.Job, name, name)
+	return usagef("job %s has no input named %q: say where it is with --input %s=URL", p.Job, name, name)
 }
 
 func inputNames(p *pipeline.Plan) string {
@@ -150,6 +165,7 @@ func inputNames(p *pipeline.Plan) string {
 // objects returns the objects that URLs name, in order of their keys.
 func (f *finder) objects(ctx context.Context, input string, urls []string) ([]plan.Object, error) {
 	var objects []plan.Object
+	seen := make(map[string]bool)
 	for _, u := range urls {
 		rootURL, key, err := store.Locate(u)
 		if err != nil {
@@ -171,6 +187,10 @@ func (f *finder) objects(ctx context.Context, input string, urls []string) ([]pl
 			if codec := compress.FromName(o.Key); codec != compress.None {
 				object.Codec = codec.String()
 			}
+			if seen[object.Name()] {
+				return nil, usagef("input %s is named twice, the second time by %s: it would be read twice", object.Name(), u)
+			}
+			seen[object.Name()] = true
 			objects = append(objects, object)
 		}
 	}
@@ -180,10 +200,14 @@ func (f *finder) objects(ctx context.Context, input string, urls []string) ([]pl
 // find returns the objects that a key, a directory or a pattern names.
 func (f *finder) find(ctx context.Context, root *store.Root, key string) ([]store.Object, error) {
 	if key == "" {
+		f.dirs = append(f.dirs, root.Name(""))
 		return f.list(ctx, root, "", nil)
 	}
 	if store.IsPattern(key) {
 		literal := key[:strings.IndexAny(key, `*?[\`)]
+		if strings.Contains(key, "**") {
+			f.dirs = append(f.dirs, root.Name(literal[:strings.LastIndexByte(literal, '/')+1]))
+		}
 		return f.list(ctx, root, literal, func(k string) bool { return store.Match(key, k) })
 	}
 	o, err := root.Stat(ctx, key)
@@ -194,73 +218,91 @@ func (f *finder) find(ctx context.Context, root *store.Root, key string) ([]stor
 	if listErr != nil || len(below) == 0 {
 		return nil, errors.Join(err, listErr)
 	}
+	f.dirs = append(f.dirs, root.Name(key))
 	for i := range below {
 		below[i].Key = key + "/" + below[i].Key
 	}
 	return below, nil
 }
 
-// list returns the data objects below a prefix. The output of a job is read
-// through its manifest: the parts that are committed, and nothing else.
+// firstSlot is the end of the key of an output's first log entry: it tells that
+// the directory is one.
+const firstSlot = "_windrow/00000000000000000000"
+
+// list returns the data objects whose keys begin with prefix and match, nil
+// matching all. Of directories that jobs have written it returns what their
+// logs say is committed.
 func (f *finder) list(ctx context.Context, root *store.Root, prefix string, match func(string) bool) ([]store.Object, error) {
-	if match == nil {
-		if is, err := output.IsOutput(ctx, root); err != nil || is {
-			return committed(ctx, root, err)
-		}
+	above := prefix[:strings.LastIndexByte(prefix, '/')+1]
+	outputs := make(map[string]bool) // directories, with their final slash
+	is, err := output.IsOutput(ctx, root.Sub(above))
+	if err != nil {
+		return nil, err
 	}
+	outputs[above] = is
 	var found []store.Object
 	for o, err := range root.List(ctx, prefix) {
 		if err != nil {
 			return nil, err
 		}
-		name := o.Key
-		if match != nil {
-			if !match(o.Key) {
-				continue
-			}
-			name = name[strings.LastIndexByte(name, '/')+1:]
+		if dir, ok := strings.CutSuffix(o.Key, firstSlot); ok {
+			outputs[dir] = true
 		}
-		if hidden(name) {
-			f.leftOut++
+		switch {
+		case match != nil && !match(o.Key):
+		case output.Hidden(o.Key[len(above):]):
+			if !strings.Contains(o.Key, "/"+output.Dir+"/") && !strings.HasPrefix(o.Key, output.Dir+"/") {
+				f.leftOut++
+			}
+		default:
+			found = append(found, o)
+		}
+	}
+	for dir, is := range outputs {
+		if !is {
 			continue
 		}
-		found = append(found, o)
+		if found, err = committed(ctx, root.Sub(dir), dir, found, match == nil); err != nil {
+			return nil, err
+		}
 	}
 	return found, nil
 }
 
-// hidden tells whether a key is no data by the convention of the field: a
-// segment that begins with an underscore or a dot.
-func hidden(key string) bool {
-	for segment := range strings.SplitSeq(key, "/") {
-		if strings.HasPrefix(segment, "_") || strings.HasPrefix(segment, ".") {
-			return true
-		}
-	}
-	return false
-}
-
-// committed returns the parts of an output.
-func committed(ctx context.Context, root *store.Root, err error) ([]store.Object, error) {
-	if err != nil {
-		return nil, err
-	}
+// committed takes away those of the objects found that are below an output and
+// not part of what is committed there. If whole is set, all that is committed
+// must have been found.
+func committed(ctx context.Context, root *store.Root, dir string, found []store.Object, whole bool) ([]store.Object, error) {
 	m, err := output.Read(ctx, root)
 	if err != nil {
 		return nil, err
 	}
-	var parts []store.Object
+	sizes := make(map[string]int64, len(m.Parts))
 	for i := range m.Parts {
-		o, err := root.Stat(ctx, m.Parts[i].Name)
-		if err != nil {
-			return nil, err
-		}
-		if o.Size != m.Parts[i].Size {
-			return nil, fmt.Errorf("%s has %d bytes, its manifest says %d", root.Name(o.Key), o.Size, m.Parts[i].Size)
-		}
-		parts = append(parts, o)
+		sizes[dir+m.Parts[i].Name] = m.Parts[i].Size
 	}
-	return parts, nil
+	kept := found[:0]
+	for _, o := range found {
+		if !strings.HasPrefix(o.Key, dir) {
+			kept = append(kept, o)
+			continue
+		}
+		size, ok := sizes[o.Key]
+		if ok && size != o.Size {
+			return nil, fmt.Errorf("%s has %d bytes, the manifest of its output says %d", root.Name(strings.TrimPrefix(o.Key, dir)), o.Size, size)
+		}
+		if ok {
+			kept = append(kept, o)
+			delete(sizes, o.Key)
+		}
+	}
+	for i := range m.Parts {
+		if _, missing := sizes[dir+m.Parts[i].Name]; missing && whole {
+			return nil, &store.Error{Op: "read the output of a job", URL: root.Name(m.Parts[i].Name), Kind: store.NotFound,
+				Err: errors.New("its manifest lists this part")}
+		}
+	}
+	return kept, nil
 }
 
 // target returns the size of splits for inputs.

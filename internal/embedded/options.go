@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 
 	"github.com/windrow-mr/windrow/jobs/formats/compress"
 	"github.com/windrow-mr/windrow/output"
@@ -38,6 +39,8 @@ const (
 	smallInput = 32 << 20
 	// maxPartitions bounds what may be asked for.
 	maxPartitions = 100_000
+	// maxSplits bounds the map tasks of a job.
+	maxSplits = 1_000_000
 	// probeBytes is the input size from which parts may be so big that it pays
 	// to ask the store about them.
 	probeBytes = 64 << 20
@@ -87,11 +90,20 @@ func (o Options) check() (settings, error) {
 	if s.Partitions < 0 || s.Partitions > maxPartitions {
 		return s, fmt.Errorf("partitions %d is not between 1 and %d (0 lets windrow choose)", s.Partitions, maxPartitions)
 	}
+	if strings.HasPrefix(s.Output, "mem:") && s.Stores.Mem == nil {
+		return s, errors.New("an output on mem:// is gone when the process ends; use it from a program, with Options.Stores.Mem")
+	}
+	if s.Stores.Mem == nil {
+		s.Stores.Mem = new(store.MemSpace)
+	}
 	if s.SplitSize < 0 {
 		return s, fmt.Errorf("split size %d is negative", s.SplitSize)
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
+	}
+	if s.Stores.Log == nil {
+		s.Stores.Log = s.Log
 	}
 	return s, s.checkMemory()
 }

@@ -6,9 +6,11 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/output"
@@ -50,10 +52,24 @@ type running struct {
 
 var _ master.Pool = (*pool)(nil)
 
-// stop ends all attempts and waits until they have ended.
+// stopTime is how long attempts may take to end once they were told to: a
+// function of the job may be deaf.
+const stopTime = time.Second
+
+// stop ends all attempts and waits until they have ended, but not for ever.
 func (p *pool) stop() {
 	p.cancel()
-	p.done.Wait()
+	ended := make(chan struct{})
+	go func() {
+		p.done.Wait()
+		close(ended)
+	}()
+	patience := time.NewTimer(stopTime)
+	defer patience.Stop()
+	select {
+	case <-ended:
+	case <-patience.C:
+	}
 }
 
 // Launch starts an attempt.
@@ -135,13 +151,14 @@ func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest
 	}
 	e := scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: err.Error()}
 	var conflict *output.Conflict
+	_, record := errors.AsType[*jobs.RecordError](err)
 	switch kind := store.KindOf(err); {
 	case errors.As(err, &conflict):
 		e.Conflict = true
+	case record || kind == store.NotFound:
+		e.Fingerprint = e.Text // the same again would be the record's fault
 	case kind == store.Changed || kind == store.Denied || kind == store.Invalid:
 		e.Final = true
-	case kind == store.Unknown || kind == store.NotFound || kind == store.TooLarge:
-		e.Fingerprint = e.Text // the same again would be the record's fault
 	}
 	return e
 }

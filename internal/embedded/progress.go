@@ -30,6 +30,7 @@ type watcher struct {
 	input   int64 // bytes
 
 	mu       sync.Mutex
+	looked   time.Time
 	phase    plan.Phase
 	status   scheduler.Status
 	done     int
@@ -41,10 +42,17 @@ type watcher struct {
 	reduces  int
 }
 
+// lookEvery is how often the tasks are counted at most: there may be many.
+const lookEvery = 100 * time.Millisecond
+
 // changed takes over what the log says now. It runs on the shell's goroutine.
 func (w *watcher) changed(job *scheduler.Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if job.Status == w.status && job.Phase() == w.phase && time.Since(w.looked) < lookEvery {
+		return
+	}
+	w.looked = time.Now()
 	w.status, w.phase = job.Status, job.Phase()
 	w.tasks = job.Tasks(w.phase)
 	w.done = w.tasks - job.Left(w.phase)

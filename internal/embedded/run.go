@@ -2,10 +2,12 @@ package embedded
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +27,8 @@ import (
 )
 
 // Run runs a job and commits its output. When ctx ends it stops within two
-// seconds, and takes back what it wrote as far as the store lets it.
+// seconds, and takes back what it wrote as far as the store lets it. A function
+// of the job that works on without looking at its context is left behind.
 func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
 	s, err := o.check()
 	if err != nil {
@@ -33,7 +36,7 @@ func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
 	}
 	r := &run{settings: s, started: time.Now(), roots: roots{opts: s.Stores}}
 	defer r.roots.close()
-	if r.plan, err = job.Build(s.Params, nil); err != nil {
+	if r.plan, err = job.Build(s.Params, pipeline.TrialOf(ctx).Once); err != nil {
 		return nil, &Error{Usage, err}
 	}
 	if err := r.prepare(ctx); err != nil {
@@ -51,6 +54,7 @@ type run struct {
 	id      plan.JobID
 
 	out        *store.Root
+	base       *store.Root // where scratch is
 	scratch    *store.Root
 	input      int64 // bytes
 	leftOut    int
@@ -64,7 +68,7 @@ type run struct {
 // prepare finds the input and plans the tasks. It writes nothing but a probe.
 func (r *run) prepare(ctx context.Context) error {
 	var id ulid.ULID
-	id, err := ulid.New(ulid.Timestamp(r.started), ulid.DefaultEntropy())
+	id, err := ulid.New(ulid.Timestamp(r.started), rand.Reader)
 	if err != nil {
 		return err
 	}
@@ -72,14 +76,14 @@ func (r *run) prepare(ctx context.Context) error {
 	f := &finder{roots: &r.roots}
 	inputs, generated, err := f.resolve(ctx, r.plan, r.Input, r.Slots)
 	if err != nil {
-		return classify(err, Usage)
+		return err
 	}
 	r.leftOut = f.leftOut
 	if r.out, err = r.roots.get(ctx, r.Output, true); err != nil {
 		return err
 	}
-	if err := refuseNested(inputs, r.out); err != nil {
-		return &Error{Usage, err}
+	if err := refuseNested(f.dirs, r.out); err != nil {
+		return err
 	}
 	if err := r.divide(inputs, generated); err != nil {
 		return err
@@ -92,6 +96,9 @@ func (r *run) divide(inputs []splits.Input, generated []plan.Split) error {
 	var size int64
 	var err error
 	size, r.input = target(inputs, &r.settings)
+	if n := r.input / size; n > maxSplits {
+		return usagef("%d bytes in splits of %d are %d map tasks, and %d are allowed; give a greater --split-size", r.input, size, n, maxSplits)
+	}
 	if r.splits, err = splits.Plan(inputs, size); err != nil {
 		return err
 	}
@@ -112,30 +119,39 @@ func (r *run) divide(inputs []splits.Input, generated []plan.Split) error {
 
 // openScratch finds the place for runs and manifests.
 func (r *run) openScratch(ctx context.Context) error {
-	if r.Root == "" {
-		r.scratch = r.out.Sub(output.TmpKey(r.id))
-		return nil
+	r.base = r.out
+	if r.Root != "" {
+		var err error
+		if r.base, err = r.roots.get(ctx, r.Root, true); err != nil {
+			return err
+		}
 	}
-	root, err := r.roots.get(ctx, r.Root, true)
-	if err != nil {
-		return err
-	}
-	r.scratch = root.Sub("tmp/" + string(r.id))
+	r.scratch = r.base.Sub(output.TmpKey(r.id))
 	return nil
 }
 
-// refuseNested refuses an output inside an input directory: the next run would
-// read what this one wrote.
-func refuseNested(inputs []splits.Input, out *store.Root) error {
-	for i := range inputs {
-		for j := range inputs[i].Objects {
-			o := &inputs[i].Objects[j]
-			if strings.HasPrefix(o.Name(), strings.TrimSuffix(out.URL(), "/")+"/") {
-				return fmt.Errorf("input %s lies in the output directory %s; choose another --out", o.Name(), out.URL())
-			}
+// refuseNested refuses an output in a directory that is read as a whole: the
+// next run would read what this one wrote.
+func refuseNested(dirs []string, out *store.Root) error {
+	name := canonical(out.Name(""))
+	for _, dir := range dirs {
+		if d := canonical(dir); d == name || strings.HasPrefix(name, d+"/") {
+			return usagef("the output %s lies in the input directory %s, and the next run would read it; choose another --out", out.URL(), dir)
 		}
 	}
 	return nil
+}
+
+// canonical returns a root's name without a final slash, and without links
+// where it is a local one.
+func canonical(name string) string {
+	name = strings.TrimRight(name, "/")
+	if path, ok := strings.CutPrefix(name, "file://"); ok {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			return "file://" + real
+		}
+	}
+	return name
 }
 
 // execute reserves the output, runs the tasks and commits.
@@ -162,16 +178,45 @@ func (r *run) execute(ctx context.Context) (*Result, error) {
 	outcome, err := master.Run(beat, r.masterConfig(p, c, w))
 	p.stop()
 	lost := context.Cause(beat)
+	if err != nil {
+		err = r.settle(ctx, c, lost, outcome, err)
+	} else if outcome.Status != scheduler.Succeeded {
+		err = r.failed(ctx, lost, outcome.Cause)
+	}
 	stopWatching()
 	stopBeat(nil)
 	keeping.Wait()
-	if err != nil {
-		return nil, r.unfinished(ctx, lost, err)
+	if c.manifest == nil {
+		return nil, err
 	}
-	if outcome.Status != scheduler.Succeeded {
-		return nil, r.failed(ctx, lost, outcome.Cause)
+	if err != nil {
+		r.Log.Warn("the output is committed, but not all that follows was done; the next run on it does that", "output", r.out.URL(), "error", err)
 	}
 	return r.result(c, w)
+}
+
+// settleTime bounds what is tried after the end of a run that went wrong.
+const settleTime = 1500 * time.Millisecond
+
+// settle ends a run whose end could not be brought about: it may have
+// committed, which the log tells; otherwise what it wrote is taken back, as far
+// as that goes. It returns what the user is to be told.
+func (r *run) settle(ctx context.Context, c *committer, lost error, outcome master.Outcome, cause error) error {
+	if c.manifest != nil {
+		return cause
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	m, err := r.hold.Committed(ending)
+	if m != nil {
+		c.manifest = m
+		return cause
+	}
+	left := err
+	if err == nil {
+		left = c.CleanUp(ending)
+	}
+	return r.unfinished(ctx, lost, outcome.Cause, cause, left)
 }
 
 // reserve makes this run the only writer of its output.
@@ -193,12 +238,21 @@ func (r *run) reserve(ctx context.Context) error {
 		Waiting: func(h output.Holder) {
 			r.Log.Warn("another run has not finished this output; waiting to see whether it lives", "job", h.Job, "host", h.Host, "since", h.Time)
 		}})
-	return err
+	if err != nil {
+		return err
+	}
+	for _, before := range r.hold.Before() {
+		// What earlier runs on this output left below a root of their own.
+		if err := r.base.DeleteAll(ctx, output.TmpKey(before), nil); err != nil {
+			return errors.Join(err, r.hold.Release(ctx))
+		}
+	}
+	return nil
 }
 
 func (r *run) newPool(ctx context.Context) *pool {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	remote := r.out.Remote() || r.scratch.Remote()
+	remote := r.roots.anyRemote()
 	exec := executor.New(executor.Config{
 		Plan: r.plan, Job: r.id, Partitions: r.partitions,
 		Open: r.roots.opened, Scratch: r.scratch, Class: store.Scratch, Output: r.out,
@@ -231,39 +285,57 @@ func (r *run) masterConfig(p *pool, c *committer, w *watcher) master.Config {
 	}
 	p.events.Post(scheduler.Joined{Worker: thisProcess, Slots: r.Slots})
 	return master.Config{
-		Scheduler: scheduler.Config{Epoch: 1, Rand: rand.Uint32(), Samples: samples, Maps: len(r.splits), Reduces: reduces,
+		Scheduler: scheduler.Config{Epoch: 1, Rand: random32(), Samples: samples, Maps: len(r.splits), Reduces: reduces,
 			Backoff: scheduler.Time(300 * time.Millisecond)},
 		Journal: master.MemoryJournal{}, Pool: p, Output: c, Events: p.events, Changed: w.changed,
 	}
 }
 
-// failed makes the error of a job that ended without output.
-func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause) error {
-	kind := JobFailed
-	text := fmt.Errorf("job %s (%s) failed: %v; nothing was committed", r.plan.Job, r.id, cause)
-	var conflict *output.Conflict
-	switch {
-	case errors.As(lost, &conflict):
-		return &Error{Conflict, conflict}
-	case cause.Kind == scheduler.Conflict:
-		kind, text = Conflict, fmt.Errorf("job %s (%s): %v", r.plan.Job, r.id, cause)
-	case cause.Kind == scheduler.Cancelled && ctx.Err() != nil:
-		kind, text = Interrupted, fmt.Errorf("job %s (%s) was interrupted; what it wrote is removed, %s is as it was", r.plan.Job, r.id, r.out.URL())
-	}
-	return &Error{kind, text}
+// random32 draws what tells this process's attempts from all others.
+func random32() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint32(b[:])
 }
 
-// unfinished makes the error of a job whose end could not be brought about.
-func (r *run) unfinished(ctx context.Context, lost, err error) error {
-	kind := JobFailed
-	var conflict *output.Conflict
+// failed makes the error of a job that ended without output, and took back what
+// it wrote.
+func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause) error {
+	conflict, taken := errors.AsType[*output.Conflict](lost)
 	switch {
-	case errors.As(lost, &conflict):
+	case taken:
+		return &Error{Conflict, conflict}
+	case cause.Kind == scheduler.Conflict:
+		return &Error{Conflict, fmt.Errorf("job %s (%s): %v", r.plan.Job, r.id, cause)}
+	case cause.Kind == scheduler.Cancelled && ctx.Err() != nil:
+		return &Error{Interrupted, fmt.Errorf("job %s (%s) was interrupted; what it wrote is removed, %s is as it was", r.plan.Job, r.id, r.out.URL())}
+	default:
+		return &Error{JobFailed, fmt.Errorf("job %s (%s) failed: %v; nothing was committed", r.plan.Job, r.id, cause)}
+	}
+}
+
+// unfinished makes the error of a job whose end could not be brought about:
+// first why it was to end, then what went wrong then, then what is left.
+func (r *run) unfinished(ctx context.Context, lost error, cause scheduler.Cause, err, left error) error {
+	kind := JobFailed
+	conflict, taken := errors.AsType[*output.Conflict](lost)
+	switch {
+	case taken:
 		return &Error{Conflict, conflict}
 	case ctx.Err() != nil:
 		kind = Interrupted
 	}
-	return &Error{kind, fmt.Errorf("job %s (%s): %w; parts of it may be left in %s: recover with --on-exists replace", r.plan.Job, r.id, err, r.out.URL())}
+	if cause.Kind != 0 && cause.Kind != scheduler.Cancelled {
+		err = fmt.Errorf("%v; then: %w", cause, err)
+	}
+	if left == nil {
+		return &Error{kind, fmt.Errorf("job %s (%s): %w; what it wrote is removed, nothing was committed", r.plan.Job, r.id, err)}
+	}
+	mode := r.mode
+	if mode == output.Fail {
+		mode = output.Replace
+	}
+	return &Error{kind, fmt.Errorf("job %s (%s): %w; nothing was committed, but parts of it may be left in %s: run it again with --on-exists %s", r.plan.Job, r.id, err, r.out.URL(), mode)}
 }
 
 // committer commits and cleans up for the master.
@@ -294,14 +366,14 @@ func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
 		}
 	}
 	m, err := c.run.hold.Commit(ctx, parts)
-	if err != nil {
+	if m == nil {
 		return err
 	}
-	c.manifest = m
 	// From here on the job has succeeded; what is left over is found and
 	// swept by the next run on this output, should this fail.
-	if err := errors.Join(c.run.hold.Clean(ctx), c.removeTmp(ctx)); err != nil {
-		c.run.Log.Warn("could not remove all that the run leaves behind", "output", c.run.out.URL(), "error", err)
+	c.manifest = m
+	if err := errors.Join(err, c.run.hold.Clean(ctx), c.removeTmp(ctx)); err != nil {
+		c.run.Log.Warn("the output is committed, but not all that follows was done; the next run on it does that", "output", c.run.out.URL(), "error", err)
 	}
 	return nil
 }

@@ -140,6 +140,13 @@ func (c *Collector) Len() int {
 // Bytes returns the length of all keys and values that are held now.
 func (c *Collector) Bytes() int64 { return c.bytes }
 
+// Spill calls the spill function before memory is full, if pairs are held.
+func (c *Collector) Spill() {
+	if c.err == nil && c.Len() > 0 {
+		c.makeRoom()
+	}
+}
+
 // Reset drops all pairs and returns their memory.
 func (c *Collector) Reset() {
 	for i, slab := range c.slabs {

@@ -118,7 +118,9 @@ func (e *Executor) Map(ctx context.Context, a Attempt, split plan.Split, cuts []
 	if e.cfg.Plan.Shuffle == nil {
 		err = e.writePart(ctx, a, m, grants, func(p *part) error {
 			t.Out = p
-			return run(t)
+			err := run(t)
+			m.Tally.BytesIn, m.Took = opened.bytes.Load(), time.Since(started)
+			return err
 		})
 	} else {
 		m.Runs, m.Rows, err = e.mapRuns(ctx, t, m, run)

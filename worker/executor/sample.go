@@ -17,6 +17,7 @@ const (
 	SampleBytes    = 1 << 20 // their size
 	sampleRecords  = 4000    // records that are read of each
 	sampleKeys     = 16384   // keys that are kept
+	sampleKey      = 256     // bytes of a key that are kept: a cut need not be a whole key
 )
 
 // Sample runs the job's map functions on a sample of the input and keeps some
@@ -81,7 +82,7 @@ func (e *Executor) sampleKeys(ctx context.Context, runs []plan.Run, rows int64, 
 			return keys, r.Err()
 		}
 		if i%step == step/2 {
-			keys = append(keys, slices.Clone(key))
+			keys = append(keys, slices.Clone(key[:min(len(key), sampleKey)]))
 		}
 	}
 }
