@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -19,7 +21,7 @@ import (
 // an input that is in order would send nearly everything to one partition.
 func TestSortedPartitionsAreBalanced(t *testing.T) {
 	t.Parallel()
-	const keys, partitions = 100_000, 16
+	const keys = 100_000
 	r := rand.New(rand.NewPCG(1, 7))
 	random := make([]string, keys)
 	for i := range random {
@@ -34,15 +36,17 @@ func TestSortedPartitionsAreBalanced(t *testing.T) {
 		job, order string
 		keys       []string
 		objects    int
+		partitions int
 	}{
-		{"sort", "random", random, 1},
-		{"sort", "ascending", ascending, 1},
-		{"sort", "ascending", ascending, 40},
-		{"sort", "descending", descending, 3},
-		{"terasort", "random", random, 5},
-		{"terasort", "ascending", ascending, 1},
+		{"sort", "random", random, 1, 16},
+		{"sort", "ascending", ascending, 1, 16},
+		{"sort", "ascending", ascending, 40, 16},
+		{"sort", "descending", descending, 3, 16},
+		{"sort", "ascending", ascending, 2, 200},
+		{"terasort", "random", random, 5, 16},
+		{"terasort", "ascending", ascending, 1, 16},
 	} {
-		t.Run(fmt.Sprintf("%s/%s/%d objects", c.job, c.order, c.objects), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s/%s/%d objects/%d partitions", c.job, c.order, c.objects, c.partitions), func(t *testing.T) {
 			t.Parallel()
 			end := "\n"
 			if c.job == "terasort" {
@@ -59,21 +63,13 @@ func TestSortedPartitionsAreBalanced(t *testing.T) {
 			}
 			defer root.Close()
 			for i := range objects {
-				w, err := root.Create(t.Context(), fmt.Sprintf("object-%02d", i), store.CreateOptions{Class: store.Scratch})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer w.Abort()
-				if _, err := w.Write([]byte(objects[i].String())); err != nil {
-					t.Fatal(err)
-				}
-				if err := w.Commit(); err != nil {
+				if err := create(t.Context(), root, fmt.Sprintf("object-%02d", i), objects[i].String()); err != nil {
 					t.Fatal(err)
 				}
 			}
 			job := library.All()[slices.IndexFunc(library.All(), func(j *jobs.Job) bool { return j.Name() == c.job })]
 			result, err := engine.Run(t.Context(), job, engine.Options{Input: []string{"mem://test/in"}, Output: "mem://test/out",
-				Partitions: partitions, Slots: 2, SplitSize: mebibyte, Stores: stores})
+				Partitions: c.partitions, Slots: 2, SplitSize: mebibyte, Stores: stores})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,14 +80,27 @@ func TestSortedPartitionsAreBalanced(t *testing.T) {
 			if err := firstDifference(got, []byte(strings.Join(ascending, end)+end)); err != nil {
 				t.Error(err)
 			}
-			if len(result.Manifest.Parts) != partitions {
-				t.Fatalf("there are %d parts, want %d", len(result.Manifest.Parts), partitions)
+			if len(result.Manifest.Parts) != c.partitions {
+				t.Fatalf("there are %d parts, want %d", len(result.Manifest.Parts), c.partitions)
 			}
 			for _, part := range result.Manifest.Parts {
-				if share := float64(part.Records) / (keys / partitions); share < 0.6 || share > 1.5 {
+				if share := float64(part.Records) / float64(keys/c.partitions); share < 0.6 || share > 1.5 {
 					t.Errorf("%s has %d records, %.2f of its share", part.Name, part.Records, share)
 				}
 			}
 		})
 	}
+}
+
+// create writes an object of any size.
+func create(ctx context.Context, root *store.Root, key, text string) error {
+	w, err := root.Create(ctx, key, store.CreateOptions{Class: store.Scratch})
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
+	}
+	return w.Commit()
 }

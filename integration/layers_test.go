@@ -40,7 +40,7 @@ var layers = map[string][]string{
 	"jobs/internal/minirun": {"internal/pairs", "internal/pipeline", "jobs", "plan"},
 	"jobs/internal/table":   {},
 	"jobs/internal/tsv":     {},
-	"jobs/jobstest":         {".", "jobs", "output", "plan", "store"},
+	"jobs/jobstest":         {".", "internal/pipeline", "jobs", "output", "plan", "store"},
 	"jobs/library/...":      {"jobs", "jobs/formats/...", "jobs/library/..."},
 	"master":                {"master/scheduler", "output"},
 	"master/scheduler":      {"plan"},
@@ -170,8 +170,23 @@ func checkImports(t *testing.T, file, dir string) {
 	}
 }
 
-// TestJobBinary builds the smallest program with a job, as a user would, and
-// looks at what came with it.
+// readmeJob returns the program that README.md shows.
+func readmeJob(t *testing.T) string {
+	t.Helper()
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(readme), "```go\n")
+	program, _, end := strings.Cut(rest, "```")
+	if !ok || !end {
+		t.Fatal("README.md shows no program")
+	}
+	return program
+}
+
+// TestJobBinary builds the program of README.md as a user would, and looks at
+// what came with it.
 func TestJobBinary(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -180,24 +195,7 @@ func TestJobBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := map[string]string{
-		"main.go": `package main
-
-import (
-	"bytes"
-
-	"github.com/windrow-mr/windrow"
-	"github.com/windrow-mr/windrow/jobs"
-)
-
-func tokenize(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
-	for w := range bytes.FieldsSeq(line) {
-		emit(w, 1)
-	}
-	return nil
-}
-
-func main() { windrow.Main(jobs.New("hello", tokenize, jobs.Sum[int64])) }
-`,
+		"main.go": readmeJob(t),
 		"go.mod": "module example.com/hello\n\ngo 1.26\n\nrequire " + module + " v0.0.0\n\nreplace " + module + " => " + root + "\n",
 	}
 	for name, text := range files {

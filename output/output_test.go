@@ -294,50 +294,57 @@ func TestStrangers(t *testing.T) {
 func TestRaces(t *testing.T) {
 	t.Parallel()
 	space := new(store.MemSpace)
-	for round := range 1000 {
-		root, err := store.Open(t.Context(), fmt.Sprintf("mem://race%d", round), store.Options{Mem: space})
-		if err != nil {
-			t.Fatal(err)
-		}
-		mode := []output.Mode{output.Fail, output.Replace, output.Append}[round%3]
-		errs := make([]error, 2)
-		var both sync.WaitGroup
-		for i := range errs {
-			both.Go(func() {
-				r := request(i, mode)
-				h, err := output.Reserve(t.Context(), root, r)
-				if err == nil {
-					_, err = h.Commit(t.Context(), []plan.Part{write(t, root, i, 0, fmt.Sprint(i))})
+	for group := range 10 {
+		t.Run(fmt.Sprint(group), func(t *testing.T) {
+			t.Parallel()
+			for round := range 100 {
+				root, err := store.Open(t.Context(), fmt.Sprintf("mem://race%d-%d", group, round), store.Options{Mem: space})
+				if err != nil {
+					t.Fatal(err)
 				}
-				errs[i] = err
-			})
-		}
-		both.Wait()
-		got := contents(t, root)
-		var winners []string
-		for i, err := range errs {
+				race(t, root, []output.Mode{output.Fail, output.Replace, output.Append}[round%3])
+			}
+		})
+	}
+}
+
+// race lets two jobs write one output at once, and checks what is there then.
+func race(t *testing.T, root *store.Root, mode output.Mode) {
+	t.Helper()
+	errs := make([]error, 2)
+	var both sync.WaitGroup
+	for i := range errs {
+		both.Go(func() {
+			h, err := output.Reserve(t.Context(), root, request(i, mode))
 			if err == nil {
-				winners = append(winners, fmt.Sprint(i))
-				continue
+				_, err = h.Commit(t.Context(), []plan.Part{write(t, root, i, 0, fmt.Sprint(i))})
 			}
-			wantConflict(t, err)
+			errs[i] = err
+		})
+	}
+	both.Wait()
+	got := contents(t, root)
+	var winners []string
+	for i, err := range errs {
+		if err == nil {
+			winners = append(winners, fmt.Sprint(i))
+			continue
 		}
-		switch mode {
-		case output.Fail:
-			if len(winners) != 1 || got != winners[0] {
-				t.Fatalf("round %d: winners %v, contents %q", round, winners, got)
-			}
-		case output.Replace:
-			if len(winners) == 0 || !slices.Contains(winners, got) {
-				t.Fatalf("round %d: winners %v, contents %q", round, winners, got)
-			}
-		case output.Append:
-			fields := strings.Fields(got)
-			slices.Sort(fields)
-			if !slices.Equal(fields, winners) {
-				t.Fatalf("round %d: winners %v, contents %q", round, winners, got)
-			}
-		}
+		wantConflict(t, err)
+	}
+	ok := false
+	switch mode {
+	case output.Fail:
+		ok = len(winners) == 1 && got == winners[0]
+	case output.Replace:
+		ok = slices.Contains(winners, got)
+	case output.Append:
+		fields := strings.Fields(got)
+		slices.Sort(fields)
+		ok = slices.Equal(fields, winners)
+	}
+	if !ok {
+		t.Fatalf("%s: winners %v, contents %q", mode, winners, got)
 	}
 }
 

@@ -278,8 +278,7 @@ func (h *Hold) recover(ctx context.Context, dead *Holder) error {
 	if err := h.root.DeleteAll(ctx, tmpDir, ended); err != nil {
 		return err
 	}
-	// Whoever probes here is a moment away from its reserve.
-	if err := h.root.DeleteAll(ctx, probeDir, nil); err != nil {
+	if err := h.sweepProbes(ctx); err != nil {
 		return err
 	}
 	beaten := func(key string) bool { return key < beatKey(h.self.Slot) }
@@ -287,6 +286,23 @@ func (h *Hold) recover(ctx context.Context, dead *Holder) error {
 		return err
 	}
 	return h.sweep(ctx, h.base)
+}
+
+// probeAge is the age from which a probe is one of a process that was killed.
+const probeAge = time.Hour
+
+// sweepProbes removes what processes that were killed while they probed left.
+// One that is probing at this moment must find its own.
+func (h *Hold) sweepProbes(ctx context.Context) error {
+	for o, err := range h.root.List(ctx, probeDir) {
+		if err == nil && h.req.Now().Sub(o.ModTime) > probeAge {
+			err = h.root.Delete(ctx, o.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // append tries to take the next slot with an entry that leaves s. A loser's

@@ -110,7 +110,8 @@ func (r *run) divide(inputs []splits.Input, generated []plan.Split) error {
 	if !r.plan.Shuffle.Ranges || r.partitions == 1 {
 		return nil
 	}
-	if r.sample, err = splits.Sample(inputs, executor.SampleSections, executor.SampleBytes); err != nil {
+	sections, bytes := executor.SampleSize(r.input, r.partitions)
+	if r.sample, err = splits.Sample(inputs, sections, bytes); err != nil {
 		return err
 	}
 	r.sample = append(r.sample, generated...)

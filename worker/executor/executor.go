@@ -110,7 +110,7 @@ func (e *Executor) spec(partitions int) shuffle.Spec {
 func (e *Executor) Map(ctx context.Context, a Attempt, split plan.Split, cuts [][]byte, grants Granter) (*plan.Manifest, error) {
 	started := time.Now()
 	m, task := e.begin(ctx, a)
-	sections, opened := e.sections(split.Sections, a.Progress)
+	sections, opened := e.sections(split.Sections, a.Progress, 0)
 	defer opened.Close()
 	t := &pipeline.MapTask{Task: task, Sections: sections, Cuts: cuts, Partitions: e.cfg.Partitions}
 	run := e.cfg.Plan.Inputs[split.Input].Map

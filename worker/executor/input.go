@@ -30,8 +30,9 @@ func (in *inputs) Close() {
 	}
 }
 
-// sections makes sections readable.
-func (e *Executor) sections(of []plan.Section, progress *pipeline.Progress) ([]pipeline.Section, *inputs) {
+// sections makes sections readable. Of each, first bytes are asked for at first;
+// 0 means all.
+func (e *Executor) sections(of []plan.Section, progress *pipeline.Progress, first int64) ([]pipeline.Section, *inputs) {
 	in := &inputs{e: e, progress: progress}
 	out := make([]pipeline.Section, len(of))
 	for i, s := range of {
@@ -46,7 +47,11 @@ func (e *Executor) sections(of []plan.Section, progress *pipeline.Progress) ([]p
 				return nil, err
 			}
 			if codec == "" {
-				return &counted{&tail{ctx: ctx, from: h, at: off, soon: s.Offset + s.Length, size: s.Object.Size}, in}, nil
+				soon := s.Offset + s.Length
+				if first > 0 {
+					soon = min(soon, off+first)
+				}
+				return &counted{&tail{ctx: ctx, from: h, at: off, soon: soon, size: s.Object.Size}, in}, nil
 			}
 			return decompress(s.Object, &counted{h.Stream(ctx, 0, -1), in})
 		}

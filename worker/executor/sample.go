@@ -13,12 +13,23 @@ import (
 
 // Bounds of a sample.
 const (
-	SampleSections = 64      // sections that are looked at
-	SampleBytes    = 1 << 20 // their size
-	sampleRecords  = 4000    // records that are read of each
-	sampleKeys     = 16384   // keys that are kept
-	sampleKey      = 256     // bytes of a key that are kept: a cut need not be a whole key
+	sampleSections = 64        // sections that are looked at, at least
+	samplePlaces   = 4         // and for each partition
+	sampleFirst    = 128 << 10 // bytes of each that are asked for at first
+	sampleRecords  = 256_000   // records that are read of all of them
+	leastRecords   = 16        // and of each
+	sampleKeys     = 16384     // keys that are kept
+	sampleKey      = 256       // bytes of a key that are kept: a cut need not be a whole key
 )
+
+// SampleSize returns how many sections of which size, in bytes, to sample of
+// an input of that many bytes. In an input that is sorted already the keys of
+// a section are neighbours, and say nothing of the other places: so there are
+// several sections for each partition, and a small input is looked at whole.
+func SampleSize(input int64, partitions int) (sections int, size int64) {
+	sections = max(sampleSections, samplePlaces*partitions)
+	return sections, max(input/int64(sections), 1)
+}
 
 // Sample runs the job's map functions on a sample of the input and keeps some
 // of the keys that come out, evenly spaced, in order.
@@ -38,8 +49,13 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (
 	defer w.Close()
 	var tally plan.Tally // what a sample counts is not the job's
 	task.Tally = &tally
+	sections := 0
 	for _, split := range splits {
-		if err := e.sampleSplit(task, split, w, a.Progress); err != nil {
+		sections += len(split.Sections)
+	}
+	limit := max(sampleRecords/int64(max(sections, 1)), leastRecords)
+	for _, split := range splits {
+		if err := e.sampleSplit(task, split, limit, w, a.Progress); err != nil {
 			return nil, err
 		}
 	}
@@ -60,10 +76,10 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (
 	return m, e.writeManifest(ctx, m)
 }
 
-func (e *Executor) sampleSplit(task pipeline.Task, split plan.Split, w *shuffle.MapWriter, progress *pipeline.Progress) error {
-	sections, opened := e.sections(split.Sections, progress)
+func (e *Executor) sampleSplit(task pipeline.Task, split plan.Split, limit int64, w *shuffle.MapWriter, progress *pipeline.Progress) error {
+	sections, opened := e.sections(split.Sections, progress, sampleFirst)
 	defer opened.Close()
-	t := &pipeline.MapTask{Task: task, Sections: sections, Partitions: 1, Limit: sampleRecords, Pairs: w.Collector()}
+	t := &pipeline.MapTask{Task: task, Sections: sections, Partitions: 1, Limit: limit, Pairs: w.Collector()}
 	return e.cfg.Plan.Inputs[split.Input].Map(t)
 }
 

@@ -1,0 +1,147 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/windrow-mr/windrow/store/s3/s3test"
+)
+
+// tree writes files below a fresh directory.
+func tree(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestSplits checks that a big object becomes many tasks, and that this changes
+// nothing in the output.
+func TestSplits(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for i := range 50000 {
+		fmt.Fprintf(&text, "line %d\n", (i*7919)%50000)
+	}
+	in := file(t, "in.txt", text.String())
+	var first string
+	for _, size := range []string{"auto", "50KiB", "3000"} {
+		out := filepath.Join(t.TempDir(), "out")
+		r := do(t, windrow, "run", "sort", "--input", in, "--out", out, "--split-size", size, "--partitions", "3", "-o", "json")
+		var told struct{ Maps int }
+		if err := json.Unmarshal([]byte(r.stdout), &told); err != nil {
+			t.Fatalf("%v: %s", err, r.stderr)
+		}
+		if size == "50KiB" && told.Maps < 10 || size == "3000" && told.Maps < 150 {
+			t.Errorf("splits of %s: %d map tasks for %d bytes", size, told.Maps, text.Len())
+		}
+		got := must(t, windrow, "cat", out)
+		if first == "" {
+			first = got
+		}
+		if got != first || strings.Count(got, "\n") != 50000 {
+			t.Errorf("splits of %s change the output", size)
+		}
+	}
+}
+
+// TestPatternsReadData checks that patterns pass over what is hidden, and read
+// outputs of jobs by their logs.
+func TestPatternsReadData(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"a/x.txt": "a\n", "a/.git/h.txt": "hidden\n", "_b/y.txt": "hidden\n", "c.txt": "c\n"})
+	in := file(t, "in.txt", "job\n")
+	must(t, windrow, "run", "sort", "--input", in, "--out", filepath.Join(dir, "made"))
+	if err := os.WriteFile(filepath.Join(dir, "made", "part-r-00009-zzzzzzzz.0.txt"), []byte("stray\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for pattern, want := range map[string]string{
+		"**":               "a\t1\nc\t1\njob\t1\n",
+		"**/*.txt":         "a\t1\nc\t1\njob\t1\n",
+		"made/part-*":      "job\t1\n",
+		"made":             "job\t1\n",
+		"[am]*/[xp]*.t?t":  "a\t1\njob\t1\n",
+		"made/part-r-00*t": "job\t1\n",
+	} {
+		out := filepath.Join(t.TempDir(), "out")
+		must(t, windrow, "run", "wordcount", "--input", filepath.Join(dir, pattern), "--out", out)
+		if got := sorted(must(t, windrow, "cat", out)); got != want {
+			t.Errorf("%s: counted %q, want %q", pattern, got, want)
+		}
+	}
+}
+
+// TestMissingPart deletes a committed part: a job that reads the output fails.
+func TestMissingPart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	out := filepath.Join(dir, "made")
+	must(t, windrow, "run", "sort", "--input", file(t, "in.txt", "a\nb\nc\n"), "--out", out, "--partitions", "2")
+	gone := visible(t, out)[0]
+	if err := os.Remove(filepath.Join(out, gone)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"run", "wordcount", "--input", out, "--out", filepath.Join(dir, "counted")}, {"cat", out}} {
+		if r := do(t, windrow, args...); r.code == 0 || !strings.Contains(r.stderr, gone) {
+			t.Errorf("%v: exit %d, %q", args, r.code, r.stderr)
+		}
+	}
+}
+
+// TestOutputInInput checks that a job may not write where its next run reads.
+func TestOutputInInput(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"in.txt": "a\n"})
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	s3 := s3test.Start(t)
+	must(t, windrow, "run", "sort", "--input", filepath.Join(dir, "in.txt"), "--out", s3With(s3, "data/sorted"))
+	for _, c := range [][2]string{
+		{dir, filepath.Join(dir, "out")},
+		{link, filepath.Join(dir, "out")},
+		{filepath.Join(dir, "**"), filepath.Join(dir, "out")},
+		{s3With(s3, "data"), s3With(s3, "data/out")},
+	} {
+		if r := do(t, windrow, "run", "wordcount", "--input", c[0], "--out", c[1]); r.code != 2 || !strings.Contains(r.stderr, "--out") {
+			t.Errorf("%v: exit %d, %q", c, r.code, r.stderr)
+		}
+	}
+}
+
+// TestKilledAppend kills a run that appends: what was there before survives,
+// and a run that appends again adds to it once.
+func TestKilledAppend(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "out")
+	must(t, windrow, "run", "wordcount", "--input", file(t, "a.txt", "a\n"), "--out", out)
+	args := []string{"run", "wordcount", "--input", file(t, "b.txt", "b\n"), "--out", out, "--on-exists", "append"}
+	run := command(t, windrow, args...)
+	run.Env = append(run.Env, "WINDROW_KILL_AFTER=7")
+	if r := finish(t, run); r.code != -1 {
+		t.Fatalf("exit %d, the run was not killed\n%s", r.code, r.stderr)
+	}
+	if got := must(t, windrow, "cat", out); got != "a\t1\n" {
+		t.Errorf("after the kill: %q", got)
+	}
+	if r := do(t, windrow, args[:len(args)-2]...); r.code != 6 || !strings.Contains(r.stderr, "--on-exists append") {
+		t.Errorf("exit %d, %q does not say how to keep what is there", r.code, r.stderr)
+	}
+	must(t, windrow, args...)
+	if got := must(t, windrow, "cat", out); got != "a\t1\nb\t1\n" {
+		t.Errorf("appended: %q", got)
+	}
+}
