@@ -24,6 +24,7 @@ var layers = map[string][]string{
 	".":                     {"internal/cli", "internal/embedded", "jobs", "output", "plan", "store"},
 	"bench/...":             {"bench/..."},
 	"cmd/windrow":           {"internal/cli", "jobs/library", "store", "store/fault", "store/s3"},
+	"docs/firstjob":         {".", "jobs"},
 	"integration":           {},
 	"integration/testjobs":  {".", "jobs"},
 	"internal/cli":          {"internal/embedded", "internal/nearest", "jobs", "jobs/formats/compress", "output", "plan", "store", "github.com/urfave/cli/v2", "golang.org/x/term"},
@@ -196,7 +197,7 @@ func TestJobBinary(t *testing.T) {
 	}
 	files := map[string]string{
 		"main.go": readmeJob(t),
-		"go.mod": "module example.com/hello\n\ngo 1.26\n\nrequire " + module + " v0.0.0\n\nreplace " + module + " => " + root + "\n",
+		"go.mod":  "module example.com/hello\n\ngo 1.26\n\nrequire " + module + " v0.0.0\n\nreplace " + module + " => " + root + "\n",
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

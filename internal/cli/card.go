@@ -10,32 +10,54 @@ import (
 
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/store"
 )
 
 // report is what -o json prints of a run. Its fields are only ever added to.
 type report struct {
-	Version    int                  `json:"version"`
-	Job        string               `json:"job"`
-	ID         string               `json:"id"`
-	Output     string               `json:"output"`
-	Input      reportCount          `json:"input"`
-	Shuffled   reportCount          `json:"shuffled"`
-	Written    reportCount          `json:"written"`
-	Parts      []plan.Part          `json:"parts"`
-	Maps       int                  `json:"maps"`
-	Reduces    int                  `json:"reduces"`
-	Retried    int64                `json:"retried"`
-	LeftOut    int                  `json:"leftOut"` // objects whose names hide them
-	Spills     int64                `json:"spills"`
-	SpillBytes int64                `json:"spillBytes"`
-	Slots      int                  `json:"slots"`
-	Memory     int64                `json:"memoryBytes"`
-	PeakMemory int64                `json:"peakMemoryBytes"` // of the process; 0 where it is not known
-	Requests   store.Usage          `json:"requests"`
-	Counters   map[string]int64     `json:"counters,omitempty"`
-	Stats      map[string]plan.Stat `json:"stats,omitempty"`
-	Seconds    float64              `json:"seconds"`
+	Version    int                   `json:"version"`
+	Job        string                `json:"job"`
+	ID         string                `json:"id"`
+	Output     string                `json:"output"`
+	Input      reportCount           `json:"input"`
+	Shuffled   reportCount           `json:"shuffled"`
+	Written    reportCount           `json:"written"`
+	Parts      []plan.Part           `json:"parts"`
+	Maps       int                   `json:"maps"`
+	Reduces    int                   `json:"reduces"`
+	Retried    int64                 `json:"retried"`
+	LeftOut    int                   `json:"leftOut"` // objects whose names hide them
+	Spills     int64                 `json:"spills"`
+	SpillBytes int64                 `json:"spillBytes"`
+	Slots      int                   `json:"slots"`
+	Memory     int64                 `json:"memoryBytes"`
+	PeakMemory int64                 `json:"peakMemoryBytes"` // of the process; 0 where it is not known
+	Requests   reportRequests        `json:"requests"`
+	Counters   map[string]int64      `json:"counters,omitempty"`
+	Stats      map[string]reportStat `json:"stats,omitempty"`
+	Seconds    float64               `json:"seconds"`
+}
+
+// reportRequests are the requests to all stores, by kind, and their bytes.
+type reportRequests struct {
+	Puts       int64 `json:"puts"`
+	Heartbeats int64 `json:"heartbeats"`
+	Multipart  int64 `json:"multipart"`
+	Gets       int64 `json:"gets"`
+	Stats      int64 `json:"stats"`
+	Lists      int64 `json:"lists"`
+	Deletes    int64 `json:"deletes"`
+	BytesUp    int64 `json:"bytesUp"`
+	BytesDown  int64 `json:"bytesDown"`
+	Retries    int64 `json:"retries"`
+	Throttles  int64 `json:"throttles"`
+}
+
+// reportStat sums up what a job observed under one name.
+type reportStat struct {
+	Count int64   `json:"count"`
+	Sum   float64 `json:"sum"`
+	Min   float64 `json:"min"`
+	Max   float64 `json:"max"`
 }
 
 type reportCount struct {
@@ -45,11 +67,18 @@ type reportCount struct {
 
 func newReport(r *embedded.Result) report {
 	t := &r.Tally
+	var stats map[string]reportStat
+	for name, s := range t.Stats {
+		if stats == nil {
+			stats = make(map[string]reportStat)
+		}
+		stats[name] = reportStat(s)
+	}
 	return report{Version: 1, Job: r.Job, ID: r.ID, Output: r.Output,
 		Input: reportCount{t.RecordsIn, t.BytesIn}, Shuffled: reportCount{t.PairsOut, t.RunBytes},
 		Written: reportCount{t.RecordsOut, t.BytesOut}, Parts: r.Manifest.Parts, Maps: r.Maps, Reduces: r.Reduces,
 		Retried: r.Retried, LeftOut: r.LeftOut, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
-		PeakMemory: peakMemory(), Requests: r.Usage, Counters: t.Counts, Stats: t.Stats, Seconds: r.Elapsed.Seconds()}
+		PeakMemory: peakMemory(), Requests: reportRequests(r.Usage), Counters: t.Counts, Stats: stats, Seconds: r.Elapsed.Seconds()}
 }
 
 // writeCard tells what a run did, for people.
@@ -65,8 +94,6 @@ func writeCard(to io.Writer, r *embedded.Result) {
 	}
 	if r.Reduces > 0 {
 		line("shuffled", "%s in %s, %s", count(t.PairsOut, "pair"), embedded.Bytes(t.RunBytes), count(int64(r.Reduces), "partition"))
-	}
-	if t.Spills > 0 {
 		line("spilled", "%s, %s", count(t.Spills, "run"), embedded.Bytes(t.SpillBytes))
 	}
 	line("written", "%s in %s, %s", count(t.RecordsOut, "record"), embedded.Bytes(t.BytesOut), count(int64(len(r.Manifest.Parts)), "part"))

@@ -102,6 +102,7 @@ func (r *run) divide(inputs []splits.Input, generated []plan.Split) error {
 	if r.splits, err = splits.Plan(inputs, size); err != nil {
 		return err
 	}
+	r.warnOfWhole(size)
 	r.splits = append(r.splits, generated...)
 	if r.plan.Shuffle == nil {
 		return nil
@@ -116,6 +117,26 @@ func (r *run) divide(inputs []splits.Input, generated []plan.Split) error {
 	}
 	r.sample = append(r.sample, generated...)
 	return nil
+}
+
+// warnOfWhole says which objects make tasks that are longer than all others
+// because they are compressed and cannot be split.
+func (r *run) warnOfWhole(target int64) {
+	n, largest := 0, plan.Object{}
+	for i := range r.splits {
+		for j := range r.splits[i].Sections {
+			o := &r.splits[i].Sections[j].Object
+			if o.Codec != "" && o.Size > 2*target {
+				n++
+				if o.Size > largest.Size {
+					largest = *o
+				}
+			}
+		}
+	}
+	if n > 0 {
+		r.Log.Warn("compressed objects cannot be split: each is read by one task, from end to end", "objects", n, "largest", largest.Name(), "bytes", largest.Size)
+	}
 }
 
 // openScratch finds the place for runs and manifests.
