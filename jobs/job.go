@@ -94,6 +94,13 @@ func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline
 	compiled.Text = text
 	compiled.Hash = sha256.Sum256([]byte(text))
 	compiled.Once = first.once
+	rebuilt(compiled, func() (*pipeline.Plan, error) {
+		p, _, err := j.run(params, first.once, true)
+		if err != nil {
+			return nil, err
+		}
+		return p.compile(), nil
+	})
 	return compiled, nil
 }
 

@@ -111,6 +111,33 @@ func (s *paramSet) fill(v reflect.Value, texts map[string]string) (string, error
 	return string(b), err
 }
 
+// ParamTexts returns the texts of a job's parameters as their struct v holds
+// them, by name: what Options of package windrow take. A nil pointer is a
+// parameter that is not given; all others are.
+func ParamTexts(v any) (map[string]string, error) {
+	value := reflect.ValueOf(v)
+	if value.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("parameters must be a struct, not %T", v)
+	}
+	addressable := reflect.New(value.Type()).Elem()
+	addressable.Set(value)
+	set, err := paramsOf(addressable)
+	if err != nil {
+		return nil, err
+	}
+	texts := make(map[string]string, len(set.list))
+	for i, p := range set.list {
+		field := addressable.FieldByIndex(set.fields[i].index)
+		if field.Kind() == reflect.Pointer && field.IsNil() {
+			continue
+		}
+		if texts[p.Name], err = paramText(field); err != nil {
+			return nil, fmt.Errorf("parameter %s: %w", p.Name, err)
+		}
+	}
+	return texts, nil
+}
+
 // unknown explains that there is no parameter called name.
 func (s *paramSet) unknown(name string) error {
 	if len(s.list) == 0 {

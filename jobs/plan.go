@@ -188,6 +188,9 @@ func (p *Plan) compile() *pipeline.Plan {
 		s.Reduce = func(t *pipeline.ReduceTask) error {
 			r := newRun(&t.Task)
 			r.source, r.out = t.Source, t.Out
+			if r.trial.Overwrite {
+				r.source = &lentSource{Source: t.Source}
+			}
 			return r.execute(func() error { return sink.sink.attach(r) })
 		}
 		compiled.Shuffle = &s
@@ -204,6 +207,9 @@ func (p *Plan) compile() *pipeline.Plan {
 		input.Map = func(t *pipeline.MapTask) error {
 			r := newRun(&t.Task)
 			r.mapTask, r.out = t, t.Out
+			if r.trial.Spill > 0 {
+				t.TableBytes = 0
+			}
 			return r.execute(func() error {
 				if shuffle == nil {
 					return sink.sink.attach(r)

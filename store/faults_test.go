@@ -144,8 +144,9 @@ func TestRetriesHealFaults(t *testing.T) {
 			t.Run(c.name+" "+kind.String(), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					c.rule.Kind, c.rule.Times = kind, 5
-					root, _, _ := openFaulty(t, store.Options{}, c.rule)
+					rule := c.rule
+					rule.Kind, rule.Times = kind, 5
+					root, _, _ := openFaulty(t, store.Options{}, rule)
 					everything(t, root)
 					u := root.Usage()
 					if u.Retries != 5 {

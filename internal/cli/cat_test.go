@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/windrow-mr/windrow/internal/embedded"
@@ -44,6 +45,17 @@ func program(stores store.Options, args ...string) (Program, *bytes.Buffer, *byt
 	return Program{Args: append([]string{"windrow"}, args...), Stdout: &stdout, Stderr: &stderr, Stores: stores}, &stdout, &stderr
 }
 
+// oneMain keeps two command lines from being parsed at once: the library that
+// does it has a help flag that is one for the whole process.
+var oneMain sync.Mutex
+
+func serially(t *testing.T, p Program) int {
+	t.Helper()
+	oneMain.Lock()
+	defer oneMain.Unlock()
+	return Main(t.Context(), p)
+}
+
 // TestCatSizes prints outputs that are small, and large, and small at rest but
 // large as text.
 func TestCatSizes(t *testing.T) {
@@ -57,7 +69,7 @@ func TestCatSizes(t *testing.T) {
 			t.Parallel()
 			want := strings.Repeat(line, c.lines)
 			p, stdout, stderr := program(written(t, want, c.codec), "cat", "mem://out")
-			if code := Main(t.Context(), p); code != exitOK || stdout.String() != want {
+			if code := serially(t, p); code != exitOK || stdout.String() != want {
 				t.Errorf("exit %d, %d bytes of %d: %s", code, stdout.Len(), len(want), stderr)
 			}
 		})
@@ -85,7 +97,7 @@ func TestCatDamaged(t *testing.T) {
 		}
 	}
 	p, _, stderr := program(stores, "cat", "mem://out")
-	if code := Main(t.Context(), p); code != exitFailed || !strings.Contains(stderr.String(), "CRC32C") {
+	if code := serially(t, p); code != exitFailed || !strings.Contains(stderr.String(), "CRC32C") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 }

@@ -31,6 +31,7 @@ type watcher struct {
 
 	mu       sync.Mutex
 	looked   time.Time
+	shown    Progress // the most that was told
 	phase    plan.Phase
 	status   scheduler.Status
 	done     int
@@ -106,6 +107,10 @@ func (w *watcher) read() Progress {
 	default:
 		p.Fraction = maps / 2
 	}
+	// An attempt that has ended counts again when the log has it; until then,
+	// and when it is made again, progress stands still.
+	w.shown.Fraction, w.shown.Bytes = max(w.shown.Fraction, p.Fraction), max(w.shown.Bytes, p.Bytes)
+	p.Fraction, p.Bytes = w.shown.Fraction, w.shown.Bytes
 	return p
 }
 

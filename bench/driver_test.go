@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestSmallBenchmark measures every job once, as a user would.
+func TestSmallBenchmark(t *testing.T) {
+	t.Parallel()
+	readSources(t)
+	dir := t.TempDir()
+	var stdout, stderr strings.Builder
+	if code := command([]string{"-size", "small", "-runs", "1", "-dir", dir}, &stdout, &stderr); code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr.String())
+	}
+	for _, j := range allJobs() {
+		line := rowOf(stdout.String(), j.command()+" ")
+		cells := strings.Split(line, "|")
+		if len(cells) != len(columns())+2 {
+			t.Errorf("%s: row %q", j.name, line)
+			continue
+		}
+		for i, c := range cells[3 : len(cells)-2] { // all figures but spills
+			if c = strings.TrimSpace(c); c == "0" || c == "0.00" || c == "" {
+				t.Errorf("%s: column %s is %q", j.name, columns()[i+2], c)
+			}
+		}
+	}
+	for _, says := range []string{"commit ", "load", "files in " + dir, "say little; take -runs 5", "byte for byte"} {
+		if !strings.Contains(stdout.String(), says) {
+			t.Errorf("output is without %q:\n%s", says, stdout.String())
+		}
+	}
+	wantEmpty(t, dir)
+}
+
+// readSources reads the repository's directories: go test keeps the result of a
+// test until something changes that it read, and knows nothing of what a
+// program that it builds is made of.
+func readSources(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
+		if name := d.Name(); err == nil && d.IsDir() && (name == ".git" || name == ".tools" || path == "../bin" || path == "../out") {
+			return filepath.SkipDir
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rowOf(table, job string) string {
+	for line := range strings.Lines(table) {
+		if strings.HasPrefix(line, "| "+job) {
+			return line
+		}
+	}
+	return ""
+}
+
+func wantEmpty(t *testing.T, dir string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range left {
+		t.Errorf("%s is left over", filepath.Join(dir, f.Name()))
+	}
+}
+
+// TestInterruptRemovesFiles interrupts the benchmark while it runs programs.
+func TestInterruptRemovesFiles(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "bench")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			interrupt(t, binary, signal)
+		})
+	}
+}
+
+func interrupt(t *testing.T, binary string, signal syscall.Signal) {
+	t.Helper()
+	dir, tmp := t.TempDir(), t.TempDir()
+	c := exec.CommandContext(t.Context(), binary, "-size", "small", "-runs", "1000000", "-jobs", "terasort", "-dir", dir)
+	c.Env = append(os.Environ(), "TMPDIR="+tmp)
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		if strings.HasPrefix(lines.Text(), "terasort 3/") {
+			if err := c.Process.Signal(signal); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	err = c.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
+		t.Errorf("ended with %v, want exit code %d: %s", err, exitInterrupted, said.String())
+	}
+	if !strings.Contains(said.String(), "interrupted") {
+		t.Errorf("it says %q, nothing of an interrupt", said.String())
+	}
+	wantEmpty(t, dir)
+	wantEmpty(t, tmp)
+}
+
+func TestTimeoutEnds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var stderr strings.Builder
+	code := command([]string{"-size", "full", "-timeout", "50ms", "-dir", dir}, io.Discard, &stderr)
+	if code != exitFailed || !strings.Contains(stderr.String(), "-timeout") {
+		t.Errorf("exit code %d, %q; want 1 and a word about -timeout", code, stderr.String())
+	}
+	wantEmpty(t, dir)
+}
+
+// script writes a program for the driver to run.
+func script(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWrongAnswers has stand-ins for windrow that answer wrongly.
+func TestWrongAnswers(t *testing.T) {
+	t.Parallel()
+	const report = `run) echo '{"spills": 7, "parts": [{}, {}]}';;`
+	for name, test := range map[string]struct{ windrow, says string }{
+		"right":      {report + `cat) printf 'b\t2\nd\t4\na\t1\nc\t3\n';;`, ""},
+		"wrong line": {report + `cat) printf 'b\t2\nd\t4\na\t1\nc\t4\n';;`, `line 3 at offset 8 is "c\t4\n", not "c\t3\n"`},
+		"line lost":  {report + `cat) printf 'b\t2\na\t1\nc\t3\n';;`, `ends before line 4`},
+		"unsorted":   {report + `cat) printf 'd\t4\nb\t2\nc\t3\na\t1\n';;`, "does not ascend"},
+		"run fails":  {`run) echo 'out of luck' >&2; exit 3;;`, "out of luck"},
+		"cat fails":  {report + `cat) echo 'no such output' >&2; exit 4;;`, "no such output"},
+		"no report":  {`run) echo done;;`, "report"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &driver{bin: t.TempDir(), dir: t.TempDir(), log: io.Discard}
+			script(t, filepath.Join(d.bin, "wordcount"), `printf 'a\t1\nb\t2\nc\t3\nd\t4\n' > "$2"`)
+			script(t, d.windrow(), "case $1 in "+test.windrow+" esac")
+			_, _, spills, err := d.round(t.Context(), &job{library: "wordcount", hashed: true}, "input")
+			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("error %v, want %q", err, test.says)
+			}
+			if err == nil && spills != 7 {
+				t.Errorf("%d spills, want the 7 of the report", spills)
+			}
+			wantEmpty(t, d.dir)
+		})
+	}
+}
+
+func TestExecuteMeasures(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "program")
+	script(t, program, `i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo "$1"`)
+	var out bytes.Buffer
+	u, err := execute(t.Context(), &out, program, "hello")
+	if err != nil || out.String() != "hello\n" {
+		t.Fatalf("output %q (%v)", out.String(), err)
+	}
+	if u.cpu <= 0 || u.wall <= 0 || u.memory < 100<<10 || u.memory > 4<<30 {
+		t.Errorf("used %+v", u)
+	}
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := execute(stopped, &out, program); !errors.Is(err, context.Canceled) {
+		t.Errorf("after an interrupt: %v", err)
+	}
+}
+
+// TestExecuteLeavesOutTuning is not parallel: it sets a variable of this
+// process.
+func TestExecuteLeavesOutTuning(t *testing.T) {
+	t.Setenv("GOGC", "off")
+	program := filepath.Join(t.TempDir(), "program")
+	script(t, program, `echo "<$GOGC>"`)
+	var out bytes.Buffer
+	if _, err := execute(t.Context(), &out, program); err != nil || out.String() != "<>\n" {
+		t.Errorf("GOGC is %q in the program (%v)", out.String(), err)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"-size", "big"}, {"-runs", "0"}, {"-jobs", "wordcount,nap"}, {"-jobs", ""}, {"-timeout", "0"}, {"wordcount"}, {"-nap"}} {
+		if code := command(args, io.Discard, io.Discard); code != exitUsage {
+			t.Errorf("%q: exit code %d, want %d", args, code, exitUsage)
+		}
+	}
+	o, err := parse([]string{"-jobs", "terasort,wordcount", "-size", "full"}, io.Discard)
+	if err != nil || len(o.jobs) != 2 || o.jobs[0].name != "wordcount" || o.jobs[1].name != "terasort" || o.size.bytes != 1e9 || o.runs != 5 {
+		t.Errorf("options %+v (%v)", o, err)
+	}
+}

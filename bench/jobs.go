@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/windrow-mr/windrow/bench/inputs"
+)
+
+// size says how big the inputs are.
+type size struct {
+	name    string
+	bytes   int64 // of a text
+	records int64 // of 100 bytes
+	rows    int64 // of stations
+	spills  bool  // whether a sort in little memory must spill
+}
+
+func sizes() []size {
+	return []size{
+		{name: "small", bytes: 4e6, records: 40e3, rows: 200e3},
+		{name: "medium", bytes: 256e6, records: 2.5e6, rows: 12.5e6},
+		{name: "full", bytes: 1e9, records: 10e6, rows: 50e6, spills: true},
+	}
+}
+
+func parseSize(name string) (size, error) {
+	var names []string
+	for _, s := range sizes() {
+		if s.name == name {
+			return s, nil
+		}
+		names = append(names, s.name)
+	}
+	return size{}, fmt.Errorf("-size %q is none of %s", name, strings.Join(names, ", "))
+}
+
+// count returns how much of a kind of input there is, as its generator counts.
+func (s size) count(kind inputs.Kind) int64 {
+	switch kind {
+	case inputs.Records:
+		return s.records
+	case inputs.Stations:
+		return s.rows
+	default:
+		return s.bytes
+	}
+}
+
+// describe names an input.
+func (s size) describe(kind inputs.Kind) string {
+	switch kind {
+	case inputs.Records, inputs.Stations:
+		return fmt.Sprintf("%s, %.4g M", kind, float64(s.count(kind))/1e6)
+	default:
+		return fmt.Sprintf("%s, %.4g MB", kind, float64(s.count(kind))/1e6)
+	}
+}
+
+// room returns about how many bytes of files there are at once: the input, the
+// floor's output, windrow's, its runs before and after a merge, and a copy to
+// check.
+func (s size) room() int64 { return 6 * s.bytes }
+
+// job is a job and its floor.
+type job struct {
+	name    string // for -jobs
+	library string // name of the job in the library and of its floor
+	input   inputs.Kind
+	memory  int64 // that windrow is given, in bytes
+	// hashed says that windrow's parts hold keys by hash: each part is in
+	// order, not all of them together.
+	hashed bool
+	// leastSpills is how often it must spill at full size.
+	leastSpills int64
+}
+
+// extraMemory is by how much a process may outgrow --memory.
+const extraMemory = 150 << 20
+
+func allJobs() []job {
+	return []job{
+		{name: "wordcount", library: "wordcount", input: inputs.Words, memory: 1 << 30, hashed: true},
+		{name: "distinct", library: "wordcount", input: inputs.Distinct, memory: 1 << 30, hashed: true},
+		{name: "measurements", library: "measurements", input: inputs.Stations, memory: 1 << 30, hashed: true},
+		{name: "terasort", library: "terasort", input: inputs.Records, memory: 3 << 30},
+		{name: "terasort-spill", library: "terasort", input: inputs.Records, memory: 256 << 20, leastSpills: 4},
+	}
+}
+
+// command returns what windrow run is told to do.
+func (j *job) command() string {
+	return fmt.Sprintf("%s --memory %dMiB", j.library, j.memory>>20)
+}
+
+func jobNames() string {
+	var names []string
+	for _, j := range allJobs() {
+		names = append(names, j.name)
+	}
+	return strings.Join(names, ",")
+}
+
+// parseJobs returns the jobs of the list, in the order of all jobs: those with
+// the same input come one after the other.
+func parseJobs(list string) ([]job, error) {
+	if list == "all" {
+		return allJobs(), nil
+	}
+	wanted := strings.Split(list, ",")
+	var chosen []job
+	for _, j := range allJobs() {
+		if i := slices.Index(wanted, j.name); i >= 0 {
+			chosen = append(chosen, j)
+			wanted = slices.Delete(wanted, i, i+1)
+		}
+	}
+	if len(wanted) > 0 {
+		return nil, fmt.Errorf("-jobs: %q is none of %s", wanted[0], jobNames())
+	}
+	return chosen, nil
+}

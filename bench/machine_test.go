@@ -1,0 +1,74 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestBusyTicks(t *testing.T) {
+	t.Parallel()
+	const stat = "cpu  100 20 3 4000 500 6 7 8 50 60\ncpu0 1 1 1 1 1 1 1 1 1 1\n"
+	if got, ok := busyTicks(stat); !ok || got != 100+20+3+6+7+8 {
+		t.Errorf("%d busy ticks (%v), want 144: all but idle, iowait and guests", got, ok)
+	}
+	for _, broken := range []string{"", "cpu 1 2 3", "intr 1 2 3 4 5 6 7 8 9", "cpu 1 2 3 4 5 6 7 x"} {
+		if got, ok := busyTicks(broken); ok {
+			t.Errorf("%q has %d busy ticks", broken, got)
+		}
+	}
+}
+
+func TestOthersUntil(t *testing.T) {
+	t.Parallel()
+	start := time.Now()
+	begin := clock{at: start, total: 100, own: 10}
+	for _, test := range []struct {
+		end  clock
+		want float64
+	}{
+		{clock{start.Add(10 * time.Second), 125, 30}, 0.5}, // 25 s in all, 20 s of them ours
+		{clock{start.Add(10 * time.Second), 109, 20}, 0},   // counting is coarse
+		{clock{start.Add(10 * time.Second), -1, 20}, -1},
+	} {
+		if got := begin.othersUntil(test.end); got != test.want {
+			t.Errorf("until %+v: %v, want %v", test.end, got, test.want)
+		}
+	}
+}
+
+func TestHeaderTellsOfLoad(t *testing.T) {
+	t.Parallel()
+	for load, loaded := range map[float64]bool{0.99: false, 1: true, 7: true} {
+		var out strings.Builder
+		writeHeader(&out, options{size: sizes()[0], runs: 5}, machine{commit: "abc", goBuild: "go1", cpus: 2, load: load}, place{"/there", true})
+		if got := strings.Contains(out.String(), "LOADED"); got != loaded {
+			t.Errorf("load %v on 2 CPUs: header %q", load, out.String())
+		}
+	}
+	var out strings.Builder
+	writeFooter(&out, options{runs: 5}, 0.2, 2)
+	if !strings.Contains(out.String(), "NOT QUIET") {
+		t.Errorf("others used 0.2 of 2 CPUs: %q", out.String())
+	}
+}
+
+func TestPlaceIsNamed(t *testing.T) {
+	t.Parallel()
+	huge := size{bytes: 1 << 60}
+	if p, err := choosePlace(options{size: huge}); err == nil {
+		t.Errorf("%d bytes fit %s", huge.room(), p.dir)
+	}
+	if p, err := choosePlace(options{size: huge, dir: "/there"}); err != nil || p.dir != "/there" || p.memory {
+		t.Errorf("place %+v (%v), want what -dir says", p, err)
+	}
+}
+
+func TestTuningVariablesAreLeftOut(t *testing.T) {
+	t.Parallel()
+	got := environment([]string{"PATH=/bin", "GOGC=off", "GOMEMLIMIT=1GiB", "GOMAXPROCS=1", "GODEBUG=x=1", "GOGCX=1"})
+	if want := []string{"PATH=/bin", "GOGCX=1"}; !slices.Equal(got, want) {
+		t.Errorf("environment %q, want %q", got, want)
+	}
+}

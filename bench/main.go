@@ -1,0 +1,101 @@
+// Command bench tells what jobs cost on windrow: it runs each job of the list
+// and the floor program written by hand for it in turn on the same input, and
+// prints medians and ratios. See README.md for the method and for how to read
+// the table.
+//
+//	go run ./bench [-size small|medium|full] [-runs N] [-jobs LIST] [-dir DIR] [-timeout D]
+//
+// One run is one process; programs run one after the other and never at once.
+// A program that fails, an output that is not the floor's byte for byte and a
+// limit that is broken are errors: the exit code is 1, and 130 after an
+// interrupt. All files are removed whatever happens, short of a kill. Times are
+// in seconds, memory in MiB.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Exit codes.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+func command(args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintln(stderr, "bench:", err)
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	limited, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("stopped after %v; -timeout allows more", o.timeout))
+	defer cancel()
+	err = bench(limited, o, stdout, stderr)
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "bench: interrupted; its files are removed")
+		return exitInterrupted
+	case limited.Err() != nil:
+		err = context.Cause(limited)
+	}
+	fmt.Fprintln(stderr, "bench:", err)
+	return exitFailed
+}
+
+// options are what the flags say.
+type options struct {
+	size    size
+	runs    int           // of each program, from 1 on
+	jobs    []job         // in the order in which they are measured
+	dir     string        // for inputs and outputs; "" lets the driver choose
+	timeout time.Duration // for all
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	sizeName := flags.String("size", "medium", "size of the inputs: small (4 MB each), medium (256 MB) or full (1 GB)")
+	flags.IntVar(&o.runs, "runs", 5, "runs of each program; medians of fewer than 5 say little")
+	names := flags.String("jobs", "all", "jobs to measure, with commas between: "+jobNames())
+	flags.StringVar(&o.dir, "dir", "", "directory for inputs and outputs (default: in memory, /dev/shm, where there is room)")
+	flags.DurationVar(&o.timeout, "timeout", time.Hour, "stop after this time")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag; see -help", flags.Arg(0))
+	}
+	if o.runs < 1 {
+		return o, fmt.Errorf("-runs %d: each program must run at least once", o.runs)
+	}
+	if o.timeout <= 0 {
+		return o, fmt.Errorf("-timeout %v leaves no time", o.timeout)
+	}
+	var err error
+	if o.size, err = parseSize(*sizeName); err != nil {
+		return o, err
+	}
+	o.jobs, err = parseJobs(*names)
+	return o, err
+}
