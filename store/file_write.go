@@ -96,7 +96,7 @@ func (u *fileUpload) Part(ctx context.Context, _ int, body []byte) error {
 	return nil
 }
 
-func (u *fileUpload) Commit(ctx context.Context) error {
+func (u *fileUpload) Commit(_ context.Context) error {
 	if u.opts.Class == Durable {
 		if err := u.file.Sync(); err != nil {
 			return fileError(err)
@@ -195,7 +195,7 @@ func clash(err error) error {
 	return fileError(err)
 }
 
-func (u *fileUpload) Abort(ctx context.Context) error {
+func (u *fileUpload) Abort(_ context.Context) error {
 	_ = u.file.Close()
 	if u.temp == "" {
 		return nil

@@ -55,7 +55,7 @@ func (s *memStore) Traits() Traits { return Traits{URL: "mem://" + s.name} }
 
 func (s *memStore) Close() error { return nil }
 
-func (s *memStore) Put(ctx context.Context, key string, body []byte, o CreateOptions) error {
+func (s *memStore) Put(_ context.Context, key string, body []byte, o CreateOptions) error {
 	return s.add(key, bytes.Clone(body), o)
 }
 

@@ -240,6 +240,24 @@ func noMore(c *cli.Context, from int) error {
 	return nil
 }
 
+// listing makes a command without arguments that prints something, for people
+// or as JSON.
+func listing(p *Program, name, usage string, document func() any, text func() error) *cli.Command {
+	return &cli.Command{Name: name, Usage: usage, Flags: []cli.Flag{outputFlag()}, Action: func(c *cli.Context) error {
+		if err := noMore(c, 0); err != nil {
+			return err
+		}
+		printJSON, err := asJSON(c)
+		if err != nil {
+			return err
+		}
+		if printJSON {
+			return writeJSON(p, document())
+		}
+		return text()
+	}}
+}
+
 // outputFlag is -o, the format of what goes to standard output.
 func outputFlag() cli.Flag {
 	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`FORMAT` of what is printed: text or json"}

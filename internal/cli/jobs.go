@@ -11,20 +11,8 @@ import (
 
 // jobsCommand lists the jobs with their parameters.
 func jobsCommand(p *Program) *cli.Command {
-	return &cli.Command{Name: "jobs", Usage: "list the jobs and their parameters", Flags: []cli.Flag{outputFlag()},
-		Action: func(c *cli.Context) error {
-			if err := noMore(c, 0); err != nil {
-				return err
-			}
-			printJSON, err := asJSON(c)
-			if err != nil {
-				return err
-			}
-			if printJSON {
-				return writeJSON(p, describe(p.Jobs))
-			}
-			return writeJobs(p)
-		}}
+	return listing(p, "jobs", "list the jobs and their parameters",
+		func() any { return describe(p.Jobs) }, func() error { return writeJobs(p) })
 }
 
 type jobReport struct {

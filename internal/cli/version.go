@@ -10,22 +10,11 @@ import (
 
 // versionCommand tells what this binary was built from.
 func versionCommand(p *Program) *cli.Command {
-	return &cli.Command{Name: "version", Usage: "tell what this binary was built from", Flags: []cli.Flag{outputFlag()},
-		Action: func(c *cli.Context) error {
-			if err := noMore(c, 0); err != nil {
-				return err
-			}
-			printJSON, err := asJSON(c)
-			if err != nil {
-				return err
-			}
-			v := buildVersion()
-			if printJSON {
-				return writeJSON(p, v)
-			}
-			_, err = fmt.Fprintf(p.Stdout, "%s %s (%s, %s)\n", v.Module, v.Version, v.Go, v.Platform)
-			return err
-		}}
+	v := buildVersion()
+	return listing(p, "version", "tell what this binary was built from", func() any { return v }, func() error {
+		_, err := fmt.Fprintf(p.Stdout, "%s %s (%s, %s)\n", v.Module, v.Version, v.Go, v.Platform)
+		return err
+	})
 }
 
 type version struct {

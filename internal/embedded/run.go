@@ -169,8 +169,8 @@ func refuseNested(dirs []string, out *store.Root) error {
 func canonical(name string) string {
 	name = strings.TrimRight(name, "/")
 	if path, ok := strings.CutPrefix(name, "file://"); ok {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			return "file://" + real
+		if resolved, err := filepath.EvalSymlinks(path); err == nil {
+			return "file://" + resolved
 		}
 	}
 	return name
