@@ -86,7 +86,7 @@ func (s *memStore) find(key string) (*memObject, error) {
 	return nil, Fail(NotFound, "no such object")
 }
 
-func (s *memStore) Stat(ctx context.Context, key string) (Object, error) {
+func (s *memStore) Stat(_ context.Context, key string) (Object, error) {
 	o, err := s.find(key)
 	if err != nil {
 		return Object{}, err
@@ -94,14 +94,14 @@ func (s *memStore) Stat(ctx context.Context, key string) (Object, error) {
 	return o.Object, nil
 }
 
-func (s *memStore) Delete(ctx context.Context, key string) error {
+func (s *memStore) Delete(_ context.Context, key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.objects, key)
 	return nil
 }
 
-func (s *memStore) Open(ctx context.Context, key, etag string) (Reader, error) {
+func (s *memStore) Open(_ context.Context, key, etag string) (Reader, error) {
 	o, err := s.find(key)
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (s *memStore) Open(ctx context.Context, key, etag string) (Reader, error) {
 	return memReader{o, bytes.NewReader(o.body)}, nil
 }
 
-func (s *memStore) Upload(ctx context.Context, key string, o CreateOptions) (Upload, error) {
+func (s *memStore) Upload(_ context.Context, key string, o CreateOptions) (Upload, error) {
 	return &memUpload{store: s, key: key, opts: o}, nil
 }
 
@@ -124,11 +124,11 @@ type memReader struct {
 	*bytes.Reader
 }
 
-func (r memReader) Object(ctx context.Context) (Object, error) { return r.object.Object, nil }
+func (r memReader) Object(_ context.Context) (Object, error) { return r.object.Object, nil }
 
 func (r memReader) Close() error { return nil }
 
-func (r memReader) Range(ctx context.Context, off, n int64) (Body, error) {
+func (r memReader) Range(_ context.Context, off, n int64) (Body, error) {
 	return sectionBody(r, r.object.Size, off, n)
 }
 
@@ -152,14 +152,14 @@ type memUpload struct {
 	body  []byte
 }
 
-func (u *memUpload) Part(ctx context.Context, n int, body []byte) error {
+func (u *memUpload) Part(_ context.Context, n int, body []byte) error {
 	u.body = append(u.body, body...)
 	return nil
 }
 
-func (u *memUpload) Commit(ctx context.Context) error { return u.store.add(u.key, u.body, u.opts) }
+func (u *memUpload) Commit(_ context.Context) error { return u.store.add(u.key, u.body, u.opts) }
 
-func (u *memUpload) Abort(ctx context.Context) error {
+func (u *memUpload) Abort(_ context.Context) error {
 	u.body = nil
 	return nil
 }
@@ -174,7 +174,7 @@ type memPager struct {
 
 const listPage = 1000 // objects of a page of the drivers at hand
 
-func (p *memPager) Next(ctx context.Context) (page []Object, last bool, err error) {
+func (p *memPager) Next(_ context.Context) (page []Object, last bool, err error) {
 	p.store.mu.RLock()
 	defer p.store.mu.RUnlock()
 	if !p.began {

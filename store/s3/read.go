@@ -31,7 +31,7 @@ func (d *driver) head(ctx context.Context, key, etag string) (store.Object, erro
 	}, nil
 }
 
-func (d *driver) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (d *driver) Open(_ context.Context, key, etag string) (store.Reader, error) {
 	return &reader{driver: d, key: key, etag: etag}, nil
 }
 
