@@ -152,7 +152,7 @@ type memUpload struct {
 	body  []byte
 }
 
-func (u *memUpload) Part(_ context.Context, n int, body []byte) error {
+func (u *memUpload) Part(_ context.Context, _ int, body []byte) error {
 	u.body = append(u.body, body...)
 	return nil
 }
