@@ -402,6 +402,24 @@ func TestReleaseAfterUnknownCommit(t *testing.T) {
 	}
 }
 
+// TestCommitAgain commits once more after an error whose commit was done.
+func TestCommitAgain(t *testing.T) {
+	t.Parallel()
+	root := faulty(t, t.TempDir(), fault.Rule{Op: fault.Put, Key: "_windrow/0*1", Do: fault.LoseResponse, Kind: store.Denied})
+	h, err := output.Reserve(t.Context(), root, request(1, output.Fail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := []plan.Part{write(t, root, 1, 0, "one")}
+	if _, err := h.Commit(t.Context(), parts); err == nil {
+		t.Fatal("the fault did nothing")
+	}
+	m, err := h.Commit(t.Context(), parts)
+	if err != nil || m == nil || contents(t, root) != "one" {
+		t.Errorf("again: %v, %v", m, err)
+	}
+}
+
 // TestReserveAnswerLost loses the answer of the reservation: the output must
 // not stay reserved for a job that gave up.
 func TestReserveAnswerLost(t *testing.T) {

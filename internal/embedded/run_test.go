@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,6 +73,7 @@ func TestFaults(t *testing.T) {
 	}{
 		"every answer of the log is lost once":  {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Do: fault.LoseResponse}, true},
 		"the commit's answer is lost":           {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Nth: 2, Do: fault.LoseResponse}, true},
+		"the commit's answer is lost for good":  {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Nth: 2, Times: -1, Do: fault.LoseResponse, Kind: store.Denied}, true},
 		"the part's answer is lost":             {fault.Rule{Op: fault.Commit, Key: "**/part-*", Do: fault.LoseResponse}, true},
 		"the first part cannot be made":         {fault.Rule{Op: fault.Commit, Key: "**/part-*", Times: 3}, true},
 		"runs cannot be read for a while":       {fault.Rule{Op: fault.Read, Key: "**/x/**", Times: 4}, true},
@@ -149,6 +151,75 @@ func TestInterrupt(t *testing.T) {
 			buf := make([]byte, 1<<20)
 			t.Fatalf("%d goroutines, %d before\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
 		}
+	}
+}
+
+// TestInterruptAfterCommit interrupts a run that has committed, while it
+// cleans up: it has succeeded.
+func TestInterruptAfterCommit(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Stores.Wrap = func(d store.Driver) store.Driver { return &lateInterrupt{Driver: d, cancel: cancel} }
+	if _, err := embedded.Run(ctx, wordcount.Job(), o); err != nil {
+		t.Errorf("a committed run is told as failed: %v", err)
+	}
+	if got, err := read(t, o); err != nil || got != counted {
+		t.Errorf("contents %q, %v", got, err)
+	}
+}
+
+// lateInterrupt interrupts once _SUCCESS is there, and then deletes nothing
+// until its caller gives up.
+type lateInterrupt struct {
+	store.Driver
+	cancel    context.CancelFunc
+	committed atomic.Bool
+}
+
+func (d *lateInterrupt) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+	err := d.Driver.Put(ctx, key, body, o)
+	if strings.HasSuffix(key, output.SuccessName) {
+		d.committed.Store(true)
+		d.cancel()
+	}
+	return err
+}
+
+func (d *lateInterrupt) Delete(ctx context.Context, key string) error {
+	if d.committed.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return d.Driver.Delete(ctx, key)
+}
+
+// TestDeafRecords interrupts a job whose function never looks at its context:
+// the engine looks after each record.
+func TestDeafRecords(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var records atomic.Int64
+	job := jobs.New("deaf", func(task *jobs.Context, _ []byte, _ jobs.Emit[[]byte, int64]) error {
+		if records.Add(1) == 1 {
+			cancel()
+			<-task.Done() // so that only the engine's own look is left
+		}
+		runtime.Gosched()
+		return nil
+	}, jobs.Sum[int64])
+	o := options(t)
+	root, err := store.Open(t.Context(), "mem://in", o.Stores)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const lines = 900 // fewer than pass between two looks at the context itself
+	if err := root.Put(t.Context(), "lines", []byte(strings.Repeat("x\n", lines)), store.Scratch); err != nil {
+		t.Fatal(err)
+	}
+	o.Input, o.Slots = []string{"mem://in/lines"}, 1
+	if _, err := embedded.Run(ctx, job, o); err == nil || records.Load() == lines {
+		t.Errorf("%d records were read after the interrupt at the first; %v", records.Load(), err)
 	}
 }
 

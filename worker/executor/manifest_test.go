@@ -1,0 +1,50 @@
+package executor
+
+import (
+	"testing"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// TestManifestDamage flips each bit of a manifest: none is read as another.
+func TestManifestDamage(t *testing.T) {
+	t.Parallel()
+	b, err := encodeManifest(&plan.Manifest{Job: "01ARZ3NDEKTSV4RRFFQ69G5FAV", Rows: []int64{1, 2}, Tally: plan.Tally{RecordsIn: 3, Counts: map[string]int64{"a": 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := decodeManifest(b); err != nil || m.Tally.RecordsIn != 3 || m.Rows[1] != 2 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	for i := range b {
+		for bit := range 8 {
+			b[i] ^= 1 << bit
+			if m, err := decodeManifest(b); err == nil {
+				t.Fatalf("with bit %d of byte %d flipped it reads as %+v", bit, i, m)
+			}
+			b[i] ^= 1 << bit
+		}
+	}
+	for n := range b {
+		if m, err := decodeManifest(b[:n]); err == nil {
+			t.Fatalf("its first %d bytes read as %+v", n, m)
+		}
+	}
+}
+
+// TestRowsOf checks a manifest against itself.
+func TestRowsOf(t *testing.T) {
+	t.Parallel()
+	m := &plan.Manifest{Rows: []int64{2}, Runs: []plan.Run{{Partitions: []plan.Extent{{Rows: 1}}}, {Partitions: []plan.Extent{{Rows: 1}}}}}
+	if n, err := rowsOf(m, 0); err != nil || n != 2 {
+		t.Errorf("%d, %v", n, err)
+	}
+	m.Rows[0] = 3
+	if _, err := rowsOf(m, 0); err == nil {
+		t.Error("three pairs were written, the runs hold two, and nobody minds")
+	}
+	m.Rows = []int64{2, 0}
+	if _, err := rowsOf(m, 0); err == nil {
+		t.Error("runs of one partition pass for those of two")
+	}
+}
