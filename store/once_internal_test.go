@@ -50,8 +50,8 @@ func FuzzCompareEntries(f *testing.F) {
 	f.Add("a", true, "a0", true)
 	f.Add("日", false, "日本", true)
 	f.Fuzz(func(t *testing.T, a string, aDir bool, b string, bDir bool) {
-		if a == b {
-			return // no directory has two entries of one name
+		if a == b || strings.Contains(a+b, "/") {
+			return // no directory has two entries of one name, or one with a slash
 		}
 		name := func(s string, dir bool) string {
 			if dir {

@@ -1,6 +1,8 @@
 package executor
 
 import (
+	"encoding/binary"
+	"hash/crc32"
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -47,4 +49,32 @@ func TestRowsOf(t *testing.T) {
 	if _, err := rowsOf(m, 0); err == nil {
 		t.Error("runs of one partition pass for those of two")
 	}
+}
+
+// FuzzDecodeManifest: what reads as a manifest is written as one that reads the
+// same, and nothing else does any harm.
+func FuzzDecodeManifest(f *testing.F) {
+	whole, err := encodeManifest(&plan.Manifest{Rows: []int64{1, 2}, Runs: []plan.Run{{Key: "x", Partitions: []plan.Extent{{Rows: 1}}}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add([]byte(manifestMagic))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if body := b[min(len(b), len(manifestMagic)+4):]; len(body) > 0 {
+			// A checksum that is wrong would keep the fuzzer out of the rest.
+			b = append(binary.BigEndian.AppendUint32([]byte(manifestMagic), crc32.Checksum(body, castagnoli)), body...)
+		}
+		m, err := decodeManifest(b)
+		if err != nil {
+			return
+		}
+		again, err := encodeManifest(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decodeManifest(again); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
