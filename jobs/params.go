@@ -235,7 +235,7 @@ func wanted(t reflect.Type) string {
 	case t == reflect.TypeFor[time.Duration]():
 		return "duration such as 90s or 30m"
 	case t.Implements(text) || reflect.PointerTo(t).Implements(text):
-		return t.String()
+		return strings.TrimPrefix(t.String(), "*")
 	}
 	switch t.Kind() {
 	case reflect.String:

@@ -46,7 +46,10 @@ func jobCommand(p *Program, job *jobs.Job) *cli.Command {
 		if isRunFlag(param.Name) {
 			continue // by --param only
 		}
-		usage := param.Help + " (`" + strings.ToUpper(param.Type) + "`)"
+		usage := param.Help + "; `VALUE`: " + param.Type
+		if param.Required {
+			usage += " (required)"
+		}
 		command.Flags = append(command.Flags, &cli.StringFlag{Name: param.Name, Usage: usage, DefaultText: param.Default, Category: "parameters of the job"})
 	}
 	return command
@@ -60,13 +63,13 @@ func runFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "read `URL`: an object, a directory or a pattern; NAME=URL for a named input"},
 		&cli.StringFlag{Name: "out", Usage: "write the output to the directory `URL`"},
 		&cli.StringSliceFlag{Name: "param", Usage: "set a parameter of the job, `NAME=VALUE`"},
-		&cli.StringFlag{Name: "on-exists", Value: "fail", Usage: "when there is output already: `fail`, replace or append"},
-		&cli.StringFlag{Name: "partitions", Value: auto, Usage: "reduce tasks, and so parts: a number `N` or auto"},
-		&cli.IntFlag{Name: "slots", Usage: "tasks that run at once, `N`", DefaultText: "one for each processor, as memory allows"},
+		&cli.StringFlag{Name: "on-exists", Value: "fail", Usage: "`MODE` when there is output already: fail, replace or append"},
+		&cli.StringFlag{Name: "partitions", Value: auto, Usage: "`N` reduce tasks, and so parts, or auto"},
+		&cli.IntFlag{Name: "slots", Usage: "`N` tasks at once", DefaultText: "one for each processor, as memory allows"},
 		&cli.StringFlag{Name: "memory", Value: "1GiB", Usage: "`SIZE` that all tasks may hold, at least 64MiB for each slot"},
 		&cli.StringFlag{Name: "split-size", Value: auto, Usage: "input `SIZE` of a map task, or auto"},
 		&cli.StringFlag{Name: "root", Usage: "keep data between map and reduce below `URL`", DefaultText: "the output's _windrow/tmp"},
-		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output: `none`, gzip or zstd"},
+		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output by `CODEC`: none, gzip or zstd"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no summary"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log what the engine does"},
 		outputFlag(),
