@@ -23,7 +23,7 @@ build: ## build bin/windrow, one static binary
 .PHONY: demo
 demo: build ## count the words of Go's own source, and show the ten most frequent
 	bin/windrow run wordcount --input $(SOURCES) --out out/words --on-exists replace
-	bin/windrow cat out/words | sort -t "$$(printf '\t')" -k2,2nr | sed 10q
+	bin/windrow cat out/words | sort -t "$$(printf '\t')" -k2,2nr | sed -n 1,10p
 
 .PHONY: test
 test: tools ## run all tests, with the race detector
