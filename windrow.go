@@ -88,7 +88,8 @@ type Result struct {
 	Job      string           // the job's name
 	ID       string           // of this run of it
 	Output   string           // URL
-	Manifest *output.Manifest // of the output, with its parts
+	Manifest *output.Manifest // of the output, with all its parts
+	Parts    int              // that this run wrote
 	Tally    plan.Tally       // counts and statistics of committed tasks, added up
 	Maps     int              // tasks
 	Reduces  int              // tasks

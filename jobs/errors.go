@@ -2,6 +2,8 @@ package jobs
 
 import (
 	"fmt"
+	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -15,6 +17,7 @@ type RecordError struct {
 	Key    string // the key at hand in a reduce task, as text
 	Err    error  // what the function returned, or what it panicked with
 	Stack  []byte // of a panic, else nil
+	At     string // file and line of a panic, else ""
 }
 
 // Error names the place and the cause; the stack is in the field.
@@ -32,6 +35,9 @@ func (e *RecordError) Error() string {
 	}
 	if e.Stack != nil {
 		b.WriteString(": panic")
+	}
+	if e.At != "" {
+		b.WriteString(" at " + e.At)
 	}
 	fmt.Fprintf(&b, ": %v", e.Err)
 	return b.String()
@@ -63,6 +69,25 @@ func (c *Context) recordError(err error, stack []byte) *RecordError {
 func (c *Context) reject(n *node, err error) {
 	c.node = n
 	c.fail(c.recordError(err, nil))
+}
+
+// panicSite returns file and line of the panic that is being recovered from, ""
+// when they cannot be told: those of the first frame beneath the runtime's.
+func panicSite() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
+	panicking := false
+	for {
+		f, more := frames.Next()
+		inRuntime := strings.HasPrefix(f.Function, "runtime.")
+		if panicking && !inRuntime {
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+		panicking = panicking || inRuntime
+		if !more {
+			return ""
+		}
+	}
 }
 
 // panicked makes an error of a recovered value.

@@ -125,7 +125,7 @@ func TestPanicsOfFoldsAreErrors(t *testing.T) {
 		if !errors.As(err, &at) || at.Stack == nil {
 			t.Fatalf("%+v: got %v, want a RecordError with a stack", o, err)
 		}
-		wantError(t, err, "panic: boom")
+		wantError(t, err, "panic at failure_test.go:", ": boom")
 	}
 }
 

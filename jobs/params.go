@@ -23,6 +23,7 @@ type Param struct {
 	Help     string
 	Required bool
 	Default  string // text of the default, "" when Required
+	Switch   bool   // a truth value: on a command line its name alone means true
 }
 
 // paramSet is a parameter struct taken apart once, when the job is defined.
@@ -60,7 +61,8 @@ func paramsOf(v reflect.Value) (*paramSet, error) {
 		if err != nil {
 			return nil, fmt.Errorf("parameter %s: embedded pointers cannot hold parameters", name)
 		}
-		p := Param{Name: name, Type: wanted(f.Type), Help: f.Tag.Get("help"), Required: f.Tag.Get("required") == "true"}
+		p := Param{Name: name, Type: wanted(f.Type), Help: f.Tag.Get("help"), Required: f.Tag.Get("required") == "true",
+			Switch: f.Type.Kind() == reflect.Bool && wanted(f.Type) == truthValue}
 		if !p.Required {
 			if p.Default, err = paramText(value); err != nil {
 				return nil, fmt.Errorf("parameter %s: %w", name, err)
@@ -81,6 +83,9 @@ func (s *paramSet) fill(v reflect.Value, texts map[string]string) (string, error
 			errs = append(errs, s.unknown(name))
 		}
 	}
+	if len(errs) > 0 {
+		return "", errors.Join(errs...) // a required one is probably the one that is misspelt
+	}
 	canonical := make(map[string]string, len(s.list))
 	for i, p := range s.list {
 		field := v.FieldByIndex(s.fields[i].index)
@@ -91,7 +96,10 @@ func (s *paramSet) fill(v reflect.Value, texts map[string]string) (string, error
 			// its slices, maps and pointers, which all runs share.
 			field.SetZero()
 			if err := setParam(field, text); err != nil {
-				errs = append(errs, fmt.Errorf("parameter %s: %q is not a %s: %w", p.Name, text, p.Type, err))
+				if err = fmt.Errorf(": %w", err); errors.Is(err, errForm) {
+					err = errForm
+				}
+				errs = append(errs, fmt.Errorf("parameter %s: %q is not a %s%w", p.Name, text, p.Type, err))
 				continue
 			}
 		case p.Required:
@@ -153,6 +161,10 @@ func (s *paramSet) unknown(name string) error {
 	return fmt.Errorf("unknown parameter %s: the job has %s", name, strings.Join(names, ", "))
 }
 
+// errForm says that a text is not of the form that its type wants, which is all
+// there is to say.
+var errForm = errors.New("")
+
 // setParam fills field from text.
 func setParam(field reflect.Value, text string) error {
 	if u, ok := unmarshaler(field); ok {
@@ -186,6 +198,9 @@ func setParam(field reflect.Value, text string) error {
 		return json.Unmarshal([]byte(text), field.Addr().Interface())
 	}
 	if num, ok := errors.AsType[*strconv.NumError](err); ok {
+		if errors.Is(num.Err, strconv.ErrSyntax) {
+			return errForm
+		}
 		return num.Err // without the name of a Go function and the text again
 	}
 	return err
@@ -228,6 +243,9 @@ func paramText(field reflect.Value) (string, error) {
 	return string(b), err
 }
 
+// truthValue is the type of a boolean parameter.
+const truthValue = "truth value (true or false)"
+
 // wanted says in words what texts a parameter of type t takes.
 func wanted(t reflect.Type) string {
 	text := reflect.TypeFor[encoding.TextUnmarshaler]()
@@ -241,7 +259,7 @@ func wanted(t reflect.Type) string {
 	case reflect.String:
 		return "text"
 	case reflect.Bool:
-		return "truth value (true or false)"
+		return truthValue
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return "whole number"
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:

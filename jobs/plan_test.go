@@ -271,7 +271,7 @@ func TestParamErrors(t *testing.T) {
 		"required":   {nil, []string{"needed is required", "--param needed="}},
 		"near":       {map[string]string{"cuont": "1"}, []string{"unknown parameter cuont", "did you mean count?"}},
 		"far":        {map[string]string{"zzzzzzzzz": "1"}, []string{"unknown parameter zzzzzzzzz", "text, count"}},
-		"number":     {map[string]string{"count": "x"}, []string{"parameter count", `"x"`, "whole number", "invalid syntax"}},
+		"number":     {map[string]string{"count": "x"}, []string{"parameter count", `"x"`, `"x" is not a whole number`}},
 		"range":      {map[string]string{"small": "256"}, []string{"parameter small", "out of range"}},
 		"duration":   {map[string]string{"wait": "5 parsecs"}, []string{"parameter wait", "90s"}},
 		"pattern":    {map[string]string{"pattern": "("}, []string{"parameter pattern", "missing closing"}},

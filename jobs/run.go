@@ -44,7 +44,9 @@ func (r *run) execute(attach func() error) (err error) {
 	defer context.AfterFunc(r.ctx, func() { r.stopped.Store(true) })()
 	defer func() {
 		if p := recover(); p != nil {
-			err = r.ctx.recordError(panicked(p), debug.Stack())
+			failed := r.ctx.recordError(panicked(p), debug.Stack())
+			failed.At = panicSite()
+			err = failed
 		}
 	}()
 	if err := attach(); err != nil {

@@ -38,6 +38,9 @@ func (h *Hold) Begin(ctx context.Context) error {
 // whose contents are there, and the one that the output was taken over from.
 func (h *Hold) Before() []plan.JobID { return h.before }
 
+// Dead returns the job that the output was taken over from, nil for none.
+func (h *Hold) Dead() *Holder { return h.dead }
+
 // stillHeld returns a *Conflict when another job has the next slot.
 func (h *Hold) stillHeld(ctx context.Context) error {
 	next, ended := h.position()

@@ -126,7 +126,10 @@ type Holder struct {
 	Mode Mode       `json:"mode"`
 	Slot uint64     `json:"slot"` // of its reserve entry
 	Host string     `json:"host,omitempty"`
-	Time time.Time  `json:"time"`
+	// Scratch is where the job keeps temporary data, when that is not in the
+	// output.
+	Scratch string    `json:"scratch,omitempty"`
+	Time    time.Time `json:"time"`
 }
 
 // Commit refers to the manifest of an output's contents.

@@ -26,6 +26,9 @@ type Request struct {
 	Run  int    // how often the job was reopened
 	Mode Mode
 	Host string // where the writer runs, for messages
+	// Scratch is where the job keeps temporary data, when that is not in the
+	// output: who takes over from it is told.
+	Scratch string
 
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
@@ -36,7 +39,7 @@ type Request struct {
 	// request to the store may take. 0: 6 s, or 30 s on remote roots.
 	Patience time.Duration
 	// Waiting is told when Patience begins to be waited for. Nil: nobody.
-	Waiting func(Holder)
+	Waiting func(other Holder, patience time.Duration)
 }
 
 // Hold is a job's reservation of an output.
@@ -47,6 +50,7 @@ type Hold struct {
 	base *Manifest // contents before, nil for none
 
 	before []plan.JobID
+	dead   *Holder
 
 	// mu is held across requests: one change of the log at a time.
 	mu     sync.Mutex
@@ -112,7 +116,7 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 		return nil, err
 	}
 	h := &Hold{root: root, req: req, next: next,
-		self: Holder{Job: req.Job, Run: req.Run, Mode: req.Mode, Slot: next, Host: req.Host, Time: req.Now().UTC()}}
+		self: Holder{Job: req.Job, Run: req.Run, Mode: req.Mode, Slot: next, Host: req.Host, Scratch: req.Scratch, Time: req.Now().UTC()}}
 	if s.Newest != nil {
 		if h.base, err = readManifest(ctx, root, s.Newest); err != nil {
 			return nil, err
@@ -132,6 +136,7 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	}
 	if dead != nil {
 		h.before = append(h.before, dead.Job)
+		h.dead = dead
 	}
 	s.Holder = &h.self
 	won, _, err := h.append(ctx, "reserve", s)
@@ -210,7 +215,7 @@ func admit(ctx context.Context, root *store.Root, req Request, s state) error {
 // watch tells whether a writer shows a sign of life, or ends, within patience.
 func watch(ctx context.Context, root *store.Root, req Request, other Holder) (alive bool, err error) {
 	if req.Waiting != nil {
-		req.Waiting(other)
+		req.Waiting(other, req.Patience)
 	}
 	read := func() (string, error) {
 		b, err := root.Get(ctx, beatKey(other.Slot), 1024)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
+	"strings"
 )
 
 // A Kind says what went wrong, as far as a caller can act on it.
@@ -66,8 +67,11 @@ func (e *Error) Error() string {
 	if e.Kind == Unknown && e.Err != nil {
 		return e.Op + " " + e.URL + ": " + e.Err.Error()
 	}
+	if e.Err != nil && !strings.HasSuffix(e.Err.Error(), e.Kind.String()) {
+		return text + ": " + e.Err.Error()
+	}
 	if e.Err != nil {
-		text += ": " + e.Err.Error()
+		return e.Op + " " + e.URL + ": " + e.Err.Error()
 	}
 	return text
 }

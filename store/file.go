@@ -35,7 +35,7 @@ func openFile(dir string, o Options) (*fileDriver, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case err == nil && !info.IsDir():
-		return nil, Fail(Invalid, "it is a file, and a root is a directory: open %s and use %q as the key", filepath.Dir(dir), filepath.Base(dir))
+		return nil, Fail(Invalid, "it is a file, and a directory is needed here (%s is one, and holds it as %q)", filepath.Dir(dir), filepath.Base(dir))
 	case errors.Is(err, fs.ErrNotExist) && o.CreateDir:
 		err = makeDirs(dir)
 	case errors.Is(err, fs.ErrNotExist):
@@ -183,7 +183,7 @@ func fileError(err error) error {
 		return Fail(Unavailable, "%w", cause)
 	case strings.Contains(cause.Error(), "escapes from parent"):
 		// os.Root has no exported error for this.
-		return Fail(Invalid, "a symbolic link leads out of the root: open a root where it leads to")
+		return Fail(Invalid, "a symbolic link leads out of the directory that is read: name its target instead, or remove it")
 	default:
 		return Fail(Unknown, "%w", cause)
 	}

@@ -15,7 +15,7 @@ import (
 // staleAfter is the age from which a file in the reserved directory that
 // nobody holds locked is taken for what a dead process left. The lock alone
 // would do, but for the moment between a file's creation and its lock.
-const staleAfter = time.Hour
+const staleAfter = time.Minute
 
 // publishTries bounds how often a writer makes its directory again when
 // another process removes it, being empty, before the object has its name.

@@ -88,7 +88,7 @@ func writeCard(to io.Writer, r *embedded.Result) {
 		fmt.Fprintf(to, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(to, "%s → %s in %v\n", r.Job, r.Output, r.Elapsed.Round(time.Millisecond))
-	line("read", "%s in %s, %s map tasks", count(t.RecordsIn, "record"), embedded.Bytes(t.BytesIn), number(int64(r.Maps)))
+	line("read", "%s in %s, %s", count(t.RecordsIn, "record"), embedded.Bytes(t.BytesIn), count(int64(r.Maps), "map task"))
 	if r.LeftOut > 0 {
 		line("left out", "%s whose name begins with _ or .", count(int64(r.LeftOut), "object"))
 	}
@@ -96,7 +96,7 @@ func writeCard(to io.Writer, r *embedded.Result) {
 		line("shuffled", "%s in %s, %s", count(t.PairsOut, "pair"), embedded.Bytes(t.RunBytes), count(int64(r.Reduces), "partition"))
 		line("spilled", "%s, %s", count(t.Spills, "run"), embedded.Bytes(t.SpillBytes))
 	}
-	line("written", "%s in %s, %s", count(t.RecordsOut, "record"), embedded.Bytes(t.BytesOut), count(int64(len(r.Manifest.Parts)), "part"))
+	line("written", "%s in %s, %s", count(t.RecordsOut, "record"), embedded.Bytes(t.BytesOut), count(int64(r.Parts), "part"))
 	for _, name := range slices.Sorted(maps.Keys(t.Counts)) {
 		line("counted", "%s: %s", name, number(t.Counts[name]))
 	}
@@ -108,11 +108,19 @@ func writeCard(to io.Writer, r *embedded.Result) {
 		line("retried", "%s", count(r.Retried, "attempt"))
 	}
 	u := r.Usage
-	line("requests", "%s: %s puts, %s gets, %s lists, %s stats, %s deletes, %s of uploads, %s heartbeats", number(u.Requests()), number(u.Puts), number(u.Gets),
-		number(u.Lists), number(u.Stats), number(u.Deletes), number(u.Multipart), number(u.Heartbeats))
-	memory := fmt.Sprintf("%s for %s", embedded.Bytes(r.Memory), count(int64(r.Slots), "slot"))
+	var kinds []string
+	for _, k := range []struct {
+		n    int64
+		noun string
+	}{{u.Puts, "put"}, {u.Gets, "get"}, {u.Lists, "list"}, {u.Stats, "stat"}, {u.Deletes, "delete"}, {u.Multipart, "upload request"}, {u.Heartbeats, "heartbeat"}} {
+		if k.n > 0 {
+			kinds = append(kinds, count(k.n, k.noun))
+		}
+	}
+	line("requests", "%s: %s", number(u.Requests()), strings.Join(kinds, ", "))
+	memory := fmt.Sprintf("tasks may hold %s in %s", embedded.Bytes(r.Memory), count(int64(r.Slots), "slot"))
 	if peak := peakMemory(); peak > 0 {
-		memory = embedded.Bytes(peak) + " at most, " + memory
+		memory = embedded.Bytes(peak) + " at most in the process; " + memory
 	}
 	line("memory", "%s", memory)
 }

@@ -75,6 +75,9 @@ func commandName(c *cli.Context) string {
 func Main(ctx context.Context, p Program) int {
 	ctx, stop := interruptible(ctx, &p)
 	defer stop()
+	if len(p.Args) == 2 && p.Args[1] == "--version" {
+		p.Args = []string{p.Args[0], "version"}
+	}
 	app := newApp(&p)
 	err := app.RunContext(ctx, p.Args)
 	if err == nil {
@@ -181,7 +184,11 @@ func newApp(p *Program) *cli.App {
 		return unknown(c, "command", c.Args().First(), app.Commands)
 	}
 	app.OnUsageError = usageMistake
-	forEach(app.Commands, func(c *cli.Command) { c.OnUsageError = usageMistake })
+	forEach(app.Commands, func(c *cli.Command) {
+		if c.OnUsageError == nil {
+			c.OnUsageError = usageMistake
+		}
+	})
 	app.Description = "Data goes to standard output, everything else to standard error.\n" + exitStatuses
 	return app
 }

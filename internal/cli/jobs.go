@@ -45,7 +45,7 @@ func writeJobs(p *Program) error {
 	for _, job := range p.Jobs {
 		params := job.Params()
 		if len(params) == 0 {
-			fmt.Fprintln(w, job.Name()+"\t\t\t\t")
+			fmt.Fprintln(w, job.Name())
 		}
 		name := job.Name()
 		for _, param := range params {

@@ -1,17 +1,71 @@
 package cli
 
 import (
+	"bytes"
+	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
+	"sync"
 )
 
-// newLog returns a logger for people: the level, the message and what belongs
-// to it, without the time, which a terminal does not need.
-func newLog(to io.Writer, level slog.Level) *slog.Logger {
-	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey && len(groups) == 0 {
-			return slog.Attr{}
-		}
-		return a
-	}}))
+// people is a log handler for people: a line such as
+//
+//	windrow: note: compressed objects cannot be split (objects 3, bytes 12)
+type people struct {
+	name  string
+	level slog.Level
+	attrs []slog.Attr
+
+	mu *sync.Mutex
+	to io.Writer
 }
+
+// newLog returns a logger that writes for people.
+func newLog(to io.Writer, name string, level slog.Level) *slog.Logger {
+	return slog.New(&people{name: name, level: level, mu: new(sync.Mutex), to: to})
+}
+
+// Enabled tells whether a record of that level is written.
+func (h *people) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+
+// Handle writes a record.
+func (h *people) Handle(_ context.Context, r slog.Record) error {
+	var b bytes.Buffer
+	kind := ""
+	switch {
+	case r.Level >= slog.LevelError:
+		kind = "error: "
+	case r.Level >= slog.LevelInfo:
+		kind = "note: "
+	}
+	fmt.Fprintf(&b, "%s: %s%s", h.name, kind, r.Message)
+	var facts []string
+	add := func(a slog.Attr) bool {
+		facts = append(facts, fmt.Sprintf("%s %v", a.Key, a.Value))
+		return true
+	}
+	for _, a := range h.attrs {
+		add(a)
+	}
+	r.Attrs(add)
+	if len(facts) > 0 {
+		fmt.Fprintf(&b, " (%s)", strings.Join(facts, ", "))
+	}
+	b.WriteByte('\n')
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, err := h.to.Write(b.Bytes())
+	return err
+}
+
+// WithAttrs returns a handler that adds attributes to every record.
+func (h *people) WithAttrs(attrs []slog.Attr) slog.Handler {
+	c := *h
+	c.attrs = append(c.attrs[:len(c.attrs):len(c.attrs)], attrs...)
+	return &c
+}
+
+// WithGroup returns the handler itself: lines for people have no groups.
+func (h *people) WithGroup(string) slog.Handler { return h }

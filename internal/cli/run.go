@@ -30,6 +30,13 @@ func runCommand(p *Program) *cli.Command {
 	for _, job := range p.Jobs {
 		run.Subcommands = append(run.Subcommands, jobCommand(p, job))
 	}
+	run.OnUsageError = func(c *cli.Context, err error, _ bool) error {
+		what := err.Error()
+		if m := undefinedFlag.FindStringSubmatch(what); m != nil {
+			what = "no job before --" + m[1]
+		}
+		return usagef(c, "%s; the job comes first: %s run JOB [flags]", what, c.App.Name)
+	}
 	run.Action = func(c *cli.Context) error {
 		if c.NArg() == 0 {
 			return usagef(c, "no job named; '%s jobs' lists them", c.App.Name)
@@ -46,11 +53,16 @@ func jobCommand(p *Program, job *jobs.Job) *cli.Command {
 		if isRunFlag(param.Name) {
 			continue // by --param only
 		}
+		const category = "parameters of the job"
 		usage := param.Help + "; `VALUE`: " + param.Type
 		if param.Required {
 			usage += " (required)"
 		}
-		command.Flags = append(command.Flags, &cli.StringFlag{Name: param.Name, Usage: usage, DefaultText: param.Default, Category: "parameters of the job"})
+		var flag cli.Flag = &cli.StringFlag{Name: param.Name, Usage: usage, DefaultText: param.Default, Category: category}
+		if param.Switch {
+			flag = &cli.BoolFlag{Name: param.Name, Usage: param.Help, Value: param.Default == "true", Category: category}
+		}
+		command.Flags = append(command.Flags, flag)
 	}
 	return command
 }
@@ -136,10 +148,13 @@ func runOptions(c *cli.Context, p *Program, job *jobs.Job) (embedded.Options, er
 		return o, usagef(c, "job %s needs --out, and --input unless it makes its own", job.Name())
 	}
 	level := slog.LevelWarn
-	if c.Bool("verbose") {
+	switch {
+	case c.Bool("verbose"):
 		level = slog.LevelDebug
+	case c.Bool("quiet"):
+		level = slog.LevelError
 	}
-	o.Log = newLog(p.Stderr, level)
+	o.Log = newLog(p.Stderr, c.App.Name, level)
 	return o, nil
 }
 
@@ -159,6 +174,9 @@ func params(c *cli.Context, job *jobs.Job) (map[string]string, error) {
 				return nil, usagef(c, "parameter %s is given twice, by --param and by --%s", p.Name, p.Name)
 			}
 			values[p.Name] = c.String(p.Name)
+			if p.Switch {
+				values[p.Name] = strconv.FormatBool(c.Bool(p.Name))
+			}
 		}
 	}
 	return values, nil

@@ -101,6 +101,9 @@ func (f *finder) resolve(ctx context.Context, p *pipeline.Plan, urls []string, s
 	for _, u := range urls {
 		name, url := splitName(p, u)
 		if !slices.ContainsFunc(p.Inputs, func(in pipeline.Input) bool { return in.Name == name }) {
+			if name == "" {
+				return nil, nil, usagef("--input %s has no name: job %s reads %s, so write --input NAME=%s", u, p.Job, inputNames(p), url)
+			}
 			return nil, nil, usagef("job %s has no input named %q (for %s); it has %s", p.Job, name, url, inputNames(p))
 		}
 		given[name] = append(given[name], url)
@@ -171,11 +174,18 @@ func (f *finder) objects(ctx context.Context, input string, urls []string) ([]pl
 		if err != nil {
 			return nil, err
 		}
+		missing := &Error{NotFound, fmt.Errorf("input %s: there is no such object, directory or prefix", u)}
 		root, err := f.roots.get(ctx, rootURL, false)
+		if store.KindOf(err) == store.NotFound {
+			return nil, missing
+		}
 		if err != nil {
 			return nil, err
 		}
 		found, err := f.find(ctx, root, key)
+		if errors.Is(err, errMissing) {
+			return nil, missing
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -197,6 +207,9 @@ func (f *finder) objects(ctx context.Context, input string, urls []string) ([]pl
 	return objects, nil
 }
 
+// errMissing says that a key names neither an object nor a prefix.
+var errMissing = errors.New("missing")
+
 // find returns the objects that a key, a directory or a pattern names.
 func (f *finder) find(ctx context.Context, root *store.Root, key string) ([]store.Object, error) {
 	if key == "" {
@@ -215,8 +228,11 @@ func (f *finder) find(ctx context.Context, root *store.Root, key string) ([]stor
 		return []store.Object{o}, err
 	}
 	below, listErr := f.list(ctx, root.Sub(key), "", nil)
-	if listErr != nil || len(below) == 0 {
-		return nil, errors.Join(err, listErr)
+	if listErr != nil {
+		return nil, listErr
+	}
+	if len(below) == 0 {
+		return nil, errMissing
 	}
 	f.dirs = append(f.dirs, root.Name(key))
 	for i := range below {
@@ -251,7 +267,7 @@ func (f *finder) list(ctx context.Context, root *store.Root, prefix string, matc
 		switch {
 		case match != nil && !match(o.Key):
 		case output.Hidden(o.Key[len(above):]):
-			if !strings.Contains(o.Key, "/"+output.Dir+"/") && !strings.HasPrefix(o.Key, output.Dir+"/") {
+			if !ofLog(o.Key) {
 				f.leftOut++
 			}
 		default:
@@ -267,6 +283,12 @@ func (f *finder) list(ctx context.Context, root *store.Root, prefix string, matc
 		}
 	}
 	return found, nil
+}
+
+// ofLog tells whether a key is one of those by which an output keeps its log:
+// nobody misses them.
+func ofLog(key string) bool {
+	return strings.Contains("/"+key, "/"+output.Dir+"/") || strings.HasSuffix("/"+key, "/"+output.SuccessName)
 }
 
 // committed takes away those of the objects found that are below an output and

@@ -40,7 +40,7 @@ const (
 	// maxPartitions bounds what may be asked for.
 	maxPartitions = 100_000
 	// maxSplits bounds the map tasks of a job.
-	maxSplits = 1_000_000
+	maxSplits = 100_000
 	// probeBytes is the input size from which parts may be so big that it pays
 	// to ask the store about them.
 	probeBytes = 64 << 20

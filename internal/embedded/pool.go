@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ const thisProcess scheduler.WorkerID = "this process"
 // pool runs attempts on goroutines of this process.
 type pool struct {
 	exec   *executor.Executor
+	log    *slog.Logger
 	events *master.Mailbox
 	plan   *pipeline.Plan
 	sample []plan.Split
@@ -41,6 +43,7 @@ type pool struct {
 	granted map[plan.TaskID][]plan.AttemptID
 
 	retried atomic.Int64 // attempts that failed or were lost
+	denied  atomic.Bool  // an attempt was refused access
 }
 
 // running is an attempt under way.
@@ -79,6 +82,7 @@ func (p *pool) Launch(c scheduler.Launch, job *scheduler.Job) {
 	p.mu.Lock()
 	p.running[c.Attempt] = a
 	p.mu.Unlock()
+	p.log.Debug("attempt starts", "task", c.Task, "attempt", c.Attempt)
 	run := p.runner(c.Task, job)
 	p.done.Go(func() {
 		defer stop()
@@ -137,6 +141,7 @@ func (p *pool) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte, er
 // outcome turns the end of an attempt into an event.
 func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest, err error) scheduler.Event {
 	if err == nil {
+		p.log.Debug("attempt done", "task", a.Task, "took", m.Took, "in", m.Tally.RecordsIn, "out", m.Tally.RecordsOut+m.Tally.PairsOut, "spills", m.Tally.Spills)
 		d := scheduler.Digest{In: m.Tally.RecordsIn, Out: m.Tally.RecordsOut, Bytes: m.Tally.BytesOut}
 		if m.Part != nil {
 			d.CRC = m.Part.CRC32C
@@ -146,12 +151,16 @@ func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest
 		return scheduler.Reported{Task: a.Task, Attempt: a.ID, Winner: m.Attempt, Digest: d}
 	}
 	p.retried.Add(1)
+	p.log.Debug("attempt failed", "task", a.Task, "attempt", a.ID, "error", err)
 	if ctx.Err() != nil {
 		return scheduler.LostAttempt{Task: a.Task, Attempt: a.ID}
 	}
 	e := scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: err.Error()}
 	var conflict *output.Conflict
-	_, record := errors.AsType[*jobs.RecordError](err)
+	failed, record := errors.AsType[*jobs.RecordError](err)
+	if record && failed.Stack != nil {
+		p.log.Debug("stack of the panic", "task", a.Task, "stack", string(failed.Stack))
+	}
 	switch kind := store.KindOf(err); {
 	case errors.As(err, &conflict):
 		e.Conflict = true
@@ -159,6 +168,7 @@ func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest
 		e.Fingerprint = e.Text // the same again would be the record's fault
 	case kind == store.Changed || kind == store.Denied || kind == store.Invalid:
 		e.Final = true
+		p.denied.Store(kind == store.Denied)
 	}
 	return e
 }

@@ -14,6 +14,7 @@ type Result struct {
 	ID       string
 	Output   string
 	Manifest *output.Manifest
+	Parts    int
 	Tally    plan.Tally
 	Maps     int
 	Reduces  int
@@ -27,7 +28,7 @@ type Result struct {
 
 func (r *run) result(c *committer, w *watcher) (*Result, error) {
 	return &Result{
-		Job: r.plan.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Tally: c.tally,
+		Job: r.plan.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Parts: c.parts, Tally: c.tally,
 		Maps: len(r.splits), Reduces: r.partitions, Slots: r.Slots, Memory: r.Memory,
 		Retried: w.pool.retried.Load(), LeftOut: r.leftOut, Usage: r.roots.usage(), Elapsed: time.Since(r.started),
 	}, nil

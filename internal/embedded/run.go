@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/formats/compress"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/master/splits"
@@ -84,6 +86,12 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	if err := refuseNested(f.dirs, r.out); err != nil {
 		return err
+	}
+	if err := r.refuseInsideOutput(ctx); err != nil {
+		return err
+	}
+	if r.codec != compress.None && !r.plan.Output.Compressible {
+		return usagef("the parts of job %s (%s) are not text, and cannot be compressed as a whole: leave --compress out", r.plan.Job, r.plan.Output.Ext)
 	}
 	if err := r.divide(inputs, generated); err != nil {
 		return err
@@ -164,6 +172,35 @@ func refuseNested(dirs []string, out *store.Root) error {
 	return nil
 }
 
+// refuseInsideOutput refuses an output within another job's: either would take
+// the other's parts for strangers.
+func (r *run) refuseInsideOutput(ctx context.Context) error {
+	url, query, _ := strings.Cut(r.out.URL(), "?")
+	if query != "" {
+		query = "?" + query
+	}
+	scheme, path, _ := strings.Cut(url, "://")
+	segments := strings.Split(strings.Trim(path, "/"), "/")
+	if slices.Contains(segments, output.Dir) {
+		return usagef("the output %s lies in a directory %s, which belongs to another output; choose another --out", r.out.URL(), output.Dir)
+	}
+	top, first := scheme+"://"+segments[0], 1
+	if scheme == "file" {
+		top, first = "file:///", 0
+	}
+	root, err := r.roots.get(ctx, top+query, false)
+	if err != nil {
+		return nil //nolint:nilerr // what lies above may be closed to us, and then nobody can have run there
+	}
+	for n := first; n < len(segments); n++ {
+		above := strings.Join(segments[first:n], "/")
+		if is, err := output.IsOutput(ctx, root.Sub(above)); err == nil && is {
+			return usagef("the output %s lies in the output %s; choose another --out", r.out.URL(), root.Name(above))
+		}
+	}
+	return nil
+}
+
 // canonical returns a root's name without a final slash, and without links
 // where it is a local one.
 func canonical(name string) string {
@@ -179,6 +216,9 @@ func canonical(name string) string {
 // execute reserves the output, runs the tasks and commits.
 func (r *run) execute(ctx context.Context) (*Result, error) {
 	if err := r.reserve(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = &Error{Interrupted, fmt.Errorf("job %s was interrupted before it wrote anything; %s is as it was", r.plan.Job, r.out.URL())}
+		}
 		return nil, classify(err, JobFailed)
 	}
 	p := r.newPool(ctx)
@@ -203,7 +243,7 @@ func (r *run) execute(ctx context.Context) (*Result, error) {
 	if err != nil {
 		err = r.settle(ctx, c, lost, outcome, err)
 	} else if outcome.Status != scheduler.Succeeded {
-		err = r.failed(ctx, lost, outcome.Cause)
+		err = r.failed(ctx, lost, outcome.Cause, p.denied.Load())
 	}
 	stopWatching()
 	stopBeat(nil)
@@ -257,11 +297,15 @@ func (r *run) reserve(ctx context.Context) error {
 		host = "an unknown host"
 	}
 	r.hold, err = output.Reserve(ctx, r.out, output.Request{Job: r.id, Name: r.plan.Job, Mode: r.mode, Host: host,
-		Waiting: func(h output.Holder) {
-			r.Log.Warn("another run has not finished this output; waiting to see whether it lives", "job", h.Job, "host", h.Host, "since", h.Time)
+		Scratch: r.elsewhere(),
+		Waiting: func(h output.Holder, patience time.Duration) {
+			r.Log.Warn(fmt.Sprintf("job %s on %s has not finished this output; waiting %v to see whether it lives", h.Job, h.Host, patience))
 		}})
 	if err != nil {
 		return err
+	}
+	if dead := r.hold.Dead(); dead != nil && dead.Scratch != "" && dead.Scratch != r.elsewhere() {
+		r.Log.Warn(fmt.Sprintf("job %s, which this run takes over from, kept temporary data in %s: remove its %s", dead.Job, dead.Scratch, output.TmpKey(dead.Job)))
 	}
 	for _, before := range r.hold.Before() {
 		// What earlier runs on this output left below a root of their own.
@@ -270,6 +314,15 @@ func (r *run) reserve(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// elsewhere returns the URL of the root of temporary data, "" when that is in
+// the output.
+func (r *run) elsewhere() string {
+	if r.Root == "" {
+		return ""
+	}
+	return r.base.URL()
 }
 
 func (r *run) newPool(ctx context.Context) *pool {
@@ -281,7 +334,7 @@ func (r *run) newPool(ctx context.Context) *pool {
 		PartName: r.partName, Compress: r.codec,
 		Budget: shuffle.NewBudget(r.Memory), Share: r.share(remote), Log: r.Log,
 	})
-	return &pool{exec: exec, events: master.NewMailbox(), plan: r.plan, hold: r.hold,
+	return &pool{exec: exec, log: r.Log, events: master.NewMailbox(), plan: r.plan, hold: r.hold,
 		sample: r.sample, splits: r.splits, parts: r.partitions, work: work, cancel: cancel,
 		running: make(map[plan.AttemptID]*running), granted: make(map[plan.TaskID][]plan.AttemptID)}
 }
@@ -322,7 +375,7 @@ func random32() uint32 {
 
 // failed makes the error of a job that ended without output, and took back what
 // it wrote.
-func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause) error {
+func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause, denied bool) error {
 	conflict, taken := errors.AsType[*output.Conflict](lost)
 	switch {
 	case taken:
@@ -332,7 +385,11 @@ func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause) err
 	case cause.Kind == scheduler.Cancelled && ctx.Err() != nil:
 		return &Error{Interrupted, fmt.Errorf("job %s (%s) was interrupted; what it wrote is removed, %s is as it was", r.plan.Job, r.id, r.out.URL())}
 	default:
-		return &Error{JobFailed, fmt.Errorf("job %s (%s) failed: %v; nothing was committed", r.plan.Job, r.id, cause)}
+		kind := JobFailed
+		if denied {
+			kind = Denied
+		}
+		return &Error{kind, fmt.Errorf("job %s (%s) failed: %v; nothing was committed", r.plan.Job, r.id, cause)}
 	}
 }
 
@@ -363,6 +420,7 @@ func (r *run) unfinished(ctx context.Context, lost error, cause scheduler.Cause,
 // committer commits and cleans up for the master.
 type committer struct {
 	run      *run
+	parts    int // that this run adds
 	pool     *pool
 	manifest *output.Manifest
 	tally    plan.Tally // of committed attempts
@@ -387,6 +445,7 @@ func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
 			c.tally.Merge(taskTally(m, job.Tasks(plan.Reduce) > 0))
 		}
 	}
+	c.parts = len(parts)
 	m, err := c.run.hold.Commit(ctx, parts)
 	if m == nil {
 		return err
