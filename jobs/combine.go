@@ -241,7 +241,7 @@ func (c *encodedCombiner[A]) Reset() { c.some = false }
 func (c *encodedCombiner[A]) Add(b []byte) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &RecordError{Stage: c.n.stage() + " while combining", Err: panicked(p), Stack: debug.Stack()}
+			err = &RecordError{Stage: c.n.stage() + " while combining", Err: panicked(p), Stack: debug.Stack(), At: panicSite()}
 		}
 	}()
 	if !c.value.Owned() {
