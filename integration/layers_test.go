@@ -40,7 +40,7 @@ var layers = map[string][]string{
 	"jobs/internal/lines":   {},
 	"jobs/internal/minirun": {"internal/pairs", "internal/pipeline", "jobs", "plan"},
 	"jobs/internal/table":   {},
-	"jobs/internal/tsv":     {},
+	"jobs/internal/tsv":     {"jobs/codec"},
 	"jobs/jobstest":         {".", "internal/pipeline", "jobs", "output", "plan", "store"},
 	"jobs/library/...":      {"jobs", "jobs/formats/...", "jobs/library/..."},
 	"master":                {"master/scheduler", "output"},

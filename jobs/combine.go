@@ -56,7 +56,7 @@ type combiner[K, V, A any] struct {
 func newCombiner[K, V, A any](r *run, e *exchange[K, V, A], do steps[V, A], value codec.Value[V]) *combiner[K, V, A] {
 	c := &combiner[K, V, A]{steps: do, sender: newSender(r, e), own: owner(r.ctx, value, e.value.Varies())}
 	limit := r.mapTask.TableBytes
-	if c.never = limit < leastTable; !c.never {
+	if c.never = limit < leastTable || table.Least[A]() > limit/4; !c.never {
 		if c.own != nil {
 			limit /= 2 // as much again for what accumulators point to
 		}
@@ -205,11 +205,19 @@ func (c *combiner[K, V, A]) drain() {
 	if c.never {
 		return
 	}
+	// What fails now fails on a key, not on the record that was read last. The
+	// position is put back after a normal end only: who recovers from a panic
+	// must find it as it was when that happened.
+	where, text := c.ctx.where, c.ctx.key
+	var at []byte
+	c.ctx.where, c.ctx.key = Position{}, func() string { return fmt.Sprintf("%q", at) }
 	c.tab.Drain(func(hash uint64, key []byte, acc *A) {
 		if c.ctx.err == nil {
+			at = key
 			c.send(hash, key, acc)
 		}
 	})
+	c.ctx.where, c.ctx.key = where, text
 }
 
 // encodedCombiner folds encoded values, in the shuffle.
@@ -262,4 +270,11 @@ func (c *encodedCombiner[A]) Add(b []byte) (err error) {
 }
 
 // AppendTo appends what the key's values came to.
-func (c *encodedCombiner[A]) AppendTo(dst []byte) ([]byte, error) { return c.value.Append(dst, &c.acc) }
+func (c *encodedCombiner[A]) AppendTo(dst []byte) (b []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &RecordError{Stage: c.n.stage() + " while combining", Err: panicked(p), Stack: debug.Stack(), At: panicSite()}
+		}
+	}()
+	return c.value.Append(dst, &c.acc)
+}

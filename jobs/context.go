@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/windrow-mr/windrow/internal/pipeline"
@@ -81,7 +82,22 @@ func (c *Context) Count(name string, n int64) {
 			return
 		}
 	}
-	c.counts = append(c.counts, count{name, n})
+	if c.fewNames(len(c.counts)) {
+		c.counts = append(c.counts, count{name, n})
+	}
+}
+
+// maxNames bounds the names of counters, and those of statistics: they are
+// looked for one after the other, and travel with every attempt.
+const maxNames = 1000
+
+// fewNames fails the task when there are too many names to add another.
+func (c *Context) fewNames(n int) bool {
+	if n < maxNames {
+		return true
+	}
+	c.fail(fmt.Errorf("task %s counts or observes more than %d names: a name is for a kind of thing, not for each thing", c.task.ID, maxNames))
+	return false
 }
 
 // Observe adds v to the job's statistics of that name: their number, sum,
@@ -94,8 +110,10 @@ func (c *Context) Observe(name string, v float64) {
 			return
 		}
 	}
-	c.stats = append(c.stats, observed{name: name})
-	c.stats[len(c.stats)-1].stat.Add(v)
+	if c.fewNames(len(c.stats)) {
+		c.stats = append(c.stats, observed{name: name})
+		c.stats[len(c.stats)-1].stat.Add(v)
+	}
 }
 
 // fail keeps err, unless there is one, and stops the task.

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"bytes"
+	"errors"
 	"iter"
 
 	"github.com/windrow-mr/windrow/jobs/codec"
@@ -17,6 +18,7 @@ type groups struct {
 	group      []byte                  // copy of the group's part of its key
 	in         bool                    // the pair at hand belongs to the group
 	used       bool                    // the pair at hand has been seen by the reducer
+	ranged     bool                    // the reducer has begun to range over the group
 	pairs      int64
 }
 
@@ -45,6 +47,26 @@ func (g *groups) next() {
 	}
 }
 
+// errRanged says that a value list was taken for more than a stream.
+var errRanged = errors.New("the values were ranged over twice, or within a range over them: a value list is a stream, and can be read to its end once; keep what is needed of it")
+
+// begin starts or resumes a range over the values, unless they have all been
+// read.
+func (g *groups) begin() bool {
+	if g.ranged && !g.in {
+		g.again()
+		return false
+	}
+	g.ranged = true
+	if g.used {
+		g.next()
+	}
+	return true
+}
+
+// again fails the task: records would be missed without a word.
+func (g *groups) again() { g.ctx.fail(g.ctx.recordError(errRanged, nil)) }
+
 // each calls f at the first pair of each group, and skips what f leaves.
 func (g *groups) each(f func() error) error {
 	defer func() { g.r.count(g.pairs) }()
@@ -59,7 +81,7 @@ func (g *groups) each(f func() error) error {
 			g.group = nil
 		}
 		g.group = append(g.group[:0], part...)
-		g.in = true
+		g.in, g.ranged = true, false
 		g.ctx.node = n
 		err := f()
 		for g.in && g.ctx.err == nil && err == nil {
@@ -96,8 +118,8 @@ func reduceGroups[K, V, O any](r *run, e *exchange[K, V, V], f func(*Context, K,
 	decodeKey, decodeValue := e.key.Decoder(), e.value.Decoder()
 	g := newGroups(r, e.n, nil, func() string { return keyText(key) })
 	values := func(yield func(V) bool) {
-		if g.used {
-			g.next()
+		if !g.begin() {
+			return
 		}
 		for ; g.in && g.ctx.err == nil; g.next() {
 			if err := decodeValue(g.value, &value); err != nil {
@@ -106,6 +128,10 @@ func reduceGroups[K, V, O any](r *run, e *exchange[K, V, V], f func(*Context, K,
 			}
 			g.used = true
 			if !yield(value) {
+				return
+			}
+			if !g.used {
+				g.again()
 				return
 			}
 		}
@@ -131,8 +157,8 @@ func reduceOrdered[K, S, V, O any](r *run, e *exchange[By[K, S], V, V], group co
 	decodeKey, decodeOrder, decodeValue := group.Decoder(), order.Decoder(), e.value.Decoder()
 	g := newGroups(r, e.n, e.group, func() string { return keyText(key) })
 	values := func(yield func(S, V) bool) {
-		if g.used {
-			g.next()
+		if !g.begin() {
+			return
 		}
 		for ; g.in && g.ctx.err == nil; g.next() {
 			err := decodeOrder(g.key[len(g.group):], &at)
@@ -145,6 +171,10 @@ func reduceOrdered[K, S, V, O any](r *run, e *exchange[By[K, S], V, V], group co
 			}
 			g.used = true
 			if !yield(at, value) {
+				return
+			}
+			if !g.used {
+				g.again()
 				return
 			}
 		}

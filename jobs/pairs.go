@@ -25,6 +25,7 @@ type Pairs[K, V any] struct {
 // branch is one way in which pairs are made from an input's records.
 type branch[K, V any] struct {
 	root   *node
+	from   *node // of the records that attach attaches to
 	attach func(r *run, emit Emit[K, V])
 }
 
@@ -56,7 +57,7 @@ func KeyBy[T, K any](in Records[T], key func(rec T) K) Pairs[K, T] {
 }
 
 func mapped[T, K, V any](in Records[T], n *node, attach func(r *run, emit Emit[K, V])) Pairs[K, V] {
-	return Pairs[K, V]{p: in.p, n: n, branches: []branch[K, V]{{in.n.root, attach}}}
+	return Pairs[K, V]{p: in.p, n: n, branches: []branch[K, V]{{in.n.root, in.n, attach}}}
 }
 
 // Combine folds values of equal keys before they are shuffled, where that
@@ -87,6 +88,13 @@ func (a Pairs[K, V]) Partition(f func(key K, n int) int) Pairs[K, V] {
 func (a Pairs[K, V]) Merge(b Pairs[K, V]) Pairs[K, V] {
 	if a.partition != nil || a.fold != nil || b.partition != nil || b.fold != nil {
 		a.p.fail("Merge of pairs that have a Combine or Partition: call these after Merge, for all pairs alike")
+	}
+	for _, x := range b.branches {
+		for _, y := range a.branches {
+			if x.from == y.from {
+				x.from.used++ // pairs merged with themselves attach twice: see Records.attach
+			}
+		}
 	}
 	return Pairs[K, V]{
 		p:        a.p,

@@ -10,7 +10,7 @@ import (
 
 const (
 	// maxFanIn bounds a merge where extents are so small that memory does not.
-	maxFanIn = 4096
+	maxFanIn = 1024
 	// writerBytes is set aside for a run's writer: one batch of the greatest
 	// size, as columns and compressed, and what is gathered for the store.
 	writerBytes = 3 << 20

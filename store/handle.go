@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // maxResumes bounds how often one read goes on after a response that broke off
@@ -125,6 +126,11 @@ func (h *Handle) fill(ctx context.Context, p []byte, off int64) error {
 		if err != nil {
 			return err
 		}
+		if got < len(p) && resumes > 0 { // going on at once is for the first time
+			if err := sleep(ctx, c.opts.Retry.backoff(resumes)); err != nil {
+				return Fail(Canceled, "%w while waiting to go on reading", err)
+			}
+		}
 	}
 	return nil
 }
@@ -153,7 +159,7 @@ func (h *Handle) resumable(ctx context.Context, err error) bool {
 		return true
 	}
 	c := h.root.core
-	if kind, _ := causeOf(c.judge(ctx, err)); !kind.retryable() {
+	if kind, _ := causeOf(c.judge(ctx, err)); !kind.retryable() || !c.budget.spend(time.Now()) {
 		return false
 	}
 	c.meter.retries.Add(1)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -63,7 +64,7 @@ func (h *people) Handle(_ context.Context, r slog.Record) error {
 // WithAttrs returns a handler that adds attributes to every record.
 func (h *people) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
-	c.attrs = append(c.attrs[:len(c.attrs):len(c.attrs)], attrs...)
+	c.attrs = append(slices.Clip(c.attrs), attrs...)
 	return &c
 }
 

@@ -3,7 +3,9 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -86,11 +88,20 @@ func (p *pool) Launch(c scheduler.Launch, job *scheduler.Job) {
 	run := p.runner(c.Task, job)
 	p.done.Go(func() {
 		defer stop()
-		m, err := run(ctx, a.Attempt)
-		p.mu.Lock()
-		delete(p.running, c.Attempt)
-		p.mu.Unlock()
-		p.events.Post(p.outcome(ctx, a.Attempt, m, err))
+		var m *plan.Manifest
+		// Whatever ends this goroutine, its attempt must be heard of.
+		err := errors.New("a function of the job ended its goroutine (runtime.Goexit; in a test: t.FailNow, t.Fatal or t.Skip)")
+		defer func() {
+			if v := recover(); v != nil {
+				m, err = nil, fmt.Errorf("task %v: panic: %v", c.Task, v)
+				p.log.Debug("stack of the panic", "task", c.Task, "stack", string(debug.Stack()))
+			}
+			p.mu.Lock()
+			delete(p.running, c.Attempt)
+			p.mu.Unlock()
+			p.events.Post(p.outcome(ctx, a.Attempt, m, err))
+		}()
+		m, err = run(ctx, a.Attempt)
 	})
 }
 

@@ -116,6 +116,9 @@ func (r *run) divide(inputs []splits.Input, generated []plan.Split) error {
 		return nil
 	}
 	r.partitions = r.settings.partitions(r.input)
+	if err := r.fitIndex(); err != nil {
+		return err
+	}
 	if !r.plan.Shuffle.Ranges || r.partitions == 1 {
 		return nil
 	}
@@ -144,6 +147,32 @@ func (r *run) warnOfWhole(target int64) {
 	}
 	if n > 0 {
 		r.Log.Warn("compressed objects cannot be split: each is read by one task, from end to end", "objects", n, "largest", largest.Name(), "bytes", largest.Size)
+	}
+}
+
+// Bytes that a process holds of each partition: for each map task, in the
+// manifests that reduces read, and for each run that a map task has spilled.
+const (
+	perMapAndPartition   = 48
+	perSpillAndPartition = 40
+	someSpills           = 16
+)
+
+// fitIndex makes sure that what is held of every partition is little beside the
+// memory there is: it lowers a number of partitions that was chosen here, and
+// refuses one that was asked for.
+func (r *run) fitIndex() error {
+	share := r.Memory / int64(r.Slots)
+	most := min(r.Memory/2/perMapAndPartition/int64(max(len(r.splits), 1)), share/perSpillAndPartition/someSpills)
+	switch {
+	case int64(r.partitions) <= most:
+		return nil
+	case r.Partitions == 0:
+		r.partitions = int(max(most, 1))
+		return nil
+	default:
+		return usagef("%d partitions of %d map tasks need more of %s memory for their index than is left for the data; at most %d fit: give fewer --partitions, a greater --split-size or more --memory",
+			r.partitions, len(r.splits), Bytes(r.Memory), max(most, 1))
 	}
 }
 

@@ -189,6 +189,9 @@ func isByteArray(t reflect.Type) bool {
 	return t.Kind() == reflect.Array && t.Elem().Kind() == reflect.Uint8
 }
 
+// Promotes is for those who write records in other forms: see promotes.
+func Promotes(t reflect.Type, method string) (field string, found bool) { return promotes(t, method) }
+
 // promotes returns the embedded field of t that has method, if t has other
 // fields too: the promoted method would then stand for all of t, and what the
 // other fields hold would be lost without a word.

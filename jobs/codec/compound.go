@@ -116,10 +116,12 @@ func ownKey(t reflect.Type, last bool, outer []reflect.Type) (*keyCodec, error) 
 		return nil, keyError(t, outer, "has the AppendKey of its embedded field "+field+", which would leave out the other fields; give that field a name")
 	}
 	appendKey := func(dst []byte, p unsafe.Pointer) []byte {
-		return reflect.NewAt(t, p).Interface().(KeyEncoder).AppendKey(dst)
+		return append(dst, reflect.NewAt(t, p).Interface().(KeyEncoder).AppendKey(dst[len(dst):])...)
 	}
 	decodeKey := func(b []byte, p unsafe.Pointer) error {
-		return reflect.NewAt(t, p).Interface().(KeyDecoder).DecodeKey(b)
+		v := reflect.NewAt(t, p)
+		v.Elem().SetZero() // it may add to what it finds
+		return v.Interface().(KeyDecoder).DecodeKey(b)
 	}
 	c := &keyCodec{name: "own(" + t.String() + ")", fixed: -1}
 	if last {

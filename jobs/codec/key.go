@@ -22,6 +22,12 @@ type Desc[T any] struct{ V T }
 
 func (Desc[T]) descending() {}
 
+// isDesc says that t is a Desc, and not a struct that embeds one.
+func isDesc(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t.NumField() == 1 && t.Field(0).Name == "V" && !t.Field(0).Anonymous &&
+		t.Implements(reflect.TypeFor[interface{ descending() }]())
+}
+
 // keyCodec encodes one type in one place: at the end of a key or before
 // something else.
 type keyCodec struct {
@@ -42,7 +48,7 @@ func keyCodecOf(t reflect.Type, last bool, outer []reflect.Type) (*keyCodec, err
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return timeKey(), nil
-	case t.Implements(reflect.TypeFor[interface{ descending() }]()) && t.Kind() == reflect.Struct && t.Field(0).Name == "V":
+	case isDesc(t):
 		return descKey(t, outer)
 	case reflect.PointerTo(t).Implements(reflect.TypeFor[KeyEncoder]()):
 		return ownKey(t, last, outer)

@@ -214,7 +214,8 @@ func (m *valueCodecs) own(t reflect.Type, last bool) (*valueCodec, error) {
 		return nil, m.fail(t, "has the UnmarshalBinary of its embedded field "+field+", which would leave out the other fields; give that field a name")
 	}
 	appendBinary := func(dst []byte, p unsafe.Pointer) ([]byte, error) {
-		return reflect.NewAt(t, p).Interface().(encoding.BinaryAppender).AppendBinary(dst)
+		b, err := reflect.NewAt(t, p).Interface().(encoding.BinaryAppender).AppendBinary(dst[len(dst):])
+		return append(dst, b...), err
 	}
 	if !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.BinaryAppender]()) {
 		appendBinary = func(dst []byte, p unsafe.Pointer) ([]byte, error) {

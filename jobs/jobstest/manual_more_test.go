@@ -196,7 +196,12 @@ var ByLetter = jobs.Define("by-letter", struct{}{}, func(p *jobs.Plan, _ struct{
 		emit(string(line), 1)
 		return nil
 	})
-	letter := func(word string, n int) int { return int(word[0]) % n }
+	letter := func(word string, n int) int {
+		if word == "" {
+			return 0
+		}
+		return int(word[0]) % n
+	}
 	words.Partition(letter).Fold(jobs.Sum).WriteTSV()
 	return nil
 })

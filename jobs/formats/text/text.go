@@ -21,7 +21,7 @@ import (
 // anywhere. Written, a line ends in LF.
 type Lines struct {
 	// Max is the length of the longest line that is taken, in bytes; 0 means
-	// 64 MiB. A longer one is an error.
+	// 16 MiB. A longer one is an error.
 	Max int
 }
 

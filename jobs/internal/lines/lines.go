@@ -16,7 +16,7 @@ import (
 
 // DefaultMax is the length up to which lines are taken when nothing else is
 // said: 64 MiB.
-const DefaultMax = 64 << 20
+const DefaultMax = 16 << 20
 
 // Section says where to look.
 type Section struct {
@@ -69,6 +69,9 @@ func Scan(ctx context.Context, s Section, yield func(offset int64, line []byte) 
 	return nil
 }
 
+// cr may stand before the line feed that ends a line. Elsewhere it is data.
+var cr = []byte{'\r'}
+
 // scanner reads lines through a buffer.
 type scanner struct {
 	in         io.Reader
@@ -86,7 +89,7 @@ func (sc *scanner) line() (line []byte, size int, err error) {
 	for {
 		if i := bytes.IndexByte(sc.buf[sc.start+seen:sc.end], '\n'); i >= 0 {
 			size = seen + i + 1
-			line = sc.buf[sc.start : sc.start+size-1]
+			line = bytes.TrimSuffix(sc.buf[sc.start:sc.start+size-1], cr)
 			break
 		}
 		seen = sc.end - sc.start
@@ -100,9 +103,6 @@ func (sc *scanner) line() (line []byte, size int, err error) {
 		if err := sc.fill(); err != nil {
 			return nil, 0, err
 		}
-	}
-	if n := len(line); n > 0 && line[n-1] == '\r' {
-		line = line[:n-1]
 	}
 	if len(line) > sc.s.Max {
 		return nil, 0, sc.tooLong()

@@ -50,9 +50,13 @@ func scanAll(t *testing.T, s Section) []found {
 func naive(text string) []found {
 	var all []found
 	for at := 0; at < len(text); {
-		line, _, _ := strings.Cut(text[at:], "\n")
-		all = append(all, found{int64(at), strings.TrimSuffix(line, "\r")})
-		at += len(line) + 1
+		line, _, ended := strings.Cut(text[at:], "\n")
+		next := at + len(line) + 1
+		if ended {
+			line = strings.TrimSuffix(line, "\r") // at the end of the text it is data
+		}
+		all = append(all, found{int64(at), line})
+		at = next
 	}
 	return all
 }

@@ -41,6 +41,9 @@ type slot[A any] struct {
 	value A
 }
 
+// Least returns how many bytes the slots of an empty table take.
+func Least[A any]() int64 { return leastSize * int64(unsafe.Sizeof(slot[A]{})) }
+
 // New returns a table that takes at most limit bytes, or the little that it
 // begins with, and as many again for what accumulators point to; see Grew.
 func New[A any](limit int64) *Table[A] {
@@ -72,7 +75,7 @@ func (t *Table[A]) Insert(hash uint64, key []byte) *A {
 	if t.used*2 >= len(t.slots) && !t.grow() {
 		return nil
 	}
-	if (len(t.chunks) == 0 || chunkSize-t.filled < len(key)) && !t.chunk() {
+	if (len(t.chunks) == 0 || chunkSize-t.filled < max(len(key), 1)) && !t.chunk() {
 		return nil
 	}
 	copy(t.chunks[t.last][t.filled:], key)

@@ -24,6 +24,8 @@ import (
 	"slices"
 	"strconv"
 	"unsafe"
+
+	"github.com/windrow-mr/windrow/jobs/codec"
 )
 
 // column appends the field at p to dst.
@@ -133,6 +135,11 @@ func columnsOf(t reflect.Type, offset uintptr, outer []reflect.Type) ([]column, 
 func ownText(t reflect.Type, offset uintptr) column {
 	p := reflect.PointerTo(t)
 	at := func(p unsafe.Pointer) any { return reflect.NewAt(t, unsafe.Add(p, offset)).Interface() }
+	for _, method := range []string{"AppendText", "MarshalText", "String"} {
+		if _, found := codec.Promotes(t, method); found {
+			return nil // it would stand for one field and leave out the others
+		}
+	}
 	var c column
 	switch {
 	case p.Implements(reflect.TypeFor[encoding.TextAppender]()):
