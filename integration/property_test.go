@@ -90,6 +90,11 @@ func solve(ctx context.Context, job *jobs.Job, generate func(*rand.Rand) problem
 	if err != nil {
 		return err
 	}
+	if built, err := job.Build(p.params, nil); err != nil {
+		return err
+	} else if !built.Output.Compressible {
+		o.Compress = "" // parts that are not text are refused
+	}
 	shown := fmt.Sprintf("input %q, split size %d, partitions %d, slots %d, memory %d, compress %q, root %q, spill every %d",
 		o.Input, o.SplitSize, o.Partitions, o.Slots, o.Memory, o.Compress, o.Root, hard.Spill)
 	result, err := engine.Run(pipeline.WithTrial(ctx, hard), job, o)
