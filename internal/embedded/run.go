@@ -336,8 +336,11 @@ func (r *run) reserve(ctx context.Context) error {
 	if dead := r.hold.Dead(); dead != nil && dead.Scratch != "" && dead.Scratch != r.elsewhere() {
 		r.Log.Warn(fmt.Sprintf("job %s, which this run takes over from, kept temporary data in %s: remove its %s", dead.Job, dead.Scratch, output.TmpKey(dead.Job)))
 	}
+	if r.Root == "" {
+		return nil
+	}
 	for _, before := range r.hold.Before() {
-		// What earlier runs on this output left below a root of their own.
+		// What earlier runs on this output left below this root.
 		if err := r.base.DeleteAll(ctx, output.TmpKey(before), nil); err != nil {
 			return errors.Join(err, r.hold.Release(ctx))
 		}
