@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,5 +144,52 @@ func TestKilledAppend(t *testing.T) {
 	must(t, windrow, args...)
 	if got := must(t, windrow, "cat", out); got != "a\t1\nb\t1\n" {
 		t.Errorf("appended: %q", got)
+	}
+}
+
+// objects counts the files below a directory.
+func objects(t *testing.T, dir string) (n int) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !strings.Contains(path, ".windrow-tmp") {
+			n++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestKilledWithRoot kills a run that keeps its data elsewhere: the next run
+// with the same root removes that, and one without says what it leaves.
+func TestKilledWithRoot(t *testing.T) {
+	t.Parallel()
+	in := file(t, "in.txt", "a\nb\n")
+	for name, same := range map[string]bool{"same root": true, "another": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, root := filepath.Join(t.TempDir(), "out"), t.TempDir()
+			args := []string{"run", "wordcount", "--input", in, "--out", out, "--on-exists", "replace"}
+			run := command(t, windrow, append(args, "--root", root)...)
+			run.Env = append(run.Env, "WINDROW_KILL_AFTER=8")
+			if r := finish(t, run); r.code != -1 || objects(t, root) == 0 {
+				t.Fatalf("exit %d, %d objects below the root\n%s", r.code, objects(t, root), r.stderr)
+			}
+			if same {
+				args = append(args, "--root", root)
+			}
+			r := do(t, windrow, args...)
+			if r.code != 0 {
+				t.Fatal(r.stderr)
+			}
+			if left := objects(t, root); same && left > 0 || !same && !strings.Contains(r.stderr, root) {
+				t.Errorf("%d objects are left; told: %s", left, r.stderr)
+			}
+			if got := sorted(must(t, windrow, "cat", out)); got != "a\t1\nb\t1\n" {
+				t.Errorf("counted %q", got)
+			}
+		})
 	}
 }
