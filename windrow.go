@@ -62,7 +62,9 @@ type Options struct {
 	// and Memory allows.
 	Slots int
 	// Memory is what the tasks may hold in all, in bytes, at least 64 MiB for
-	// each slot. The process needs up to 150 MiB beside it. 0: 1 GiB.
+	// each slot. The process needs more beside it: up to 150 MiB where the
+	// program limits its heap to Memory and 64 MiB by debug.SetMemoryLimit, as
+	// Main does; Run leaves that to the program. 0: 1 GiB.
 	Memory int64
 	// SplitSize is the size of a map task's input, in bytes. 0 chooses.
 	SplitSize int64

@@ -43,13 +43,17 @@ import (
 // Names within an output directory. Objects whose name begins with an
 // underscore or a dot are no data, by the convention of all tools of the field.
 const (
-	Dir         = "_windrow"            // everything of this package
-	SuccessName = "_SUCCESS"            // marks a committed output for other tools
-	manifestDir = Dir + "/manifests/"   // manifests of commits
-	beatDir     = Dir + "/beats/"       // signs of life of writers
-	tmpDir      = Dir + "/tmp/"         // shuffle data of embedded runs
-	probeDir    = Dir + "/probe/"       // what a store was asked to prove
-	slotPrefix  = Dir + "/0"            // what all slots' keys begin with
+	Dir         = "_windrow"          // everything of this package
+	SuccessName = "_SUCCESS"          // marks a committed output for other tools
+	manifestDir = Dir + "/manifests/" // manifests of commits
+	beatDir     = Dir + "/beats/"     // signs of life of writers
+	tmpDir      = Dir + "/tmp/"       // shuffle data of embedded runs
+	probeDir    = Dir + "/probe/"     // what a store was asked to prove
+	slotPrefix  = Dir + "/0"          // what all slots' keys begin with
+	// FirstEntry is the key of the first entry of every output's log: where it
+	// is, there is an output.
+	FirstEntry = Dir + "/00000000000000000000"
+
 	maxSwept    = 64                    // swept jobs that are remembered, should they be undead
 	maxManifest = int64(1) << 30        // bytes
 	timeFormat  = "2006-01-02 15:04:05" // in messages

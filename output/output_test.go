@@ -552,3 +552,19 @@ func TestDamagedManifest(t *testing.T) {
 		t.Errorf("read %+v from a manifest that nobody committed", m)
 	}
 }
+
+// TestFirstEntry checks that every output has the entry by which it is known.
+func TestFirstEntry(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	if is, err := output.IsOutput(t.Context(), root); is || err != nil {
+		t.Errorf("an empty directory is an output: %v, %v", is, err)
+	}
+	commit(t, root, 1, output.Fail, "one")
+	if _, err := root.Stat(t.Context(), output.FirstEntry); err != nil {
+		t.Error(err)
+	}
+	if is, err := output.IsOutput(t.Context(), root); !is || err != nil {
+		t.Errorf("an output is none: %v, %v", is, err)
+	}
+}

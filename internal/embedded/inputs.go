@@ -241,10 +241,6 @@ func (f *finder) find(ctx context.Context, root *store.Root, key string) ([]stor
 	return below, nil
 }
 
-// firstSlot is the end of the key of an output's first log entry: it tells that
-// the directory is one.
-const firstSlot = "_windrow/00000000000000000000"
-
 // list returns the data objects whose keys begin with prefix and match, nil
 // matching all. Of directories that jobs have written it returns what their
 // logs say is committed.
@@ -261,7 +257,7 @@ func (f *finder) list(ctx context.Context, root *store.Root, prefix string, matc
 		if err != nil {
 			return nil, err
 		}
-		if dir, ok := strings.CutSuffix(o.Key, firstSlot); ok {
+		if dir, ok := strings.CutSuffix(o.Key, output.FirstEntry); ok {
 			outputs[dir] = true
 		}
 		switch {
