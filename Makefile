@@ -29,6 +29,11 @@ demo: build ## count the words of Go's own source, and show the ten most frequen
 test: tools ## run all tests, with the race detector
 	$(GO) test -race -parallel 8 -timeout 10m ./...
 
+.PHONY: test-shells
+test-shells: ## test shell completion in fish and zsh too (installs them with apt-get)
+	@command -v fish zsh >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends fish zsh; }
+	$(GO) test -tags shells -run 'Completes$$' ./integration
+
 .PHONY: tools
 tools: ## install the S3 server that the tests start
 	$(GO) run ./store/s3/s3test/install

@@ -176,7 +176,8 @@ func newApp(p *Program) *cli.App {
 	app.DisableSliceFlagSeparator = true
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.CommandNotFound = func(*cli.Context, string) {}
-	app.Commands = []*cli.Command{runCommand(p), jobsCommand(p), catCommand(p), versionCommand(p)}
+	app.Commands = []*cli.Command{runCommand(p), jobsCommand(p), catCommand(p), doctorCommand(p), completionCommand(p),
+		versionCommand(p), completeCommand(p)}
 	app.Action = func(c *cli.Context) error {
 		if c.NArg() == 0 {
 			return cli.ShowAppHelp(c)

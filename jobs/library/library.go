@@ -6,7 +6,10 @@ package library
 
 import (
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/library/compact"
+	"github.com/windrow-mr/windrow/jobs/library/distinct"
 	"github.com/windrow-mr/windrow/jobs/library/grep"
+	"github.com/windrow-mr/windrow/jobs/library/index"
 	"github.com/windrow-mr/windrow/jobs/library/measurements"
 	"github.com/windrow-mr/windrow/jobs/library/sort"
 	"github.com/windrow-mr/windrow/jobs/library/teragen"
@@ -18,7 +21,10 @@ import (
 // All returns the jobs in order of their names.
 func All() []*jobs.Job {
 	return []*jobs.Job{
+		compact.Job(),
+		distinct.Job(),
 		grep.Job(),
+		index.Job(),
 		measurements.Job(),
 		sort.Job(),
 		teragen.Job(),

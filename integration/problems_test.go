@@ -1,0 +1,55 @@
+package integration
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+func compactProblem(r *rand.Rand) problem {
+	p := problem{objects: texts(r, func() string { return anyLine(r) }), ordered: true}
+	p.want = joined(linesOf(p.objects))
+	return p
+}
+
+func distinctProblem(r *rand.Rand) problem {
+	p := problem{objects: texts(r, func() string { return anyLine(r) })}
+	lines := linesOf(p.objects)
+	slices.Sort(lines)
+	p.want = []byte(sorted(string(joined(slices.Compact(lines)))))
+	return p
+}
+
+// compressedName is the name of an object that was compressed for a case.
+var compressedName = regexp.MustCompile(`(\tmem://test/in/object-\d+)(?:\.[a-z0-9]+)(\t\d+)\n`)
+
+// indexProblem looks for words with a regular expression, byte by byte.
+func indexProblem(r *rand.Rand) problem {
+	p := problem{objects: texts(r, func() string { return anyLine(r) })}
+	word := regexp.MustCompile(`[^ \t\n\v\f\r]+`)
+	var lines []string
+	for i, text := range p.objects {
+		// The pattern sees each byte as one rune, so that none is invalid.
+		runes := []rune(mask(text))
+		masked := string(runes)
+		for _, m := range word.FindAllStringIndex(masked, -1) {
+			offset := len([]rune(masked[:m[0]]))
+			length := len([]rune(masked[m[0]:m[1]]))
+			lines = append(lines, fmt.Sprintf("%s\tmem://test/in/object-%02d\t%d", text[offset:offset+length], i, offset))
+		}
+	}
+	p.want = []byte(sorted(string(joined(lines))))
+	p.clean = func(got string) string { return compressedName.ReplaceAllString(got, "$1$2\n") }
+	return p
+}
+
+// mask returns s with a rune in place of each byte.
+func mask(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		b.WriteRune(rune(s[i]))
+	}
+	return b.String()
+}

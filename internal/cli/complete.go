@@ -1,0 +1,224 @@
+package cli
+
+import (
+	"embed"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// completion holds a script for each shell. A script asks the program itself
+// what may come next, so it never knows less than the program.
+//
+//go:embed completion
+var completion embed.FS
+
+// completeName is the hidden command that the scripts call: with the words
+// typed so far, the last of them behind an @, so that no shell drops it when
+// it is empty.
+const completeName = "__complete"
+
+// wantFiles, in place of a word, asks the shell for names of files.
+const wantFiles = ":files"
+
+// completionCommand prints the script of a shell.
+func completionCommand(p *Program) *cli.Command {
+	shells := []struct{ name, usage, load string }{
+		{"bash", "completion for bash", "source <(%s completion bash)"},
+		{"zsh", "completion for zsh, after compinit", "source <(%s completion zsh)"},
+		{"fish", "completion for fish", "%s completion fish | source"},
+		{"powershell", "completion for PowerShell", "%s completion powershell | Out-String | Invoke-Expression"},
+	}
+	command := &cli.Command{Name: "completion", Usage: "print a script that completes commands, jobs and flags in a shell", ArgsUsage: "SHELL"}
+	for _, shell := range shells {
+		command.Subcommands = append(command.Subcommands, &cli.Command{
+			Name: shell.name, Usage: shell.usage,
+			Description: "Put this line into the shell's start-up file:\n\n   " + fmt.Sprintf(shell.load, "windrow"),
+			Action: func(c *cli.Context) error {
+				if err := noMore(c, 0); err != nil {
+					return err
+				}
+				return writeScript(p.Stdout, shell.name, c.App.Name)
+			},
+		})
+	}
+	command.Action = func(c *cli.Context) error {
+		if c.NArg() == 0 {
+			return usagef(c, "no shell named; there are bash, zsh, fish and powershell")
+		}
+		return unknown(c, "shell", c.Args().First(), command.Subcommands)
+	}
+	return command
+}
+
+// writeScript writes a shell's script for a program of that name.
+func writeScript(w io.Writer, shell, program string) error {
+	script, err := completion.ReadFile(path.Join("completion", shell+".txt"))
+	if err != nil {
+		return err
+	}
+	identifier := strings.Map(func(r rune) rune {
+		if r < 0x80 && (r == '_' || '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z') {
+			return r
+		}
+		return '_'
+	}, program)
+	_, err = io.WriteString(w, strings.NewReplacer("PROGRAM", program, "IDENTIFIER", identifier).Replace(string(script)))
+	return err
+}
+
+// completeCommand answers the scripts.
+func completeCommand(p *Program) *cli.Command {
+	return &cli.Command{Name: completeName, Hidden: true, SkipFlagParsing: true, HideHelp: true, Action: func(c *cli.Context) error {
+		words := c.Args().Slice()
+		if len(words) == 0 {
+			return nil
+		}
+		last := len(words) - 1
+		words[last] = strings.TrimPrefix(words[last], "@")
+		for _, candidate := range complete(c.App, words) {
+			fmt.Fprintln(p.Stdout, candidate)
+		}
+		return nil
+	}}
+}
+
+// complete returns what may stand in place of the last word: each a word with
+// a tab and its meaning behind it, or wantFiles.
+func complete(app *cli.App, words []string) []string {
+	before, word := words[:len(words)-1], words[len(words)-1]
+	at := position{commands: app.Commands, flags: app.Flags}
+	for _, w := range before {
+		at.pass(w)
+	}
+	if word == "=" { // where a shell makes it a word of its own
+		at.pass(word)
+		word = ""
+	}
+	if at.value != nil {
+		return choices(at.value, "", word)
+	}
+	if name, value, ok := strings.Cut(word, "="); ok && strings.HasPrefix(word, "-") {
+		if f := at.flag(name); f != nil {
+			return choices(f, name+"=", value)
+		}
+		return nil
+	}
+	if strings.HasPrefix(word, "-") {
+		return at.flagNames(word)
+	}
+	var out []string
+	for _, command := range at.commands {
+		if !command.Hidden && strings.HasPrefix(command.Name, word) {
+			out = append(out, command.Name+"\t"+command.Usage)
+		}
+	}
+	if at.operands {
+		out = append(out, wantFiles)
+	}
+	return out
+}
+
+// position is where in a command line the next word stands.
+type position struct {
+	commands []*cli.Command // that may follow
+	flags    []cli.Flag
+	value    cli.Flag // whose value comes next; nil: none
+	last     cli.Flag // that had the word before
+	operands bool     // words that are no flag may follow
+}
+
+// pass goes past a word.
+func (p *position) pass(word string) {
+	switch {
+	case word == "=" && p.last != nil:
+		p.value = p.last
+		return
+	case p.value != nil:
+		p.value, p.last = nil, nil
+		return
+	case strings.HasPrefix(word, "-"):
+		p.last = p.flag(word)
+		if takesValue(p.last) {
+			p.value = p.last
+		}
+		return
+	}
+	p.last = nil
+	for _, command := range p.commands {
+		if command.HasName(word) {
+			p.commands, p.flags = command.Subcommands, command.Flags
+			p.operands = len(command.Subcommands) == 0 && command.ArgsUsage != ""
+			return
+		}
+	}
+}
+
+// flag returns the flag that a word such as --out or -i names.
+func (p *position) flag(word string) cli.Flag {
+	name := strings.TrimLeft(word, "-")
+	for _, f := range p.flags {
+		if slices.Contains(f.Names(), name) {
+			return f
+		}
+	}
+	return nil
+}
+
+// flagNames returns the flags that begin with word.
+func (p *position) flagNames(word string) []string {
+	var out []string
+	for _, f := range p.flags {
+		name := "--" + f.Names()[0]
+		if !strings.HasPrefix(name, word) {
+			continue
+		}
+		if d, ok := f.(cli.DocGenerationFlag); ok {
+			name += "\t" + strings.ReplaceAll(d.GetUsage(), "`", "")
+		}
+		out = append(out, name)
+	}
+	return out
+}
+
+func takesValue(f cli.Flag) bool {
+	d, ok := f.(cli.DocGenerationFlag)
+	return ok && d.TakesValue()
+}
+
+// choices returns the values of a flag that begin with word, each behind
+// prefix. A flag of which nothing is known may take a file.
+func choices(f cli.Flag, prefix, word string) []string {
+	values, known := valuesOf(f.Names()[0])
+	if !known {
+		return []string{wantFiles}
+	}
+	var out []string
+	for _, v := range values {
+		if strings.HasPrefix(v, word) {
+			out = append(out, prefix+v+"\t")
+		}
+	}
+	return out
+}
+
+// valuesOf returns what a flag takes, where that can be listed or is no file.
+func valuesOf(flag string) (values []string, known bool) {
+	switch flag {
+	case "on-exists":
+		return []string{"fail", "replace", "append"}, true
+	case "output":
+		return []string{"text", "json"}, true
+	case "compress":
+		return []string{"none", "gzip", "lz4", "zstd"}, true
+	case "partitions", "split-size":
+		return []string{auto}, true
+	case "slots", "memory", "param":
+		return nil, true
+	}
+	return nil, false
+}

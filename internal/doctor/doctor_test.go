@@ -1,0 +1,146 @@
+package doctor_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/windrow-mr/windrow/internal/doctor"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// driver is a store that is not as it should be.
+type driver struct {
+	store.Driver
+	put func(ctx context.Context, d store.Driver, key string, body []byte, o store.CreateOptions) error
+}
+
+func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+	return d.put(ctx, d.Driver, key, body, o)
+}
+
+// examine examines a memory root whose puts are done by put, if it is set.
+func examine(t *testing.T, o doctor.Options, put func(context.Context, store.Driver, string, []byte, store.CreateOptions) error) (*doctor.Report, []store.Object) {
+	t.Helper()
+	o.Stores.Mem, o.Bytes = new(store.MemSpace), 1<<20
+	if put != nil {
+		o.Stores.Wrap = func(d store.Driver) store.Driver { return &driver{d, put} }
+	}
+	report, err := doctor.Examine(t.Context(), "mem://bucket/place", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := store.Open(t.Context(), "mem://bucket", store.Options{Mem: o.Stores.Mem})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []store.Object
+	for object, err := range root.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, object)
+	}
+	return report, left
+}
+
+// status returns what a check found.
+func status(r *doctor.Report, check string) doctor.Finding {
+	for _, f := range r.Findings {
+		if f.Check == check {
+			return f
+		}
+	}
+	return doctor.Finding{}
+}
+
+func TestASoundRootPassesAndIsLeftAsItWas(t *testing.T) {
+	t.Parallel()
+	report, left := examine(t, doctor.Options{}, nil)
+	for _, f := range report.Findings {
+		if f.Status != doctor.OK {
+			t.Errorf("%+v", f)
+		}
+	}
+	if report.Err() != nil || len(report.Findings) < 9 || report.UpBytesPerS == 0 || report.DownBytesPerS == 0 || report.PutMillis == 0 {
+		t.Errorf("error %v, %+v", report.Err(), report)
+	}
+	if len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+func TestARootThatMayNotBeWrittenIsSaidSo(t *testing.T) {
+	t.Parallel()
+	report, _ := examine(t, doctor.Options{}, func(context.Context, store.Driver, string, []byte, store.CreateOptions) error {
+		return store.Fail(store.Denied, "no such right")
+	})
+	if f := status(report, "write"); f.Status != doctor.Fail || !strings.Contains(f.Detail, "no such right") {
+		t.Errorf("write: %+v", f)
+	}
+	if f := status(report, "list"); f.Status != doctor.OK {
+		t.Errorf("list: %+v", f)
+	}
+	if store.KindOf(report.Err()) != store.Denied {
+		t.Errorf("error %v", report.Err())
+	}
+}
+
+func TestAStoreThatIgnoresCreateOnceFails(t *testing.T) {
+	t.Parallel()
+	report, left := examine(t, doctor.Options{}, func(ctx context.Context, d store.Driver, key string, body []byte, o store.CreateOptions) error {
+		o.IfAbsent = false
+		return d.Put(ctx, key, body, o)
+	})
+	if f := status(report, "create-once"); f.Status != doctor.Fail || !strings.Contains(f.Detail, "create-once") || report.Err() == nil {
+		t.Errorf("%+v", f)
+	}
+	if len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+func TestAClockThatIsOffIsAWarning(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{-time.Hour, time.Hour} {
+		report, _ := examine(t, doctor.Options{Now: func() time.Time { return time.Now().Add(off) }}, nil)
+		f := status(report, "clock")
+		if f.Status != doctor.Warn || report.Err() != nil || report.SkewSeconds*off.Seconds() > 0 {
+			t.Errorf("%v: %+v, %v s", off, f, report.SkewSeconds)
+		}
+	}
+}
+
+func TestAnInterruptedExaminationCleansUp(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	space := new(store.MemSpace)
+	puts := 0
+	stores := store.Options{Mem: space, Wrap: func(d store.Driver) store.Driver {
+		return &driver{d, func(ctx context.Context, d store.Driver, key string, body []byte, o store.CreateOptions) error {
+			if puts++; puts == 3 {
+				cancel()
+			}
+			return d.Put(ctx, key, body, o)
+		}}
+	}}
+	if _, err := doctor.Examine(ctx, "mem://bucket", doctor.Options{Stores: stores}); err == nil {
+		t.Error("no error")
+	}
+	root, err := store.Open(t.Context(), "mem://bucket", store.Options{Mem: space})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for o := range root.List(t.Context(), "") {
+		t.Errorf("left %s", o.Key)
+	}
+}
+
+func TestAMissingRootIsTheOnlyFinding(t *testing.T) {
+	t.Parallel()
+	report, err := doctor.Examine(t.Context(), t.TempDir()+"/nothing", doctor.Options{})
+	if err != nil || len(report.Findings) != 1 || store.KindOf(report.Err()) != store.NotFound {
+		t.Errorf("%v, %+v", err, report)
+	}
+}

@@ -1,0 +1,21 @@
+// Package compact is the job that puts many small objects into few.
+//
+// Its constructor runs wherever the job does; the job is safe for concurrent
+// use and has no errors of its own. It only maps: a part per map task.
+package compact
+
+import (
+	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/formats/text"
+)
+
+// Job returns the job compact: lines in, the same lines out, in the order of
+// the input. The small objects of a map task become one part, so the size of
+// splits is the size of parts: choose it with --split-size. A last line without
+// its end gets one, and line ends become LF.
+func Job() *jobs.Job {
+	return jobs.Define("compact", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+		jobs.ReadLines(p).Write(text.Lines{})
+		return nil
+	})
+}

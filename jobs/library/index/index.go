@@ -1,0 +1,63 @@
+// Package index is the job that makes an inverted index of text.
+//
+// Its constructor runs wherever the job does; the job is safe for concurrent
+// use and has no errors of its own. Offsets are bytes.
+package index
+
+import (
+	"iter"
+
+	"github.com/windrow-mr/windrow/jobs"
+)
+
+// Place is where a word stands.
+type Place struct {
+	Word   string
+	Object string
+	Offset int64 // of the word, in bytes; of the decompressed bytes if the object is compressed
+}
+
+// Job returns the job index: lines in, "word TAB object TAB offset" out, a line
+// for each occurrence, in order of words, objects and offsets within a part.
+// All places of a word are in one part, however many they are. Words are what
+// stands between ASCII white space, as in wordcount.
+func Job() *jobs.Job {
+	return jobs.Define("index", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+		jobs.ReduceBy(jobs.Map(jobs.ReadLines(p), places), list).WriteTSV()
+		return nil
+	})
+}
+
+// at is a word's place as a key: grouped by word, in order of places.
+type at = jobs.By[[]byte, jobs.Position]
+
+func places(ctx *jobs.Context, line []byte, emit jobs.Emit[at, struct{}]) error {
+	place := ctx.Position()
+	begin := place.Offset
+	for i := 0; i < len(line); {
+		for i < len(line) && space(line[i]) {
+			i++
+		}
+		start := i
+		for i < len(line) && !space(line[i]) {
+			i++
+		}
+		if i > start {
+			place.Offset = begin + int64(start)
+			emit(at{Key: line[start:i], Order: place}, struct{}{})
+		}
+	}
+	return nil
+}
+
+// space is true for blank, tab, line feed, vertical tab, form feed and carriage
+// return.
+func space(c byte) bool { return c == ' ' || c-'\t' < 5 }
+
+func list(_ *jobs.Context, word []byte, places iter.Seq2[jobs.Position, struct{}], emit func(Place)) error {
+	w := string(word)
+	for p := range places {
+		emit(Place{w, p.Object, p.Offset})
+	}
+	return nil
+}
