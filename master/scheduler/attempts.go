@@ -37,6 +37,8 @@ func (s *State) stepAttempt(now Time, e Event) {
 		}
 	case Asked:
 		s.asked(now, e)
+	case Corrupt:
+		s.spoilt(e)
 	default:
 	}
 }
@@ -59,18 +61,35 @@ func (s *State) asked(now Time, e Asked) {
 
 // reported takes a success. The attempt need not be one that this master
 // launched: work that finished under an earlier master counts as well. What
-// makes output counts only if the log granted it.
+// makes output counts only if the log granted it, and what was taken back
+// never again.
 func (s *State) reported(e Reported) {
 	s.end(e.Task, e.Attempt)
 	t := s.job.Task(e.Task)
 	if t == nil || t.Committed || s.job.Status != Running {
 		return
 	}
-	if s.job.writes(e.Task.Phase) && !slices.Contains(t.Granted, e.Winner) {
+	if s.job.writes(e.Task.Phase) && !slices.Contains(t.Granted, e.Winner) || slices.Contains(t.Invalid, e.Winner) {
 		s.again(e.Task)
 		return
 	}
 	s.unlogged = append(s.unlogged, e)
+}
+
+// spoilt notes that a result must be taken back. What is not the task's result,
+// in the log or on its way there, is of no interest.
+func (s *State) spoilt(e Corrupt) {
+	if !s.job.replaceable(e.Task.Phase) || s.job.Status != Running || s.abort != nil || s.job.Task(e.Task) == nil || !s.settledBy(e.Task, e.Attempt) {
+		return
+	}
+	if slices.ContainsFunc(s.corrupt, func(c Corrupt) bool { return c.Task == e.Task }) {
+		return
+	}
+	if len(s.job.Task(e.Task).Invalid)+1 >= s.cfg.MaxFailures {
+		s.abort = &Cause{Kind: TaskFailed, Task: e.Task, Text: "its output was lost or damaged every time: " + e.Text}
+		return
+	}
+	s.corrupt = append(s.corrupt, e)
 }
 
 // end takes an attempt out of the running ones and frees its slot.
@@ -104,7 +123,7 @@ func (s *State) failed(now Time, a *attempt, e FailedAttempt) {
 		s.abort = &Cause{Kind: Conflict, Text: e.Text}
 	case e.Final || repeated || int(t.failures) >= s.cfg.MaxFailures:
 		s.abort = &Cause{Kind: TaskFailed, Task: a.task, Text: e.Text}
-	case t.live == 0 && !t.queued:
+	case t.live == 0 && !t.queued && a.task.Phase == s.phase: // others are queued when their phase comes again
 		t.queued = true
 		s.delayed = append(s.delayed, delayedTask{a.task.Index, now + s.cfg.Backoff<<min(t.failures-1, 5)})
 	}
@@ -127,6 +146,15 @@ func (s *State) lose(_ Time, a *attempt) {
 func (s *State) settled(id plan.TaskID) bool {
 	return s.job.Task(id).Committed ||
 		slices.ContainsFunc(s.unlogged, func(r Reported) bool { return r.Task == id })
+}
+
+// settledBy tells whether an attempt's work is a task's result, in the log or on
+// its way there.
+func (s *State) settledBy(id plan.TaskID, attempt plan.AttemptID) bool {
+	if t := s.job.Task(id); t.Committed {
+		return t.Attempt == attempt
+	}
+	return slices.ContainsFunc(s.unlogged, func(r Reported) bool { return r.Task == id && r.Winner == attempt })
 }
 
 // again queues a task that needs an attempt.
@@ -179,6 +207,9 @@ func (s *State) enqueuePhase() {
 	p := s.job.Phase()
 	if p == s.phase || p == 0 {
 		return
+	}
+	for i := range s.tasks[s.phase] {
+		s.tasks[s.phase][i].queued = false // nor will it be in what begins now
 	}
 	s.phase, s.queue, s.delayed = p, taskQueue{}, nil
 	for i := range s.tasks[p] {

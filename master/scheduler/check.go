@@ -51,6 +51,9 @@ func (s *State) checkTasks(live map[plan.TaskID]int32) error {
 			if s.job.tasks[p][i].Committed && t.live > 0 && s.log == idle {
 				return fmt.Errorf("task %v is committed and still runs", id)
 			}
+			if t.queued && id.Phase == s.phase && !slices.Contains(s.queue.items[s.queue.head:], i) && !slices.ContainsFunc(s.delayed, func(d delayedTask) bool { return d.index == i }) {
+				return fmt.Errorf("task %v says that it is queued, and is not", id)
+			}
 			if running && s.job.Epoch == s.cfg.Epoch && id.Phase == s.phase && !done && t.live == 0 && !t.queued {
 				return fmt.Errorf("task %v is forgotten: neither done, nor running, nor queued", id)
 			}
@@ -67,6 +70,8 @@ func (j *Job) check() error {
 			t := &j.tasks[p][i]
 			if !t.Committed {
 				left++
+			} else if t.Fixed && t.Digest != t.Was {
+				return fmt.Errorf("task %v/%d was run again and gave other output than parts were made of", plan.Phase(p), i)
 			} else if j.writes(plan.Phase(p)) && !slices.Contains(t.Granted, t.Attempt) {
 				return fmt.Errorf("task %v/%d committed attempt %v, which was never granted", plan.Phase(p), i, t.Attempt)
 			}

@@ -57,9 +57,21 @@ func (s *State) wantedRunning(now Time) []Entry {
 	}
 	var entries []Entry
 	for _, r := range s.unlogged {
+		if t := s.job.Task(r.Task); t.Fixed && t.Was != r.Digest {
+			s.abort = &Cause{Kind: Inconsistent, Task: r.Task, Text: "its output was lost, and when it ran again it gave another one, " +
+				"after reduce tasks had used the first: a map function must give the same for the same input; see jobs.Once, and jobstest.Strict"}
+			return []Entry{Aborted{*s.abort}}
+		}
 		entries = append(entries, Committed{r.Task, r.Winner, r.Digest})
 	}
-	entries = s.wantedGrants(now, entries)
+	for _, c := range s.corrupt {
+		if s.job.Task(c.Task).Committed {
+			entries = append(entries, Invalidated{c.Task, c.Attempt})
+		}
+	}
+	if len(s.corrupt) == 0 {
+		entries = s.wantedGrants(now, entries)
+	}
 	if len(entries) == 0 && s.job.Phase() == 0 {
 		if cause, ok := s.job.conserved(); !ok {
 			s.abort = &cause
@@ -112,9 +124,25 @@ func (s *State) committed(c Committed) {
 	}
 }
 
+// invalidated runs a map again. Reduces under way have read what it gave
+// before; those that may have made a part go on, the others start anew.
+func (s *State) invalidated(i Invalidated) {
+	if t := s.job.Task(i.Task); t == nil || t.Committed {
+		return
+	}
+	for _, a := range s.attempts.those(func(a *attempt) bool { return a.task.Phase == plan.Reduce }) {
+		if !slices.Contains(s.job.Task(a.task).Granted, a.id) {
+			s.do(Stop{a.worker, a.task, a.id})
+			s.end(a.task, a.id)
+		}
+	}
+	s.again(i.Task)
+}
+
 // forget drops reports and questions that the log has answered, and those of
 // attempts that are gone.
 func (s *State) forget() {
+	s.corrupt = slices.DeleteFunc(s.corrupt, func(c Corrupt) bool { return !s.settledBy(c.Task, c.Attempt) })
 	s.unlogged = slices.DeleteFunc(s.unlogged, func(r Reported) bool { return s.job.Task(r.Task).Committed })
 	s.asking = slices.DeleteFunc(s.asking, func(a Asked) bool {
 		return s.attempts.get(a.Attempt) == nil || s.job.Task(a.Task).Committed

@@ -60,6 +60,13 @@ type (
 		Task    plan.TaskID
 		Attempt plan.AttemptID
 	}
+	// Corrupt says that a map attempt's committed work is of no use: its runs
+	// are lost or damaged, or it read other bytes than the input has.
+	Corrupt struct {
+		Task    plan.TaskID
+		Attempt plan.AttemptID
+		Text    string
+	}
 	// Cancel asks to abort the job.
 	Cancel struct{ Cause Cause }
 	// OutputCommitted answers CommitOutput.
@@ -83,6 +90,7 @@ func (Reported) event()        {}
 func (FailedAttempt) event()   {}
 func (LostAttempt) event()     {}
 func (Asked) event()           {}
+func (Corrupt) event()         {}
 func (Cancel) event()          {}
 func (OutputCommitted) event() {}
 func (OutputRefused) event()   {}

@@ -36,6 +36,7 @@ func cloneJob(j *Job) *Job {
 		c.tasks[p] = slices.Clone(j.tasks[p])
 		for i := range c.tasks[p] {
 			c.tasks[p][i].Granted = slices.Clone(c.tasks[p][i].Granted)
+			c.tasks[p][i].Invalid = slices.Clone(c.tasks[p][i].Invalid)
 		}
 	}
 	return &c
@@ -52,6 +53,7 @@ func cloneState(s *State) *State {
 	c.delayed = slices.Clone(s.delayed)
 	c.unlogged = slices.Clone(s.unlogged)
 	c.asking = slices.Clone(s.asking)
+	c.corrupt = slices.Clone(s.corrupt)
 	c.attempts.byID = maps.Clone(s.attempts.byID) // attempts never change
 	c.workers = workerTable{byID: make(map[WorkerID]*worker, len(s.workers.byID))}
 	for id, w := range s.workers.byID {

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -12,7 +13,7 @@ type Digest struct {
 	In    int64  // records or pairs read
 	Out   int64  // pairs or records written
 	Bytes int64  // at rest
-	CRC   uint32 // CRC32C of the part; 0 where there is none
+	CRC   uint32 // CRC32C of the part; of a map that is shuffled, of all that its runs hold
 }
 
 // Cause says why a job ends without output.
@@ -63,6 +64,12 @@ type (
 		Attempt plan.AttemptID
 		Digest  Digest
 	}
+	// Invalidated takes back a map task's result: its runs are lost or
+	// damaged, or what it read was not the input. The task runs again.
+	Invalidated struct {
+		Task    plan.TaskID
+		Attempt plan.AttemptID
+	}
 	// Intent is the point of no return: every task is committed, and the
 	// output will be.
 	Intent struct{}
@@ -74,13 +81,14 @@ type (
 	Done struct{}
 )
 
-func (Fence) entry()     {}
-func (Planned) entry()   {}
-func (Granted) entry()   {}
-func (Committed) entry() {}
-func (Intent) entry()    {}
-func (Aborted) entry()   {}
-func (Done) entry()      {}
+func (Fence) entry()       {}
+func (Planned) entry()     {}
+func (Granted) entry()     {}
+func (Committed) entry()   {}
+func (Invalidated) entry() {}
+func (Intent) entry()      {}
+func (Aborted) entry()     {}
+func (Done) entry()        {}
 
 // Record is one slot of the log: the entries that one master appended at once.
 type Record struct {
@@ -116,6 +124,12 @@ type TaskRecord struct {
 	Attempt   plan.AttemptID // the committed one
 	Digest    Digest
 	Granted   []plan.AttemptID // in order of their grants
+
+	Invalid []plan.AttemptID // whose results were taken back
+	// Fixed says that parts may have been made of a result that was taken
+	// back: what replaces it must have the Digest Was.
+	Fixed bool
+	Was   Digest
 }
 
 // Job is the fold over a job's log.
@@ -126,6 +140,7 @@ type Job struct {
 	Cause  Cause
 	tasks  [plan.Reduce + 1][]TaskRecord
 	left   [plan.Reduce + 1]int // tasks not committed
+	parts  bool                 // a reduce was granted, so there may be parts
 }
 
 // Fold adds the record of the next slot. A record of a deposed master changes
@@ -156,11 +171,21 @@ func (j *Job) fold(e Entry) {
 	case Granted:
 		if t := j.Task(e.Task); t != nil && j.Status == Running && !t.Committed {
 			t.Granted = append(t.Granted, e.Attempt)
+			j.parts = true
 		}
 	case Committed:
-		if t := j.Task(e.Task); t != nil && j.Status == Running && !t.Committed {
+		if t := j.Task(e.Task); t != nil && j.Status == Running && !t.Committed && !slices.Contains(t.Invalid, e.Attempt) {
 			t.Committed, t.Attempt, t.Digest = true, e.Attempt, e.Digest
 			j.left[e.Task.Phase]--
+		}
+	case Invalidated:
+		if t := j.Task(e.Task); t != nil && j.Status == Running && j.replaceable(e.Task.Phase) && t.Committed && t.Attempt == e.Attempt {
+			t.Committed = false
+			t.Invalid = append(t.Invalid, e.Attempt)
+			if j.parts && !t.Fixed {
+				t.Fixed, t.Was = true, t.Digest
+			}
+			j.left[e.Task.Phase]++
 		}
 	case Intent:
 		if j.Status == Running && j.Phase() == 0 {
@@ -212,6 +237,10 @@ func (j *Job) Phase() plan.Phase {
 func (j *Job) writes(p plan.Phase) bool {
 	return p == plan.Reduce || p == plan.Map && len(j.tasks[plan.Reduce]) == 0
 }
+
+// replaceable tells whether results of a phase can be taken back: those of maps
+// that only reduces have seen.
+func (j *Job) replaceable(p plan.Phase) bool { return p == plan.Map && len(j.tasks[plan.Reduce]) > 0 }
 
 // conserved checks that every pair that a map wrote was read by a reduce.
 func (j *Job) conserved() (Cause, bool) {

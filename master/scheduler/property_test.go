@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -17,7 +18,7 @@ var seed = flag.Uint64("seed", 0, "run this seed of TestRandomClusters alone")
 // succeeds unless a task failed too often.
 func TestRandomClusters(t *testing.T) {
 	t.Parallel()
-	first, last := uint64(1), uint64(400)
+	first, last := uint64(1), uint64(1500)
 	if *seed != 0 {
 		first, last = *seed, *seed
 	}
@@ -47,14 +48,17 @@ type cluster struct {
 	past    []Event  // reports and questions of earlier, told again at times
 	grants  map[plan.AttemptID]bool
 	asked   map[plan.AttemptID]bool
-	done    map[plan.TaskID]bool // tasks the log has committed
+	done    map[plan.TaskID]bool        // tasks the log has committed
+	read    map[plan.AttemptID][]Digest // what the maps gave that a reduce read
+	fickle  bool                        // maps do not give the same every time
 	finish  *Finish
 }
 
 func newCluster(seed uint64) *cluster {
 	r := rand.New(rand.NewPCG(seed, 0))
 	cfg := Config{Epoch: 1, Rand: uint32(seed), Samples: r.IntN(2), Maps: 1 + r.IntN(6), Reduces: r.IntN(4), MaxFailures: 1 + r.IntN(4)}
-	return &cluster{r: r, cfg: cfg, s: New(cfg), trouble: r.Float64() * 0.7,
+	return &cluster{r: r, cfg: cfg, s: New(cfg), trouble: r.Float64() * 0.7, fickle: r.IntN(4) == 0,
+		read:   map[plan.AttemptID][]Digest{},
 		grants: map[plan.AttemptID]bool{}, asked: map[plan.AttemptID]bool{}, done: map[plan.TaskID]bool{}}
 }
 
@@ -79,8 +83,41 @@ func (c *cluster) run() (Status, error) {
 				return 0, fmt.Errorf("succeeded with %d %v tasks left", c.s.job.Left(p), p)
 			}
 		}
+		return c.finish.Status, c.consistent()
 	}
 	return c.finish.Status, nil
+}
+
+// maps returns what the committed map attempts gave.
+func (c *cluster) maps() []Digest {
+	var all []Digest
+	for i := range c.s.job.tasks[plan.Map] {
+		all = append(all, c.s.job.tasks[plan.Map][i].Digest)
+	}
+	return all
+}
+
+// consistent checks that every committed part was made of what the committed
+// maps gave, or of the same given by attempts before them.
+func (c *cluster) consistent() error {
+	for i := range c.s.job.tasks[plan.Reduce] {
+		t := &c.s.job.tasks[plan.Reduce][i]
+		if got, want := c.read[t.Attempt], c.maps(); !slices.Equal(got, want) {
+			return fmt.Errorf("reduce/%d was made of %v, the committed maps gave %v", i, got, want)
+		}
+	}
+	return nil
+}
+
+// spoil finds a committed map's output gone.
+func (c *cluster) spoil() error {
+	i := c.r.IntN(c.cfg.Maps)
+	id := plan.TaskID{Phase: plan.Map, Index: i}
+	t := c.s.job.Task(id)
+	if t == nil || !t.Committed {
+		return nil
+	}
+	return c.step(Corrupt{id, t.Attempt, "gone"})
 }
 
 // turn lets one thing happen.
@@ -96,6 +133,9 @@ func (c *cluster) turn() error {
 		id := c.workers[i]
 		c.workers = append(c.workers[:i], c.workers[i+1:]...)
 		return c.step(Left{id})
+	}
+	if c.r.Float64() < c.trouble*0.05 {
+		return c.spoil()
 	}
 	if len(c.past) > 0 && c.r.Float64() < c.trouble*0.3 {
 		return c.step(c.past[c.r.IntN(len(c.past))])
@@ -121,7 +161,11 @@ func (c *cluster) attempt() error {
 		return c.step(e)
 	}
 	c.launch = append(c.launch[:i], c.launch[i+1:]...)
-	var e Event = Reported{a.Task, a.Attempt, a.Attempt, Digest{}}
+	var digest Digest
+	if a.Task.Phase == plan.Map && c.fickle {
+		digest.CRC = uint32(c.r.IntN(2))
+	}
+	var e Event = Reported{a.Task, a.Attempt, a.Attempt, digest}
 	switch u := c.r.Float64(); {
 	case u < c.trouble*0.3:
 		e = LostAttempt{a.Task, a.Attempt}
@@ -143,8 +187,12 @@ func (c *cluster) step(e Event) error {
 					return fmt.Errorf("appends slot %d, the log has %d", command.Slot, c.s.job.Slots)
 				}
 				for _, entry := range command.Record.Entries {
-					if done, ok := entry.(Committed); ok {
-						c.done[done.Task] = true
+					switch entry := entry.(type) {
+					case Committed:
+						c.done[entry.Task] = true
+					case Invalidated:
+						delete(c.done, entry.Task)
+					default:
 					}
 				}
 				events = append(events, Appended{})
@@ -155,6 +203,9 @@ func (c *cluster) step(e Event) error {
 					return fmt.Errorf("launches %v, which the log has committed", command.Task)
 				}
 				c.launch = append(c.launch, command)
+				if command.Task.Phase == plan.Reduce {
+					c.read[command.Attempt] = c.maps()
+				}
 			case Grant:
 				c.grants[command.Attempt] = true
 			case CommitOutput:

@@ -68,6 +68,7 @@ type State struct {
 
 	unlogged []Reported // successes that the log has not taken
 	asking   []Asked    // grants wanted
+	corrupt  []Corrupt  // results to be taken back
 	abort    *Cause     // an abort wanted
 
 	commanded  bool // CommitOutput or CleanUp was given
@@ -116,7 +117,7 @@ func (s *State) Step(now Time, e Event) []Command {
 		s.stepLog(now, e)
 	case Joined, Left:
 		s.stepWorker(now, e)
-	case Reported, FailedAttempt, LostAttempt, Asked:
+	case Reported, FailedAttempt, LostAttempt, Asked, Corrupt:
 		s.stepAttempt(now, e)
 	case Cancel:
 		if s.abort == nil {
@@ -163,8 +164,14 @@ func (s *State) stepLog(now Time, e Event) {
 		s.inFlight = nil
 		s.log = idle
 		for _, entry := range e.Record.Entries {
-			if c, ok := entry.(Committed); ok && s.job.Task(c.Task) != nil && s.job.Task(c.Task).Committed {
-				s.committed(c)
+			switch entry := entry.(type) {
+			case Committed:
+				if t := s.job.Task(entry.Task); t != nil && t.Committed {
+					s.committed(entry)
+				}
+			case Invalidated:
+				s.invalidated(entry)
+			default:
 			}
 		}
 		if s.job.Epoch > s.cfg.Epoch {
@@ -234,6 +241,8 @@ func (s *State) release(now Time) {
 			s.granted(now, e)
 		case Committed:
 			s.committed(e)
+		case Invalidated:
+			s.invalidated(e)
 		default:
 		}
 	}

@@ -152,6 +152,8 @@ func parseEvent(t *testing.T, verb, line string, args map[string]string, num fun
 		return LostAttempt{task, attempt}
 	case "asked":
 		return Asked{task, attempt}
+	case "corrupt":
+		return Corrupt{task, attempt, "a run is gone"}
 	case "cancel":
 		return Cancel{Cause{Kind: Cancelled, Text: "interrupted"}}
 	case "committed":
@@ -188,6 +190,8 @@ func parseEntries(t *testing.T, args map[string]string, task plan.TaskID, attemp
 			entries = append(entries, Granted{task, attempt})
 		case "committed":
 			entries = append(entries, Committed{Task: task, Attempt: attempt})
+		case "invalidated":
+			entries = append(entries, Invalidated{task, attempt})
 		case "aborted":
 			entries = append(entries, Aborted{Cause{Kind: Cancelled, Text: "interrupted"}})
 		case "intent":
@@ -243,6 +247,8 @@ func describeEntry(e Entry) string {
 		return fmt.Sprintf("granted(%v %s)", e.Task, short(e.Attempt))
 	case Committed:
 		return fmt.Sprintf("committed(%v %s)", e.Task, short(e.Attempt))
+	case Invalidated:
+		return fmt.Sprintf("invalidated(%v %s)", e.Task, short(e.Attempt))
 	case Aborted:
 		return fmt.Sprintf("aborted(%v)", e.Cause)
 	default:
