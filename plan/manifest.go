@@ -1,6 +1,10 @@
 package plan
 
-import "time"
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"time"
+)
 
 // Stat summarises the numbers that a job observed under one name.
 type Stat struct {
@@ -37,6 +41,7 @@ type Extent struct {
 type Run struct {
 	Key        string // relative to the job's shuffle root
 	Size       int64
+	CRC32C     uint32   // over the checksums of its batches
 	Partitions []Extent // by partition; one without rows is the zero Extent
 }
 
@@ -103,4 +108,20 @@ type Manifest struct {
 	Keys    [][]byte
 	Tally   Tally
 	Took    time.Duration
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// CRC returns a CRC32C of what the attempt made: of its part, or of all that its
+// runs hold. Attempts at one task that did the same have the same.
+func (m *Manifest) CRC() uint32 {
+	if m.Part != nil {
+		return m.Part.CRC32C
+	}
+	var crc uint32
+	for i := range m.Runs {
+		b := binary.BigEndian.AppendUint64(nil, uint64(m.Runs[i].Size)) //nolint:gosec // a size
+		crc = crc32.Update(crc, castagnoli, binary.BigEndian.AppendUint32(b, m.Runs[i].CRC32C))
+	}
+	return crc
 }

@@ -215,10 +215,42 @@ func TestCorruptRunsAreErrorsThatNameThePlace(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), run.Key+", partition 1, batch at offset ") {
 			t.Errorf("byte %d: error is %v", off, err)
 		}
+		if damaged, ok := errors.AsType[*RunError](err); !ok || damaged.Run != run.Key {
+			t.Errorf("byte %d: error is %#v", off, err)
+		}
 		if err := readError(t, spec, store, run, 0); err != nil {
 			t.Errorf("byte %d belongs to another partition: %v", off, err)
 		}
 		data[off] ^= 4
+	}
+}
+
+// A bit that flips on the way is noticed, and the bytes are asked for again.
+func TestDamageOnTheWayIsReadAgain(t *testing.T) {
+	t.Parallel()
+	for _, remote := range []bool{false, true} {
+		spec := Spec{Partitions: 2, Remote: remote, BatchBytes: 10_000}
+		store, run := oneRun(t, spec)
+		for nth := range 12 {
+			for _, at := range []int{3, 100, 9000} {
+				reads, flipped := 0, false
+				store.flip = func(p []byte) {
+					if reads == nth && at < len(p) {
+						p[at] ^= 16
+						flipped = true
+					}
+					reads++
+				}
+				if err := readError(t, spec, store, run, 1); err != nil {
+					t.Errorf("remote %v, read %d, byte %d: %v", remote, nth, at, err)
+				}
+				if nth == 0 && !flipped && at < 9000 {
+					t.Error("nothing was flipped")
+				}
+			}
+		}
+		store.flip = nil
+		store.checkClosed(t)
 	}
 }
 

@@ -3,6 +3,7 @@ package shuffle
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -26,6 +27,7 @@ type input struct {
 	end   int // row at which the extent or the batch ends
 
 	run    plan.Run
+	open   func(ctx context.Context) (RunReader, error)
 	bytes  source
 	stop   int64 // end of the last extent that will be read
 	packed bool  // batches may be compressed: Largest is more than their length
@@ -113,29 +115,56 @@ func (in *input) set() {
 func (in *input) load(ctx context.Context, off int64) error {
 	in.drop(off)
 	in.start, in.size = off, 0
+	damage, err := in.decode(ctx, off)
+	if damage != nil {
+		// The bytes may have been damaged on their way here: ask once more.
+		if err := in.refetch(ctx); err != nil {
+			return in.fail(fmt.Errorf("%w, after %w", err, damage))
+		}
+		damage, err = in.decode(ctx, off)
+	}
+	if damage != nil {
+		return in.fail(damage)
+	}
+	return err
+}
+
+// decode decodes the batch at off, reading what of it is not buffered. That the
+// bytes are not a sound batch is damage, all else err.
+func (in *input) decode(ctx context.Context, off int64) (damage, err error) {
 	limit := in.extent.Offset + in.extent.Length - off
 	first := int64(in.head)
 	if limit <= oneRead {
 		first = limit
 	}
 	if err := in.fill(ctx, first); err != nil {
-		return err
+		return nil, err
 	}
-	size, err := in.dec.Length(in.buf[:in.head], limit)
-	if err != nil {
-		return in.fail(err)
+	size, damage := in.dec.Length(in.buf[:in.head], limit)
+	if damage != nil {
+		return damage, nil
 	}
 	if err := in.fill(ctx, min(size+int64(in.head), in.stop-off)); err != nil {
-		return err
+		return nil, err
 	}
 	rawBefore := cap(in.raw)
-	in.batch, in.raw, err = in.dec.Decode(in.buf[:size], in.raw)
+	in.batch, in.raw, damage = in.dec.Decode(in.buf[:size], in.raw)
 	in.mem.charge(int64(cap(in.raw) - rawBefore))
-	if err != nil {
-		return in.fail(err)
+	if damage != nil {
+		return damage, nil
 	}
 	in.size = size
-	return nil
+	return nil, nil
+}
+
+// refetch reads all that is buffered again, by a request of its own.
+func (in *input) refetch(ctx context.Context) error {
+	r, err := in.open(ctx)
+	if err != nil {
+		return err
+	}
+	err = r.ReadAt(ctx, in.buf, in.start)
+	return errors.Join(err, r.Close())
 }
 
 // drop forgets the buffered bytes before off, or all if off is not among them.
@@ -173,10 +202,27 @@ func (in *input) fill(ctx context.Context, n int64) error {
 	return nil
 }
 
+// RunError says that a run could not be read: the store failed, or what it gave
+// is no sound run.
+type RunError struct {
+	Run       string // its key
+	Partition int    // relative to what was read
+	Offset    int64  // of the batch
+	Err       error
+}
+
+// Error names the place and the cause.
+func (e *RunError) Error() string {
+	return fmt.Sprintf("run %s, partition %d, batch at offset %d: %v", e.Run, e.Partition, e.Offset, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *RunError) Unwrap() error { return e.Err }
+
 // fail names the place of an error.
 func (in *input) fail(err error) error {
 	in.done = true
-	return fmt.Errorf("run %s, partition %d, batch at offset %d: %w", in.run.Key, in.part, in.start, err)
+	return &RunError{in.run.Key, in.part, in.start, err}
 }
 
 // close releases what the input holds.

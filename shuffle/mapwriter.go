@@ -148,7 +148,7 @@ func (w *MapWriter) write(ctx context.Context) error {
 	if err := out.Commit(); err != nil {
 		return fmt.Errorf("committing run %s: %w", out.Key(), err)
 	}
-	w.runs = append(w.runs, plan.Run{Key: out.Key(), Size: size, Partitions: extents})
+	w.runs = append(w.runs, plan.Run{Key: out.Key(), Size: size, CRC32C: w.writer.Sum(), Partitions: extents})
 	c.Reset()
 	w.charge(extentBytes * int64(len(extents)))
 	return nil

@@ -125,7 +125,10 @@ func (g *merging) open(ctx context.Context, runs []sorted, room int64) *merger {
 	chunk := g.chunk(runs, room)
 	dec := g.codec.NewDecoder()
 	for _, s := range runs {
-		in := &input{run: s.run, dec: dec, head: g.codec.HeaderSize(), packed: g.spec.Remote, mem: g.mem}
+		open := func(ctx context.Context) (RunReader, error) {
+			return g.store.Open(ctx, s.run.Key, s.run.Size)
+		}
+		in := &input{run: s.run, open: open, dec: dec, head: g.codec.HeaderSize(), packed: g.spec.Remote, mem: g.mem}
 		first := int64(-1)
 		for _, e := range s.extents {
 			if e.Rows > 0 {
@@ -137,9 +140,6 @@ func (g *merging) open(ctx context.Context, runs []sorted, room int64) *merger {
 		}
 		// An extent beyond the run is found by seek.
 		in.stop = min(in.stop, s.run.Size)
-		open := func(ctx context.Context) (RunReader, error) {
-			return g.store.Open(ctx, s.run.Key, s.run.Size)
-		}
 		if g.spec.Remote && first >= 0 && first < in.stop {
 			in.bytes = newAhead(ctx, open, first, in.stop, chunk, g.mem)
 		} else {
@@ -161,7 +161,8 @@ func (g *merging) into(ctx context.Context, runs []sorted, firstPart int) (sorte
 	defer out.Abort()
 	g.mem.charge(writerBytes)
 	defer g.mem.charge(-writerBytes)
-	extents, size, err := g.copy(ctx, m, runs, out, firstPart)
+	w := run.NewWriter(out, runOptions(g.spec, len(runs[0].extents)))
+	extents, size, err := g.copy(ctx, m, runs, w, firstPart)
 	if closeErr := m.close(); err == nil {
 		err = closeErr
 	}
@@ -171,14 +172,13 @@ func (g *merging) into(ctx context.Context, runs []sorted, firstPart int) (sorte
 	if err := out.Commit(); err != nil {
 		return sorted{}, fmt.Errorf("committing run %s: %w", out.Key(), err)
 	}
-	r := plan.Run{Key: out.Key(), Size: size, Partitions: extents}
+	r := plan.Run{Key: out.Key(), Size: size, CRC32C: w.Sum(), Partitions: extents}
 	return sorted{run: r, extents: extents, made: true}, nil
 }
 
 // copy writes what m merges, partition by partition.
-func (g *merging) copy(ctx context.Context, m *merger, runs []sorted, out RunWriter, firstPart int) ([]plan.Extent, int64, error) {
+func (g *merging) copy(ctx context.Context, m *merger, runs []sorted, w *run.Writer, firstPart int) ([]plan.Extent, int64, error) {
 	partitions := len(runs[0].extents)
-	w := run.NewWriter(out, runOptions(g.spec, partitions))
 	emit := w.Append
 	var fold *folding
 	if g.spec.Combiner != nil {

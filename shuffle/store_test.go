@@ -20,6 +20,7 @@ type memStore struct {
 	most    int // the most that were open at once
 	fail    func(op string, n int) error
 	ops     int
+	flip    func(p []byte) // damages what was read, on its way
 }
 
 func newMemStore() *memStore { return &memStore{objects: make(map[string][]byte)} }
@@ -134,6 +135,9 @@ func (r *memReader) ReadAt(ctx context.Context, p []byte, off int64) error {
 		return errors.New("read beyond the end")
 	}
 	copy(p, r.data[off:])
+	if r.store.flip != nil {
+		r.store.flip(p)
+	}
 	return nil
 }
 

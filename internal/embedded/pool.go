@@ -153,10 +153,8 @@ func (p *pool) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte, er
 func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest, err error) scheduler.Event {
 	if err == nil {
 		p.log.Debug("attempt done", "task", a.Task, "took", m.Took, "in", m.Tally.RecordsIn, "out", m.Tally.RecordsOut+m.Tally.PairsOut, "spills", m.Tally.Spills)
-		d := scheduler.Digest{In: m.Tally.RecordsIn, Out: m.Tally.RecordsOut, Bytes: m.Tally.BytesOut}
-		if m.Part != nil {
-			d.CRC = m.Part.CRC32C
-		} else {
+		d := scheduler.Digest{In: m.Tally.RecordsIn, Out: m.Tally.RecordsOut, Bytes: m.Tally.BytesOut, CRC: m.CRC()}
+		if m.Part == nil {
 			d.Out, d.Bytes = m.Tally.PairsOut, m.Tally.RunBytes
 		}
 		return scheduler.Reported{Task: a.Task, Attempt: a.ID, Winner: m.Attempt, Digest: d}
@@ -164,6 +162,11 @@ func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest
 	p.retried.Add(1)
 	p.log.Debug("attempt failed", "task", a.Task, "attempt", a.ID, "error", err)
 	if ctx.Err() != nil {
+		return scheduler.LostAttempt{Task: a.Task, Attempt: a.ID}
+	}
+	if lost, ok := errors.AsType[*executor.LostOutput](err); ok {
+		p.log.Warn("the output of a map task is lost; it runs again", "task", lost.Task, "error", lost.Err)
+		p.events.Post(scheduler.Corrupt{Task: lost.Task, Attempt: lost.Attempt, Text: lost.Err.Error()})
 		return scheduler.LostAttempt{Task: a.Task, Attempt: a.ID}
 	}
 	e := scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: err.Error()}

@@ -3,6 +3,7 @@ package run
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"io"
 
 	"github.com/pierrec/lz4/v4"
@@ -42,6 +43,7 @@ type Writer struct {
 	err   error
 
 	offset     int64 // of the next batch
+	sum        uint32
 	blocks     []block
 	partitions []plan.Extent
 
@@ -72,7 +74,7 @@ func NewWriter(out io.Writer, o Options) *Writer {
 
 // Reset starts another run, to out, in the memory of the last one.
 func (w *Writer) Reset(out io.Writer) {
-	w.out, w.err = out, nil
+	w.out, w.err, w.sum = out, nil, 0
 	w.partitions = make([]plan.Extent, w.o.Partitions) // the last ones were given away
 	w.blocks, w.stage = w.blocks[:0], w.stage[:0]
 	w.part, w.alone, w.limit = -1, false, w.batchBytes(0)
@@ -170,6 +172,10 @@ func (w *Writer) Finish() ([]plan.Extent, int64, error) {
 	}
 	return w.partitions, w.offset + int64(len(tail)), nil
 }
+
+// Sum returns a checksum of what was written: CRC32C over the checksums of the
+// batches. Runs of the same pairs, cut in the same way, have the same.
+func (w *Writer) Sum() uint32 { return w.sum }
 
 // open starts an empty batch.
 func (w *Writer) open() {
@@ -288,6 +294,7 @@ func (w *Writer) present(i int) bool {
 // emit seals a batch, whose checksum belongs at crc, and writes it.
 func (w *Writer) emit(crc int, header []byte, body ...[]byte) {
 	putCRC(header[crc:], w.seal.sum(header, body...))
+	w.sum = crc32.Update(w.sum, w.seal.table, header[crc:crc+crcDigits])
 	w.write(header)
 	for _, b := range body {
 		w.write(b)

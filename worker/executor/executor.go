@@ -50,6 +50,8 @@ type Config struct {
 	PartName func(plan.TaskID, plan.AttemptID) string
 	// Compress is how parts are compressed as a whole.
 	Compress compress.Codec
+	// Limits bound what may come out of compressed input.
+	Limits compress.Limits
 
 	Budget *shuffle.Budget
 	Share  int64 // bytes of Budget for each attempt
@@ -110,7 +112,7 @@ func (e *Executor) spec(partitions int) shuffle.Spec {
 func (e *Executor) Map(ctx context.Context, a Attempt, split plan.Split, cuts [][]byte, grants Granter) (*plan.Manifest, error) {
 	started := time.Now()
 	m, task := e.begin(ctx, a)
-	sections, opened := e.sections(split.Sections, a.Progress, 0)
+	sections, opened := e.sections(ctx, split, a.Progress, 0)
 	defer opened.Close()
 	t := &pipeline.MapTask{Task: task, Sections: sections, Cuts: cuts, Partitions: e.cfg.Partitions}
 	run := e.cfg.Plan.Inputs[split.Input].Map
@@ -176,11 +178,9 @@ func (e *Executor) Reduce(ctx context.Context, a Attempt, maps []plan.AttemptID,
 	var runs []plan.Run
 	var rows int64
 	for i, id := range maps {
-		from, err := e.manifests.get(id, func() (*plan.Manifest, error) {
-			return e.ReadManifest(ctx, plan.TaskID{Phase: plan.Map, Index: i}, id)
-		})
+		from, err := e.mapManifest(ctx, i, id)
 		if err != nil {
-			return nil, err
+			return nil, lost(plan.TaskID{Phase: plan.Map, Index: i}, id, err)
 		}
 		held, err := rowsOf(from, a.Task.Index)
 		if err != nil {
@@ -197,7 +197,7 @@ func (e *Executor) Reduce(ctx context.Context, a Attempt, maps []plan.AttemptID,
 	store := &runStore{root: e.cfg.Scratch, class: e.cfg.Class, task: a.Task, attempt: a.ID}
 	r, err := shuffle.Open(ctx, e.spec(e.cfg.Partitions), a.Task.Index, runs, store, mem)
 	if err != nil {
-		return nil, fmt.Errorf("task %v: %w", a.Task, err)
+		return nil, e.blame(ctx, maps, fmt.Errorf("task %v: %w", a.Task, err))
 	}
 	defer r.Close()
 	err = e.writePart(ctx, a, m, grants, func(p *part) error {
@@ -221,9 +221,16 @@ func (e *Executor) Reduce(ctx context.Context, a Attempt, maps []plan.AttemptID,
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, e.blame(ctx, maps, err)
 	}
 	return m, nil
+}
+
+// mapManifest returns what a committed map attempt left behind.
+func (e *Executor) mapManifest(ctx context.Context, index int, id plan.AttemptID) (*plan.Manifest, error) {
+	return e.manifests.get(id, func() (*plan.Manifest, error) {
+		return e.ReadManifest(ctx, plan.TaskID{Phase: plan.Map, Index: index}, id)
+	})
 }
 
 // rowsOf returns how many pairs a map attempt's runs hold of a partition, and

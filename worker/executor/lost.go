@@ -1,0 +1,65 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// LostOutput says that a reduce cannot go on because what a committed map
+// attempt left behind is gone or damaged. That is no failure of the reduce: the
+// map must run again.
+type LostOutput struct {
+	Task    plan.TaskID // the map
+	Attempt plan.AttemptID
+	Err     error
+}
+
+// Error names the map and the cause.
+func (e *LostOutput) Error() string {
+	return fmt.Sprintf("the output of task %v (attempt %v) is lost: %v", e.Task, e.Attempt, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *LostOutput) Unwrap() error { return e.Err }
+
+// lost makes a LostOutput of an error that says so, and returns others as they
+// are: a store that fails has lost nothing yet.
+func lost(task plan.TaskID, id plan.AttemptID, err error) error {
+	if _, ok := errors.AsType[*store.Error](err); ok {
+		switch store.KindOf(err) {
+		case store.NotFound, store.Changed, store.Corrupt:
+		default:
+			return err
+		}
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &LostOutput{task, id, err}
+}
+
+// blame finds the map whose run could not be read. Runs that the reduce made
+// itself are nobody else's.
+func (e *Executor) blame(ctx context.Context, maps []plan.AttemptID, err error) error {
+	failed, ok := errors.AsType[*shuffle.RunError](err)
+	if !ok || ctx.Err() != nil {
+		return err
+	}
+	for i, id := range maps {
+		m, manifestErr := e.mapManifest(ctx, i, id)
+		if manifestErr != nil {
+			return err
+		}
+		for j := range m.Runs {
+			if m.Runs[j].Key == failed.Run {
+				return lost(m.Task, id, err)
+			}
+		}
+	}
+	return err
+}
