@@ -16,8 +16,9 @@ type Event interface{ event() }
 type (
 	// Replayed is a record of the log, read at the start, in order of slots.
 	Replayed struct{ Record Record }
-	// Lead starts the master: the log has been replayed to its end.
-	Lead struct{}
+	// Lead starts the master: the log has been read to its end. Job is the
+	// fold of what Replayed did not tell, nil for none; it is the State's then.
+	Lead struct{ Job *Job }
 	// Appended says that the append in flight won its slot.
 	Appended struct{}
 	// Taken says that another master's record is in the slot.

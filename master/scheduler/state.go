@@ -109,6 +109,9 @@ func (s *State) Step(now Time, e Event) []Command {
 		return nil
 	case Lead:
 		if s.log == replaying {
+			if e.Job != nil {
+				s.job = *e.Job
+			}
 			s.log = idle
 			s.began = now
 			s.sizeTasks()

@@ -19,14 +19,17 @@ const (
 	maxObjects = 10000 // sections in one split
 )
 
-// Cut divides a plain object into sections of about target bytes. Nil in its
-// place means that any range of bytes is a section.
+// Cut divides an object into sections of about target bytes.
 type Cut func(o plan.Object, target int64) ([]plan.Section, error)
 
 // Input is what one input of a job consists of.
 type Input struct {
 	Objects []plan.Object
-	Cut     Cut
+	// Cut divides plain objects; nil means that any range of bytes is a section.
+	Cut Cut
+	// Parts divides compressed objects that are larger than a split; nil means
+	// that each is one section.
+	Parts Cut
 }
 
 // Bytes returns the sum of the objects' sizes.
@@ -45,8 +48,8 @@ func Target(bytes int64, slots int) int64 {
 }
 
 // Plan returns the map tasks for the inputs, in order of inputs and objects.
-// Objects that hold nothing make no task; a compressed object is one section,
-// whatever its size.
+// Objects that hold nothing make no task, unless their codec is known, and so
+// that they are cut short. An object whose codec is not known is one section.
 func Plan(inputs []Input, target int64) ([]plan.Split, error) {
 	if target <= 0 {
 		return nil, fmt.Errorf("a split of %d bytes cannot hold anything; give a size above 0", target)
@@ -62,7 +65,7 @@ func Plan(inputs []Input, target int64) ([]plan.Split, error) {
 			packed, size = plan.Split{Input: i}, 0
 		}
 		for _, o := range inputs[i].Objects {
-			sections, err := cut(inputs[i].Cut, o, target)
+			sections, err := inputs[i].cut(o, target)
 			if err != nil {
 				return nil, err
 			}
@@ -79,15 +82,22 @@ func Plan(inputs []Input, target int64) ([]plan.Split, error) {
 	return splits, nil
 }
 
+// auto is the codec of objects whose first bytes will tell it.
+const auto = "auto"
+
 // cut divides one object and checks that nothing of it is left out.
-func cut(by Cut, o plan.Object, target int64) ([]plan.Section, error) {
+func (in Input) cut(o plan.Object, target int64) ([]plan.Section, error) {
+	by := in.Cut
+	if o.Codec != "" {
+		by = in.Parts
+	}
 	switch {
-	case o.Codec != "":
-		return []plan.Section{{Object: o, Length: o.Size}}, nil
-	case o.Size == 0:
+	case o.Size == 0 && (o.Codec == "" || o.Codec == auto):
 		return nil, nil
+	case o.Codec == auto, o.Codec != "" && (by == nil || o.Size <= target+target/8):
+		return whole(o), nil
 	case by == nil:
-		return ranges(o, target), nil
+		return Ranges(o, target), nil
 	}
 	sections, err := by(o, target)
 	if err != nil {
@@ -107,8 +117,8 @@ func cut(by Cut, o plan.Object, target int64) ([]plan.Section, error) {
 	return sections, nil
 }
 
-// ranges cuts an object into equal ranges of at most about target bytes.
-func ranges(o plan.Object, target int64) []plan.Section {
+// Ranges cuts an object into equal ranges of at most about target bytes.
+func Ranges(o plan.Object, target int64) []plan.Section {
 	n := max((o.Size+target/8)/target, 1)
 	if o.Size > n*(target+target/8) {
 		n++

@@ -1,0 +1,43 @@
+package journal
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+const leaders = "cluster/leader/"
+
+func leaderKey(epoch uint64) string { return fmt.Sprintf("%s%020d", leaders, epoch) }
+
+func beatKey(epoch uint64) string { return leaderKey(epoch) + ".hb" }
+
+// Prefix returns where all objects of a job are, with a final slash.
+func Prefix(job plan.JobID) string {
+	h := fnv.New32a()
+	h.Write([]byte(job)) // a hash takes everything
+	return fmt.Sprintf("j/%02x/%s/", h.Sum32()&0xff, job)
+}
+
+func specKey(job plan.JobID) string { return Prefix(job) + "spec" }
+
+func slotKey(job plan.JobID, slot uint64) string {
+	return fmt.Sprintf("%slog/%020d", Prefix(job), slot)
+}
+
+func snapKey(job plan.JobID, slot uint64) string {
+	return fmt.Sprintf("%ssnap/%020d", Prefix(job), slot)
+}
+
+// numberOf returns the number at the end of a key below prefix.
+func numberOf(key, prefix string) (uint64, bool) {
+	digits, ok := strings.CutPrefix(key, prefix)
+	if !ok || len(digits) != 20 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return n, err == nil
+}

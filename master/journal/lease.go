@@ -1,0 +1,243 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// Times of a lease. A holder whose renewals fail stops acting long before a
+// standby may take over.
+const (
+	renewEvery = 3 * time.Second
+	actFor     = 10 * time.Second // after the last acknowledged renewal was sent
+	patience   = 15 * time.Second // without a change before a standby takes over
+	lookEvery  = time.Second
+)
+
+// ErrDeposed says that a higher epoch exists.
+var ErrDeposed = errors.New("another master leads the cluster")
+
+// Leader is who took an epoch.
+type Leader struct {
+	Epoch  uint64 `msgpack:"-"`
+	Master string // the process, by an id of its own
+	URL    string // where its API is
+}
+
+// beat is what a holder overwrites.
+type beat struct {
+	Count    uint64
+	Resigned bool // the holder has ended: nobody need wait
+}
+
+// Clock reads a clock that goes on while the machine is suspended. Only
+// differences count.
+type Clock func() time.Duration
+
+// Lease is an epoch that this process has taken.
+type Lease struct {
+	root   *store.Root
+	leader Leader
+	clock  Clock
+
+	renewed atomic.Int64 // when the last acknowledged renewal was sent
+	count   uint64       // of beats; Keep's own
+}
+
+// Current returns who took the highest epoch. Epoch 0 means that nobody ever
+// did.
+func Current(ctx context.Context, root *store.Root) (Leader, error) {
+	var highest uint64
+	for o, err := range root.List(ctx, leaders) {
+		if err != nil {
+			return Leader{}, err
+		}
+		if n, ok := numberOf(o.Key, leaders); ok {
+			highest = max(highest, n)
+		}
+	}
+	if highest == 0 {
+		return Leader{}, nil
+	}
+	return readLeader(ctx, root, highest)
+}
+
+func readLeader(ctx context.Context, root *store.Root, epoch uint64) (Leader, error) {
+	l := Leader{Epoch: epoch}
+	body, err := root.ReadOnce(ctx, leaderKey(epoch))
+	if err != nil {
+		return Leader{}, err
+	}
+	if err := msgpack.Unmarshal(body, &l); err != nil {
+		return Leader{}, fmt.Errorf("%s: damaged: %w", root.Name(leaderKey(epoch)), err)
+	}
+	l.Epoch = epoch
+	return l, nil
+}
+
+// Elect waits until this process leads: at once where nobody does, else when
+// the leader has resigned, or has not changed its counter for 15 s. Standing
+// by, it tells who leads, each time that changes.
+func Elect(ctx context.Context, root *store.Root, me Leader, clock Clock, changed func(Leader)) (*Lease, error) {
+	current, err := Current(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if current.Epoch > 0 {
+			if changed != nil {
+				changed(current)
+			}
+			if err := watch(ctx, root, current.Epoch, clock); err != nil {
+				return nil, err
+			}
+		}
+		lease, err := take(ctx, root, me, current.Epoch+1, clock)
+		if lease != nil || err != nil {
+			return lease, err
+		}
+		if current, err = readLeader(ctx, root, current.Epoch+1); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// watch returns when it is time to try for the epoch after this one: its holder
+// has resigned or gone quiet, or somebody has taken it already.
+func watch(ctx context.Context, root *store.Root, epoch uint64, clock Clock) error {
+	var last beat
+	heard := clock() // that a holder never beat counts as one beat
+	for {
+		b, err := readBeat(ctx, root, epoch)
+		switch {
+		case store.KindOf(err) == store.Canceled && ctx.Err() != nil:
+			return err
+		case err != nil:
+			// A store that cannot be asked tells nothing of the holder.
+			heard = clock()
+		case b.Resigned:
+			return nil
+		case b != last:
+			last, heard = b, clock()
+		case clock()-heard >= patience:
+			return nil
+		}
+		if _, err := root.ReadOnce(ctx, leaderKey(epoch+1)); err == nil {
+			return nil
+		}
+		if err := wait(ctx, lookEvery); err != nil {
+			return err
+		}
+	}
+}
+
+// readBeat returns the counter of an epoch; the zero beat where there is none.
+func readBeat(ctx context.Context, root *store.Root, epoch uint64) (beat, error) {
+	var b beat
+	body, err := root.Get(ctx, beatKey(epoch), 1<<10)
+	if store.KindOf(err) == store.NotFound {
+		_, err = root.ReadOnce(ctx, leaderKey(epoch)) // is the store there at all?
+		return b, err
+	}
+	if err == nil {
+		err = msgpack.Unmarshal(body, &b)
+	}
+	return b, err
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// take creates an epoch. It returns nil when another has it.
+func take(ctx context.Context, root *store.Root, me Leader, epoch uint64, clock Clock) (*Lease, error) {
+	body, err := msgpack.Marshal(&me)
+	if err != nil {
+		return nil, err
+	}
+	sent := clock()
+	won, _, err := root.CreateOnce(ctx, leaderKey(epoch), body)
+	if err != nil || !won {
+		return nil, err
+	}
+	me.Epoch = epoch
+	l := &Lease{root: root, leader: me, clock: clock}
+	l.renewed.Store(int64(sent))
+	return l, nil
+}
+
+// Leader returns what this process is known by as a leader.
+func (l *Lease) Leader() Leader { return l.leader }
+
+// Holds tells whether this process may act: the last renewal that the store
+// acknowledged was sent less than 10 s ago.
+func (l *Lease) Holds() bool { return l.clock()-time.Duration(l.renewed.Load()) < actFor }
+
+// Keep renews the lease until ctx ends, and then returns nil; or until a higher
+// epoch exists, and then ErrDeposed. It outlives failures of the store: whether
+// others take over meanwhile is theirs to decide.
+func (l *Lease) Keep(ctx context.Context) error {
+	for {
+		l.renew(ctx)
+		leads, err := l.Leads(ctx)
+		if err == nil && !leads {
+			return fmt.Errorf("epoch %d: %w", l.leader.Epoch, ErrDeposed)
+		}
+		if wait(ctx, renewEvery) != nil {
+			return nil
+		}
+	}
+}
+
+// renew overwrites the counter. What a failed renewal means shows in Holds.
+func (l *Lease) renew(ctx context.Context) {
+	l.count++
+	sent := l.clock()
+	ctx, cancel := context.WithTimeout(ctx, actFor)
+	defer cancel()
+	if err := l.write(ctx, beat{Count: l.count}); err == nil {
+		l.renewed.Store(int64(sent))
+	}
+}
+
+func (l *Lease) write(ctx context.Context, b beat) error {
+	body, err := msgpack.Marshal(&b)
+	if err != nil {
+		return err
+	}
+	return l.root.Put(ctx, beatKey(l.leader.Epoch), body, store.Heartbeat)
+}
+
+// Resign lets a standby take over at once. Keep must have returned.
+func (l *Lease) Resign(ctx context.Context) error {
+	l.renewed.Store(int64(l.clock() - actFor))
+	return l.write(ctx, beat{Count: l.count + 1, Resigned: true})
+}
+
+// Leads tells, by reads begun after the call, whether no higher epoch exists.
+func (l *Lease) Leads(ctx context.Context) (bool, error) {
+	_, err := l.root.ReadOnce(ctx, leaderKey(l.leader.Epoch+1))
+	switch {
+	case err == nil:
+		return false, nil
+	case store.KindOf(err) != store.NotFound:
+		return false, err
+	}
+	// Epochs have no gaps. That the next is absent counts if this one is seen.
+	_, err = l.root.ReadOnce(ctx, leaderKey(l.leader.Epoch))
+	return err == nil, err
+}

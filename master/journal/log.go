@@ -1,0 +1,201 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// snapEvery is how many slots lie between two snapshots.
+const snapEvery = 1000
+
+// reading is how many slots are read side by side.
+const reading = 16
+
+// Log is the log of one job, as a leader keeps it.
+type Log struct {
+	root  *store.Root
+	job   plan.JobID
+	lease *Lease
+}
+
+// CreateJob makes a job of what was submitted, once: won is false when the job
+// exists already, and then existing is what was submitted before.
+func CreateJob(ctx context.Context, root *store.Root, job plan.JobID, spec []byte) (won bool, existing []byte, err error) {
+	return root.CreateOnce(ctx, specKey(job), spec)
+}
+
+// Spec returns what was submitted.
+func Spec(ctx context.Context, root *store.Root, job plan.JobID) ([]byte, error) {
+	return root.ReadOnce(ctx, specKey(job))
+}
+
+// Open returns the log of a job for the leader who holds the lease.
+func Open(root *store.Root, job plan.JobID, lease *Lease) *Log {
+	return &Log{root: root, job: job, lease: lease}
+}
+
+// Append creates a slot once. When another master has it, taken is its record.
+// While the store fails it goes on trying until ctx ends: what it would return
+// otherwise is not known to anybody.
+func (l *Log) Append(ctx context.Context, slot uint64, r scheduler.Record) (won bool, taken scheduler.Record, err error) {
+	body, err := encodeRecord(r)
+	if err != nil {
+		return false, taken, err
+	}
+	key := slotKey(l.job, slot)
+	won, existing, err := l.root.CreateOnce(ctx, key, body)
+	if err != nil || won {
+		return won, taken, err
+	}
+	if taken, err = decodeRecord(existing); err != nil {
+		return false, taken, fmt.Errorf("%s: %w", l.root.Name(key), err)
+	}
+	return false, taken, nil
+}
+
+// Leads tells, by a read begun after the call, whether no higher epoch exists.
+func (l *Log) Leads(ctx context.Context) (bool, error) { return l.lease.Leads(ctx) }
+
+// Snapshot keeps the fold of the slots before job.Slots, so that nobody has to
+// read them again. It does nothing but every thousandth slot.
+func (l *Log) Snapshot(ctx context.Context, job *scheduler.Job) error {
+	if job.Slots == 0 || job.Slots%snapEvery != 0 {
+		return nil
+	}
+	body, err := encodeSnapshot(job)
+	if err != nil {
+		return err
+	}
+	_, _, err = l.root.CreateOnce(ctx, snapKey(l.job, job.Slots), body)
+	return err
+}
+
+// Read folds the log of a job: the latest snapshot, and the records behind it.
+// What is appended meanwhile may be in it or not.
+func Read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job, error) {
+	for range 3 {
+		job, err := read(ctx, root, id)
+		if !errors.Is(err, errMoved) {
+			return job, err
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", root.Name(Prefix(id)+"log"), errMoved)
+}
+
+// errMoved says that a listing and what could be read then do not fit.
+var errMoved = errors.New("the listing of the log has gaps: the store hides objects, or somebody deletes them")
+
+func read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job, error) {
+	// The object that must be there is read in the same attempt: otherwise a
+	// store that is cut off could look like one in which the log is empty.
+	if _, err := Spec(ctx, root, id); err != nil {
+		return nil, err
+	}
+	job, err := latestSnapshot(ctx, root, id)
+	if err != nil {
+		return nil, err
+	}
+	prefix := Prefix(id) + "log/"
+	next := job.Slots
+	for o, err := range root.List(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		n, ok := numberOf(o.Key, prefix)
+		if !ok || n < job.Slots {
+			continue
+		}
+		if n != next {
+			return nil, errMoved
+		}
+		next++
+	}
+	records, err := readSlots(ctx, root, id, job.Slots, next)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		job.Fold(r)
+	}
+	return job, followTail(ctx, root, id, job)
+}
+
+// followTail folds what is behind the slots that were listed.
+func followTail(ctx context.Context, root *store.Root, id plan.JobID, job *scheduler.Job) error {
+	for {
+		r, err := readSlot(ctx, root, id, job.Slots)
+		if store.KindOf(err) == store.NotFound {
+			_, err = Spec(ctx, root, id)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		job.Fold(r)
+	}
+}
+
+// readSlots reads slots [from, to) side by side.
+func readSlots(ctx context.Context, root *store.Root, id plan.JobID, from, to uint64) ([]scheduler.Record, error) {
+	records := make([]scheduler.Record, to-from)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(reading)
+	for i := range records {
+		g.Go(func() (err error) {
+			records[i], err = readSlot(ctx, root, id, from+uint64(i)) //nolint:gosec // an index
+			if store.KindOf(err) == store.NotFound {
+				return errMoved
+			}
+			return err
+		})
+	}
+	return records, g.Wait()
+}
+
+func readSlot(ctx context.Context, root *store.Root, id plan.JobID, slot uint64) (scheduler.Record, error) {
+	key := slotKey(id, slot)
+	body, err := root.ReadOnce(ctx, key)
+	if err != nil {
+		return scheduler.Record{}, err
+	}
+	r, err := decodeRecord(body)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", root.Name(key), err)
+	}
+	return r, err
+}
+
+// latestSnapshot returns the fold that the newest snapshot holds, or an empty one.
+func latestSnapshot(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job, error) {
+	prefix := Prefix(id) + "snap/"
+	var slots []uint64
+	for o, err := range root.List(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		if n, ok := numberOf(o.Key, prefix); ok {
+			slots = append(slots, n)
+		}
+	}
+	if len(slots) == 0 {
+		return new(scheduler.Job), nil
+	}
+	key := snapKey(id, slices.Max(slots))
+	body, err := root.ReadOnce(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	job, err := decodeSnapshot(body)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", root.Name(key), err)
+	}
+	return job, err
+}

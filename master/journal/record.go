@@ -1,0 +1,237 @@
+package journal
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+const (
+	recordMagic = "WRLG\x00\x01"
+	snapMagic   = "WRSN\x00\x01"
+	// maxEntries bounds what a record that is read may claim to hold.
+	maxEntries = 1 << 20
+)
+
+// kind is an entry's type at rest. Numbers are for ever.
+type kind uint8
+
+const (
+	fence       kind = 1
+	planned     kind = 2
+	granted     kind = 3
+	committed   kind = 4
+	invalidated kind = 5
+	intent      kind = 6
+	aborted     kind = 7
+	done        kind = 8
+)
+
+// encodeRecord returns a record at rest: epoch, number of entries, and each
+// entry as an array that begins with its kind.
+func encodeRecord(r scheduler.Record) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString(recordMagic)
+	e := msgpack.NewEncoder(&b)
+	e.UseCompactInts(true)
+	if err := e.EncodeMulti(r.Epoch, uint64(len(r.Entries))); err != nil {
+		return nil, err
+	}
+	for _, entry := range r.Entries {
+		fields, err := fieldsOf(entry)
+		if err != nil {
+			return nil, err
+		}
+		if err := e.EncodeArrayLen(len(fields)); err != nil {
+			return nil, err
+		}
+		if err := e.EncodeMulti(fields...); err != nil {
+			return nil, err
+		}
+	}
+	return b.Bytes(), nil
+}
+
+// fieldsOf returns an entry as its kind and fields.
+func fieldsOf(entry scheduler.Entry) ([]any, error) {
+	switch e := entry.(type) {
+	case scheduler.Fence:
+		return []any{uint8(fence)}, nil
+	case scheduler.Planned:
+		return []any{uint8(planned), e.Samples, e.Maps, e.Reduces}, nil
+	case scheduler.Granted:
+		return attemptFields(granted, e.Task, e.Attempt), nil
+	case scheduler.Committed:
+		d := e.Digest
+		return append(attemptFields(committed, e.Task, e.Attempt), d.In, d.Out, d.Bytes, d.CRC), nil
+	case scheduler.Invalidated:
+		return attemptFields(invalidated, e.Task, e.Attempt), nil
+	case scheduler.Intent:
+		return []any{uint8(intent)}, nil
+	case scheduler.Aborted:
+		return []any{uint8(aborted), uint8(e.Cause.Kind), uint8(e.Cause.Task.Phase), e.Cause.Task.Index, e.Cause.Text}, nil
+	case scheduler.Done:
+		return []any{uint8(done)}, nil
+	default:
+		return nil, fmt.Errorf("entry %T has no form at rest", entry)
+	}
+}
+
+func attemptFields(k kind, task plan.TaskID, id plan.AttemptID) []any {
+	return []any{uint8(k), uint8(task.Phase), task.Index, id.Epoch, id.N, id.Rand}
+}
+
+// decodeRecord is the inverse of encodeRecord.
+func decodeRecord(b []byte) (scheduler.Record, error) {
+	var r scheduler.Record
+	body, ok := bytes.CutPrefix(b, []byte(recordMagic))
+	if !ok {
+		return r, fmt.Errorf("%d bytes that do not begin as a record of this version", len(b))
+	}
+	d := decoder{msgpack.NewDecoder(bytes.NewReader(body)), nil}
+	r.Epoch = d.number()
+	n := d.number()
+	if n > maxEntries {
+		return r, fmt.Errorf("a record of %d entries", n)
+	}
+	for range n {
+		r.Entries = append(r.Entries, d.entry())
+		if d.err != nil {
+			return r, fmt.Errorf("damaged record: %w", d.err)
+		}
+	}
+	if d.err == nil {
+		if _, err := d.in.PeekCode(); err != io.EOF { //nolint:errorlint // the decoder passes it on as it is
+			return r, fmt.Errorf("a record goes on behind its %d entries", n)
+		}
+	}
+	return r, d.err
+}
+
+// decoder reads fields and keeps the first error.
+type decoder struct {
+	in  *msgpack.Decoder
+	err error
+}
+
+func (d *decoder) fail(err error) {
+	if d.err == nil {
+		d.err = err
+	}
+}
+
+func (d *decoder) number() uint64 {
+	if d.err != nil {
+		return 0
+	}
+	n, err := d.in.DecodeUint64()
+	if err != nil {
+		d.fail(err)
+	}
+	return n
+}
+
+func (d *decoder) signed() int64 {
+	if d.err != nil {
+		return 0
+	}
+	n, err := d.in.DecodeInt64()
+	if err != nil {
+		d.fail(err)
+	}
+	return n
+}
+
+func (d *decoder) text() string {
+	if d.err != nil {
+		return ""
+	}
+	s, err := d.in.DecodeString()
+	if err != nil {
+		d.fail(err)
+	}
+	return s
+}
+
+// count reads a number that must fit into an index.
+func (d *decoder) count() int {
+	n := d.number()
+	if n > 1<<31 {
+		d.fail(fmt.Errorf("number %d is out of range", n))
+		return 0
+	}
+	return int(n) //nolint:gosec // checked above
+}
+
+func (d *decoder) small() uint8 {
+	n := d.number()
+	if n > 0xff {
+		d.fail(fmt.Errorf("number %d is out of range", n))
+	}
+	return uint8(n) //nolint:gosec // checked above
+}
+
+func (d *decoder) word() uint32 {
+	n := d.number()
+	if n > 1<<32-1 {
+		d.fail(fmt.Errorf("number %d is out of range", n))
+	}
+	return uint32(n) //nolint:gosec // checked above
+}
+
+func (d *decoder) task() plan.TaskID {
+	return plan.TaskID{Phase: plan.Phase(d.small()), Index: d.count()}
+}
+
+func (d *decoder) attempt() plan.AttemptID {
+	return plan.AttemptID{Epoch: d.number(), N: d.word(), Rand: d.word()}
+}
+
+// entry reads one entry.
+func (d *decoder) entry() scheduler.Entry {
+	if d.err != nil {
+		return nil
+	}
+	n, err := d.in.DecodeArrayLen()
+	if err != nil {
+		d.fail(err)
+		return nil
+	}
+	k := kind(d.small())
+	if want := fieldCount[k]; d.err == nil && n != want {
+		d.fail(fmt.Errorf("entry of kind %d has %d fields, this version knows %d: it was written by another version", k, n, want))
+	}
+	if d.err != nil {
+		return nil
+	}
+	switch k {
+	case fence:
+		return scheduler.Fence{}
+	case planned:
+		return scheduler.Planned{Samples: d.count(), Maps: d.count(), Reduces: d.count()}
+	case granted:
+		return scheduler.Granted{Task: d.task(), Attempt: d.attempt()}
+	case committed:
+		return scheduler.Committed{Task: d.task(), Attempt: d.attempt(),
+			Digest: scheduler.Digest{In: d.signed(), Out: d.signed(), Bytes: d.signed(), CRC: d.word()}}
+	case invalidated:
+		return scheduler.Invalidated{Task: d.task(), Attempt: d.attempt()}
+	case intent:
+		return scheduler.Intent{}
+	case aborted:
+		cause := scheduler.Cause{Kind: scheduler.CauseKind(d.small()), Task: d.task()}
+		cause.Text = d.text()
+		return scheduler.Aborted{Cause: cause}
+	case done:
+		return scheduler.Done{}
+	}
+	return nil
+}
+
+// fieldCount is the length of each kind's array, the kind itself included.
+var fieldCount = map[kind]int{fence: 1, planned: 4, granted: 6, committed: 10, invalidated: 6, intent: 1, aborted: 5, done: 1}

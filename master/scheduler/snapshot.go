@@ -1,0 +1,39 @@
+package scheduler
+
+import (
+	"fmt"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// JobState is a Job as plain data: what a snapshot keeps.
+type JobState struct {
+	Slots  uint64
+	Epoch  uint64
+	Status Status
+	Cause  Cause
+	Tasks  [plan.Reduce + 1][]TaskRecord
+	Parts  bool
+}
+
+// State returns the job as plain data, which is the job's own: it must not be
+// changed, nor kept longer than the job holds still.
+func (j *Job) State() *JobState {
+	return &JobState{j.Slots, j.Epoch, j.Status, j.Cause, j.tasks, j.parts}
+}
+
+// RestoreJob is the inverse of State. It fails on what no log folds to.
+func RestoreJob(s *JobState) (*Job, error) {
+	j := &Job{Slots: s.Slots, Epoch: s.Epoch, Status: s.Status, Cause: s.Cause, tasks: s.Tasks, parts: s.Parts}
+	for p := range j.tasks {
+		for i := range j.tasks[p] {
+			if !j.tasks[p][i].Committed {
+				j.left[p]++
+			}
+		}
+	}
+	if int(s.Status) >= len(statusNames) {
+		return nil, fmt.Errorf("a job of status %d, which this version does not know", s.Status)
+	}
+	return j, j.check()
+}
