@@ -198,7 +198,7 @@ func (l *Lease) Keep(ctx context.Context) error {
 			return fmt.Errorf("epoch %d: %w", l.leader.Epoch, ErrDeposed)
 		}
 		if wait(ctx, renewEvery) != nil {
-			return nil
+			return nil //nolint:nilerr // the caller ended it
 		}
 	}
 }

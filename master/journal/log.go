@@ -150,7 +150,7 @@ func readSlots(ctx context.Context, root *store.Root, id plan.JobID, from, to ui
 	g.SetLimit(reading)
 	for i := range records {
 		g.Go(func() (err error) {
-			records[i], err = readSlot(ctx, root, id, from+uint64(i)) //nolint:gosec // an index
+			records[i], err = readSlot(ctx, root, id, from+uint64(i))
 			if store.KindOf(err) == store.NotFound {
 				return errMoved
 			}

@@ -165,7 +165,7 @@ func (d *decoder) count() int {
 		d.fail(fmt.Errorf("number %d is out of range", n))
 		return 0
 	}
-	return int(n) //nolint:gosec // checked above
+	return int(n)
 }
 
 func (d *decoder) small() uint8 {
@@ -173,7 +173,7 @@ func (d *decoder) small() uint8 {
 	if n > 0xff {
 		d.fail(fmt.Errorf("number %d is out of range", n))
 	}
-	return uint8(n) //nolint:gosec // checked above
+	return uint8(n)
 }
 
 func (d *decoder) word() uint32 {
@@ -181,7 +181,7 @@ func (d *decoder) word() uint32 {
 	if n > 1<<32-1 {
 		d.fail(fmt.Errorf("number %d is out of range", n))
 	}
-	return uint32(n) //nolint:gosec // checked above
+	return uint32(n)
 }
 
 func (d *decoder) task() plan.TaskID {

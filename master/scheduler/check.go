@@ -68,11 +68,12 @@ func (j *Job) check() error {
 		left := 0
 		for i := range j.tasks[p] {
 			t := &j.tasks[p][i]
-			if !t.Committed {
+			switch {
+			case !t.Committed:
 				left++
-			} else if t.Fixed && t.Digest != t.Was {
+			case t.Fixed && t.Digest != t.Was:
 				return fmt.Errorf("task %v/%d was run again and gave other output than parts were made of", plan.Phase(p), i)
-			} else if j.writes(plan.Phase(p)) && !slices.Contains(t.Granted, t.Attempt) {
+			case j.writes(plan.Phase(p)) && !slices.Contains(t.Granted, t.Attempt):
 				return fmt.Errorf("task %v/%d committed attempt %v, which was never granted", plan.Phase(p), i, t.Attempt)
 			}
 		}
