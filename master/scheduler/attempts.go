@@ -26,9 +26,10 @@ func (s *State) stepWorker(now Time, e Event) {
 func (s *State) stepAttempt(now Time, e Event) {
 	switch e := e.(type) {
 	case Reported:
-		s.reported(e)
+		s.reported(now, e)
 	case FailedAttempt:
 		if a := s.end(e.Task, e.Attempt); a != nil {
+			s.workers.failed(now, a.worker)
 			s.failed(now, a, e)
 		}
 	case LostAttempt:
@@ -63,8 +64,13 @@ func (s *State) asked(now Time, e Asked) {
 // launched: work that finished under an earlier master counts as well. What
 // makes output counts only if the log granted it, and what was taken back
 // never again.
-func (s *State) reported(e Reported) {
-	s.end(e.Task, e.Attempt)
+func (s *State) reported(now Time, e Reported) {
+	if a := s.end(e.Task, e.Attempt); a != nil {
+		s.workers.succeeded(a.worker)
+		if e.Task.Phase == s.phase {
+			s.took.add(now - a.started)
+		}
+	}
 	t := s.job.Task(e.Task)
 	if t == nil || t.Committed || s.job.Status != Running {
 		return
@@ -175,6 +181,7 @@ func (s *State) assign(now Time) {
 	for {
 		index, ok := s.queue.pop()
 		if !ok {
+			s.speculate(now)
 			return
 		}
 		id := plan.TaskID{Phase: s.phase, Index: index}
@@ -183,21 +190,33 @@ func (s *State) assign(now Time) {
 			t.queued = false
 			continue
 		}
-		w := s.workers.take(t.avoid)
+		w := s.workers.take(now, t.avoid)
 		if w == nil {
 			s.queue.unpop()
+			s.wakeExcluded(now)
 			return
 		}
-		s.launch(id, w)
+		s.launch(now, id, w)
 	}
 }
 
-func (s *State) launch(id plan.TaskID, w *worker) {
+// wakeExcluded asks to be woken when the first excluded worker may work again.
+func (s *State) wakeExcluded(now Time) {
+	var next Time
+	for _, w := range s.workers.byID {
+		if w.until > now && w.used < w.slots && (next == 0 || w.until < next) {
+			next = w.until
+		}
+	}
+	s.wake(now, next)
+}
+
+func (s *State) launch(now Time, id plan.TaskID, w *worker) {
 	t := s.task(id)
 	t.queued = false
 	t.live++
 	s.issued++
-	a := &attempt{id: plan.AttemptID{Epoch: s.cfg.Epoch, N: s.issued, Rand: s.cfg.Rand}, task: id, worker: w.id}
+	a := &attempt{id: plan.AttemptID{Epoch: s.cfg.Epoch, N: s.issued, Rand: s.cfg.Rand}, task: id, worker: w.id, started: now}
 	s.attempts.add(a)
 	s.do(Launch{a.worker, a.task, a.id})
 }
@@ -211,7 +230,7 @@ func (s *State) enqueuePhase() {
 	for i := range s.tasks[s.phase] {
 		s.tasks[s.phase][i].queued = false // nor will it be in what begins now
 	}
-	s.phase, s.queue, s.delayed = p, taskQueue{}, nil
+	s.phase, s.queue, s.delayed, s.took, s.lookAt = p, taskQueue{}, nil, durations{}, 0
 	for i := range s.tasks[p] {
 		if !s.job.tasks[p][i].Committed {
 			s.tasks[p][i].queued = true

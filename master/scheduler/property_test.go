@@ -56,7 +56,8 @@ type cluster struct {
 
 func newCluster(seed uint64) *cluster {
 	r := rand.New(rand.NewPCG(seed, 0))
-	cfg := Config{Epoch: 1, Rand: uint32(seed), Samples: r.IntN(2), Maps: 1 + r.IntN(6), Reduces: r.IntN(4), MaxFailures: 1 + r.IntN(4)}
+	cfg := Config{Epoch: 1, Rand: uint32(seed), Samples: r.IntN(2), Maps: 1 + r.IntN(6), Reduces: r.IntN(4), MaxFailures: 1 + r.IntN(4),
+		Speculate: r.IntN(2) * 15}
 	return &cluster{r: r, cfg: cfg, s: New(cfg), trouble: r.Float64() * 0.7, fickle: r.IntN(4) == 0,
 		read:   map[plan.AttemptID][]Digest{},
 		grants: map[plan.AttemptID]bool{}, asked: map[plan.AttemptID]bool{}, done: map[plan.TaskID]bool{}}

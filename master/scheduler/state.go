@@ -14,6 +14,13 @@ type Config struct {
 	Backoff      Time // before a failed task's second attempt, doubled for each further one; default 1 s
 	CheckTimeout Time // an answer to CheckEpoch that took longer is asked for again; default 10 s
 	GrantTimeout Time // how long a grant keeps others from being granted; default 15 min
+
+	// Speculate, when it is above 0, starts a second attempt at a task when
+	// nothing else is to be done and the first has run for so many times the
+	// median of its phase, in tenths: 15 is one and a half times. 0: never.
+	Speculate int
+	// SpeculateLeast is how long an attempt must have run for that; default 10 s.
+	SpeculateLeast Time
 }
 
 // withDefaults returns c with the default for each field that is zero.
@@ -34,6 +41,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.GrantTimeout == 0 {
 		c.GrantTimeout = 15 * 60 * second
+	}
+	if c.SpeculateLeast == 0 {
+		c.SpeculateLeast = 10 * second
 	}
 	return c
 }
@@ -65,6 +75,8 @@ type State struct {
 	workers  workerTable
 	attempts attemptTable
 	issued   uint32
+	took     durations // of the attempts of this phase that were committed
+	lookAt   Time      // when slow attempts are looked for again
 
 	unlogged []Reported // successes that the log has not taken
 	asking   []Asked    // grants wanted

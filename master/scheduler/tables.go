@@ -21,9 +21,10 @@ type taskState struct {
 
 // attempt is a running attempt that this master launched.
 type attempt struct {
-	id     plan.AttemptID
-	task   plan.TaskID
-	worker WorkerID
+	id      plan.AttemptID
+	task    plan.TaskID
+	worker  WorkerID
+	started Time
 }
 
 // attemptTable holds the running attempts.
@@ -64,11 +65,13 @@ type workerTable struct {
 }
 
 type worker struct {
-	id    WorkerID
-	slots int
-	used  int
-	gone  bool
-	idle  bool // is in free
+	id     WorkerID
+	slots  int
+	used   int
+	gone   bool
+	idle   bool // is in free
+	failed int  // attempts that failed there since the last success
+	until  Time // it is excluded till then
 }
 
 func (t *workerTable) join(id WorkerID, slots int) {
@@ -100,23 +103,71 @@ func (t *workerTable) offer(w *worker) {
 	}
 }
 
+// Exclusion: a worker on which so many attempts fail in a row gets no work for
+// a while, unless there is nobody else. One attempt then shows whether it is
+// better.
+const (
+	excludeAfter = 3
+	excludeFor   = Time(60e9)
+)
+
 // take uses a slot of the worker that has waited longest, if possible another
-// one than avoid. It returns nil when no slot is free.
-func (t *workerTable) take(avoid WorkerID) *worker {
+// one than avoid, and none that is excluded. It returns nil when no slot is free,
+// or only those of excluded workers while others are busy.
+func (t *workerTable) take(now Time, avoid WorkerID) *worker {
 	t.free = slices.DeleteFunc(t.free, func(w *worker) bool { return w.gone })
-	if len(t.free) == 0 {
+	best, rank := -1, 3
+	for i, w := range t.free {
+		r := 0
+		switch {
+		case w.until > now:
+			r = 2
+		case w.id == avoid:
+			r = 1
+		}
+		if r < rank {
+			best, rank = i, r
+		}
+		if rank == 0 {
+			break
+		}
+	}
+	if best < 0 || rank == 2 && t.othersLeft(now) {
 		return nil
 	}
-	i := 0
-	if t.free[0].id == avoid && len(t.free) > 1 {
-		i = 1
-	}
+	i := best
 	w := t.free[i]
 	t.free = slices.Delete(t.free, i, i+1)
 	w.idle = false
 	w.used++
 	t.offer(w)
 	return w
+}
+
+// othersLeft tells whether there are workers that are not excluded.
+func (t *workerTable) othersLeft(now Time) bool {
+	for _, w := range t.byID {
+		if w.until <= now {
+			return true
+		}
+	}
+	return false
+}
+
+// failed counts a failure against a worker.
+func (t *workerTable) failed(now Time, id WorkerID) {
+	if w := t.byID[id]; w != nil {
+		if w.failed++; w.failed >= excludeAfter {
+			w.until = now + excludeFor
+		}
+	}
+}
+
+// succeeded forgets what failed on a worker before.
+func (t *workerTable) succeeded(id WorkerID) {
+	if w := t.byID[id]; w != nil {
+		w.failed, w.until = 0, 0
+	}
 }
 
 // release gives a slot back.

@@ -93,7 +93,7 @@ func (p *player) line(t *testing.T, line string) []string {
 	}
 	switch verb {
 	case "master":
-		p.s = New(Config{Epoch: uint64(num("epoch")), Samples: num("samples"), Maps: num("maps"), Reduces: num("reduces")})
+		p.s = New(Config{Epoch: uint64(num("epoch")), Samples: num("samples"), Maps: num("maps"), Reduces: num("reduces"), Speculate: num("speculate")})
 		return nil
 	case "auto":
 		p.auto = rest == "on"

@@ -1,0 +1,86 @@
+package scheduler
+
+import "math/bits"
+
+// speculate starts second attempts at tasks that take much longer than their
+// like, on slots that nobody needs: a slow machine must not hold up a job. Both
+// attempts may finish; the log takes one.
+func (s *State) speculate(now Time) {
+	if s.cfg.Speculate <= 0 || now < s.lookAt || len(s.workers.free) == 0 || s.took.n < s.job.Tasks(s.phase)/2 || s.took.n == 0 {
+		return
+	}
+	limit := max(s.took.median()*Time(s.cfg.Speculate)/10, s.cfg.SpeculateLeast)
+	var next Time
+	for _, a := range s.attempts.those(func(a *attempt) bool { return s.alone(a) }) {
+		if at := a.started + limit; at > now {
+			if next == 0 || at < next {
+				next = at
+			}
+			continue
+		}
+		w := s.workers.take(now, a.worker)
+		if w == nil {
+			s.lookAt = now
+			return
+		}
+		if w.id == a.worker { // where it is slow already
+			s.workers.release(w.id)
+			continue
+		}
+		s.launch(now, a.task, w)
+	}
+	// Looking at every attempt costs; until then none can have become slow, but
+	// one that begins meanwhile.
+	s.lookAt = next
+	if s.lookAt == 0 {
+		s.lookAt = now + s.cfg.SpeculateLeast
+	}
+	s.wake(now, next)
+}
+
+// alone tells whether an attempt is the only one at a task that may have another.
+func (s *State) alone(a *attempt) bool {
+	t := s.task(a.task)
+	return a.task.Phase == s.phase && t.live == 1 && !s.settled(a.task) && t.grantee != a.id
+}
+
+// durations counts how long attempts took, by powers of the fourth root of two:
+// their median is known to a fifth, in constant time and space.
+type durations struct {
+	n       int
+	buckets [256]int32
+}
+
+// bucketOf returns the number of quarter octaves up to d.
+func bucketOf(d Time) int {
+	if d < 4 {
+		return int(max(d, 0))
+	}
+	n := bits.Len64(uint64(d)) //nolint:gosec // not negative
+	return 4*(n-2) + int(d>>(n-3))&3
+}
+
+// bucketEnd returns the least duration above a bucket.
+func bucketEnd(b int) Time {
+	if b < 4 {
+		return Time(b + 1)
+	}
+	octave, quarter := b/4-1, Time(b%4)
+	return (4 + quarter + 1) << octave
+}
+
+func (h *durations) add(d Time) {
+	h.n++
+	h.buckets[min(bucketOf(d), len(h.buckets)-1)]++
+}
+
+// median returns a duration that half of those counted did not exceed.
+func (h *durations) median() Time {
+	left := (h.n + 1) / 2
+	for b, n := range h.buckets {
+		if left -= int(n); left <= 0 {
+			return bucketEnd(b)
+		}
+	}
+	return 0
+}
