@@ -38,10 +38,18 @@ test-shells: ## test shell completion in fish and zsh too (installs them with ap
 tools: ## install the S3 server that the tests start
 	$(GO) run ./store/s3/s3test/install
 
+.PHONY: test-stores
+test-stores: ## run drivers and jobs on minio, rclone, fake-gcs-server, Azurite and, if it is installed, Ceph (needs npm and node)
+	$(GO) run ./store/storetest/install
+	@tags=stores; \
+	if command -v radosgw >/dev/null; then tags=stores,ceph; \
+	else echo "Ceph is left out: apt-get install radosgw ceph-mon ceph-osd ceph-common brings it" >&2; fi; \
+	$(GO) test -count=1 -race -tags $$tags -parallel 8 -timeout 20m -run 'Server|Store' ./store/gcs ./store/azure ./store/s3 ./cmd/windrow
+
 .PHONY: lint
 lint: $(LINT) ## check style, layers and formatting
-	$(GO) vet ./...
-	$(LINT) run
+	$(GO) vet -tags stores,ceph,shells ./...
+	$(LINT) run --build-tags stores,ceph,shells
 
 $(LINT):
 	@mkdir -p $(TOOLS)

@@ -109,10 +109,14 @@ func (c *core) judge(ctx context.Context, err error) error {
 // again waits before a failed request is repeated, or returns why it is not.
 func (c *core) again(ctx context.Context, attempt int, key string, err error) error {
 	kind, _ := causeOf(err)
-	if !kind.retryable() || attempt >= c.opts.Retry.Attempts || !c.budget.spend(time.Now()) {
+	if !kind.retryable() || attempt >= c.opts.Retry.Attempts {
 		return err
 	}
-	wait := c.opts.Retry.backoff(attempt)
+	turn, ok := c.budget.spend(time.Now())
+	if !ok {
+		return err
+	}
+	wait := max(turn, c.opts.Retry.backoff(attempt))
 	c.opts.Log.LogAttrs(ctx, slog.LevelDebug, "store request is repeated", slog.String("object", c.traits.URL+"/"+key),
 		slog.Int("attempt", attempt+1), slog.Duration("wait", wait), slog.String("error", err.Error()))
 	if ended := sleep(ctx, wait); ended != nil {

@@ -24,6 +24,10 @@
 // exist; a missing bucket, a refused permission or a failed name lookup is
 // never NotFound.
 //
+// Integrity: where a store tells the checksum that it keeps of an object,
+// whole reads are held against it; see Object.Sum and package checksum for who
+// reads in sections.
+//
 // Units: sizes and offsets are bytes. Keys are relative to the root, separated
 // by slashes; see [CheckKey].
 package store

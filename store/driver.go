@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"time"
+
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 // A Class says what a written object is for, and so what it may cost.
@@ -27,6 +29,11 @@ type Object struct {
 	Size    int64  // bytes; -1 where it is not known
 	ETag    string // the version: two objects of equal ETag have equal bytes
 	ModTime time.Time
+	// Sum is the checksum of all bytes that the store keeps; zero where it
+	// told none. What a store tells may depend on the request: Google Cloud
+	// Storage tells it in listings too, S3 only when one object is asked for,
+	// and of few objects that were uploaded in parts; Azure and files never.
+	Sum checksum.Sum
 }
 
 // Driver is what a kind of store must do. Root does all else: keys and their
@@ -72,6 +79,9 @@ type Traits struct {
 	PartSize int
 	// MaxParts bounds the parts of an upload; 0 means any number.
 	MaxParts int
+	// Sequential says that parts of an upload to a remote store must come one
+	// after another, in order; each may still come again after an error.
+	Sequential bool
 }
 
 // CreateOptions say how an object is written.
@@ -83,7 +93,8 @@ type CreateOptions struct {
 // Upload is an object on its way, invisible before Commit.
 type Upload interface {
 	// Part adds part n, counted from 1. Parts of a remote store may come side
-	// by side and again after an error; others come in order, once.
+	// by side, unless its traits say Sequential, and again after an error;
+	// others come in order, once.
 	Part(ctx context.Context, n int, body []byte) error
 	// Commit makes the object visible, all parts in order. After an error it
 	// may be called again.
@@ -109,8 +120,18 @@ type Reader interface {
 // Body is the answer to a range request.
 type Body struct {
 	io.ReadCloser
-	Length int64 // bytes that follow, as the store announced; -1: not said
-	Total  int64 // size of the whole object; -1: not said
+	Length int64        // bytes that follow, as the store announced; -1: not said
+	Total  int64        // size of the whole object; -1: not said
+	Sum    checksum.Sum // of the whole object, whatever the range; zero: not said
+}
+
+// RangeLister is a Driver that can begin a listing behind any key. Listings of
+// many pages are walked side by side with it.
+type RangeLister interface {
+	// ListAfter begins a listing of the keys that start with prefix and are
+	// greater than after, by their bytes. after is valid UTF-8 and need not be
+	// a key. The portable layer notices when a store ignores it.
+	ListAfter(prefix, after string) Pager
 }
 
 // Pager walks a listing.

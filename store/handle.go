@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
+
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 // maxResumes bounds how often one read goes on after a response that broke off
@@ -18,6 +21,9 @@ type Handle struct {
 	object Object
 	reader Reader
 	at     io.ReaderAt // nil on remote stores
+
+	mu  sync.Mutex
+	sum checksum.Sum // of the whole object, as far as it was told
 }
 
 // OpenObject opens an object for many range reads and asks the store for its
@@ -38,7 +44,7 @@ func (r *Root) OpenObject(ctx context.Context, key string, etag string) (*Handle
 			_ = reader.Close()
 			return err
 		}
-		h = r.handle(reader, Object{Key: key, Size: o.Size, ETag: o.ETag, ModTime: o.ModTime})
+		h = r.handle(reader, Object{Key: key, Size: o.Size, ETag: o.ETag, ModTime: o.ModTime, Sum: o.Sum})
 		return nil
 	})
 	return h, r.fail("open", key, err)
@@ -67,7 +73,7 @@ func (r *Root) OpenKnown(ctx context.Context, o Object) (*Handle, error) {
 }
 
 func (r *Root) handle(reader Reader, o Object) *Handle {
-	h := &Handle{root: r, object: o, reader: reader}
+	h := &Handle{root: r, object: o, reader: reader, sum: o.Sum}
 	h.at, _ = reader.(io.ReaderAt)
 	return h
 }
@@ -78,6 +84,28 @@ func (h *Handle) Size() int64 { return h.object.Size }
 // ETag returns the version that was asked for or found; empty when the handle
 // was opened by OpenKnown without one.
 func (h *Handle) ETag() string { return h.object.ETag }
+
+// Sum returns the checksum of the whole object: what the store told when the
+// handle was opened, or with a range since; zero when it told none. Reads of
+// the whole object were held against it already.
+func (h *Handle) Sum() checksum.Sum {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.sum
+}
+
+// learn keeps the checksum that a response told. The first one stays: it
+// belongs to the version that the handle keeps to.
+func (h *Handle) learn(sum checksum.Sum) {
+	if !sum.Known() {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.sum.Known() {
+		h.sum = sum
+	}
+}
 
 // Close gives up what the handle holds.
 func (h *Handle) Close() error {
@@ -105,12 +133,31 @@ func (h *Handle) check(off, n int64) error {
 }
 
 // fill reads a range that the object has, in one request when all goes well.
+// All of an object is held against its checksum, and read again if it differs.
 func (h *Handle) fill(ctx context.Context, p []byte, off int64) error {
 	c := h.root.core
 	if h.at != nil {
 		c.meter.requests[getRequest].Add(1)
 		return h.fillDirect(ctx, p, off)
 	}
+	for attempt := 1; ; attempt++ {
+		if err := h.fetch(ctx, p, off); err != nil || int64(len(p)) != h.object.Size {
+			return err
+		}
+		told := h.Sum()
+		err := verify(told, checksum.Of(told.Algorithm, p))
+		if err == nil {
+			return nil
+		}
+		if err = c.again(ctx, attempt, h.root.prefix+h.object.Key, err); err != nil {
+			return err
+		}
+	}
+}
+
+// fetch reads a range, going on where a response ended too early.
+func (h *Handle) fetch(ctx context.Context, p []byte, off int64) error {
+	c := h.root.core
 	key := h.root.prefix + h.object.Key
 	got := 0
 	for resumes := 0; got < len(p); resumes++ {
@@ -159,7 +206,11 @@ func (h *Handle) resumable(ctx context.Context, err error) bool {
 		return true
 	}
 	c := h.root.core
-	if kind, _ := causeOf(c.judge(ctx, err)); !kind.retryable() || !c.budget.spend(time.Now()) {
+	if kind, _ := causeOf(c.judge(ctx, err)); !kind.retryable() {
+		return false
+	}
+	turn, ok := c.budget.spend(time.Now())
+	if !ok || sleep(ctx, turn) != nil {
 		return false
 	}
 	c.meter.retries.Add(1)
@@ -181,6 +232,7 @@ func (h *Handle) request(ctx context.Context, p []byte, off int64) (int, error) 
 	if b.Length > int64(len(p)) {
 		return 0, Fail(Corrupt, "the store sent %d bytes for a range of %d", b.Length, len(p))
 	}
+	h.learn(b.Sum)
 	n, err := w.fill(b, p)
 	if err != nil && b.Length >= 0 && int64(n) == b.Length {
 		err = Fail(Corrupt, "the store sent %d bytes for a range of %d", n, len(p))

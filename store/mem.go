@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 // MemSpace holds memory roots by name: roots opened with the same space and
@@ -71,8 +73,11 @@ func (s *memStore) add(key string, body []byte, o CreateOptions) error {
 	}
 	s.version++
 	s.objects[key] = &memObject{
-		Object: Object{Key: key, Size: int64(len(body)), ETag: strconv.FormatInt(s.version, 10), ModTime: time.Now()},
-		body:   body,
+		Object: Object{
+			Key: key, Size: int64(len(body)), ETag: strconv.FormatInt(s.version, 10), ModTime: time.Now(),
+			Sum: checksum.Of(checksum.CRC32C, body),
+		},
+		body: body,
 	}
 	return nil
 }
@@ -129,7 +134,9 @@ func (r memReader) Object(_ context.Context) (Object, error) { return r.object.O
 func (r memReader) Close() error { return nil }
 
 func (r memReader) Range(_ context.Context, off, n int64) (Body, error) {
-	return sectionBody(r, r.object.Size, off, n)
+	b, err := sectionBody(r, r.object.Size, off, n)
+	b.Sum = r.object.Sum
+	return b, err
 }
 
 // sectionBody is the Range of readers at hand.
@@ -141,7 +148,7 @@ func sectionBody(r io.ReaderAt, size, off, n int64) (Body, error) {
 		return Body{}, Fail(Changed, "the object ends at %d, before %d", size, off)
 	}
 	n = min(n, size-off)
-	return Body{io.NopCloser(io.NewSectionReader(r, off, n)), n, size}, nil
+	return Body{ReadCloser: io.NopCloser(io.NewSectionReader(r, off, n)), Length: n, Total: size}, nil
 }
 
 // memUpload gathers parts.

@@ -10,7 +10,7 @@ import (
 func TestMemConforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *store.Root { return open(t, "mem://", store.Options{}) },
-		storetest.Features{MultipartOnce: true, Flat: true})
+		storetest.Features{Sums: true, SumsOfParts: true, MultipartOnce: true, Flat: true})
 }
 
 func TestMemNames(t *testing.T) {

@@ -20,7 +20,7 @@ func TestOpenRefuses(t *testing.T) {
 		mention string // what the error must say
 	}{
 		{"", store.Options{}, "empty"},
-		{"ftp://host/x", store.Options{}, "file, mem, s3"},
+		{"ftp://host/x", store.Options{}, "azblob, file, gs, mem, s3"},
 		{"s3://bucket/x", store.Options{}, `import _ "github.com/windrow-mr/windrow/store/s3"`},
 		{"file://relative/path", store.Options{}, "three slashes"},
 		{"s3://user:hunter2@bucket/x", store.Options{}, "credentials"},

@@ -35,9 +35,9 @@ type Retry struct {
 	// Max bounds every wait. 0: 10 s.
 	Max time.Duration
 	// Share of the requests that may be repetitions, over all users of the
-	// root; beyond it errors are returned at once, so that a sick store is not
-	// beaten further. 20 repetitions, and one per second, are always free.
-	// 0: 0.1.
+	// root, so that a sick store is not beaten further. 20 repetitions, and one
+	// per second, are always free; beyond that a repetition waits for its turn,
+	// and where 30 wait already, the error is returned. 0: 0.1.
 	Share float64
 }
 
@@ -53,8 +53,9 @@ type Transfer struct {
 	// Range is how much of a stream one request asks for; it is buffered, and
 	// one more is fetched ahead. 0: 8 MiB, so 16 MiB for an open stream.
 	Range int
-	// Parts is how many parts of one object are sent side by side. A writer
-	// holds one part more. 0: 2, with parts of 8 MiB 24 MiB in all.
+	// Parts is how many parts of one object are sent side by side, where the
+	// store takes them so. A writer holds one part more. 0: 2, with parts of
+	// 8 MiB 24 MiB in all.
 	Parts int
 }
 

@@ -11,7 +11,10 @@ import (
 const (
 	paceFree  = 20_000
 	paceLeast = 10 // slower than that the store is sick, and backoff does more
-	paceSteps = 5  // seconds without throttling that make up for one halving
+	// paceFirst is what is taken for too many at least when the first such
+	// answer comes: a run that has just begun has not asked for more yet.
+	paceFirst = 100
+	paceSteps = 5 // seconds without throttling that make up for one halving
 )
 
 // pace spaces requests out once the store has answered "slow down": additive
@@ -67,7 +70,7 @@ func (p *pace) throttle(now time.Time) {
 	}
 	rate := p.rate
 	if rate == 0 {
-		rate = max(p.before, p.count)
+		rate = max(p.before, p.count, paceFirst)
 	}
 	p.rate = max(paceLeast, rate/2)
 	p.step = p.rate / paceSteps

@@ -48,24 +48,34 @@ func (r *Root) Probe(ctx context.Context, asks ...Ask) (Capabilities, error) {
 	return caps, nil
 }
 
+// unsafe says what follows for a user from what a probe found.
+const unsafe = "Windrow cannot commit safely here. Write to another store, or update this one to a version with conditional writes"
+
 // probeOnce creates an object twice: the first must win, the second must lose
 // and see the first one's body.
 func (r *Root) probeOnce(ctx context.Context, key string) (err error) {
 	first, second := []byte("first"), []byte("second")
 	won, _, err := r.CreateOnce(ctx, key, first)
+	if KindOf(err) == Invalid {
+		_, cause := causeOf(err)
+		if e := (*Error)(nil); errors.As(err, &e) && e.Err != nil {
+			cause = e.Err
+		}
+		return Fail(Invalid, "the store refuses to create an object on condition that there is none: %w", cause)
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.discard(ctx, key)) }()
 	if !won {
-		return Fail(Invalid, "the store says that a new object exists already: Windrow cannot commit safely here")
+		return Fail(Invalid, "the store says that a new object exists already: %s", unsafe)
 	}
 	won, existing, err := r.CreateOnce(ctx, key, second)
 	if err != nil {
 		return err
 	}
 	if won || !bytes.Equal(existing, first) {
-		return Fail(Invalid, "the store does not honour create-once (it ignores If-None-Match, or the like): Windrow cannot commit safely here")
+		return Fail(Invalid, "the store does not honour create-once (it ignores If-None-Match, or the like): %s", unsafe)
 	}
 	return nil
 }
@@ -96,7 +106,9 @@ func (r *Root) probeMultipart(ctx context.Context, key string) (honoured bool, e
 		if _, err = w.Write(body); err == nil {
 			err = w.Commit()
 		}
-		if try == 0 && err != nil {
+		// Nobody else has this key: what exists after the first try is what it
+		// wrote, and only the answer was lost.
+		if try == 0 && err != nil && KindOf(err) != Exists {
 			return false, err
 		}
 		if try == 1 {

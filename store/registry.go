@@ -8,8 +8,9 @@ import (
 	"sync"
 )
 
-// OpenFunc opens a driver on a bucket or whatever the host of a URL names. The
-// options have their defaults filled in.
+// OpenFunc opens a driver on a bucket or whatever the host of a URL names, and
+// asks whether it is there. The options have their defaults filled in. Like a
+// driver's calls it must not retry.
 type OpenFunc func(ctx context.Context, host string, query url.Values, o Options) (Driver, error)
 
 // schemes are the drivers that this binary carries besides files and memory.
@@ -24,6 +25,8 @@ var schemes struct {
 // imports names the package behind each scheme that is not built in.
 var imports = [...]struct{ scheme, path string }{
 	{"s3", "github.com/windrow-mr/windrow/store/s3"},
+	{"gs", "github.com/windrow-mr/windrow/store/gcs"},
+	{"azblob", "github.com/windrow-mr/windrow/store/azure"},
 }
 
 // Register makes Open know a scheme. It is for the init functions of drivers;
@@ -35,6 +38,34 @@ func Register(scheme string, open OpenFunc) {
 		schemes.open = make(map[string]OpenFunc)
 	}
 	schemes.open[scheme] = open
+}
+
+// openTries is how often a bucket is asked whether it is there: enough to get
+// over a hiccup, few enough to tell a wrong address soon.
+const openTries = 3
+
+// openRemote opens a bucket by the driver of the URL's scheme.
+func openRemote(ctx context.Context, u parsedURL, o Options) (Driver, error) {
+	open, err := lookup(u.scheme)
+	if err != nil {
+		return nil, err
+	}
+	for attempt := 1; ; attempt++ {
+		d, err := open(ctx, u.host, u.query, o)
+		if err == nil {
+			return d, nil
+		}
+		kind, _ := causeOf(err)
+		if ctx.Err() != nil {
+			return nil, Fail(Canceled, "%w", context.Cause(ctx))
+		}
+		if !kind.retryable() || attempt >= min(openTries, o.Retry.Attempts) {
+			return nil, err
+		}
+		if ended := sleep(ctx, o.Retry.backoff(attempt)); ended != nil {
+			return nil, Fail(Canceled, "%w while waiting to try again after: %w", ended, err)
+		}
+	}
 }
 
 // lookup returns the driver of a scheme, or an error that says what to do.

@@ -26,6 +26,9 @@ const (
 	budgetStart     = 20
 	budgetMost      = 200
 	budgetPerSecond = 1
+	// budgetDebt is how many repetitions may wait for their turn, so one waits
+	// no longer than that many seconds.
+	budgetDebt = 30
 )
 
 // budget keeps repetitions to a share of the requests. Retrying multiplies the
@@ -47,8 +50,9 @@ func (b *budget) earn() {
 	b.tokens = min(budgetMost, b.tokens+b.share)
 }
 
-// spend takes one repetition, if there is one.
-func (b *budget) spend(now time.Time) bool {
+// spend takes one repetition, and returns how long it must wait for its turn.
+// ok is false when too many wait already.
+func (b *budget) spend(now time.Time) (wait time.Duration, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.begin()
@@ -56,11 +60,14 @@ func (b *budget) spend(now time.Time) bool {
 		b.tokens = min(budgetStart, b.tokens+now.Sub(b.last).Seconds()*budgetPerSecond)
 	}
 	b.last = now
-	if b.tokens < 1 {
-		return false
+	if b.tokens-1 < -budgetDebt {
+		return 0, false
 	}
 	b.tokens--
-	return true
+	if b.tokens >= 0 {
+		return 0, true
+	}
+	return time.Duration(-b.tokens / budgetPerSecond * float64(time.Second)), true
 }
 
 // begin gives the free repetitions once.

@@ -3,10 +3,11 @@ package store
 import (
 	"context"
 	"errors"
-	"iter"
 	"net/url"
 	"path/filepath"
 	"strings"
+
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 // MaxBody is the most that Put and CreateOnce write: what every store takes in
@@ -25,6 +26,8 @@ type Root struct {
 //	file:///absolute/path, or any path without "://"
 //	mem://name/prefix                     in o.Mem
 //	s3://bucket/prefix?region=…&endpoint=… needs import _ ".../store/s3"
+//	gs://bucket/prefix                     needs import _ ".../store/gcs"
+//	azblob://container/prefix?domain=…     needs import _ ".../store/azure"
 //
 // The text of a URL is taken as it is, without percent-decoding; a query
 // begins at the first question mark, except in paths. A root is a directory: a
@@ -52,10 +55,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Root, error) {
 	case "mem":
 		d = o.Mem.driver(u.host)
 	default:
-		var open OpenFunc
-		if open, err = lookup(u.scheme); err == nil {
-			d, err = open(ctx, u.host, u.query, o)
-		}
+		d, err = openRemote(ctx, u, o)
 	}
 	if err != nil {
 		return fail(err)
@@ -139,36 +139,6 @@ func (r *Root) Delete(ctx context.Context, key string) error {
 		return r.core.driver.Delete(ctx, r.prefix+key)
 	})
 	return r.fail("delete", key, err)
-}
-
-// List yields all objects whose key starts with prefix, at any depth, ordered
-// by the bytes of their keys. Objects that come or go meanwhile may be yielded
-// or not; all others are. After an error it ends.
-func (r *Root) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
-	return func(yield func(Object, error) bool) {
-		pager := r.core.driver.List(r.prefix + prefix)
-		for {
-			var page []Object
-			var last bool
-			err := r.core.control(ctx, listRequest, r.prefix+prefix, func(ctx context.Context) (err error) {
-				page, last, err = pager.Next(ctx)
-				return err
-			})
-			if err != nil {
-				yield(Object{}, r.fail("list", prefix, err))
-				return
-			}
-			for _, o := range page {
-				o.Key = o.Key[len(r.prefix):]
-				if !yield(o, nil) {
-					return
-				}
-			}
-			if last {
-				return
-			}
-		}
-	}
 }
 
 // fail adds operation and object to an error, once.
@@ -256,7 +226,19 @@ func (c *core) getFrom(ctx context.Context, r Reader, limit int64) ([]byte, erro
 	buf := make([]byte, b.Length)
 	n, err := w.fill(b, buf)
 	c.meter.bytesDown.Add(int64(n))
+	if err == nil {
+		err = verify(b.Sum, checksum.Of(b.Sum.Algorithm, buf))
+	}
 	return buf, err
+}
+
+// verify holds the checksum of all bytes of an object against what the store
+// told; one that it did not tell fits anything.
+func verify(told, got checksum.Sum) error {
+	if told.Known() && got != told {
+		return Fail(Corrupt, "the bytes have checksum %v, and the store says %v", got, told)
+	}
+	return nil
 }
 
 // parsedURL is a URL in its parts, verbatim.
@@ -274,6 +256,9 @@ func splitURL(raw string) (parsedURL, error) {
 		}
 		abs, err := filepath.Abs(raw)
 		return parsedURL{scheme: "file", path: abs}, err
+	}
+	if !isScheme(scheme) {
+		return parsedURL{}, Fail(Invalid, "%q is no scheme: a URL is scheme://bucket/path", scheme)
 	}
 	if scheme == "file" {
 		if !strings.HasPrefix(rest, "/") {
@@ -295,6 +280,16 @@ func splitURL(raw string) (parsedURL, error) {
 		return parsedURL{}, Fail(Invalid, "the query of the URL is malformed")
 	}
 	return parsedURL{scheme, host, path, query}, nil
+}
+
+// isScheme reports whether a word may be the scheme of a URL.
+func isScheme(s string) bool {
+	for _, c := range s {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '+' && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // redact returns a URL fit for messages: no userinfo, no query.

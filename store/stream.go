@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 var errStreamClosed = errors.New("the stream was closed")
@@ -11,6 +13,9 @@ var errStreamClosed = errors.New("the stream was closed")
 // Stream reads n bytes from off on, or all that follow when n is negative. The
 // reader fails unless it gives exactly these bytes. It belongs to one
 // goroutine, and must be closed.
+//
+// Where the store told the checksum of the object, a stream of all of it ends
+// with an error of kind Corrupt instead of io.EOF when the bytes do not fit.
 //
 // A store at hand is read straight into the caller's buffer, which should be
 // large. On a remote store ranges of Transfer.Range bytes are buffered, with
@@ -27,6 +32,8 @@ func (h *Handle) Stream(ctx context.Context, off, n int64) io.ReadCloser {
 		return &directStream{ctx: ctx, handle: h, off: off, end: off + n}
 	}
 	s := &rangeStream{handle: h, off: off, end: off + n}
+	// A stream of one range is held against the checksum when it is fetched.
+	s.whole = n == h.object.Size && n > int64(h.root.core.opts.Transfer.Range)
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	return s
 }
@@ -70,6 +77,8 @@ type rangeStream struct {
 	next     chan fetched // the range on its way; nil when there is none
 	now      []byte       // what is left of the range that is being read
 	slab     *[]byte      // where now is
+	whole    bool         // all of the object is read, in several ranges
+	digest   *checksum.Digest
 	err      error
 }
 
@@ -101,6 +110,9 @@ func (s *rangeStream) turn() error {
 		s.ask()
 	}
 	if s.next == nil {
+		if err := s.verify(); err != nil {
+			return s.handle.root.fail("read", s.handle.object.Key, err)
+		}
 		return io.EOF
 	}
 	f := <-s.next
@@ -111,7 +123,26 @@ func (s *rangeStream) turn() error {
 	}
 	s.now = (*f.slab)[:f.size]
 	s.ask()
+	if s.whole {
+		if s.digest == nil {
+			s.digest = checksum.New(s.handle.Sum().Algorithm)
+		}
+		_, _ = s.digest.Write(s.now)
+	}
 	return nil
+}
+
+// verify holds all that was read against the checksum of the object. What does
+// not fit was handed on already and cannot be read again.
+func (s *rangeStream) verify() error {
+	if s.digest == nil {
+		return nil
+	}
+	told := s.handle.Sum()
+	if sum := s.digest.Sum(); sum.Algorithm == told.Algorithm {
+		return verify(told, sum)
+	}
+	return nil // told only after the stream began
 }
 
 // ask fetches the next range in a goroutine, which ends when its request does;

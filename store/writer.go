@@ -56,7 +56,7 @@ func (r *Root) Create(ctx context.Context, key string, o CreateOptions) (*Writer
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	c := r.core
 	if c.traits.Remote {
-		w.sending = make(chan struct{}, c.opts.Transfer.Parts)
+		w.sending = make(chan struct{}, c.partsAtOnce())
 		return w, nil
 	}
 	var err error
@@ -65,6 +65,14 @@ func (r *Root) Create(ctx context.Context, key string, o CreateOptions) (*Writer
 		return nil, r.fail("create", key, c.judge(ctx, err))
 	}
 	return w, nil
+}
+
+// partsAtOnce is how many parts of one object are sent side by side.
+func (c *core) partsAtOnce() int {
+	if c.traits.Sequential {
+		return 1
+	}
+	return c.opts.Transfer.Parts
 }
 
 // Size returns the number of bytes written so far.
@@ -241,13 +249,8 @@ func (w *Writer) commit() error {
 	if err := w.failed(); err != nil {
 		return err
 	}
-	return c.control(w.ctx, multipartRequest, key, func(ctx context.Context) error {
-		err := w.upload.Commit(ctx)
-		if err == nil || !w.opts.IfAbsent {
-			return err
-		}
-		return c.resolve(ctx, key, err)
-	})
+	// A lost answer is the driver's to resolve: some stores tell who won.
+	return c.control(w.ctx, multipartRequest, key, w.upload.Commit)
 }
 
 // commitDirect commits on a store at hand.

@@ -9,7 +9,9 @@ import (
 	"github.com/windrow-mr/windrow/internal/cli"
 	"github.com/windrow-mr/windrow/jobs/library"
 
-	_ "github.com/windrow-mr/windrow/store/s3" // s3:// roots
+	_ "github.com/windrow-mr/windrow/store/azure" // azblob:// roots
+	_ "github.com/windrow-mr/windrow/store/gcs"   // gs:// roots
+	_ "github.com/windrow-mr/windrow/store/s3"    // s3:// roots
 )
 
 func main() {

@@ -20,38 +20,23 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/internal/testserver"
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 )
 
 // quick are options under which retries do not slow tests down.
-var quick = store.Options{Retry: store.Retry{Base: time.Microsecond, Max: time.Millisecond}}
-
-// wantKind checks an error's kind.
-func wantKind(t *testing.T, err error, want store.Kind) {
-	t.Helper()
-	if got := store.KindOf(err); err == nil || got != want {
-		t.Errorf("error %v: kind %v, want %v", err, got, want)
-	}
-}
+var quick = testserver.Quick()
 
 // behind starts an S3 server in this process behind a handler that may answer
 // in its place, and returns its URL.
-func behind(t testing.TB, front func(w http.ResponseWriter, r *http.Request, s3 http.Handler)) string {
+func behind(t testing.TB, front testserver.Front) string {
 	t.Helper()
 	backend := s3mem.New()
 	if err := backend.CreateBucket("test"); err != nil {
 		t.Fatal(err)
 	}
 	s3 := gofakes3.New(backend).Server()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { front(w, r, s3) }))
-	t.Cleanup(server.Close)
-	return "s3://test?region=us-east-1&use_path_style=true&endpoint=" + server.URL
-}
-
-// few lets a handler act on the first n of what it meets.
-func few(n int32) func() bool {
-	var met atomic.Int32
-	return func() bool { return met.Add(1) <= n }
+	return "s3://test?region=us-east-1&use_path_style=true&endpoint=" + testserver.Behind(t, s3, front)
 }
 
 // refuse answers as S3 does.
@@ -60,13 +45,6 @@ func refuse(w http.ResponseWriter, status int, code string) {
 	w.WriteHeader(status)
 	if code != "" {
 		_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>scripted</Message></Error>", code)
-	}
-}
-
-// cut breaks the connection.
-func cut(w http.ResponseWriter) {
-	if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
-		_ = c.Close()
 	}
 }
 
@@ -106,7 +84,7 @@ func TestKinds(t *testing.T) {
 				s3.ServeHTTP(w, r)
 			}), quick)
 			_, err := root.Get(t.Context(), "log/1", 100)
-			wantKind(t, err, c.want)
+			testserver.WantKind(t, err, c.want)
 			if err != nil && !strings.Contains(err.Error(), "s3://test/log/1") {
 				t.Errorf("%v does not name the object", err)
 			}
@@ -126,7 +104,7 @@ func TestOpenRefusesBuckets(t *testing.T) {
 	t.Parallel()
 	url := fake(t)
 	_, err := store.Open(t.Context(), strings.Replace(url, "//test?", "//other?", 1), quick)
-	wantKind(t, err, store.Invalid)
+	testserver.WantKind(t, err, store.Invalid)
 	if !strings.Contains(fmt.Sprint(err), "no such bucket") {
 		t.Error(err)
 	}
@@ -135,21 +113,20 @@ func TestOpenRefusesBuckets(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	_, err = store.Open(ctx, "s3://test?region=us-east-1&use_path_style=true&endpoint="+gone.URL, quick)
-	wantKind(t, err, store.Unavailable)
+	testserver.WantKind(t, err, store.Unavailable)
 }
 
 // TestLostPut: a put is applied, and then the connection breaks.
 func TestLostPut(t *testing.T) {
 	t.Parallel()
-	lose := few(3)
+	lose := testserver.Few(3)
 	var stats atomic.Int64
 	root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
 		if r.Method == http.MethodHead && strings.Contains(r.URL.Path, "log") {
 			stats.Add(1)
 		}
 		if r.Method == http.MethodPut && lose() {
-			s3.ServeHTTP(httptest.NewRecorder(), r)
-			cut(w)
+			testserver.Lose(w, r, s3)
 			return
 		}
 		s3.ServeHTTP(w, r)
@@ -208,7 +185,7 @@ func TestConnectionsAreReused(t *testing.T) {
 
 func TestConflictStorm(t *testing.T) {
 	t.Parallel()
-	conflict := few(5)
+	conflict := testserver.Few(5)
 	root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
 		if r.Method == http.MethodPut && conflict() {
 			refuse(w, http.StatusConflict, "ConditionalRequestConflict")
@@ -230,11 +207,10 @@ func TestLostComplete(t *testing.T) {
 	}{{false, store.Unknown}, {true, store.Exists}} {
 		t.Run(fmt.Sprint(c.ifAbsent), func(t *testing.T) {
 			t.Parallel()
-			lose := few(1)
+			lose := testserver.Few(1)
 			root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
 				if r.Method == http.MethodPost && r.URL.Query().Has("uploadId") && lose() {
-					s3.ServeHTTP(httptest.NewRecorder(), r)
-					cut(w)
+					testserver.Lose(w, r, s3)
 					return
 				}
 				s3.ServeHTTP(w, r)
@@ -248,7 +224,7 @@ func TestLostComplete(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err = w.Commit(); c.ifAbsent {
-				wantKind(t, err, c.want)
+				testserver.WantKind(t, err, c.want)
 			} else if err != nil {
 				t.Error(err)
 			}
@@ -285,7 +261,7 @@ func TestRanges(t *testing.T) {
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = w.Write(body[from : from+100])
 			_ = http.NewResponseController(w).Flush()
-			cut(w)
+			testserver.Cut(w)
 		}},
 		"whole object": {1000, store.Corrupt, func(w http.ResponseWriter, from, to int) { _, _ = w.Write(body) }},
 		"other range": {1000, store.Corrupt, func(w http.ResponseWriter, from, to int) {
@@ -301,7 +277,7 @@ func TestRanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			hurt := few(c.times)
+			hurt := testserver.Few(c.times)
 			root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
 				var from, to int
 				n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to)
@@ -322,7 +298,7 @@ func TestRanges(t *testing.T) {
 			p := make([]byte, 5000)
 			err = h.ReadAt(t.Context(), p, 1234)
 			if c.want != store.Unknown {
-				wantKind(t, err, c.want)
+				testserver.WantKind(t, err, c.want)
 			} else if err != nil || !bytes.Equal(p, body[1234:6234]) {
 				t.Errorf("other bytes, or %v", err)
 			}
@@ -330,7 +306,7 @@ func TestRanges(t *testing.T) {
 			got, err := io.ReadAll(stream)
 			err = errors.Join(err, stream.Close())
 			if c.want != store.Unknown {
-				wantKind(t, err, c.want)
+				testserver.WantKind(t, err, c.want)
 			} else if err != nil || !bytes.Equal(got, body[7:]) {
 				t.Errorf("stream of %d bytes, %v", len(got), err)
 			}
@@ -366,8 +342,8 @@ func TestVersionWithoutIfMatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	put("new bytes")
-	wantKind(t, pinned.ReadAt(t.Context(), p, 0), store.Changed)
-	wantKind(t, known.ReadAt(t.Context(), p, 0), store.Changed)
+	testserver.WantKind(t, pinned.ReadAt(t.Context(), p, 0), store.Changed)
+	testserver.WantKind(t, known.ReadAt(t.Context(), p, 0), store.Changed)
 }
 
 func TestProbeRefusesHeedlessStore(t *testing.T) {
@@ -377,7 +353,7 @@ func TestProbeRefusesHeedlessStore(t *testing.T) {
 		s3.ServeHTTP(w, r)
 	}), quick)
 	_, err := root.Probe(t.Context())
-	wantKind(t, err, store.Invalid)
+	testserver.WantKind(t, err, store.Invalid)
 	if text := fmt.Sprint(err); !strings.Contains(text, "does not honour create-once") || !strings.Contains(text, "s3://test") {
 		t.Error(text)
 	}
@@ -388,7 +364,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var seen store.Usage
-	stumble := few(2)
+	stumble := testserver.Few(2)
 	root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
 		mu.Lock()
 		q := r.URL.Query()
@@ -481,7 +457,7 @@ func TestAbortReachesServer(t *testing.T) {
 	for _, end := range []func(w *store.Writer, cancel func()){
 		func(w *store.Writer, cancel func()) { w.Abort() },
 		func(w *store.Writer, cancel func()) { cancel(); w.Abort() },
-		func(w *store.Writer, cancel func()) { cancel(); wantKind(t, w.Commit(), store.Canceled) },
+		func(w *store.Writer, cancel func()) { cancel(); testserver.WantKind(t, w.Commit(), store.Canceled) },
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		w, err := root.Create(ctx, "x", store.CreateOptions{})
@@ -518,7 +494,7 @@ func TestLargeLoser(t *testing.T) {
 		if err := w.Commit(); i == 0 && err != nil {
 			t.Fatal(err)
 		} else if i > 0 {
-			wantKind(t, err, store.Exists)
+			testserver.WantKind(t, err, store.Exists)
 		}
 	}
 	if u := root.Usage(); u.Puts != 12 || u.Retries != 0 {

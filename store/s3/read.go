@@ -2,17 +2,16 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"strconv"
-	"strings"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/checksum"
+	"github.com/windrow-mr/windrow/store/internal/drive"
 )
 
 func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
@@ -22,128 +21,106 @@ func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
 // head asks for size and version, of one version when etag is given.
 func (d *driver) head(ctx context.Context, key, etag string) (store.Object, error) {
 	in := &s3.HeadObjectInput{Bucket: &d.bucket, Key: &key, IfMatch: optional(etag)}
-	out, err := d.client.HeadObject(ctx, in)
+	out, err := d.client.HeadObject(ctx, in, d.tellChecksum)
 	if err != nil {
 		return store.Object{}, classify(err)
 	}
 	return store.Object{
 		Key: key, Size: aws.ToInt64(out.ContentLength), ETag: aws.ToString(out.ETag), ModTime: aws.ToTime(out.LastModified),
+		Sum: wholeSum(out.ChecksumType, out.ChecksumCRC64NVME, out.ChecksumCRC32C, out.ChecksumCRC32),
 	}, nil
 }
 
-func (d *driver) Open(_ context.Context, key, etag string) (store.Reader, error) {
-	return &reader{driver: d, key: key, etag: etag}, nil
+// tellChecksum makes a request ask for the checksum that the store keeps. The
+// SDK's own option would do that too, and then hold the answer against it, also
+// where package store does and can ask again.
+func (d *driver) tellChecksum(o *s3.Options) {
+	if d.checksum != "" {
+		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Checksum-Mode", "ENABLED"))
+	}
 }
 
-// reader asks for ranges of the version that it was opened for, or else of the
-// first one that it sees.
-type reader struct {
-	driver *driver
-	key    string
+// wholeSum returns the checksum of a whole object, of those that a response
+// has. What is of another type is a checksum of the checksums of parts.
+func wholeSum(t types.ChecksumType, crc64nvme, crc32c, crc32 *string) checksum.Sum {
+	if t != types.ChecksumTypeFullObject {
+		return checksum.Sum{}
+	}
+	for _, c := range []struct {
+		algorithm checksum.Algorithm
+		text      *string
+	}{{checksum.CRC32C, crc32c}, {checksum.CRC64NVME, crc64nvme}, {checksum.CRC32, crc32}} {
+		if sum := checksum.Parse(c.algorithm, aws.ToString(c.text)); sum.Known() {
+			return sum
+		}
+	}
+	return checksum.Sum{}
+}
 
-	mu   sync.Mutex
-	etag string
+func (d *driver) Open(_ context.Context, key, etag string) (store.Reader, error) {
+	return &reader{driver: d, key: key, version: drive.NewVersion(etag)}, nil
+}
+
+// reader asks for ranges of one version.
+type reader struct {
+	driver  *driver
+	key     string
+	version *drive.Version
 }
 
 func (r *reader) Close() error { return nil }
 
 func (r *reader) Object(ctx context.Context) (store.Object, error) {
-	o, err := r.driver.head(ctx, r.key, r.version())
+	o, err := r.driver.head(ctx, r.key, r.version.ETag())
 	if err == nil {
-		err = r.keep(o.ETag)
+		err = r.version.Keep(o.ETag)
 	}
 	return o, err
 }
 
-func (r *reader) version() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.etag
-}
-
-// keep holds the version of a response against the one that is read: not every
-// store heeds If-Match.
-func (r *reader) keep(etag string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.etag == "" {
-		r.etag = etag
-	}
-	if etag != "" && r.etag != etag {
-		return store.Fail(store.Changed, "the version is %s, not %s", etag, r.etag)
-	}
-	return nil
-}
-
 func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
-	in := &s3.GetObjectInput{Bucket: &r.driver.bucket, Key: &r.key, IfMatch: optional(r.version())}
+	in := &s3.GetObjectInput{Bucket: &r.driver.bucket, Key: &r.key, IfMatch: optional(r.version.ETag())}
 	if n >= 0 {
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", off, off+n-1))
 	}
-	out, err := r.driver.client.GetObject(ctx, in)
+	out, err := r.driver.client.GetObject(ctx, in, r.driver.tellChecksum)
 	if err != nil {
 		return store.Body{}, classify(err)
 	}
-	b := store.Body{ReadCloser: body{out.Body}, Length: -1, Total: -1}
+	b := store.Body{ReadCloser: drive.Body{ReadCloser: out.Body, Classify: classify}, Length: -1, Total: -1}
 	if out.ContentLength != nil {
-		b.Length = *out.ContentLength
+		b.Length, b.Total = *out.ContentLength, *out.ContentLength
 	}
-	if err = r.keep(aws.ToString(out.ETag)); err == nil && n >= 0 {
-		b.Total, err = checkRange(aws.ToString(out.ContentRange), off, b.Length)
-	} else {
-		b.Total = b.Length
+	if err = r.version.Keep(aws.ToString(out.ETag)); err == nil && n >= 0 {
+		b.Total, err = drive.CheckRange(aws.ToString(out.ContentRange), off, b.Length)
 	}
 	if err != nil {
 		_ = out.Body.Close()
 		return store.Body{}, err
 	}
+	if off <= 0 && b.Length == b.Total { // what comes with a range may be of the range
+		b.Sum = wholeSum(out.ChecksumType, out.ChecksumCRC64NVME, out.ChecksumCRC32C, out.ChecksumCRC32)
+	}
 	return b, nil
-}
-
-// checkRange makes sure that a response is the range that begins at off, and
-// returns the object's size, or -1. A server that knows no ranges answers with
-// the whole object.
-func checkRange(contentRange string, off, length int64) (total int64, err error) {
-	if contentRange == "" {
-		if off == 0 {
-			return length, nil
-		}
-		return 0, store.Fail(store.Corrupt, "the store ignored the range and sent the object from its beginning")
-	}
-	var first, last int64
-	var size string
-	if _, err := fmt.Sscanf(contentRange, "bytes %d-%d/%s", &first, &last, &size); err != nil || first != off {
-		return 0, store.Fail(store.Corrupt, "the store sent the range %q, asked for one at %d", contentRange, off)
-	}
-	if total, err = strconv.ParseInt(size, 10, 64); err != nil {
-		return -1, nil //nolint:nilerr // "*": not known
-	}
-	return total, nil
-}
-
-// body gives the errors of a response's body their kind.
-type body struct{ io.ReadCloser }
-
-func (b body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = classify(err)
-	}
-	return n, err
 }
 
 // pager walks ListObjectsV2.
 type pager struct {
-	driver *driver
-	prefix string
-	token  *string
+	driver        *driver
+	prefix, after string
+	token         *string
 }
 
 func (d *driver) List(prefix string) store.Pager { return &pager{driver: d, prefix: prefix} }
 
+// ListAfter makes the driver a store.RangeLister.
+func (d *driver) ListAfter(prefix, after string) store.Pager {
+	return &pager{driver: d, prefix: prefix, after: after}
+}
+
 func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err error) {
 	out, err := p.driver.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
-		Bucket: &p.driver.bucket, Prefix: optional(p.prefix), ContinuationToken: p.token,
+		Bucket: &p.driver.bucket, Prefix: optional(p.prefix), StartAfter: optional(p.after), ContinuationToken: p.token,
 	})
 	if err != nil {
 		return nil, false, classify(err)
@@ -152,10 +129,9 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 	page = make([]store.Object, 0, len(out.Contents))
 	for _, c := range out.Contents {
 		o := store.Object{Key: aws.ToString(c.Key), Size: aws.ToInt64(c.Size), ETag: aws.ToString(c.ETag), ModTime: aws.ToTime(c.LastModified)}
-		if o.Size == 0 && strings.HasSuffix(o.Key, "/") {
-			continue // what consoles make to show an empty directory
+		if !drive.Placeholder(o.Key, o.Size) {
+			page = append(page, o)
 		}
-		page = append(page, o)
 	}
 	if aws.ToBool(out.IsTruncated) && p.token == nil {
 		return nil, false, store.Fail(store.Corrupt, "the store cut the listing and did not say how to go on")

@@ -25,7 +25,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -34,16 +33,15 @@ import (
 	"gocloud.dev/blob/s3blob"
 
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/internal/drive"
 )
 
 const (
 	partSize = 8 << 20 // also the largest object that is sent with one request
 	maxParts = 10_000  // the service's limit
-	// Idle connections to keep: as many as one process has requests in flight.
-	idleConns = 64
 )
 
-// The one init of the project: a blank import is what keeps a cloud's client
+// A blank import is what keeps a cloud's client
 // out of the binaries that do not use it, and nothing else can run then.
 func init() { store.Register("s3", open) }
 
@@ -74,8 +72,7 @@ func open(ctx context.Context, bucket string, query url.Values, _ store.Options)
 	if client.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired {
 		d.checksum = types.ChecksumAlgorithmCrc32c
 	}
-	// This client still has the SDK's own retries.
-	_, err = client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}, func(o *s3.Options) { o.Region = d.client.Options().Region })
+	_, err = d.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
 	switch err = classify(err); store.KindOf(err) {
 	case store.NotFound:
 		return nil, store.Fail(store.Invalid, "there is no such bucket: create it, or check its name and the endpoint")
@@ -120,32 +117,17 @@ func tune(o *s3.Options) {
 	if c, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
 		o.HTTPClient = c.WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns = 0
-			t.MaxIdleConnsPerHost = idleConns
+			t.MaxIdleConnsPerHost = drive.IdleConnections
 		})
 	}
 }
 
-// public are the parameters of a URL that hold no secret.
-var public = [...]string{
-	"accelerate", "anonymous", "disable_https", "dualstack", "fips", "hostname_immutable", "profile", "rate_limiter_capacity",
-	"region", "request_checksum_calculation", "response_checksum_validation", "s3ForcePathStyle", "ssetype", "use_path_style",
-}
-
-// publicQuery returns the query that URLs are shown with.
+// publicQuery returns the query that URLs are shown with: without what may be
+// secret.
 func publicQuery(query url.Values) string {
-	q := make(url.Values)
-	for _, k := range public {
-		if query.Has(k) {
-			q[k] = query[k]
-		}
-	}
-	if e, err := url.Parse(query.Get("endpoint")); err == nil && e.Host != "" {
-		q.Set("endpoint", e.Scheme+"://"+e.Host+strings.TrimSuffix(e.Path, "/"))
-	}
-	if len(q) == 0 {
-		return ""
-	}
-	return "?" + q.Encode()
+	return drive.PublicQuery(query, "accelerate", "anonymous", "disable_https", "dualstack", "fips", "hostname_immutable", "profile",
+		"rate_limiter_capacity", "region", "request_checksum_calculation", "response_checksum_validation", "s3ForcePathStyle",
+		"ssetype", "use_path_style")
 }
 
 func (d *driver) Traits() store.Traits {

@@ -55,5 +55,5 @@ func TestFakeConforms(t *testing.T) {
 func TestServerConforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *store.Root { return open(t, s3test.Start(t), store.Options{}) },
-		storetest.Features{MultipartOnce: true})
+		storetest.Features{MultipartOnce: true, Sums: true, SumsOfParts: true})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
@@ -37,21 +38,37 @@ type upload struct {
 	opts   store.CreateOptions
 	id     *string
 
+	// whole says that the store keeps a checksum of the whole object, and
+	// wants to be told it.
+	whole bool
+
 	mu    sync.Mutex
-	parts []types.CompletedPart // by number, from 1
-	size  int64
-	tried bool // a Commit's answer may have been lost
+	parts []part // by number, from 1
+	tried bool   // a Commit's answer may have been lost
+}
+
+// part is a part that the store has.
+type part struct {
+	types.CompletedPart
+	size int64
+	sum  checksum.Sum
 }
 
 func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
-	out, err := d.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+	in := &s3.CreateMultipartUploadInput{
 		Bucket: &d.bucket, Key: &key, ServerSideEncryption: d.sse, SSEKMSKeyId: d.kmsKey,
 		ChecksumAlgorithm: d.checksum,
-	})
+	}
+	if d.checksum != "" {
+		in.ChecksumType = types.ChecksumTypeFullObject
+	}
+	out, err := d.client.CreateMultipartUpload(ctx, in)
 	if err != nil {
 		return nil, classify(err)
 	}
-	return &upload{driver: d, key: key, opts: o, id: out.UploadId}, nil
+	// Stores that do not know the type keep checksums of the parts' checksums,
+	// and do not say that they heeded it.
+	return &upload{driver: d, key: key, opts: o, id: out.UploadId, whole: out.ChecksumType == types.ChecksumTypeFullObject}, nil
 }
 
 func (u *upload) Part(ctx context.Context, n int, body []byte) error {
@@ -66,22 +83,43 @@ func (u *upload) Part(ctx context.Context, n int, body []byte) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for len(u.parts) < n {
-		u.parts = append(u.parts, types.CompletedPart{})
+		u.parts = append(u.parts, part{})
 	}
-	u.parts[n-1] = types.CompletedPart{
+	u.parts[n-1] = part{size: int64(len(body)), sum: checksum.Of(checksum.CRC32C, body), CompletedPart: types.CompletedPart{
 		PartNumber: number, ETag: out.ETag,
 		ChecksumCRC32: out.ChecksumCRC32, ChecksumCRC32C: out.ChecksumCRC32C, ChecksumCRC64NVME: out.ChecksumCRC64NVME,
-	}
-	u.size += int64(len(body))
+	}}
 	return nil
 }
 
-func (u *upload) Commit(ctx context.Context) error {
+// size returns how many bytes all parts have.
+func (u *upload) size() (n int64) {
+	for _, p := range u.parts {
+		n += p.size
+	}
+	return n
+}
+
+// complete is the request that makes the object. Where the store keeps a
+// checksum of it, it gets that of all that was sent to compare.
+func (u *upload) complete() *s3.CompleteMultipartUploadInput {
 	d := u.driver
-	_, err := d.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-		Bucket: &d.bucket, Key: &u.key, UploadId: u.id, IfNoneMatch: ifAbsent(u.opts),
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
-	})
+	in := &s3.CompleteMultipartUploadInput{
+		Bucket: &d.bucket, Key: &u.key, UploadId: u.id, IfNoneMatch: ifAbsent(u.opts), MultipartUpload: new(types.CompletedMultipartUpload),
+	}
+	sum := checksum.Of(checksum.CRC32C, nil)
+	for _, p := range u.parts {
+		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, p.CompletedPart)
+		sum = sum.Append(p.sum, p.size)
+	}
+	if u.whole {
+		in.ChecksumType, in.ChecksumCRC32C = types.ChecksumTypeFullObject, aws.String(sum.Base64())
+	}
+	return in
+}
+
+func (u *upload) Commit(ctx context.Context) error {
+	_, err := u.driver.client.CompleteMultipartUpload(ctx, u.complete())
 	again := u.tried
 	u.tried = true
 	if err != nil && again && code(err) == "NoSuchUpload" {
@@ -102,8 +140,8 @@ func (u *upload) resolve(ctx context.Context) error {
 		return err
 	case u.opts.IfAbsent:
 		return store.Fail(store.Exists, "the upload is gone: the object may be its own")
-	case o.Size != u.size:
-		return store.Fail(store.Changed, "the upload is gone, and the object has %d bytes, not %d: somebody wrote it meanwhile", o.Size, u.size)
+	case o.Size != u.size():
+		return store.Fail(store.Changed, "the upload is gone, and the object has %d bytes, not %d: somebody wrote it meanwhile", o.Size, u.size())
 	}
 	return nil
 }

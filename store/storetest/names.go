@@ -245,7 +245,7 @@ func (s suite) canceled() {
 	_, _, err = s.root.CreateOnce(ctx, "y", nil)
 	s.wantKind(err, store.Canceled)
 	s.wantKind(h.ReadAt(ctx, make([]byte, 1), 0), store.Canceled)
-	_, _, err = checksum(h.Stream(ctx, 0, -1))
+	_, _, err = drain(h.Stream(ctx, 0, -1))
 	s.wantKind(err, store.Canceled)
 	for _, err := range s.root.List(ctx, "") {
 		s.wantKind(err, store.Canceled)

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 func (s suite) writerInvisible() {
@@ -184,12 +185,12 @@ func (s suite) streamsExact() {
 		if g[1] >= 0 {
 			want = want[:g[1]]
 		}
-		n, sum, err := checksum(h.Stream(s.Context(), g[0], g[1]))
+		n, sum, err := drain(h.Stream(s.Context(), g[0], g[1]))
 		if err != nil || n != int64(len(want)) || sum != crc32.ChecksumIEEE(want) {
 			s.Errorf("stream %v: %d bytes, checksum %08x, %v; want %d, %08x", g, n, sum, err, len(want), crc32.ChecksumIEEE(want))
 		}
 	}
-	_, _, err = checksum(h.Stream(s.Context(), 1, size))
+	_, _, err = drain(h.Stream(s.Context(), 1, size))
 	s.wantKind(err, store.Invalid)
 	// A stream may be left before its end.
 	stream := h.Stream(s.Context(), 0, -1)
@@ -231,6 +232,33 @@ func (s suite) handleVersion() {
 	listed := s.list("input")
 	if len(listed) != 1 || listed[0].ETag != after.ETag || listed[0].Size != after.Size {
 		s.Errorf("list says %+v, stat says %+v", listed, after)
+	}
+}
+
+// checksums: what a store tells of the bytes is true, whoever is asked.
+func (s suite) checksums() {
+	for _, c := range []struct {
+		key  string
+		size int
+		told bool
+	}{{"empty", 0, s.features.Sums}, {"small", 12345, s.features.Sums}, {"large", s.features.Large, s.features.SumsOfParts}} {
+		body := noise(11, c.size)
+		s.must(s.write(c.key, body, store.CreateOptions{Class: store.Scratch}))
+		stat, err := s.root.Stat(s.Context(), c.key)
+		s.must(err)
+		h, err := s.root.OpenObject(s.Context(), c.key, "")
+		s.must(err)
+		defer h.Close()
+		for from, sum := range map[string]checksum.Sum{"stat": stat.Sum, "handle": h.Sum(), "list": s.list(c.key)[0].Sum} {
+			want := checksum.Of(sum.Algorithm, body)
+			if sum.Known() && sum != want {
+				s.Errorf("%s of %d bytes tells %v, they have %v", from, c.size, sum, want)
+			}
+			if from != "list" && c.told && !sum.Known() {
+				s.Errorf("%s of %d bytes tells no checksum", from, c.size)
+			}
+		}
+		s.wantBody(c.key, body)
 	}
 }
 

@@ -28,6 +28,9 @@ type Features struct {
 	MultipartOnce bool
 	// Flat: "a" and "a/b" may both be objects.
 	Flat bool
+	// Sums: the store tells checksums of what was written with one request,
+	// and of what was written in parts. It may where this is not set.
+	Sums, SumsOfParts bool
 	// Large is the size of large objects; 0: 20 MiB, more than two parts.
 	Large int
 }
@@ -68,6 +71,7 @@ var behaviours = [...]struct {
 	{"ranges are exact", suite.rangesExact},
 	{"streams are exact", suite.streamsExact},
 	{"handles keep to their version", suite.handleVersion},
+	{"checksums fit", suite.checksums},
 	{"known objects open without a request", suite.openKnown},
 	{"keys of every kind", suite.oddKeys},
 	{"bad keys are refused", suite.badKeys},
@@ -322,8 +326,8 @@ func (s suite) absent() {
 	s.wantBody("dir/x", []byte("x"))
 }
 
-// checksum reads a stream to its end.
-func checksum(r io.ReadCloser) (n int64, sum uint32, err error) {
+// drain reads a stream to its end.
+func drain(r io.ReadCloser) (n int64, sum uint32, err error) {
 	h := crc32.NewIEEE()
 	n, err = io.Copy(h, r)
 	return n, h.Sum32(), errors.Join(err, r.Close())

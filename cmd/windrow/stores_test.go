@@ -1,0 +1,37 @@
+//go:build stores
+
+package main
+
+import (
+	"testing"
+
+	"github.com/windrow-mr/windrow/store/azure/azuretest"
+	"github.com/windrow-mr/windrow/store/gcs/gcstest"
+	"github.com/windrow-mr/windrow/store/s3/s3test"
+)
+
+// TestRunOnStores runs the same jobs over the same bytes on each kind of store.
+func TestRunOnStores(t *testing.T) {
+	t.Parallel()
+	c := newCorpus(t)
+	for name, start := range map[string]func(t testing.TB) string{
+		"versitygw":       s3test.Start,
+		"minio":           func(t testing.TB) string { return s3test.StartMinio(t).URL },
+		"fake-gcs-server": gcstest.Start,
+		"azurite":         azuretest.Start,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := start(t)
+			c.run(t, func(key string) string { return in(url, key) })
+		})
+	}
+}
+
+// TestRunRefusesRcloneStore: its S3 server takes the condition of create-once,
+// and ignores it.
+func TestRunRefusesRcloneStore(t *testing.T) {
+	t.Parallel()
+	path, _, _ := text(t, 10)
+	refused(t, path, s3test.StartRclone(t).URL)
+}

@@ -1,0 +1,103 @@
+// Package azure is the Azure Blob Storage driver of package store. Import it
+// for its side effect:
+//
+//	import _ "github.com/windrow-mr/windrow/store/azure"
+//
+// and open azblob://container/prefix. The parameters of a URL, and the
+// environment (AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY,
+// AZURE_STORAGE_SAS_TOKEN, AZURE_STORAGE_CONNECTION_STRING, or what
+// azidentity's default credential finds) are those of gocloud.dev's azureblob:
+// storage_account, domain, protocol, cdn and localemu. The container is opened
+// by gocloud.dev; requests go through the SDK's own client, one for each call,
+// because package store does the retries and has to tell errors apart.
+//
+// Only package store calls it. Concurrency and failure are as Driver demands.
+// To begin an upload and to give it up are no requests: parts that were not
+// committed are invisible, and the service drops them after a week.
+package azure
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/azureblob" // what opens azblob:// URLs
+
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/internal/drive"
+)
+
+const (
+	scheme   = "azblob"
+	partSize = 8 << 20
+	maxParts = 50_000 // the service's limit
+)
+
+// A blank import is what keeps a cloud's client out of the binaries that do not
+// use it, and nothing else can run then.
+func init() { store.Register(scheme, open) } //nolint:gochecknoinits // drivers arrive by blank import
+
+// driver is a container.
+type driver struct {
+	client *container.Client
+	name   string
+	query  string
+}
+
+// open opens a container and asks whether it is there.
+func open(ctx context.Context, name string, query url.Values, _ store.Options) (store.Driver, error) {
+	d := &driver{name: name, query: drive.PublicQuery(query, "cdn", "domain", "localemu", "protocol", "storage_account")}
+	var err error
+	if d.client, err = connect(ctx, name, query); err != nil {
+		return nil, store.Fail(store.Invalid, "%w: name the storage account by AZURE_STORAGE_ACCOUNT, or storage_account= in the URL", err)
+	}
+	_, err = d.client.GetProperties(once(ctx), nil)
+	switch err = classify(err); store.KindOf(err) {
+	case store.NotFound:
+		return nil, noContainer()
+	case store.Denied:
+		if answered(err) {
+			// Who may not ask for a container may still read and write in it.
+			return d, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func noContainer() error {
+	return store.Fail(store.Invalid, "there is no such container: create it, or check its name and the storage account")
+}
+
+// connect makes a client as the URL says.
+func connect(ctx context.Context, name string, query url.Values) (*container.Client, error) {
+	b, err := blob.DefaultURLMux().OpenBucketURL(ctx, &url.URL{Scheme: scheme, Host: name, RawQuery: query.Encode()})
+	if err != nil {
+		return nil, err
+	}
+	var client *container.Client
+	if !b.As(&client) {
+		return nil, errors.New("the container has no client of the Azure SDK")
+	}
+	return client, nil
+}
+
+// once makes the SDK send a request once, and bytes come as they are stored:
+// without this header Go's HTTP client decompresses objects that are stored
+// with a content encoding.
+func once(ctx context.Context) context.Context {
+	ctx = policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1})
+	return policy.WithHTTPHeader(ctx, http.Header{"Accept-Encoding": {"identity"}})
+}
+
+func (d *driver) Traits() store.Traits {
+	return store.Traits{URL: scheme + "://" + d.name, Query: d.query, Remote: true, PartSize: partSize, MaxParts: maxParts}
+}
+
+func (d *driver) Close() error { return nil }

@@ -1,0 +1,115 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/internal/drive"
+)
+
+// classify gives an error of a request its kind.
+func classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if response, ok := errors.AsType[*azcore.ResponseError](err); ok {
+		kind, advice := kindOf(response)
+		if advice != "" {
+			return store.Fail(kind, "%w: %s", &answer{response}, advice)
+		}
+		return store.Fail(kind, "%w", &answer{response})
+	}
+	// The SDK marks so what no second try would mend: credentials.
+	type final interface {
+		error
+		NonRetriable()
+	}
+	if _, ok := errors.AsType[final](err); ok {
+		return store.Fail(store.Denied, "no credentials were accepted: set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY, or AZURE_STORAGE_SAS_TOKEN, or log in with az login: %w", err)
+	}
+	// No answer: names, connections, TLS. A host that is not found is no object
+	// that is not there.
+	return store.Fail(store.Unavailable, "%w", err)
+}
+
+// classifyWrite is classify for writes, where a condition that failed says that
+// the object is there, and where nothing can be missing but the container.
+func classifyWrite(err error, o store.CreateOptions) error {
+	err = classify(err)
+	switch kind := store.KindOf(err); {
+	case kind == store.NotFound:
+		return noContainer()
+	case kind == store.Changed && o.IfAbsent:
+		return store.Fail(store.Exists, "another writer was first")
+	}
+	return err
+}
+
+// kindOf knows the codes that say more than their HTTP status, or other things.
+func kindOf(response *azcore.ResponseError) (kind store.Kind, advice string) {
+	switch bloberror.Code(response.ErrorCode) {
+	case bloberror.ContainerNotFound, bloberror.ContainerDisabled:
+		return store.Invalid, "there is no such container: create it, or check its name and the storage account"
+	case bloberror.ContainerBeingDeleted:
+		return store.Unavailable, ""
+	case bloberror.BlobNotFound, bloberror.ResourceNotFound:
+		return store.NotFound, ""
+	case bloberror.BlobAlreadyExists, bloberror.ConditionNotMet, bloberror.TargetConditionNotMet, bloberror.InvalidRange:
+		return store.Changed, ""
+	case bloberror.LeaseIDMissing, bloberror.LeaseLost, bloberror.LeaseIDMismatchWithBlobOperation:
+		return store.Denied, "somebody holds a lease on it"
+	case bloberror.BlobImmutableDueToPolicy:
+		return store.Denied, "a policy keeps it from being changed"
+	case bloberror.BlobArchived, bloberror.BlobBeingRehydrated:
+		return store.Invalid, "it is archived: rehydrate it first"
+	case bloberror.ServerBusy:
+		return store.Throttled, ""
+	case bloberror.InternalError, bloberror.OperationTimedOut:
+		return store.Unavailable, ""
+	case bloberror.PendingCopyOperation:
+		return store.Conflict, ""
+	case bloberror.CRC64Mismatch, bloberror.MD5Mismatch:
+		return store.Corrupt, ""
+	case bloberror.RequestBodyTooLarge:
+		return store.TooLarge, ""
+	}
+	switch response.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return store.Denied, "check the credentials and what they may do in this container"
+	case http.StatusConflict:
+		if response.ErrorCode != "" {
+			return store.Invalid, "" // a state of the object that does not pass
+		}
+	}
+	return drive.KindOfStatus(response.StatusCode), ""
+}
+
+// answered reports whether the service itself gave an error.
+func answered(err error) bool {
+	_, ok := errors.AsType[*azcore.ResponseError](err)
+	return ok
+}
+
+// answer is an error of the service, in one line; the SDK's text has the whole
+// response.
+type answer struct{ response *azcore.ResponseError }
+
+func (a *answer) Error() string {
+	text := a.response.ErrorCode
+	if text == "" {
+		text = http.StatusText(a.response.StatusCode)
+	}
+	return fmt.Sprintf("%s (HTTP status %d)", text, a.response.StatusCode)
+}
+
+// Unwrap returns the error as the SDK made it.
+func (a *answer) Unwrap() error { return a.response }

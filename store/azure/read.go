@@ -1,0 +1,141 @@
+package azure
+
+import (
+	"context"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/internal/drive"
+)
+
+// value returns what p points to, or zero.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// ifMatch is the condition that an object is of a version; none when etag is
+// empty.
+func ifMatch(etag string) *blob.AccessConditions {
+	if etag == "" {
+		return nil
+	}
+	tag := azcore.ETag(etag)
+	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &tag}}
+}
+
+func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
+	return d.describe(ctx, key, "")
+}
+
+// describe asks for an object, of one version when etag is given.
+func (d *driver) describe(ctx context.Context, key, etag string) (store.Object, error) {
+	p, err := d.client.NewBlobClient(key).GetProperties(once(ctx), &blob.GetPropertiesOptions{AccessConditions: ifMatch(etag)})
+	if err != nil {
+		return store.Object{}, classify(err)
+	}
+	return store.Object{Key: key, Size: value(p.ContentLength), ETag: string(value(p.ETag)), ModTime: value(p.LastModified)}, nil
+}
+
+func (d *driver) Open(_ context.Context, key, etag string) (store.Reader, error) {
+	return &reader{driver: d, key: key, version: drive.NewVersion(etag)}, nil
+}
+
+// reader asks for ranges of one version.
+type reader struct {
+	driver  *driver
+	key     string
+	version *drive.Version
+}
+
+func (r *reader) Close() error { return nil }
+
+func (r *reader) Object(ctx context.Context) (store.Object, error) {
+	o, err := r.driver.describe(ctx, r.key, r.version.ETag())
+	if err == nil {
+		err = r.version.Keep(o.ETag)
+	}
+	return o, err
+}
+
+func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+	o := &blob.DownloadStreamOptions{AccessConditions: ifMatch(r.version.ETag())}
+	if n >= 0 {
+		o.Range = blob.HTTPRange{Offset: off, Count: n}
+	}
+	out, err := r.driver.client.NewBlobClient(r.key).DownloadStream(once(ctx), o)
+	if err != nil {
+		return store.Body{}, classify(err)
+	}
+	b := store.Body{ReadCloser: drive.Body{ReadCloser: out.Body, Classify: classify}, Length: -1, Total: -1}
+	if out.ContentLength != nil {
+		b.Length, b.Total = *out.ContentLength, *out.ContentLength
+	}
+	if err = r.version.Keep(string(value(out.ETag))); err == nil && n >= 0 {
+		b.Total, err = drive.CheckRange(value(out.ContentRange), off, b.Length)
+	}
+	if err != nil {
+		_ = out.Body.Close()
+		return store.Body{}, err
+	}
+	return b, nil
+}
+
+// pager walks a listing. Listings of this driver begin at the beginning: what
+// the service calls startFrom is for names of one level only.
+type pager struct {
+	driver *driver
+	prefix string
+	marker string
+}
+
+func (d *driver) List(prefix string) store.Pager { return &pager{driver: d, prefix: prefix} }
+
+func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err error) {
+	o := &container.ListBlobsFlatOptions{}
+	if p.prefix != "" {
+		o.Prefix = &p.prefix
+	}
+	if p.marker != "" {
+		o.Marker = &p.marker
+	}
+	out, err := p.driver.client.NewListBlobsFlatPager(o).NextPage(once(ctx))
+	if err != nil {
+		if err = classify(err); store.KindOf(err) == store.NotFound {
+			err = noContainer() // there is nothing else that a listing may lack
+		}
+		return nil, false, err
+	}
+	p.marker = value(out.NextMarker)
+	if out.Segment == nil {
+		return nil, p.marker == "", nil
+	}
+	page = make([]store.Object, 0, len(out.Segment.BlobItems))
+	for _, item := range out.Segment.BlobItems {
+		if item == nil || item.Properties == nil || value(item.Properties.ResourceType) == "directory" {
+			continue // accounts with a hierarchy of names list directories too
+		}
+		o := store.Object{
+			Key: value(item.Name), Size: value(item.Properties.ContentLength),
+			ETag: quoted(string(value(item.Properties.ETag))), ModTime: value(item.Properties.LastModified),
+		}
+		if !drive.Placeholder(o.Key, o.Size) {
+			page = append(page, o)
+		}
+	}
+	return page, p.marker == "", nil
+}
+
+// quoted returns an ETag as headers have it: in listings its quotes are
+// missing.
+func quoted(etag string) string {
+	if etag == "" || etag[0] == '"' {
+		return etag
+	}
+	return `"` + etag + `"`
+}

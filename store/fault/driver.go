@@ -1,0 +1,177 @@
+package fault
+
+import (
+	"context"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// driver passes calls through an injector.
+type driver struct {
+	store.Driver
+	injector *Injector
+	remote   bool
+}
+
+func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+	return d.injector.run(ctx, call{op: Put, key: key, absent: o.IfAbsent, bytes: len(body)},
+		func() error { return d.Driver.Put(ctx, key, body, o) })
+}
+
+func (d *driver) Stat(ctx context.Context, key string) (o store.Object, err error) {
+	err = d.injector.run(ctx, call{op: Stat, key: key}, func() error {
+		o, err = d.Driver.Stat(ctx, key)
+		return err
+	})
+	return o, err
+}
+
+func (d *driver) Delete(ctx context.Context, key string) error {
+	return d.injector.run(ctx, call{op: Delete, key: key}, func() error { return d.Driver.Delete(ctx, key) })
+}
+
+func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) (u store.Upload, err error) {
+	err = d.request(ctx, call{op: Begin, key: key}, func() error {
+		u, err = d.Driver.Upload(ctx, key, o)
+		return err
+	})
+	return &upload{u, d, key, o}, err
+}
+
+// request is run for calls that are requests on remote stores alone.
+func (d *driver) request(ctx context.Context, c call, do func() error) error {
+	if !d.remote {
+		return do()
+	}
+	return d.injector.run(ctx, c, do)
+}
+
+func (d *driver) List(prefix string) store.Pager {
+	return &pager{d.Driver.List(prefix), d.injector, prefix, 0}
+}
+
+func (d *driver) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+	r, err := d.Driver.Open(ctx, key, etag)
+	if err != nil {
+		return nil, err
+	}
+	return &reader{inner: r, driver: d, key: key}, nil
+}
+
+// rangeLister is a driver that can begin a listing behind any key.
+type rangeLister struct {
+	*driver
+	inner store.RangeLister
+}
+
+// ListAfter begins a listing.
+func (d *rangeLister) ListAfter(prefix, after string) store.Pager {
+	return &pager{d.inner.ListAfter(prefix, after), d.injector, prefix, 0}
+}
+
+type upload struct {
+	store.Upload
+	driver *driver
+	key    string
+	opts   store.CreateOptions
+}
+
+func (u *upload) Part(ctx context.Context, n int, body []byte) error {
+	return u.driver.request(ctx, call{op: Part, key: u.key, sub: int64(n), bytes: len(body)},
+		func() error { return u.Upload.Part(ctx, n, body) })
+}
+
+func (u *upload) Commit(ctx context.Context) error {
+	return u.driver.injector.run(ctx, call{op: Commit, key: u.key, absent: u.opts.IfAbsent},
+		func() error { return u.Upload.Commit(ctx) })
+}
+
+func (u *upload) Abort(ctx context.Context) error {
+	return u.driver.request(ctx, call{op: Abort, key: u.key}, func() error { return u.Upload.Abort(ctx) })
+}
+
+// pager tells its pages apart, so that each is a request of its own.
+type pager struct {
+	store.Pager
+	injector *Injector
+	prefix   string
+	page     int64
+}
+
+func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err error) {
+	err = p.injector.run(ctx, call{op: List, key: p.prefix, sub: p.page}, func() error {
+		page, last, err = p.Pager.Next(ctx)
+		return err
+	})
+	if err == nil {
+		p.page++
+	}
+	return page, last, err
+}
+
+// reader is no io.ReaderAt, so that every read is a Range that can fail.
+type reader struct {
+	inner  store.Reader
+	driver *driver
+	key    string
+}
+
+func (r *reader) Object(ctx context.Context) (o store.Object, err error) {
+	err = r.driver.request(ctx, call{op: Stat, key: r.key}, func() error {
+		o, err = r.inner.Object(ctx)
+		return err
+	})
+	return o, err
+}
+
+func (r *reader) Close() error { return r.inner.Close() }
+
+func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+	h := r.driver.injector.meet(Read, r.key, off, false)
+	if err := h.wait(ctx, 0); err != nil {
+		return store.Body{}, err
+	}
+	if h.rule != nil && (h.rule.Do == Fail || h.rule.Do == LoseResponse) {
+		h.happened()
+		return store.Body{}, h.err()
+	}
+	if h.rule != nil && h.rule.Do == Full && n >= 0 {
+		return r.full(ctx, &h, off, n)
+	}
+	b, err := r.inner.Range(ctx, off, n)
+	if err != nil {
+		return b, err
+	}
+	if h.rule != nil {
+		if err := r.spoil(ctx, &h, &b, n); err != nil {
+			_ = b.Close()
+			return store.Body{}, err
+		}
+	}
+	if h.rate > 0 {
+		b.ReadCloser = &paced{ReadCloser: b.ReadCloser, ctx: ctx, rate: h.rate}
+	}
+	return b, nil
+}
+
+// full answers a range with the whole object.
+func (r *reader) full(ctx context.Context, h *hit, off, n int64) (store.Body, error) {
+	b, err := r.inner.Range(ctx, 0, -1)
+	if err == nil && (off > 0 || b.Length > n) {
+		h.happened()
+	}
+	return b, err
+}
+
+// flippable reports whether a flip in a body would be noticed.
+func (r *reader) flippable(ctx context.Context, b *store.Body) (bool, error) {
+	if b.Sum.Known() && b.Length == b.Total {
+		return true, nil // package store looks at it
+	}
+	if checked := r.driver.injector.Checked; checked != nil {
+		return checked(r.driver.Traits().URL + "/" + r.key), nil
+	}
+	// The answer to a range need not tell the checksum of the whole.
+	o, err := r.inner.Object(ctx)
+	return o.Sum.Known(), err
+}

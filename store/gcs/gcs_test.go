@@ -1,0 +1,23 @@
+package gcs_test
+
+import (
+	"testing"
+
+	"github.com/windrow-mr/windrow/store"
+	_ "github.com/windrow-mr/windrow/store/gcs"
+)
+
+// open opens a root that is closed at the test's end.
+func open(t testing.TB, url string, o store.Options) *store.Root {
+	t.Helper()
+	r, err := store.Open(t.Context(), url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}

@@ -1,0 +1,191 @@
+package gcs
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/api/googleapi"
+	"google.golang.org/api/storage/v1"
+
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/checksum"
+	"github.com/windrow-mr/windrow/store/internal/drive"
+)
+
+// objectFields are what is asked of objects.
+const objectFields = "name,size,generation,updated,crc32c"
+
+func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
+	return d.describe(ctx, key, "")
+}
+
+// describe asks for an object, of one generation when etag is given.
+func (d *driver) describe(ctx context.Context, key, etag string) (store.Object, error) {
+	call := d.objects.Get(d.bucket, key).Fields(objectFields).Context(ctx)
+	if etag != "" {
+		generation, err := parseGeneration(etag)
+		if err != nil {
+			return store.Object{}, err
+		}
+		call = call.IfGenerationMatch(generation)
+	}
+	o, err := call.Do()
+	if err != nil {
+		return store.Object{}, classify(err)
+	}
+	return object(key, o), nil
+}
+
+// parseGeneration reads what ETags are here.
+func parseGeneration(etag string) (int64, error) {
+	generation, err := strconv.ParseInt(etag, 10, 64)
+	if err != nil || generation <= 0 {
+		return 0, store.Fail(store.Changed, "the version %q is no generation of Google Cloud Storage", etag)
+	}
+	return generation, nil
+}
+
+// object translates the service's description.
+func object(key string, o *storage.Object) store.Object {
+	modified, err := time.Parse(time.RFC3339, o.Updated)
+	if err != nil {
+		modified = time.Time{}
+	}
+	return store.Object{
+		Key: key, Size: int64(o.Size), ETag: strconv.FormatInt(o.Generation, 10), ModTime: modified,
+		Sum: checksum.Parse(checksum.CRC32C, o.Crc32c),
+	}
+}
+
+func (d *driver) Open(_ context.Context, key, etag string) (store.Reader, error) {
+	if etag != "" {
+		if _, err := parseGeneration(etag); err != nil {
+			return nil, err
+		}
+	}
+	return &reader{driver: d, key: key, version: drive.NewVersion(etag)}, nil
+}
+
+// reader asks for ranges of one generation.
+type reader struct {
+	driver  *driver
+	key     string
+	version *drive.Version
+}
+
+func (r *reader) Close() error { return nil }
+
+func (r *reader) Object(ctx context.Context) (store.Object, error) {
+	o, err := r.driver.describe(ctx, r.key, r.version.ETag())
+	if err == nil {
+		err = r.version.Keep(o.ETag)
+	}
+	return o, err
+}
+
+// Range asks for the bytes as they are stored. The generated client cannot: it
+// lets the service decompress objects that are stored with a content encoding.
+func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+	d := r.driver
+	query := url.Values{"alt": {"media"}}
+	if etag := r.version.ETag(); etag != "" {
+		query.Set("ifGenerationMatch", etag)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		d.base+"/storage/v1/b/"+url.PathEscape(d.bucket)+"/o/"+url.PathEscape(r.key)+"?"+query.Encode(), http.NoBody)
+	if err != nil {
+		return store.Body{}, store.Fail(store.Invalid, "%w", err)
+	}
+	request.Header.Set("Accept-Encoding", "gzip")
+	if n >= 0 {
+		request.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+n-1))
+	}
+	response, err := d.send(request)
+	if err != nil {
+		return store.Body{}, err
+	}
+	b := store.Body{
+		ReadCloser: drive.Body{ReadCloser: response.Body, Classify: classify}, Length: response.ContentLength,
+		Total: response.ContentLength, Sum: sentSum(response.Header),
+	}
+	if err = r.version.Keep(response.Header.Get("X-Goog-Generation")); err == nil && n >= 0 {
+		b.Total, err = drive.CheckRange(response.Header.Get("Content-Range"), off, b.Length)
+	}
+	if err != nil {
+		_ = response.Body.Close()
+		return store.Body{}, err
+	}
+	return b, nil
+}
+
+// send makes a request of which the answer must be a success.
+func (d *driver) send(request *http.Request) (*http.Response, error) {
+	response, err := d.http.Do(request)
+	if err != nil {
+		return nil, classify(err)
+	}
+	if err = googleapi.CheckResponse(response); err != nil {
+		_ = response.Body.Close()
+		return nil, classify(err)
+	}
+	return response, nil
+}
+
+// sentSum returns the checksum of the whole object that comes with its bytes.
+func sentSum(h http.Header) checksum.Sum {
+	for _, line := range h.Values("X-Goog-Hash") {
+		for part := range strings.SplitSeq(line, ",") {
+			if text, ok := strings.CutPrefix(strings.TrimSpace(part), "crc32c="); ok {
+				return checksum.Parse(checksum.CRC32C, text)
+			}
+		}
+	}
+	return checksum.Sum{}
+}
+
+// pager walks a listing.
+type pager struct {
+	driver        *driver
+	prefix, after string
+	token         string
+}
+
+func (d *driver) List(prefix string) store.Pager { return &pager{driver: d, prefix: prefix} }
+
+// ListAfter makes the driver a store.RangeLister.
+func (d *driver) ListAfter(prefix, after string) store.Pager {
+	return &pager{driver: d, prefix: prefix, after: after}
+}
+
+func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err error) {
+	call := p.driver.objects.List(p.driver.bucket).Prefix(p.prefix).Projection("noAcl").
+		Fields("nextPageToken", "items("+objectFields+")").Context(ctx)
+	if p.after != "" {
+		call = call.StartOffset(p.after)
+	}
+	if p.token != "" {
+		call = call.PageToken(p.token)
+	}
+	answer, err := call.Do()
+	if err != nil {
+		if err = classify(err); store.KindOf(err) == store.NotFound {
+			err = noBucket() // there is nothing else that a listing may lack
+		}
+		return nil, false, err
+	}
+	p.token = answer.NextPageToken
+	page = make([]store.Object, 0, len(answer.Items))
+	for _, item := range answer.Items {
+		o := object(item.Name, item)
+		if drive.Placeholder(o.Key, o.Size) || p.after != "" && o.Key == p.after { // it begins with that key itself
+			continue
+		}
+		page = append(page, o)
+	}
+	return page, p.token == "", nil
+}

@@ -1,0 +1,162 @@
+// Package drive has what drivers of object stores over HTTP share: the version
+// that a reader keeps to, the check of a range that was sent, the kinds of
+// statuses, and the part of a URL's query that may be shown.
+//
+// The drivers below store call it. Concurrency: a Version may be used by any
+// number of goroutines; everything else has no state. Failure: errors are of
+// store.Fail. Units: bytes.
+package drive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// IdleConnections is how many connections to one host stay open: as many as one
+// process has requests in flight.
+const IdleConnections = 64
+
+// Transport returns an HTTP transport of its own that keeps connections open.
+// It speaks HTTP/1.1, with a connection for each request in flight: one
+// connection for all, as in HTTP/2, bounds what all of them get.
+func Transport() *http.Transport {
+	base, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		base = &http.Transport{Proxy: http.ProxyFromEnvironment}
+	}
+	t := base.Clone()
+	t.MaxIdleConns = 0
+	t.MaxIdleConnsPerHost = IdleConnections
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	t.ForceAttemptHTTP2 = false
+	return t
+}
+
+// Version is the version of an object that a reader keeps to: the one that it
+// was opened for, or else the first one that it sees.
+type Version struct {
+	mu   sync.Mutex
+	etag string
+}
+
+// NewVersion keeps to a version; "" stands for the first that is seen.
+func NewVersion(etag string) *Version { return &Version{etag: etag} }
+
+// ETag returns the version, or "" while none is known.
+func (v *Version) ETag() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.etag
+}
+
+// Keep holds the version of a response against the one that is read: not every
+// store heeds conditions.
+func (v *Version) Keep(etag string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.etag == "" {
+		v.etag = etag
+	}
+	if etag != "" && v.etag != etag {
+		return store.Fail(store.Changed, "the version is %s, not %s", etag, v.etag)
+	}
+	return nil
+}
+
+// CheckRange makes sure that a response of length bytes is the range that
+// begins at off, and returns the object's size, or -1. A server that knows no
+// ranges answers with the whole object and no Content-Range.
+func CheckRange(contentRange string, off, length int64) (total int64, err error) {
+	if contentRange == "" {
+		if off == 0 {
+			return length, nil
+		}
+		return 0, store.Fail(store.Corrupt, "the store ignored the range and sent the object from its beginning")
+	}
+	var first, last int64
+	var size string
+	if _, err := fmt.Sscanf(contentRange, "bytes %d-%d/%s", &first, &last, &size); err != nil || first != off {
+		return 0, store.Fail(store.Corrupt, "the store sent the range %q, asked for one at %d", contentRange, off)
+	}
+	if total, err = strconv.ParseInt(size, 10, 64); err != nil {
+		return -1, nil //nolint:nilerr // "*": not known
+	}
+	return total, nil
+}
+
+// Body gives the errors of a response's body their kind.
+type Body struct {
+	io.ReadCloser
+	Classify func(error) error
+}
+
+// Read reads. An error other than io.EOF has a kind.
+func (b Body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = b.Classify(err)
+	}
+	return n, err
+}
+
+// KindOfStatus returns the kind of an HTTP status that says that a request
+// failed.
+func KindOfStatus(status int) store.Kind {
+	switch status {
+	case http.StatusNotFound:
+		return store.NotFound
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return store.Denied
+	case http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
+		return store.Changed
+	case http.StatusConflict:
+		return store.Conflict
+	case http.StatusRequestEntityTooLarge:
+		return store.TooLarge
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return store.Throttled
+	case http.StatusRequestTimeout:
+		return store.Unavailable
+	case http.StatusNotImplemented:
+		return store.Invalid
+	default:
+		if status >= 500 {
+			return store.Unavailable
+		}
+		if status >= 200 && status < 300 {
+			return store.Unavailable // the response broke off
+		}
+		return store.Invalid
+	}
+}
+
+// PublicQuery returns the query that URLs are shown with: the parameters that
+// are named, and the endpoint without what may be secret in it.
+func PublicQuery(query url.Values, public ...string) string {
+	q := make(url.Values)
+	for _, k := range public {
+		if query.Has(k) {
+			q[k] = query[k]
+		}
+	}
+	if e, err := url.Parse(query.Get("endpoint")); err == nil && e.Host != "" {
+		q.Set("endpoint", e.Scheme+"://"+e.Host+strings.TrimSuffix(e.Path, "/"))
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+// Placeholder reports whether an object is what consoles make to show an empty
+// directory.
+func Placeholder(key string, size int64) bool { return size == 0 && strings.HasSuffix(key, "/") }

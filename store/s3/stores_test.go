@@ -1,0 +1,34 @@
+//go:build stores
+
+package s3_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/internal/testserver"
+	"github.com/windrow-mr/windrow/store/s3/s3test"
+	"github.com/windrow-mr/windrow/store/storetest"
+)
+
+func TestMinioServerConforms(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) *store.Root { return open(t, s3test.StartMinio(t).URL, store.Options{}) },
+		storetest.Features{MultipartOnce: true, Flat: true, Sums: true, SumsOfParts: true})
+}
+
+// TestRcloneServerIsRefused: it takes the condition of create-once and ignores it.
+func TestRcloneServerIsRefused(t *testing.T) {
+	t.Parallel()
+	root := open(t, s3test.StartRclone(t).URL, store.Options{})
+	_, err := root.Probe(t.Context())
+	testserver.WantKind(t, err, store.Invalid)
+	if text := fmt.Sprint(err); !strings.Contains(text, "does not honour create-once") || !strings.Contains(text, "s3://test") {
+		t.Error(text)
+	}
+	for o, err := range root.List(t.Context(), "") {
+		t.Errorf("left behind: %+v, %v", o, err)
+	}
+}
