@@ -34,6 +34,7 @@ import (
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/fault"
 )
 
 // Options say what a job reads and writes and what it may use. Input and
@@ -71,10 +72,26 @@ type Options struct {
 	// Root is where data between map and reduce is kept. "": in Output, below
 	// _windrow/tmp.
 	Root string
-	// Compress compresses text output: "gzip" or "zstd". "": not at all.
+	// Compress compresses text output: "gzip", "zstd" or "lz4". "": not at all.
 	Compress string
+	// Decompress says how input is compressed: "auto", "none", or the codec of
+	// all objects, "gzip", "zstd", "bzip2" or "lz4". By "auto", and "", the names
+	// of the objects tell, and the first bytes of those that are read as text.
+	Decompress string
+
+	// MaxRatio is how many bytes may come out of each compressed byte of an
+	// object, once 64 MiB have come out. 0: 1,000. Negative: any number.
+	MaxRatio int64
+	// MaxDecompressed is how many bytes may come out of a compressed object, or
+	// of the part of it that a task reads. 0: any number.
+	MaxDecompressed int64
+
 	// Stores configures the roots that are opened.
 	Stores store.Options
+	// Chaos makes all roots fail on purpose, to see what the job survives; its
+	// Report tells. It belongs to one run, which sets its Name and Checked.
+	// Nil: no faults.
+	Chaos *fault.Injector
 	// Log receives what is worth telling. Nil: nobody.
 	Log *slog.Logger
 	// Progress is told a few times a second how far the run has come. Nil:

@@ -9,10 +9,17 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Position is where a record begins.
+// Position is where a record begins. No two records of an input have the same,
+// and in an object they are in order; they do not depend on how the input was
+// divided among tasks.
 type Position struct {
 	Object string // name of the input object
-	Offset int64  // in bytes; of the decompressed bytes if it is compressed
+	// Offset is in bytes; of the decompressed bytes if the object is
+	// compressed. In a bzip2 object that is read by a LineBased Reader nobody
+	// knows these but in the first block, up to 900 KB of text: there it is the
+	// offset in the block, plus, shifted left by 26 bits, where the block
+	// begins at rest, in bytes behind the first one.
+	Offset int64
 }
 
 // Task says which try at which part of a job is running.
@@ -30,14 +37,15 @@ type Task struct {
 // long on one record looks at Done itself.
 type Context struct {
 	context.Context
-	task   *pipeline.Task
-	cancel context.CancelCauseFunc
-	where  Position
-	node   *node         // whose function is running
-	key    func() string // text of the key at hand, nil in a map task
-	err    error         // why the task cannot go on; the first one stays
-	counts []count
-	stats  []observed
+	task    *pipeline.Task
+	cancel  context.CancelCauseFunc
+	section *pipeline.Section // that is being read, nil in a reduce task
+	where   Position          // as its reader tells it
+	node    *node             // whose function is running
+	key     func() string     // text of the key at hand, nil in a map task
+	err     error             // why the task cannot go on; the first one stays
+	counts  []count
+	stats   []observed
 }
 
 type count struct {
@@ -58,7 +66,13 @@ func newContext(t *pipeline.Task) *Context {
 
 // Position returns where the record at hand begins. In a reduce task it has no
 // object.
-func (c *Context) Position() Position { return c.where }
+func (c *Context) Position() Position {
+	p := c.where
+	if c.section != nil && c.section.Place != nil && p.Object != "" {
+		p.Offset = c.section.Place(p.Offset)
+	}
+	return p
+}
 
 // Task returns which attempt this is.
 func (c *Context) Task() Task {

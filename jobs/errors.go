@@ -13,11 +13,13 @@ type RecordError struct {
 	Stage  string // the operation and its function: "Map main.tokenize"
 	Task   string // "map/17"; "" when pairs were being combined for several
 	Object string // input object of the record; "" in a reduce task
-	Offset int64  // where in Object the record begins
+	Offset int64  // where in Object the record begins: see Position
 	Key    string // the key at hand in a reduce task, as text
 	Err    error  // what the function returned, or what it panicked with
 	Stack  []byte // of a panic, else nil
 	At     string // file and line of a panic, else ""
+
+	where string // Offset and Object in words
 }
 
 // Error names the place and the cause; the stack is in the field.
@@ -28,7 +30,11 @@ func (e *RecordError) Error() string {
 	}
 	fmt.Fprintf(&b, "%s failed", e.Stage)
 	if e.Object != "" {
-		fmt.Fprintf(&b, " on the record at byte %d of %s", e.Offset, e.Object)
+		where := e.where
+		if where == "" {
+			where = fmt.Sprintf("byte %d of %s", e.Offset, e.Object)
+		}
+		b.WriteString(" on the record at " + where)
 	}
 	if e.Key != "" {
 		fmt.Fprintf(&b, " on key %s", e.Key)
@@ -48,13 +54,17 @@ func (e *RecordError) Unwrap() error { return e.Err }
 
 // recordError wraps what the function of c's node returned or panicked with.
 func (c *Context) recordError(err error, stack []byte) *RecordError {
+	at := c.Position()
 	e := &RecordError{
 		Stage:  "reading records",
 		Task:   c.task.ID.String(),
-		Object: c.where.Object,
-		Offset: c.where.Offset,
+		Object: at.Object,
+		Offset: at.Offset,
 		Err:    err,
 		Stack:  stack,
+	}
+	if c.section != nil && at.Object != "" {
+		e.where = whereIn(c.section, c.where)
 	}
 	if c.node != nil {
 		e.Stage = c.node.stage()

@@ -13,7 +13,9 @@ import (
 // and part of the plan. The methods may be called by many goroutines at once.
 //
 // Readers see plain bytes: the engine decompresses underneath. A compressed
-// object is one section and is not passed to Split.
+// object is not passed to Split: it is one section, or several if the Reader is
+// LineBased. It is known by its name; by its first bytes, if the Reader is
+// Textual; or because the user says so.
 type Reader[T any] interface {
 	// Split says which parts of obj can be read on their own, each about
 	// target bytes long. Together they cover the object once.
@@ -33,6 +35,21 @@ type Generator interface {
 	// becomes a map task.
 	Generate(slots int) ([]Section, error)
 }
+
+// Textual is what Readers may also be: whether objects of the format are text.
+// Then an object that begins like a compressed stream is one, whatever it is
+// called. Other formats may begin with any bytes.
+type Textual interface{ Textual() bool }
+
+// LineBased is what Readers may also be: whether every line feed in an object
+// ends a record, and a record has no other, but that the last one needs none.
+// Then parts of one bzip2 object, or of a zstd object with a seek table, become
+// sections. Two sections of such an object adjoin just behind the first line
+// feed at or after the byte with which the first block of the later one begins;
+// if there is none, the earlier one goes on to the end of the object. Neither
+// needs to know where the other's records are, and Scan sees nothing of it: it
+// is given the lines of one section, whole.
+type LineBased interface{ LineBased() bool }
 
 // A Writer writes records of type T to parts. Its fields are its options and
 // part of the plan.
@@ -66,27 +83,51 @@ type Section struct {
 	Object Object
 	Offset int64
 	Length int64
-	// Whole says that the section is all of a compressed object. Offsets are
-	// of the decompressed bytes, whose number nobody knows: read to the end.
+	// Whole says that the section is all that Open returns: a compressed
+	// object, lines of one, or an object that may be compressed. Nobody knows
+	// how long that is: read to the end. Offset is 0; Length is the size at
+	// rest, and no bound. Offsets count the bytes that Open returns; the engine
+	// adds what comes before them in the object.
 	Whole bool
 
+	of     *pipeline.Section
 	where  *Position
 	buffer *[]byte // of the task
-	open   func(ctx context.Context, off int64) (io.ReadCloser, error)
 }
 
 // At tells the engine that the record about to be yielded begins at offset. It
 // is what Context.Position and errors say.
 func (s *Section) At(offset int64) { s.where.Offset = offset }
 
+// Where says for messages which byte of the object an offset is:
+// "byte 12 of s3://bucket/object".
+func (s *Section) Where(offset int64) string {
+	return whereIn(s.of, Position{s.Object.Name, offset})
+}
+
+// whereIn names a position that a reader told of a section.
+func whereIn(s *pipeline.Section, p Position) string {
+	block := int64(0)
+	if s.Place != nil {
+		p.Offset = s.Place(p.Offset)
+	}
+	if s.Blocks {
+		block, p.Offset = plan.SplitPlace(p.Offset)
+	}
+	if block == 0 {
+		return fmt.Sprintf("byte %d of %s", p.Offset, p.Object)
+	}
+	return fmt.Sprintf("byte %d of what decompresses from byte %d of %s", p.Offset, block, p.Object)
+}
+
 // Open returns the object's bytes from off to its end. A Whole section opens
 // at 0 only. Reading fails when the object is not what it was when the job was
 // planned.
 func (s *Section) Open(ctx context.Context, off int64) (io.ReadCloser, error) {
-	if s.open == nil {
+	if s.of.Open == nil {
 		return nil, fmt.Errorf("section of %s was generated: it has no bytes", s.Object.Name)
 	}
-	return s.open(ctx, off)
+	return s.of.Open(ctx, off)
 }
 
 // Buffer lends n bytes for the time of the Scan, so that a task of many small
@@ -168,15 +209,23 @@ func generator(r any) func(slots int) ([]plan.Section, error) {
 	}
 }
 
+// begin returns the offset with which a section begins for its Reader.
+func begin(s *pipeline.Section) int64 {
+	if s.Whole {
+		return 0
+	}
+	return s.Offset
+}
+
 // sectionOf makes what a Reader sees of a section.
 func sectionOf(s *pipeline.Section, where *Position, buffer *[]byte) *Section {
 	return &Section{
-		Object: Object{s.Object.Name(), s.Object.Size},
-		Offset: s.Offset,
+		Object: Object{where.Object, s.Object.Size},
+		Offset: begin(s),
 		Length: s.Length,
 		Whole:  s.Whole,
+		of:     s,
 		where:  where,
 		buffer: buffer,
-		open:   s.Open,
 	}
 }

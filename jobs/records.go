@@ -50,6 +50,12 @@ func Read[T any](p *Plan, r Reader[T]) Records[T] {
 		return Records[T]{p: p, n: n}
 	}
 	n.read = &readRole{pipeline.Input{Split: splitter(r), Generate: generator(r)}}
+	if t, ok := r.(Textual); ok {
+		n.read.input.Text = t.Textual()
+	}
+	if l, ok := r.(LineBased); ok {
+		n.read.input.Lines = l.LineBased()
+	}
 	return Records[T]{p, n, func(run *run, next func(T)) {
 		run.drive = func() error { return scan(run, r, next) }
 	}}

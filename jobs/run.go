@@ -92,7 +92,7 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 		if err := r.look(0); err != nil {
 			return err
 		}
-		ctx.where = Position{s.Object.Name(), s.Offset}
+		ctx.section, ctx.where = s, Position{s.Object.Name(), begin(s)}
 		ctx.node = nil
 		err := reader.Scan(ctx, sectionOf(s, &ctx.where, &r.buffer), limited(yield, r.mapTask.Limit))
 		if err != nil && !errors.Is(err, errEnough) {

@@ -16,9 +16,12 @@ func (lineReader) Split(obj Object, target int64) ([]Section, error) {
 	return ByteRanges(obj, target), nil
 }
 
+func (lineReader) Textual() bool   { return true }
+func (lineReader) LineBased() bool { return true }
+
 func (lineReader) Scan(ctx *Context, s *Section, yield func([]byte) error) error {
 	return lines.Scan(ctx, lines.Section{
-		Object: s.Object.Name, Offset: s.Offset, Length: s.Length, Whole: s.Whole,
+		Where: s.Where, Offset: s.Offset, Length: s.Length, Whole: s.Whole,
 		Buffer: s.Buffer(lineBuffer), Open: s.Open,
 	}, func(offset int64, line []byte) error {
 		s.At(offset)

@@ -19,8 +19,10 @@ import (
 // parts together. It may be called again. A *Conflict means that the output is
 // another job's by now.
 func (h *Hold) Begin(ctx context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	if err := h.turn.take(ctx); err != nil {
+		return err
+	}
+	defer h.turn.give()
 	if h.opened {
 		return nil
 	}
@@ -91,8 +93,10 @@ func (h *Hold) lost(by entry) error {
 // not be written. Without a manifest Commit may be called again; a *Conflict
 // means that the job will never be able to commit.
 func (h *Hold) Commit(ctx context.Context, parts []plan.Part) (*Manifest, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	if err := h.turn.take(ctx); err != nil {
+		return nil, err
+	}
+	defer h.turn.give()
 	if h.built == nil {
 		h.built = h.manifest(parts)
 	}
@@ -191,8 +195,10 @@ func (h *Hold) write(ctx context.Context, key string, body []byte) error {
 // Committed finds out, by reading the log, whether the job has committed: after
 // an error of Commit it may have. It returns nil when it has not.
 func (h *Hold) Committed(ctx context.Context) (*Manifest, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	if err := h.turn.take(ctx); err != nil {
+		return nil, err
+	}
+	defer h.turn.give()
 	next, ended := h.position()
 	if ended {
 		return h.built, nil
@@ -212,8 +218,10 @@ func (h *Hold) Release(ctx context.Context) error {
 	if m, err := h.Committed(ctx); err != nil || m != nil {
 		return err
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	if err := h.turn.take(ctx); err != nil {
+		return err
+	}
+	defer h.turn.give()
 	if _, ended := h.position(); ended {
 		return nil
 	}
@@ -227,9 +235,14 @@ func (h *Hold) Release(ctx context.Context) error {
 	}
 	// The entry comes before the parts go: a commit of this job that is still
 	// on its way must not find its slot free.
-	won, _, err := h.append(ctx, "release", s)
+	won, winner, err := h.append(ctx, "release", s)
 	if err != nil {
 		return err
+	}
+	if !won && h.own(winner) {
+		// The log had not shown it a moment ago: the parts are contents.
+		h.committedAs(winner)
+		return nil
 	}
 	h.state.Garbage = s.Garbage
 	if err := h.sweep(ctx, nil); err != nil {
@@ -245,8 +258,10 @@ func (h *Hold) Release(ctx context.Context) error {
 // are contents no more, and the sign of life. It comes after _SUCCESS, so that
 // nobody waits.
 func (h *Hold) Clean(ctx context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	if err := h.turn.take(ctx); err != nil {
+		return err
+	}
+	defer h.turn.give()
 	if err := h.root.Delete(ctx, beatKey(h.self.Slot)); err != nil {
 		return err
 	}

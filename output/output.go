@@ -291,10 +291,14 @@ func Read(ctx context.Context, root *store.Root) (*Manifest, error) {
 	}
 }
 
-// IsOutput tells whether a job has ever written to root.
+// IsOutput tells whether a job has ever written to root. It looks at a listing:
+// that an object is not found may have other reasons than that it is not there,
+// and would make uncommitted parts pass for data.
 func IsOutput(ctx context.Context, root *store.Root) (bool, error) {
-	_, ok, err := readSlot(ctx, root, 0)
-	return ok, err
+	for o, err := range root.List(ctx, FirstEntry) {
+		return err == nil && o.Key == FirstEntry, err
+	}
+	return false, nil
 }
 
 func readManifest(ctx context.Context, root *store.Root, c *Commit) (*Manifest, error) {
@@ -306,11 +310,19 @@ func readManifest(ctx context.Context, root *store.Root, c *Commit) (*Manifest, 
 		return nil, fmt.Errorf("output %s: manifest %s is not the one that job %s committed: %d bytes, expected %d, or other bytes",
 			root.URL(), c.Manifest, c.Job, len(body), c.Size)
 	}
-	var m Manifest
-	if err := json.Unmarshal(body, &m); err != nil {
+	m, err := parseManifest(body)
+	if err != nil {
 		return nil, fmt.Errorf("output %s: manifest %s: %w", root.URL(), c.Manifest, err)
 	}
-	return &m, nil
+	return m, nil
+}
+
+func parseManifest(body []byte) (*Manifest, error) {
+	m := new(Manifest)
+	if err := json.Unmarshal(body, m); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // Hidden tells whether a key is no data by the convention of the field's

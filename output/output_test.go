@@ -370,10 +370,10 @@ func TestLateSweep(t *testing.T) {
 	}
 }
 
-// faulty opens a root of its own on the same directory, with one fault.
-func faulty(t *testing.T, dir string, rule fault.Rule) *store.Root {
+// faulty opens a root of its own on the same directory, with faults.
+func faulty(t *testing.T, dir string, rules ...fault.Rule) *store.Root {
 	t.Helper()
-	root, err := store.Open(t.Context(), dir, store.Options{Wrap: fault.New(rule).Wrap, Retry: store.Retry{Attempts: 1}})
+	root, err := store.Open(t.Context(), dir, store.Options{Wrap: fault.New(rules...).Wrap, Retry: store.Retry{Attempts: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -399,6 +399,70 @@ func TestReleaseAfterUnknownCommit(t *testing.T) {
 	}
 	if got := contents(t, root); got != "one" {
 		t.Errorf("contents are %q", got)
+	}
+}
+
+// TestReleaseWhenTheLogLies is the same on a store that once does not find the
+// commit in the log.
+func TestReleaseWhenTheLogLies(t *testing.T) {
+	t.Parallel()
+	root := faulty(t, t.TempDir(),
+		fault.Rule{Op: fault.Put, Key: "_windrow/0*1", Do: fault.LoseResponse, Kind: store.Denied},
+		fault.Rule{Op: fault.Read, Key: "_windrow/0*1", Kind: store.NotFound})
+	h, err := output.Reserve(t.Context(), root, request(1, output.Fail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := h.Commit(t.Context(), []plan.Part{write(t, root, 1, 0, "one")}); err == nil || m != nil {
+		t.Fatalf("the commit says %v, %v", m, err)
+	}
+	if err := h.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, root); got != "one" {
+		t.Errorf("contents are %q", got)
+	}
+}
+
+// TestOutputIsKnownByItsListing: an answer that the log is not there does not
+// make a directory of parts one of data.
+func TestOutputIsKnownByItsListing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root := faulty(t, dir, fault.Rule{Op: fault.Read, Times: -1, Kind: store.NotFound}, fault.Rule{Op: fault.Stat, Times: -1, Kind: store.NotFound})
+	if is, err := output.IsOutput(t.Context(), root); is || err != nil {
+		t.Errorf("an empty directory is an output: %v, %v", is, err)
+	}
+	commit(t, faulty(t, dir), 1, output.Fail, "one")
+	if is, err := output.IsOutput(t.Context(), root); !is || err != nil {
+		t.Errorf("an output is none: %v, %v", is, err)
+	}
+}
+
+// TestBeginYields: who waits for a slow request of another goroutine can be
+// told to stop.
+func TestBeginYields(t *testing.T) {
+	t.Parallel()
+	root := faulty(t, t.TempDir(), fault.Rule{Op: fault.Delete, Key: "_SUCCESS", Do: fault.Slow, For: time.Hour, Times: -1})
+	h, err := output.Reserve(t.Context(), root, request(1, output.Fail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 2)
+	for range 2 {
+		go func() { ended <- h.Begin(ctx) }()
+	}
+	cancel()
+	for range 2 {
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("the output was begun although the request hangs")
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("Begin waits although its context has ended")
+		}
 	}
 }
 

@@ -52,8 +52,7 @@ type Hold struct {
 	before []plan.JobID
 	dead   *Holder
 
-	// mu is held across requests: one change of the log at a time.
-	mu     sync.Mutex
+	turn   turn // one change of the log at a time
 	state  state
 	opened bool // _SUCCESS was removed
 	built  *Manifest
@@ -63,6 +62,24 @@ type Hold struct {
 	next  uint64 // the slot that this job's next entry needs
 	ended bool   // committed or released
 }
+
+// turn is a lock that is held across requests. Who waits for it can be told to
+// stop.
+type turn chan struct{}
+
+func (t turn) take(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (t turn) give() { <-t }
 
 // position returns the next slot, and whether the job is done with the output.
 func (h *Hold) position() (next uint64, ended bool) {
@@ -115,7 +132,7 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	if err := admit(ctx, root, req, s); err != nil {
 		return nil, err
 	}
-	h := &Hold{root: root, req: req, next: next,
+	h := &Hold{root: root, req: req, next: next, turn: make(turn, 1),
 		self: Holder{Job: req.Job, Run: req.Run, Mode: req.Mode, Slot: next, Host: req.Host, Scratch: req.Scratch, Time: req.Now().UTC()}}
 	if s.Newest != nil {
 		if h.base, err = readManifest(ctx, root, s.Newest); err != nil {

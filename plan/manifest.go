@@ -95,6 +95,15 @@ func (t *Tally) Merge(o *Tally) {
 	}
 }
 
+// SectionSum tells what was read of a section, so that the sections of an object
+// can be held together against what the store keeps of it.
+type SectionSum struct {
+	Checksum          // of the section's bytes
+	Last         byte // the last of them
+	Before       byte // the byte in front of them, which tells where the first record begins
+	BeforeIsRead bool
+}
+
 // Manifest is what one finished attempt left behind. It is written under an
 // attempt-unique key before the attempt is reported, so that a master which
 // never heard the report can still adopt the work.
@@ -105,9 +114,13 @@ type Manifest struct {
 	Runs    []Run   // of a map attempt
 	Rows    []int64 // of a map attempt: pairs by partition, over all runs
 	Part    *Part   // of an attempt that writes output; nil when it wrote none
-	Keys    [][]byte
-	Tally   Tally
-	Took    time.Duration
+	// Sums tell what a map attempt read of each of its sections, where the
+	// section is not the whole of an object of which the store keeps a
+	// checksum; zero elsewhere. Nil when all are zero.
+	Sums  []SectionSum
+	Keys  [][]byte
+	Tally Tally
+	Took  time.Duration
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -120,7 +133,7 @@ func (m *Manifest) CRC() uint32 {
 	}
 	var crc uint32
 	for i := range m.Runs {
-		b := binary.BigEndian.AppendUint64(nil, uint64(m.Runs[i].Size)) //nolint:gosec // a size
+		b := binary.BigEndian.AppendUint64(nil, uint64(m.Runs[i].Size))
 		crc = crc32.Update(crc, castagnoli, binary.BigEndian.AppendUint32(b, m.Runs[i].CRC32C))
 	}
 	return crc

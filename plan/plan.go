@@ -63,7 +63,7 @@ func (t TaskID) Key() string { return fmt.Sprintf("%c%05d", t.Phase.String()[0],
 func ParseTaskID(s string) (TaskID, error) {
 	name, index, ok := strings.Cut(s, "/")
 	n, err := strconv.Atoi(index)
-	if ok && err == nil && n >= 0 {
+	if ok && err == nil && n >= 0 && index == strconv.Itoa(n) {
 		for p := Sample; p <= Reduce; p++ {
 			if p.String() == name {
 				return TaskID{p, n}, nil
@@ -94,7 +94,15 @@ type Object struct {
 	Key   string // relative to Root
 	Size  int64  // bytes at rest
 	ETag  string // the store's version of the bytes
-	Codec string // compression, by extension: "", "gzip", "zstd"
+	Sum   Checksum
+	Codec string // compression: "", "gzip", "zstd", "bzip2", "lz4"; "auto" when its first bytes tell
+}
+
+// Checksum is what a store keeps of all of an object's bytes; the zero Checksum
+// says that none is known.
+type Checksum struct {
+	Algorithm uint8 // as package store/checksum numbers them
+	Value     uint64
 }
 
 // Name returns what users are told: root and key joined, without the query of
@@ -111,13 +119,22 @@ func (o Object) Name() string {
 }
 
 // Section is a part of an object that can be read on its own: the records
-// that start in [Offset, Offset+Length). For a compressed object it is the
-// whole of it.
+// that start in [Offset, Offset+Length). Of a compressed object these are bytes
+// at rest, and mostly all of it: only lines of bzip2 and of zstd with a seek
+// table can be read from within. There a section has the blocks or frames that
+// begin in it, and the seam between two sections is just behind the first line
+// feed at or after where the later one's blocks begin.
 type Section struct {
 	Object Object
 	Offset int64
 	Length int64
+	// PlainOffset and PlainLength say which of the decompressed bytes the
+	// frames of a section of zstd hold, by the seek table. Otherwise they are 0.
+	PlainOffset, PlainLength int64
 }
+
+// Part tells whether the section is some of a compressed object.
+func (s *Section) Part() bool { return s.Object.Codec != "" && s.Length < s.Object.Size }
 
 // Split is the input of one map task: sections of one input.
 type Split struct {

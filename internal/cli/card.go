@@ -10,6 +10,7 @@ import (
 
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/fault"
 )
 
 // report is what -o json prints of a run. Its fields are only ever added to.
@@ -34,6 +35,7 @@ type report struct {
 	Requests   reportRequests        `json:"requests"`
 	Counters   map[string]int64      `json:"counters,omitempty"`
 	Stats      map[string]reportStat `json:"stats,omitempty"`
+	Chaos      *reportChaos          `json:"chaos,omitempty"`
 	Seconds    float64               `json:"seconds"`
 }
 
@@ -65,7 +67,7 @@ type reportCount struct {
 	Bytes   int64 `json:"bytes"`
 }
 
-func newReport(r *embedded.Result) report {
+func newReport(r *embedded.Result, faults *fault.Injector) report {
 	t := &r.Tally
 	var stats map[string]reportStat
 	for name, s := range t.Stats {
@@ -78,11 +80,12 @@ func newReport(r *embedded.Result) report {
 		Input: reportCount{t.RecordsIn, t.BytesIn}, Shuffled: reportCount{t.PairsOut, t.RunBytes},
 		Written: reportCount{t.RecordsOut, t.BytesOut}, Parts: r.Manifest.Parts, Maps: r.Maps, Reduces: r.Reduces,
 		Retried: r.Retried, LeftOut: r.LeftOut, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
-		PeakMemory: peakMemory(), Requests: reportRequests(r.Usage), Counters: t.Counts, Stats: stats, Seconds: r.Elapsed.Seconds()}
+		PeakMemory: peakMemory(), Requests: reportRequests(r.Usage), Counters: t.Counts, Stats: stats,
+		Chaos: newReportChaos(faults), Seconds: r.Elapsed.Seconds()}
 }
 
 // writeCard tells what a run did, for people.
-func writeCard(to io.Writer, r *embedded.Result) {
+func writeCard(to io.Writer, r *embedded.Result, faults *fault.Injector) {
 	t := &r.Tally
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(to, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
@@ -106,6 +109,9 @@ func writeCard(to io.Writer, r *embedded.Result) {
 	}
 	if r.Retried > 0 {
 		line("retried", "%s", count(r.Retried, "attempt"))
+	}
+	if faults != nil {
+		line("chaos", "survived %s", chaosText(faults.Report()))
 	}
 	u := r.Usage
 	var kinds []string

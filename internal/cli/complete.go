@@ -215,6 +215,10 @@ func valuesOf(flag string) (values []string, known bool) {
 		return []string{"text", "json"}, true
 	case "compress":
 		return []string{"none", "gzip", "lz4", "zstd"}, true
+	case "decompress":
+		return []string{auto, "bzip2", "gzip", "lz4", "none", "zstd"}, true
+	case "max-ratio", "max-decompressed":
+		return []string{"none"}, true
 	case "partitions", "split-size":
 		return []string{auto}, true
 	case "slots", "memory", "param":

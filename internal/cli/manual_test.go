@@ -64,7 +64,7 @@ func TestManual(t *testing.T) {
 		return
 	}
 	if *rewrite {
-		if err := os.WriteFile(manual, []byte(b.String()), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(manual, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

@@ -15,6 +15,7 @@ import (
 
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/formats/compress"
 )
 
 // runCommand runs a job in this process. Every job is a command of its own
@@ -24,7 +25,7 @@ func runCommand(p *Program) *cli.Command {
 		Name:      "run",
 		Usage:     "run a job in this process",
 		ArgsUsage: "JOB --input URL… --out URL [--param NAME=VALUE…]",
-		Description: "A URL is file:///path or a plain path, or s3://bucket/prefix. --input takes objects, directories and\n" +
+		Description: "A URL is file:///path or a plain path, s3://bucket/prefix, gs:// or azblob://. --input takes objects, directories and\n" +
 			"patterns, and may be given more than once. --out is a directory of its own.",
 	}
 	for _, job := range p.Jobs {
@@ -71,7 +72,7 @@ func jobCommand(p *Program, job *jobs.Job) *cli.Command {
 const auto = "auto"
 
 func runFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "read `URL`: an object, a directory or a pattern; NAME=URL for a named input"},
 		&cli.StringFlag{Name: "out", Usage: "write the output to the directory `URL`"},
 		&cli.StringSliceFlag{Name: "param", Usage: "set a parameter of the job, `NAME=VALUE`"},
@@ -81,11 +82,14 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: "memory", Value: "1GiB", Usage: "`SIZE` that all tasks may hold, at least 64MiB for each slot"},
 		&cli.StringFlag{Name: "split-size", Value: auto, Usage: "input `SIZE` of a map task, or auto"},
 		&cli.StringFlag{Name: "root", Usage: "keep data between map and reduce below `URL`", DefaultText: "the output's _windrow/tmp"},
-		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output by `CODEC`: none, gzip or zstd"},
+		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output by `CODEC`: none, gzip, zstd or lz4"},
+		&cli.StringFlag{Name: "decompress", Value: auto, Usage: "`CODEC` of the input: auto (by its names, and by its first bytes if it is text), none, gzip, zstd, bzip2 or lz4"},
+		&cli.StringFlag{Name: "max-ratio", Value: strconv.Itoa(compress.DefaultRatio), Usage: "fail where more than `N` bytes come out of each compressed one, once 64 MiB have come; none for no limit"},
+		&cli.StringFlag{Name: "max-decompressed", Value: "none", Usage: "fail where more than `SIZE` comes out of a compressed object, or of a task's part of it; none for no limit"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no summary"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log what the engine does"},
 		outputFlag(),
-	}
+	}, chaosFlags()...)
 }
 
 func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
@@ -110,13 +114,16 @@ func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
 	result, err := embedded.Run(c.Context, job, o)
 	progress.clear()
 	if err != nil {
+		if o.Chaos != nil && !c.Bool("quiet") {
+			fmt.Fprintf(p.Stderr, "chaos: it met %s\n", chaosText(o.Chaos.Report()))
+		}
 		return err
 	}
 	if !c.Bool("quiet") {
-		writeCard(p.Stderr, result)
+		writeCard(p.Stderr, result, o.Chaos)
 	}
 	if printJSON {
-		return writeJSON(p, newReport(result))
+		return writeJSON(p, newReport(result, o.Chaos))
 	}
 	return nil
 }
@@ -144,6 +151,9 @@ func runOptions(c *cli.Context, p *Program, job *jobs.Job) (embedded.Options, er
 			return o, usagef(c, "--split-size %q is neither auto nor a size such as 64MiB", s)
 		}
 	}
+	if err := decompression(c, &o); err != nil {
+		return o, err
+	}
 	if len(o.Input) == 0 && o.Output == "" {
 		return o, usagef(c, "job %s needs --out, and --input unless it makes its own", job.Name())
 	}
@@ -155,7 +165,26 @@ func runOptions(c *cli.Context, p *Program, job *jobs.Job) (embedded.Options, er
 		level = slog.LevelError
 	}
 	o.Log = newLog(p.Stderr, c.App.Name, level)
-	return o, nil
+	o.Chaos, err = chaos(c)
+	return o, err
+}
+
+// decompression reads the flags that say how compressed input is read.
+func decompression(c *cli.Context, o *embedded.Options) (err error) {
+	o.Decompress = c.String("decompress")
+	const unlimited = "none"
+	o.MaxRatio = -1
+	if s := c.String("max-ratio"); s != unlimited {
+		if o.MaxRatio, err = strconv.ParseInt(s, 10, 64); err != nil || o.MaxRatio < 1 {
+			return usagef(c, "--max-ratio %q is neither none nor a number from 1 on", s)
+		}
+	}
+	if s := c.String("max-decompressed"); s != unlimited {
+		if o.MaxDecompressed, err = parseSize(s); err != nil || o.MaxDecompressed == 0 {
+			return usagef(c, "--max-decompressed %q is neither none nor a size such as 10GiB", s)
+		}
+	}
+	return nil
 }
 
 // params gathers the job's parameters from --param and from their own flags.

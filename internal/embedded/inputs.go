@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/windrow-mr/windrow/internal/pipeline"
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
 	"github.com/windrow-mr/windrow/master/splits"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
@@ -87,6 +86,7 @@ func (r *roots) close() error {
 
 // finder finds a plan's input.
 type finder struct {
+	*settings
 	roots   *roots
 	leftOut int      // objects passed over because of their names
 	dirs    []string // directories that are read as a whole, by name
@@ -128,7 +128,7 @@ func (f *finder) resolve(ctx context.Context, p *pipeline.Plan, urls []string, s
 		case len(urls) == 0:
 			return nil, nil, missingInput(p, in.Name)
 		}
-		objects, err := f.objects(ctx, in.Name, urls)
+		objects, err := f.objects(ctx, in, urls)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -166,7 +166,7 @@ func inputNames(p *pipeline.Plan) string {
 }
 
 // objects returns the objects that URLs name, in order of their keys.
-func (f *finder) objects(ctx context.Context, input string, urls []string) ([]plan.Object, error) {
+func (f *finder) objects(ctx context.Context, in *pipeline.Input, urls []string) ([]plan.Object, error) {
 	var objects []plan.Object
 	seen := make(map[string]bool)
 	for _, u := range urls {
@@ -193,10 +193,7 @@ func (f *finder) objects(ctx context.Context, input string, urls []string) ([]pl
 			return nil, &Error{NotFound, fmt.Errorf("input %s holds no objects (names that begin with _ or . are not counted)", u)}
 		}
 		for _, o := range found {
-			object := plan.Object{Input: input, Root: rootURL, Key: o.Key, Size: o.Size, ETag: o.ETag}
-			if codec := compress.FromName(o.Key); codec != compress.None {
-				object.Codec = codec.String()
-			}
+			object := plan.Object{Input: in.Name, Root: rootURL, Key: o.Key, Size: o.Size, ETag: o.ETag, Sum: sumOf(o), Codec: f.codecOf(in, o.Key)}
 			if seen[object.Name()] {
 				return nil, usagef("input %s is named twice, the second time by %s: it would be read twice", object.Name(), u)
 			}

@@ -22,6 +22,7 @@ import (
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/shuffle"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/fault"
 )
 
 // Memory rules, in bytes.
@@ -59,16 +60,23 @@ type Options struct {
 	SplitSize  int64
 	Root       string
 	Compress   string
-	Stores     store.Options
-	Log        *slog.Logger
-	Progress   func(Progress)
+	Decompress string
+
+	MaxRatio        int64
+	MaxDecompressed int64
+
+	Stores   store.Options
+	Chaos    *fault.Injector
+	Log      *slog.Logger
+	Progress func(Progress)
 }
 
 // settings are checked options with every default filled in.
 type settings struct {
 	Options
-	mode  output.Mode
-	codec compress.Codec
+	mode   output.Mode
+	codec  compress.Codec // of the output
+	limits compress.Limits
 }
 
 // check fills in defaults and refuses what makes no sense.
@@ -84,7 +92,7 @@ func (o Options) check() (settings, error) {
 	if s.mode, err = output.ParseMode(s.OnExists); err != nil {
 		return s, err
 	}
-	if s.codec, err = compress.Parse(s.Compress); err != nil {
+	if err = s.checkCodecs(); err != nil {
 		return s, err
 	}
 	if s.Partitions < 0 || s.Partitions > maxPartitions {

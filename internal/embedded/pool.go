@@ -44,6 +44,9 @@ type pool struct {
 	running map[plan.AttemptID]*running
 	granted map[plan.TaskID][]plan.AttemptID
 
+	reports sync.Mutex // guards sums, and the order of events that tell of attempts' ends
+	sums    *sums
+
 	retried atomic.Int64 // attempts that failed or were lost
 	denied  atomic.Bool  // an attempt was refused access
 }
@@ -99,7 +102,7 @@ func (p *pool) Launch(c scheduler.Launch, job *scheduler.Job) {
 			p.mu.Lock()
 			delete(p.running, c.Attempt)
 			p.mu.Unlock()
-			p.events.Post(p.outcome(ctx, a.Attempt, m, err))
+			p.finish(ctx, a.Attempt, m, err)
 		}()
 		m, err = run(ctx, a.Attempt)
 	})
@@ -149,6 +152,29 @@ func (p *pool) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte, er
 	return pairs.Cuts(m.Keys, p.parts), nil
 }
 
+// finish tells what became of an attempt. A map may bring to light that an input
+// object was misread: then every task that has read some of it runs again. What
+// attempts report is in one order for sums and scheduler.
+func (p *pool) finish(ctx context.Context, a executor.Attempt, m *plan.Manifest, err error) {
+	p.reports.Lock()
+	defer p.reports.Unlock()
+	var bad *misread
+	if err == nil {
+		bad = p.sums.add(m)
+	}
+	if bad == nil {
+		p.events.Post(p.outcome(ctx, a, m, err))
+		return
+	}
+	p.retried.Add(1)
+	p.log.Warn("an input object was misread; the tasks that read it run again", "error", bad.err)
+	for _, other := range bad.others {
+		p.events.Post(scheduler.Corrupt{Task: other.Task, Attempt: other.Attempt, Text: bad.err.Error()})
+	}
+	// What a map-only job wrote is a part, and cannot be taken back.
+	p.events.Post(scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: bad.err.Error(), Final: p.plan.Shuffle == nil})
+}
+
 // outcome turns the end of an attempt into an event.
 func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest, err error) scheduler.Event {
 	if err == nil {
@@ -172,13 +198,14 @@ func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest
 	e := scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: err.Error()}
 	var conflict *output.Conflict
 	failed, record := errors.AsType[*jobs.RecordError](err)
+	_, input := errors.AsType[*executor.InputError](err)
 	if record && failed.Stack != nil {
 		p.log.Debug("stack of the panic", "task", a.Task, "stack", string(failed.Stack))
 	}
 	switch kind := store.KindOf(err); {
 	case errors.As(err, &conflict):
 		e.Conflict = true
-	case record || kind == store.NotFound:
+	case record || input || kind == store.NotFound:
 		e.Fingerprint = e.Text // the same again would be the record's fault
 	case kind == store.Changed || kind == store.Denied || kind == store.Invalid:
 		e.Final = true

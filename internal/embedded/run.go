@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -38,6 +39,7 @@ func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
 	}
 	r := &run{settings: s, started: time.Now(), roots: roots{opts: s.Stores}}
 	defer r.roots.close()
+	r.wrapInFaults()
 	if r.plan, err = job.Build(s.Params, pipeline.TrialOf(ctx).Once); err != nil {
 		return nil, &Error{Usage, err}
 	}
@@ -65,6 +67,7 @@ type run struct {
 	splits     []plan.Split
 	partOnce   bool // the store creates parts of any size once
 	hold       *output.Hold
+	summed     atomic.Pointer[map[string]bool] // input with a checksum, by name
 }
 
 // prepare finds the input and plans the tasks. It writes nothing but a probe.
@@ -75,7 +78,7 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	r.id = plan.JobID(id.String())
-	f := &finder{roots: &r.roots}
+	f := &finder{settings: &r.settings, roots: &r.roots}
 	inputs, generated, err := f.resolve(ctx, r.plan, r.Input, r.Slots)
 	if err != nil {
 		return err
@@ -93,19 +96,31 @@ func (r *run) prepare(ctx context.Context) error {
 	if r.codec != compress.None && !r.plan.Output.Compressible {
 		return usagef("the parts of job %s (%s) are not text, and cannot be compressed as a whole: leave --compress out", r.plan.Job, r.plan.Output.Ext)
 	}
-	if err := r.divide(inputs, generated); err != nil {
+	if err := r.divide(ctx, inputs, generated); err != nil {
 		return err
 	}
+	r.noteSums()
 	return r.openScratch(ctx)
 }
 
 // divide makes the tasks.
-func (r *run) divide(inputs []splits.Input, generated []plan.Split) error {
+func (r *run) divide(ctx context.Context, inputs []splits.Input, generated []plan.Split) error {
 	var size int64
 	var err error
 	size, r.input = target(inputs, &r.settings)
 	if n := r.input / size; n > maxSplits {
 		return usagef("%d bytes in splits of %d are %d map tasks, and %d are allowed; give a greater --split-size", r.input, size, n, maxSplits)
+	}
+	if r.plan.Shuffle != nil {
+		r.partitions = r.settings.partitions(r.input)
+	}
+	least := size
+	if r.sampled() {
+		_, bytes := executor.SampleSize(r.input, r.partitions)
+		least = min(least, bytes)
+	}
+	if err := r.inspect(ctx, inputs, least); err != nil {
+		return err
 	}
 	if r.splits, err = splits.Plan(inputs, size); err != nil {
 		return err
@@ -115,11 +130,10 @@ func (r *run) divide(inputs []splits.Input, generated []plan.Split) error {
 	if r.plan.Shuffle == nil {
 		return nil
 	}
-	r.partitions = r.settings.partitions(r.input)
 	if err := r.fitIndex(); err != nil {
 		return err
 	}
-	if !r.plan.Shuffle.Ranges || r.partitions == 1 {
+	if !r.sampled() {
 		return nil
 	}
 	sections, bytes := executor.SampleSize(r.input, r.partitions)
@@ -130,14 +144,20 @@ func (r *run) divide(inputs []splits.Input, generated []plan.Split) error {
 	return nil
 }
 
+// sampled tells whether the job looks at a sample of its input first.
+func (r *run) sampled() bool {
+	return r.plan.Shuffle != nil && r.plan.Shuffle.Ranges && r.partitions > 1
+}
+
 // warnOfWhole says which objects make tasks that are longer than all others
 // because they are compressed and cannot be split.
 func (r *run) warnOfWhole(target int64) {
 	n, largest := 0, plan.Object{}
 	for i := range r.splits {
 		for j := range r.splits[i].Sections {
-			o := &r.splits[i].Sections[j].Object
-			if o.Codec != "" && o.Size > 2*target {
+			s := &r.splits[i].Sections[j]
+			o := &s.Object
+			if o.Codec != "" && !s.Part() && o.Size > 2*target {
 				n++
 				if o.Size > largest.Size {
 					largest = *o
@@ -146,7 +166,7 @@ func (r *run) warnOfWhole(target int64) {
 		}
 	}
 	if n > 0 {
-		r.Log.Warn("compressed objects cannot be split: each is read by one task, from end to end", "objects", n, "largest", largest.Name(), "bytes", largest.Size)
+		r.Log.Warn("compressed objects are each read by one task, from end to end: only lines of bzip2, and of zstd with a seek table, can be split", "objects", n, "largest", largest.Name(), "bytes", largest.Size)
 	}
 }
 
@@ -360,13 +380,15 @@ func (r *run) elsewhere() string {
 func (r *run) newPool(ctx context.Context) *pool {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	remote := r.roots.anyRemote()
+	limits := r.limits
+	limits.Window = r.window()
 	exec := executor.New(executor.Config{
 		Plan: r.plan, Job: r.id, Partitions: r.partitions,
 		Open: r.roots.opened, Scratch: r.scratch, Class: store.Scratch, Output: r.out,
-		PartName: r.partName, Compress: r.codec,
+		PartName: r.partName, Compress: r.codec, Limits: limits,
 		Budget: shuffle.NewBudget(r.Memory), Share: r.share(remote), Log: r.Log,
 	})
-	return &pool{exec: exec, log: r.Log, events: master.NewMailbox(), plan: r.plan, hold: r.hold,
+	return &pool{exec: exec, sums: newSums(r.splits), log: r.Log, events: master.NewMailbox(), plan: r.plan, hold: r.hold,
 		sample: r.sample, splits: r.splits, parts: r.partitions, work: work, cancel: cancel,
 		running: make(map[plan.AttemptID]*running), granted: make(map[plan.TaskID][]plan.AttemptID)}
 }

@@ -41,6 +41,12 @@ type Input struct {
 	// synthetic objects, about slots of them, for which no store is asked.
 	// Their Section.Open stays nil.
 	Generate func(slots int) ([]plan.Section, error)
+	// Text says that the objects are text: one that begins like a compressed
+	// stream is one, whatever its name.
+	Text bool
+	// Lines says that a line feed ends a record, wherever it stands: so blocks
+	// of a compressed object can be sections.
+	Lines bool
 	// Map reads every section of t and hands pairs to t.Pairs, or records to
 	// t.Out in a map-only job.
 	Map func(t *MapTask) error
@@ -109,11 +115,18 @@ type ReduceTask struct {
 // Section is a plan.Section that can be opened.
 type Section struct {
 	plan.Section
-	// Whole says that the section is all of a compressed object: offsets are
-	// of the decompressed bytes, and Length (at rest) does not bound them.
+	// Whole says that the section's records are all that Open returns, and
+	// that Offset and Length, which are at rest, do not bound them: the object
+	// is compressed, or may be. Open takes 0 only, and offsets count from what
+	// it returns.
 	Whole bool
 	// Open returns the object's bytes, decompressed, from off to its end, and
 	// counts them. The reader fails, naming object and offset, when they are
-	// not what the plan pinned. A Whole section opens at 0 only.
+	// not what the plan pinned.
 	Open func(ctx context.Context, off int64) (io.ReadCloser, error)
+	// Place turns an offset of a Whole section into one in the object, as far
+	// as it was read; nil when they are the same.
+	Place func(off int64) int64
+	// Blocks says that what Place returns is a plan.Place.
+	Blocks bool
 }

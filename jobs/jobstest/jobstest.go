@@ -58,7 +58,7 @@ func Lines(lines ...string) Option {
 
 // File gives the job an object that holds text, which may be any bytes. The
 // input is the name that the job gave to what it reads by Named, "" if it gave
-// none. An object whose name ends in .gz or .zst is taken for compressed.
+// none. An object whose name ends in .gz, .zst, .bz2 or .lz4 is taken for compressed.
 // Objects of an input are read in the order of the options; a job sees one as
 // mem://test/in/<input>/<object>.
 func File(input, name, text string) Option {

@@ -56,7 +56,7 @@ func bucketOf(d Time) int {
 	if d < 4 {
 		return int(max(d, 0))
 	}
-	n := bits.Len64(uint64(d)) //nolint:gosec // not negative
+	n := bits.Len64(uint64(d))
 	return 4*(n-2) + int(d>>(n-3))&3
 }
 

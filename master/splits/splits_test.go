@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,6 +87,69 @@ func TestCompressedObjectsAreWhole(t *testing.T) {
 	got, err := splits.Plan([]splits.Input{in}, 1000)
 	if err != nil || len(got) != 2 || got[0].Bytes() != 5000 || got[1].Sections[0].Object.Key != "empty.gz" {
 		t.Errorf("got %+v, %v; want a.gz whole, and empty.gz, whose reader will say that it is truncated", got, err)
+	}
+}
+
+// TestPartsOfCompressedObjects divides what can be read from within, if it is
+// larger than a split.
+func TestPartsOfCompressedObjects(t *testing.T) {
+	t.Parallel()
+	in := splits.Input{
+		Objects: []plan.Object{object("a.bz2", 1000, "bzip2"), object("b", 900, "auto"), object("c.bz2", 110, "bzip2"), object("d.bz2", 0, "bzip2")},
+		Parts:   func(o plan.Object, target int64) ([]plan.Section, error) { return splits.Ranges(o, target), nil },
+	}
+	got, err := splits.Plan([]splits.Input{in}, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := map[string]int{}
+	for _, split := range got {
+		for _, s := range split.Sections {
+			parts[s.Object.Key]++
+			if s.Part() != (s.Object.Key == "a.bz2") {
+				t.Errorf("section at %d of %s: part %v", s.Offset, s.Object.Key, s.Part())
+			}
+		}
+	}
+	if parts["a.bz2"] != 10 || parts["b"] != 1 || parts["c.bz2"] != 1 || parts["d.bz2"] != 1 {
+		t.Errorf("sections %v", parts)
+	}
+}
+
+// TestFrames divides seekable objects with random frames, some of them empty.
+func TestFrames(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		frames := []splits.Frame{{}}
+		most := int64(0)
+		for range 1 + r.IntN(40) {
+			last, size := frames[len(frames)-1], 10+r.Int64N(300)
+			frames = append(frames, splits.Frame{Offset: last.Offset + size, Plain: last.Plain + r.Int64N(3)*size})
+			most = max(most, size)
+		}
+		end := frames[len(frames)-1]
+		o, target := object("x.zst", end.Offset+100, "zstd"), 1+r.Int64N(1000)
+		sections := splits.Frames(o, target, frames)
+		if end.Plain == 0 && len(sections) == 1 && !sections[0].Part() {
+			continue
+		}
+		var at, plain int64
+		for i, s := range sections {
+			if s.Offset != at || s.PlainOffset != plain || s.PlainLength == 0 {
+				t.Fatalf("seed %d: section %d is %+v, the one before ends at %d and %d", seed, i, s, at, plain)
+			}
+			if !slices.Contains(frames, splits.Frame{Offset: s.Offset, Plain: s.PlainOffset}) {
+				t.Fatalf("seed %d: no frame begins at %d", seed, s.Offset)
+			}
+			at, plain = at+s.Length, plain+s.PlainLength
+		}
+		if at != o.Size || plain != end.Plain {
+			t.Fatalf("seed %d: the sections end at %d of %d and %d of %d", seed, at, o.Size, plain, end.Plain)
+		}
+		if want := end.Offset / (target + 4*most); int64(len(sections)) < want {
+			t.Errorf("seed %d: %d sections of %d bytes, target %d", seed, len(sections), end.Offset, target)
+		}
 	}
 }
 

@@ -121,6 +121,9 @@ func (e *Executor) Map(ctx context.Context, a Attempt, split plan.Split, cuts []
 		err = e.writePart(ctx, a, m, grants, func(p *part) error {
 			t.Out = p
 			err := run(t)
+			if err == nil {
+				m.Sums, err = opened.checkSums()
+			}
 			m.Tally.BytesIn, m.Took = opened.bytes.Load(), time.Since(started)
 			return err
 		})
@@ -130,11 +133,14 @@ func (e *Executor) Map(ctx context.Context, a Attempt, split plan.Split, cuts []
 	if err != nil {
 		return nil, err
 	}
-	m.Tally.BytesIn = opened.bytes.Load()
-	m.Took = time.Since(started)
 	if e.cfg.Plan.Shuffle == nil {
 		return m, nil // written with its part
 	}
+	if m.Sums, err = opened.checkSums(); err != nil {
+		return nil, err
+	}
+	m.Tally.BytesIn = opened.bytes.Load()
+	m.Took = time.Since(started)
 	return m, e.writeManifest(ctx, m)
 }
 

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,50 +14,109 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// inputs are the objects that an attempt has opened.
+// inputs are the objects that an attempt has opened. Sections come in order, and
+// one is open at a time.
 type inputs struct {
 	e        *Executor
+	sections []plan.Section
+	lines    bool // parts of compressed objects are read by lines
 	progress *pipeline.Progress
+	first    int64 // bytes of a section that are asked for at first; 0 for all
 	bytes    atomic.Int64
-	last     *store.Handle // sections come in order: one object at a time
-	object   plan.Object
+	codecs   compress.Decompressor
+	ahead    *readAhead
+	head     []byte        // of the object that is open
+	sums     []*sectionSum // by section; nil for those that need none
+
+	last   *store.Handle
+	object plan.Object
 }
 
-// Close closes the object that is open.
+// Close closes the object that is open, and ends what is being fetched.
 func (in *inputs) Close() {
+	in.ahead.close()
+	in.closeLast()
+}
+
+func (in *inputs) closeLast() {
 	if in.last != nil {
 		in.last.Close()
 		in.last = nil
 	}
 }
 
-// sections makes sections readable. Of each, first bytes are asked for at first;
-// 0 means all.
-func (e *Executor) sections(of []plan.Section, progress *pipeline.Progress, first int64) ([]pipeline.Section, *inputs) {
-	in := &inputs{e: e, progress: progress}
-	out := make([]pipeline.Section, len(of))
-	for i, s := range of {
-		codec := s.Object.Codec
-		out[i] = pipeline.Section{Section: s, Whole: codec != ""}
-		out[i].Open = func(ctx context.Context, off int64) (io.ReadCloser, error) {
-			if codec != "" && off != 0 {
-				return nil, fmt.Errorf("%s is compressed and cannot be read from offset %d", s.Object.Name(), off)
-			}
-			h, err := in.handle(ctx, s.Object)
-			if err != nil {
-				return nil, err
-			}
-			if codec == "" {
-				soon := s.Offset + s.Length
-				if first > 0 {
-					soon = min(soon, off+first)
-				}
-				return &counted{&tail{ctx: ctx, from: h, at: off, soon: soon, size: s.Object.Size}, in}, nil
-			}
-			return decompress(s.Object, &counted{h.Stream(ctx, 0, -1), in})
-		}
+// sections makes the sections of a split readable. Of each, first bytes are
+// asked for at first; 0 means all.
+func (e *Executor) sections(ctx context.Context, split plan.Split, progress *pipeline.Progress, first int64) ([]pipeline.Section, *inputs) {
+	in := &inputs{e: e, sections: split.Sections, lines: e.cfg.Plan.Inputs[split.Input].Lines, progress: progress, first: first,
+		codecs: compress.Decompressor{Limits: e.cfg.Limits}}
+	in.ahead = newReadAhead(ctx, e.cfg.Open, split.Sections)
+	in.sums = make([]*sectionSum, len(split.Sections))
+	out := make([]pipeline.Section, len(split.Sections))
+	for i := range out {
+		s := &out[i]
+		s.Section = split.Sections[i]
+		s.Whole = s.Object.Codec != ""
+		s.Open = func(ctx context.Context, off int64) (io.ReadCloser, error) { return in.open(ctx, i, s, off) }
 	}
 	return out, in
+}
+
+// open opens section i from offset off on.
+func (in *inputs) open(ctx context.Context, i int, s *pipeline.Section, off int64) (io.ReadCloser, error) {
+	if s.Whole && off != 0 {
+		return nil, fmt.Errorf("%s is or may be compressed, and cannot be read from offset %d", s.Object.Name(), off)
+	}
+	raw, err := in.raw(ctx, i, off)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := in.decompress(s, raw)
+	if err != nil {
+		raw.Close()
+		if raw.err == nil {
+			err = &InputError{s.Object.Name(), err}
+		}
+		return nil, err
+	}
+	return plain, nil
+}
+
+// raw returns the bytes at rest of section i, from off on, or from the
+// section's own beginning if off is of decompressed bytes, to the object's end.
+func (in *inputs) raw(ctx context.Context, i int, off int64) (*raw, error) {
+	s := &in.sections[i]
+	body, fetched, err := in.ahead.take(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	if fetched {
+		return &raw{ReadCloser: io.NopCloser(bytes.NewReader(body[off:])), in: in}, nil
+	}
+	h, err := in.handle(ctx, s.Object)
+	if err != nil {
+		return nil, err
+	}
+	at, soon := off, s.Offset+s.Length
+	switch {
+	case s.Part():
+		at = s.Offset
+	case s.Object.Codec != "" && s.Object.Codec != compress.Auto:
+		soon = s.Object.Size
+	}
+	if in.first > 0 {
+		soon = min(soon, at+in.first)
+	}
+	behind := &tail{ctx: ctx, from: h, name: s.Object.Name(), at: at, soon: soon, size: s.Object.Size, first: afterEnd}
+	if s.Part() {
+		behind.first = behindPart
+	}
+	sum := newSectionSum(s)
+	if sum == nil || in.first > 0 {
+		return &raw{ReadCloser: behind, in: in}, nil
+	}
+	in.sums[i], behind.twice = sum, true
+	return &raw{ReadCloser: &summed{behind, at, sum}, in: in}, nil
 }
 
 // handle opens the version of the object that the plan pinned.
@@ -64,7 +124,7 @@ func (in *inputs) handle(ctx context.Context, o plan.Object) (*store.Handle, err
 	if in.last != nil && in.object == o {
 		return in.last, nil
 	}
-	in.Close()
+	in.closeLast()
 	root, err := in.e.cfg.Open(o.Root)
 	if err != nil {
 		return nil, err
@@ -77,9 +137,14 @@ func (in *inputs) handle(ctx context.Context, o plan.Object) (*store.Handle, err
 	return h, nil
 }
 
-// afterEnd is how much is read at first behind a section's end, where its last
+// Bytes that are asked for at first behind a section's end, where its last
 // record may end. It doubles with each further read.
-const afterEnd = 64 << 10
+const (
+	afterEnd = 64 << 10
+	// behindPart is for parts of compressed objects, where a whole block must
+	// be read.
+	behindPart = 1 << 20
+)
 
 // tail reads an object to its end, but asks for no more than a section at
 // first: behind it there is seldom more than the rest of a record to read, and
@@ -90,6 +155,9 @@ type tail struct {
 	at    int64 // where the next stream begins
 	soon  int64 // where the stream after this one begins
 	size  int64
+	first int64 // bytes that are asked for first behind soon
+	twice bool  // what is behind soon is read twice: nothing else tells that it is right
+	name  string
 	extra int64
 	now   io.ReadCloser
 }
@@ -102,10 +170,12 @@ func (t *tail) Read(p []byte) (int, error) {
 				return 0, io.EOF
 			}
 			if t.soon <= t.at {
-				t.extra = max(2*t.extra, afterEnd)
-				t.soon = min(t.at+t.extra, t.size)
+				if err := t.goBehind(); err != nil {
+					return 0, err
+				}
+			} else {
+				t.now = t.from.Stream(t.ctx, t.at, t.soon-t.at)
 			}
-			t.now = t.from.Stream(t.ctx, t.at, t.soon-t.at)
 		}
 		n, err := t.now.Read(p)
 		if errors.Is(err, io.EOF) {
@@ -118,6 +188,42 @@ func (t *tail) Read(p []byte) (int, error) {
 	}
 }
 
+// Bounds of what is read twice: bytes at a time, and how often they may differ.
+const (
+	twiceMost  = 1 << 20
+	twiceTries = 5
+)
+
+// goBehind opens bytes behind the section, twice as many as the last time.
+func (t *tail) goBehind() error {
+	t.extra = max(2*t.extra, t.first)
+	if t.twice {
+		t.extra = min(t.extra, twiceMost)
+	}
+	t.soon = min(t.at+t.extra, t.size)
+	if !t.twice {
+		t.now = t.from.Stream(t.ctx, t.at, t.soon-t.at)
+		return nil
+	}
+	var seen []byte
+	for try := range twiceTries {
+		// Each request begins a byte earlier than the one before, so that what
+		// goes wrong at one place of an answer does so at another of the bytes.
+		lead := min(int64(try), t.at)
+		again := make([]byte, lead+t.soon-t.at)
+		if err := t.from.ReadAt(t.ctx, again, t.at-lead); err != nil {
+			return err
+		}
+		if again = again[lead:]; try > 0 && bytes.Equal(seen, again) {
+			t.now = io.NopCloser(bytes.NewReader(seen))
+			return nil
+		}
+		seen = again
+	}
+	return &store.Error{Op: "read", URL: t.name, Kind: store.Corrupt,
+		Err: fmt.Errorf("bytes %d to %d are others each time they are read", t.at, t.soon)}
+}
+
 // Close ends the stream that is open.
 func (t *tail) Close() error {
 	if t.now == nil {
@@ -126,54 +232,19 @@ func (t *tail) Close() error {
 	return t.now.Close()
 }
 
-// counted counts the bytes that are read, at rest.
-type counted struct {
+// raw counts the bytes that are read, at rest, and remembers why that ended.
+type raw struct {
 	io.ReadCloser
-	in *inputs
+	in  *inputs
+	err error
 }
 
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.ReadCloser.Read(p)
-	c.in.bytes.Add(int64(n))
-	c.in.progress.Bytes.Add(int64(n))
-	return n, err
-}
-
-// decompress reads an object through its codec. What is wrong with the bytes
-// is told with the object's name.
-func decompress(o plan.Object, raw io.ReadCloser) (io.ReadCloser, error) {
-	codec, err := compress.Parse(o.Codec)
-	if err != nil {
-		raw.Close()
-		return nil, err
-	}
-	r, err := codec.Reader(raw)
-	if err != nil {
-		raw.Close()
-		return nil, fmt.Errorf("%s: %w", o.Name(), err)
-	}
-	return &unpacked{ReadCloser: r, raw: raw, object: o}, nil
-}
-
-type unpacked struct {
-	io.ReadCloser
-	raw    io.Closer
-	object plan.Object
-}
-
-func (u *unpacked) Read(p []byte) (int, error) {
-	n, err := u.ReadCloser.Read(p)
+func (r *raw) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	r.in.bytes.Add(int64(n))
+	r.in.progress.Bytes.Add(int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("%s: %w", u.object.Name(), err)
+		r.err = err
 	}
 	return n, err
-}
-
-// Close closes the codec and the object beneath it.
-func (u *unpacked) Close() error {
-	err := u.ReadCloser.Close()
-	if e := u.raw.Close(); err == nil {
-		err = e
-	}
-	return err
 }

@@ -98,6 +98,10 @@ func (e *Executor) adopt(ctx context.Context, a Attempt, m *plan.Manifest, grant
 		return err
 	}
 	found, err := e.sum(ctx, m.Part.Name)
+	if store.KindOf(err) == store.NotFound {
+		// Nobody's part: another attempt may well make it.
+		return store.Fail(store.Unavailable, "task %v: the store says that %s exists, and that it does not: %s", a.Task, e.cfg.Output.Name(m.Part.Name), err.Error())
+	}
 	if err != nil {
 		return err
 	}

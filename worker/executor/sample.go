@@ -77,7 +77,7 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (
 }
 
 func (e *Executor) sampleSplit(task pipeline.Task, split plan.Split, limit int64, w *shuffle.MapWriter, progress *pipeline.Progress) error {
-	sections, opened := e.sections(split.Sections, progress, sampleFirst)
+	sections, opened := e.sections(task.Context, split, progress, sampleFirst)
 	defer opened.Close()
 	t := &pipeline.MapTask{Task: task, Sections: sections, Partitions: 1, Limit: limit, Pairs: w.Collector()}
 	return e.cfg.Plan.Inputs[split.Input].Map(t)

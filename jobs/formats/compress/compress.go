@@ -1,15 +1,41 @@
-// Package compress opens compressed streams. The engine puts it under the
+// Package compress opens compressed objects. The engine puts it under the
 // formats, so that these see plain bytes.
 //
-// Codecs are plain values. What they open belongs to one goroutine and must be
-// closed. A stream that is cut short, corrupt or followed by something else is
-// an error that says how many decompressed bytes came before; the caller knows
-// the object. What an error wraps tells the stream's own errors from those of
-// the reader underneath. Offsets are bytes.
+// What it reads:
+//
+//	codec  name  magic                            what it is
+//	gzip   .gz   1f 8b 08                         any number of members (RFC 1952)
+//	zstd   .zst  28 b5 2f fd                      any number of frames (RFC 8878)
+//	bzip2  .bz2  "BZh1" to "BZh9", then the mark  any number of streams
+//	             of a block or of the end
+//	lz4    .lz4  04 22 4d 18                      any number of frames
+//
+// Frames of zstd and lz4 may have skippable frames before them.
+//
+// It writes all of them but bzip2. The frames of lz4's legacy format, which do
+// not say where they end, are not read at the head of an object; neither are
+// frames that need a dictionary.
+//
+// Two codecs can be read from within: bzip2 from any block ([OpenBlocks]), and
+// zstd in its seekable format from any frame that the seek table at the end
+// lists ([ReadSeekTable], [OpenFrames]).
+//
+// The engine and the command line call it. Codecs are plain values. A
+// [Decompressor] and what it opens belong to one goroutine; what it opens must
+// be closed.
+//
+// A stream that is cut short, corrupt, followed by something else, of another
+// format than it is said to be, or beyond the [Limits] is an error that says at
+// which byte of the compressed object it broke, and how many decompressed bytes
+// came before; the caller knows the object. What an error wraps tells the
+// stream's own errors from those of the reader underneath. A flipped bit is
+// such an error too, or changes nothing, but for frames of zstd and lz4 that
+// were written without a checksum: these promise nothing of the kind.
+//
+// Offsets and sizes are bytes.
 package compress
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -17,6 +43,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 )
 
 // Codec is a compression. The zero Codec is none.
@@ -25,18 +52,34 @@ type Codec uint8
 // The codecs.
 const (
 	None Codec = iota
-	Gzip       // RFC 1952, any number of members
-	Zstd       // RFC 8878, any number of frames
+	Gzip
+	Zstd
+	Bzip2
+	Lz4
 )
 
-var names = [...]string{None: "none", Gzip: "gzip", Zstd: "zstd"}
-var extensions = [...]string{None: "", Gzip: ".gz", Zstd: ".zst"}
+// Auto stands in the place of a codec's name for an object that tells its codec
+// by its first bytes.
+const Auto = "auto"
 
-// FromName returns the codec that the name of an object tells by its extension.
+// known describes the codecs.
+var known = [...]struct {
+	name, ext string
+	readOnly  bool
+}{
+	None:  {name: "none"},
+	Gzip:  {name: "gzip", ext: ".gz"},
+	Zstd:  {name: "zstd", ext: ".zst"},
+	Bzip2: {name: "bzip2", ext: ".bz2", readOnly: true},
+	Lz4:   {name: "lz4", ext: ".lz4"},
+}
+
+// FromName returns the codec that the name of an object tells by its extension,
+// in letters of either case.
 func FromName(name string) Codec {
 	ext := strings.ToLower(path.Ext(name))
-	for c, e := range extensions {
-		if e != "" && e == ext {
+	for c := range known {
+		if known[c].ext != "" && known[c].ext == ext {
 			return Codec(c)
 		}
 	}
@@ -48,55 +91,63 @@ func Parse(s string) (Codec, error) {
 	if s == "" {
 		return None, nil
 	}
-	for c, name := range names {
-		if name == s {
+	for c := range known {
+		if known[c].name == s {
 			return Codec(c), nil
 		}
 	}
-	return None, fmt.Errorf("unknown compression %q: it is one of %s", s, strings.Join(names[:], ", "))
+	return None, fmt.Errorf("unknown compression %q: it is one of %s", s, list(false))
 }
 
-// String returns the codec's name: "none", "gzip" or "zstd".
+// ParseOutput is Parse for what is to be written.
+func ParseOutput(s string) (Codec, error) {
+	c, err := Parse(s)
+	switch {
+	case err != nil:
+		return None, fmt.Errorf("cannot write compression %q: it is one of %s", s, list(true))
+	case known[c].readOnly:
+		return None, readOnly(c)
+	}
+	return c, nil
+}
+
+func readOnly(c Codec) error {
+	return fmt.Errorf("%s can be read but not written: choose one of %s", c, list(true))
+}
+
+// list names the codecs, all or those that can be written.
+func list(written bool) string {
+	var names []string
+	for c := range known {
+		if !written || !known[c].readOnly {
+			names = append(names, known[c].name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// String returns the codec's name: "none", "gzip", "zstd", "bzip2" or "lz4".
 func (c Codec) String() string {
-	if int(c) < len(names) {
-		return names[c]
+	if int(c) < len(known) {
+		return known[c].name
 	}
 	return fmt.Sprintf("codec %d", c)
 }
 
 // Ext returns the codec's extension with its dot, "" for None.
 func (c Codec) Ext() string {
-	if int(c) < len(extensions) {
-		return extensions[c]
+	if int(c) < len(known) {
+		return known[c].ext
 	}
 	return ""
 }
 
-// Reader returns what r holds, decompressed. Closing it does not close r.
-func (c Codec) Reader(r io.Reader) (io.ReadCloser, error) {
-	if c == None {
-		return io.NopCloser(r), nil
-	}
-	d := &decompressor{codec: c, in: &source{r: r}}
-	switch c {
-	case Gzip:
-		z, err := gzip.NewReader(d.in)
-		if err != nil {
-			return nil, d.explain(err)
-		}
-		d.out, d.close = z, z.Close
-	case Zstd:
-		// One goroutine: a task is one, and its memory is counted.
-		z, err := zstd.NewReader(d.in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return nil, d.explain(err)
-		}
-		d.out, d.close = z, func() error { z.Close(); return nil }
-	default:
-		return nil, fmt.Errorf("cannot decompress: %s", c)
-	}
-	return d, nil
-}
+// Reader returns what r holds, decompressed, however much that is. Closing it
+// does not close r.
+func (c Codec) Reader(r io.Reader) (io.ReadCloser, error) { return new(Decompressor).Open(c, r) }
+
+// lz4Block is the size of the blocks of lz4 frames that are written.
+const lz4Block = lz4.Block256Kb
 
 // Writer returns a writer that compresses to w. Close completes the stream and
 // does not close w.
@@ -109,6 +160,11 @@ func (c Codec) Writer(w io.Writer) (io.WriteCloser, error) {
 	case Zstd:
 		// A frame for no bytes too: nothing at all reads as cut short.
 		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
+	case Bzip2:
+		return nil, readOnly(c)
+	case Lz4:
+		z := lz4.NewWriter(w)
+		return z, z.Apply(lz4.BlockSizeOption(lz4Block), lz4.ChecksumOption(true))
 	}
 	return nil, fmt.Errorf("cannot compress: %s", c)
 }
@@ -116,51 +172,3 @@ func (c Codec) Writer(w io.Writer) (io.WriteCloser, error) {
 type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
-
-// source remembers why reading compressed bytes ended.
-type source struct {
-	r   io.Reader
-	n   int64
-	err error
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	s.n += int64(n)
-	if err != nil {
-		s.err = err
-	}
-	return n, err
-}
-
-type decompressor struct {
-	codec Codec
-	in    *source
-	out   io.Reader
-	close func() error
-	n     int64 // bytes that came out
-}
-
-func (d *decompressor) Read(p []byte) (int, error) {
-	n, err := d.out.Read(p)
-	d.n += int64(n)
-	if err == nil {
-		return n, nil
-	}
-	return n, d.explain(err)
-}
-
-// explain says where the stream broke. io.EOF alone is a good end.
-func (d *decompressor) explain(err error) error {
-	switch {
-	case d.in.err != nil && !errors.Is(d.in.err, io.EOF) && errors.Is(err, d.in.err):
-		return err // of the store; the stream may be sound
-	case errors.Is(err, io.EOF) && d.in.n > 0 && d.out != nil:
-		return io.EOF
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%s stream is cut short after %d decompressed bytes (%d compressed): %w", d.codec, d.n, d.in.n, io.ErrUnexpectedEOF)
-	}
-	return fmt.Errorf("%s stream is corrupt after %d decompressed bytes: %w", d.codec, d.n, err)
-}
-
-func (d *decompressor) Close() error { return d.close() }

@@ -18,7 +18,8 @@ import (
 
 // Lines are records that are lines, without their ends. Read, a line ends in LF
 // or CR LF, and the last one of an object needs no end; an object can be split
-// anywhere. Written, a line ends in LF.
+// anywhere, and a compressed one where its codec lets it. Written, a line ends in
+// LF.
 type Lines struct {
 	// Max is the length of the longest line that is taken, in bytes; 0 means
 	// 16 MiB. A longer one is an error.
@@ -30,13 +31,19 @@ func (Lines) Split(obj jobs.Object, target int64) ([]jobs.Section, error) {
 	return jobs.ByteRanges(obj, target), nil
 }
 
+// Textual says that what begins like a compressed stream is one.
+func (Lines) Textual() bool { return true }
+
+// LineBased says that blocks of a compressed object can be read on their own.
+func (Lines) LineBased() bool { return true }
+
 const bufferSize = 256 << 10
 
 // Scan yields each line that begins in s. A line that goes on behind the
 // section's end belongs to it whole.
 func (l Lines) Scan(ctx *jobs.Context, s *jobs.Section, yield func([]byte) error) error {
 	return lines.Scan(ctx, lines.Section{
-		Object: s.Object.Name, Offset: s.Offset, Length: s.Length, Whole: s.Whole,
+		Where: s.Where, Offset: s.Offset, Length: s.Length, Whole: s.Whole,
 		Max: l.Max, Buffer: s.Buffer(bufferSize), Open: s.Open,
 	}, func(offset int64, line []byte) error {
 		s.At(offset)

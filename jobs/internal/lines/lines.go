@@ -15,12 +15,12 @@ import (
 )
 
 // DefaultMax is the length up to which lines are taken when nothing else is
-// said: 64 MiB.
+// said: 16 MiB.
 const DefaultMax = 16 << 20
 
 // Section says where to look.
 type Section struct {
-	Object string // for messages
+	Where  func(offset int64) string // names a byte for messages
 	Offset int64
 	Length int64
 	Whole  bool // to the end of the bytes, whatever Length says
@@ -111,8 +111,8 @@ func (sc *scanner) line() (line []byte, size int, err error) {
 }
 
 func (sc *scanner) tooLong() error {
-	return fmt.Errorf("the line at byte %d of %s is longer than %d bytes: raise the limit of the reader, or check that the object is text",
-		sc.at, sc.s.Object, sc.s.Max)
+	return fmt.Errorf("the line at %s is longer than %d bytes: raise the limit of the reader, or check that the object is text",
+		sc.s.Where(sc.at), sc.s.Max)
 }
 
 // skipLine goes to the start of the next line; found is false when there is
@@ -160,7 +160,7 @@ func (sc *scanner) fill() error {
 		case n > 0:
 			return nil
 		case tries == 100:
-			return fmt.Errorf("read %s at byte %d: %w", sc.s.Object, sc.at+int64(sc.end-sc.start), io.ErrNoProgress)
+			return fmt.Errorf("read %s: %w", sc.s.Where(sc.at+int64(sc.end-sc.start)), io.ErrNoProgress)
 		}
 	}
 }

@@ -29,6 +29,8 @@ func open(text string, how int) func(context.Context, int64) (io.ReadCloser, err
 	}
 }
 
+func where(offset int64) string { return fmt.Sprintf("byte %d of mem://o", offset) }
+
 type found struct {
 	at   int64
 	line string
@@ -83,13 +85,13 @@ func TestEachLineIsReadOnceWhereverTheObjectIsCut(t *testing.T) {
 		slices.Sort(cuts)
 		var got []found
 		for j := 1; j < len(cuts); j++ {
-			s := Section{Object: "o", Offset: cuts[j-1], Length: cuts[j] - cuts[j-1], Buffer: make([]byte, r.IntN(20)), Open: open(text, i%4)}
+			s := Section{Where: where, Offset: cuts[j-1], Length: cuts[j] - cuts[j-1], Buffer: make([]byte, r.IntN(20)), Open: open(text, i%4)}
 			got = append(got, scanAll(t, s)...)
 		}
 		if !slices.Equal(got, want) {
 			t.Fatalf("%q cut at %v: got %v, want %v", text, cuts, got, want)
 		}
-		whole := Section{Object: "o", Length: 3, Whole: true, Open: open(text, i%4)}
+		whole := Section{Where: where, Length: 3, Whole: true, Open: open(text, i%4)}
 		if got := scanAll(t, whole); !slices.Equal(got, want) {
 			t.Fatalf("%q as a whole: got %v, want %v", text, got, want)
 		}
@@ -101,7 +103,7 @@ func TestALineOverTheLimitIsAnError(t *testing.T) {
 	for _, end := range []string{"\n", "\r\n", ""} {
 		for _, buffer := range []int{0, 5, 1000} {
 			text := "short\n" + strings.Repeat("x", 100) + end
-			section := Section{Object: "mem://o", Length: int64(len(text)), Max: 100, Buffer: make([]byte, buffer), Open: open(text, 0)}
+			section := Section{Where: where, Length: int64(len(text)), Max: 100, Buffer: make([]byte, buffer), Open: open(text, 0)}
 			if got := scanAll(t, section); len(got) != 2 || len(got[1].line) != 100 {
 				t.Errorf("a line of 100 bytes and %q is read as %v", end, got)
 			}
@@ -121,7 +123,7 @@ func TestALineOverTheLimitIsAnError(t *testing.T) {
 func TestALongLineOfTheSectionBeforeIsSkipped(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("x", 100_000) + "\nnext\n"
-	s := Section{Object: "o", Offset: 50_000, Length: 60_000, Max: 10, Open: open(text, 0)}
+	s := Section{Where: where, Offset: 50_000, Length: 60_000, Max: 10, Open: open(text, 0)}
 	if got := scanAll(t, s); !slices.Equal(got, []found{{100_001, "next"}}) {
 		t.Errorf("got %v", got)
 	}
@@ -162,7 +164,7 @@ func FuzzScan(f *testing.F) {
 		at := int64(cut % uint(len(text)+1))
 		var got []found
 		for _, s := range []Section{{Length: at}, {Offset: at, Length: int64(len(text)) - at}} {
-			s.Object, s.Open, s.Buffer = "o", open(string(text), int(buffer%4)), make([]byte, buffer)
+			s.Where, s.Open, s.Buffer = where, open(string(text), int(buffer%4)), make([]byte, buffer)
 			got = append(got, scanAll(t, s)...)
 		}
 		if want := naive(string(text)); !slices.Equal(got, want) {

@@ -14,7 +14,7 @@ import (
 type Place struct {
 	Word   string
 	Object string
-	Offset int64 // of the word, in bytes; of the decompressed bytes if the object is compressed
+	Offset int64 // of the word; see jobs.Position, to whose offset the word's own in its line is added
 }
 
 // Job returns the job index: lines in, "word TAB object TAB offset" out, a line

@@ -1,0 +1,203 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/master/splits"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/executor"
+)
+
+// checkCodecs fills in how objects are decompressed and compressed.
+func (s *settings) checkCodecs() (err error) {
+	if s.codec, err = compress.ParseOutput(s.Compress); err != nil {
+		return err
+	}
+	if s.Decompress == "" {
+		s.Decompress = compress.Auto
+	}
+	if s.Decompress != compress.Auto {
+		if _, err := compress.Parse(s.Decompress); err != nil {
+			return fmt.Errorf("how to decompress: %w, or %s", err, compress.Auto)
+		}
+	}
+	if s.MaxDecompressed < 0 {
+		return fmt.Errorf("the limit of %d decompressed bytes is negative", s.MaxDecompressed)
+	}
+	s.limits = compress.Limits{Ratio: max(s.MaxRatio, 0), Size: s.MaxDecompressed}
+	if s.MaxRatio == 0 {
+		s.limits.Ratio = compress.DefaultRatio
+	}
+	return nil
+}
+
+// window returns how much memory zstd may have for its window: a quarter of
+// what a slot has.
+func (s *settings) window() int64 {
+	return min(max(s.Memory/int64(s.Slots)/4, compress.MinWindow), compress.MaxWindow)
+}
+
+// codecOf returns the codec of an input's object, as far as its name tells.
+func (s *settings) codecOf(in *pipeline.Input, key string) string {
+	codec := s.Decompress
+	if codec == compress.Auto {
+		named := compress.FromName(key)
+		if named == compress.None && in.Text {
+			return compress.Auto
+		}
+		codec = named.String()
+	}
+	if codec == compress.None.String() {
+		return ""
+	}
+	return codec
+}
+
+// maxInspecting bounds the objects that are looked into at once.
+const maxInspecting = 16
+
+// inspector looks into objects that are large enough to be divided: at the
+// first bytes of those whose names tell no codec, and at the last of zstd, where
+// there may be a seek table. Of smaller ones the task that reads them finds the
+// codec, without another request.
+type inspector struct {
+	run    *run
+	tables map[string]compress.SeekTable // by the object's name
+}
+
+// inspect looks into all objects that are larger than least, finds their codecs,
+// and says how they can be divided.
+func (r *run) inspect(ctx context.Context, inputs []splits.Input, least int64) error {
+	i := &inspector{run: r, tables: make(map[string]compress.SeekTable)}
+	found := make([][]compress.SeekTable, len(inputs))
+	looking, ctx := errgroup.WithContext(ctx)
+	looking.SetLimit(maxInspecting)
+	for n := range inputs {
+		lines := r.plan.Inputs[n].Lines
+		if lines {
+			inputs[n].Parts = i.parts
+		}
+		objects := inputs[n].Objects
+		found[n] = make([]compress.SeekTable, len(objects))
+		for j := range objects {
+			o := &objects[j]
+			inside := o.Size > least && (o.Codec == compress.Auto || o.Codec == compress.Zstd.String() && lines)
+			if !inside && !r.wantsSum(o) {
+				continue
+			}
+			looking.Go(func() (err error) {
+				if r.wantsSum(o) {
+					err = r.askSum(ctx, o)
+				}
+				if inside && err == nil {
+					found[n][j], err = r.lookInto(ctx, o, lines)
+				}
+				return err
+			})
+		}
+	}
+	if err := looking.Wait(); err != nil {
+		return err
+	}
+	for n := range found {
+		for j, table := range found[n] {
+			if table != nil {
+				i.tables[inputs[n].Objects[j].Name()] = table
+			}
+		}
+	}
+	return nil
+}
+
+// wantsSum tells whether a store should be asked for an object's checksum: not
+// where the listing told it, nor where none is kept, nor for what is read by one
+// request, whose answer has it.
+func (r *run) wantsSum(o *plan.Object) bool {
+	if o.Size <= executor.OneRequest || o.Sum != (plan.Checksum{}) {
+		return false
+	}
+	root, err := r.roots.opened(o.Root)
+	return err == nil && root.Remote()
+}
+
+// askSum asks the store for an object's checksum. Some keep none.
+func (r *run) askSum(ctx context.Context, o *plan.Object) error {
+	root, err := r.roots.opened(o.Root)
+	if err != nil {
+		return err
+	}
+	seen, err := root.Stat(ctx, o.Key)
+	if err == nil && seen.ETag == o.ETag {
+		o.Sum = sumOf(seen)
+	}
+	return err // a change since the listing is found by the task that reads
+}
+
+// sumOf returns what the store told of an object's checksum.
+func sumOf(o store.Object) plan.Checksum {
+	return plan.Checksum{Algorithm: uint8(o.Sum.Algorithm), Value: o.Sum.Value}
+}
+
+// lookInto finds an object's codec if it is not known, and its seek table if it
+// may be read by lines.
+func (r *run) lookInto(ctx context.Context, o *plan.Object, lines bool) (compress.SeekTable, error) {
+	root, err := r.roots.opened(o.Root)
+	if err != nil {
+		return nil, err
+	}
+	h, err := root.OpenKnown(ctx, store.Object{Key: o.Key, Size: o.Size, ETag: o.ETag})
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	if o.Codec == compress.Auto {
+		head := make([]byte, min(o.Size, compress.HeadSize))
+		if err := h.ReadAt(ctx, head, 0); err != nil {
+			return nil, err
+		}
+		o.Codec = ""
+		if c := compress.Detect(head); c != compress.None {
+			o.Codec = c.String()
+		}
+	}
+	if o.Codec != compress.Zstd.String() || !lines {
+		return nil, nil
+	}
+	tail := make([]byte, min(o.Size, compress.SeekTail))
+	if err := h.ReadAt(ctx, tail, o.Size-int64(len(tail))); err != nil {
+		return nil, err
+	}
+	if need := compress.SeekTableSize(tail, o.Size); need > int64(len(tail)) {
+		tail = make([]byte, need)
+		if err := h.ReadAt(ctx, tail, o.Size-need); err != nil {
+			return nil, err
+		}
+	}
+	table := compress.ReadSeekTable(tail, o.Size)
+	if n := len(table); n > 0 && r.limits.Size > 0 && table[n-1].Plain > r.limits.Size {
+		return nil, fmt.Errorf("%s: %d bytes come out of it, by its seek table, more than the %d that are allowed; raise --max-decompressed if they are meant to", o.Name(), table[n-1].Plain, r.limits.Size)
+	}
+	return table, nil
+}
+
+// parts divides a compressed object whose lines can be read from within.
+func (i *inspector) parts(o plan.Object, target int64) ([]plan.Section, error) {
+	table := i.tables[o.Name()]
+	switch {
+	case o.Codec == compress.Bzip2.String() && o.Size < plan.MaxPlaced:
+		return splits.Ranges(o, target), nil
+	case table != nil:
+		frames := make([]splits.Frame, len(table))
+		for n, f := range table {
+			frames[n] = splits.Frame(f)
+		}
+		return splits.Frames(o, target, frames), nil
+	}
+	return []plan.Section{{Object: o, Length: o.Size}}, nil
+}

@@ -1,0 +1,339 @@
+package compress
+
+import (
+	"bytes"
+	"cmp"
+	"compress/bzip2"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// A Part is what one task reads of a compressed object that several share. It
+// begins at a place where the codec can begin, and goes on to the object's end:
+// what lies behind the part is there to complete its last record.
+type Part interface {
+	io.ReadCloser
+	// Past tells whether the bytes that the last Read returned lie behind the
+	// part. No Read returns bytes of both.
+	Past() bool
+	// Place returns where in the object byte n is of those that were read: see
+	// OpenBlocks and OpenFrames. It may be asked of all of them, and of the next.
+	Place(n int64) int64
+}
+
+// A bzip2 object is a string of bits: a header of four bytes, blocks, a final
+// mark with a checksum, and zero bits up to the next byte; then, perhaps, the
+// next stream. Nothing says where blocks begin but their mark of 48 bits, which
+// the bits of a block may hold by chance: once in 2⁴⁸ bits. So a block is what
+// begins and ends with a mark and decompresses to bytes of the checksum that it
+// carries. Where that fails, the mark at its end is taken for chance and it is
+// tried with the next one.
+const (
+	headerBits = 32
+	crcBits    = 32
+	// longestBlock bounds a block: 900,000 symbols of 20 bits, and its tables.
+	longestBlock = (900_000*20/8 + 64<<10) * 8
+	// falseMarks is how many marks within one block are taken for chance.
+	falseMarks = 8
+	// heldBlock is how many decompressed bytes of a block are held. Those of a
+	// block of long runs, up to 46 MB, are made twice: to check them, and then
+	// to pass them on.
+	heldBlock = 1 << 20
+	// mostOfBlock is more than any block holds.
+	mostOfBlock = 64 << 20
+)
+
+var errTooLong = errors.New("the block has too many bytes")
+
+// OpenBlocks reads the blocks that begin in the bytes [from, to) of a bzip2
+// object, and what follows. r is the object from byte from on.
+//
+// Parts of one object that adjoin agree on where one ends and the next begins:
+// the part before also reads the first block behind itself, and finds it by
+// where its own last block ends. If that block is damaged, so that the part it
+// begins in passes over it, then the part before fails.
+//
+// Nobody knows how many decompressed bytes come before a part: the place of a
+// byte is a plan.Place.
+func (d *Decompressor) OpenBlocks(r io.Reader, from, to int64) (Part, error) {
+	b := &blocks{limits: d.Limits, in: bits{r: r, at: from}, from: from, to: to * 8, pos: from * 8}
+	if from == 0 {
+		if err := b.header(); err != nil {
+			return nil, err
+		}
+		return b, nil
+	}
+	if err := b.first(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// blocks reads a part of a bzip2 object.
+type blocks struct {
+	limits Limits
+	in     bits
+	from   int64
+	to     int64 // place
+	pos    int64 // place of the next mark
+
+	whole    bool   // the stream was seen from its header on
+	combined uint32 // checksum of its blocks, when it was
+
+	packed []byte    // a block as a stream of its own
+	held   []byte    // the first heldBlock bytes of it
+	plain  []byte    // what is left of held
+	more   io.Reader // what follows held, nil for nothing
+	past   bool      // the block at hand lies behind the part
+	n      int64     // bytes that were read
+	starts []blockStart
+	err    error
+}
+
+// blockStart says where a block begins.
+type blockStart struct{ n, place int64 }
+
+var _ Part = (*blocks)(nil)
+
+// Read returns bytes of one block.
+func (b *blocks) Read(p []byte) (int, error) {
+	for b.err == nil {
+		n := copy(p, b.plain)
+		b.plain = b.plain[n:]
+		if n == 0 && b.more != nil && len(p) > 0 {
+			var err error
+			n, err = b.more.Read(p)
+			switch {
+			case errors.Is(err, io.EOF):
+				b.more = nil
+			case err != nil:
+				b.err = b.corrupt(b.starts[len(b.starts)-1].place, err)
+			}
+		}
+		if n > 0 || len(p) == 0 {
+			b.n += int64(n)
+			if b.err == nil {
+				b.err = b.limits.check(Bzip2, b.in.n, b.n)
+			}
+			return n, b.err
+		}
+		if b.err == nil {
+			b.err = b.turn()
+		}
+	}
+	return 0, b.err
+}
+
+// Past tells whether the last Read returned bytes from behind the part.
+func (b *blocks) Past() bool { return b.past }
+
+// Place returns the place of byte n.
+func (b *blocks) Place(n int64) int64 {
+	i := sort.Search(len(b.starts), func(i int) bool { return b.starts[i].n > n }) - 1
+	if i < 0 {
+		return 0
+	}
+	return plan.Place(b.starts[i].place/8, n-b.starts[i].n)
+}
+
+// Close ends reading.
+func (b *blocks) Close() error {
+	b.err, b.plain, b.more = errClosed, nil, nil
+	return nil
+}
+
+// header reads the header of a stream.
+func (b *blocks) header() error {
+	enough, err := b.in.have(b.pos + headerBits + magicBits)
+	if err != nil {
+		return err
+	}
+	if !enough && b.in.limit() == b.pos && b.pos > 0 {
+		return io.EOF
+	}
+	head := b.in.buf[b.pos/8-b.in.at:]
+	switch begins(Bzip2, head[:min(len(head), HeadSize)]) {
+	case partial:
+		return b.cutShort()
+	case unlike:
+		if b.pos > 0 {
+			return b.corrupt(b.pos, errors.New("what follows a stream is none"))
+		}
+		s := stream{codec: Bzip2}
+		return s.strange(head)
+	default:
+	}
+	b.pos += headerBits
+	b.whole, b.combined = true, 0
+	return nil
+}
+
+// first looks for the part's first block. It is one that can be decompressed:
+// others begin with a mark by chance, or are damaged, and then the part before
+// this one fails on them. Without one the part is empty.
+func (b *blocks) first() error {
+	for place := b.pos; ; place++ {
+		b.in.drop(place)
+		// A mark counts that begins in the part, and may end behind it.
+		found, err := b.search(&place, min(b.to-1, place+longestBlock)+magicBits)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			b.past, b.err = true, io.EOF
+			return nil
+		case b.in.get(place, magicBits) != blockMagic:
+			continue
+		}
+		b.pos = place
+		if err = b.block(); err == nil {
+			b.starts = []blockStart{{0, place}}
+			return nil
+		}
+		if b.in.err != nil {
+			return err
+		}
+	}
+}
+
+// search moves place to the next mark that ends at or before a place; found is
+// false when there is none.
+func (b *blocks) search(place *int64, end int64) (found bool, err error) {
+	for from := *place; ; {
+		if at, ok := b.in.find(from); ok {
+			*place = at
+			return at+magicBits <= end, nil
+		}
+		limit := b.in.limit()
+		if limit >= end || b.in.end {
+			return false, nil
+		}
+		from = max(from, limit-magicBits+1)
+		if _, err := b.in.have(min(limit+fillStep*8, end)); err != nil {
+			return false, err
+		}
+	}
+}
+
+// turn goes to the next block.
+func (b *blocks) turn() error {
+	for {
+		b.in.drop(b.pos)
+		enough, err := b.in.have(b.pos + magicBits + crcBits)
+		if err != nil {
+			return err
+		}
+		if !enough {
+			return b.cutShort()
+		}
+		switch b.in.get(b.pos, magicBits) {
+		case blockMagic:
+			b.past = b.pos >= b.to
+			b.starts = append(b.starts, blockStart{b.n, b.pos})
+			return b.block()
+		case finalMagic:
+			if err := b.final(); err != nil {
+				return err
+			}
+		default:
+			return b.corrupt(b.pos, errors.New("no block begins there"))
+		}
+	}
+}
+
+// final reads the end of a stream and the header of the next.
+func (b *blocks) final() error {
+	crc := uint32(b.in.get(b.pos+magicBits, crcBits))
+	if b.whole && crc != b.combined {
+		return b.corrupt(b.pos, errors.New("the checksum of the stream does not match"))
+	}
+	b.pos = (b.pos + magicBits + crcBits + 7) / 8 * 8
+	return b.header()
+}
+
+// block decompresses the block whose mark is at pos and moves pos behind it.
+func (b *blocks) block() error {
+	if enough, err := b.in.have(b.pos + magicBits + crcBits); err != nil || !enough {
+		return cmp.Or(err, b.cutShort())
+	}
+	crc := uint32(b.in.get(b.pos+magicBits, crcBits))
+	var failed error
+	end := b.pos + magicBits
+	for range falseMarks {
+		end++
+		found, err := b.search(&end, b.pos+longestBlock+magicBits)
+		switch {
+		case err != nil:
+			return err
+		case !found && failed != nil:
+			return failed
+		case !found && b.in.end && b.in.limit() < b.pos+longestBlock:
+			return b.cutShort()
+		case !found:
+			return b.corrupt(b.pos, errors.New("the block has no end"))
+		}
+		if err := b.unpack(end, crc); err == nil {
+			b.combined = (b.combined<<1 | b.combined>>31) ^ crc
+			b.pos = end
+			return nil
+		} else if failed == nil {
+			failed = b.corrupt(b.pos, err)
+		}
+	}
+	return failed
+}
+
+// unpack decompresses the block from pos to end, all of it, and keeps its first
+// bytes.
+func (b *blocks) unpack(end int64, crc uint32) error {
+	b.packed = append(b.packed[:0], "BZh9"...)
+	packed, used := b.in.appendRange(b.packed, b.pos, end)
+	packed, used = appendBits(packed, used, finalMagic, magicBits)
+	packed, _ = appendBits(packed, used, uint64(crc), crcBits) // one block: its own
+	b.packed = packed
+	if b.held == nil {
+		b.held = make([]byte, heldBlock)
+	}
+	b.plain, b.more = nil, nil
+	r := bzip2.NewReader(bytes.NewReader(packed))
+	n, err := fill(r, b.held)
+	if err == nil {
+		// It is longer than what is held.
+		if _, err := io.CopyN(io.Discard, r, mostOfBlock); err != io.EOF { //nolint:errorlint // see below
+			return cmp.Or(err, errTooLong)
+		}
+		again := bzip2.NewReader(bytes.NewReader(packed))
+		if _, err := io.CopyN(io.Discard, again, heldBlock); err != nil {
+			return err
+		}
+		b.more = again
+	} else if err != io.EOF { //nolint:errorlint // a stream that is cut short must not pass for one that ends
+		return err
+	}
+	b.plain = b.held[:n]
+	return nil
+}
+
+// fill reads until buf is full, or returns why it is not. Unlike io.ReadFull it
+// tells an end from one that is not expected.
+func fill(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var got int
+		got, err = r.Read(buf[n:])
+		n += got
+	}
+	if n == len(buf) {
+		err = nil
+	}
+	return n, err
+}
+
+func (b *blocks) cutShort() error { return cutShort(Bzip2, b.in.limit()/8, b.n, b.from) }
+
+func (b *blocks) corrupt(place int64, err error) error {
+	return fmt.Errorf("bzip2 stream is corrupt at byte %d, %s: %w", place/8, soFar(b.n, b.from), err)
+}

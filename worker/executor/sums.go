@@ -1,0 +1,130 @@
+package executor
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/checksum"
+)
+
+// sectionSum digests the bytes of a section as they come from the store, so that
+// they can be held against the checksum that the store keeps of the object. A
+// section that is not read from its first byte to its last, in order, has none.
+//
+// The byte in front of a section is its neighbour's last one, and is compared
+// with what the neighbour read. Bytes behind it are the neighbour's first ones;
+// these are read twice, see tail.
+type sectionSum struct {
+	digest *checksum.Digest
+	object plan.Object
+	from   int64
+	next   int64 // offset that must come next
+	end    int64
+	known  plan.SectionSum // but the checksum
+}
+
+// newSectionSum returns nil when the store keeps no checksum of the object.
+func newSectionSum(s *plan.Section) *sectionSum {
+	sum := checksum.Sum{Algorithm: checksum.Algorithm(s.Object.Sum.Algorithm)}
+	if !sum.Known() {
+		return nil
+	}
+	return &sectionSum{digest: checksum.New(sum.Algorithm), object: s.Object, from: s.Offset, next: s.Offset, end: s.Offset + s.Length}
+}
+
+// add digests bytes that were read at an offset of the object.
+func (s *sectionSum) add(p []byte, at int64) {
+	if i := s.from - 1 - at; i >= 0 && i < int64(len(p)) {
+		s.known.Before, s.known.BeforeIsRead = p[i], true
+	}
+	from, to := max(at, s.next), min(at+int64(len(p)), s.end)
+	if from > s.next || from >= to {
+		return // a gap, which nothing closes any more, or bytes that were seen
+	}
+	_, _ = s.digest.Write(p[from-at : to-at]) // never fails
+	s.known.Last = p[to-at-1]
+	s.next = to
+}
+
+// sum returns what was digested, if it is all of the section.
+func (s *sectionSum) sum() (plan.Checksum, bool) {
+	sum := s.digest.Sum()
+	return plan.Checksum{Algorithm: uint8(sum.Algorithm), Value: sum.Value}, s.next == s.end
+}
+
+// check compares the sum of an object that is one section with what the store
+// keeps. A difference is an error of kind Corrupt: the next attempt may have
+// better luck, if the bytes changed on the way.
+func (s *sectionSum) check() error {
+	got, whole := s.sum()
+	if !whole || s.digest.Size() != s.object.Size || got == s.object.Sum {
+		return nil
+	}
+	return Misread(s.object, got)
+}
+
+// checkSums holds the objects that were read as one section against what the
+// store keeps of them, and returns the sums of the other sections.
+func (in *inputs) checkSums() ([]plan.SectionSum, error) {
+	var sums []plan.SectionSum
+	for i, s := range in.sums {
+		if s == nil {
+			continue
+		}
+		if err := s.check(); err != nil {
+			return nil, err
+		}
+		if sum, whole := s.sum(); whole && s.digest.Size() != s.object.Size {
+			if sums == nil {
+				sums = make([]plan.SectionSum, len(in.sums))
+			}
+			sums[i] = s.known
+			sums[i].Checksum = sum
+		}
+	}
+	return sums, nil
+}
+
+// Misread returns the error that says that an object was read with other bytes
+// than the store keeps a checksum of.
+func Misread(o plan.Object, got plan.Checksum) error {
+	text := func(c plan.Checksum) checksum.Sum {
+		return checksum.Sum{Algorithm: checksum.Algorithm(c.Algorithm), Value: c.Value}
+	}
+	return &store.Error{Op: "read", URL: o.Name(), Kind: store.Corrupt, Err: fmt.Errorf(
+		"the bytes that came have the checksum %v, the store keeps %v: they changed on the way, or at rest", text(got), text(o.Sum))}
+}
+
+// CombineSums returns the checksum of an object from those of its sections,
+// which follow each other and cover it; and whether they agree on the bytes at
+// their seams.
+func CombineSums(sums []plan.SectionSum, lengths []int64) (whole plan.Checksum, agree bool) {
+	var all checksum.Sum
+	agree = true
+	for i, s := range sums {
+		next := checksum.Sum{Algorithm: checksum.Algorithm(s.Algorithm), Value: s.Value}
+		if i == 0 {
+			all = next
+			continue
+		}
+		all = all.Append(next, lengths[i])
+		agree = agree && (!s.BeforeIsRead || s.Before == sums[i-1].Last)
+	}
+	return plan.Checksum{Algorithm: uint8(all.Algorithm), Value: all.Value}, agree
+}
+
+// summed digests what it reads.
+type summed struct {
+	io.ReadCloser
+	at  int64 // offset in the object of what comes next
+	sum *sectionSum
+}
+
+func (s *summed) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	s.sum.add(p[:n], s.at)
+	s.at += int64(n)
+	return n, err
+}

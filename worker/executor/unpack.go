@@ -1,0 +1,159 @@
+package executor
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// decompress returns what a section holds of the bytes at rest. What is wrong
+// with these is told with the object's name.
+func (in *inputs) decompress(s *pipeline.Section, r *raw) (io.ReadCloser, error) {
+	if s.Object.Codec == "" {
+		return r, nil
+	}
+	u := &unpacked{raw: r, object: s.Object}
+	codec, err := in.codec(s.Object, u)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case codec == compress.Bzip2 && in.lines && s.Object.Size < plan.MaxPlaced:
+		part, err := in.codecs.OpenBlocks(u.in, s.Offset, s.Offset+s.Length)
+		if err != nil {
+			return nil, err
+		}
+		u.of(s, part)
+		s.Blocks = true
+	case s.Part():
+		part, err := in.codecs.OpenFrames(u.in, compress.FramesPart{From: s.Offset, To: s.Offset + s.Length, Plain: s.PlainOffset, PlainLength: s.PlainLength})
+		if err != nil {
+			return nil, err
+		}
+		u.of(s, part)
+	default:
+		if u.plain, err = in.codecs.Open(codec, u.in); err != nil {
+			return nil, err
+		}
+	}
+	return u, nil
+}
+
+// headSize is how much is read at first of an object whose codec is not known:
+// enough for that, and all of a small one.
+const headSize = 4 << 10
+
+// codec returns the codec of an object, and looks at its first bytes if these
+// are to tell it.
+func (in *inputs) codec(o plan.Object, u *unpacked) (compress.Codec, error) {
+	u.in = u.raw
+	if o.Codec != compress.Auto {
+		return compress.Parse(o.Codec)
+	}
+	if in.head == nil {
+		in.head = make([]byte, headSize)
+	}
+	head := in.head[:min(o.Size, headSize)]
+	if _, err := io.ReadFull(u.raw, head); err != nil {
+		return compress.None, err
+	}
+	u.in = io.MultiReader(bytes.NewReader(head), u.raw)
+	return compress.Detect(head), nil
+}
+
+// InputError says that an object's bytes, which the store gave as they are, are
+// not what its codec makes, or are more than is allowed. Unless they were changed
+// on the way, it comes again.
+type InputError struct {
+	Object string
+	Err    error
+}
+
+// Error names the object.
+func (e *InputError) Error() string { return e.Object + ": " + e.Err.Error() }
+
+// Unwrap returns what is wrong with the bytes.
+func (e *InputError) Unwrap() error { return e.Err }
+
+// unpacked is a compressed object, or a part of one.
+type unpacked struct {
+	raw    *raw
+	in     io.Reader // raw, with what was read of it before
+	plain  io.ReadCloser
+	object plan.Object
+}
+
+// of makes u the lines of a part of its object.
+func (u *unpacked) of(s *pipeline.Section, part compress.Part) {
+	l := &seam{Part: part, skipping: s.Offset > 0}
+	u.plain, s.Place = l, l.place
+}
+
+// Read reads decompressed bytes.
+func (u *unpacked) Read(p []byte) (int, error) {
+	n, err := u.plain.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && u.raw.err == nil {
+		err = &InputError{u.object.Name(), err}
+	}
+	return n, err
+}
+
+// Close closes the codec and the object beneath it.
+func (u *unpacked) Close() error {
+	err := u.plain.Close()
+	if e := u.raw.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// seam reads the lines of a part of a compressed object: from behind the first
+// line feed at or after its first byte, unless the part is the first one, to
+// behind the first line feed at or after the first byte behind it. So the parts
+// of an object share its lines out, whatever they know of each other.
+type seam struct {
+	compress.Part
+	skipping bool
+	skipped  int64
+	ended    bool
+}
+
+// Read reads bytes of the part's lines.
+func (s *seam) Read(p []byte) (int, error) {
+	for !s.ended {
+		n, err := s.Part.Read(p)
+		if n == 0 {
+			return 0, err
+		}
+		if s.skipping {
+			n = copy(p, p[s.skip(p[:n]):n])
+		}
+		if end := bytes.IndexByte(p[:n], '\n') + 1; s.Past() && end > 0 {
+			n, s.ended = end, true
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, io.EOF
+}
+
+// skip returns how many of these bytes belong to a line that the part before
+// reads.
+func (s *seam) skip(p []byte) int {
+	n := len(p)
+	if end := bytes.IndexByte(p, '\n') + 1; s.Past() {
+		s.ended = true // that line goes on behind this part
+	} else if end > 0 {
+		n, s.skipping = end, false
+	}
+	s.skipped += int64(n)
+	return n
+}
+
+// place returns the place of byte n of those that Read returned.
+func (s *seam) place(n int64) int64 { return s.Place(s.skipped + n) }
