@@ -3,6 +3,7 @@ package integration
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
@@ -32,6 +33,23 @@ func goSource(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(root)), "src")
 }
 
+// unpacked returns what a file holds, decompressed if its first bytes are those
+// that the file command knows: all compressed files of Go's source begin so.
+func unpacked(f *os.File) (io.Reader, error) {
+	r := bufio.NewReader(f)
+	head, _ := r.Peek(10) // shorter files are plain
+	switch {
+	case bytes.HasPrefix(head, []byte("\x1f\x8b\x08")):
+		return gzip.NewReader(r)
+	case bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
+		return zstd.NewReader(r)
+	case bytes.HasPrefix(head, []byte("BZh")) && bytes.HasSuffix(head, []byte("1AY&SY")):
+		return bzip2.NewReader(r), nil
+	default:
+		return r, nil
+	}
+}
+
 // countWords counts words the simple way: one file after the other, one map.
 func countWords(t *testing.T, dir string) string {
 	t.Helper()
@@ -54,16 +72,9 @@ func countWords(t *testing.T, dir string) string {
 			return err
 		}
 		defer f.Close()
-		var r io.Reader = f
-		switch filepath.Ext(path) {
-		case ".gz":
-			if r, err = gzip.NewReader(f); err != nil {
-				return err
-			}
-		case ".zst":
-			if r, err = zstd.NewReader(f); err != nil {
-				return err
-			}
+		r, err := unpacked(f)
+		if err != nil {
+			return err
 		}
 		text, err := io.ReadAll(r)
 		for _, w := range bytes.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(" \t\n\v\f\r", c) }) {
