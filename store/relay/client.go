@@ -1,0 +1,317 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// Client is the asking side of a connection.
+type Client struct {
+	wire     *wire
+	inFlight chan struct{} // a token per call in flight
+	done     chan struct{}
+	windows  sync.Pool // *[]byte of windowSize
+
+	mu      sync.Mutex
+	err     error // why there is no connection any more
+	last    uint32
+	calls   map[uint32]*asked
+	uploads map[uint32]*sending
+}
+
+// asked is a call that was not answered yet.
+type asked struct {
+	id     uint32
+	info   chan *decoder // what comes before a body; has room for it
+	result chan answer   // has room for it
+	window *window       // of the body; nil without one
+}
+
+// answer is the end of a call.
+type answer struct {
+	payload []byte
+	file    store.Reader // of the descriptor that came with it
+	err     error
+	open    bool // it is still to come: the one who asked went away
+}
+
+// never is the time limit of requests that another process watches over.
+const never = 365 * 24 * time.Hour
+
+// Connect introduces this process to the one that serves conn, and returns a
+// client, which owns conn from now on. ctx bounds the introduction alone.
+func Connect(ctx context.Context, conn net.Conn, token []byte) (*Client, error) {
+	c := &Client{
+		wire: newWire(conn, descriptorsPass), done: make(chan struct{}),
+		calls: make(map[uint32]*asked), uploads: make(map[uint32]*sending),
+	}
+	c.windows.New = func() any { b := make([]byte, windowSize); return &b }
+	stop := context.AfterFunc(ctx, c.wire.close)
+	calls, err := c.introduce(token)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		c.wire.close()
+		return nil, fmt.Errorf("relay: the worker did not take this process: %w", err)
+	}
+	c.inFlight = make(chan struct{}, calls)
+	go c.receive()
+	return c, nil
+}
+
+// introduce says hello and returns how many calls may be in flight.
+func (c *Client) introduce(token []byte) (int, error) {
+	if err := c.wire.send(kindHello, 0, new(encoder).uint(version).str(string(token)).b); err != nil {
+		return 0, err
+	}
+	h, err := c.wire.receive()
+	if err != nil {
+		return 0, noEOF(err)
+	}
+	p, err := c.wire.payload(h)
+	if err != nil {
+		return 0, err
+	}
+	d := &decoder{b: p}
+	if h.kind == kindFailed {
+		return 0, d.failure()
+	}
+	v, calls := d.uint(), d.uint()
+	if err := d.end(); err != nil || h.kind != kindWelcome || v != version || calls == 0 || calls > 1<<16 {
+		return 0, errors.Join(errors.New("it is not greeted as it should be"), err)
+	}
+	return int(calls), nil
+}
+
+// Close ends the connection, and all that was not committed with it.
+func (c *Client) Close() error {
+	c.wire.close()
+	<-c.done
+	return nil
+}
+
+// Done is closed when the connection has ended, by whatever cause.
+func (c *Client) Done() <-chan struct{} { return c.done }
+
+// Open opens a root of the serving process by its name. Requests are not
+// repeated and have no time limit here: the server does that.
+func (c *Client) Open(ctx context.Context, name string, o store.Options) (*store.Root, error) {
+	d, err := c.Driver(ctx, name)
+	if err != nil {
+		return nil, &store.Error{Op: "open", URL: name, Kind: store.KindOf(err), Err: err}
+	}
+	inner := o.Wrap
+	o.Wrap = func(store.Driver) store.Driver {
+		if inner != nil {
+			return inner(d)
+		}
+		return d
+	}
+	o.Retry.Attempts = 1
+	o.Transfer.Stall, o.Transfer.Request = never, never
+	// The driver that the URL names is put aside by Wrap.
+	return store.Open(ctx, "mem://", o)
+}
+
+// Driver returns the driver of a root of the serving process, by its name.
+func (c *Client) Driver(ctx context.Context, name string) (store.Driver, error) {
+	p, err := c.call(ctx, kindRoot, new(encoder).str(name).b)
+	if err != nil {
+		return nil, err
+	}
+	d := decoder{b: p}
+	t := store.Traits{URL: d.str(), Query: d.str(), Remote: d.bool()}
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	if t.Remote {
+		// Small parts, for they are gathered to larger ones on the other side.
+		t.PartSize, t.Sequential = 1<<20, true
+	}
+	return &driver{client: c, root: name, traits: t}, nil
+}
+
+// begin sends a call, once there is room for it.
+func (c *Client) begin(ctx context.Context, k kind, payload []byte, w *window) (*asked, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if len(payload) > maxName {
+		return nil, store.Fail(store.Invalid, "the key is too long")
+	}
+	select {
+	case c.inFlight <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-c.done:
+		return nil, c.lost()
+	}
+	a := &asked{result: make(chan answer, 1), window: w}
+	if w != nil {
+		a.info = make(chan *decoder, 1)
+	}
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return nil, c.lost()
+	}
+	c.last++
+	a.id = c.last
+	c.calls[a.id] = a
+	c.mu.Unlock()
+	c.send(k, a.id, payload)
+	return a, nil
+}
+
+// send sends a frame; a connection that does not take it has ended.
+func (c *Client) send(k kind, id uint32, payload []byte) {
+	if err := c.wire.send(k, id, payload); err != nil {
+		c.wire.close()
+	}
+}
+
+// wait waits for the answer of a call. When ctx ends first, the call is
+// canceled, and what comes of it is nobody's business any more.
+func (c *Client) wait(ctx context.Context, a *asked) answer {
+	select {
+	case r := <-a.result:
+		return r
+	case <-ctx.Done():
+		c.send(kindCancel, a.id, nil)
+		return answer{err: context.Cause(ctx), open: true}
+	case <-c.done:
+		return answer{err: c.lost()}
+	}
+}
+
+// call makes a call without a body.
+func (c *Client) call(ctx context.Context, k kind, payload []byte) ([]byte, error) {
+	a, err := c.begin(ctx, k, payload, nil)
+	if err != nil {
+		return nil, err
+	}
+	r := c.wait(ctx, a)
+	return r.payload, r.err
+}
+
+// lost is the error of everything once the connection has ended.
+func (c *Client) lost() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return store.Fail(store.Unavailable, "the connection to the worker ended: %w", c.err)
+}
+
+// receive takes frames until the connection ends. It waits for nothing else.
+func (c *Client) receive() {
+	err := c.frames()
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+		err = errors.New("it was closed")
+	}
+	c.wire.close()
+	for f := c.wire.file(); f != nil; f = c.wire.file() {
+		_ = f.Close()
+	}
+	c.mu.Lock()
+	c.err = err
+	calls, uploads := c.calls, c.uploads
+	c.calls, c.uploads = nil, nil
+	c.mu.Unlock()
+	close(c.done)
+	lost := c.lost()
+	for _, a := range calls {
+		if a.window != nil {
+			a.window.end(lost)
+		}
+		a.result <- answer{err: lost}
+	}
+	for _, u := range uploads {
+		u.fail(lost)
+	}
+}
+
+func (c *Client) frames() error {
+	for {
+		h, err := c.wire.receive()
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		a, u := c.calls[h.id], c.uploads[h.id]
+		if h.kind == kindAnswer || h.kind == kindFailed {
+			delete(c.calls, h.id)
+		}
+		c.mu.Unlock()
+		if h.kind == kindData {
+			if a == nil || a.window == nil {
+				return fmt.Errorf("data for the call %d, which waits for none", h.id)
+			}
+			if err := a.window.fill(c.wire, int(h.length)); err != nil {
+				return err
+			}
+			continue
+		}
+		p, err := c.wire.payload(h)
+		if err == nil {
+			err = c.control(h, p, a, u)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// control takes a frame that is not data, for a call or for an upload.
+func (c *Client) control(h header, p []byte, a *asked, u *sending) error {
+	d := &decoder{b: p}
+	switch {
+	case h.kind == kindCredit && u != nil:
+		n := d.uint()
+		if err := d.end(); err != nil {
+			return err
+		}
+		return u.credit.add(n)
+	case h.kind == kindCredit:
+		return nil // of an upload that has ended
+	case h.kind == kindInfo && a != nil && a.info != nil && len(a.info) == 0:
+		a.info <- d
+		return nil
+	case h.kind == kindFailed && a != nil:
+		c.finish(a, answer{err: d.failure()})
+		return nil
+	case h.kind == kindFailed:
+		if u != nil {
+			u.fail(d.failure())
+		}
+		return nil
+	case h.kind == kindAnswer && a != nil:
+		r := answer{payload: p}
+		if h.flags&flagFile != 0 {
+			r.file, r.err = c.takeFile(d)
+		}
+		c.finish(a, r)
+		return nil
+	default:
+		return fmt.Errorf("a frame of kind %d for %d, which does not wait for it", h.kind, h.id)
+	}
+}
+
+// finish gives a call its answer, and its place to another one.
+func (c *Client) finish(a *asked, r answer) {
+	if a.window != nil {
+		err := r.err
+		if err == nil {
+			err = io.EOF
+		}
+		a.window.end(err)
+	}
+	a.result <- r
+	<-c.inFlight
+}

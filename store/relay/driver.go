@@ -1,0 +1,394 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// driver is a store.Driver on a root of the serving process.
+type driver struct {
+	client *Client
+	root   string
+	traits store.Traits
+}
+
+func (d *driver) Traits() store.Traits { return d.traits }
+
+// Close does nothing: the client is closed by itself.
+func (d *driver) Close() error { return nil }
+
+func (d *driver) named(key string) *encoder { return new(encoder).str(d.root).str(key) }
+
+func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
+	p, err := d.client.call(ctx, kindStat, d.named(key).b)
+	if err != nil {
+		return store.Object{}, err
+	}
+	in := decoder{b: p}
+	o := in.object(key)
+	return o, in.end()
+}
+
+func (d *driver) Delete(ctx context.Context, key string) error {
+	_, err := d.client.call(ctx, kindDelete, d.named(key).b)
+	return err
+}
+
+// List refuses: what a job process may see is named to it.
+func (d *driver) List(string) store.Pager { return noPager{} }
+
+type noPager struct{}
+
+func (noPager) Next(context.Context) ([]store.Object, bool, error) {
+	return nil, false, store.Fail(store.Denied, "a job process cannot list: it is told the names of what it may read")
+}
+
+func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+	u, err := d.begin(ctx, key, o, int64(len(body)))
+	if err != nil {
+		return err
+	}
+	if err = u.Part(ctx, 1, body); err == nil {
+		err = u.Commit(ctx)
+	}
+	if err != nil {
+		// Its own context may have ended. If this fails too, the connection
+		// has ended, and the server aborts what is left.
+		_ = u.Abort(context.WithoutCancel(ctx))
+	}
+	return err
+}
+
+func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+	return d.begin(ctx, key, o, -1)
+}
+
+// begin begins an object of a size, -1 when that is not known yet.
+func (d *driver) begin(ctx context.Context, key string, o store.CreateOptions, size int64) (*sending, error) {
+	c := d.client
+	a, err := c.begin(ctx, kindBegin, d.named(key).uint(uint64(o.Class)).bool(o.IfAbsent).int(size).b, nil)
+	if err != nil {
+		return nil, err
+	}
+	u := &sending{client: c, id: a.id, credit: newCredit()}
+	u.ctx, u.cancel = context.WithCancelCause(context.WithoutCancel(ctx)) // it lasts beyond this call
+	c.mu.Lock()
+	if c.err == nil {
+		c.uploads[u.id] = u
+	}
+	c.mu.Unlock()
+	if r := c.wait(ctx, a); r.err != nil {
+		if ctx.Err() != nil {
+			_ = u.end(context.WithoutCancel(ctx), kindAbort, nil)
+		}
+		u.forget(r.err)
+		return nil, r.err
+	}
+	return u, nil
+}
+
+// sending is a store.Upload that travels to the serving process.
+type sending struct {
+	client *Client
+	id     uint32
+	credit *credit
+	size   int64
+	ctx    context.Context // ends when the upload has failed
+	cancel context.CancelCauseFunc
+}
+
+// fail ends the upload; Part and Commit return the error from now on.
+func (u *sending) fail(err error) { u.cancel(err) }
+
+func (u *sending) forget(err error) {
+	u.cancel(err)
+	u.client.mu.Lock()
+	defer u.client.mu.Unlock()
+	delete(u.client.uploads, u.id)
+}
+
+// Part sends bytes as the other side has room for them. That the store did not
+// take them comes out with a later part or with Commit.
+func (u *sending) Part(ctx context.Context, _ int, body []byte) error {
+	waiting, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer context.AfterFunc(u.ctx, func() { stop(context.Cause(u.ctx)) })()
+	for len(body) > 0 {
+		if u.ctx.Err() != nil {
+			return context.Cause(u.ctx)
+		}
+		n, err := u.credit.take(waiting, min(len(body), maxData))
+		if err != nil {
+			return err
+		}
+		u.client.send(kindData, u.id, body[:n])
+		u.size += int64(n)
+		body = body[n:]
+	}
+	return nil
+}
+
+// Commit waits until the object is visible.
+func (u *sending) Commit(ctx context.Context) error {
+	if u.ctx.Err() != nil {
+		return context.Cause(u.ctx)
+	}
+	err := u.end(ctx, kindCommit, new(encoder).uint(uint64(u.id)).int(u.size).b)
+	if err == nil {
+		u.forget(errors.New("the upload was committed"))
+	}
+	return err
+}
+
+// Abort waits until nothing is left of the object.
+func (u *sending) Abort(ctx context.Context) error {
+	defer u.forget(errAborted)
+	return u.end(ctx, kindAbort, nil)
+}
+
+func (u *sending) end(ctx context.Context, k kind, payload []byte) error {
+	if payload == nil {
+		payload = new(encoder).uint(uint64(u.id)).b
+	}
+	_, err := u.client.call(ctx, k, payload)
+	return err
+}
+
+// Open prepares reads. At a store at hand it opens the object, by a descriptor
+// where it can; at others the first read does.
+func (d *driver) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+	r := &reader{driver: d, key: key, etag: etag}
+	if d.traits.Remote {
+		return r, nil
+	}
+	file, err := r.open(ctx, descriptorsPass && d.client.wire.unix != nil)
+	if err != nil {
+		return nil, err
+	}
+	if file != nil {
+		return file, nil
+	}
+	return r, nil
+}
+
+// reader reads an object by ranges.
+type reader struct {
+	driver    *driver
+	key, etag string
+
+	mu     sync.Mutex
+	opened bool
+	handle uint32
+	object store.Object
+}
+
+// open opens the object, once. When a descriptor came, that reader is returned,
+// and this one is of no use.
+func (r *reader) open(ctx context.Context, wantFile bool) (store.Reader, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.opened {
+		return nil, nil
+	}
+	file, err := r.ask(ctx, wantFile)
+	if errors.Is(err, errNoFile) {
+		file, err = r.ask(ctx, false)
+	}
+	return file, err
+}
+
+func (r *reader) ask(ctx context.Context, wantFile bool) (store.Reader, error) {
+	c := r.driver.client
+	a, err := c.begin(ctx, kindOpen, r.driver.named(r.key).str(r.etag).bool(wantFile).b, nil)
+	if err != nil {
+		return nil, err
+	}
+	answered := c.wait(ctx, a)
+	switch {
+	case answered.open:
+		go c.abandon(a)
+		return nil, answered.err
+	case answered.err != nil:
+		return nil, answered.err
+	case answered.file != nil:
+		return answered.file, nil
+	}
+	d := decoder{b: answered.payload}
+	d.bool()
+	r.object, r.handle = d.object(r.key), a.id
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	r.opened = true
+	return nil, nil
+}
+
+// errNoFile says that a descriptor was sent, and that this process had no room
+// for it.
+var errNoFile = errors.New("a descriptor did not arrive: this process has too many open files")
+
+// takeFile makes a reader of the descriptor that came with the answer of an
+// open. That says which file it is: a process that has no room for one
+// descriptor must not take the next one for it.
+func (c *Client) takeFile(d *decoder) (store.Reader, error) {
+	f := c.wire.file()
+	d.bool()
+	o := d.object("")
+	device, inode := d.uint(), d.uint()
+	if f == nil {
+		return nil, errNoFile
+	}
+	if err := d.end(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return newFileReader(f, o, device, inode)
+}
+
+// abandon closes what a canceled open may still have opened. It ends with the
+// answer, or with the connection.
+func (c *Client) abandon(a *asked) {
+	select {
+	case r := <-a.result:
+		switch {
+		case r.err != nil:
+		case r.file != nil:
+			_ = r.file.Close()
+		default:
+			c.send(kindClose, a.id, nil)
+		}
+	case <-c.done:
+	}
+}
+
+func (r *reader) Object(ctx context.Context) (store.Object, error) {
+	if _, err := r.open(ctx, false); err != nil {
+		return store.Object{}, err
+	}
+	return r.object, nil
+}
+
+func (r *reader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.opened {
+		r.opened = false
+		r.driver.client.send(kindClose, r.handle, nil)
+	}
+	return nil
+}
+
+// Range asks for a range. A whole object of any version needs no open.
+func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+	c := r.driver.client
+	if r.driver.traits.Remote && n < 0 && r.etag == "" {
+		b, err := c.body(ctx, kindGet, r.driver.named(r.key).b)
+		if k := store.KindOf(err); k != store.TooLarge && k != store.Invalid {
+			return b, err
+		}
+	}
+	if _, err := r.open(ctx, false); err != nil {
+		return store.Body{}, err
+	}
+	return c.body(ctx, kindRange, new(encoder).uint(uint64(r.handle)).int(off).int(n).b)
+}
+
+// body makes a call that is answered by bytes.
+func (c *Client) body(ctx context.Context, k kind, payload []byte) (store.Body, error) {
+	buf := c.windows.Get().(*[]byte)
+	b := &body{client: c, ctx: ctx, buf: buf, window: newWindow(*buf)}
+	var err error
+	if b.asked, err = c.begin(ctx, k, payload, b.window); err != nil {
+		c.windows.Put(buf)
+		return store.Body{}, err
+	}
+	d, err := b.begun()
+	if err != nil {
+		_ = b.Close()
+		return store.Body{}, err
+	}
+	answer := store.Body{ReadCloser: b, Length: d.int(), Total: d.int(), Sum: d.sum()}
+	if err := d.end(); err != nil {
+		_ = b.Close()
+		return store.Body{}, err
+	}
+	b.left = answer.Length
+	return answer, nil
+}
+
+// begun waits for what is said of the body before its bytes.
+func (b *body) begun() (*decoder, error) {
+	a := b.asked
+	select {
+	case d := <-a.info:
+		return d, nil
+	case r := <-a.result:
+		a.result <- r // Close looks for it
+		select {
+		case d := <-a.info: // a short body ends at once
+			return d, nil
+		default:
+		}
+		if r.err == nil {
+			r.err = store.Fail(store.Unavailable, "%w", errShort)
+		}
+		return nil, r.err
+	case <-b.ctx.Done():
+		return nil, context.Cause(b.ctx)
+	case <-b.client.done:
+		return nil, b.client.lost()
+	}
+}
+
+// body is the answer to a range, on its way.
+type body struct {
+	client *Client
+	ctx    context.Context
+	asked  *asked
+	window *window
+	buf    *[]byte
+	left   int64 // bytes that were announced and not read
+	closed bool
+}
+
+var _ io.ReadCloser = (*body)(nil)
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.closed {
+		return 0, errors.New("the body was closed")
+	}
+	from, err := b.window.peek(b.ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := copy(p, from)
+	b.left -= int64(n)
+	if more := b.window.skip(n); more > 0 && b.left > 0 {
+		b.client.send(kindCredit, b.asked.id, new(encoder).uint(uint64(more)).b)
+	}
+	return n, nil
+}
+
+// Close gives the body up. Its window is used again when nothing can come into
+// it any more.
+func (b *body) Close() error {
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	if b.left == 0 { // it was read to its end, or never began: the answer is here or on its way
+		select {
+		case <-b.asked.result:
+			b.client.windows.Put(b.buf)
+			return nil
+		case <-b.ctx.Done():
+		case <-b.client.done:
+			return nil
+		}
+	}
+	b.client.send(kindCancel, b.asked.id, nil)
+	return nil
+}

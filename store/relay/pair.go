@@ -1,0 +1,47 @@
+package relay
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+)
+
+// Pair returns the two ends of a new private connection: one to Serve, and one
+// to hand to a job process as a descriptor, which turns it into a connection
+// by Inherited. The file must be closed once the process has started, or the
+// end of the process goes unnoticed.
+func Pair() (net.Conn, *os.File, error) {
+	syscall.ForkLock.RLock()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil, nil, fmt.Errorf("relay: make a pair of sockets: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "relay"), os.NewFile(uintptr(fds[1]), "relay")
+	conn, err := Inherited(ours)
+	if err != nil {
+		_ = theirs.Close()
+		return nil, nil, err
+	}
+	return conn, theirs, nil
+}
+
+// Inherited makes a connection of a descriptor, and closes the file.
+func Inherited(f *os.File) (net.Conn, error) {
+	defer f.Close()
+	conn, err := net.FileConn(f)
+	if err != nil {
+		return nil, fmt.Errorf("relay: the inherited descriptor is no connection: %w", err)
+	}
+	if u, ok := conn.(*net.UnixConn); ok {
+		// Two frames and a half: what is on its way while the other side
+		// takes bytes out. More than the system allows is cut to that.
+		_ = u.SetWriteBuffer(640 << 10)
+	}
+	return conn, nil
+}

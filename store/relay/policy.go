@@ -1,0 +1,157 @@
+package relay
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// Grant is what may be done below one root. Patterns are those of store.Match;
+// all keys are relative to the root. The zero Grant allows nothing.
+type Grant struct {
+	// Inputs may be read, in exactly these versions: size, and ETag where
+	// there is one. Their keys are taken as they are.
+	Inputs []store.Object
+	// Read are patterns of keys that may be read. Objects of these names are
+	// written once: what the server learnt of them it need not ask again.
+	Read []string
+	// Scratch are patterns of keys that may be created, read back and deleted.
+	Scratch []string
+	// Parts are patterns of keys that may be begun, only where there is no
+	// such object yet, and read back. They can be committed when they match
+	// one of Granted too.
+	Parts, Granted []string
+}
+
+// Policy says what the other side may do: the Grant of each root, by the
+// root's name. Whoever holds it may change it while it is in force, as
+// attempts come and go: what is begun is judged anew when it is committed.
+type Policy struct {
+	mu     sync.RWMutex
+	grants map[string]*rules
+}
+
+// rules is a Grant that can be looked at quickly.
+type rules struct {
+	Grant
+	inputs map[string]store.Object
+}
+
+// NewPolicy returns a policy of these grants, by the names of roots.
+func NewPolicy(grants map[string]Grant) *Policy {
+	p := &Policy{grants: make(map[string]*rules)}
+	for _, root := range slices.Sorted(maps.Keys(grants)) {
+		p.Set(root, grants[root])
+	}
+	return p
+}
+
+// Set replaces the grant of a root.
+func (p *Policy) Set(root string, g Grant) {
+	r := &rules{Grant: g, inputs: make(map[string]store.Object, len(g.Inputs))}
+	for _, o := range g.Inputs {
+		r.inputs[o.Key] = o
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.grants[root] = r
+}
+
+func (p *Policy) of(root string) *rules {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if r := p.grants[root]; r != nil {
+		return r
+	}
+	return new(rules)
+}
+
+func anyMatches(patterns []string, key string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return store.Match(p, key) })
+}
+
+// readable is how an object may be read.
+type readable struct {
+	pinned *store.Object // this version alone
+	stable bool          // it is written once
+}
+
+func (p *Policy) read(root, key string) (readable, error) {
+	r := p.of(root)
+	if o, ok := r.inputs[key]; ok {
+		return readable{pinned: &o}, nil
+	}
+	if err := store.CheckKey(key); err != nil {
+		return readable{}, refused("read", key, "it is no declared input, and "+err.Error())
+	}
+	switch {
+	case anyMatches(r.Scratch, key), anyMatches(r.Parts, key):
+		return readable{}, nil
+	case anyMatches(r.Read, key):
+		return readable{stable: true}, nil
+	}
+	return readable{}, refused("read", key, "only declared inputs, the job's runs and manifests, and the attempt's own objects may be read")
+}
+
+func (p *Policy) create(root, key string, o store.CreateOptions) error {
+	r := p.of(root)
+	if err := store.CheckKey(key); err != nil {
+		return err
+	}
+	switch {
+	case anyMatches(r.Scratch, key):
+		return nil
+	case !anyMatches(r.Parts, key):
+		return refused("create", key, "only names of the attempt's own, and its part, may be created")
+	case !o.IfAbsent:
+		return refused("create", key, "a part may only be created where there is none")
+	}
+	return nil
+}
+
+func (p *Policy) commit(root, key string) error {
+	r := p.of(root)
+	if anyMatches(r.Scratch, key) || anyMatches(r.Parts, key) && anyMatches(r.Granted, key) {
+		return nil
+	}
+	return refused("commit", key, "the attempt was not granted this part, or not any more")
+}
+
+func (p *Policy) remove(root, key string) error {
+	if store.CheckKey(key) == nil && anyMatches(p.of(root).Scratch, key) {
+		return nil
+	}
+	return refused("delete", key, "only names of the attempt's own may be deleted")
+}
+
+func refused(op, key, rule string) error {
+	if len(key) > 1100 {
+		key = key[:1100] + "…"
+	}
+	return store.Fail(store.Denied, "the job process may not %s %q: %s", op, key, rule)
+}
+
+// refusals logs what a policy refused: the first ones each, so that a process
+// that asks without end does not fill the log.
+type refusals struct {
+	log *slog.Logger
+	mu  sync.Mutex
+	n   int
+}
+
+const refusalsLogged = 100
+
+func (r *refusals) tell(root string, err error) {
+	r.mu.Lock()
+	r.n++
+	n := r.n
+	r.mu.Unlock()
+	if n <= refusalsLogged {
+		r.log.LogAttrs(context.Background(), slog.LevelWarn, "a job process asked for what it may not have",
+			slog.String("root", root), slog.String("error", err.Error()), slog.Bool("last", n == refusalsLogged))
+	}
+}

@@ -1,0 +1,395 @@
+package relay
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// TokenSize is how long a token must be at least.
+const TokenSize = 16
+
+// Config is what one connection is served with.
+type Config struct {
+	// Token is what the other side must know: at least TokenSize random bytes,
+	// new for each connection.
+	Token []byte
+	// Roots are what can be asked for, by names that both sides know. They
+	// must stay open until Serve returns.
+	Roots map[string]*store.Root
+	// Policy says what of them.
+	Policy *Policy
+	// Log receives refusals. Nil: nobody.
+	Log *slog.Logger
+	// Limits bound what the other side may hold here.
+	Limits Limits
+}
+
+// Limits bound what one connection holds in the serving process. Handles cost
+// a descriptor each on a file root whose files are not passed on; uploads
+// cost 512 KiB each, and what a store.Writer of their root holds: up to 24 MiB
+// on a remote one, unless its Transfer options say less.
+type Limits struct {
+	Calls   int // in flight; 0: 256
+	Handles int // open; 0: 4,096
+	Uploads int // not committed; 0: 32
+	// Memory is how many bytes ranges on their way from a store may take; a
+	// range longer than a quarter of it, or than 8 MiB, is several requests.
+	// 0: 32 MiB.
+	Memory int64
+	// Hello is how long the other side may take to say who it is. 0: 30 s.
+	Hello time.Duration
+}
+
+const (
+	maxRange   = 8 << 20 // bytes of one request to a store
+	knownLimit = 4096    // objects whose size and version are remembered
+)
+
+func (l Limits) withDefaults() Limits {
+	for _, d := range []struct {
+		field *int
+		value int
+	}{{&l.Calls, 256}, {&l.Handles, 4096}, {&l.Uploads, 32}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if l.Memory == 0 {
+		l.Memory = 32 << 20
+	}
+	if l.Hello == 0 {
+		l.Hello = 30 * time.Second
+	}
+	return l
+}
+
+// validate returns an error that names the first field with a bad value.
+func (c *Config) validate() error {
+	switch {
+	case len(c.Token) < TokenSize:
+		return fmt.Errorf("relay: the token has %d bytes, fewer than %d", len(c.Token), TokenSize)
+	case c.Policy == nil:
+		return errors.New("relay: there is no policy")
+	case c.Limits.Calls < 0, c.Limits.Handles < 0, c.Limits.Uploads < 0, c.Limits.Memory < 0, c.Limits.Hello < 0:
+		return errors.New("relay: a limit is negative")
+	}
+	return nil
+}
+
+// session serves one connection.
+type session struct {
+	cfg      Config
+	wire     *wire
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	refusals refusals
+	memory   *semaphore.Weighted
+	work     sync.WaitGroup
+	slabs    sync.Pool // *[]byte of maxData, for ranges of stores at hand
+
+	mu      sync.Mutex
+	calls   map[uint32]*call
+	handles map[uint32]*handle
+	uploads map[uint32]*upload
+	known   map[objectName]store.Object
+}
+
+// objectName names an object of any root.
+type objectName struct{ root, key string }
+
+// call is a call in flight.
+type call struct {
+	id     uint32
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	credit *credit // of its body; nil without one
+}
+
+var (
+	errCanceled = errors.New("canceled by the job process")
+	errEnded    = errors.New("the connection to the job process ended")
+)
+
+// Serve answers the calls of the process at the other end of conn until that
+// closes it or dies, which is no error here, or breaks the rules, or ctx ends.
+// It closes conn. What was not committed then is aborted when it returns.
+func Serve(ctx context.Context, conn net.Conn, cfg Config) error {
+	defer conn.Close()
+	if err := cfg.validate(); err != nil {
+		return err
+	}
+	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &session{
+		cfg: cfg, wire: newWire(conn, false), refusals: refusals{log: cfg.Log},
+		memory: semaphore.NewWeighted(cfg.Limits.Memory),
+		calls:  make(map[uint32]*call), handles: make(map[uint32]*handle),
+		uploads: make(map[uint32]*upload), known: make(map[objectName]store.Object),
+	}
+	s.slabs.New = func() any { b := make([]byte, maxData); return &b }
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.ctx, s.wire.close)
+	err := s.serve()
+	ended := s.ctx.Err() != nil
+	s.cancel(errEnded)
+	stop()
+	s.wire.close()
+	s.work.Wait()
+	for _, h := range s.handles {
+		h.close()
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("relay: %w", context.Cause(ctx))
+	case ended && context.Cause(s.ctx) != nil:
+		err = context.Cause(s.ctx)
+	}
+	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, syscall.EPIPE, syscall.ECONNRESET} {
+		if errors.Is(err, gone) {
+			return nil
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("relay: the connection to the job process was closed: %w", err)
+}
+
+// serve receives frames. It never waits for anything but the next one.
+func (s *session) serve() error {
+	if err := s.hello(); err != nil {
+		return err
+	}
+	for {
+		h, err := s.wire.receive()
+		if err != nil {
+			return err
+		}
+		if h.flags != 0 {
+			return errors.New("a frame announces a descriptor: the serving side takes none")
+		}
+		if h.kind == kindData {
+			err = s.data(h)
+		} else {
+			var p []byte
+			if p, err = s.wire.payload(h); err == nil {
+				err = s.control(h, &decoder{b: p})
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// hello admits who knows the token.
+func (s *session) hello() error {
+	_ = s.wire.conn.SetReadDeadline(time.Now().Add(s.cfg.Limits.Hello))
+	h, err := s.wire.receive()
+	if err != nil {
+		return err
+	}
+	if h.kind != kindHello || h.flags != 0 {
+		return errors.New("it did not begin with a hello")
+	}
+	p, err := s.wire.payload(h)
+	if err != nil {
+		return err
+	}
+	d := decoder{b: p}
+	v, token := d.uint(), d.str()
+	if err := d.end(); err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare([]byte(token), s.cfg.Token) != 1 {
+		return errors.New("it does not know the token")
+	}
+	_ = s.wire.conn.SetReadDeadline(time.Time{})
+	if v != version {
+		err = fmt.Errorf("it speaks version %d of the protocol, and this program version %d: build the job with the release that the workers run", v, version)
+		_ = s.wire.send(kindFailed, 0, new(encoder).failure(store.Fail(store.Invalid, "%w", err)).b)
+		return err
+	}
+	return s.wire.send(kindWelcome, 0, new(encoder).uint(version).uint(uint64(s.cfg.Limits.Calls)).b)
+}
+
+// data takes bytes of an upload.
+func (s *session) data(h header) error {
+	s.mu.Lock()
+	u := s.uploads[h.id]
+	s.mu.Unlock()
+	if u == nil {
+		return s.wire.discard(h) // it failed, and the other side did not know
+	}
+	return u.window.fill(s.wire, int(h.length))
+}
+
+// control takes any other frame.
+func (s *session) control(h header, d *decoder) error {
+	switch h.kind {
+	case kindRoot, kindStat, kindDelete, kindOpen, kindRange, kindGet, kindBegin, kindCommit, kindAbort:
+		return s.begin(h, d)
+	case kindClose:
+		return s.closeHandle(h.id, d)
+	case kindCancel:
+		s.mu.Lock()
+		c := s.calls[h.id]
+		s.mu.Unlock()
+		if c != nil {
+			c.cancel(errCanceled)
+		}
+		return d.end()
+	case kindCredit:
+		n := d.uint()
+		if err := d.end(); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		c := s.calls[h.id]
+		s.mu.Unlock()
+		if c == nil || c.credit == nil {
+			return nil // for a body that has ended
+		}
+		return c.credit.add(n)
+	default:
+		return fmt.Errorf("a frame of kind %d, which is not for the serving side", h.kind)
+	}
+}
+
+// begin starts a call.
+func (s *session) begin(h header, d *decoder) error {
+	c := &call{id: h.id}
+	if h.kind == kindRange || h.kind == kindGet {
+		c.credit = newCredit()
+	}
+	run, err := s.prepare(h.kind, c, d)
+	if err != nil {
+		return err
+	}
+	if err := d.end(); err != nil {
+		return err
+	}
+	c.ctx, c.cancel = context.WithCancelCause(s.ctx)
+	s.mu.Lock()
+	_, twice := s.calls[h.id]
+	n := len(s.calls)
+	if !twice && n < s.cfg.Limits.Calls {
+		s.calls[h.id] = c
+	}
+	s.mu.Unlock()
+	switch {
+	case twice:
+		return fmt.Errorf("two calls with the id %d", h.id)
+	case n >= s.cfg.Limits.Calls:
+		return fmt.Errorf("more than %d calls in flight", s.cfg.Limits.Calls)
+	}
+	s.work.Go(func() { run() })
+	return nil
+}
+
+// prepare reads a call's arguments and returns what carries it out.
+func (s *session) prepare(k kind, c *call, d *decoder) (func(), error) {
+	switch k {
+	case kindRoot:
+		name := d.str()
+		return func() { s.finish(c, func() ([]byte, error) { return s.traits(name) }) }, nil
+	case kindStat:
+		root, key := d.str(), d.str()
+		return func() { s.finish(c, func() ([]byte, error) { return s.stat(c.ctx, root, key) }) }, nil
+	case kindDelete:
+		root, key := d.str(), d.str()
+		return func() { s.finish(c, func() ([]byte, error) { return nil, s.remove(c.ctx, root, key) }) }, nil
+	case kindGet:
+		root, key := d.str(), d.str()
+		return func() { s.finish(c, func() ([]byte, error) { return nil, s.get(c, root, key) }) }, nil
+	case kindOpen:
+		return s.prepareOpen(c, d), nil
+	case kindRange:
+		id, off, n := d.id(), d.int(), d.int()
+		return func() { s.finish(c, func() ([]byte, error) { return nil, s.readRange(c, id, off, n) }) }, nil
+	case kindBegin:
+		return s.prepareUpload(c, d)
+	default:
+		return s.prepareEnd(k == kindCommit, c, d)
+	}
+}
+
+// finish carries a call out and answers it.
+func (s *session) finish(c *call, do func() ([]byte, error)) {
+	result, err := do()
+	s.answer(c, result, err)
+}
+
+// answer ends a call. The other side may use the id again once it has read it.
+func (s *session) answer(c *call, result []byte, err error) {
+	s.forget(c)
+	if s.ctx.Err() != nil {
+		return // that the connection ends says more than what follows from it
+	}
+	if err != nil {
+		s.send(kindFailed, c.id, new(encoder).failure(err).b)
+		return
+	}
+	s.send(kindAnswer, c.id, result)
+}
+
+func (s *session) forget(c *call) {
+	c.cancel(nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.calls, c.id)
+}
+
+// send sends a frame; when that fails the session is over.
+func (s *session) send(k kind, id uint32, payload []byte) {
+	if err := s.wire.send(k, id, payload); err != nil {
+		s.cancel(err)
+	}
+}
+
+// root returns a root by its name.
+func (s *session) root(name string) (*store.Root, error) {
+	if r := s.cfg.Roots[name]; r != nil {
+		return r, nil
+	}
+	err := store.Fail(store.Denied, "%q is no root of this job: declare it as an input or an output", name)
+	s.refusals.tell(name, err)
+	return nil, err
+}
+
+// allowed returns a root when the policy had nothing against it.
+func (s *session) allowed(root string, err error) (*store.Root, error) {
+	if store.KindOf(err) == store.Denied {
+		s.refusals.tell(root, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.root(root)
+}
+
+// traits describes a root.
+func (s *session) traits(name string) ([]byte, error) {
+	r, err := s.root(name)
+	if err != nil {
+		return nil, err
+	}
+	base := strings.TrimSuffix(r.Name(""), "/")
+	query := strings.TrimPrefix(strings.TrimPrefix(r.URL(), base), "/")
+	return new(encoder).str(base).str(query).bool(r.Remote()).b, nil
+}

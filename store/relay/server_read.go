@@ -1,0 +1,327 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// handle is an object that the other side has opened.
+type handle struct {
+	*store.Handle
+	name   objectName
+	remote bool
+
+	// guarded by the session's mutex
+	reads  int
+	closed bool
+}
+
+func (h *handle) close() {
+	_ = h.Close() // a file that was read
+}
+
+func (s *session) stat(ctx context.Context, root, key string) ([]byte, error) {
+	how, err := s.cfg.Policy.read(root, key)
+	r, err := s.allowed(root, err)
+	if err != nil {
+		return nil, err
+	}
+	o, err := r.Stat(ctx, key)
+	if err == nil {
+		err = pinned(how, o)
+	}
+	return new(encoder).object(o).b, err
+}
+
+// pinned refuses a version that is not the declared one.
+func pinned(how readable, o store.Object) error {
+	switch p := how.pinned; {
+	case p == nil:
+	case p.Size != o.Size:
+		return store.Fail(store.Changed, "the size is %d, not %d as when the job was planned", o.Size, p.Size)
+	case p.ETag != "" && p.ETag != o.ETag:
+		return store.Fail(store.Changed, "the version is %s, not %s as when the job was planned", o.ETag, p.ETag)
+	}
+	return nil
+}
+
+func (s *session) remove(ctx context.Context, root, key string) error {
+	r, err := s.allowed(root, s.cfg.Policy.remove(root, key))
+	if err != nil {
+		return err
+	}
+	return r.Delete(ctx, key)
+}
+
+// prepareOpen reads the arguments of an open: root, key, ETag, and whether a
+// descriptor is wanted.
+func (s *session) prepareOpen(c *call, d *decoder) func() {
+	name := objectName{d.str(), d.str()}
+	etag, wantFile := d.str(), d.bool()
+	return func() { s.open(c, name, etag, wantFile) }
+}
+
+// open opens an object, and answers with what it is and, if it can, with the
+// file itself.
+func (s *session) open(c *call, name objectName, etag string, wantFile bool) {
+	how, err := s.cfg.Policy.read(name.root, name.key)
+	r, err := s.allowed(name.root, err)
+	if err != nil {
+		s.answer(c, nil, err)
+		return
+	}
+	o, opened, err := s.openVersion(c.ctx, r, name, how, etag)
+	if err != nil {
+		s.answer(c, nil, err)
+		return
+	}
+	h := &handle{Handle: opened, name: name, remote: r.Remote()}
+	if dir, ok := strings.CutPrefix(r.Name(""), "file://"); ok && wantFile && s.wire.unix != nil {
+		if f := openDescriptor(c.ctx, r, dir, o); f != nil {
+			h.close()
+			s.answerFile(c, o, f)
+			return
+		}
+	}
+	s.mu.Lock()
+	full := len(s.handles) >= s.cfg.Limits.Handles
+	_, twice := s.handles[c.id]
+	if !full && !twice {
+		s.handles[c.id] = h
+	}
+	s.mu.Unlock()
+	if full || twice {
+		h.close()
+		s.answer(c, nil, store.Fail(store.TooLarge, "more than %d objects are open in this job process", s.cfg.Limits.Handles))
+		return
+	}
+	s.answer(c, new(encoder).bool(true).object(o).b, nil)
+}
+
+// answerFile answers an open with a descriptor. The other side then needs no
+// handle.
+func (s *session) answerFile(c *call, o store.Object, f *os.File) {
+	defer f.Close()
+	device, inode, err := identity(f)
+	if err != nil {
+		s.answer(c, nil, err)
+		return
+	}
+	s.forget(c)
+	if err := s.wire.sendFile(kindAnswer, c.id, new(encoder).bool(false).object(o).uint(device).uint(inode).b, f); err != nil {
+		s.cancel(err)
+	}
+}
+
+// openVersion opens the version that the policy, or else the other side, wants.
+// It asks the store only when neither tells its size.
+func (s *session) openVersion(ctx context.Context, r *store.Root, name objectName, how readable, etag string) (store.Object, *store.Handle, error) {
+	var o store.Object
+	switch known, ok := s.remembered(name); {
+	case how.pinned != nil:
+		o = *how.pinned
+		if etag != "" && o.ETag != "" && etag != o.ETag {
+			return o, nil, store.Fail(store.Changed, "the declared version is %s, not %s", o.ETag, etag)
+		}
+	case ok && how.stable && (etag == "" || etag == known.ETag):
+		o = known
+	default:
+		h, err := r.OpenObject(ctx, name.key, etag)
+		if err != nil {
+			return o, nil, err
+		}
+		o = store.Object{Key: name.key, Size: h.Size(), ETag: h.ETag(), Sum: h.Sum()}
+		if how.stable && r.Remote() {
+			s.remember(name, o)
+		}
+		return o, h, nil
+	}
+	h, err := r.OpenKnown(ctx, o)
+	return o, h, err
+}
+
+func (s *session) remembered(name objectName) (store.Object, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.known[name]
+	return o, ok
+}
+
+func (s *session) remember(name objectName, o store.Object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.known) >= knownLimit {
+		clear(s.known)
+	}
+	s.known[name] = o
+}
+
+// closeHandle closes a handle, now or after the last read.
+func (s *session) closeHandle(id uint32, d *decoder) error {
+	if err := d.end(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	h := s.handles[id]
+	delete(s.handles, id)
+	if h != nil {
+		h.closed = true
+	}
+	idle := h != nil && h.reads == 0
+	s.mu.Unlock()
+	if h == nil {
+		return fmt.Errorf("an end of the handle %d, which is not open", id)
+	}
+	if idle {
+		h.close()
+	}
+	return nil
+}
+
+// use keeps a handle open until release.
+func (s *session) use(id uint32) *handle {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.handles[id]
+	if h != nil {
+		h.reads++
+	}
+	return h
+}
+
+func (s *session) release(h *handle) {
+	s.mu.Lock()
+	h.reads--
+	last := h.closed && h.reads == 0
+	s.mu.Unlock()
+	if last {
+		h.close()
+	}
+}
+
+// readRange sends a range of an object: what it is, then its bytes.
+func (s *session) readRange(c *call, id uint32, off, n int64) error {
+	h := s.use(id)
+	if h == nil {
+		return store.Fail(store.Invalid, "the handle %d is not open", id)
+	}
+	defer s.release(h)
+	size := h.Size()
+	switch {
+	case n < 0:
+		off, n = 0, size
+	case off < 0:
+		return store.Fail(store.Invalid, "the offset %d is negative", off)
+	case off > size:
+		return store.Fail(store.Changed, "the object ends at %d, before %d", size, off)
+	}
+	n = min(n, size-off)
+	// On a remote store a request costs, on others only memory does.
+	step := int64(maxData)
+	if h.remote {
+		step = max(min(maxRange, s.cfg.Limits.Memory/4), 1)
+	}
+	info := false
+	for end := off + n; off < end || !info; {
+		got, err := s.readStep(c, h, off, min(step, end-off), func() {
+			if !info {
+				info = true
+				s.send(kindInfo, c.id, new(encoder).int(n).int(size).sum(h.Sum()).b)
+			}
+		})
+		if err != nil {
+			if kind := store.KindOf(err); kind == store.NotFound || kind == store.Changed {
+				s.mu.Lock()
+				delete(s.known, h.name)
+				s.mu.Unlock()
+			}
+			return err
+		}
+		off += got
+	}
+	return nil
+}
+
+// readStep reads some bytes and sends them. It takes memory only for as long
+// as the store and the connection take; on a store at hand, where any number of
+// bytes may be read, only as many as the other side has room for.
+func (s *session) readStep(c *call, h *handle, off, n int64, arrived func()) (int64, error) {
+	paid := 0
+	if !h.remote && n > 0 {
+		var err error
+		if paid, err = c.credit.take(c.ctx, int(n)); err != nil {
+			return 0, err
+		}
+		n = int64(paid)
+	}
+	weight := min(n, s.cfg.Limits.Memory)
+	if err := s.memory.Acquire(c.ctx, weight); err != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	defer s.memory.Release(weight)
+	p, done := s.slab(n)
+	defer done()
+	if err := h.ReadAt(c.ctx, p, off); err != nil {
+		return 0, err
+	}
+	arrived()
+	return n, s.sendBody(c, p, paid)
+}
+
+// slab returns room for n bytes, until done.
+func (s *session) slab(n int64) (p []byte, done func()) {
+	if n > maxData {
+		return make([]byte, n), func() {}
+	}
+	b := s.slabs.Get().(*[]byte)
+	return (*b)[:n], func() { s.slabs.Put(b) }
+}
+
+// get sends a whole object that one request to the store can bring.
+func (s *session) get(c *call, root, key string) error {
+	how, err := s.cfg.Policy.read(root, key)
+	r, err := s.allowed(root, err)
+	if err != nil {
+		return err
+	}
+	if how.pinned != nil {
+		return store.Fail(store.Invalid, "a declared input is read by its version")
+	}
+	weight := min(maxRange, s.cfg.Limits.Memory)
+	if err := s.memory.Acquire(c.ctx, weight); err != nil {
+		return context.Cause(c.ctx)
+	}
+	defer s.memory.Release(weight)
+	body, err := r.Get(c.ctx, key, maxRange)
+	if err != nil {
+		return err
+	}
+	n := int64(len(body))
+	var info encoder
+	info.int(n).int(n).uint(0).uint(0) // the checksum was looked at here
+	s.send(kindInfo, c.id, info.b)
+	return s.sendBody(c, body, 0)
+}
+
+// sendBody sends bytes as the other side has room for them; for the first of
+// them credit was taken already.
+func (s *session) sendBody(c *call, p []byte, paid int) error {
+	for len(p) > 0 {
+		n := min(len(p), maxData, paid)
+		if paid == 0 {
+			var err error
+			if n, err = c.credit.take(c.ctx, min(len(p), maxData)); err != nil {
+				return err
+			}
+		} else {
+			paid -= n
+		}
+		s.send(kindData, c.id, p[:n])
+		p = p[n:]
+	}
+	return nil
+}

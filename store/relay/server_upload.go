@@ -1,0 +1,225 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// upload is an object on its way. One goroutine writes it; the session's
+// receiver fills its window and tells it how it ends.
+type upload struct {
+	session *session
+	id      uint32
+	name    objectName
+	opts    store.CreateOptions
+	window  *window
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+
+	mu      sync.Mutex
+	endings []ending // calls that wait for the end
+	done    bool
+	result  error // what a commit is told
+}
+
+// ending is a call that ends an upload.
+type ending struct {
+	call   *call
+	commit bool
+	size   int64
+}
+
+var errAborted = errors.New("the upload was aborted")
+
+// prepareUpload reads the arguments of a begin: root, key, class, whether the
+// object must be absent, and its size, if that is known: else -1. The upload
+// takes data at once.
+func (s *session) prepareUpload(c *call, d *decoder) (func(), error) {
+	u := &upload{session: s, id: c.id, name: objectName{d.str(), d.str()}}
+	class, absent, size := d.uint(), d.bool(), d.int()
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	if class > uint64(store.Heartbeat) {
+		return nil, fmt.Errorf("an unknown class %d", class)
+	}
+	u.opts = store.CreateOptions{Class: store.Class(class), IfAbsent: absent}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.uploads[u.id] != nil {
+		return nil, fmt.Errorf("two uploads with the id %d", u.id)
+	}
+	if len(s.uploads) >= s.cfg.Limits.Uploads {
+		err := store.Fail(store.TooLarge, "more than %d objects are being written by this job process", s.cfg.Limits.Uploads)
+		return func() { s.answer(c, nil, err) }, nil
+	}
+	room := windowSize
+	if size >= 0 && size < windowSize {
+		room = max(int(size), 1)
+	}
+	u.window = newWindow(make([]byte, room))
+	u.ctx, u.cancel = context.WithCancelCause(s.ctx)
+	s.uploads[u.id] = u
+	return func() { u.run(c) }, nil
+}
+
+// run writes the object: begin answers the call, then data comes until an
+// ending does.
+func (u *upload) run(c *call) {
+	defer u.cancel(nil)
+	stop := context.AfterFunc(c.ctx, func() { u.cancel(context.Cause(c.ctx)) })
+	s := u.session
+	r, err := s.allowed(u.name.root, s.cfg.Policy.create(u.name.root, u.name.key, u.opts))
+	var w *store.Writer
+	if err == nil {
+		w, err = r.Create(u.ctx, u.name.key, u.opts)
+	}
+	stop()
+	if err != nil {
+		u.forget()
+		s.answer(c, nil, err)
+		u.finish(err)
+		return
+	}
+	defer w.Abort()
+	s.answer(c, nil, nil)
+	size, err := u.copy(w)
+	if err != nil {
+		w.Abort()
+		s.send(kindFailed, u.id, new(encoder).failure(err).b)
+		u.drain()
+	} else {
+		err = u.commit(w, size)
+	}
+	w.Abort() // before anybody is told that it is gone
+	u.finish(err)
+}
+
+// copy writes data until there is no more.
+func (u *upload) copy(w *store.Writer) (size int64, err error) {
+	for {
+		p, err := u.window.peek(u.ctx)
+		if errors.Is(err, io.EOF) {
+			return size, nil
+		}
+		if err != nil {
+			return size, store.Fail(store.Canceled, "%w", err)
+		}
+		p = p[:min(len(p), maxData)]
+		if _, err := w.Write(p); err != nil {
+			return size, err
+		}
+		size += int64(len(p))
+		if n := u.window.skip(len(p)); n > 0 {
+			u.session.send(kindCredit, u.id, new(encoder).uint(uint64(n)).b)
+		}
+	}
+}
+
+// drain throws data away until the other side has heard that the upload failed,
+// and ends it.
+func (u *upload) drain() {
+	for {
+		p, err := u.window.peek(u.session.ctx)
+		if err != nil {
+			return
+		}
+		u.window.skip(len(p))
+	}
+}
+
+// commit makes the object visible if all of it is there, and it still may be.
+func (u *upload) commit(w *store.Writer, size int64) error {
+	u.mu.Lock()
+	last := u.endings[len(u.endings)-1]
+	for _, e := range u.endings {
+		if e.commit {
+			last = e
+		}
+	}
+	u.mu.Unlock()
+	if last.size != size {
+		return store.Fail(store.Corrupt, "%d bytes arrived of %d", size, last.size)
+	}
+	if _, err := u.session.allowed(u.name.root, u.session.cfg.Policy.commit(u.name.root, u.name.key)); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(last.call.ctx, func() { u.cancel(context.Cause(last.call.ctx)) })
+	defer stop()
+	return w.Commit()
+}
+
+// finish answers all who wait for the end.
+func (u *upload) finish(result error) {
+	u.mu.Lock()
+	u.done, u.result = true, result
+	waiting := u.endings
+	u.endings = nil
+	u.mu.Unlock()
+	for _, e := range waiting {
+		u.answer(e)
+	}
+}
+
+// answer answers a call that ends the upload, when it has ended. What has
+// failed stays known until it is aborted.
+func (u *upload) answer(e ending) {
+	err := u.result
+	if !e.commit {
+		err = nil
+	}
+	if err == nil {
+		u.forget()
+	}
+	u.session.answer(e.call, nil, err)
+}
+
+func (u *upload) forget() {
+	u.session.mu.Lock()
+	defer u.session.mu.Unlock()
+	delete(u.session.uploads, u.id)
+}
+
+// prepareEnd reads the arguments of a commit or an abort: upload, and size of
+// a commit. All data that came before it is in the window by now.
+func (s *session) prepareEnd(commit bool, c *call, d *decoder) (func(), error) {
+	e := ending{call: c, commit: commit}
+	id := d.id()
+	if commit {
+		e.size = d.int()
+	}
+	return func() {
+		s.mu.Lock()
+		u := s.uploads[id]
+		s.mu.Unlock()
+		if u == nil {
+			s.answer(c, nil, store.Fail(store.Invalid, "the upload %d is not open", id))
+			return
+		}
+		u.end(e)
+	}, nil
+}
+
+// end takes an ending, and answers it when the upload has ended.
+func (u *upload) end(e ending) {
+	u.mu.Lock()
+	done := u.done
+	if !done {
+		u.endings = append(u.endings, e)
+	}
+	u.mu.Unlock()
+	switch {
+	case done:
+		u.answer(e)
+	case e.commit:
+		u.window.end(io.EOF)
+	default:
+		u.cancel(errAborted)
+		u.window.end(errAborted)
+	}
+}

@@ -1,0 +1,159 @@
+package sandbox
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// scanEvery is after how many looks all processes of the system are looked
+// through for new members.
+const scanEvery = 10
+
+// family is a process with its group, and with what was seen to descend from
+// it.
+type family struct {
+	leader int
+	page   int64
+
+	mu      sync.Mutex
+	looks   int
+	members map[int]string // pid → when it started, in the kernel's ticks
+}
+
+func newFamily(leader int) *family {
+	f := &family{leader: leader, page: int64(os.Getpagesize()), members: make(map[int]string)}
+	if s, ok := readStat(strconv.Itoa(leader)); ok {
+		f.members[leader] = s.started
+	}
+	return f
+}
+
+// kill sends a signal to all members.
+func (f *family) kill(s syscall.Signal) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.scan()
+	_ = syscall.Kill(-f.leader, s) // nobody may be left
+	for pid, started := range f.members {
+		if now, ok := readStat(strconv.Itoa(pid)); ok && now.started == started && now.group != f.leader {
+			_ = syscall.Kill(pid, s)
+		}
+	}
+}
+
+// resident returns the memory of all members, in bytes. What several of them
+// share counts for each.
+func (f *family) resident() (sum int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.looks++; f.looks%scanEvery == 1 {
+		f.scan()
+	}
+	for pid := range f.members {
+		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+		fields := bytes.Fields(text)
+		if err != nil || len(fields) < 2 {
+			continue
+		}
+		if pages, err := strconv.ParseInt(string(fields[1]), 10, 64); err == nil {
+			sum += pages * f.page
+		}
+	}
+	return sum
+}
+
+// scan finds the members of now, and forgets those that are gone.
+func (f *family) scan() {
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		return // without it the group alone is watched and killed
+	}
+	parents := make(map[int]stat, len(all))
+	for _, e := range all {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			if s, ok := readStat(e.Name()); ok {
+				parents[pid] = s
+			}
+		}
+	}
+	for pid, started := range f.members {
+		if parents[pid].started != started {
+			delete(f.members, pid)
+		}
+	}
+	for grown := true; grown; {
+		grown = false
+		for pid, s := range parents {
+			_, known := f.members[pid]
+			_, child := f.members[s.parent]
+			if !known && (child || s.group == f.leader) {
+				f.members[pid] = s.started
+				grown = true
+			}
+		}
+	}
+}
+
+// askStacks makes a Go program print its stacks and exit. Go prints that of a
+// running goroutine only if the signal comes to its thread: it goes to the one
+// that has used most of the processor.
+func askStacks(p *os.Process) {
+	id := strconv.Itoa(p.Pid)
+	threads, err := os.ReadDir("/proc/" + id + "/task")
+	busiest, most := p.Pid, int64(-1)
+	for _, t := range threads {
+		fields := statFields(id + "/task/" + t.Name())
+		if fields == nil {
+			continue
+		}
+		user, userErr := strconv.ParseInt(string(fields[11]), 10, 64)
+		tid, tidErr := strconv.Atoi(t.Name())
+		if userErr == nil && tidErr == nil && user > most {
+			busiest, most = tid, user
+		}
+	}
+	if err != nil || unix.Tgkill(p.Pid, busiest, syscall.SIGQUIT) != nil {
+		_ = p.Signal(syscall.SIGQUIT)
+	}
+}
+
+// stat is what is read of /proc/<pid>/stat.
+type stat struct {
+	parent, group int
+	started       string
+}
+
+// statFields returns the fields behind a process's name, which stands in
+// parentheses and may hold anything; nil if there is no such process.
+func statFields(path string) [][]byte {
+	text, err := os.ReadFile("/proc/" + path + "/stat")
+	if err != nil {
+		return nil
+	}
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	if len(fields) < 20 {
+		return nil
+	}
+	return fields
+}
+
+func readStat(pid string) (s stat, ok bool) {
+	fields := statFields(pid)
+	if fields == nil {
+		return s, false
+	}
+	parent, err := strconv.Atoi(string(fields[1]))
+	if err != nil {
+		return s, false
+	}
+	group, err := strconv.Atoi(string(fields[2]))
+	if err != nil {
+		return s, false
+	}
+	return stat{parent, group, string(fields[19])}, true
+}

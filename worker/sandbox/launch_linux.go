@@ -1,0 +1,159 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// holdThread keeps the calling goroutine on its thread, whose end kills the
+// process that it starts, and takes from what the thread executes the way to
+// more privileges. The thread ends with the goroutine: nobody else gets it.
+func holdThread(logger *slog.Logger) (release func()) {
+	runtime.LockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		logger.Warn("job processes may gain privileges by the programs that they execute", "error", err)
+	}
+	return func() {}
+}
+
+// launch starts the program with its limits. It is called on a held thread.
+func launch(cfg *Config, files []*os.File) (*os.Process, error) {
+	if err := sealDescriptors(); err != nil {
+		return nil, err
+	}
+	attr := &os.ProcAttr{
+		Dir: cfg.Dir, Env: append([]string{}, cfg.environment()...), // nil would be the worker's own
+		Files: files,
+		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Ptrace: true},
+	}
+	args := append([]string{cfg.Path}, cfg.Args...)
+	p, err := os.StartProcess(cfg.Path, args, attr)
+	if errors.Is(err, syscall.EPERM) {
+		attr.Sys.Ptrace = false
+		if p, err = os.StartProcess(cfg.Path, args, attr); err == nil {
+			cfg.Log.Warn("this system forbids tracing: a job process begins an instant before its limits do", "pid", p.Pid)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if attr.Sys.Ptrace {
+		gone, err := awaitTrap(p.Pid)
+		if gone {
+			_ = p.Release()
+			return nil, err
+		}
+		if err == nil {
+			err = errors.Join(limit(p.Pid, cfg), syscall.PtraceDetach(p.Pid))
+		}
+		return orKill(p, err)
+	}
+	return orKill(p, limit(p.Pid, cfg))
+}
+
+// orKill returns a process that has its limits, and no other.
+func orKill(p *os.Process, err error) (*os.Process, error) {
+	if err != nil {
+		_ = p.Kill()
+		_, _ = p.Wait()
+		return nil, err
+	}
+	return p, nil
+}
+
+// awaitTrap waits until a traced process has loaded its program, and says
+// whether it was found gone instead, and reaped.
+func awaitTrap(pid int) (gone bool, err error) {
+	for {
+		var ws unix.WaitStatus
+		_, err := unix.Wait4(pid, &ws, unix.WALL, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return false, fmt.Errorf("wait for process %d to load its program: %w", pid, err)
+		case ws.Stopped() && ws.StopSignal() == syscall.SIGTRAP:
+			return false, nil
+		case ws.Stopped():
+			if err := syscall.PtraceCont(pid, int(ws.StopSignal())); err != nil {
+				return false, fmt.Errorf("let process %d go on: %w", pid, err)
+			}
+		default:
+			return true, fmt.Errorf("process %d ended before it began", pid)
+		}
+	}
+}
+
+// dataLimit is what a process may map besides what it may use: the runtime of
+// Go maps ahead, and the watch should find it first, for it tells figures.
+func dataLimit(memory int64) uint64 { return uint64(memory) + uint64(memory)/4 + 256<<20 }
+
+// limit sets the limits of a process, none higher than the worker's own.
+func limit(pid int, cfg *Config) error {
+	limits := []struct {
+		name     string
+		resource int
+		value    uint64
+	}{
+		{"RLIMIT_CORE", unix.RLIMIT_CORE, 0},
+		{"RLIMIT_NOFILE", unix.RLIMIT_NOFILE, cfg.OpenFiles},
+		{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, cfg.FileSize},
+	}
+	if cfg.Memory > 0 {
+		limits = append(limits, struct {
+			name     string
+			resource int
+			value    uint64
+		}{"RLIMIT_DATA", unix.RLIMIT_DATA, dataLimit(cfg.Memory)})
+	}
+	for _, l := range limits {
+		var now unix.Rlimit
+		err := unix.Prlimit(pid, l.resource, nil, &now)
+		if err == nil {
+			value := min(l.value, now.Max)
+			err = unix.Prlimit(pid, l.resource, &unix.Rlimit{Cur: value, Max: value}, nil)
+		}
+		if err != nil {
+			return fmt.Errorf("set %s: %w", l.name, err)
+		}
+	}
+	return nil
+}
+
+// sealDescriptors marks what the worker itself inherited, from whoever started
+// it, as not to be inherited further. Go marks all that it opens.
+func sealDescriptors() error {
+	err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	if err == nil || !errors.Is(err, syscall.ENOSYS) && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EPERM) {
+		return err
+	}
+	// An older kernel, or a filter that does not know the call.
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return fmt.Errorf("look for inherited descriptors: %w", err)
+	}
+	for _, e := range open {
+		var fd int
+		if _, err := fmt.Sscan(e.Name(), &fd); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
+	return nil
+}
+
+// awaitExit waits until a process has ended, and leaves it to be reaped: until
+// then its id, and that of its group, are nobody else's.
+func awaitExit(p *os.Process) (*os.ProcessState, error) {
+	for {
+		err := unix.Waitid(unix.P_PID, p.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, syscall.EINTR) {
+			return nil, err
+		}
+	}
+}
