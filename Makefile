@@ -22,7 +22,7 @@ build: ## build bin/windrow, one static binary
 
 .PHONY: demo
 demo: build ## count the words of Go's own source, and show the ten most frequent
-	bin/windrow run wordcount --input $(SOURCES) --out out/words --on-exists replace
+	bin/windrow run wordcount --input '$(SOURCES)/**/*.go' --out out/words --on-exists replace
 	bin/windrow cat out/words | sort -t "$$(printf '\t')" -k2,2nr | sed -n 1,10p
 
 .PHONY: test
@@ -39,8 +39,10 @@ tools: ## install the S3 server that the tests start
 	$(GO) run ./store/s3/s3test/install
 
 .PHONY: test-stores
-test-stores: ## run drivers and jobs on minio, rclone, fake-gcs-server, Azurite and, if it is installed, Ceph (needs npm and node)
+test-stores: ## run drivers and jobs on minio, rclone, fake-gcs-server, Azurite and, where it can be had, Ceph (needs npm and node)
 	$(GO) run ./store/storetest/install
+	@command -v radosgw >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends radosgw ceph-mon ceph-osd ceph-common; } || true
 	@tags=stores; \
 	if command -v radosgw >/dev/null; then tags=stores,ceph; \
 	else echo "Ceph is left out: apt-get install radosgw ceph-mon ceph-osd ceph-common brings it" >&2; fi; \

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,27 +17,41 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
-	"github.com/windrow-mr/windrow/internal/cli"
-	"github.com/windrow-mr/windrow/jobs/library"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/azure/azuretest"
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 )
 
+// asProgram, set in the environment, makes the test binary the program under
+// test: the library that parses command lines takes one at a time.
+const asProgram = "WINDROW_TEST_AS_PROGRAM"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
 	s3test.SetCredentials()
 	azuretest.SetCredentials()
 	os.Exit(m.Run())
 }
 
-// windrow runs the command line in this process.
+// windrow runs the program in a process of its own.
 func windrow(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var out, errs bytes.Buffer
-	code = cli.Main(t.Context(), cli.Program{
-		Args: append([]string{"windrow"}, args...), Jobs: library.All(), Stdout: &out, Stderr: &errs, Stores: stores(),
-	})
-	return code, out.String(), errs.String()
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Env = append(os.Environ(), asProgram+"=yes", "GORACE=halt_on_error=1 exitcode=66")
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
 // must runs a command that has to succeed and returns what it printed.
@@ -125,8 +141,8 @@ func newCorpus(t *testing.T) corpus {
 	return corpus{path, sorted, counted}
 }
 
-// run sorts a corpus into a store, and counts its words from there; at gives
-// the URL of a key.
+// run sorts a corpus into a store, and counts its words from there, plain and
+// in each codec; at gives the URL of a key.
 func (c corpus) run(t *testing.T, at func(key string) string) {
 	t.Helper()
 	must(t, "run", "sort", "--input", c.path, "--out", at("sorted"), "--partitions", "1")
@@ -139,6 +155,7 @@ func (c corpus) run(t *testing.T, at func(key string) string) {
 	if got := strings.Join(lines, ""); got != c.counted {
 		t.Errorf("counted: %d bytes, want %d, or others", len(got), len(c.counted))
 	}
+	c.runPacked(t, at)
 }
 
 // TestRunOnFileStore is what the other kinds of stores are held against: all

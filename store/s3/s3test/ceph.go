@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/windrow-mr/windrow/store/internal/testserver"
 )
@@ -123,11 +124,21 @@ rgw frontends = beast endpoint=%[3]s tcp_nodelay=1
 	}
 }
 
-// run runs one of the programs to its end, which must be a success.
+// run runs one of the programs to its end, which must be a success. The first
+// answers of a monitor that has just begun may be refusals.
 func (c *cephCluster) run(t testing.TB, program string, args ...string) {
 	t.Helper()
-	if err := c.try(t, program, args...); err != nil {
-		t.Fatal(err)
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for left := 20; ; left-- {
+		err := c.try(t, program, args...)
+		if err == nil {
+			return
+		}
+		if program != "ceph" || left == 0 {
+			t.Fatal(err)
+		}
+		<-tick.C
 	}
 }
 
