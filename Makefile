@@ -27,7 +27,7 @@ demo: build ## count the words of Go's own source, and show the ten most frequen
 
 .PHONY: test
 test: tools ## run all tests, with the race detector
-	$(GO) test -race -parallel 8 -timeout 10m ./...
+	$(GO) test -race -parallel 8 -timeout 20m ./...
 
 .PHONY: test-shells
 test-shells: ## test shell completion in fish and zsh too (installs them with apt-get)
