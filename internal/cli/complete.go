@@ -221,7 +221,7 @@ func valuesOf(flag string) (values []string, known bool) {
 		return []string{"none"}, true
 	case "partitions", "split-size":
 		return []string{auto}, true
-	case "slots", "memory", "param":
+	case "slots", "memory", "param", "chaos", "chaos-seed":
 		return nil, true
 	}
 	return nil, false

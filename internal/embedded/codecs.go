@@ -88,11 +88,12 @@ func (r *run) inspect(ctx context.Context, inputs []splits.Input, least int64) e
 		for j := range objects {
 			o := &objects[j]
 			inside := o.Size > least && (o.Codec == compress.Auto || o.Codec == compress.Zstd.String() && lines)
-			if !inside && !r.wantsSum(o) {
+			ask := r.wantsSum(o)
+			if !inside && !ask {
 				continue
 			}
 			looking.Go(func() (err error) {
-				if r.wantsSum(o) {
+				if ask {
 					err = r.askSum(ctx, o)
 				}
 				if inside && err == nil {

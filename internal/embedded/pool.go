@@ -169,7 +169,7 @@ func (p *pool) finish(ctx context.Context, a executor.Attempt, m *plan.Manifest,
 	p.retried.Add(1)
 	p.log.Warn("an input object was misread; the tasks that read it run again", "error", bad.err)
 	for _, other := range bad.others {
-		p.events.Post(scheduler.Corrupt{Task: other.Task, Attempt: other.Attempt, Text: bad.err.Error()})
+		p.events.Post(other)
 	}
 	// What a map-only job wrote is a part, and cannot be taken back.
 	p.events.Post(scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: bad.err.Error(), Final: p.plan.Shuffle == nil})

@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
 // sums holds objects that several map tasks read, a section each, against the
 // checksums that stores keep of them. A section alone has nothing to be held
-// against; all of them together have. It belongs to one goroutine.
+// against; all of them together have. Whoever calls it keeps calls apart.
 type sums struct {
 	objects map[plan.Object]*pieces
 	tasks   [][]*pieces // by map task
@@ -64,7 +65,7 @@ func newSums(splits []plan.Split) *sums {
 // nobody knows which.
 type misread struct {
 	err    error
-	others []plan.Manifest // task and attempt of those that have read the rest of it
+	others []scheduler.Corrupt // those that have read the rest of it
 }
 
 // add takes the sums of a map attempt that has finished. It returns what they
@@ -122,8 +123,8 @@ func (p *pieces) check(last *plan.Manifest) *misread {
 		c := &p.list[i]
 		c.read = false
 		id := plan.TaskID{Phase: plan.Map, Index: c.task}
-		if id != last.Task && !slices.ContainsFunc(bad.others, func(m plan.Manifest) bool { return m.Task == id }) {
-			bad.others = append(bad.others, plan.Manifest{Task: id, Attempt: c.attempt})
+		if id != last.Task && !slices.ContainsFunc(bad.others, func(o scheduler.Corrupt) bool { return o.Task == id }) {
+			bad.others = append(bad.others, scheduler.Corrupt{Task: id, Attempt: c.attempt, Text: bad.err.Error()})
 		}
 	}
 	p.left = len(p.list)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/master/journal"
+	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -161,6 +162,55 @@ func (c *cut) Open(ctx context.Context, key, etag string) (store.Reader, error) 
 		return nil, errCut
 	}
 	return c.Driver.Open(ctx, key, etag)
+}
+
+// losing is a store that does what it is told, and whose answers are lost.
+type losing struct {
+	cut
+	puts *atomic.Int64
+}
+
+func (l *losing) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+	err := l.Driver.Put(ctx, key, body, o)
+	l.puts.Add(1)
+	if l.off.Load() {
+		return errCut
+	}
+	return err
+}
+
+// An append whose answer is lost in an outage is known for this master's own when
+// the store can be asked again; another master's is not taken for it.
+func TestAnAppendOutlivesAnOutage(t *testing.T) {
+	t.Parallel()
+	for _, other := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			space := new(store.MemSpace)
+			near := open(t, store.Options{Mem: space})
+			if _, _, err := journal.CreateJob(t.Context(), near, job, nil); err != nil {
+				t.Fatal(err)
+			}
+			theirs := scheduler.Record{Epoch: 2, Entries: []scheduler.Entry{scheduler.Fence{}}}
+			if other {
+				if won, _, err := journal.Open(near, job, nil).Append(t.Context(), 0, theirs); !won || err != nil {
+					t.Fatal(won, err)
+				}
+			}
+			var off atomic.Bool
+			var puts atomic.Int64
+			off.Store(true)
+			far := open(t, store.Options{Mem: space, Wrap: func(d store.Driver) store.Driver { return &losing{cut{d, &off}, &puts} }})
+			time.AfterFunc(time.Minute, func() { off.Store(false) })
+			began := time.Now()
+			won, taken, err := journal.Open(far, job, nil).Append(t.Context(), 0, scheduler.Record{Epoch: 1, Entries: []scheduler.Entry{scheduler.Fence{}}})
+			if err != nil || won == other || other && taken.Epoch != 2 {
+				t.Errorf("another's there: %v; won %v, taken %+v, %v", other, won, taken, err)
+			}
+			if time.Since(began) < time.Minute || puts.Load() < 3 {
+				t.Errorf("it took %v and %d tries", time.Since(began), puts.Load())
+			}
+		})
+	}
 }
 
 // A leader that the store does not answer stops acting within 10 s, and a

@@ -1,10 +1,12 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -43,8 +45,8 @@ func Open(root *store.Root, job plan.JobID, lease *Lease) *Log {
 }
 
 // Append creates a slot once. When another master has it, taken is its record.
-// While the store fails it goes on trying until ctx ends: what it would return
-// otherwise is not known to anybody.
+// While the store fails it goes on trying until ctx ends: whether the record is
+// in the log nobody knows before.
 func (l *Log) Append(ctx context.Context, slot uint64, r scheduler.Record) (won bool, taken scheduler.Record, err error) {
 	body, err := encodeRecord(r)
 	if err != nil {
@@ -52,6 +54,16 @@ func (l *Log) Append(ctx context.Context, slot uint64, r scheduler.Record) (won 
 	}
 	key := slotKey(l.job, slot)
 	won, existing, err := l.root.CreateOnce(ctx, key, body)
+	for err != nil && mayPass(err) {
+		if wait(ctx, appendEvery) != nil {
+			return false, taken, err
+		}
+		if won, existing, err = l.root.CreateOnce(ctx, key, body); err == nil && bytes.Equal(existing, body) {
+			// An epoch is one master's, and it has one append in flight: this is
+			// the one that an earlier try has left.
+			won = true
+		}
+	}
 	if err != nil || won {
 		return won, taken, err
 	}
@@ -59,6 +71,20 @@ func (l *Log) Append(ctx context.Context, slot uint64, r scheduler.Record) (won 
 		return false, taken, fmt.Errorf("%s: %w", l.root.Name(key), err)
 	}
 	return false, taken, nil
+}
+
+// appendEvery is how long an append waits before it is tried again, beside what
+// package store waits.
+const appendEvery = time.Second
+
+// mayPass tells whether an error may be another one, or none, a little later.
+func mayPass(err error) bool {
+	switch store.KindOf(err) {
+	case store.Invalid, store.TooLarge, store.Corrupt, store.Canceled:
+		return false
+	default:
+		return true
+	}
 }
 
 // Leads tells, by a read begun after the call, whether no higher epoch exists.
@@ -91,7 +117,7 @@ func Read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job,
 }
 
 // errMoved says that a listing and what could be read then do not fit.
-var errMoved = errors.New("the listing of the log has gaps: the store hides objects, or somebody deletes them")
+var errMoved = errors.New("the listing of the log has gaps: the store hides objects, or somebody deletes them; restore them, the job cannot go on without")
 
 func read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job, error) {
 	// The object that must be there is read in the same attempt: otherwise a

@@ -72,13 +72,11 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 	if err != nil {
 		return store.Body{}, classify(err)
 	}
-	b := store.Body{ReadCloser: drive.Body{ReadCloser: out.Body, Classify: classify}, Length: -1, Total: -1}
+	head := drive.Head{Length: -1, ETag: string(value(out.ETag)), ContentRange: value(out.ContentRange)}
 	if out.ContentLength != nil {
-		b.Length, b.Total = *out.ContentLength, *out.ContentLength
+		head.Length = *out.ContentLength
 	}
-	if err = r.version.Keep(string(value(out.ETag))); err == nil && n >= 0 {
-		b.Total, err = drive.CheckRange(value(out.ContentRange), off, b.Length)
-	}
+	b, err := r.version.Answer(out.Body, head, off, n, classify)
 	if err != nil {
 		_ = out.Body.Close()
 		return store.Body{}, err

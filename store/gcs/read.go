@@ -109,17 +109,13 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 	if err != nil {
 		return store.Body{}, err
 	}
-	b := store.Body{
-		ReadCloser: drive.Body{ReadCloser: response.Body, Classify: classify}, Length: response.ContentLength,
-		Total: response.ContentLength, Sum: sentSum(response.Header),
-	}
-	if err = r.version.Keep(response.Header.Get("X-Goog-Generation")); err == nil && n >= 0 {
-		b.Total, err = drive.CheckRange(response.Header.Get("Content-Range"), off, b.Length)
-	}
+	head := drive.Head{Length: response.ContentLength, ETag: response.Header.Get("X-Goog-Generation"), ContentRange: response.Header.Get("Content-Range")}
+	b, err := r.version.Answer(response.Body, head, off, n, classify)
 	if err != nil {
 		_ = response.Body.Close()
 		return store.Body{}, err
 	}
+	b.Sum = sentSum(response.Header)
 	return b, nil
 }
 

@@ -221,7 +221,7 @@ func (t *tail) goBehind() error {
 		seen = again
 	}
 	return &store.Error{Op: "read", URL: t.name, Kind: store.Corrupt,
-		Err: fmt.Errorf("bytes %d to %d are others each time they are read", t.at, t.soon)}
+		Err: fmt.Errorf("bytes %d to %d are others each time they are read: look after the network or the store, and run the job again", t.at, t.soon)}
 }
 
 // Close ends the stream that is open.

@@ -94,7 +94,7 @@ func Misread(o plan.Object, got plan.Checksum) error {
 		return checksum.Sum{Algorithm: checksum.Algorithm(c.Algorithm), Value: c.Value}
 	}
 	return &store.Error{Op: "read", URL: o.Name(), Kind: store.Corrupt, Err: fmt.Errorf(
-		"the bytes that came have the checksum %v, the store keeps %v: they changed on the way, or at rest", text(got), text(o.Sum))}
+		"the bytes that came have the checksum %v, the store keeps %v: they changed on the way, or at rest; run the job again, and restore the object if that does not help", text(got), text(o.Sum))}
 }
 
 // CombineSums returns the checksum of an object from those of its sections,

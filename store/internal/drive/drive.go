@@ -72,6 +72,25 @@ func (v *Version) Keep(etag string) error {
 	return nil
 }
 
+// Head is what the head of a response says of its body.
+type Head struct {
+	Length       int64 // -1: not said
+	ETag         string
+	ContentRange string
+}
+
+// Answer makes what a driver returns of the response to a request for n bytes
+// from off on, or for all of the object when n is negative. A response that is
+// of another version or range is an error, and the caller closes its body.
+func (v *Version) Answer(body io.ReadCloser, h Head, off, n int64, classify func(error) error) (store.Body, error) {
+	b := store.Body{ReadCloser: Body{ReadCloser: body, Classify: classify}, Length: h.Length, Total: h.Length}
+	err := v.Keep(h.ETag)
+	if err == nil && n >= 0 {
+		b.Total, err = CheckRange(h.ContentRange, off, h.Length)
+	}
+	return b, err
+}
+
 // CheckRange makes sure that a response of length bytes is the range that
 // begins at off, and returns the object's size, or -1. A server that knows no
 // ranges answers with the whole object and no Content-Range.
