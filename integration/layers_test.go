@@ -24,6 +24,8 @@ var layers = map[string][]string{
 	".":                         {"internal/cli", "internal/embedded", "jobs", "output", "plan", "store", "store/fault"},
 	"bench/...":                 {"bench/..."},
 	"cmd/windrow":               {"internal/cli", "jobs/library", "store", "store/azure", "store/fault", "store/gcs", "store/s3"},
+	"cluster":                   {"plan", "github.com/vmihailenco/msgpack/v5"},
+	"cluster/auth":              {},
 	"cluster/gossip":            {"github.com/hashicorp/memberlist", "github.com/vmihailenco/msgpack/v5"},
 	"docs/firstjob":             {".", "jobs"},
 	"integration":               {},
@@ -69,6 +71,7 @@ var layers = map[string][]string{
 	"store/relay":               {"store", "store/checksum", "golang.org/x/sync/semaphore"},
 	"store/storetest":           {"store", "store/checksum"},
 	"store/storetest/...":       {"store/azure/azuretest", "store/gcs/gcstest", "store/s3/s3test"},
+	"worker":                    {"cluster", "plan", "github.com/oklog/ulid/v2"},
 	"worker/executor":           {"internal/pipeline", "jobs/formats/compress", "plan", "shuffle", "store", "store/checksum", "github.com/vmihailenco/msgpack/v5"},
 	"worker/sandbox":            {"golang.org/x/sys/unix"},
 }

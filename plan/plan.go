@@ -29,15 +29,17 @@ func (id JobID) Short() string {
 // A Phase is a stage of a job's life in which tasks of one kind run.
 type Phase uint8
 
-// The phases, in the order in which a job passes through them. A job without
-// ranges has no Sample, a map-only job has no Reduce.
+// The phases, in the order in which a job passes through them. An embedded run
+// has no Prepare: it plans before it begins. A job without ranges has no Sample,
+// a map-only job has no Reduce.
 const (
-	Sample Phase = iota + 1
+	Prepare Phase = iota + 1 // one task, which finds the input and divides it
+	Sample
 	Map
 	Reduce
 )
 
-var phaseNames = [...]string{Sample: "sample", Map: "map", Reduce: "reduce"}
+var phaseNames = [...]string{Prepare: "plan", Sample: "sample", Map: "map", Reduce: "reduce"}
 
 // String returns the phase's name, as it is written in logs and task ids.
 func (p Phase) String() string {
@@ -64,7 +66,7 @@ func ParseTaskID(s string) (TaskID, error) {
 	name, index, ok := strings.Cut(s, "/")
 	n, err := strconv.Atoi(index)
 	if ok && err == nil && n >= 0 && index == strconv.Itoa(n) {
-		for p := Sample; p <= Reduce; p++ {
+		for p := Prepare; p <= Reduce; p++ {
 			if p.String() == name {
 				return TaskID{p, n}, nil
 			}

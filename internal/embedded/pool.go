@@ -179,11 +179,7 @@ func (p *pool) finish(ctx context.Context, a executor.Attempt, m *plan.Manifest,
 func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest, err error) scheduler.Event {
 	if err == nil {
 		p.log.Debug("attempt done", "task", a.Task, "took", m.Took, "in", m.Tally.RecordsIn, "out", m.Tally.RecordsOut+m.Tally.PairsOut, "spills", m.Tally.Spills)
-		d := scheduler.Digest{In: m.Tally.RecordsIn, Out: m.Tally.RecordsOut, Bytes: m.Tally.BytesOut, CRC: m.CRC()}
-		if m.Part == nil {
-			d.Out, d.Bytes = m.Tally.PairsOut, m.Tally.RunBytes
-		}
-		return scheduler.Reported{Task: a.Task, Attempt: a.ID, Winner: m.Attempt, Digest: d}
+		return scheduler.Reported{Task: a.Task, Attempt: a.ID, Winner: m.Attempt, Digest: m.Digest()}
 	}
 	p.retried.Add(1)
 	p.log.Debug("attempt failed", "task", a.Task, "attempt", a.ID, "error", err)

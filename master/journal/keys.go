@@ -2,7 +2,6 @@ package journal
 
 import (
 	"fmt"
-	"hash/fnv"
 	"strconv"
 	"strings"
 
@@ -15,21 +14,12 @@ func leaderKey(epoch uint64) string { return fmt.Sprintf("%s%020d", leaders, epo
 
 func beatKey(epoch uint64) string { return leaderKey(epoch) + ".hb" }
 
-// Prefix returns where all objects of a job are, with a final slash.
-func Prefix(job plan.JobID) string {
-	h := fnv.New32a()
-	h.Write([]byte(job)) // a hash takes everything
-	return fmt.Sprintf("j/%02x/%s/", h.Sum32()&0xff, job)
-}
-
-func specKey(job plan.JobID) string { return Prefix(job) + "spec" }
-
 func slotKey(job plan.JobID, slot uint64) string {
-	return fmt.Sprintf("%slog/%020d", Prefix(job), slot)
+	return fmt.Sprintf("%slog/%020d", plan.JobPrefix(job), slot)
 }
 
 func snapKey(job plan.JobID, slot uint64) string {
-	return fmt.Sprintf("%ssnap/%020d", Prefix(job), slot)
+	return fmt.Sprintf("%ssnap/%020d", plan.JobPrefix(job), slot)
 }
 
 // numberOf returns the number at the end of a key below prefix.

@@ -31,12 +31,12 @@ type Log struct {
 // CreateJob makes a job of what was submitted, once: won is false when the job
 // exists already, and then existing is what was submitted before.
 func CreateJob(ctx context.Context, root *store.Root, job plan.JobID, spec []byte) (won bool, existing []byte, err error) {
-	return root.CreateOnce(ctx, specKey(job), spec)
+	return root.CreateOnce(ctx, plan.SpecKey(job), spec)
 }
 
 // Spec returns what was submitted.
 func Spec(ctx context.Context, root *store.Root, job plan.JobID) ([]byte, error) {
-	return root.ReadOnce(ctx, specKey(job))
+	return root.ReadOnce(ctx, plan.SpecKey(job))
 }
 
 // Open returns the log of a job for the leader who holds the lease.
@@ -113,7 +113,7 @@ func Read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job,
 			return job, err
 		}
 	}
-	return nil, fmt.Errorf("%s: %w", root.Name(Prefix(id)+"log"), errMoved)
+	return nil, fmt.Errorf("%s: %w", root.Name(plan.JobPrefix(id)+"log"), errMoved)
 }
 
 // errMoved says that a listing and what could be read then do not fit.
@@ -129,7 +129,7 @@ func read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job,
 	if err != nil {
 		return nil, err
 	}
-	prefix := Prefix(id) + "log/"
+	prefix := plan.JobPrefix(id) + "log/"
 	next := job.Slots
 	for o, err := range root.List(ctx, prefix) {
 		if err != nil {
@@ -201,7 +201,7 @@ func readSlot(ctx context.Context, root *store.Root, id plan.JobID, slot uint64)
 
 // latestSnapshot returns the fold that the newest snapshot holds, or an empty one.
 func latestSnapshot(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job, error) {
-	prefix := Prefix(id) + "snap/"
+	prefix := plan.JobPrefix(id) + "snap/"
 	var slots []uint64
 	for o, err := range root.List(ctx, prefix) {
 		if err != nil {

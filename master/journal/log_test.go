@@ -131,7 +131,7 @@ func TestAGapIsAnError(t *testing.T) {
 	for _, gone := range []int{0, 5} {
 		root := created(t)
 		written(t, root, 10)
-		if err := root.Delete(t.Context(), fmt.Sprintf("%slog/%020d", journal.Prefix(job), gone)); err != nil {
+		if err := root.Delete(t.Context(), fmt.Sprintf("%slog/%020d", plan.JobPrefix(job), gone)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := journal.Read(t.Context(), root, job); err == nil || !strings.Contains(err.Error(), "gaps") {
@@ -152,7 +152,7 @@ func TestADamagedSlotIsNamed(t *testing.T) {
 	t.Parallel()
 	root := created(t)
 	written(t, root, 3)
-	key := fmt.Sprintf("%slog/%020d", journal.Prefix(job), 1)
+	key := fmt.Sprintf("%slog/%020d", plan.JobPrefix(job), 1)
 	if err := root.Delete(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}

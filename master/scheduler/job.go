@@ -9,12 +9,7 @@ import (
 )
 
 // Digest is what the log keeps of an attempt's work.
-type Digest struct {
-	In    int64  // records or pairs read
-	Out   int64  // pairs or records written
-	Bytes int64  // at rest
-	CRC   uint32 // CRC32C of the part; of a map that is shuffled, of all that its runs hold
-}
+type Digest = plan.Digest
 
 // Cause says why a job ends without output.
 type Cause struct {

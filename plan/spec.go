@@ -1,0 +1,59 @@
+package plan
+
+import "time"
+
+// Spec is a job as it was submitted to a cluster. It is written once, as JSON,
+// and never changes; what happens to the job is in its log.
+type Spec struct {
+	Version int    `json:"version"` // SpecVersion
+	ID      JobID  `json:"id"`
+	Job     string `json:"job"` // its name in the program that has it
+	// Bundles are the program, one for each kind of machine. None: the job is
+	// one of the library that workers come with, of the build that Build names.
+	Bundles []Bundle `json:"bundles,omitempty"`
+	Build   string   `json:"build,omitempty"`
+
+	Params map[string]string `json:"params,omitempty"`
+	Once   map[string][]byte `json:"once,omitempty"` // what the constructor computed once, by name
+	Plan   string            `json:"plan"`           // its text; workers must make the same
+
+	Input      []string `json:"input,omitempty"` // URLs, or NAME=URL
+	Output     string   `json:"output"`          // URL
+	OnExists   string   `json:"onExists,omitempty"`
+	Partitions int      `json:"partitions,omitempty"`
+	SplitSize  int64    `json:"splitSize,omitempty"` // bytes
+	Compress   string   `json:"compress,omitempty"`
+	Decompress string   `json:"decompress,omitempty"`
+
+	MaxRatio        int64 `json:"maxRatio,omitempty"`
+	MaxDecompressed int64 `json:"maxDecompressed,omitempty"` // bytes
+
+	// Priority is how much of the cluster the job gets beside others: twice the
+	// number is twice the share. 0 means 100.
+	Priority  int               `json:"priority,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Submitted time.Time         `json:"submitted"`
+}
+
+// SpecVersion is the version of Spec that this build writes, and the highest
+// that it reads.
+const SpecVersion = 1
+
+// Bundle is an executable file, by its contents.
+type Bundle struct {
+	OS     string `json:"os"`
+	Arch   string `json:"arch"`
+	Digest string `json:"sha256"` // 64 hexadecimal digits
+	Size   int64  `json:"size"`   // bytes
+}
+
+// DefaultPriority is the priority of a job that names none.
+const DefaultPriority = 100
+
+// Share returns the job's priority, with the default filled in.
+func (s *Spec) Share() int {
+	if s.Priority == 0 {
+		return DefaultPriority
+	}
+	return s.Priority
+}
