@@ -414,7 +414,7 @@ func (r *run) masterConfig(p *pool, c *committer, w *watcher) master.Config {
 	}
 	p.events.Post(scheduler.Joined{Worker: thisProcess, Slots: r.Slots})
 	return master.Config{
-		Scheduler: scheduler.Config{Epoch: 1, Rand: random32(), Samples: samples, Maps: len(r.splits), Reduces: reduces,
+		Scheduler: scheduler.Config{Epoch: 1, Rand: random32(), Counts: plan.Counts{Samples: samples, Maps: len(r.splits), Reduces: reduces},
 			Backoff: scheduler.Time(300 * time.Millisecond)},
 		Journal: master.MemoryJournal{}, Pool: p, Output: c, Events: p.events, Changed: w.changed,
 	}

@@ -93,7 +93,7 @@ func written(t *testing.T, root *store.Root, slots int) *scheduler.Job {
 		r := scheduler.Record{Epoch: 1, Entries: []scheduler.Entry{scheduler.Committed{
 			Task: plan.TaskID{Phase: plan.Map, Index: slot}, Attempt: plan.AttemptID{Epoch: 1, N: uint32(slot)}, Digest: scheduler.Digest{In: int64(slot)}}}}
 		if slot == 0 {
-			r.Entries = []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Maps: slots + 5, Reduces: 2}}
+			r.Entries = []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: slots + 5, Reduces: 2}}}
 		}
 		if won, _, err := log.Append(t.Context(), uint64(slot), r); !won || err != nil {
 			t.Fatal(slot, won, err)

@@ -30,6 +30,7 @@ const (
 	intent      kind = 6
 	aborted     kind = 7
 	done        kind = 8
+	reopened    kind = 9
 )
 
 // encodeRecord returns a record at rest: epoch, number of entries, and each
@@ -63,7 +64,7 @@ func fieldsOf(entry scheduler.Entry) ([]any, error) {
 	case scheduler.Fence:
 		return []any{uint8(fence)}, nil
 	case scheduler.Planned:
-		return []any{uint8(planned), e.Samples, e.Maps, e.Reduces}, nil
+		return []any{uint8(planned), e.Attempt.Epoch, e.Attempt.N, e.Attempt.Rand, e.Samples, e.Maps, e.Reduces}, nil
 	case scheduler.Granted:
 		return attemptFields(granted, e.Task, e.Attempt), nil
 	case scheduler.Committed:
@@ -77,6 +78,8 @@ func fieldsOf(entry scheduler.Entry) ([]any, error) {
 		return []any{uint8(aborted), uint8(e.Cause.Kind), uint8(e.Cause.Task.Phase), e.Cause.Task.Index, e.Cause.Text}, nil
 	case scheduler.Done:
 		return []any{uint8(done)}, nil
+	case scheduler.Reopened:
+		return []any{uint8(reopened)}, nil
 	default:
 		return nil, fmt.Errorf("entry %T has no form at rest", entry)
 	}
@@ -213,7 +216,7 @@ func (d *decoder) entry() scheduler.Entry {
 	case fence:
 		return scheduler.Fence{}
 	case planned:
-		return scheduler.Planned{Samples: d.count(), Maps: d.count(), Reduces: d.count()}
+		return scheduler.Planned{Attempt: d.attempt(), Counts: plan.Counts{Samples: d.count(), Maps: d.count(), Reduces: d.count()}}
 	case granted:
 		return scheduler.Granted{Task: d.task(), Attempt: d.attempt()}
 	case committed:
@@ -229,9 +232,11 @@ func (d *decoder) entry() scheduler.Entry {
 		return scheduler.Aborted{Cause: cause}
 	case done:
 		return scheduler.Done{}
+	case reopened:
+		return scheduler.Reopened{}
 	}
 	return nil
 }
 
 // fieldCount is the length of each kind's array, the kind itself included.
-var fieldCount = map[kind]int{fence: 1, planned: 4, granted: 6, committed: 10, invalidated: 6, intent: 1, aborted: 5, done: 1}
+var fieldCount = map[kind]int{fence: 1, planned: 7, granted: 6, committed: 10, invalidated: 6, intent: 1, aborted: 5, done: 1, reopened: 1}

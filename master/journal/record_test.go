@@ -14,7 +14,7 @@ var (
 	anID     = plan.AttemptID{Epoch: 1 << 60, N: 1<<32 - 1, Rand: 0xdeadbeef}
 	allKinds = []scheduler.Entry{
 		scheduler.Fence{},
-		scheduler.Planned{Samples: 1, Maps: 100_000, Reduces: 3},
+		scheduler.Planned{Counts: plan.Counts{Samples: 1, Maps: 100_000, Reduces: 3}},
 		scheduler.Granted{Task: aTask, Attempt: anID},
 		scheduler.Committed{Task: aTask, Attempt: anID, Digest: scheduler.Digest{In: 1 << 50, Out: 1 << 40, Bytes: 1 << 62, CRC: 1<<32 - 1}},
 		scheduler.Committed{Task: plan.TaskID{Phase: plan.Map}},
@@ -96,7 +96,7 @@ func FuzzRecord(f *testing.F) {
 // FuzzSnapshot does the same for snapshots.
 func FuzzSnapshot(f *testing.F) {
 	var job scheduler.Job
-	job.Fold(scheduler.Record{Epoch: 7, Entries: []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Maps: 2, Reduces: 1}, scheduler.Committed{Task: plan.TaskID{Phase: plan.Map}}}})
+	job.Fold(scheduler.Record{Epoch: 7, Entries: []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: 2, Reduces: 1}}, scheduler.Committed{Task: plan.TaskID{Phase: plan.Map}}}})
 	b, err := encodeSnapshot(&job)
 	if err != nil {
 		f.Fatal(err)

@@ -36,12 +36,35 @@ func (s *State) stepAttempt(now Time, e Event) {
 		if a := s.attempts.get(e.Attempt); a != nil && a.task == e.Task {
 			s.lose(now, a)
 		}
+	case Found:
+		s.found(now, e)
 	case Asked:
 		s.asked(now, e)
 	case Corrupt:
 		s.spoilt(e)
 	default:
 	}
+}
+
+// found takes over an attempt that runs already, if it can still be of use.
+// What was read before an output was taken back must not become a part: such a
+// reduce begins anew, unless the log has granted it.
+func (s *State) found(now Time, e Found) {
+	if s.attempts.get(e.Attempt) != nil {
+		return
+	}
+	t := s.job.Task(e.Task)
+	w := s.workers.byID[e.Worker]
+	if t == nil || w == nil || !s.job.active() || s.job.Epoch != s.cfg.Epoch || s.abort != nil || e.Task.Phase != s.job.Phase() ||
+		s.settled(e.Task) || s.task(e.Task).live > 0 || slices.Contains(t.Invalid, e.Attempt) ||
+		e.Task.Phase == plan.Reduce && s.job.replaced() && !slices.Contains(t.Granted, e.Attempt) {
+		s.do(Stop(e))
+		return
+	}
+	s.enqueuePhase()
+	s.task(e.Task).live++
+	w.used++
+	s.attempts.add(&attempt{id: e.Attempt, task: e.Task, worker: e.Worker, started: now})
 }
 
 // asked notes that an attempt wants a grant. One that has it already is told
@@ -72,7 +95,7 @@ func (s *State) reported(now Time, e Reported) {
 		}
 	}
 	t := s.job.Task(e.Task)
-	if t == nil || t.Committed || s.job.Status != Running {
+	if t == nil || t.Committed || !s.job.active() {
 		return
 	}
 	if s.job.writes(e.Task.Phase) && !slices.Contains(t.Granted, e.Winner) || slices.Contains(t.Invalid, e.Winner) {
@@ -173,7 +196,7 @@ func (s *State) again(id plan.TaskID) {
 
 // assign starts queued tasks on free slots.
 func (s *State) assign(now Time) {
-	if s.job.Status != Running || s.job.Epoch != s.cfg.Epoch || s.abort != nil {
+	if !s.job.active() || s.job.Epoch != s.cfg.Epoch || s.abort != nil {
 		return
 	}
 	s.enqueuePhase()

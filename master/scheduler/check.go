@@ -29,7 +29,7 @@ func (s *State) Check() error {
 		live[a.task]++
 	}
 	for id, w := range s.workers.byID {
-		if w.used != used[id] || w.used > w.slots {
+		if w.used != used[id] {
 			return fmt.Errorf("worker %s counts %d of %d slots used, %d attempts run there", id, w.used, w.slots, used[id])
 		}
 		if w.used < w.slots && !slices.Contains(s.workers.free, w) {
@@ -40,7 +40,7 @@ func (s *State) Check() error {
 }
 
 func (s *State) checkTasks(live map[plan.TaskID]int32) error {
-	running := s.job.Status == Running && s.log != deposed && s.log != replaying && s.abort == nil
+	running := s.job.active() && s.log != deposed && s.log != replaying && s.abort == nil
 	for p := range s.tasks {
 		for i := range s.tasks[p] {
 			id := plan.TaskID{Phase: plan.Phase(p), Index: i}

@@ -24,7 +24,7 @@ func (s *State) decide(now Time) {
 
 // wanted derives from what is known the entries that the log should have next.
 func (s *State) wanted(now Time) []Entry {
-	if s.job.Epoch < s.cfg.Epoch {
+	if s.job.Epoch < s.cfg.Epoch && (!s.job.Status.Ended() || s.reopen) {
 		return []Entry{Fence{}}
 	}
 	switch s.job.Status {
@@ -32,7 +32,7 @@ func (s *State) wanted(now Time) []Entry {
 		if s.abort != nil {
 			return []Entry{Aborted{*s.abort}}
 		}
-		return []Entry{Planned{s.cfg.Samples, s.cfg.Maps, s.cfg.Reduces}}
+		return s.wantedPlan()
 	case Running:
 		return s.wantedRunning(now)
 	case Committing:
@@ -46,7 +46,24 @@ func (s *State) wanted(now Time) []Entry {
 		if s.answered {
 			return []Entry{Done{}}
 		}
+	case Failed:
+		if s.reopen {
+			return []Entry{Reopened{}}
+		}
 	default:
+	}
+	return nil
+}
+
+// wantedPlan fixes the tasks, as soon as they are known.
+func (s *State) wantedPlan() []Entry {
+	if !s.cfg.Prepare {
+		return []Entry{Planned{Counts: s.cfg.Counts}}
+	}
+	for _, r := range s.unlogged {
+		if r.Task.Phase == plan.Prepare {
+			return []Entry{Planned{r.Winner, r.Counts}}
+		}
 	}
 	return nil
 }
@@ -114,10 +131,19 @@ func (s *State) granted(now Time, g Granted) {
 	s.do(Grant(g))
 }
 
+// planned stops what still runs to find the plan.
+func (s *State) planned() {
+	if id := (plan.TaskID{Phase: plan.Prepare}); s.job.Task(id) != nil {
+		s.stopAll(id)
+	}
+}
+
 // committed stops what still runs of a task whose result is in the log.
-func (s *State) committed(c Committed) {
-	if s.task(c.Task).live > 0 {
-		for _, a := range s.attempts.those(func(a *attempt) bool { return a.task == c.Task }) {
+func (s *State) committed(c Committed) { s.stopAll(c.Task) }
+
+func (s *State) stopAll(id plan.TaskID) {
+	if s.task(id).live > 0 {
+		for _, a := range s.attempts.those(func(a *attempt) bool { return a.task == id }) {
 			s.do(Stop{a.worker, a.task, a.id})
 			s.end(a.task, a.id)
 		}
@@ -200,7 +226,7 @@ func (s *State) conclude(now Time) {
 			s.do(CleanUp{})
 		}
 	case Succeeded, Failed:
-		if !s.finished {
+		if !s.finished && !s.reopen {
 			s.finished = true
 			s.do(Finish{s.job.Status, s.job.Cause})
 		}

@@ -18,27 +18,40 @@ type (
 	Replayed struct{ Record Record }
 	// Lead starts the master: the log has been read to its end. Job is the
 	// fold of what Replayed did not tell, nil for none; it is the State's then.
-	Lead struct{ Job *Job }
+	// Reopen asks that a job that has failed goes on: what failed is tried again.
+	Lead struct {
+		Job    *Job
+		Reopen bool
+	}
 	// Appended says that the append in flight won its slot.
 	Appended struct{}
 	// Taken says that another master's record is in the slot.
 	Taken struct{ Record Record }
 	// Checked answers CheckEpoch: whether this master's epoch is the highest.
 	Checked struct{ Leads bool }
-	// Joined adds a worker, with a number of slots for attempts.
+	// Joined adds a worker, with a number of slots for attempts, or changes
+	// that number. What runs on slots that are no more goes on.
 	Joined struct {
 		Worker WorkerID
 		Slots  int
+	}
+	// Found tells of an attempt that runs on a worker and that this master does
+	// not know of: an earlier one launched it, or it was taken for lost.
+	Found struct {
+		Worker  WorkerID
+		Task    plan.TaskID
+		Attempt plan.AttemptID
 	}
 	// Left takes a worker away; its attempts are lost.
 	Left struct{ Worker WorkerID }
 	// Reported tells of a finished attempt. Winner is the attempt whose work
 	// is the result: the same one, but for a part that turned out to be
-	// another granted attempt's.
+	// another granted attempt's. Counts are what a plan has found.
 	Reported struct {
 		Task            plan.TaskID
 		Attempt, Winner plan.AttemptID
 		Digest          Digest
+		Counts          plan.Counts
 	}
 	// FailedAttempt reports a failure. Two failures of one task with an equal,
 	// non-empty Fingerprint mean that trying again is no use; Final says so at
@@ -87,6 +100,7 @@ func (Taken) event()           {}
 func (Checked) event()         {}
 func (Joined) event()          {}
 func (Left) event()            {}
+func (Found) event()           {}
 func (Reported) event()        {}
 func (FailedAttempt) event()   {}
 func (LostAttempt) event()     {}

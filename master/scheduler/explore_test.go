@@ -193,7 +193,7 @@ func newWorld(b budget) *world {
 
 // boot starts a master: it takes the next epoch and reads the log.
 func (w *world) boot() {
-	m := &model{s: New(Config{Epoch: uint64(len(w.masters) + 1), Reduces: 1, MaxLost: 100}), alive: true}
+	m := &model{s: New(Config{Epoch: uint64(len(w.masters) + 1), Counts: plan.Counts{Reduces: 1}, MaxLost: 100}), alive: true}
 	w.masters = append(w.masters, m)
 	i := len(w.masters) - 1
 	for _, r := range w.slots {

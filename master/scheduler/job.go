@@ -46,8 +46,12 @@ type (
 	// Fence is a new master's first entry. Records of lower epochs in later
 	// slots count for nothing.
 	Fence struct{}
-	// Planned fixes the number of tasks of each phase.
-	Planned struct{ Samples, Maps, Reduces int }
+	// Planned fixes the number of tasks of each phase. Attempt is the one that
+	// divided the input; of an embedded run there is none.
+	Planned struct {
+		Attempt plan.AttemptID
+		plan.Counts
+	}
 	// Granted allows an attempt to make its part visible.
 	Granted struct {
 		Task    plan.TaskID
@@ -74,6 +78,9 @@ type (
 	// Done says that nothing is left to do: the output is committed, or what
 	// the job wrote is gone.
 	Done struct{}
+	// Reopened lets a job that has failed go on. What was made for the shuffle
+	// stays; parts are gone, and are made again under other names.
+	Reopened struct{}
 )
 
 func (Fence) entry()       {}
@@ -84,6 +91,7 @@ func (Invalidated) entry() {}
 func (Intent) entry()      {}
 func (Aborted) entry()     {}
 func (Done) entry()        {}
+func (Reopened) entry()    {}
 
 // Record is one slot of the log: the entries that one master appended at once.
 type Record struct {
@@ -95,7 +103,7 @@ type Record struct {
 type Status uint8
 
 // The statuses. A job goes down this list, from Running either to Committing
-// or to Aborting, and ends Succeeded or Failed.
+// or to Aborting, and ends Succeeded or Failed. From Failed it can be reopened.
 const (
 	Unplanned Status = iota
 	Running
@@ -133,6 +141,7 @@ type Job struct {
 	Epoch  uint64 // the highest epoch that fenced
 	Status Status
 	Cause  Cause
+	Run    int // how often it was reopened
 	tasks  [plan.Reduce + 1][]TaskRecord
 	left   [plan.Reduce + 1]int // tasks not committed
 	parts  bool                 // a reduce was granted, so there may be parts
@@ -158,9 +167,12 @@ func (j *Job) fold(e Entry) {
 		if j.Status != Unplanned {
 			return
 		}
-		j.left[plan.Sample], j.left[plan.Map], j.left[plan.Reduce] = e.Samples, e.Maps, e.Reduces
+		j.left = [plan.Reduce + 1]int{plan.Sample: e.Samples, plan.Map: e.Maps, plan.Reduce: e.Reduces}
 		for p, n := range j.left {
 			j.tasks[p] = make([]TaskRecord, n)
+		}
+		if e.Attempt != (plan.AttemptID{}) {
+			j.tasks[plan.Prepare] = []TaskRecord{{Committed: true, Attempt: e.Attempt}}
 		}
 		j.Status = Running
 	case Granted:
@@ -198,13 +210,56 @@ func (j *Job) fold(e Entry) {
 			j.Status = Failed
 		default:
 		}
+	case Reopened:
+		if j.Status == Failed {
+			j.reopen()
+		}
 	case Fence:
 	}
 }
 
+// planned tells whether the tasks are fixed.
+func (j *Job) planned() bool {
+	return j.Tasks(plan.Prepare) > j.left[plan.Prepare] || j.Tasks(plan.Sample)+j.Tasks(plan.Map)+j.Tasks(plan.Reduce) > 0
+}
+
+// reopen begins the next run of a job. No part of the run before is left.
+func (j *Job) reopen() {
+	j.Run++
+	j.Status, j.Cause, j.parts = Running, Cause{}, false
+	if !j.planned() {
+		j.Status = Unplanned
+	}
+	for p := range j.tasks {
+		for i := range j.tasks[p] {
+			t := &j.tasks[p][i]
+			t.Fixed, t.Was = false, Digest{}
+			if !j.writes(plan.Phase(p)) {
+				continue
+			}
+			if t.Committed {
+				j.left[p]++
+			}
+			*t = TaskRecord{}
+		}
+	}
+}
+
+// expectPlan gives a job that is not planned yet the task to do that.
+func (j *Job) expectPlan() {
+	if j.Status == Unplanned && j.Tasks(plan.Prepare) == 0 {
+		j.tasks[plan.Prepare], j.left[plan.Prepare] = make([]TaskRecord, 1), 1
+	}
+}
+
+// active tells whether tasks may run.
+func (j *Job) active() bool {
+	return j.Status == Running || j.Status == Unplanned && j.left[plan.Prepare] > 0
+}
+
 // Task returns what the log says of a task, nil when there is no such task.
 func (j *Job) Task(id plan.TaskID) *TaskRecord {
-	if id.Phase < plan.Sample || id.Phase > plan.Reduce || id.Index < 0 || id.Index >= len(j.tasks[id.Phase]) {
+	if id.Phase < plan.Prepare || id.Phase > plan.Reduce || id.Index < 0 || id.Index >= len(j.tasks[id.Phase]) {
 		return nil
 	}
 	return &j.tasks[id.Phase][id.Index]
@@ -219,7 +274,7 @@ func (j *Job) Left(p plan.Phase) int { return j.left[p] }
 // Phase returns the phase whose tasks may run now: the first one that has
 // tasks left; 0 when none has.
 func (j *Job) Phase() plan.Phase {
-	for p := plan.Sample; p <= plan.Reduce; p++ {
+	for p := plan.Prepare; p <= plan.Reduce; p++ {
 		if j.left[p] > 0 {
 			return p
 		}
@@ -236,6 +291,11 @@ func (j *Job) writes(p plan.Phase) bool {
 // replaceable tells whether results of a phase can be taken back: those of maps
 // that only reduces have seen.
 func (j *Job) replaceable(p plan.Phase) bool { return p == plan.Map && len(j.tasks[plan.Reduce]) > 0 }
+
+// replaced tells whether a map's result was ever taken back.
+func (j *Job) replaced() bool {
+	return slices.ContainsFunc(j.tasks[plan.Map], func(t TaskRecord) bool { return len(t.Invalid) > 0 })
+}
 
 // conserved checks that every pair that a map wrote was read by a reduce.
 func (j *Job) conserved() (Cause, bool) {

@@ -14,8 +14,8 @@ func TestFoldIsOnce(t *testing.T) {
 	first, second := plan.AttemptID{Epoch: 1, N: 1}, plan.AttemptID{Epoch: 2, N: 1}
 	var j Job
 	for _, r := range []Record{
-		{1, []Entry{Fence{}, Planned{Maps: 2, Reduces: 1}}},
-		{1, []Entry{Planned{Maps: 9}}},
+		{1, []Entry{Fence{}, Planned{Counts: plan.Counts{Maps: 2, Reduces: 1}}}},
+		{1, []Entry{Planned{Counts: plan.Counts{Maps: 9}}}},
 		{1, []Entry{Committed{Task: task, Attempt: first, Digest: Digest{Out: 7}}}},
 		{2, []Entry{Fence{}, Committed{Task: task, Attempt: second, Digest: Digest{Out: 8}}}},
 		{1, []Entry{Aborted{}}},

@@ -18,7 +18,7 @@ var seed = flag.Uint64("seed", 0, "run this seed of TestRandomClusters alone")
 // succeeds unless a task failed too often.
 func TestRandomClusters(t *testing.T) {
 	t.Parallel()
-	first, last := uint64(1), uint64(1500)
+	first, last := uint64(1), uint64(15000)
 	if *seed != 0 {
 		first, last = *seed, *seed
 	}
@@ -42,8 +42,12 @@ type cluster struct {
 	now     Time
 	cfg     Config
 	trouble float64
+	counts  plan.Counts
+	log     []Record
 	workers []WorkerID
+	gone    []WorkerID
 	joined  int
+	reopens int      // left
 	launch  []Launch // running attempts
 	past    []Event  // reports and questions of earlier, told again at times
 	grants  map[plan.AttemptID]bool
@@ -56,9 +60,13 @@ type cluster struct {
 
 func newCluster(seed uint64) *cluster {
 	r := rand.New(rand.NewPCG(seed, 0))
-	cfg := Config{Epoch: 1, Rand: uint32(seed), Samples: r.IntN(2), Maps: 1 + r.IntN(6), Reduces: r.IntN(4), MaxFailures: 1 + r.IntN(4),
+	counts := plan.Counts{Samples: r.IntN(2), Maps: 1 + r.IntN(6), Reduces: r.IntN(4)}
+	cfg := Config{Epoch: 1, Rand: uint32(seed), Counts: counts, MaxFailures: 1 + r.IntN(4),
 		Speculate: r.IntN(2) * 15}
-	return &cluster{r: r, cfg: cfg, s: New(cfg), trouble: r.Float64() * 0.7, fickle: r.IntN(4) == 0,
+	if r.IntN(2) == 0 {
+		cfg.Prepare, cfg.Counts = true, plan.Counts{}
+	}
+	return &cluster{r: r, cfg: cfg, counts: counts, reopens: r.IntN(3), s: New(cfg), trouble: r.Float64() * 0.7, fickle: r.IntN(4) == 0,
 		read:   map[plan.AttemptID][]Digest{},
 		grants: map[plan.AttemptID]bool{}, asked: map[plan.AttemptID]bool{}, done: map[plan.TaskID]bool{}}
 }
@@ -70,6 +78,11 @@ func (c *cluster) run() (Status, error) {
 	for turn := 0; c.finish == nil; turn++ {
 		if turn == 300 {
 			c.trouble = 0
+			for _, id := range c.workers { // none is left without a slot
+				if err := c.step(Joined{id, 1}); err != nil {
+					return 0, err
+				}
+			}
 		}
 		if turn > 3000 {
 			return 0, fmt.Errorf("no end in sight: status %v, phase %v, %d attempts", c.s.job.Status, c.s.job.Phase(), len(c.launch))
@@ -77,9 +90,14 @@ func (c *cluster) run() (Status, error) {
 		if err := c.turn(); err != nil {
 			return 0, err
 		}
+		if c.finish != nil && c.finish.Status == Failed && c.reopens > 0 {
+			if err := c.reopen(); err != nil {
+				return 0, err
+			}
+		}
 	}
 	if c.finish.Status == Succeeded {
-		for p := plan.Sample; p <= plan.Reduce; p++ {
+		for p := plan.Prepare; p <= plan.Reduce; p++ {
 			if c.s.job.Left(p) != 0 {
 				return 0, fmt.Errorf("succeeded with %d %v tasks left", c.s.job.Left(p), p)
 			}
@@ -112,13 +130,82 @@ func (c *cluster) consistent() error {
 
 // spoil finds a committed map's output gone.
 func (c *cluster) spoil() error {
-	i := c.r.IntN(c.cfg.Maps)
+	i := c.r.IntN(c.counts.Maps)
 	id := plan.TaskID{Phase: plan.Map, Index: i}
 	t := c.s.job.Task(id)
 	if t == nil || !t.Committed {
 		return nil
 	}
 	return c.step(Corrupt{id, t.Attempt, "gone"})
+}
+
+// takeover lets the next master read the log, and meet the workers.
+func (c *cluster) takeover() error {
+	c.cfg.Epoch++
+	c.s = New(c.cfg)
+	for _, r := range c.log {
+		if err := c.step(Replayed{r}); err != nil {
+			return err
+		}
+	}
+	if err := c.step(Lead{}); err != nil {
+		return err
+	}
+	for _, id := range slices.Clone(c.workers) {
+		if err := c.join(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// join lets a worker come, with all that it runs.
+func (c *cluster) join(id WorkerID) error {
+	if !slices.Contains(c.workers, id) {
+		c.workers = append(c.workers, id)
+	}
+	if err := c.step(Joined{id, 0}); err != nil {
+		return err
+	}
+	for _, a := range slices.Clone(c.launch) {
+		if a.Worker != id {
+			continue
+		}
+		if err := c.step(Found{id, a.Task, a.Attempt}); err != nil {
+			return err
+		}
+	}
+	return c.step(Joined{id, 1 + c.r.IntN(3)})
+}
+
+// reopen lets the next master try again what has failed.
+func (c *cluster) reopen() error {
+	c.reopens--
+	c.finish = nil
+	c.cfg.Epoch++
+	c.s = New(c.cfg)
+	for _, r := range c.log {
+		if err := c.step(Replayed{r}); err != nil {
+			return err
+		}
+	}
+	if err := c.step(Lead{Reopen: true}); err != nil {
+		return err
+	}
+	if c.s.job.Status.Ended() || c.s.job.Run == 0 {
+		return fmt.Errorf("reopened, it is %v in run %d", c.s.job.Status, c.s.job.Run)
+	}
+	for id := range c.done {
+		if c.s.job.writes(id.Phase) {
+			delete(c.done, id)
+		}
+	}
+	for _, id := range slices.Clone(c.workers) {
+		if err := c.join(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // turn lets one thing happen.
@@ -133,7 +220,19 @@ func (c *cluster) turn() error {
 		i := c.r.IntN(len(c.workers))
 		id := c.workers[i]
 		c.workers = append(c.workers[:i], c.workers[i+1:]...)
+		c.gone = append(c.gone, id)
 		return c.step(Left{id})
+	}
+	if c.r.Float64() < c.trouble*0.05 {
+		return c.takeover()
+	}
+	if len(c.gone) > 0 && c.r.Float64() < c.trouble*0.1 {
+		id := c.gone[len(c.gone)-1]
+		c.gone = c.gone[:len(c.gone)-1]
+		return c.join(id)
+	}
+	if c.r.Float64() < c.trouble*0.05 {
+		return c.step(Joined{c.workers[c.r.IntN(len(c.workers))], c.r.IntN(4)})
 	}
 	if c.r.Float64() < c.trouble*0.05 {
 		return c.spoil()
@@ -166,7 +265,11 @@ func (c *cluster) attempt() error {
 	if a.Task.Phase == plan.Map && c.fickle {
 		digest.CRC = uint32(c.r.IntN(2))
 	}
-	var e Event = Reported{a.Task, a.Attempt, a.Attempt, digest}
+	var e Event = Reported{Task: a.Task, Attempt: a.Attempt, Winner: a.Attempt, Digest: digest}
+	if r, ok := e.(Reported); ok && a.Task.Phase == plan.Prepare {
+		r.Counts = c.counts
+		e = r
+	}
 	switch u := c.r.Float64(); {
 	case u < c.trouble*0.3:
 		e = LostAttempt{a.Task, a.Attempt}
@@ -196,6 +299,7 @@ func (c *cluster) step(e Event) error {
 					default:
 					}
 				}
+				c.log = append(c.log, Record{command.Record.Epoch, slices.Clone(command.Record.Entries)})
 				events = append(events, Appended{})
 			case CheckEpoch:
 				events = append(events, Checked{true})
@@ -206,6 +310,10 @@ func (c *cluster) step(e Event) error {
 				c.launch = append(c.launch, command)
 				if command.Task.Phase == plan.Reduce {
 					c.read[command.Attempt] = c.maps()
+				}
+			case Stop:
+				if c.r.IntN(2) == 0 { // or it comes too late
+					c.launch = slices.DeleteFunc(c.launch, func(l Launch) bool { return l.Attempt == command.Attempt })
 				}
 			case Grant:
 				c.grants[command.Attempt] = true

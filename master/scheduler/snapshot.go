@@ -12,6 +12,7 @@ type JobState struct {
 	Epoch  uint64
 	Status Status
 	Cause  Cause
+	Run    int
 	Tasks  [plan.Reduce + 1][]TaskRecord
 	Parts  bool
 }
@@ -19,12 +20,12 @@ type JobState struct {
 // State returns the job as plain data, which is the job's own: it must not be
 // changed, nor kept longer than the job holds still.
 func (j *Job) State() *JobState {
-	return &JobState{j.Slots, j.Epoch, j.Status, j.Cause, j.tasks, j.parts}
+	return &JobState{j.Slots, j.Epoch, j.Status, j.Cause, j.Run, j.tasks, j.parts}
 }
 
 // RestoreJob is the inverse of State. It fails on what no log folds to.
 func RestoreJob(s *JobState) (*Job, error) {
-	j := &Job{Slots: s.Slots, Epoch: s.Epoch, Status: s.Status, Cause: s.Cause, tasks: s.Tasks, parts: s.Parts}
+	j := &Job{Slots: s.Slots, Epoch: s.Epoch, Status: s.Status, Cause: s.Cause, Run: s.Run, tasks: s.Tasks, parts: s.Parts}
 	for p := range j.tasks {
 		for i := range j.tasks[p] {
 			if !j.tasks[p][i].Committed {

@@ -7,7 +7,10 @@ type Config struct {
 	Epoch uint64 // this master's, higher than that of any master before it
 	Rand  uint32 // drawn once by the shell; part of every attempt's id
 
-	Samples, Maps, Reduces int // tasks of a job that has no plan in its log
+	// Counts are the tasks of a job that has no plan in its log. With Prepare
+	// they are not known yet: an attempt finds out.
+	plan.Counts
+	Prepare bool
 
 	MaxFailures  int  // failed attempts of one task that end the job; default 4
 	MaxLost      int  // lost attempts of one task that end the job; default 20
@@ -86,6 +89,7 @@ type State struct {
 	commanded  bool // CommitOutput or CleanUp was given
 	answered   bool // and done
 	refused    bool // CommitOutput was refused
+	reopen     bool // the job has failed and is to go on
 	began      Time // when this master began to lead
 	drained    bool // the attempts of an aborted job were told to stop
 	strangers  bool // earlier masters' grants are waited for
@@ -124,6 +128,10 @@ func (s *State) Step(now Time, e Event) []Command {
 			if e.Job != nil {
 				s.job = *e.Job
 			}
+			if s.cfg.Prepare {
+				s.job.expectPlan()
+			}
+			s.reopen = e.Reopen && s.job.Status == Failed
 			s.log = idle
 			s.began = now
 			s.sizeTasks()
@@ -132,7 +140,7 @@ func (s *State) Step(now Time, e Event) []Command {
 		s.stepLog(now, e)
 	case Joined, Left:
 		s.stepWorker(now, e)
-	case Reported, FailedAttempt, LostAttempt, Asked, Corrupt:
+	case Reported, FailedAttempt, LostAttempt, Found, Asked, Corrupt:
 		s.stepAttempt(now, e)
 	case Cancel:
 		if s.abort == nil {
@@ -184,6 +192,8 @@ func (s *State) stepLog(now Time, e Event) {
 				if t := s.job.Task(entry.Task); t != nil && t.Committed {
 					s.committed(entry)
 				}
+			case Planned:
+				s.planned()
 			case Invalidated:
 				s.invalidated(entry)
 			default:
@@ -221,13 +231,17 @@ func (s *State) stepDown() {
 // fold adds a record to the job and brings what State knows in line with it.
 func (s *State) fold(r Record) {
 	s.job.Fold(r)
+	if s.cfg.Prepare {
+		s.job.expectPlan()
+	}
+	s.reopen = s.reopen && s.job.Status == Failed
 	s.sizeTasks()
 	s.forget()
 }
 
 // sizeTasks makes room for the tasks that the log has planned.
 func (s *State) sizeTasks() {
-	for p := plan.Sample; p <= plan.Reduce; p++ {
+	for p := plan.Prepare; p <= plan.Reduce; p++ {
 		if n := s.job.Tasks(p); len(s.tasks[p]) != n {
 			s.tasks[p] = make([]taskState, n)
 		}
@@ -239,7 +253,7 @@ func (s *State) sizeTasks() {
 func needsCheck(entries []Entry) bool {
 	for _, e := range entries {
 		switch e.(type) {
-		case Granted, Intent, Aborted, Done:
+		case Granted, Intent, Aborted, Done, Reopened:
 			return true
 		default:
 		}
@@ -254,6 +268,8 @@ func (s *State) release(now Time) {
 		switch e := e.(type) {
 		case Granted:
 			s.granted(now, e)
+		case Planned:
+			s.planned()
 		case Committed:
 			s.committed(e)
 		case Invalidated:

@@ -78,11 +78,12 @@ func (t *workerTable) join(id WorkerID, slots int) {
 	if t.byID == nil {
 		t.byID = make(map[WorkerID]*worker)
 	}
-	if t.byID[id] != nil || slots <= 0 {
-		return
+	w := t.byID[id]
+	if w == nil {
+		w = &worker{id: id}
+		t.byID[id] = w
 	}
-	w := &worker{id: id, slots: slots}
-	t.byID[id] = w
+	w.slots = max(slots, 0)
 	t.offer(w)
 }
 
@@ -115,7 +116,12 @@ const (
 // one than avoid, and none that is excluded. It returns nil when no slot is free,
 // or only those of excluded workers while others are busy.
 func (t *workerTable) take(now Time, avoid WorkerID) *worker {
-	t.free = slices.DeleteFunc(t.free, func(w *worker) bool { return w.gone })
+	t.free = slices.DeleteFunc(t.free, func(w *worker) bool {
+		if w.used >= w.slots {
+			w.idle = false
+		}
+		return w.gone || !w.idle
+	})
 	best, rank := -1, 3
 	for i, w := range t.free {
 		r := 0

@@ -93,7 +93,7 @@ func (p *player) line(t *testing.T, line string) []string {
 	}
 	switch verb {
 	case "master":
-		p.s = New(Config{Epoch: uint64(num("epoch")), Samples: num("samples"), Maps: num("maps"), Reduces: num("reduces"), Speculate: num("speculate")})
+		p.s = New(Config{Epoch: uint64(num("epoch")), Counts: plan.Counts{Samples: num("samples"), Maps: num("maps"), Reduces: num("reduces")}, Speculate: num("speculate"), Prepare: args["prepare"] == "yes"})
 		return nil
 	case "auto":
 		p.auto = rest == "on"
@@ -130,7 +130,7 @@ func parseEvent(t *testing.T, verb, line string, args map[string]string, num fun
 	attempt := parseAttempt(args["attempt"])
 	switch verb {
 	case "lead":
-		return Lead{}
+		return Lead{Reopen: args["reopen"] == "yes"}
 	case "appended":
 		return Appended{}
 	case "checked":
@@ -144,10 +144,13 @@ func parseEvent(t *testing.T, verb, line string, args map[string]string, num fun
 		if args["winner"] != "" {
 			winner = parseAttempt(args["winner"])
 		}
-		return Reported{task, attempt, winner, Digest{In: int64(num("in")), Out: int64(num("out"))}}
+		return Reported{Task: task, Attempt: attempt, Winner: winner, Digest: Digest{In: int64(num("in")), Out: int64(num("out"))},
+			Counts: plan.Counts{Samples: num("samples"), Maps: num("maps"), Reduces: num("reduces")}}
 	case "failed":
 		return FailedAttempt{Task: task, Attempt: attempt, Text: "boom", Fingerprint: args["fingerprint"],
 			Final: args["final"] == "yes", Conflict: args["conflict"] == "yes"}
+	case "found":
+		return Found{WorkerID(args["worker"]), task, attempt}
 	case "lost":
 		return LostAttempt{task, attempt}
 	case "asked":
@@ -185,6 +188,7 @@ func parseEntries(t *testing.T, args map[string]string, task plan.TaskID, attemp
 			if _, err := fmt.Sscanf(args["tasks"], "%d/%d/%d", &e.Samples, &e.Maps, &e.Reduces); err != nil {
 				t.Fatal(err)
 			}
+			e.Attempt = parseAttempt(args["planned"])
 			entries = append(entries, e)
 		case "granted":
 			entries = append(entries, Granted{task, attempt})
@@ -198,6 +202,8 @@ func parseEntries(t *testing.T, args map[string]string, task plan.TaskID, attemp
 			entries = append(entries, Intent{})
 		case "done":
 			entries = append(entries, Done{})
+		case "reopened":
+			entries = append(entries, Reopened{})
 		default:
 			t.Fatalf("unknown entry %q", name)
 		}
@@ -242,6 +248,9 @@ func describe(c Command) string {
 func describeEntry(e Entry) string {
 	switch e := e.(type) {
 	case Planned:
+		if e.Attempt != (plan.AttemptID{}) {
+			return fmt.Sprintf("planned(%d/%d/%d by %s)", e.Samples, e.Maps, e.Reduces, short(e.Attempt))
+		}
 		return fmt.Sprintf("planned(%d/%d/%d)", e.Samples, e.Maps, e.Reduces)
 	case Granted:
 		return fmt.Sprintf("granted(%v %s)", e.Task, short(e.Attempt))
