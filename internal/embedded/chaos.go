@@ -64,10 +64,10 @@ func (r *run) noteSums() {
 		return
 	}
 	known := make(map[string]bool)
-	for i := range r.splits {
-		for j := range r.splits[i].Sections {
-			o := &r.splits[i].Sections[j].Object
-			root, err := r.roots.opened(o.Root)
+	for i := range r.table.Splits {
+		for j := range r.table.Splits[i].Sections {
+			o := &r.table.Splits[i].Sections[j].Object
+			root, err := r.roots.Opened(o.Root)
 			if err == nil && o.Sum != (plan.Checksum{}) {
 				known[root.Name(o.Key)] = true
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/store"
 )
@@ -36,10 +37,16 @@ func (e *Error) Unwrap() error { return e.Err }
 // classify gives an error the kind that its cause implies, or else kind.
 func classify(err error, kind Kind) error {
 	var known *Error
+	var asked *planning.Error
 	var conflict *output.Conflict
 	switch {
 	case err == nil || errors.As(err, &known):
 		return err
+	case errors.As(err, &asked):
+		kind = Usage
+		if asked.Kind == planning.NotFound {
+			kind = NotFound
+		}
 	case errors.As(err, &conflict):
 		kind = Conflict
 	case errors.Is(err, output.ErrNotCommitted):

@@ -18,9 +18,9 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/output"
-	"github.com/windrow-mr/windrow/shuffle"
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"
 )
@@ -28,23 +28,9 @@ import (
 // Memory rules, in bytes.
 const (
 	// LeastPerSlot is the least memory with which a slot may work.
-	LeastPerSlot = 64 << 20
+	LeastPerSlot = planning.LeastPerSlot
 	// DefaultMemory is used when none is given.
 	DefaultMemory = 1 << 30
-	// remoteIO is what an attempt's open reader and writer hold on a remote
-	// store, beside the pairs.
-	remoteIO = 40 << 20
-	// bytesPerPartition is how much input makes a partition.
-	bytesPerPartition = 256 << 20
-	// smallInput is the size up to which one partition is enough.
-	smallInput = 32 << 20
-	// maxPartitions bounds what may be asked for.
-	maxPartitions = 100_000
-	// maxSplits bounds the map tasks of a job.
-	maxSplits = 100_000
-	// probeBytes is the input size from which parts may be so big that it pays
-	// to ask the store about them.
-	probeBytes = 64 << 20
 )
 
 // Options say what a job reads and writes and what it may use. See
@@ -75,8 +61,7 @@ type Options struct {
 type settings struct {
 	Options
 	mode   output.Mode
-	codec  compress.Codec // of the output
-	limits compress.Limits
+	codecs planning.Codecs
 }
 
 // check fills in defaults and refuses what makes no sense.
@@ -92,20 +77,17 @@ func (o Options) check() (settings, error) {
 	if s.mode, err = output.ParseMode(s.OnExists); err != nil {
 		return s, err
 	}
-	if err = s.checkCodecs(); err != nil {
+	if s.codecs, err = planning.ParseCodecs(s.Compress, s.Decompress, s.MaxRatio, s.MaxDecompressed); err != nil {
 		return s, err
 	}
-	if s.Partitions < 0 || s.Partitions > maxPartitions {
-		return s, fmt.Errorf("partitions %d is not between 1 and %d (0 lets windrow choose)", s.Partitions, maxPartitions)
+	if err = s.request("").Check(); err != nil {
+		return s, err
 	}
 	if strings.HasPrefix(s.Output, "mem:") && s.Stores.Mem == nil {
 		return s, errors.New("an output on mem:// is gone when the process ends; use it from a program, with Options.Stores.Mem")
 	}
 	if s.Stores.Mem == nil {
 		s.Stores.Mem = new(store.MemSpace)
-	}
-	if s.SplitSize < 0 {
-		return s, fmt.Errorf("split size %d is negative", s.SplitSize)
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
@@ -138,40 +120,16 @@ func (s *settings) checkMemory() error {
 	return nil
 }
 
-// share returns the memory that one attempt has for pairs.
-func (s *settings) share(remote bool) int64 {
-	share := s.Memory / int64(s.Slots)
-	if remote {
-		share -= remoteIO
-	}
-	return max(share, shuffle.MinShare)
+// memory returns what there is for attempts.
+func (s *settings) memory() planning.Memory {
+	return planning.Memory{Bytes: s.Memory, Attempts: s.Slots}
 }
 
-// partitions returns how many partitions a shuffle of that much input has.
-func (s *settings) partitions(input int64) int {
-	switch {
-	case s.Partitions > 0:
-		return s.Partitions
-	case input <= smallInput:
-		return 1
-	default:
-		n := (input + bytesPerPartition - 1) / bytesPerPartition
-		return int(min(max(n, int64(s.Slots)), maxPartitions))
-	}
+// request returns what is to be planned.
+func (s *settings) request(id plan.JobID) *planning.Request {
+	return &planning.Request{Job: id, Input: s.Input, Output: s.Output, Partitions: s.Partitions, SplitSize: s.SplitSize,
+		Slots: s.Slots, Memory: s.memory(), Codecs: s.codecs}
 }
 
 // Bytes returns a size as users read it: "1.5 GiB".
-func Bytes(n int64) string {
-	const units = "KMGTPE"
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	v, i := float64(n)/1024, 0
-	for ; v >= 1023.95 && i < len(units)-1; i++ {
-		v /= 1024
-	}
-	if v == float64(int64(v)) {
-		return fmt.Sprintf("%d %ciB", int64(v), units[i])
-	}
-	return fmt.Sprintf("%.1f %ciB", v, units[i])
-}
+func Bytes(n int64) string { return planning.Bytes(n) }

@@ -13,12 +13,12 @@ import (
 
 	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/internal/pipeline"
-	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/internal/planning"
+	"github.com/windrow-mr/windrow/internal/sums"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
@@ -31,9 +31,7 @@ type pool struct {
 	log    *slog.Logger
 	events *master.Mailbox
 	plan   *pipeline.Plan
-	sample []plan.Split
-	splits []plan.Split
-	parts  int
+	table  *planning.Table
 	hold   *output.Hold
 
 	work   context.Context // all attempts end with it
@@ -45,7 +43,7 @@ type pool struct {
 	granted map[plan.TaskID][]plan.AttemptID
 
 	reports sync.Mutex // guards sums, and the order of events that tell of attempts' ends
-	sums    *sums
+	sums    *sums.Book
 
 	retried atomic.Int64 // attempts that failed or were lost
 	denied  atomic.Bool  // an attempt was refused access
@@ -114,7 +112,7 @@ func (p *pool) runner(task plan.TaskID, job *scheduler.Job) func(context.Context
 	switch task.Phase {
 	case plan.Sample:
 		return func(ctx context.Context, a executor.Attempt) (*plan.Manifest, error) {
-			return p.exec.Sample(ctx, a, p.sample)
+			return p.exec.Sample(ctx, a, p.table.Samples)
 		}
 	case plan.Map:
 		var sampled plan.AttemptID
@@ -126,7 +124,7 @@ func (p *pool) runner(task plan.TaskID, job *scheduler.Job) func(context.Context
 			if err != nil {
 				return nil, err
 			}
-			return p.exec.Map(ctx, a, p.splits[task.Index], cuts, grants{p})
+			return p.exec.Map(ctx, a, p.table.Splits[task.Index], cuts, grants{p})
 		}
 	default:
 		maps := make([]plan.AttemptID, job.Tasks(plan.Map))
@@ -142,14 +140,14 @@ func (p *pool) runner(task plan.TaskID, job *scheduler.Job) func(context.Context
 // ranges returns the keys at which partitions are cut: a function of the
 // committed sample alone, so every attempt finds the same ones.
 func (p *pool) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte, error) {
-	if p.plan.Shuffle == nil || !p.plan.Shuffle.Ranges || len(p.sample) == 0 {
+	if p.plan.Shuffle == nil || !p.plan.Shuffle.Ranges || len(p.table.Samples) == 0 {
 		return nil, nil
 	}
 	m, err := p.exec.ReadManifest(ctx, plan.TaskID{Phase: plan.Sample}, sampled)
 	if err != nil {
 		return nil, err
 	}
-	return pairs.Cuts(m.Keys, p.parts), nil
+	return pairs.Cuts(m.Keys, p.table.Partitions), nil
 }
 
 // finish tells what became of an attempt. A map may bring to light that an input
@@ -158,21 +156,21 @@ func (p *pool) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte, er
 func (p *pool) finish(ctx context.Context, a executor.Attempt, m *plan.Manifest, err error) {
 	p.reports.Lock()
 	defer p.reports.Unlock()
-	var bad *misread
+	var bad *sums.Misread
 	if err == nil {
-		bad = p.sums.add(m)
+		bad = p.sums.Add(m.Task, m.Attempt, m.Sums)
 	}
 	if bad == nil {
 		p.events.Post(p.outcome(ctx, a, m, err))
 		return
 	}
 	p.retried.Add(1)
-	p.log.Warn("an input object was misread; the tasks that read it run again", "error", bad.err)
-	for _, other := range bad.others {
-		p.events.Post(other)
+	p.log.Warn("an input object was misread; the tasks that read it run again", "error", bad.Err)
+	for _, other := range bad.Others {
+		p.events.Post(scheduler.Corrupt{Task: other.Task, Attempt: other.Attempt, Text: bad.Err.Error()})
 	}
 	// What a map-only job wrote is a part, and cannot be taken back.
-	p.events.Post(scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: bad.err.Error(), Final: p.plan.Shuffle == nil})
+	p.events.Post(scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: bad.Err.Error(), Final: p.plan.Shuffle == nil})
 }
 
 // outcome turns the end of an attempt into an event.
@@ -186,28 +184,19 @@ func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest
 	if ctx.Err() != nil {
 		return scheduler.LostAttempt{Task: a.Task, Attempt: a.ID}
 	}
-	if lost, ok := errors.AsType[*executor.LostOutput](err); ok {
+	v := executor.Judge(err)
+	if lost := v.Spoilt; lost != nil {
 		p.log.Warn("the output of a map task is lost; it runs again", "task", lost.Task, "error", lost.Err)
 		p.events.Post(scheduler.Corrupt{Task: lost.Task, Attempt: lost.Attempt, Text: lost.Err.Error()})
 		return scheduler.LostAttempt{Task: a.Task, Attempt: a.ID}
 	}
-	e := scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: err.Error()}
-	var conflict *output.Conflict
-	failed, record := errors.AsType[*jobs.RecordError](err)
-	_, input := errors.AsType[*executor.InputError](err)
-	if record && failed.Stack != nil {
-		p.log.Debug("stack of the panic", "task", a.Task, "stack", string(failed.Stack))
+	if v.Stack != nil {
+		p.log.Debug("stack of the panic", "task", a.Task, "stack", string(v.Stack))
 	}
-	switch kind := store.KindOf(err); {
-	case errors.As(err, &conflict):
-		e.Conflict = true
-	case record || input || kind == store.NotFound:
-		e.Fingerprint = e.Text // the same again would be the record's fault
-	case kind == store.Changed || kind == store.Denied || kind == store.Invalid:
-		e.Final = true
-		p.denied.Store(kind == store.Denied)
+	if v.Final {
+		p.denied.Store(v.Denied)
 	}
-	return e
+	return scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: v.Text, Fingerprint: v.Fingerprint, Final: v.Final, Conflict: v.Conflict}
 }
 
 // Stop ends an attempt.
@@ -220,7 +209,7 @@ func (p *pool) Stop(c scheduler.Stop) {
 }
 
 // Grant lets an attempt go on.
-func (p *pool) Grant(c scheduler.Grant) {
+func (p *pool) Grant(c scheduler.Grant, _ *scheduler.Job) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !slices.Contains(p.granted[c.Task], c.Attempt) {

@@ -61,7 +61,7 @@ func (w *watcher) changed(job *scheduler.Job) {
 	w.bytes, w.pairs, w.reduced, w.shuffled = 0, 0, 0, 0
 	for i := range job.Tasks(plan.Map) {
 		if t := job.Task(plan.TaskID{Phase: plan.Map, Index: i}); t.Committed {
-			w.bytes += w.pool.splits[i].Bytes()
+			w.bytes += w.pool.table.Splits[i].Bytes()
 			w.pairs += t.Digest.Out
 			if w.reduces > 0 {
 				w.shuffled += t.Digest.Bytes

@@ -29,7 +29,7 @@ type Result struct {
 func (r *run) result(c *committer, w *watcher) (*Result, error) {
 	return &Result{
 		Job: r.plan.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Parts: c.parts, Tally: c.tally,
-		Maps: len(r.splits), Reduces: r.partitions, Slots: r.Slots, Memory: r.Memory,
-		Retried: w.pool.retried.Load(), LeftOut: r.leftOut, Usage: r.roots.usage(), Elapsed: time.Since(r.started),
+		Maps: len(r.table.Splits), Reduces: r.table.Partitions, Slots: r.Slots, Memory: r.Memory,
+		Retried: w.pool.retried.Load(), LeftOut: r.table.LeftOut, Usage: r.roots.usage(), Elapsed: time.Since(r.started),
 	}, nil
 }

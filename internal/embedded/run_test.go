@@ -325,12 +325,3 @@ func TestProgress(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-func TestBytes(t *testing.T) {
-	t.Parallel()
-	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1 KiB", 1536: "1.5 KiB", 1 << 20: "1 MiB", 1<<20 - 1: "1 MiB", 1<<30 + 1<<29: "1.5 GiB"} {
-		if got := embedded.Bytes(n); got != want && (n != 1<<20-1 || got != "1.0 MiB") {
-			t.Errorf("Bytes(%d) = %q, want %q", n, got, want)
-		}
-	}
-}

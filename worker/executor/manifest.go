@@ -6,9 +6,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"iter"
+	"strings"
 
 	"github.com/vmihailenco/msgpack/v5"
 
+	"github.com/windrow-mr/windrow/internal/packed"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 )
@@ -17,12 +20,15 @@ import (
 // (4 bytes, big-endian) and a plan.Manifest in MessagePack.
 const (
 	manifestMagic = "WRATT\x00\x00\x01"
-	manifestLimit = 1 << 30 // bytes
+	manifestLimit = 256 << 20 // bytes
 )
 
-// manifestKey is where an attempt's manifest is, below the job's scratch root.
-func manifestKey(task plan.TaskID, id plan.AttemptID) string {
-	return fmt.Sprintf("att/%s/%s", task.Key(), id)
+// manifestDir is where the manifests of a job are, below its scratch root.
+const manifestDir = "att/"
+
+// ManifestKey is where an attempt's manifest is, below the job's scratch root.
+func ManifestKey(task plan.TaskID, id plan.AttemptID) string {
+	return fmt.Sprintf("%s%s/%s", manifestDir, task.Key(), id)
 }
 
 func encodeManifest(m *plan.Manifest) ([]byte, error) {
@@ -45,6 +51,10 @@ func decodeManifest(b []byte) (*plan.Manifest, error) {
 	if sum := binary.BigEndian.Uint32(b[len(manifestMagic):]); sum != crc32.Checksum(b[header:], castagnoli) {
 		return nil, fmt.Errorf("damaged: its %d bytes do not have the checksum %08x", len(b), sum)
 	}
+	// It may be the work of a job that means no good.
+	if err := packed.Check(b[header:]); err != nil {
+		return nil, fmt.Errorf("damaged: %w", err)
+	}
 	m := new(plan.Manifest)
 	if err := msgpack.Unmarshal(b[header:], m); err != nil {
 		return nil, fmt.Errorf("damaged: %w", err)
@@ -57,7 +67,7 @@ func (e *Executor) writeManifest(ctx context.Context, m *plan.Manifest) error {
 	if err != nil {
 		return err
 	}
-	w, err := e.cfg.Scratch.Create(ctx, manifestKey(m.Task, m.Attempt), store.CreateOptions{Class: e.cfg.Class})
+	w, err := e.cfg.Scratch.Create(ctx, ManifestKey(m.Task, m.Attempt), store.CreateOptions{Class: e.cfg.Class})
 	if err != nil {
 		return err
 	}
@@ -74,19 +84,64 @@ func (e *Executor) writeManifest(ctx context.Context, m *plan.Manifest) error {
 
 // ReadManifest returns what an attempt left behind.
 func (e *Executor) ReadManifest(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
-	key := manifestKey(task, id)
-	body, err := e.cfg.Scratch.Get(ctx, key, manifestLimit)
+	return ReadManifest(ctx, e.cfg.Scratch, e.cfg.Job, task, id, e.cfg.Partitions)
+}
+
+// ReadManifest returns what an attempt of a job of that many partitions left
+// behind in its scratch root.
+func ReadManifest(ctx context.Context, scratch *store.Root, job plan.JobID, task plan.TaskID, id plan.AttemptID, partitions int) (*plan.Manifest, error) {
+	key := ManifestKey(task, id)
+	body, err := scratch.Get(ctx, key, manifestLimit)
 	if err != nil {
 		return nil, err
 	}
 	m, err := decodeManifest(body)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("manifest %s: %w", e.cfg.Scratch.Name(key), err)
-	case m.Job != e.cfg.Job || m.Task != task || m.Attempt != id:
-		return nil, fmt.Errorf("manifest %s: it is of job %s, task %v, attempt %v", e.cfg.Scratch.Name(key), m.Job, m.Task, m.Attempt)
-	case task.Phase == plan.Map && len(m.Rows) != 0 && len(m.Rows) != e.cfg.Partitions:
-		return nil, fmt.Errorf("manifest %s: it counts %d partitions, the job has %d", e.cfg.Scratch.Name(key), len(m.Rows), e.cfg.Partitions)
+		return nil, fmt.Errorf("manifest %s: %w", scratch.Name(key), err)
+	case m.Job != job || m.Task != task || m.Attempt != id:
+		return nil, fmt.Errorf("manifest %s: it is of job %s, task %v, attempt %v", scratch.Name(key), m.Job, m.Task, m.Attempt)
+	case task.Phase == plan.Map && len(m.Rows) != 0 && len(m.Rows) != partitions:
+		return nil, fmt.Errorf("manifest %s: it counts %d partitions, the job has %d", scratch.Name(key), len(m.Rows), partitions)
 	}
 	return m, nil
+}
+
+// Finished names an attempt that has left a manifest.
+type Finished struct {
+	Task    plan.TaskID
+	Attempt plan.AttemptID
+}
+
+// Manifests yields every attempt that has left a manifest in a job's scratch
+// root, in order of phases' letters, tasks and names of attempts. After an error
+// it ends. Whether an attempt counts is not its manifest's to say.
+func Manifests(ctx context.Context, scratch *store.Root) iter.Seq2[Finished, error] {
+	return func(yield func(Finished, error) bool) {
+		for o, err := range scratch.List(ctx, manifestDir) {
+			if err != nil {
+				yield(Finished{}, err)
+				return
+			}
+			if f, ok := parseManifestKey(o.Key); ok && !yield(f, nil) {
+				return
+			}
+		}
+	}
+}
+
+// parseManifestKey is the inverse of ManifestKey. Other keys are nobody's.
+func parseManifestKey(key string) (Finished, bool) {
+	var f Finished
+	rest, ok := strings.CutPrefix(key, manifestDir)
+	if !ok || len(rest) == 0 {
+		return f, false
+	}
+	for p := plan.Prepare; p <= plan.Reduce; p++ {
+		if p.String()[0] == rest[0] {
+			f.Task.Phase = p
+		}
+	}
+	n, err := fmt.Sscanf(rest[1:], "%d/%d.%d.%x", &f.Task.Index, &f.Attempt.Epoch, &f.Attempt.N, &f.Attempt.Rand)
+	return f, err == nil && n == 4 && f.Task.Index >= 0 && ManifestKey(f.Task, f.Attempt) == key
 }

@@ -34,6 +34,17 @@ func TestManifestDamage(t *testing.T) {
 	}
 }
 
+// TestManifestBomb: a few bytes that announce a list of billions, with the right
+// checksum, do not take the memory for it.
+func TestManifestBomb(t *testing.T) {
+	t.Parallel()
+	body := append([]byte{0x81, 0xa4}, "Rows\xdd\xff\xff\xff\xff"...)
+	b := append(binary.BigEndian.AppendUint32([]byte(manifestMagic), crc32.Checksum(body, castagnoli)), body...)
+	if m, err := decodeManifest(b); err == nil {
+		t.Errorf("it reads as %+v", m)
+	}
+}
+
 // TestRowsOf checks a manifest against itself.
 func TestRowsOf(t *testing.T) {
 	t.Parallel()

@@ -1,4 +1,4 @@
-package embedded
+package planning
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/jobs/formats/compress"
 	"github.com/windrow-mr/windrow/master/splits"
 	"github.com/windrow-mr/windrow/plan"
@@ -14,38 +13,41 @@ import (
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
-// checkCodecs fills in how objects are decompressed and compressed.
-func (s *settings) checkCodecs() (err error) {
-	if s.codec, err = compress.ParseOutput(s.Compress); err != nil {
-		return err
-	}
-	if s.Decompress == "" {
-		s.Decompress = compress.Auto
-	}
-	if s.Decompress != compress.Auto {
-		if _, err := compress.Parse(s.Decompress); err != nil {
-			return fmt.Errorf("how to decompress: %w, or %s", err, compress.Auto)
-		}
-	}
-	if s.MaxDecompressed < 0 {
-		return fmt.Errorf("the limit of %d decompressed bytes is negative", s.MaxDecompressed)
-	}
-	s.limits = compress.Limits{Ratio: max(s.MaxRatio, 0), Size: s.MaxDecompressed}
-	if s.MaxRatio == 0 {
-		s.limits.Ratio = compress.DefaultRatio
-	}
-	return nil
+// Codecs say how objects are decompressed and compressed.
+type Codecs struct {
+	Output compress.Codec  // of the parts
+	Input  string          // of all objects, or compress.Auto
+	Limits compress.Limits // of what may come out of an object; Window is not set
 }
 
-// window returns how much memory zstd may have for its window: a quarter of
-// what a slot has.
-func (s *settings) window() int64 {
-	return min(max(s.Memory/int64(s.Slots)/4, compress.MinWindow), compress.MaxWindow)
+// ParseCodecs reads what a user asked for: names of codecs, and limits of what
+// may come out of an object, of which 0 stands for the default.
+func ParseCodecs(output, input string, maxRatio, maxDecompressed int64) (c Codecs, err error) {
+	if c.Output, err = compress.ParseOutput(output); err != nil {
+		return c, &Error{Usage, err}
+	}
+	c.Input = input
+	if c.Input == "" {
+		c.Input = compress.Auto
+	}
+	if c.Input != compress.Auto {
+		if _, err := compress.Parse(c.Input); err != nil {
+			return c, usagef("how to decompress: %w, or %s", err, compress.Auto)
+		}
+	}
+	if maxDecompressed < 0 {
+		return c, usagef("the limit of %d decompressed bytes is negative", maxDecompressed)
+	}
+	c.Limits = compress.Limits{Ratio: max(maxRatio, 0), Size: maxDecompressed}
+	if maxRatio == 0 {
+		c.Limits.Ratio = compress.DefaultRatio
+	}
+	return c, nil
 }
 
 // codecOf returns the codec of an input's object, as far as its name tells.
-func (s *settings) codecOf(in *pipeline.Input, key string) string {
-	codec := s.Decompress
+func (c *Codecs) codecOf(in *Input, key string) string {
+	codec := c.Input
 	if codec == compress.Auto {
 		named := compress.FromName(key)
 		if named == compress.None && in.Text {
@@ -62,42 +64,38 @@ func (s *settings) codecOf(in *pipeline.Input, key string) string {
 // maxInspecting bounds the objects that are looked into at once.
 const maxInspecting = 16
 
-// inspector looks into objects that are large enough to be divided: at the
-// first bytes of those whose names tell no codec, and at the last of zstd, where
-// there may be a seek table. Of smaller ones the task that reads them finds the
-// codec, without another request.
-type inspector struct {
-	run    *run
-	tables map[string]compress.SeekTable // by the object's name
-}
+// seekTables are those of zstd objects, by the object's name.
+type seekTables map[string]compress.SeekTable
 
-// inspect looks into all objects that are larger than least, finds their codecs,
-// and says how they can be divided.
-func (r *run) inspect(ctx context.Context, inputs []splits.Input, least int64) error {
-	i := &inspector{run: r, tables: make(map[string]compress.SeekTable)}
+// inspect looks into objects that are larger than least, and so may be divided:
+// at the first bytes of those whose names tell no codec, and at the last of
+// zstd, where there may be a seek table. It says how they can be divided. Of
+// smaller ones the task that reads them finds the codec, without another request.
+func (m *maker) inspect(ctx context.Context, least int64) error {
+	inputs, tables := m.inputs, make(seekTables)
 	found := make([][]compress.SeekTable, len(inputs))
 	looking, ctx := errgroup.WithContext(ctx)
 	looking.SetLimit(maxInspecting)
 	for n := range inputs {
-		lines := r.plan.Inputs[n].Lines
+		lines := m.job.Inputs[n].Lines
 		if lines {
-			inputs[n].Parts = i.parts
+			inputs[n].Parts = tables.parts
 		}
 		objects := inputs[n].Objects
 		found[n] = make([]compress.SeekTable, len(objects))
 		for j := range objects {
 			o := &objects[j]
 			inside := o.Size > least && (o.Codec == compress.Auto || o.Codec == compress.Zstd.String() && lines)
-			ask := r.wantsSum(o)
+			ask := m.wantsSum(o)
 			if !inside && !ask {
 				continue
 			}
 			looking.Go(func() (err error) {
 				if ask {
-					err = r.askSum(ctx, o)
+					err = m.askSum(ctx, o)
 				}
 				if inside && err == nil {
-					found[n][j], err = r.lookInto(ctx, o, lines)
+					found[n][j], err = m.lookInto(ctx, o, lines)
 				}
 				return err
 			})
@@ -109,7 +107,7 @@ func (r *run) inspect(ctx context.Context, inputs []splits.Input, least int64) e
 	for n := range found {
 		for j, table := range found[n] {
 			if table != nil {
-				i.tables[inputs[n].Objects[j].Name()] = table
+				tables[inputs[n].Objects[j].Name()] = table
 			}
 		}
 	}
@@ -119,17 +117,17 @@ func (r *run) inspect(ctx context.Context, inputs []splits.Input, least int64) e
 // wantsSum tells whether a store should be asked for an object's checksum: not
 // where the listing told it, nor where none is kept, nor for what is read by one
 // request, whose answer has it.
-func (r *run) wantsSum(o *plan.Object) bool {
+func (m *maker) wantsSum(o *plan.Object) bool {
 	if o.Size <= executor.OneRequest || o.Sum != (plan.Checksum{}) {
 		return false
 	}
-	root, err := r.roots.opened(o.Root)
+	root, err := m.roots.Opened(o.Root)
 	return err == nil && root.Remote()
 }
 
 // askSum asks the store for an object's checksum. Some keep none.
-func (r *run) askSum(ctx context.Context, o *plan.Object) error {
-	root, err := r.roots.opened(o.Root)
+func (m *maker) askSum(ctx context.Context, o *plan.Object) error {
+	root, err := m.roots.Opened(o.Root)
 	if err != nil {
 		return err
 	}
@@ -147,8 +145,8 @@ func sumOf(o store.Object) plan.Checksum {
 
 // lookInto finds an object's codec if it is not known, and its seek table if it
 // may be read by lines.
-func (r *run) lookInto(ctx context.Context, o *plan.Object, lines bool) (compress.SeekTable, error) {
-	root, err := r.roots.opened(o.Root)
+func (m *maker) lookInto(ctx context.Context, o *plan.Object, lines bool) (compress.SeekTable, error) {
+	root, err := m.roots.Opened(o.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -181,15 +179,15 @@ func (r *run) lookInto(ctx context.Context, o *plan.Object, lines bool) (compres
 		}
 	}
 	table := compress.ReadSeekTable(tail, o.Size)
-	if n := len(table); n > 0 && r.limits.Size > 0 && table[n-1].Plain > r.limits.Size {
-		return nil, fmt.Errorf("%s: %d bytes come out of it, by its seek table, more than the %d that are allowed; raise --max-decompressed if they are meant to", o.Name(), table[n-1].Plain, r.limits.Size)
+	if n := len(table); n > 0 && m.req.Codecs.Limits.Size > 0 && table[n-1].Plain > m.req.Codecs.Limits.Size {
+		return nil, fmt.Errorf("%s: %d bytes come out of it, by its seek table, more than the %d that are allowed; raise --max-decompressed if they are meant to", o.Name(), table[n-1].Plain, m.req.Codecs.Limits.Size)
 	}
 	return table, nil
 }
 
 // parts divides a compressed object whose lines can be read from within.
-func (i *inspector) parts(o plan.Object, target int64) ([]plan.Section, error) {
-	table := i.tables[o.Name()]
+func (t seekTables) parts(o plan.Object, target int64) ([]plan.Section, error) {
+	table := t[o.Name()]
 	switch {
 	case o.Codec == compress.Bzip2.String() && o.Size < plan.MaxPlaced:
 		return splits.Ranges(o, target), nil

@@ -1,4 +1,4 @@
-package embedded
+package planning
 
 import (
 	"context"
@@ -6,183 +6,104 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
-	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/master/splits"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 )
 
-// roots are the roots that a run has opened, by URL.
-type roots struct {
-	opts store.Options
-	mu   sync.Mutex
-	open map[string]*store.Root
-}
-
-func (r *roots) get(ctx context.Context, url string, create bool) (*store.Root, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if root := r.open[url]; root != nil {
-		return root, nil
-	}
-	opts := r.opts
-	opts.CreateDir = create
-	root, err := store.Open(ctx, url, opts)
-	if err != nil {
-		return nil, err
-	}
-	if r.open == nil {
-		r.open = make(map[string]*store.Root)
-	}
-	r.open[url] = root
-	return root, nil
-}
-
-// opened returns a root that get has opened before.
-func (r *roots) opened(url string) (*store.Root, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if root := r.open[url]; root != nil {
-		return root, nil
-	}
-	return nil, fmt.Errorf("root %s was not opened for this run", url)
-}
-
-// usage adds up the requests to all roots.
-func (r *roots) usage() store.Usage {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var sum store.Usage
-	for _, root := range r.open {
-		sum = sum.Plus(root.Usage())
-	}
-	return sum
-}
-
-// anyRemote tells whether any root costs round trips, and so memory to hide them.
-func (r *roots) anyRemote() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, root := range r.open {
-		if root.Remote() {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *roots) close() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var errs []error
-	for _, root := range r.open {
-		errs = append(errs, root.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// finder finds a plan's input.
-type finder struct {
-	*settings
-	roots   *roots
-	leftOut int      // objects passed over because of their names
-	dirs    []string // directories that are read as a whole, by name
-}
-
-// usagef makes an error of what was asked for.
-func usagef(format string, args ...any) error { return &Error{Usage, fmt.Errorf(format, args...)} }
-
-// resolve finds the objects of every input of the plan.
-func (f *finder) resolve(ctx context.Context, p *pipeline.Plan, urls []string, slots int) ([]splits.Input, []plan.Split, error) {
+// resolve finds the objects of every input of the job.
+func (m *maker) resolve(ctx context.Context) error {
+	job := &m.job
 	given := make(map[string][]string)
-	for _, u := range urls {
-		name, url := splitName(p, u)
-		if !slices.ContainsFunc(p.Inputs, func(in pipeline.Input) bool { return in.Name == name }) {
+	for _, u := range m.req.Input {
+		name, url := splitName(job, u)
+		if !slices.ContainsFunc(job.Inputs, func(in Input) bool { return in.Name == name }) {
 			if name == "" {
-				return nil, nil, usagef("--input %s has no name: job %s reads %s, so write --input NAME=%s", u, p.Job, inputNames(p), url)
+				return usagef("--input %s has no name: job %s reads %s, so write --input NAME=%s", u, job.Name, inputNames(job), url)
 			}
-			return nil, nil, usagef("job %s has no input named %q (for %s); it has %s", p.Job, name, url, inputNames(p))
+			return usagef("job %s has no input named %q (for %s); it has %s", job.Name, name, url, inputNames(job))
 		}
 		given[name] = append(given[name], url)
 	}
-	inputs := make([]splits.Input, len(p.Inputs))
-	var generated []plan.Split
-	for i := range p.Inputs {
-		in := &p.Inputs[i]
+	m.inputs = make([]splits.Input, len(job.Inputs))
+	for i := range job.Inputs {
+		in := &job.Inputs[i]
 		urls := given[in.Name]
 		switch {
 		case in.Generate != nil && len(urls) > 0:
-			return nil, nil, usagef("job %s makes its own input: leave --input out", p.Job)
+			return usagef("job %s makes its own input: leave --input out", job.Name)
 		case in.Generate != nil:
-			sections, err := in.Generate(slots)
+			sections, err := in.Generate(ctx, m.req.Slots)
 			if err != nil {
-				return nil, nil, err
+				return err
 			}
 			for _, s := range sections {
-				generated = append(generated, plan.Split{Input: i, Sections: []plan.Section{s}})
+				m.generated = append(m.generated, plan.Split{Input: i, Sections: []plan.Section{s}})
 			}
 			continue
 		case len(urls) == 0:
-			return nil, nil, missingInput(p, in.Name)
+			return missingInput(job, in.Name)
 		}
-		objects, err := f.objects(ctx, in, urls)
+		objects, err := m.objects(ctx, in, urls)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		inputs[i] = splits.Input{Objects: objects, Cut: in.Split}
+		m.inputs[i].Objects = objects
+		if in.Cut != nil {
+			m.inputs[i].Cut = func(o plan.Object, target int64) ([]plan.Section, error) { return in.Cut(ctx, o, target) }
+		}
 	}
-	return inputs, generated, nil
+	return nil
 }
 
 // splitName separates the name from "name=URL". A URL may hold an equals sign
 // itself, so only a name without any of a URL's marks counts.
-func splitName(p *pipeline.Plan, s string) (name, url string) {
+func splitName(job *Job, s string) (name, url string) {
 	name, url, ok := strings.Cut(s, "=")
-	if !ok || strings.ContainsAny(name, ":/.?*") || len(p.Inputs) == 1 && p.Inputs[0].Name == "" {
+	if !ok || strings.ContainsAny(name, ":/.?*") || len(job.Inputs) == 1 && job.Inputs[0].Name == "" {
 		return "", s
 	}
 	return name, url
 }
 
-func missingInput(p *pipeline.Plan, name string) error {
+func missingInput(job *Job, name string) error {
 	if name == "" {
-		return usagef("job %s has no input: say where it is with --input", p.Job)
+		return usagef("job %s has no input: say where it is with --input", job.Name)
 	}
-	return usagef("job %s has no input named %q: say where it is with --input %s=URL", p.Job, name, name)
+	return usagef("job %s has no input named %q: say where it is with --input %s=URL", job.Name, name, name)
 }
 
-func inputNames(p *pipeline.Plan) string {
+func inputNames(job *Job) string {
 	var names []string
-	for i := range p.Inputs {
-		if p.Inputs[i].Name == "" {
+	for i := range job.Inputs {
+		if job.Inputs[i].Name == "" {
 			return "one input without a name"
 		}
-		names = append(names, p.Inputs[i].Name)
+		names = append(names, job.Inputs[i].Name)
 	}
 	return strings.Join(names, ", ")
 }
 
 // objects returns the objects that URLs name, in order of their keys.
-func (f *finder) objects(ctx context.Context, in *pipeline.Input, urls []string) ([]plan.Object, error) {
+func (m *maker) objects(ctx context.Context, in *Input, urls []string) ([]plan.Object, error) {
 	var objects []plan.Object
 	seen := make(map[string]bool)
 	for _, u := range urls {
-		rootURL, key, err := store.Locate(u)
+		rootURL, key, err := m.roots.Locate(u)
 		if err != nil {
 			return nil, err
 		}
 		missing := &Error{NotFound, fmt.Errorf("input %s: there is no such object, directory or prefix", u)}
-		root, err := f.roots.get(ctx, rootURL, false)
+		root, err := m.roots.Get(ctx, rootURL, false)
 		if store.KindOf(err) == store.NotFound {
 			return nil, missing
 		}
 		if err != nil {
 			return nil, err
 		}
-		found, err := f.find(ctx, root, key)
+		found, err := m.find(ctx, root, key)
 		if errors.Is(err, errMissing) {
 			return nil, missing
 		}
@@ -193,7 +114,7 @@ func (f *finder) objects(ctx context.Context, in *pipeline.Input, urls []string)
 			return nil, &Error{NotFound, fmt.Errorf("input %s holds no objects (names that begin with _ or . are not counted)", u)}
 		}
 		for _, o := range found {
-			object := plan.Object{Input: in.Name, Root: rootURL, Key: o.Key, Size: o.Size, ETag: o.ETag, Sum: sumOf(o), Codec: f.codecOf(in, o.Key)}
+			object := plan.Object{Input: in.Name, Root: rootURL, Key: o.Key, Size: o.Size, ETag: o.ETag, Sum: sumOf(o), Codec: m.req.Codecs.codecOf(in, o.Key)}
 			if seen[object.Name()] {
 				return nil, usagef("input %s is named twice, the second time by %s: it would be read twice", object.Name(), u)
 			}
@@ -208,30 +129,30 @@ func (f *finder) objects(ctx context.Context, in *pipeline.Input, urls []string)
 var errMissing = errors.New("missing")
 
 // find returns the objects that a key, a directory or a pattern names.
-func (f *finder) find(ctx context.Context, root *store.Root, key string) ([]store.Object, error) {
+func (m *maker) find(ctx context.Context, root *store.Root, key string) ([]store.Object, error) {
 	if key == "" {
-		f.dirs = append(f.dirs, root.Name(""))
-		return f.list(ctx, root, "", nil)
+		m.dirs = append(m.dirs, root.Name(""))
+		return m.list(ctx, root, "", nil)
 	}
 	if store.IsPattern(key) {
 		literal := key[:strings.IndexAny(key, `*?[\`)]
 		if strings.Contains(key, "**") {
-			f.dirs = append(f.dirs, root.Name(literal[:strings.LastIndexByte(literal, '/')+1]))
+			m.dirs = append(m.dirs, root.Name(literal[:strings.LastIndexByte(literal, '/')+1]))
 		}
-		return f.list(ctx, root, literal, func(k string) bool { return store.Match(key, k) })
+		return m.list(ctx, root, literal, func(k string) bool { return store.Match(key, k) })
 	}
 	o, err := root.Stat(ctx, key)
 	if store.KindOf(err) != store.NotFound {
 		return []store.Object{o}, err
 	}
-	below, listErr := f.list(ctx, root.Sub(key), "", nil)
+	below, listErr := m.list(ctx, root.Sub(key), "", nil)
 	if listErr != nil {
 		return nil, listErr
 	}
 	if len(below) == 0 {
 		return nil, errMissing
 	}
-	f.dirs = append(f.dirs, root.Name(key))
+	m.dirs = append(m.dirs, root.Name(key))
 	for i := range below {
 		below[i].Key = key + "/" + below[i].Key
 	}
@@ -241,7 +162,7 @@ func (f *finder) find(ctx context.Context, root *store.Root, key string) ([]stor
 // list returns the data objects whose keys begin with prefix and match, nil
 // matching all. Of directories that jobs have written it returns what their
 // logs say is committed.
-func (f *finder) list(ctx context.Context, root *store.Root, prefix string, match func(string) bool) ([]store.Object, error) {
+func (m *maker) list(ctx context.Context, root *store.Root, prefix string, match func(string) bool) ([]store.Object, error) {
 	above := prefix[:strings.LastIndexByte(prefix, '/')+1]
 	outputs := make(map[string]bool) // directories, with their final slash
 	is, err := output.IsOutput(ctx, root.Sub(above))
@@ -261,7 +182,7 @@ func (f *finder) list(ctx context.Context, root *store.Root, prefix string, matc
 		case match != nil && !match(o.Key):
 		case output.Hidden(o.Key[len(above):]):
 			if !ofLog(o.Key) {
-				f.leftOut++
+				m.leftOut++
 			}
 		default:
 			found = append(found, o)
@@ -318,15 +239,4 @@ func committed(ctx context.Context, root *store.Root, dir string, found []store.
 		}
 	}
 	return kept, nil
-}
-
-// target returns the size of splits for inputs.
-func target(inputs []splits.Input, s *settings) (size, total int64) {
-	for i := range inputs {
-		total += inputs[i].Bytes()
-	}
-	if s.SplitSize > 0 {
-		return s.SplitSize, total
-	}
-	return splits.Target(total, s.Slots), total
 }

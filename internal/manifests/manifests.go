@@ -1,0 +1,100 @@
+// Package manifests adds up what the finished attempts of a job left behind:
+// the parts of its output, and its counters.
+//
+// Whoever commits a job calls it, once all tasks are committed: an embedded run,
+// or the master of a cluster. The job must not change meanwhile. Of every
+// manifest only its part and its tally are kept; the runs, of which there is an
+// entry for each partition, are let go as soon as it is read. The error of a
+// manifest that cannot be read is the reader's, which names the object.
+package manifests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// readsAtOnce is how many manifests are read side by side: on a bucket each is
+// a round trip.
+const readsAtOnce = 32
+
+// A Reader reads the manifest of an attempt, as worker/executor.ReadManifest does.
+type Reader func(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error)
+
+// task is what is kept of a task's manifest.
+type task struct {
+	id      plan.TaskID
+	attempt plan.AttemptID
+	part    *plan.Part
+	tally   plan.Tally
+}
+
+// Gather returns the parts of the output, in order of phases and tasks, and the
+// sum of what the committed attempts counted. Records in are those of the maps
+// alone: a reduce reads only what maps wrote.
+func Gather(ctx context.Context, job *scheduler.Job, read Reader) ([]plan.Part, plan.Tally, error) {
+	tasks, err := committed(job)
+	if err != nil {
+		return nil, plan.Tally{}, err
+	}
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(readsAtOnce)
+	for i := range tasks {
+		if reading.Err() != nil {
+			break
+		}
+		t := &tasks[i]
+		group.Go(func() error {
+			m, err := read(reading, t.id, t.attempt)
+			if err != nil {
+				return err
+			}
+			t.part, t.tally = m.Part, m.Tally
+			return nil
+		})
+	}
+	if err := errors.Join(group.Wait(), ctx.Err()); err != nil {
+		return nil, plan.Tally{}, err
+	}
+	parts, total := sum(tasks, job.Tasks(plan.Reduce) > 0)
+	return parts, total, nil
+}
+
+// committed lists the tasks whose attempts count.
+func committed(job *scheduler.Job) ([]task, error) {
+	tasks := make([]task, 0, job.Tasks(plan.Map)+job.Tasks(plan.Reduce))
+	for p := plan.Map; p <= plan.Reduce; p++ {
+		for i := range job.Tasks(p) {
+			id := plan.TaskID{Phase: p, Index: i}
+			t := job.Task(id)
+			if !t.Committed {
+				return nil, fmt.Errorf("task %v is not committed: the output is not complete", id)
+			}
+			tasks = append(tasks, task{id: id, attempt: t.Attempt})
+		}
+	}
+	return tasks, nil
+}
+
+// sum adds up in the order of the tasks, so that sums of fractions, too, come
+// out the same every time.
+func sum(tasks []task, shuffled bool) ([]plan.Part, plan.Tally) {
+	var parts []plan.Part
+	var total plan.Tally
+	for i := range tasks {
+		t := &tasks[i]
+		if t.part != nil {
+			parts = append(parts, *t.part)
+		}
+		if shuffled && t.id.Phase == plan.Reduce {
+			t.tally.RecordsIn = 0
+		}
+		total.Merge(&t.tally)
+	}
+	return parts, total
+}

@@ -1,0 +1,298 @@
+package planning
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// A table at rest is magic and version (8 bytes), the CRC32C of the rest
+// (4 bytes, big-endian) and a sequence of values in MessagePack: the fields of
+// the table, the words that objects share, the objects, and the splits, whose
+// sections name objects by their number. A big object is in many sections, and
+// a root or the name of an input in all objects.
+const (
+	tableMagic = "WRTAB\x00\x00\x01"
+	tableLimit = 1 << 30 // bytes
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Encode returns the table as it is at rest.
+func (t *Table) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString(tableMagic)
+	b.Write(make([]byte, 4))
+	e := encoder{out: msgpack.NewEncoder(&b), words: make(map[string]int), objects: make(map[plan.Object]int)}
+	e.table(t)
+	out := b.Bytes()
+	if e.err == nil && len(out) > tableLimit {
+		e.err = fmt.Errorf("it has %d bytes, and %d are allowed: give a greater --split-size, or less input", len(out), tableLimit)
+	}
+	if e.err != nil {
+		return nil, fmt.Errorf("write down the %d map tasks of job %s: %w", len(t.Splits), t.Job, e.err)
+	}
+	binary.BigEndian.PutUint32(out[len(tableMagic):], crc32.Checksum(out[len(tableMagic)+4:], castagnoli))
+	return out, nil
+}
+
+// DecodeTable is the inverse of Encode. It takes no more memory than what it is
+// given can fill.
+func DecodeTable(b []byte) (*Table, error) {
+	const header = len(tableMagic) + 4
+	if len(b) < header || string(b[:len(tableMagic)]) != tableMagic {
+		return nil, fmt.Errorf("%d bytes that do not begin as a table of tasks of this version", len(b))
+	}
+	if sum := binary.BigEndian.Uint32(b[len(tableMagic):]); sum != crc32.Checksum(b[header:], castagnoli) {
+		return nil, fmt.Errorf("damaged: its %d bytes do not have the checksum %08x", len(b), sum)
+	}
+	rest := bytes.NewReader(b[header:])
+	d := decoder{in: msgpack.NewDecoder(rest), rest: rest}
+	t := d.table()
+	if d.err == nil && rest.Len() > 0 {
+		d.err = fmt.Errorf("%d bytes follow it", rest.Len())
+	}
+	if d.err != nil {
+		return nil, fmt.Errorf("damaged: %w", d.err)
+	}
+	return t, nil
+}
+
+// encoder writes values and keeps the first error.
+type encoder struct {
+	out     *msgpack.Encoder
+	words   map[string]int
+	objects map[plan.Object]int
+	err     error
+}
+
+func (e *encoder) number(n int64) {
+	if e.err == nil {
+		e.err = e.out.EncodeInt(n)
+	}
+}
+
+func (e *encoder) text(s string) {
+	if e.err == nil {
+		e.err = e.out.EncodeString(s)
+	}
+}
+
+func (e *encoder) table(t *Table) {
+	e.text(string(t.Job))
+	e.text(t.Ext)
+	e.number(int64(t.Partitions))
+	if e.err == nil {
+		e.err = e.out.EncodeBool(t.PartOnce)
+	}
+	e.number(t.Input)
+	e.number(int64(t.LeftOut))
+	objects, words := e.intern(t.Splits, t.Samples)
+	e.number(int64(len(words)))
+	for _, w := range words {
+		e.text(w)
+	}
+	e.number(int64(len(objects)))
+	for i := range objects {
+		e.object(&objects[i])
+	}
+	e.splits(t.Splits)
+	e.splits(t.Samples)
+}
+
+// intern numbers objects, and the words that they share.
+func (e *encoder) intern(lists ...[]plan.Split) (objects []plan.Object, words []string) {
+	for _, splits := range lists {
+		for i := range splits {
+			for j := range splits[i].Sections {
+				o := splits[i].Sections[j].Object
+				if _, known := e.objects[o]; known {
+					continue
+				}
+				e.objects[o] = len(objects)
+				objects = append(objects, o)
+				for _, w := range [...]string{o.Input, o.Root, o.Codec} {
+					if _, known := e.words[w]; !known {
+						e.words[w] = len(words)
+						words = append(words, w)
+					}
+				}
+			}
+		}
+	}
+	return objects, words
+}
+
+func (e *encoder) object(o *plan.Object) {
+	e.number(int64(e.words[o.Input]))
+	e.number(int64(e.words[o.Root]))
+	e.number(int64(e.words[o.Codec]))
+	e.text(o.Key)
+	e.number(o.Size)
+	e.text(o.ETag)
+	e.number(int64(o.Sum.Algorithm))
+	if e.err == nil {
+		e.err = e.out.EncodeUint(o.Sum.Value)
+	}
+}
+
+func (e *encoder) splits(splits []plan.Split) {
+	e.number(int64(len(splits)))
+	for i := range splits {
+		e.number(int64(splits[i].Input))
+		e.number(int64(len(splits[i].Sections)))
+		for j := range splits[i].Sections {
+			s := &splits[i].Sections[j]
+			e.number(int64(e.objects[s.Object]))
+			e.number(s.Offset)
+			e.number(s.Length)
+			e.number(s.PlainOffset)
+			e.number(s.PlainLength)
+		}
+	}
+}
+
+// decoder reads values and keeps the first error. No list is made before it is
+// clear that there are bytes enough for it.
+type decoder struct {
+	in      *msgpack.Decoder
+	rest    *bytes.Reader
+	words   []string
+	objects []plan.Object
+	err     error
+}
+
+// Bytes that things have at least.
+const (
+	leastWord    = 1
+	leastObject  = 8
+	leastSplit   = 2
+	leastSection = 5
+)
+
+func (d *decoder) fail(err error) {
+	if d.err == nil {
+		d.err = err
+	}
+}
+
+// number reads a number from 0 to most.
+func (d *decoder) number(most int64) int64 {
+	if d.err != nil {
+		return 0
+	}
+	n, err := d.in.DecodeInt64()
+	switch {
+	case err != nil:
+		d.fail(err)
+		return 0
+	case n < 0 || n > most:
+		d.fail(fmt.Errorf("number %d is out of range", n))
+		return 0
+	}
+	return n
+}
+
+// size reads a number of bytes, or an offset.
+func (d *decoder) size() int64 { return d.number(1<<63 - 1) }
+
+// length reads how many things of at least that many bytes follow.
+func (d *decoder) length(least int) int { return int(d.number(int64(d.rest.Len() / least))) }
+
+// index reads the number of one of n things.
+func (d *decoder) index(n int) int {
+	if n == 0 {
+		d.fail(errors.New("it names what is not there"))
+		return 0
+	}
+	return int(d.number(int64(n - 1)))
+}
+
+func (d *decoder) text() string {
+	if d.err != nil {
+		return ""
+	}
+	s, err := d.in.DecodeString()
+	if err != nil {
+		d.fail(err)
+	}
+	return s
+}
+
+func (d *decoder) table() *Table {
+	t := &Table{Job: plan.JobID(d.text()), Ext: d.text(), Partitions: int(d.number(MaxPartitions))}
+	if d.err == nil {
+		t.PartOnce, d.err = d.in.DecodeBool()
+	}
+	t.Input, t.LeftOut = d.size(), int(d.size())
+	n := d.length(leastWord)
+	d.words = make([]string, 0, n)
+	for range n {
+		d.words = append(d.words, d.text())
+	}
+	n = d.length(leastObject)
+	d.objects = make([]plan.Object, 0, n)
+	for range n {
+		d.objects = append(d.objects, d.object())
+	}
+	t.Splits, t.Samples = d.splits(), d.splits()
+	return t
+}
+
+func (d *decoder) word() string {
+	i := d.index(len(d.words))
+	if d.err != nil {
+		return ""
+	}
+	return d.words[i]
+}
+
+func (d *decoder) object() plan.Object {
+	o := plan.Object{Input: d.word(), Root: d.word(), Codec: d.word(), Key: d.text(), Size: d.size(), ETag: d.text()}
+	o.Sum.Algorithm = uint8(d.number(0xff))
+	if d.err == nil {
+		o.Sum.Value, d.err = d.in.DecodeUint64()
+	}
+	return o
+}
+
+func (d *decoder) splits() []plan.Split {
+	n := d.length(leastSplit)
+	if n == 0 {
+		return nil
+	}
+	splits := make([]plan.Split, 0, n)
+	for range n {
+		if d.err != nil {
+			return nil
+		}
+		split := plan.Split{Input: int(d.number(1 << 16))}
+		sections := d.length(leastSection)
+		split.Sections = make([]plan.Section, 0, sections)
+		for range sections {
+			split.Sections = append(split.Sections, d.section())
+		}
+		splits = append(splits, split)
+	}
+	return splits
+}
+
+// section reads a section, which must lie within its object.
+func (d *decoder) section() plan.Section {
+	i := d.index(len(d.objects))
+	s := plan.Section{Offset: d.size(), Length: d.size(), PlainOffset: d.size(), PlainLength: d.size()}
+	if d.err != nil {
+		return s
+	}
+	s.Object = d.objects[i]
+	if s.Offset > s.Object.Size || s.Length > s.Object.Size-s.Offset {
+		d.fail(fmt.Errorf("a section of %d bytes from %d on of an object of %d", s.Length, s.Offset, s.Object.Size))
+	}
+	return s
+}

@@ -1,0 +1,77 @@
+package planning
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// refuseNested refuses an output in a directory that is read as a whole: the
+// next run would read what this one wrote.
+func refuseNested(dirs []string, out *store.Root) error {
+	name := canonical(out.Name(""))
+	for _, dir := range dirs {
+		if d := canonical(dir); d == name || strings.HasPrefix(name, d+"/") {
+			return usagef("the output %s lies in the input directory %s, and the next run would read it; choose another --out", out.URL(), dir)
+		}
+	}
+	return nil
+}
+
+// refuseInsideOutput refuses an output within another job's: either would take
+// the other's parts for strangers. What lies above the output is looked at as
+// far down from the top as it is closed to us: nobody can have run there.
+func refuseInsideOutput(ctx context.Context, roots Roots, url string, out *store.Root) error {
+	name, _, _ := strings.Cut(out.URL(), "?")
+	scheme, path, _ := strings.Cut(name, "://")
+	query := ""
+	if _, rest, ok := strings.Cut(url, "?"); ok && scheme != "file" {
+		query = "?" + rest
+	}
+	segments := strings.Split(strings.Trim(path, "/"), "/")
+	if slices.Contains(segments, output.Dir) {
+		return usagef("the output %s lies in a directory %s, which belongs to another output; choose another --out", out.URL(), output.Dir)
+	}
+	base, first := scheme+"://", 1
+	if scheme == "file" {
+		base, first = "file:///", 0
+	}
+	for top := first; top < len(segments); top++ {
+		root, err := roots.Get(ctx, base+strings.Join(segments[:top], "/")+query, false)
+		if store.KindOf(err) == store.Denied {
+			continue
+		}
+		if err != nil {
+			return nil //nolint:nilerr // that store will say so itself when it is written to
+		}
+		return refuseBelow(ctx, root, segments[top:], out)
+	}
+	return nil
+}
+
+// refuseBelow looks at a root and at what lies between it and the output.
+func refuseBelow(ctx context.Context, root *store.Root, segments []string, out *store.Root) error {
+	for n := range segments {
+		above := strings.Join(segments[:n], "/")
+		if is, err := output.IsOutput(ctx, root.Sub(above)); err == nil && is {
+			return usagef("the output %s lies in the output %s; choose another --out", out.URL(), root.Name(above))
+		}
+	}
+	return nil
+}
+
+// canonical returns a root's name without a final slash, and without links
+// where it is a local one.
+func canonical(name string) string {
+	name = strings.TrimRight(name, "/")
+	if path, ok := strings.CutPrefix(name, "file://"); ok {
+		if resolved, err := filepath.EvalSymlinks(path); err == nil {
+			return "file://" + resolved
+		}
+	}
+	return name
+}

@@ -1,0 +1,269 @@
+// Package planning makes a job's tasks: it finds the input, looks into what may
+// be divided, and writes down which task reads what.
+//
+// An embedded run calls it before it begins. In a cluster a worker calls it, in
+// the attempt at the job's first task, and puts the table where the master and
+// all later attempts read it. The job itself may be in another process: all that
+// is asked of it is in Job.
+//
+// Make asks stores for listings, metadata and the first and last bytes of
+// objects, and writes nothing; Table.Probe writes to the output what it deletes
+// again. What is wrong with the request is an *Error, what a store says is a
+// *store.Error. Make has ended its goroutines when it returns. A Table must not
+// be changed while several goroutines use it. Sizes are bytes, of compressed
+// objects at rest.
+package planning
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/master/splits"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/executor"
+)
+
+// Sizes that are chosen, and bounds of what may be asked for.
+const (
+	// MaxPartitions bounds the partitions of a job.
+	MaxPartitions = 100_000
+	// maxSplits bounds the map tasks of a job.
+	maxSplits = 100_000
+	// bytesPerPartition is how much input makes a partition.
+	bytesPerPartition = 256 << 20
+	// smallInput is the size up to which one partition is enough.
+	smallInput = 32 << 20
+)
+
+// Roots opens the roots that a job names.
+type Roots interface {
+	// Locate splits the URL of an input into a root that Get opens and a key or
+	// a pattern in it, as store.Locate does.
+	Locate(url string) (rootURL, key string, err error)
+	// Get opens a root, and makes its directory if create is set. Of each URL
+	// it returns the same root every time.
+	Get(ctx context.Context, url string, create bool) (*store.Root, error)
+	// Opened returns a root that Get has opened before.
+	Opened(url string) (*store.Root, error)
+}
+
+// Job is what planning asks of a job.
+type Job struct {
+	Name         string
+	Inputs       []Input
+	Shuffled     bool   // it has reduces
+	Ranges       bool   // partitions are ranges of keys
+	Ext          string // of parts, with its dot, before they are compressed
+	Compressible bool   // parts may be compressed as a whole
+}
+
+// Input is one of a job's inputs. See pipeline.Input.
+type Input struct {
+	Name        string
+	Text, Lines bool
+	Cut         func(ctx context.Context, o plan.Object, target int64) ([]plan.Section, error) // nil: any range of bytes is a section
+	Generate    func(ctx context.Context, slots int) ([]plan.Section, error)                   // nil: objects are read
+}
+
+// Of returns what planning asks of a job whose functions are in this process.
+func Of(p *pipeline.Plan) Job {
+	j := Job{Name: p.Job, Shuffled: p.Shuffle != nil, Ext: p.Output.Ext, Compressible: p.Output.Compressible}
+	j.Ranges = j.Shuffled && p.Shuffle.Ranges
+	for i := range p.Inputs {
+		in := &p.Inputs[i]
+		of := Input{Name: in.Name, Text: in.Text, Lines: in.Lines}
+		if in.Split != nil {
+			of.Cut = func(_ context.Context, o plan.Object, target int64) ([]plan.Section, error) {
+				return in.Split(o, target)
+			}
+		}
+		if in.Generate != nil {
+			of.Generate = func(_ context.Context, slots int) ([]plan.Section, error) { return in.Generate(slots) }
+		}
+		j.Inputs = append(j.Inputs, of)
+	}
+	return j
+}
+
+// Request says what a job is to read and write, and what it may use.
+type Request struct {
+	Job        plan.JobID
+	Input      []string // URLs, or NAME=URL
+	Output     string   // URL
+	Partitions int      // 0: as many as suit the input
+	SplitSize  int64    // 0: as suits the input and the slots
+	Slots      int      // that run tasks at once, in all processes
+	Memory     Memory   // of one process
+	Codecs     Codecs
+}
+
+// Check refuses sizes that make no sense. Make does so too; who has a request
+// from a user asks early.
+func (r *Request) Check() error {
+	switch {
+	case r.Output == "":
+		return usagef("no output: say where it goes with --out")
+	case r.Partitions < 0 || r.Partitions > MaxPartitions:
+		return usagef("partitions %d is not between 1 and %d (0 lets windrow choose)", r.Partitions, MaxPartitions)
+	case r.SplitSize < 0:
+		return usagef("split size %d is negative", r.SplitSize)
+	}
+	return nil
+}
+
+// Make finds the input of a job and divides it. Outputs that no job should have
+// are refused before anything is divided.
+func Make(ctx context.Context, job Job, req Request, roots Roots, log *slog.Logger) (*Table, error) {
+	if err := req.Check(); err != nil {
+		return nil, err
+	}
+	m := &maker{job: job, req: &req, roots: roots, log: log}
+	if err := m.resolve(ctx); err != nil {
+		return nil, err
+	}
+	out, err := roots.Get(ctx, req.Output, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseNested(m.dirs, out); err != nil {
+		return nil, err
+	}
+	if err := refuseInsideOutput(ctx, roots, req.Output, out); err != nil {
+		return nil, err
+	}
+	ext := job.Ext
+	if job.Compressible {
+		ext += req.Codecs.Output.Ext()
+	} else if req.Codecs.Output != compress.None {
+		return nil, usagef("the parts of job %s (%s) are not text, and cannot be compressed as a whole: leave --compress out", job.Name, job.Ext)
+	}
+	m.table = Table{Job: req.Job, Ext: ext, LeftOut: m.leftOut}
+	if err := m.divide(ctx); err != nil {
+		return nil, err
+	}
+	return &m.table, nil
+}
+
+// maker is one call of Make.
+type maker struct {
+	job   Job
+	req   *Request
+	roots Roots
+	log   *slog.Logger
+
+	inputs    []splits.Input
+	generated []plan.Split
+	leftOut   int      // objects passed over because of their names
+	dirs      []string // directories that are read as a whole, by name
+	table     Table
+}
+
+// divide makes the tasks.
+func (m *maker) divide(ctx context.Context) error {
+	t := &m.table
+	size := m.target()
+	if n := t.Input / size; n > maxSplits {
+		return usagef("%d bytes in splits of %d are %d map tasks, and %d are allowed; give a greater --split-size", t.Input, size, n, maxSplits)
+	}
+	if m.job.Shuffled {
+		t.Partitions = m.partitions()
+	}
+	least := size
+	if m.sampled() {
+		_, bytes := executor.SampleSize(t.Input, t.Partitions)
+		least = min(least, bytes)
+	}
+	if err := m.inspect(ctx, least); err != nil {
+		return err
+	}
+	var err error
+	if t.Splits, err = splits.Plan(m.inputs, size); err != nil {
+		return err
+	}
+	m.warnOfWhole(size)
+	t.Splits = append(t.Splits, m.generated...)
+	if !m.job.Shuffled {
+		return nil
+	}
+	if err := m.fitIndex(); err != nil {
+		return err
+	}
+	if !m.sampled() {
+		return nil
+	}
+	sections, bytes := executor.SampleSize(t.Input, t.Partitions)
+	if t.Samples, err = splits.Sample(m.inputs, sections, bytes); err != nil {
+		return err
+	}
+	t.Samples = append(t.Samples, m.generated...)
+	return nil
+}
+
+// target returns the size of splits, and notes that of the input.
+func (m *maker) target() int64 {
+	for i := range m.inputs {
+		m.table.Input += m.inputs[i].Bytes()
+	}
+	if m.req.SplitSize > 0 {
+		return m.req.SplitSize
+	}
+	return splits.Target(m.table.Input, m.req.Slots)
+}
+
+// partitions returns how many partitions the shuffle has.
+func (m *maker) partitions() int {
+	switch input := m.table.Input; {
+	case m.req.Partitions > 0:
+		return m.req.Partitions
+	case input <= smallInput:
+		return 1
+	default:
+		n := (input + bytesPerPartition - 1) / bytesPerPartition
+		return int(min(max(n, int64(m.req.Slots)), MaxPartitions))
+	}
+}
+
+// sampled tells whether the job looks at a sample of its input first.
+func (m *maker) sampled() bool { return m.job.Ranges && m.table.Partitions > 1 }
+
+// warnOfWhole says which objects make tasks that are longer than all others
+// because they are compressed and cannot be split.
+func (m *maker) warnOfWhole(target int64) {
+	n, largest := 0, plan.Object{}
+	for i := range m.table.Splits {
+		for j := range m.table.Splits[i].Sections {
+			s := &m.table.Splits[i].Sections[j]
+			o := &s.Object
+			if o.Codec != "" && !s.Part() && o.Size > 2*target {
+				n++
+				if o.Size > largest.Size {
+					largest = *o
+				}
+			}
+		}
+	}
+	if n > 0 {
+		m.log.Warn("compressed objects are each read by one task, from end to end: only lines of bzip2, and of zstd with a seek table, can be split", "objects", n, "largest", largest.Name(), "bytes", largest.Size)
+	}
+}
+
+// fitIndex makes sure that what is held of every partition is little beside the
+// memory there is: it lowers a number of partitions that was chosen here, and
+// refuses one that was asked for.
+func (m *maker) fitIndex() error {
+	t := &m.table
+	most := m.req.Memory.partitions(len(t.Splits))
+	switch {
+	case int64(t.Partitions) <= most:
+		return nil
+	case m.req.Partitions == 0:
+		t.Partitions = int(max(most, 1))
+		return nil
+	default:
+		return usagef("%d partitions of %d map tasks need more of %s memory for their index than is left for the data; at most %d fit: give fewer --partitions, a greater --split-size or more --memory",
+			t.Partitions, len(t.Splits), Bytes(m.req.Memory.Bytes), max(most, 1))
+	}
+}

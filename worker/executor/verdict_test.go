@@ -1,0 +1,50 @@
+package executor_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/executor"
+)
+
+// TestJudge says of each kind of failure whether trying again is of use.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	at := func(kind store.Kind) error {
+		return fmt.Errorf("task map/1: %w", &store.Error{Op: "get", URL: "mem://x", Kind: kind})
+	}
+	record := &jobs.RecordError{Stage: "map", Err: errors.New("bad"), Stack: []byte("goroutine 1")}
+	lost := &executor.LostOutput{Task: plan.TaskID{Phase: plan.Map, Index: 3}, Attempt: plan.AttemptID{N: 4}, Err: at(store.Denied)}
+	for name, c := range map[string]struct {
+		err  error
+		want executor.Verdict // without its text
+		same bool             // the fingerprint is the text
+	}{
+		"the store is away":      {err: at(store.Unavailable)},
+		"the store is slow":      {err: at(store.Throttled)},
+		"bytes are damaged":      {err: at(store.Corrupt)},
+		"something":              {err: errors.New("something")},
+		"an input is gone":       {err: at(store.NotFound), same: true},
+		"an input has changed":   {err: at(store.Changed), want: executor.Verdict{Final: true}},
+		"access is denied":       {err: at(store.Denied), want: executor.Verdict{Final: true, Denied: true}},
+		"a key is malformed":     {err: at(store.Invalid), want: executor.Verdict{Final: true}},
+		"a record":               {err: fmt.Errorf("task map/1: %w", record), want: executor.Verdict{Stack: record.Stack}, same: true},
+		"the input itself":       {err: fmt.Errorf("task map/1: %w", &executor.InputError{Err: errors.New("bad")}), same: true},
+		"another owns the place": {err: fmt.Errorf("grant: %w", &output.Conflict{URL: "mem://out", Text: "taken"}), want: executor.Verdict{Conflict: true}},
+		"a map's runs are gone":  {err: fmt.Errorf("task reduce/1: %w", lost), want: executor.Verdict{Spoilt: lost}},
+	} {
+		got := executor.Judge(c.err)
+		c.want.Text = c.err.Error()
+		if c.same {
+			c.want.Fingerprint = c.want.Text
+		}
+		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", c.want) {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
