@@ -17,6 +17,7 @@ type Sync struct {
 	Version  int
 	Worker   string // the process, by an id of its own
 	Seq      uint64 // counts the worker's messages: an older one that comes late is of no use
+	Heard    uint64 // the newest of its messages whose answer it has taken
 	Epoch    uint64 // the highest that the worker has heard from
 	Info     Info
 	Draining bool // it takes no more work
@@ -80,6 +81,8 @@ type Outcome struct {
 	Final       bool
 	Conflict    bool // the output is another job's by now
 	Denied      bool // a store refused access
+	NotFound    bool // an input is not there
+	Usage       bool // the job asks for what makes no sense
 	// Spoilt is the map attempt whose output could not be read, if that was it.
 	Spoilt *Ref
 }

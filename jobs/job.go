@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
-	"strings"
 
 	"github.com/windrow-mr/windrow/internal/pipeline"
 )
@@ -87,7 +86,7 @@ func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline
 	}
 	if text != again {
 		return nil, fmt.Errorf("job %s: its constructor made two different plans of the same parameters; it must not depend on map order, time, randomness or the environment (use jobs.Once for what is decided once):\n%s",
-			j.name, diff(text, again))
+			j.name, pipeline.Diff(text, again))
 	}
 	compiled := first.compile()
 	compiled.Job = j.name
@@ -135,30 +134,4 @@ func checkName(what, name string) error {
 		return fmt.Errorf("%s name %q: want lower-case letters, digits and hyphens, such as word-count", what, name)
 	}
 	return nil
-}
-
-// diff shows the lines in which two plan texts differ, - of the first, + of
-// the second. Plans have few lines, so it compares them place by place.
-func diff(a, b string) string {
-	left, right := strings.Split(a, "\n"), strings.Split(b, "\n")
-	var out strings.Builder
-	for i := range max(len(left), len(right)) {
-		var l, r string
-		if i < len(left) {
-			l = left[i]
-		}
-		if i < len(right) {
-			r = right[i]
-		}
-		if l == r {
-			continue
-		}
-		if l != "" {
-			fmt.Fprintf(&out, "- %s\n", l)
-		}
-		if r != "" {
-			fmt.Fprintf(&out, "+ %s\n", r)
-		}
-	}
-	return strings.TrimSuffix(out.String(), "\n")
 }

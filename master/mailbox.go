@@ -15,10 +15,11 @@ type Mailbox struct {
 	letters []letter
 }
 
-// letter is an event, or the error that came in its place.
+// letter is an event, or the error that came in its place, or a question.
 type letter struct {
 	event scheduler.Event
 	err   error
+	look  func(*scheduler.Job)
 }
 
 // NewMailbox returns an empty mailbox.
@@ -26,6 +27,10 @@ func NewMailbox() *Mailbox { return &Mailbox{ready: make(chan struct{}, 1)} }
 
 // Post adds an event.
 func (m *Mailbox) Post(e scheduler.Event) { m.post(letter{event: e}) }
+
+// Look lets f look at the job between two steps, on the shell's goroutine. It
+// must be quick, keep nothing of the job, and change nothing.
+func (m *Mailbox) Look(f func(*scheduler.Job)) { m.post(letter{look: f}) }
 
 func (m *Mailbox) post(l letter) {
 	m.mu.Lock()

@@ -35,7 +35,7 @@ type Journal interface {
 type Pool interface {
 	Launch(c scheduler.Launch, committed *scheduler.Job)
 	Stop(c scheduler.Stop)
-	Grant(c scheduler.Grant)
+	Grant(c scheduler.Grant, committed *scheduler.Job)
 }
 
 // Output makes committed parts visible as the job's result.
@@ -50,9 +50,12 @@ type Output interface {
 // Config says what to run and with what.
 type Config struct {
 	Scheduler scheduler.Config
-	Journal   Journal
-	Pool      Pool
-	Output    Output
+	// Lead is what the log has so far, and whether a job that has failed is to go
+	// on. The zero Lead: nothing.
+	Lead    scheduler.Lead
+	Journal Journal
+	Pool    Pool
+	Output  Output
 	// Events receives what becomes of attempts and workers. The shell is its
 	// only reader; see Mailbox.
 	Events *Mailbox
@@ -63,6 +66,9 @@ type Config struct {
 	Changed func(*scheduler.Job)
 	// Grace bounds the clean-up after ctx ended. 0: 1.5 s.
 	Grace time.Duration
+	// Abandon says that the job does not end with ctx: it goes on under another
+	// master, and Run returns at once, with the cause.
+	Abandon bool
 }
 
 // Outcome is how a job ended.
@@ -78,6 +84,7 @@ var ErrDeposed = errors.New("another master leads this job")
 // for as long as Grace allows. An error means that the job's end could not be
 // brought about here: the store failed, or another master took over. The
 // outcome beside it tells how far the job came, and why it was to fail if it was.
+// With Config.Abandon it leaves the job as it is when ctx ends.
 func Run(ctx context.Context, cfg Config) (Outcome, error) {
 	if cfg.Now == nil {
 		start := time.Now()
@@ -96,7 +103,7 @@ type shell struct {
 	state *scheduler.State
 	work  context.Context // ends when nothing more may be waited for
 	tasks sync.WaitGroup
-	wakes []*time.Timer
+	wake  *time.Timer // for the Tick that was asked for last
 
 	outcome *Outcome
 	err     error
@@ -109,16 +116,20 @@ func (sh *shell) run(ctx context.Context) (Outcome, error) {
 	defer func() {
 		stop()
 		sh.tasks.Wait()
-		for _, w := range sh.wakes {
-			w.Stop()
+		if sh.wake != nil {
+			sh.wake.Stop()
 		}
 	}()
 	cancelled := ctx.Done()
 	var grace <-chan time.Time
-	sh.step(scheduler.Lead{})
+	sh.step(sh.cfg.Lead)
 	for sh.outcome == nil && sh.err == nil {
 		select {
 		case <-cancelled:
+			if sh.cfg.Abandon {
+				sh.err = context.Cause(ctx)
+				break
+			}
 			cancelled = nil
 			timer := time.NewTimer(sh.cfg.Grace)
 			defer timer.Stop()
@@ -128,7 +139,11 @@ func (sh *shell) run(ctx context.Context) (Outcome, error) {
 			sh.err = fmt.Errorf("interrupted, and the clean-up took longer than %v: %w", sh.cfg.Grace, context.Cause(ctx))
 		case <-sh.cfg.Events.ready:
 			for _, l := range sh.cfg.Events.take() {
-				if l.err != nil && sh.err == nil {
+				switch {
+				case l.look != nil:
+					l.look(sh.state.Job())
+					continue
+				case l.err != nil && sh.err == nil:
 					sh.err = l.err
 				}
 				sh.step(l.event)
@@ -177,7 +192,7 @@ func (sh *shell) do(c scheduler.Command) {
 	case scheduler.Stop:
 		sh.cfg.Pool.Stop(c)
 	case scheduler.Grant:
-		sh.cfg.Pool.Grant(c)
+		sh.cfg.Pool.Grant(c, sh.state.Job())
 	case scheduler.CommitOutput:
 		sh.commit()
 	case scheduler.CleanUp:
@@ -185,8 +200,11 @@ func (sh *shell) do(c scheduler.Command) {
 			return scheduler.CleanedUp{}, sh.cfg.Output.CleanUp(ctx)
 		})
 	case scheduler.Wake:
+		if sh.wake != nil {
+			sh.wake.Stop() // it would have come later
+		}
 		after := time.Duration(c.At - sh.cfg.Now())
-		sh.wakes = append(sh.wakes, time.AfterFunc(after, func() { sh.cfg.Events.Post(scheduler.Tick{}) }))
+		sh.wake = time.AfterFunc(after, func() { sh.cfg.Events.Post(scheduler.Tick{}) })
 	case scheduler.StepDown:
 		sh.err = ErrDeposed
 	case scheduler.Finish:
@@ -198,7 +216,7 @@ func (sh *shell) do(c scheduler.Command) {
 func (sh *shell) ask(f func(ctx context.Context) (scheduler.Event, error)) {
 	sh.tasks.Go(func() {
 		e, err := f(sh.work)
-		sh.cfg.Events.post(letter{e, err})
+		sh.cfg.Events.post(letter{event: e, err: err})
 	})
 }
 

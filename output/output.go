@@ -132,8 +132,10 @@ type Holder struct {
 	Host string     `json:"host,omitempty"`
 	// Scratch is where the job keeps temporary data, when that is not in the
 	// output.
-	Scratch string    `json:"scratch,omitempty"`
-	Time    time.Time `json:"time"`
+	Scratch string `json:"scratch,omitempty"`
+	// Quiet is how long it may show no sign of life, in nanoseconds.
+	Quiet time.Duration `json:"quiet,omitempty"`
+	Time  time.Time     `json:"time"`
 }
 
 // Commit refers to the manifest of an output's contents.

@@ -38,8 +38,28 @@ type Request struct {
 	// the output is taken from it. It must be some Beats, and more than a
 	// request to the store may take. 0: 6 s, or 30 s on remote roots.
 	Patience time.Duration
+	// Quiet is how long this writer may show no sign of life without being
+	// taken for dead, if that is more than the others' Patience: the master of
+	// a cluster may change meanwhile. 0: no longer than that.
+	Quiet time.Duration
 	// Waiting is told when Patience begins to be waited for. Nil: nobody.
 	Waiting func(other Holder, patience time.Duration)
+}
+
+func (r Request) withDefaults(root *store.Root) Request {
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	if r.Beat == 0 {
+		r.Beat = 2 * time.Second
+	}
+	if r.Patience == 0 {
+		r.Patience = 6 * time.Second
+		if root.Remote() {
+			r.Patience = 30 * time.Second
+		}
+	}
+	return r
 }
 
 // Hold is a job's reservation of an output.
@@ -99,18 +119,7 @@ func (h *Hold) advance(ended bool) {
 // Reserve makes the job the only one that may change the contents of the
 // output at root. Who is refused gets a *Conflict.
 func Reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
-	if req.Now == nil {
-		req.Now = time.Now
-	}
-	if req.Beat == 0 {
-		req.Beat = 2 * time.Second
-	}
-	if req.Patience == 0 {
-		req.Patience = 6 * time.Second
-		if root.Remote() {
-			req.Patience = 30 * time.Second
-		}
-	}
+	req = req.withDefaults(root)
 	for {
 		h, err := reserve(ctx, root, req)
 		if h != nil || err != nil {
@@ -133,7 +142,7 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 		return nil, err
 	}
 	h := &Hold{root: root, req: req, next: next, turn: make(turn, 1),
-		self: Holder{Job: req.Job, Run: req.Run, Mode: req.Mode, Slot: next, Host: req.Host, Scratch: req.Scratch, Time: req.Now().UTC()}}
+		self: Holder{Job: req.Job, Run: req.Run, Mode: req.Mode, Slot: next, Host: req.Host, Scratch: req.Scratch, Quiet: req.Quiet, Time: req.Now().UTC()}}
 	if s.Newest != nil {
 		if h.base, err = readManifest(ctx, root, s.Newest); err != nil {
 			return nil, err
@@ -231,6 +240,7 @@ func admit(ctx context.Context, root *store.Root, req Request, s state) error {
 
 // watch tells whether a writer shows a sign of life, or ends, within patience.
 func watch(ctx context.Context, root *store.Root, req Request, other Holder) (alive bool, err error) {
+	req.Patience = max(req.Patience, other.Quiet)
 	if req.Waiting != nil {
 		req.Waiting(other, req.Patience)
 	}

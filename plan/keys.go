@@ -23,7 +23,7 @@ func SpecKey(job JobID) string { return JobPrefix(job) + "spec" }
 func ScratchPrefix(job JobID) string { return JobPrefix(job) + "s/" }
 
 // TableKey is where an attempt at planning a job puts the tasks.
-func TableKey(job JobID, id AttemptID) string { return JobPrefix(job) + "plan/" + id.String() }
+func TableKey(job JobID, id AttemptID) string { return TablePrefix(job) + id.String() }
 
 // LogsPrefix is where the logs of a job's attempts are, with a final slash.
 func LogsPrefix(job JobID) string { return JobPrefix(job) + "logs/" }
@@ -36,3 +36,6 @@ func LogKey(job JobID, task TaskID, id AttemptID) string {
 
 // BundleKey is where an executable file is, by its SHA-256 in hexadecimal.
 func BundleKey(digest string) string { return "bundles/sha256/" + digest }
+
+// TablePrefix is where the tables of a job's tasks are, with a final slash.
+func TablePrefix(job JobID) string { return JobPrefix(job) + "plan/" }

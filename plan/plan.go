@@ -75,6 +75,18 @@ func ParseTaskID(s string) (TaskID, error) {
 	return TaskID{}, fmt.Errorf("task id %q is not of the form map/17", s)
 }
 
+// ParseTaskKey is the inverse of TaskID.Key.
+func ParseTaskKey(s string) (TaskID, error) {
+	for p := Prepare; p <= Reduce && s != ""; p++ {
+		if n, err := strconv.Atoi(s[1:]); s[0] == p.String()[0] && err == nil && n >= 0 {
+			if id := (TaskID{p, n}); id.Key() == s {
+				return id, nil
+			}
+		}
+	}
+	return TaskID{}, fmt.Errorf("task key %q is not of the form m00017", s)
+}
+
 // An AttemptID names one try at a task. It holds the epoch of the master that
 // started it and a number that this master counts up, so that no later master
 // can issue it again, and a random part, so that object names made of it can
@@ -87,6 +99,22 @@ type AttemptID struct {
 
 // String returns the id as "epoch.n.rand", the last in 8 hexadecimal digits.
 func (a AttemptID) String() string { return fmt.Sprintf("%d.%d.%08x", a.Epoch, a.N, a.Rand) }
+
+// ParseAttemptID is the inverse of AttemptID.String.
+func ParseAttemptID(s string) (AttemptID, error) {
+	var a AttemptID
+	fields := strings.Split(s, ".")
+	if len(fields) == 3 {
+		epoch, err1 := strconv.ParseUint(fields[0], 10, 64)
+		n, err2 := strconv.ParseUint(fields[1], 10, 32)
+		r, err3 := strconv.ParseUint(fields[2], 16, 32)
+		a = AttemptID{epoch, uint32(n), uint32(r)}
+		if err1 == nil && err2 == nil && err3 == nil && a.String() == s {
+			return a, nil
+		}
+	}
+	return AttemptID{}, fmt.Errorf("attempt id %q is not of the form 3.17.5ca1ab1e", s)
+}
 
 // Object is an input object as it was when the job was planned. A task reads
 // it only while ETag and Size are still so.

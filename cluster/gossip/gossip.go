@@ -27,6 +27,8 @@ import (
 
 	"github.com/hashicorp/memberlist"
 	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/windrow-mr/windrow/internal/packed"
 )
 
 // Role is what a process is.
@@ -285,7 +287,7 @@ type wireMeta struct {
 
 func peerOf(m *memberlist.Node) (peer, bool) {
 	var w wireMeta
-	if len(m.Meta) > metaMost || msgpack.Unmarshal(m.Meta, &w) != nil {
+	if len(m.Meta) > metaMost || packed.Check(m.Meta) != nil || msgpack.Unmarshal(m.Meta, &w) != nil {
 		return peer{}, false // somebody else's, or of another version
 	}
 	return peer{Member{m.Name, Meta{w.Role, w.URL, w.Epoch, w.Slots, w.Draining}}, m.Address(), w.Leaving}, true

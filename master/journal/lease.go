@@ -29,6 +29,7 @@ type Leader struct {
 	Epoch  uint64 `msgpack:"-"`
 	Master string // the process, by an id of its own
 	URL    string // where its API is
+	Gossip string // HOST:PORT of its gossip; "" where it has none
 }
 
 // beat is what a holder overwrites.
@@ -75,7 +76,7 @@ func readLeader(ctx context.Context, root *store.Root, epoch uint64) (Leader, er
 	if err != nil {
 		return Leader{}, err
 	}
-	if err := msgpack.Unmarshal(body, &l); err != nil {
+	if err := unmarshal(body, &l); err != nil {
 		return Leader{}, fmt.Errorf("%s: damaged: %w", root.Name(leaderKey(epoch)), err)
 	}
 	l.Epoch = epoch
@@ -147,7 +148,7 @@ func readBeat(ctx context.Context, root *store.Root, epoch uint64) (beat, error)
 		return b, err
 	}
 	if err == nil {
-		err = msgpack.Unmarshal(body, &b)
+		err = unmarshal(body, &b)
 	}
 	return b, err
 }

@@ -116,6 +116,23 @@ func Read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job,
 	return nil, fmt.Errorf("%s: %w", root.Name(plan.JobPrefix(id)+"log"), errMoved)
 }
 
+// Records returns the records of a job's log, all of them, in order: for those
+// who check it. No slot is ever deleted while anybody may want to.
+func Records(ctx context.Context, root *store.Root, id plan.JobID) ([]scheduler.Record, error) {
+	var all []scheduler.Record
+	for {
+		r, err := readSlot(ctx, root, id, uint64(len(all)))
+		if store.KindOf(err) == store.NotFound {
+			_, err = Spec(ctx, root, id)
+			return all, err
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+}
+
 // errMoved says that a listing and what could be read then do not fit.
 var errMoved = errors.New("the listing of the log has gaps: the store hides objects, or somebody deletes them; restore them, the job cannot go on without")
 

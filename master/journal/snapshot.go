@@ -6,8 +6,17 @@ import (
 
 	"github.com/vmihailenco/msgpack/v5"
 
+	"github.com/windrow-mr/windrow/internal/packed"
 	"github.com/windrow-mr/windrow/master/scheduler"
 )
+
+// unmarshal reads an object that may be damaged.
+func unmarshal(body []byte, object any) error {
+	if err := packed.Check(body); err != nil {
+		return err
+	}
+	return msgpack.Unmarshal(body, object)
+}
 
 // encodeSnapshot returns a fold at rest.
 func encodeSnapshot(job *scheduler.Job) ([]byte, error) {
@@ -29,7 +38,7 @@ func decodeSnapshot(b []byte) (*scheduler.Job, error) {
 		return nil, fmt.Errorf("%d bytes that do not begin as a snapshot of this version", len(b))
 	}
 	var s scheduler.JobState
-	if err := msgpack.Unmarshal(body, &s); err != nil {
+	if err := unmarshal(body, &s); err != nil {
 		return nil, fmt.Errorf("damaged snapshot: %w", err)
 	}
 	return scheduler.RestoreJob(&s)

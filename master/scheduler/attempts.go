@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -151,7 +152,7 @@ func (s *State) failed(now Time, a *attempt, e FailedAttempt) {
 	case e.Conflict:
 		s.abort = &Cause{Kind: Conflict, Text: e.Text}
 	case e.Final || repeated || int(t.failures) >= s.cfg.MaxFailures:
-		s.abort = &Cause{Kind: TaskFailed, Task: a.task, Text: e.Text}
+		s.abort = &Cause{Kind: cmp.Or(e.Kind, TaskFailed), Task: a.task, Text: e.Text}
 	case t.live == 0 && !t.queued && a.task.Phase == s.phase: // others are queued when their phase comes again
 		t.queued = true
 		s.delayed = append(s.delayed, delayedTask{a.task.Index, now + s.cfg.Backoff<<min(t.failures-1, 5)})
@@ -196,8 +197,8 @@ func (s *State) again(id plan.TaskID) {
 
 // assign starts queued tasks on free slots.
 func (s *State) assign(now Time) {
-	if !s.job.active() || s.job.Epoch != s.cfg.Epoch || s.abort != nil {
-		return
+	if !s.job.active() || s.job.Epoch != s.cfg.Epoch || s.abort != nil || len(s.corrupt) > 0 {
+		return // what reads an output that is to be taken back would be lost at once
 	}
 	s.enqueuePhase()
 	s.enqueueDelayed(now)

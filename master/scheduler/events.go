@@ -55,7 +55,7 @@ type (
 	}
 	// FailedAttempt reports a failure. Two failures of one task with an equal,
 	// non-empty Fingerprint mean that trying again is no use; Final says so at
-	// once.
+	// once. Kind is that of the cause should it end the job; 0 is TaskFailed.
 	FailedAttempt struct {
 		Task        plan.TaskID
 		Attempt     plan.AttemptID
@@ -63,6 +63,7 @@ type (
 		Fingerprint string
 		Final       bool
 		Conflict    bool // the output is another job's by now
+		Kind        CauseKind
 	}
 	// LostAttempt says that an attempt ended through no fault of its task.
 	LostAttempt struct {

@@ -36,6 +36,9 @@ const (
 	Cancelled                         // somebody asked
 	Conflict                          // the output belongs to another job by now
 	Inconsistent                      // counts that must be equal are not
+	Denied                            // a store refused access
+	Missing                           // an input is not there
+	Misuse                            // the job asks for what makes no sense
 )
 
 // Entry is something that happened to a job, as the log keeps it.

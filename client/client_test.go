@@ -1,0 +1,436 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/master/api"
+	"github.com/windrow-mr/windrow/master/api/apitest"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+func newClient(t *testing.T, n *network, cfg client.Config) *client.Client {
+	t.Helper()
+	if cfg.URLs == nil && cfg.Find == nil {
+		cfg.URLs = []string{"http://m1"}
+	}
+	cfg.Transport = n
+	c, err := client.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func submission(output string) client.Submission {
+	return client.Submission{Job: "wordcount", Build: "v1", Plan: "p", Input: []string{"s3://in"}, Output: output}
+}
+
+// kindOf returns the kind of an error of a cluster.
+func kindOf(err error) client.Kind {
+	if e, ok := errors.AsType[*client.Error](err); ok {
+		return e.Kind
+	}
+	return ""
+}
+
+// TestBadURLs: a URL that cannot be a master's is refused before anybody is
+// asked, and a password in it is not told again.
+func TestBadURLs(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "localhost:7411", "ftp://x", "http://", "http://u:secret@x", "http://x/v1", "http://x?a=b", "http://x#y", "http://[::1", "s3://bucket"} {
+		_, err := client.New(client.Config{URLs: []string{text}})
+		if kindOf(err) != client.Usage || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := client.New(client.Config{}); kindOf(err) != client.Usage {
+		t.Errorf("no URL: %v", err)
+	}
+	if _, err := client.New(client.Config{URLs: []string{"https://[::1]:7411/"}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEverything asks everything that there is of a real handler.
+func TestEverything(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n, b := newNetwork(t), apitest.New()
+		n.serve("m1", api.Handler(b, api.Config{}))
+		c, ctx := newClient(t, n, client.Config{}), t.Context()
+		made, err := c.Submit(ctx, submission("s3://out"))
+		must(t, err)
+		id := made.ID
+		b.Change(id, func(j *apitest.Job) {
+			j.Tasks = []client.Task{{Task: "map/0", State: client.TaskRunning}, {Task: "map/1", State: client.TaskWaiting}}
+			j.Counters = client.Counters{Counts: map[string]int64{"seen": 3}}
+			j.Logs = []apitest.Log{{Log: client.Log{Task: "map/0", Attempt: "3.1.00000001", State: "lost"}, Text: "hello\n", Ended: true}}
+		})
+		page, err := c.Jobs(ctx, client.JobsQuery{State: client.Planning, Limit: 5})
+		if must(t, err); len(page.Jobs) != 1 || page.Jobs[0].ID != id {
+			t.Errorf("jobs: %+v", page)
+		}
+		if page, err = c.Jobs(ctx, client.JobsQuery{Label: "a=b"}); err != nil || len(page.Jobs) != 0 {
+			t.Errorf("jobs with a label: %+v, %v", page, err)
+		}
+		job, err := c.Job(ctx, id)
+		if must(t, err); job.State != client.Planning || job.Output != "s3://out" {
+			t.Errorf("job: %+v", job)
+		}
+		spec, err := c.Spec(ctx, id)
+		if must(t, err); spec.Plan != "p" || spec.ID != id {
+			t.Errorf("spec: %+v", spec)
+		}
+		tasks, err := c.Tasks(ctx, id, client.TasksQuery{State: client.TaskWaiting, Phase: "map", Sort: client.ByBytes, Limit: 1})
+		if must(t, err); len(tasks.Tasks) != 1 || tasks.Tasks[0].Task != "map/1" {
+			t.Errorf("tasks: %+v", tasks)
+		}
+		counters, err := c.Counters(ctx, id)
+		if must(t, err); counters.Counts["seen"] != 3 {
+			t.Errorf("counters: %+v", counters)
+		}
+		logs, err := c.Logs(ctx, id, client.LogsQuery{Task: "map/0", Failed: true})
+		if must(t, err); len(logs) != 1 || logs[0].Bytes != 6 {
+			t.Errorf("logs: %+v", logs)
+		}
+		var text bytes.Buffer
+		if must(t, c.Log(ctx, id, "map/0", "3.1.00000001", false, &text)); text.String() != "hello\n" {
+			t.Errorf("log: %q", &text)
+		}
+		b.SetWorkers(client.Worker{ID: "a/b", OS: "linux"})
+		must(t, c.Drain(ctx, "a/b"))
+		workers, err := c.Workers(ctx)
+		if must(t, err); len(workers) != 1 || workers[0].State != client.WorkerDraining {
+			t.Errorf("workers: %+v", workers)
+		}
+		if cluster, err := c.Cluster(ctx); err != nil || cluster.Epoch != 3 {
+			t.Errorf("cluster: %+v, %v", cluster, err)
+		}
+		b.SetGarbage(client.Garbage{Objects: 7})
+		if g, err := c.CollectGarbage(ctx, true); err != nil || g.Objects != 7 || !g.DryRun {
+			t.Errorf("garbage: %+v, %v", g, err)
+		}
+		must(t, c.Cancel(ctx, id))
+		must(t, c.Retry(ctx, id))
+		if job, err = c.Job(ctx, id); err != nil || job.Run != 1 {
+			t.Errorf("reopened: %+v, %v", job, err)
+		}
+		if _, err = c.Job(ctx, apitest.ID(99)); kindOf(err) != client.NotFound {
+			t.Errorf("a job that is not there: %v", err)
+		}
+		if _, err = c.Submit(ctx, submission("")); kindOf(err) != client.Usage {
+			t.Errorf("a bad submission: %v", err)
+		}
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestUpload uploads a bundle through a connection that breaks halfway.
+func TestUpload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n, b := newNetwork(t), apitest.New()
+		h := api.Handler(b, api.Config{})
+		tries := 0
+		n.serve("m1", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPut {
+				if tries++; tries == 1 {
+					_, _ = io.CopyN(io.Discard, r.Body, 3)
+					w.(*exchange).breakOff()
+					return
+				}
+			}
+			h.ServeHTTP(w, r)
+		}))
+		c := newClient(t, n, client.Config{})
+		bundle := plan.Bundle{Digest: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", Size: 5}
+		opened := 0
+		open := func() (io.ReadCloser, error) { opened++; return io.NopCloser(strings.NewReader("hello")), nil }
+		if there, err := c.HasBundle(t.Context(), bundle.Digest); there || err != nil {
+			t.Errorf("before: %v, %v", there, err)
+		}
+		must(t, c.UploadBundle(t.Context(), bundle, open))
+		if there, err := c.HasBundle(t.Context(), bundle.Digest); !there || err != nil || opened != 2 || string(b.Bundle(bundle.Digest)) != "hello" {
+			t.Errorf("behind: %v, %v, opened %d times", there, err, opened)
+		}
+		missing := func() (io.ReadCloser, error) { return nil, client.Errorf(client.NotFound, "it is gone") }
+		if err := c.UploadBundle(t.Context(), bundle, missing); kindOf(err) != client.NotFound {
+			t.Errorf("a file that is gone: %v", err)
+		}
+	})
+}
+
+// follower answers every request by naming the leader.
+func follower(leader string) http.Handler {
+	b := apitest.New()
+	b.Fail(&client.Error{Kind: client.NotLeader, Text: "another leads", Leader: leader})
+	return api.Handler(b, api.Config{})
+}
+
+// TestFollowsLeader: whoever is asked knows who leads, by an error or by a
+// redirection, and the next request goes there at once.
+func TestFollowsLeader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n, b := newNetwork(t), apitest.New()
+		n.serve("m1", follower("http://m2"))
+		n.serve("m2", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://m3"+r.URL.Path, http.StatusTemporaryRedirect)
+		}))
+		n.serve("m3", api.Handler(b, api.Config{}))
+		c := newClient(t, n, client.Config{})
+		began := time.Now()
+		for range 3 {
+			_, err := c.Submit(t.Context(), submission("s3://out"))
+			must(t, err)
+		}
+		if n.counted("m1") != 1 || n.counted("m2") != 1 || n.counted("m3") != 3 || time.Since(began) > 0 {
+			t.Errorf("asked %q, %v", n.asked, time.Since(began))
+		}
+	})
+}
+
+// TestTwoThatBelieveInEachOther: two masters that both name the other one do not
+// keep a client busy.
+func TestTwoThatBelieveInEachOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("m1", follower("http://m2"))
+		n.serve("m2", follower("http://m1"))
+		began := time.Now()
+		_, err := newClient(t, n, client.Config{Patience: 20 * time.Second}).Workers(t.Context())
+		if took := time.Since(began); kindOf(err) != client.Unavailable || took < 20*time.Second || took > 25*time.Second || len(n.asked) > 200 {
+			t.Errorf("%v after %v and %d requests", err, took, len(n.asked))
+		}
+	})
+}
+
+// TestFailover: a master dies, and for 18 s there is none. A submission, a watch
+// and a log that are under way get what they would have.
+func TestFailover(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n, b := newNetwork(t), apitest.New()
+		h := api.Handler(b, api.Config{})
+		n.serve("m1", h)
+		var leader atomic.Value
+		leader.Store("http://m1")
+		find := func(context.Context) (string, error) { return leader.Load().(string), nil }
+		var told bytes.Buffer
+		c := newClient(t, n, client.Config{Find: find, Log: slog.New(slog.NewTextHandler(&told, nil))})
+		made, err := c.Submit(t.Context(), submission("s3://out"))
+		must(t, err)
+		b.Change(made.ID, func(j *apitest.Job) {
+			j.Logs = []apitest.Log{{Log: client.Log{Task: "map/0", Attempt: "3.1.00000001"}, Text: "one\n"}}
+		})
+		type seen struct {
+			states []client.State
+			log    string
+			err    error
+		}
+		results := make(chan seen, 2)
+		go func() {
+			var s seen
+			for e, err := range c.Watch(t.Context(), made.ID) {
+				if err != nil {
+					s.err = err
+					break
+				}
+				s.states = append(s.states, e.Job.State)
+			}
+			results <- s
+		}()
+		go func() {
+			var text bytes.Buffer
+			err := c.Log(t.Context(), made.ID, "map/0", "3.1.00000001", true, &text)
+			results <- seen{log: text.String(), err: err}
+		}()
+		time.Sleep(5 * time.Second)
+		n.serve("m1", nil)
+		time.Sleep(18 * time.Second)
+		leader.Store("http://m2")
+		n.serve("m2", h)
+		time.Sleep(5 * time.Second) // what was told is not told again
+		b.Change(made.ID, func(j *apitest.Job) {
+			j.State, j.Logs = client.Succeeded, []apitest.Log{{Log: j.Logs[0].Log, Text: "one\ntwo\n", Ended: true}}
+		})
+		for range 2 {
+			s := <-results
+			if s.err != nil || s.log != "" && s.log != "one\ntwo\n" || s.log == "" && (len(s.states) != 2 || s.states[1] != client.Succeeded) {
+				t.Errorf("%+v", s)
+			}
+		}
+		if !strings.Contains(told.String(), "no answer from the master at http://m1") {
+			t.Errorf("told: %s", &told)
+		}
+	})
+}
+
+// TestGivesUp: a client that gets no answer gives up when it should, says why,
+// and asks neither too often nor too seldom.
+func TestGivesUp(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cfg          client.Config
+		up           http.Handler
+		least, most  time.Duration
+		tries, spare int
+	}{
+		"nobody there":            {client.Config{Patience: time.Minute, FirstPatience: 5 * time.Second}, nil, 5 * time.Second, 6 * time.Second, 5, 12},
+		"no patience":             {client.Config{Patience: -1}, nil, 0, 0, 1, 1},
+		"somebody, but no leader": {client.Config{Patience: time.Minute, FirstPatience: 5 * time.Second}, follower(""), time.Minute, 62 * time.Second, 30, 80},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t)
+				n.serve("m1", c.up)
+				began := time.Now()
+				_, err := newClient(t, n, c.cfg).Workers(t.Context())
+				took, tries := time.Since(began), n.counted("m1")
+				if kindOf(err) != client.Unavailable || took < c.least || took > c.most || tries < c.tries || tries > c.spare {
+					t.Errorf("%v after %v and %d tries", err, took, tries)
+				}
+				if c.up == nil && !strings.Contains(err.Error(), "http://m1: connection refused") {
+					t.Errorf("it says %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestStalls: a master that was stopped, and holds its connections open, does not
+// hold a client for ever.
+func TestStalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n, b := newNetwork(t), apitest.New()
+		n.serve("m1", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		n.serve("m2", api.Handler(b, api.Config{}))
+		c := newClient(t, n, client.Config{URLs: []string{"http://m1", "http://m2"}})
+		began := time.Now()
+		made, err := c.Submit(t.Context(), submission("s3://out"))
+		must(t, err)
+		if took := time.Since(began); took < 30*time.Second || took > 32*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		// A stream with nothing to tell is alive for as long as it says so.
+		go func() {
+			time.Sleep(10 * time.Minute)
+			b.Change(made.ID, func(j *apitest.Job) { j.State = client.Succeeded })
+		}()
+		before := n.counted("m2")
+		var kinds []client.EventKind
+		for e, err := range c.Watch(t.Context(), made.ID) {
+			must(t, err)
+			kinds = append(kinds, e.Kind)
+		}
+		if len(kinds) != 2 || kinds[1] != client.EndEvent || n.counted("m2") != before+1 {
+			t.Errorf("events %q in %d requests", kinds, n.counted("m2")-before)
+		}
+	})
+}
+
+// TestSubmitOnce: a submission whose answer is lost is made again, and there is
+// one job.
+func TestSubmitOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n, b := newNetwork(t), apitest.New()
+		h := api.Handler(b, api.Config{})
+		lost := 0
+		n.serve("m1", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if lost++; lost <= 2 {
+				h.ServeHTTP(httptest.NewRecorder(), r)
+				w.(*exchange).breakOff()
+				return
+			}
+			h.ServeHTTP(w, r)
+		}))
+		made, err := newClient(t, n, client.Config{}).Submit(t.Context(), submission("s3://out"))
+		if must(t, err); !made.Known || made.ID != apitest.ID(1) || b.Calls("Submit") != 3 {
+			t.Errorf("%+v after %d submissions", made, b.Calls("Submit"))
+		}
+	})
+}
+
+// TestNoMaster: what answers and is no master is told apart from one.
+func TestNoMaster(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		h    http.HandlerFunc
+		kind client.Kind
+		says string
+	}{
+		"a web page":      {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, client.Failed, "is a windrow master there"},
+		"another API":     {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<h1>no</h1>", http.StatusNotFound) }, client.NotFound, "is a windrow master there"},
+		"a login":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }, client.Denied, "token"},
+		"a way nowhere":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) }, client.Failed, "where to"},
+		"a way elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://u:p@m2/x", http.StatusFound) }, client.NotFound, "m2 is where it goes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t)
+				n.serve("m1", c.h)
+				n.serve("m2", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					http.Error(w, "m2 is where it goes", http.StatusNotFound)
+				}))
+				_, err := newClient(t, n, client.Config{}).Workers(t.Context())
+				if kindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("%s: %v", kindOf(err), err)
+				}
+			})
+		})
+	}
+}
+
+// TestContextEnds: a caller that has enough gets its own error, at once.
+func TestContextEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n, b := newNetwork(t), apitest.New()
+		c := newClient(t, n, client.Config{})
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		began := time.Now()
+		if _, err := c.Workers(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 3*time.Second {
+			t.Errorf("nobody there: %v after %v", err, time.Since(began))
+		}
+		n.serve("m1", api.Handler(b, api.Config{}))
+		made, err := c.Submit(t.Context(), submission("s3://out"))
+		must(t, err)
+		watched, stop := context.WithCancel(t.Context())
+		defer stop()
+		var last error
+		for _, err := range c.Watch(watched, made.ID) {
+			last = err
+			stop()
+		}
+		if !errors.Is(last, context.Canceled) {
+			t.Errorf("watched: %v", last)
+		}
+		for range c.Watch(t.Context(), made.ID) {
+			break // a caller may leave
+		}
+	})
+}

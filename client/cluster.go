@@ -1,0 +1,73 @@
+package client
+
+import "time"
+
+// Worker is a worker as the master knows it: GET /v1/workers.
+type Worker struct {
+	ID       string      `json:"id"`
+	Host     string      `json:"host"`
+	PID      int         `json:"pid"`
+	Build    string      `json:"build"` // version of its program
+	OS       string      `json:"os"`
+	Arch     string      `json:"arch"`
+	State    WorkerState `json:"state"`
+	Slots    int         `json:"slots"`
+	Running  int         `json:"running"` // attempts
+	Memory   int64       `json:"memory"`  // bytes, for all slots
+	Joined   time.Time   `json:"joined"`
+	Heard    float64     `json:"heard"`            // seconds since it was last heard from
+	Failures int         `json:"failures"`         // attempts that failed there lately
+	Reason   string      `json:"reason,omitempty"` // why it is excluded or drains
+}
+
+// A WorkerState says whether a worker gets attempts.
+type WorkerState string
+
+// The states of workers.
+const (
+	WorkerReady    WorkerState = "ready"
+	WorkerDraining WorkerState = "draining" // it finishes what it has, and ends
+	WorkerExcluded WorkerState = "excluded" // too much failed there: for a while it gets nothing
+	WorkerSuspect  WorkerState = "suspect"  // it has not been heard from as it should
+)
+
+// Workers are the workers of a cluster, in the order of their ids.
+type Workers struct {
+	Workers []Worker `json:"workers"`
+}
+
+// Cluster tells about a cluster: GET /v1/cluster.
+type Cluster struct {
+	Master  string    `json:"master"` // the process that answers
+	Leader  string    `json:"leader"` // URL of the master that leads
+	Epoch   uint64    `json:"epoch"`  // of that master
+	Since   time.Time `json:"since"`  // when it began to lead
+	Build   string    `json:"build"`  // version of its program
+	Root    string    `json:"root"`   // URL, without what is secret
+	Workers int       `json:"workers"`
+	Slots   int       `json:"slots"`
+	Running int       `json:"running"` // attempts
+	Jobs    int       `json:"jobs"`    // that have not ended
+}
+
+// Garbage answers POST /v1/gc: what nobody needs any more, and was removed or,
+// in a dry run, would be.
+type Garbage struct {
+	DryRun  bool          `json:"dryRun"`
+	Jobs    []GarbageItem `json:"jobs"`    // in the order of their prefixes
+	Objects int64         `json:"objects"` // in all
+	Bytes   int64         `json:"bytes"`
+}
+
+// GarbageItem is what goes of one job, or of bundles that no job has.
+type GarbageItem struct {
+	Prefix  string `json:"prefix"` // below the cluster's root
+	Why     string `json:"why"`
+	Objects int64  `json:"objects"`
+	Bytes   int64  `json:"bytes"`
+}
+
+// CollectGarbage is the body of POST /v1/gc.
+type CollectGarbage struct {
+	DryRun bool `json:"dryRun"`
+}

@@ -1,0 +1,205 @@
+package client
+
+import (
+	"time"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// Submission is a job to be done: POST /v1/jobs.
+type Submission struct {
+	// IdempotencyKey makes it safe to submit again: the second time with the
+	// same key and the same job gives the first one's id. Submit of Client draws
+	// one where there is none.
+	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+
+	Job     string        `json:"job"`               // its name in the program that has it
+	Bundles []plan.Bundle `json:"bundles,omitempty"` // the program, which must have been uploaded; none: a built-in job
+	Build   string        `json:"build,omitempty"`   // of a built-in job: the version that the plan was made with
+
+	Params map[string]string `json:"params,omitempty"`
+	Once   map[string][]byte `json:"once,omitempty"` // what the constructor computed once, by name; in base64
+	Plan   string            `json:"plan"`           // the plan's text, which workers must make again
+
+	Input      []string `json:"input,omitempty"`      // URLs, or NAME=URL
+	Output     string   `json:"output"`               // URL
+	OnExists   string   `json:"onExists,omitempty"`   // "fail" (the default), "replace" or "append"
+	Partitions int      `json:"partitions,omitempty"` // 0: the cluster chooses
+	SplitSize  int64    `json:"splitSize,omitempty"`  // bytes; 0: the cluster chooses
+	Compress   string   `json:"compress,omitempty"`
+	Decompress string   `json:"decompress,omitempty"`
+
+	MaxRatio        int64 `json:"maxRatio,omitempty"`        // 0: 1,000; negative: any
+	MaxDecompressed int64 `json:"maxDecompressed,omitempty"` // bytes; 0: any
+
+	Priority int               `json:"priority,omitempty"` // 0: 100
+	Labels   map[string]string `json:"labels,omitempty"`
+}
+
+// Spec returns what a cluster keeps of a submission, but for the id and the time.
+func (s *Submission) Spec() plan.Spec {
+	return plan.Spec{Version: plan.SpecVersion, Job: s.Job, Bundles: s.Bundles, Build: s.Build, Params: s.Params, Once: s.Once,
+		Plan: s.Plan, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize,
+		Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
+		Priority: s.Priority, Labels: s.Labels}
+}
+
+// Resubmission returns the submission that makes a new job of a spec.
+func Resubmission(s *plan.Spec) Submission {
+	return Submission{Job: s.Job, Bundles: s.Bundles, Build: s.Build, Params: s.Params, Once: s.Once, Plan: s.Plan,
+		Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize,
+		Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
+		Priority: s.Priority, Labels: s.Labels}
+}
+
+// Submitted answers a submission.
+type Submitted struct {
+	ID    plan.JobID `json:"id"`
+	Known bool       `json:"known"` // it was submitted before, by the same key
+}
+
+// A State is where a job is in its life.
+type State string
+
+// The states, in the order in which a job goes through them, but that an
+// aborting job ends failed or cancelled. Retry takes those two back to planning
+// or running.
+const (
+	Planning   State = "planning"   // its input is looked for and divided
+	Running    State = "running"    // its tasks run, or wait for slots
+	Committing State = "committing" // every task is done, and the output becomes visible
+	Aborting   State = "aborting"   // what it wrote is taken back
+	Succeeded  State = "succeeded"
+	FailedJob  State = "failed"
+	Cancelled  State = "cancelled"
+)
+
+// States are all of them.
+func States() []State {
+	return []State{Planning, Running, Committing, Aborting, Succeeded, FailedJob, Cancelled}
+}
+
+// Ended tells whether nothing happens to the job any more, unless somebody
+// retries it.
+func (s State) Ended() bool { return s == Succeeded || s == FailedJob || s == Cancelled }
+
+// Job is a job as it is now: GET /v1/jobs/{id}.
+type Job struct {
+	ID       plan.JobID        `json:"id"`
+	Job      string            `json:"job"` // its name
+	Input    []string          `json:"input,omitempty"`
+	Output   string            `json:"output"`
+	OnExists string            `json:"onExists,omitempty"`
+	Params   map[string]string `json:"params,omitempty"`
+	Priority int               `json:"priority"`
+	Labels   map[string]string `json:"labels,omitempty"`
+
+	State State  `json:"state"`
+	Phase string `json:"phase,omitempty"` // "plan", "sample", "map" or "reduce": whose tasks may run now
+	Run   int    `json:"run"`             // how often it was retried
+	Cause *Cause `json:"cause,omitempty"` // why it failed, was cancelled or is aborting
+
+	Submitted time.Time `json:"submitted"`
+	Ended     time.Time `json:"ended,omitzero"`
+
+	Progress Progress `json:"progress"`
+	Phases   []Phase  `json:"phases"`           // that are known so far, in their order
+	Workers  int      `json:"workers"`          // that run attempts of it now
+	Result   *Result  `json:"result,omitempty"` // of a job that succeeded
+}
+
+// Elapsed returns how long the job has taken by now.
+func (j *Job) Elapsed(now time.Time) time.Duration {
+	if !j.Ended.IsZero() {
+		now = j.Ended
+	}
+	return max(now.Sub(j.Submitted), 0)
+}
+
+// Cause says why a job has no output.
+type Cause struct {
+	Kind string `json:"kind"`           // "failed", "cancelled", "conflict", "denied", "notFound", "usage" or "inconsistent"
+	Task string `json:"task,omitempty"` // "map/17", where one is to blame
+	Text string `json:"text"`
+}
+
+// Progress is how far a job has come.
+type Progress struct {
+	Fraction float64 `json:"fraction"` // of the whole job, from 0 to 1, by bytes
+	Bytes    int64   `json:"bytes"`    // of input read so far
+	Input    int64   `json:"input"`    // bytes of input in all; 0 while that is not known
+	Shuffled int64   `json:"shuffled"` // bytes of committed runs
+	Retried  int64   `json:"retried"`  // attempts that failed or were lost
+}
+
+// Phase counts the tasks of a phase.
+type Phase struct {
+	Phase     string `json:"phase"` // "plan", "sample", "map" or "reduce"
+	Tasks     int    `json:"tasks"`
+	Committed int    `json:"committed"`
+	Running   int    `json:"running"` // tasks with an attempt on a worker
+}
+
+// Result tells what a job that succeeded has written.
+type Result struct {
+	Parts   int   `json:"parts"`
+	Records int64 `json:"records"`
+	Bytes   int64 `json:"bytes"` // at rest
+}
+
+// JobsQuery says which jobs to list: GET /v1/jobs.
+type JobsQuery struct {
+	State  State      // "": all
+	Label  string     // "name=value", or "name" for any value; "": all
+	Before plan.JobID // older ones than this; "": from the newest on
+	Limit  int        // 0: 100; at most 1,000
+}
+
+// JobsPage is some of the jobs, the newest first.
+type JobsPage struct {
+	Jobs []Job      `json:"jobs"`
+	Next plan.JobID `json:"next,omitempty"` // Before of the next page; "" on the last one
+}
+
+// Counters are what a job's committed tasks counted and observed:
+// GET /v1/jobs/{id}/counters.
+type Counters struct {
+	Read     Amount           `json:"read"`     // by maps
+	Shuffled Amount           `json:"shuffled"` // records are pairs
+	Written  Amount           `json:"written"`
+	Spills   Amount           `json:"spills"` // records are runs
+	Counts   map[string]int64 `json:"counts,omitempty"`
+	Stats    map[string]Stat  `json:"stats,omitempty"`
+	Complete bool             `json:"complete"` // every task is committed: the numbers are final
+}
+
+// Amount is a number of records and their bytes at rest.
+type Amount struct {
+	Records int64 `json:"records"`
+	Bytes   int64 `json:"bytes"`
+}
+
+// Stat sums up what was observed under one name.
+type Stat struct {
+	Count int64   `json:"count"`
+	Sum   float64 `json:"sum"`
+	Min   float64 `json:"min"`
+	Max   float64 `json:"max"`
+}
+
+// Event is what GET /v1/jobs/{id}/events sends.
+type Event struct {
+	ID   string    // of the event; what Last-Event-ID takes
+	Kind EventKind // of the stream's events, their name
+	Job  Job
+}
+
+// An EventKind says what is new in an event.
+type EventKind string
+
+// The kinds of events. Every event holds the whole job.
+const (
+	ProgressEvent EventKind = "progress" // numbers have changed
+	StateEvent    EventKind = "state"    // State, Phase or Run is another one; so is the first event of a stream
+	EndEvent      EventKind = "end"      // the job has ended; the last event
+)

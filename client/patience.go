@@ -1,0 +1,186 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Pauses between tries: they begin at the first, double, and stay at the last.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 2 * time.Second
+)
+
+// patience decides whether a call that failed is made again. It belongs to one
+// call.
+type patience struct {
+	c     *Client
+	since time.Time // of the first failure in a row
+	pause time.Duration
+	hops  int
+	told  bool
+}
+
+func (c *Client) newPatience() *patience { return &patience{c: c} }
+
+// progress says that things go well: what fails from now on is the first failure.
+func (p *patience) progress() { *p = patience{c: p.c} }
+
+// again waits until the call may be made again, and returns nil; or the error
+// for which it is given up.
+func (p *patience) again(ctx context.Context, base string, err error) error {
+	refused, ok := errors.AsType[*Error](err)
+	if ok && refused.Kind == NotLeader && refused.Leader != "" {
+		leader, bad := baseURL(refused.Leader)
+		p.hops++
+		if bad == nil && p.hops <= maxHops && leader != base {
+			p.c.turn(base, leader)
+			return nil
+		}
+	}
+	if ok && refused.Kind != NotLeader && refused.Kind != Unavailable {
+		return err
+	}
+	if !ok && hopeless(err) {
+		return Errorf(Unavailable, "%s: %v", masterAt(base), bare(err))
+	}
+	p.c.turn(base, "")
+	if !ok {
+		err = Errorf(Unavailable, "no answer from %s: %v", masterAt(base), bare(err))
+	}
+	now := time.Now()
+	if p.since.IsZero() {
+		p.since, p.pause = now, firstPause
+	}
+	limit := p.c.limit()
+	left := limit - now.Sub(p.since)
+	if left <= 0 {
+		if limit > 0 {
+			err = Errorf(Unavailable, "%v (tried for %v)", err, limit)
+		}
+		return err
+	}
+	if p.pause > 4*firstPause && !p.told {
+		p.told = true
+		p.c.cfg.Log.Warn(fmt.Sprintf("%v; trying again for %v", err, left.Round(time.Second)))
+	}
+	d := min(p.pause/2+rand.N(p.pause/2), left)
+	p.pause = min(2*p.pause, lastPause)
+	p.hops = 0
+	return sleep(ctx, d)
+}
+
+// limit returns for how long calls are made again now.
+func (c *Client) limit() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.answered {
+		return c.cfg.Patience
+	}
+	return c.cfg.FirstPatience
+}
+
+// hopeless tells whether trying again cannot help: the other side is not who
+// it should be, or wants a certificate, or speaks something else.
+func hopeless(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return true
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return dns.IsNotFound
+	}
+	text := err.Error() // of which net/http and crypto/tls make no type
+	return strings.Contains(text, "server gave HTTP response to HTTPS client") || strings.Contains(text, "remote error: tls:")
+}
+
+// masterAt names a master in errors.
+func masterAt(base string) string {
+	if base == "" {
+		return "the cluster"
+	}
+	return "the master at " + base
+}
+
+// bare returns an error without the request around it, which the text has
+// already.
+func bare(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// errStalled ends a request that has stood still.
+var errStalled = fmt.Errorf("nothing came for %v", stall)
+
+// guard ends a request when it has stood still for too long: a master that was
+// stopped, or a way that was cut, keeps its connections open.
+type guard struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+}
+
+func newGuard(ctx context.Context) (context.Context, *guard) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return ctx, &guard{ctx, cancel, time.AfterFunc(stall, func() { cancel(errStalled) })}
+}
+
+func (g *guard) moved() { g.timer.Reset(stall) }
+
+func (g *guard) stop() {
+	g.timer.Stop()
+	g.cancel(nil)
+}
+
+// explain returns why a request was ended, where its error only says that it was.
+func (g *guard) explain(err error) error {
+	if err != nil && errors.Is(context.Cause(g.ctx), errStalled) {
+		return errStalled
+	}
+	return err
+}
+
+// guarded is a body that keeps a guard quiet while bytes move.
+type guarded struct {
+	io.ReadCloser
+	guard *guard
+}
+
+// Read reads from the body.
+func (b *guarded) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.guard.moved()
+	}
+	return n, err
+}

@@ -1,0 +1,214 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+func jobPath(id plan.JobID, more string) string {
+	return "/v1/jobs/" + url.PathEscape(string(id)) + more
+}
+
+// Submit submits a job. Without an idempotency key it draws one, so that the
+// job is made once, however often the request is.
+func (c *Client) Submit(ctx context.Context, s Submission) (Submitted, error) {
+	if s.IdempotencyKey == "" {
+		s.IdempotencyKey = rand.Text()
+	}
+	var out Submitted
+	k, err := post("/v1/jobs", &s)
+	if err == nil {
+		err = c.fetch(ctx, k, &out)
+	}
+	return out, err
+}
+
+// Jobs lists jobs, the newest first.
+func (c *Client) Jobs(ctx context.Context, q JobsQuery) (JobsPage, error) {
+	values := url.Values{}
+	set(values, "state", string(q.State))
+	set(values, "label", q.Label)
+	set(values, "before", string(q.Before))
+	setNumber(values, "limit", q.Limit)
+	var out JobsPage
+	return out, c.fetch(ctx, get("/v1/jobs", values), &out)
+}
+
+// Job returns a job as it is now.
+func (c *Client) Job(ctx context.Context, id plan.JobID) (Job, error) {
+	var out Job
+	return out, c.fetch(ctx, get(jobPath(id, ""), nil), &out)
+}
+
+// Spec returns a job as it was submitted.
+func (c *Client) Spec(ctx context.Context, id plan.JobID) (plan.Spec, error) {
+	var out plan.Spec
+	return out, c.fetch(ctx, get(jobPath(id, "/spec"), nil), &out)
+}
+
+// Tasks lists tasks of a job.
+func (c *Client) Tasks(ctx context.Context, id plan.JobID, q TasksQuery) (TasksPage, error) {
+	values := url.Values{}
+	set(values, "state", string(q.State))
+	set(values, "phase", q.Phase)
+	set(values, "sort", string(q.Sort))
+	set(values, "after", q.After)
+	setNumber(values, "limit", q.Limit)
+	var out TasksPage
+	return out, c.fetch(ctx, get(jobPath(id, "/tasks"), values), &out)
+}
+
+// Counters returns what a job's committed tasks counted.
+func (c *Client) Counters(ctx context.Context, id plan.JobID) (Counters, error) {
+	var out Counters
+	return out, c.fetch(ctx, get(jobPath(id, "/counters"), nil), &out)
+}
+
+// Logs lists the logs of a job's attempts.
+func (c *Client) Logs(ctx context.Context, id plan.JobID, q LogsQuery) ([]Log, error) {
+	values := url.Values{}
+	set(values, "task", q.Task)
+	set(values, "attempt", q.Attempt)
+	if q.Failed {
+		values.Set("failed", "true")
+	}
+	var out LogList
+	err := c.fetch(ctx, get(jobPath(id, "/logs"), values), &out)
+	return out.Logs, err
+}
+
+// Log copies an attempt's log to w; with follow until the attempt has ended. A
+// connection that breaks is taken up again where it broke.
+func (c *Client) Log(ctx context.Context, id plan.JobID, task, attempt string, follow bool, w io.Writer) error {
+	var from int64
+	wait := c.newPatience()
+	for {
+		values := url.Values{"task": {task}, "attempt": {attempt}, "from": {strconv.FormatInt(from, 10)}}
+		if follow {
+			values.Set("follow", "true")
+		}
+		base, err := c.base(ctx)
+		if err == nil {
+			before := from
+			var failed error
+			err = c.try(ctx, base, get(jobPath(id, "/log"), values), func(r *http.Response) error {
+				n, err := copyTo(w, r.Body, &failed)
+				from += n
+				return err
+			})
+			if failed != nil {
+				return failed
+			}
+			if err == nil {
+				return nil
+			}
+			if from > before {
+				wait.progress()
+			}
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err = wait.again(ctx, base, err); err != nil {
+			return err
+		}
+	}
+}
+
+// copyTo copies r to w. What goes wrong with w is in failed: asking again does
+// not mend it.
+func copyTo(w io.Writer, r io.Reader, failed *error) (int64, error) {
+	buffer := make([]byte, 32<<10)
+	var total int64
+	for {
+		n, err := r.Read(buffer)
+		if n > 0 {
+			written, werr := w.Write(buffer[:n])
+			total += int64(written)
+			if werr != nil {
+				*failed = werr
+				return total, werr
+			}
+		}
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// Cancel asks that a job be aborted. It does not wait for that.
+func (c *Client) Cancel(ctx context.Context, id plan.JobID) error {
+	return c.fetch(ctx, call{method: http.MethodPost, path: jobPath(id, "/cancel")}, nil)
+}
+
+// Retry reopens a job that failed or was cancelled: what it has done counts, the
+// rest is done again.
+func (c *Client) Retry(ctx context.Context, id plan.JobID) error {
+	return c.fetch(ctx, call{method: http.MethodPost, path: jobPath(id, "/retry")}, nil)
+}
+
+// Workers lists the workers.
+func (c *Client) Workers(ctx context.Context) ([]Worker, error) {
+	var out Workers
+	err := c.fetch(ctx, get("/v1/workers", nil), &out)
+	return out.Workers, err
+}
+
+// Drain makes a worker finish what it has, and end.
+func (c *Client) Drain(ctx context.Context, worker string) error {
+	return c.fetch(ctx, call{method: http.MethodPost, path: "/v1/workers/" + url.PathEscape(worker) + "/drain"}, nil)
+}
+
+// Cluster tells about the cluster.
+func (c *Client) Cluster(ctx context.Context) (Cluster, error) {
+	var out Cluster
+	return out, c.fetch(ctx, get("/v1/cluster", nil), &out)
+}
+
+// CollectGarbage removes what nobody needs any more; in a dry run it only tells.
+func (c *Client) CollectGarbage(ctx context.Context, dryRun bool) (Garbage, error) {
+	var out Garbage
+	k, err := post("/v1/gc", CollectGarbage{DryRun: dryRun})
+	if err == nil {
+		err = c.fetch(ctx, k, &out)
+	}
+	return out, err
+}
+
+// HasBundle tells whether a bundle is there, by its SHA-256 in hexadecimal.
+func (c *Client) HasBundle(ctx context.Context, digest string) (bool, error) {
+	err := c.fetch(ctx, call{method: http.MethodHead, path: bundlePath(digest)}, nil)
+	if e, ok := err.(*Error); ok && e.Status == http.StatusNotFound { //nolint:errorlint // fetch returns it as it is
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// UploadBundle stores a bundle. open is called for each try.
+func (c *Client) UploadBundle(ctx context.Context, b plan.Bundle, open func() (io.ReadCloser, error)) error {
+	return c.fetch(ctx, call{method: http.MethodPut, path: bundlePath(b.Digest), body: open, size: b.Size,
+		header: http.Header{"Content-Type": {"application/octet-stream"}}}, nil)
+}
+
+func bundlePath(digest string) string { return "/v1/bundles/" + url.PathEscape(digest) }
+
+func set(q url.Values, name, value string) {
+	if value != "" {
+		q.Set(name, value)
+	}
+}
+
+func setNumber(q url.Values, name string, n int) {
+	if n != 0 {
+		q.Set(name, strconv.Itoa(n))
+	}
+}

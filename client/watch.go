@@ -1,0 +1,131 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"strings"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// Watch returns what becomes of a job: at once how it is now, then each change,
+// at most four a second, until it has ended. When the connection breaks or
+// another master leads, it goes on there; a caller sees nothing of that, but
+// for events that come later. An error ends it.
+func (c *Client) Watch(ctx context.Context, id plan.JobID) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		last := ""
+		wait := c.newPatience()
+		for {
+			done, err := c.watch(ctx, id, &last, wait, yield)
+			if done {
+				return
+			}
+			if err == nil {
+				err = io.ErrUnexpectedEOF // a stream that ends without an end event
+			}
+			if ctx.Err() != nil {
+				yield(Event{}, context.Cause(ctx))
+				return
+			}
+			if err = wait.again(ctx, c.current(), err); err != nil {
+				yield(Event{}, err)
+				return
+			}
+		}
+	}
+}
+
+// current returns where the last request went.
+func (c *Client) current() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+// watch reads one stream of events. done says that the caller wants no more, or
+// that there is no more.
+func (c *Client) watch(ctx context.Context, id plan.JobID, last *string, wait *patience, yield func(Event, error) bool) (done bool, err error) {
+	base, err := c.base(ctx)
+	if err != nil {
+		return false, err
+	}
+	k := get(jobPath(id, "/events"), nil)
+	k.header = http.Header{"Accept": {"text/event-stream"}}
+	if *last != "" {
+		k.header.Set("Last-Event-ID", *last)
+	}
+	err = c.try(ctx, base, k, func(r *http.Response) error {
+		events := newEventReader(r.Body)
+		for {
+			e, err := events.next()
+			if err != nil {
+				return err
+			}
+			wait.progress()
+			if e.ID == "" {
+				continue // a sign of life
+			}
+			*last = e.ID
+			if !yield(e, nil) || e.Kind == EndEvent {
+				done = true
+				return nil
+			}
+		}
+	})
+	return done, err
+}
+
+// maxEvent bounds a line of a stream of events.
+const maxEvent = 8 << 20
+
+// eventReader reads server-sent events.
+type eventReader struct{ lines *bufio.Scanner }
+
+func newEventReader(r io.Reader) *eventReader {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxEvent)
+	return &eventReader{lines}
+}
+
+// next returns the next event; one without an ID where the server only tells
+// that it is still there.
+func (r *eventReader) next() (Event, error) {
+	var e Event
+	var data strings.Builder
+	for r.lines.Scan() {
+		line := r.lines.Text()
+		if line == "" {
+			if data.Len() == 0 {
+				return Event{}, nil
+			}
+			if err := json.Unmarshal([]byte(data.String()), &e.Job); err != nil {
+				return e, Errorf(Failed, "an event that is no job: %v", err)
+			}
+			return e, nil
+		}
+		name, value, _ := strings.Cut(line, ":")
+		value = strings.TrimPrefix(value, " ")
+		switch name {
+		case "id":
+			e.ID = value
+		case "event":
+			e.Kind = EventKind(value)
+		case "data":
+			data.WriteString(value)
+		default: // a comment, or what a later version sends
+		}
+	}
+	if err := r.lines.Err(); err != nil {
+		if errors.Is(err, bufio.ErrTooLong) {
+			return e, Errorf(Failed, "an event of more than %d bytes", maxEvent)
+		}
+		return e, err
+	}
+	return e, io.ErrUnexpectedEOF
+}

@@ -1,0 +1,28 @@
+//go:build unix
+
+package auth
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// private refuses a file with a secret that others can read. Its group may where
+// the file is somebody else's, who gave it to this process by the group, as
+// Kubernetes does.
+func private(file, what string) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	mode := info.Mode().Perm()
+	open := mode&0o007 != 0
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) == os.Geteuid() {
+		open = mode&0o077 != 0
+	}
+	if open {
+		return fmt.Errorf("%s: %s can be read by others (its mode is %04o): chmod 600 %[2]s", what, file, mode)
+	}
+	return nil
+}

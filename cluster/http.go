@@ -1,0 +1,202 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/windrow-mr/windrow/internal/packed"
+)
+
+// Bounds of messages, in bytes.
+const (
+	maxAsked    = 16 << 20 // by a worker
+	maxAnswered = 64 << 20 // by a master: a list of 100,000 maps is 2 MB
+	maxRefusal  = 64 << 10
+)
+
+// Paths of the protocol.
+const (
+	Path     = "/cluster/" // below which all is
+	syncPath = Path + "sync"
+	mapsPath = Path + "maps"
+)
+
+const contentType = "application/vnd.msgpack"
+
+// Master answers workers. Its methods are called by any number of goroutines.
+type Master interface {
+	// Sync takes what a worker knows and returns what it is to do. It may wait,
+	// for some seconds, until there is something.
+	Sync(ctx context.Context, s *Sync) (*Orders, error)
+	Maps(ctx context.Context, q *MapsQuery) (*MapsAnswer, error)
+}
+
+// NotLeader says that another process is to be asked.
+type NotLeader struct {
+	URL string // of the one that leads; "" when that is not known
+}
+
+// Error says who leads.
+func (e *NotLeader) Error() string {
+	if e.URL == "" {
+		return "this master does not lead, and knows nobody who does"
+	}
+	return "this master does not lead; " + e.URL + " does"
+}
+
+// Refused says that a master and a worker do not fit together.
+type Refused struct{ Text string }
+
+// Error says why.
+func (e *Refused) Error() string { return e.Text }
+
+// CheckVersion returns a *Refused unless a message is of this version.
+func CheckVersion(theirs int) error {
+	if theirs == Version {
+		return nil
+	}
+	return &Refused{fmt.Sprintf("the worker speaks version %d of the cluster's protocol, the master version %d: run the same build of windrow on both", theirs, Version)}
+}
+
+// Handler serves workers, below Path.
+func Handler(m Master) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+syncPath, func(w http.ResponseWriter, r *http.Request) {
+		serve(w, r, func(ctx context.Context, s *Sync) (*Orders, error) {
+			if err := CheckVersion(s.Version); err != nil {
+				return nil, err
+			}
+			return m.Sync(ctx, s)
+		})
+	})
+	mux.HandleFunc("POST "+mapsPath, func(w http.ResponseWriter, r *http.Request) {
+		serve(w, r, func(ctx context.Context, q *MapsQuery) (*MapsAnswer, error) {
+			if err := CheckVersion(q.Version); err != nil {
+				return nil, err
+			}
+			return m.Maps(ctx, q)
+		})
+	})
+	return mux
+}
+
+// unmarshal reads a message that may have been made to do harm.
+func unmarshal(body []byte, message any) error {
+	if err := packed.Check(body); err != nil {
+		return err
+	}
+	return msgpack.Unmarshal(body, message)
+}
+
+// serve answers one message.
+func serve[Q, A any](w http.ResponseWriter, r *http.Request, answer func(context.Context, *Q) (*A, error)) {
+	q := new(Q)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAsked))
+	if err == nil {
+		err = unmarshal(body, q)
+	}
+	if err != nil {
+		http.Error(w, "this is no message of the cluster's protocol: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	a, err := answer(r.Context(), q)
+	var b []byte
+	if err == nil {
+		b, err = msgpack.Marshal(a)
+	}
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	_, _ = w.Write(b) // whom it does not reach asks again
+}
+
+// leaderHeader names who leads, in a refusal.
+const leaderHeader = "Windrow-Leader"
+
+func refuse(w http.ResponseWriter, err error) {
+	status := http.StatusServiceUnavailable
+	if other, ok := errors.AsType[*NotLeader](err); ok {
+		status = http.StatusMisdirectedRequest
+		w.Header().Set(leaderHeader, other.URL)
+	} else if _, ok := errors.AsType[*Refused](err); ok {
+		status = http.StatusConflict
+	}
+	http.Error(w, err.Error(), status)
+}
+
+// Client asks one master.
+type Client struct {
+	URL  string
+	HTTP http.RoundTripper
+}
+
+// Sync sends what this worker knows and returns what it is to do. A *NotLeader
+// or a *Refused says why there is no answer; other errors may pass.
+func (c *Client) Sync(ctx context.Context, s *Sync) (*Orders, error) {
+	o := new(Orders)
+	return o, c.ask(ctx, syncPath, s, o)
+}
+
+// Maps asks which attempts' output reduces read.
+func (c *Client) Maps(ctx context.Context, q *MapsQuery) (*MapsAnswer, error) {
+	a := new(MapsAnswer)
+	return a, c.ask(ctx, mapsPath, q, a)
+}
+
+func (c *Client) ask(ctx context.Context, path string, q, a any) error {
+	b, err := msgpack.Marshal(q)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.URL, "/")+path, bytes.NewReader(b))
+	if err != nil {
+		return &Refused{fmt.Sprintf("the master's address %q is of no use: %v", c.URL, err)}
+	}
+	req.Header.Set("Content-Type", contentType)
+	resp, err := c.HTTP.RoundTrip(req)
+	if err != nil {
+		return fmt.Errorf("master at %s: %w", c.URL, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return c.refusal(resp)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswered+1))
+	if err == nil && len(body) > maxAnswered {
+		err = fmt.Errorf("its answer is longer than %d bytes", maxAnswered)
+	}
+	if err == nil {
+		err = unmarshal(body, a)
+	}
+	if err != nil {
+		return fmt.Errorf("master at %s: %w", c.URL, err)
+	}
+	return nil
+}
+
+func (c *Client) refusal(resp *http.Response) error {
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+	if err != nil {
+		return fmt.Errorf("master at %s: %w", c.URL, err)
+	}
+	said := strings.TrimSpace(string(text))
+	switch resp.StatusCode {
+	case http.StatusMisdirectedRequest:
+		return &NotLeader{resp.Header.Get(leaderHeader)}
+	case http.StatusConflict:
+		return &Refused{said}
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return &Refused{fmt.Sprintf("the master at %s does not let this worker in: %s", c.URL, said)}
+	default:
+		return fmt.Errorf("master at %s: %s: %s", c.URL, resp.Status, said)
+	}
+}

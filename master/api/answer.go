@@ -1,0 +1,255 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/nearest"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// handle makes a handler that answers with the error that serve returns. A serve
+// that has begun to answer returns nil.
+func (s *server) handle(serve func(*server, http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := serve(s, w, r); err != nil {
+			s.refuse(w, r, err)
+		}
+	})
+}
+
+// refuse answers with an error.
+func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	e, ok := errors.AsType[*client.Error](err)
+	switch {
+	case ok:
+	case r.Context().Err() != nil && errors.Is(err, context.Canceled):
+		return // nobody listens any more
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		e = client.Errorf(client.Unavailable, "the master could not answer in time: ask again")
+	default:
+		e = client.Errorf(client.Failed, "%v", err)
+	}
+	if e.Kind == client.Failed {
+		s.cfg.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+	}
+	status := e.Status
+	if status < 400 {
+		status = e.Kind.HTTPStatus()
+	}
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	write(w, status, client.Problem{Error: e})
+}
+
+// write answers with a document.
+func write(w http.ResponseWriter, status int, document any) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(document); err != nil { // a document of ours that has no JSON: a number that is none
+		status = http.StatusInternalServerError
+		b.Reset()
+		fmt.Fprintf(&b, `{"error":{"kind":"failed","text":%q}}`+"\n", "the answer cannot be told: "+err.Error())
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // who does not listen any more needs no error
+}
+
+// read reads the document that a request brings: JSON of a bounded size, with
+// no field that the document does not have.
+func read(w http.ResponseWriter, r *http.Request, limit int64, document any) error {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		return &client.Error{Status: http.StatusUnsupportedMediaType, Kind: client.Usage, Text: "the body must be JSON, with Content-Type: application/json"}
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
+	d.DisallowUnknownFields()
+	if err := d.Decode(document); err != nil {
+		return mistake(err, document)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return client.Errorf(client.Usage, "the body holds more than one JSON document")
+	}
+	return nil
+}
+
+// mistake puts an error of a decoder into words.
+func mistake(err error, document any) error {
+	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: client.Usage, Text: fmt.Sprintf("the body has more than %d bytes", big.Limit)}
+	}
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		where := kind.Field
+		if where == "" {
+			where = "the body"
+		}
+		return client.Errorf(client.Usage, "%s: a JSON %s is not what belongs there", clipped(where), clipped(kind.Value))
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		name = strings.Trim(name, `"`)
+		names := fields(reflect.TypeOf(document).Elem())
+		if near := nearest.Name(name, names); near != "" {
+			return client.Errorf(client.Usage, "unknown field %q: did you mean %q?", clipped(name), near)
+		}
+		return client.Errorf(client.Usage, "unknown field %q: there are %s", clipped(name), strings.Join(names, ", "))
+	}
+	if errors.Is(err, io.EOF) {
+		return client.Errorf(client.Usage, "the body is empty; it must be a JSON document")
+	}
+	return client.Errorf(client.Usage, "the body is no JSON: %s", clipped(err.Error()))
+}
+
+// fields returns the JSON names of a struct's fields, those of the structs in it
+// included.
+func fields(t reflect.Type) []string {
+	var names []string
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		names = append(names, name)
+		for _, inner := range fields(f.Type) {
+			if !slices.Contains(names, inner) {
+				names = append(names, inner)
+			}
+		}
+	}
+	return names
+}
+
+// query is the query of a request, of which every parameter must be known.
+type query struct {
+	values url.Values
+	err    error
+}
+
+func queryOf(r *http.Request, known ...string) *query {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	q := &query{values: values}
+	if err != nil {
+		q.fail("the query cannot be read: %s", clipped(err.Error()))
+		return q
+	}
+	for name, given := range values {
+		if len(given) > 1 {
+			q.fail("parameter %s is given %d times", clipped(name), len(given))
+		}
+		if slices.Contains(known, name) {
+			continue
+		}
+		if near := nearest.Name(name, known); near != "" {
+			q.fail("unknown parameter %q: did you mean %q?", clipped(name), near)
+		} else if len(known) == 0 {
+			q.fail("unknown parameter %q: there are none", clipped(name))
+		} else {
+			q.fail("unknown parameter %q: there are %s", clipped(name), strings.Join(known, ", "))
+		}
+	}
+	return q
+}
+
+func (q *query) fail(format string, args ...any) {
+	if q.err == nil {
+		q.err = client.Errorf(client.Usage, format, args...)
+	}
+}
+
+// number returns a parameter between 1 and most, or what stands for none.
+func (q *query) number(name string, unset, most int) int {
+	text := q.values.Get(name)
+	if text == "" {
+		return unset
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		q.fail("%s=%s is no number from 1 to %d", name, clipped(text), most)
+		return unset
+	}
+	return n
+}
+
+// truth returns a parameter that is true or false.
+func (q *query) truth(name string) bool {
+	text := q.values.Get(name)
+	if text != "" && text != "true" && text != "false" {
+		q.fail("%s=%s is neither true nor false", name, clipped(text))
+	}
+	return text == "true"
+}
+
+// choice returns a parameter that is one of a few words, or empty.
+func choice[T ~string](q *query, name string, of []T) T {
+	text := T(q.values.Get(name))
+	if text == "" || slices.Contains(of, text) {
+		return text
+	}
+	words := make([]string, len(of))
+	for i, w := range of {
+		words[i] = string(w)
+	}
+	if near := nearest.Name(string(text), words); near != "" {
+		q.fail("%s=%s: did you mean %s?", name, clipped(string(text)), near)
+	} else {
+		q.fail("%s=%s is none of %s", name, clipped(string(text)), strings.Join(words, ", "))
+	}
+	return ""
+}
+
+// task returns a parameter that is a task's id; the zero TaskID for none.
+func (q *query) task(name string) plan.TaskID {
+	text := q.values.Get(name)
+	if text == "" {
+		return plan.TaskID{}
+	}
+	id, err := plan.ParseTaskID(text)
+	if err != nil {
+		q.fail("%s=%s is no task such as map/17", name, clipped(text))
+	}
+	return id
+}
+
+// jobID returns the id of the job that a path names.
+func jobID(r *http.Request) (plan.JobID, error) {
+	id := plan.JobID(r.PathValue("id"))
+	if !validJobID(id) {
+		return "", client.Errorf(client.Usage, "%q is no id of a job: one has 26 letters and digits", clipped(string(id)))
+	}
+	return id, nil
+}
+
+// validJobID tells whether a text has the form of a job's id, a ULID. It becomes
+// part of keys.
+func validJobID(id plan.JobID) bool {
+	if len(id) != 26 {
+		return false
+	}
+	for _, c := range []byte(id) {
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return true
+}

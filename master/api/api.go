@@ -1,0 +1,155 @@
+package api
+
+import (
+	_ "embed"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/windrow-mr/windrow/client"
+)
+
+// Config says how the API is served.
+type Config struct {
+	// Loopback says that the listener is on loopback and asks for no token: only
+	// requests to a loopback address or to localhost are answered, since a web page
+	// can give any other name that address.
+	Loopback bool
+	// MaxBundle bounds an uploaded bundle, in bytes. 0: 1 GiB.
+	MaxBundle int64
+	// Log receives what clients are not told. Nil: nobody.
+	Log *slog.Logger
+}
+
+// Bounds of requests, in bytes.
+const (
+	maxSpec     = 8 << 20 // a submission: the values that its constructor computed are in it
+	maxBody     = 1 << 20 // any other document
+	maxBundle   = 1 << 30
+	maxIDs      = 200     // bytes of a worker's id
+	jobsDefault = 100     // of a page
+	jobsMost    = 1000    //
+	jobsLooked  = 10_000  // that one request looks at, when it asks for few of them
+	tasksLeast  = 100     // of a page, if not told
+	tasksMost   = 10_000  //
+	keyMost     = 200     // bytes of an idempotency key
+	labelMost   = 63      // bytes of a label's name, and of its value
+	labelsMost  = 64      // labels of a job
+	urlMost     = 4 << 10 // bytes of an input or an output
+	inputsMost  = 10_000  // inputs of a job
+	paramsMost  = 1000    // parameters of a job
+	bundlesMost = 16      // kinds of machines
+)
+
+//go:embed openapi.json
+var openAPI []byte
+
+// server is what the handlers share.
+type server struct {
+	backend Backend
+	cfg     Config
+}
+
+// route is an operation of the API.
+type route struct {
+	method, path string
+	serve        func(s *server, w http.ResponseWriter, r *http.Request) error
+}
+
+// routes are all operations. openapi.json documents each.
+func routes() []route {
+	return []route{
+		{http.MethodPost, "/v1/jobs", (*server).submit},
+		{http.MethodGet, "/v1/jobs", (*server).listJobs},
+		{http.MethodGet, "/v1/jobs/{id}", (*server).job},
+		{http.MethodGet, "/v1/jobs/{id}/spec", (*server).spec},
+		{http.MethodGet, "/v1/jobs/{id}/tasks", (*server).tasks},
+		{http.MethodGet, "/v1/jobs/{id}/counters", (*server).counters},
+		{http.MethodGet, "/v1/jobs/{id}/logs", (*server).logs},
+		{http.MethodGet, "/v1/jobs/{id}/log", (*server).log},
+		{http.MethodGet, "/v1/jobs/{id}/events", (*server).events},
+		{http.MethodPost, "/v1/jobs/{id}/cancel", (*server).cancel},
+		{http.MethodPost, "/v1/jobs/{id}/retry", (*server).retry},
+		{http.MethodGet, "/v1/workers", (*server).workers},
+		{http.MethodPost, "/v1/workers/{id}/drain", (*server).drain},
+		{http.MethodGet, "/v1/cluster", (*server).cluster},
+		{http.MethodPost, "/v1/gc", (*server).collect},
+		{http.MethodHead, "/v1/bundles/{sha256}", (*server).hasBundle},
+		{http.MethodPut, "/v1/bundles/{sha256}", (*server).putBundle},
+		{http.MethodGet, "/v1/openapi.json", (*server).document},
+		{http.MethodGet, "/healthz", (*server).healthy},
+		{http.MethodGet, "/readyz", (*server).ready},
+	}
+}
+
+// Handler returns what serves the API.
+func Handler(b Backend, cfg Config) http.Handler {
+	if cfg.MaxBundle == 0 {
+		cfg.MaxBundle = maxBundle
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &server{b, cfg}
+	mux := http.NewServeMux()
+	methods := map[string][]string{}
+	for _, r := range routes() {
+		mux.Handle(r.method+" "+r.path, s.handle(r.serve))
+		methods[r.path] = append(methods[r.path], r.method)
+	}
+	for path, allowed := range methods {
+		slices.Sort(allowed)
+		mux.Handle(path, s.handle(func(_ *server, w http.ResponseWriter, r *http.Request) error {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			return &client.Error{Status: http.StatusMethodNotAllowed, Kind: client.Usage,
+				Text: r.Method + " is not what " + path + " takes: it takes " + strings.Join(allowed, " and ")}
+		}))
+	}
+	mux.Handle("/", s.handle(func(_ *server, _ http.ResponseWriter, r *http.Request) error {
+		return client.Errorf(client.NotFound, "there is nothing at %.200q: /v1/openapi.json tells what there is", r.URL.Path)
+	}))
+	origins := http.NewCrossOriginProtection()
+	origins.SetDenyHandler(s.handle(func(*server, http.ResponseWriter, *http.Request) error {
+		return client.Errorf(client.Denied, "a web page of another origin may not ask this")
+	}))
+	return s.front(origins.Handler(mux))
+}
+
+// front keeps out requests that a web page sends under a name of its own, and
+// says of every answer that it is what it says it is.
+func (s *server) front(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		if s.cfg.Loopback && !isLoopback(r.Host) {
+			s.refuse(w, r, &client.Error{Status: http.StatusMisdirectedRequest, Kind: client.Denied,
+				Text: "this master asks for no token, so it answers only under localhost, 127.0.0.1 or [::1], and not under " + clipped(r.Host)})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isLoopback tells whether a Host header names this machine and nothing else.
+func isLoopback(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+func clipped(text string) string {
+	const most = 300
+	if len(text) > most {
+		return text[:most] + "…"
+	}
+	return text
+}

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/windrow-mr/windrow/client"
+)
+
+func (s *server) workers(w http.ResponseWriter, r *http.Request) error {
+	if err := queryOf(r).err; err != nil {
+		return err
+	}
+	all, err := s.backend.Workers(r.Context())
+	if err != nil {
+		return err
+	}
+	if all == nil {
+		all = []client.Worker{}
+	}
+	write(w, http.StatusOK, client.Workers{Workers: all})
+	return nil
+}
+
+func (s *server) drain(w http.ResponseWriter, r *http.Request) error {
+	if err := queryOf(r).err; err != nil {
+		return err
+	}
+	id := r.PathValue("id")
+	if id == "" || len(id) > maxIDs {
+		return client.Errorf(client.NotFound, "there is no worker %q", clipped(id))
+	}
+	if err := s.backend.Drain(r.Context(), id); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) cluster(w http.ResponseWriter, r *http.Request) error {
+	if err := queryOf(r).err; err != nil {
+		return err
+	}
+	c, err := s.backend.Cluster(r.Context())
+	if err != nil {
+		return err
+	}
+	write(w, http.StatusOK, c)
+	return nil
+}
+
+func (s *server) collect(w http.ResponseWriter, r *http.Request) error {
+	if err := queryOf(r).err; err != nil {
+		return err
+	}
+	var what client.CollectGarbage
+	if err := read(w, r, maxBody, &what); err != nil {
+		return err
+	}
+	gone, err := s.backend.Collect(r.Context(), what.DryRun)
+	if err != nil {
+		return err
+	}
+	if gone.Jobs == nil {
+		gone.Jobs = []client.GarbageItem{}
+	}
+	write(w, http.StatusOK, gone)
+	return nil
+}
+
+// digestOf returns the digest that a path names.
+func digestOf(r *http.Request) (string, error) {
+	digest := r.PathValue("sha256")
+	if !digestForm.MatchString(digest) {
+		return "", client.Errorf(client.Usage, "%q is no SHA-256 in 64 hexadecimal digits, in lower case", clipped(digest))
+	}
+	return digest, queryOf(r).err
+}
+
+func (s *server) hasBundle(w http.ResponseWriter, r *http.Request) error {
+	digest, err := digestOf(r)
+	if err != nil {
+		return err
+	}
+	there, err := s.backend.HasBundle(r.Context(), digest)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return client.Errorf(client.NotFound, "there is no bundle %s", digest)
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// uploadTime is how long the next bytes of an upload may take.
+const uploadTime = time.Minute
+
+func (s *server) putBundle(w http.ResponseWriter, r *http.Request) error {
+	digest, err := digestOf(r)
+	if err != nil {
+		return err
+	}
+	switch {
+	case r.ContentLength < 0:
+		return &client.Error{Status: http.StatusLengthRequired, Kind: client.Usage, Text: "a bundle is uploaded with its Content-Length"}
+	case r.ContentLength == 0:
+		return client.Errorf(client.Usage, "an empty bundle is no program")
+	case r.ContentLength > s.cfg.MaxBundle:
+		return &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: client.Usage,
+			Text: fmt.Sprintf("a bundle of %d bytes is more than this cluster takes: at most %d; strip the binary with -ldflags=-s", r.ContentLength, s.cfg.MaxBundle)}
+	}
+	body := &upload{in: r.Body, control: http.NewResponseController(w)}
+	if err := s.backend.PutBundle(r.Context(), digest, r.ContentLength, body); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// upload is a body that may take any time, as long as it goes on.
+type upload struct {
+	in      io.Reader
+	control *http.ResponseController
+}
+
+// Read reads what comes next.
+func (u *upload) Read(p []byte) (int, error) {
+	_ = u.control.SetReadDeadline(time.Now().Add(uploadTime)) // not every connection can be told
+	return u.in.Read(p)
+}
+
+func (s *server) document(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(openAPI) // who does not listen any more needs no error
+	return nil
+}
+
+// healthy tells that the process is there, and no more: it may be asked without
+// a token.
+func (s *server) healthy(w http.ResponseWriter, _ *http.Request) error {
+	write(w, http.StatusOK, health{"up"})
+	return nil
+}
+
+// ready tells whether the master leads or could. Why not is in its log alone.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
+	if err := s.backend.Ready(r.Context()); err != nil {
+		s.cfg.Log.Warn("not ready", "err", err)
+		return client.Errorf(client.Unavailable, "not ready: the master's log says why")
+	}
+	write(w, http.StatusOK, health{"ready"})
+	return nil
+}
+
+type health struct {
+	Status string `json:"status"`
+}

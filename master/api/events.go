@@ -1,0 +1,111 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"net/http"
+	"time"
+
+	"github.com/windrow-mr/windrow/client"
+)
+
+// Times of a stream of events.
+const (
+	eventEvery = 250 * time.Millisecond // at most
+	lookEvery  = time.Second            // for what changes without notice
+	heartbeat  = 10 * time.Second       // when there is nothing to tell
+)
+
+// events sends what becomes of a job, as server-sent events.
+//
+// An event is the job as it is, and its id a hash of that: so a stream can go on
+// at any master, and begins by telling nothing to who has seen it all.
+func (s *server) events(w http.ResponseWriter, r *http.Request) error {
+	id, err := plainJob(r)
+	if err != nil {
+		return err
+	}
+	changed := s.backend.Changed(id)
+	job, err := s.backend.Job(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+	out := &eventStream{stream: stream{w: w, control: http.NewResponseController(w)}, last: r.Header.Get("Last-Event-ID")}
+	for {
+		if err := out.tell(&job); err != nil || job.State.Ended() {
+			return nil //nolint:nilerr // the client has gone
+		}
+		if !s.nextChange(r, changed) {
+			return nil
+		}
+		changed = s.backend.Changed(id)
+		if job, err = s.backend.Job(r.Context(), id); err != nil {
+			return s.breakOff(r, fmt.Errorf("job %s: %w", id, err))
+		}
+	}
+}
+
+// nextChange waits until there may be something to tell. It returns false when
+// the request has ended.
+func (s *server) nextChange(r *http.Request, changed <-chan struct{}) bool {
+	if !wait(r, eventEvery) {
+		return false
+	}
+	t := time.NewTimer(lookEvery - eventEvery)
+	defer t.Stop()
+	select {
+	case <-changed:
+	case <-t.C:
+	case <-r.Context().Done():
+		return false
+	}
+	return true
+}
+
+// eventStream sends events to one client.
+type eventStream struct {
+	stream
+	last  string // id of the last event
+	begun bool
+	state client.State
+	phase string
+	run   int
+	sent  time.Time // when anything was sent last
+}
+
+// tell sends the job, unless the client knows it so.
+func (e *eventStream) tell(job *client.Job) error {
+	data, err := json.Marshal(job)
+	if err != nil {
+		return err
+	}
+	h := fnv.New64a()
+	h.Write(data)
+	id := fmt.Sprintf("%016x", h.Sum64())
+	kind := client.ProgressEvent
+	switch {
+	case job.State.Ended():
+		kind = client.EndEvent
+	case !e.begun || e.state != job.State || e.phase != job.Phase || e.run != job.Run:
+		kind = client.StateEvent
+	}
+	begun := e.begun
+	e.begun, e.state, e.phase, e.run = true, job.State, job.Phase, job.Run
+	switch {
+	case id != e.last || kind == client.EndEvent:
+		e.last = id
+		_, err = fmt.Fprintf(e, "id: %s\nevent: %s\ndata: %s\n\n", id, kind, data)
+	case !begun || time.Since(e.sent) >= heartbeat:
+		_, err = fmt.Fprint(e, ": still there\n\n")
+	default:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e.sent = time.Now()
+	return e.flush()
+}

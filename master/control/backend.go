@@ -1,0 +1,284 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/master/journal"
+	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// Jobs returns all jobs that are older than before, the newest first.
+func (m *Master) Jobs(ctx context.Context, before plan.JobID) iter.Seq2[client.Job, error] {
+	return func(yield func(client.Job, error) bool) {
+		if _, err := m.rules(); err != nil {
+			yield(client.Job{}, err)
+			return
+		}
+		ids, err := m.ids(ctx)
+		if err != nil {
+			yield(client.Job{}, storeError(err))
+			return
+		}
+		for _, id := range slices.Backward(ids) {
+			if before != "" && id >= before {
+				continue
+			}
+			job, err := m.Job(ctx, id)
+			if !yield(job, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// ids returns all jobs in the order of their ids.
+func (m *Master) ids(ctx context.Context) ([]plan.JobID, error) {
+	all := make(map[plan.JobID]bool)
+	for _, list := range []func() ([]journal.Run, error){
+		func() ([]journal.Run, error) { return journal.Active(ctx, m.cfg.Root) },
+		func() ([]journal.Run, error) { return journal.Ended(ctx, m.cfg.Root) },
+	} {
+		runs, err := list()
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range runs {
+			all[r.Job] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all)), nil
+}
+
+// Job returns a job as it is now.
+func (m *Master) Job(ctx context.Context, id plan.JobID) (client.Job, error) {
+	r, err := m.rules()
+	if err != nil {
+		return client.Job{}, err
+	}
+	if j := r.job(id); j != nil {
+		var d client.Job
+		if j.look(ctx, func(s *scheduler.Job) { d = j.describe(s) }) {
+			return d, nil
+		}
+	}
+	sum, ended, err := m.summary(ctx, id)
+	if err != nil {
+		return client.Job{}, err
+	}
+	if ended && (r.job(id) == nil || r.job(id).run.Number <= sum.Job.Run) {
+		return sum.Job, nil
+	}
+	return m.atRest(ctx, id)
+}
+
+// summary returns what is kept of the newest run that has ended, if one has.
+func (m *Master) summary(ctx context.Context, id plan.JobID) (s summary, ended bool, err error) {
+	run, ok, err := journal.LastEnded(ctx, m.cfg.Root, id)
+	if err != nil || !ok {
+		return s, false, storeError(err)
+	}
+	body, err := journal.Conclusion(ctx, m.cfg.Root, run)
+	if err == nil {
+		err = json.Unmarshal(body, &s)
+	}
+	return s, err == nil, storeError(err)
+}
+
+// atRest describes a job that nobody carries on just now, by its log.
+func (m *Master) atRest(ctx context.Context, id plan.JobID) (client.Job, error) {
+	spec, err := readSpec(ctx, m.cfg.Root, id)
+	if err != nil {
+		return client.Job{}, jobError(id, err)
+	}
+	s, err := journal.Read(ctx, m.cfg.Root, id)
+	if err != nil {
+		return client.Job{}, storeError(err)
+	}
+	d := outline(spec)
+	d.State, d.Run = states[s.Status], s.Run
+	if s.Status.Ended() { // its end is not put away yet
+		d.State = client.Aborting
+		if s.Status == scheduler.Succeeded {
+			d.State = client.Committing
+		}
+	}
+	for p := plan.Prepare; p <= plan.Reduce; p++ {
+		if n := s.Tasks(p); n > 0 {
+			d.Phases = append(d.Phases, client.Phase{Phase: p.String(), Tasks: n, Committed: n - s.Left(p)})
+		}
+	}
+	return d, nil
+}
+
+// Spec returns a job as it was submitted.
+func (m *Master) Spec(ctx context.Context, id plan.JobID) (plan.Spec, error) {
+	if _, err := m.rules(); err != nil {
+		return plan.Spec{}, err
+	}
+	spec, err := readSpec(ctx, m.cfg.Root, id)
+	if err != nil {
+		return plan.Spec{}, jobError(id, err)
+	}
+	return *spec, nil
+}
+
+// Changed returns a channel that is closed when there is news of a job.
+func (m *Master) Changed(id plan.JobID) <-chan struct{} {
+	r, err := m.leads()
+	if err != nil {
+		return nil
+	}
+	j := r.job(id)
+	if j == nil {
+		return nil
+	}
+	j.mu.Lock()
+	news := j.changed
+	j.mu.Unlock()
+	either := make(chan struct{})
+	r.running.Go(func() {
+		defer close(either)
+		select {
+		case <-news:
+		case <-j.gone:
+		case <-r.ctx.Done():
+		}
+	})
+	return either
+}
+
+// Tasks returns all tasks of a job.
+func (m *Master) Tasks(ctx context.Context, id plan.JobID) ([]client.Task, error) {
+	r, err := m.rules()
+	if err != nil {
+		return nil, err
+	}
+	var all []client.Task
+	if j := r.job(id); j != nil && j.look(ctx, func(s *scheduler.Job) { all = j.list(s, m.cfg.Now().UTC()) }) {
+		return all, nil
+	}
+	if _, err := readSpec(ctx, m.cfg.Root, id); err != nil {
+		return nil, jobError(id, err)
+	}
+	s, err := journal.Read(ctx, m.cfg.Root, id)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	for p := plan.Prepare; p <= plan.Reduce; p++ {
+		for i := range s.Tasks(p) {
+			t := taskOf(s, plan.TaskID{Phase: p, Index: i})
+			if t.State == client.TaskFailed {
+				t.Error = s.Cause.Text
+			}
+			all = append(all, t)
+		}
+	}
+	return all, nil
+}
+
+// Counters returns what committed tasks counted.
+func (m *Master) Counters(ctx context.Context, id plan.JobID) (client.Counters, error) {
+	r, err := m.rules()
+	if err != nil {
+		return client.Counters{}, err
+	}
+	if j := r.job(id); j != nil {
+		s, err := journal.Read(ctx, m.cfg.Root, id)
+		if err != nil {
+			return client.Counters{}, storeError(err)
+		}
+		if s.Status != scheduler.Succeeded {
+			c, err := j.count(ctx, s)
+			return c, storeError(err)
+		}
+	}
+	sum, ended, err := m.summary(ctx, id)
+	if err != nil {
+		return client.Counters{}, err
+	}
+	if !ended {
+		if _, err := readSpec(ctx, m.cfg.Root, id); err != nil {
+			return client.Counters{}, jobError(id, err)
+		}
+	}
+	return sum.Counters, nil
+}
+
+// Workers returns all workers.
+func (m *Master) Workers(context.Context) ([]client.Worker, error) {
+	r, err := m.rules()
+	if err != nil {
+		return nil, err
+	}
+	return r.members.list(r.cfg.Clock(), m.cfg.Now().UTC()), nil
+}
+
+// Drain makes a worker finish what it has, and end.
+func (m *Master) Drain(_ context.Context, id string) error {
+	r, err := m.rules()
+	if err != nil {
+		return err
+	}
+	if !r.members.send(id) {
+		return client.Errorf(client.NotFound, "there is no worker %s: windrow workers ls shows those that there are", id)
+	}
+	r.divide()
+	return nil
+}
+
+// Cluster tells about the cluster.
+func (m *Master) Cluster(ctx context.Context) (client.Cluster, error) {
+	c := client.Cluster{Master: m.cfg.ID, Build: m.cfg.Build, Root: m.cfg.Root.Name("")}
+	if l := m.leader.Load(); l != nil {
+		c.Leader, c.Epoch = l.URL, l.Epoch
+	}
+	r, err := m.leads()
+	if err != nil {
+		return c, nil //nolint:nilerr // one that stands by tells what it knows
+	}
+	c.Since = m.cfg.Now().Add(-(r.cfg.Clock() - r.since)).UTC()
+	for _, w := range r.members.list(r.cfg.Clock(), m.cfg.Now()) {
+		c.Workers++
+		c.Slots += w.Slots
+		c.Running += w.Running
+	}
+	r.mu.Lock()
+	c.Jobs = len(r.jobs)
+	r.mu.Unlock()
+	return c, nil
+}
+
+// Ready returns nil when this master leads, or stands by and can reach the store.
+func (m *Master) Ready(ctx context.Context) error {
+	if _, err := m.leads(); err == nil {
+		return nil
+	}
+	if l, err := journal.Current(ctx, m.cfg.Root); err != nil || l.Epoch == 0 {
+		return client.Errorf(client.Unavailable, "this master does not lead yet (%v)", err)
+	}
+	return nil
+}
+
+// matches tells whether a name is meant by another, which may be its end.
+func matches(id, asked string) bool {
+	return asked != "" && strings.HasSuffix(strings.ToLower(id), strings.ToLower(asked))
+}
+
+// parse reads a task and an attempt as they stand in the name of a log.
+func parseLogName(name string) (plan.TaskID, plan.AttemptID, error) {
+	key, id, ok := strings.Cut(name, ".")
+	task, err := plan.ParseTaskKey(key)
+	if !ok || err != nil {
+		return task, plan.AttemptID{}, fmt.Errorf("%q is no log of an attempt", name)
+	}
+	attempt, err := plan.ParseAttemptID(id)
+	return task, attempt, err
+}

@@ -1,0 +1,141 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/master/journal"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// Collect removes what nobody needs any more: runs, manifests and plans of jobs
+// that have ended, and programs of which no job is left to be tried again, both
+// older than the grace. A job's spec, log, logs and summary stay.
+//
+// Objects of a job that has ended are of no use to anybody but a retry, which
+// does without: maps whose output is gone run again. A worker thought lost may
+// still write some; the next collection finds them.
+func (m *Master) Collect(ctx context.Context, dryRun bool) (client.Garbage, error) {
+	r, err := m.rules()
+	if err != nil {
+		return client.Garbage{}, err
+	}
+	g := client.Garbage{DryRun: dryRun, Jobs: []client.GarbageItem{}}
+	ended, err := journal.Ended(ctx, m.cfg.Root)
+	if err != nil {
+		return g, storeError(err)
+	}
+	active, err := journal.Active(ctx, m.cfg.Root)
+	if err != nil {
+		return g, storeError(err)
+	}
+	busy := make(map[plan.JobID]bool)
+	for _, run := range active {
+		busy[run.Job] = true
+	}
+	for _, run := range ended {
+		if busy[run.Job] || r.job(run.Job) != nil {
+			continue
+		}
+		sum, _, err := m.summary(ctx, run.Job)
+		if err != nil {
+			return g, err
+		}
+		if m.cfg.Now().Sub(sum.Job.Ended) <= m.cfg.Grace {
+			continue
+		}
+		for _, prefix := range []string{plan.ScratchPrefix(run.Job), plan.TablePrefix(run.Job)} {
+			why := fmt.Sprintf("job %s (%s) has ended: it %s", run.Job, sum.Job.Job, sum.Job.State)
+			if err := m.sweep(ctx, &g, prefix, why, func(store.Object) bool { return true }); err != nil {
+				return g, err
+			}
+		}
+	}
+	return g, m.collectBundles(ctx, &g)
+}
+
+// collectBundles removes the programs that no job needs: none that has not
+// ended, and none that failed so lately that somebody may try it again. No job
+// is submitted meanwhile.
+func (m *Master) collectBundles(ctx context.Context, g *client.Garbage) error {
+	m.submitting.Lock()
+	defer m.submitting.Unlock()
+	used := make(map[string]bool)
+	ids, err := m.ids(ctx)
+	if err != nil {
+		return storeError(err)
+	}
+	for _, id := range ids {
+		sum, ended, err := m.summary(ctx, id)
+		if err == nil && (!ended || sum.Job.State != client.Succeeded && m.cfg.Now().Sub(sum.Job.Ended) <= m.cfg.Grace || m.busy(id)) {
+			err = m.uses(ctx, id, used)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	prefix := plan.BundleKey("")
+	return m.sweep(ctx, g, prefix, "no job is left that needs them", func(o store.Object) bool {
+		return !used[strings.TrimPrefix(o.Key, prefix)] && m.cfg.Now().Sub(o.ModTime) > m.cfg.Grace
+	})
+}
+
+// busy tells whether a job is carried on.
+func (m *Master) busy(id plan.JobID) bool {
+	r := m.reign.Load()
+	return r != nil && r.job(id) != nil
+}
+
+// uses notes which programs a job needs.
+func (m *Master) uses(ctx context.Context, id plan.JobID, used map[string]bool) error {
+	spec, err := readSpec(ctx, m.cfg.Root, id)
+	if err != nil {
+		return storeError(err)
+	}
+	for _, b := range spec.Bundles {
+		used[b.Digest] = true
+	}
+	return nil
+}
+
+// sweep counts the objects below a prefix that match, and removes them but in a
+// dry run.
+func (m *Master) sweep(ctx context.Context, g *client.Garbage, prefix, why string, match func(store.Object) bool) error {
+	item := client.GarbageItem{Prefix: prefix, Why: why}
+	doomed := make(map[string]bool)
+	for o, err := range m.cfg.Root.List(ctx, prefix) {
+		if err != nil {
+			return storeError(err)
+		}
+		if match(o) {
+			doomed[o.Key] = true
+			item.Objects++
+			item.Bytes += o.Size
+		}
+	}
+	if item.Objects == 0 {
+		return nil
+	}
+	g.Jobs = append(g.Jobs, item)
+	g.Objects += item.Objects
+	g.Bytes += item.Bytes
+	if g.DryRun {
+		return nil
+	}
+	if err := m.rulesStill(ctx); err != nil {
+		return err
+	}
+	return storeError(m.cfg.Root.DeleteAll(ctx, prefix, func(key string) bool { return doomed[key] }))
+}
+
+// rulesStill returns an error unless this master leads.
+func (m *Master) rulesStill(ctx context.Context) error {
+	r, err := m.rules()
+	if err != nil {
+		return err
+	}
+	return r.stillLeads(ctx)
+}

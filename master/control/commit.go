@@ -1,0 +1,270 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/manifests"
+	"github.com/windrow-mr/windrow/internal/planning"
+	"github.com/windrow-mr/windrow/internal/sums"
+	"github.com/windrow-mr/windrow/master"
+	"github.com/windrow-mr/windrow/master/journal"
+	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/executor"
+)
+
+// committer is a job as its shell commits it.
+type committer job
+
+var _ master.Output = (*committer)(nil)
+
+// Commit makes the committed attempts' parts the output's contents.
+func (c *committer) Commit(ctx context.Context, s *scheduler.Job) error {
+	j := (*job)(c)
+	if j.hold == nil {
+		return &output.Conflict{URL: j.spec.Output, Text: "another job took it over"}
+	}
+	parts, tally, err := manifests.Gather(ctx, s, j.manifest)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	j.tally = &tally
+	j.mu.Unlock()
+	m, err := j.hold.Commit(ctx, parts)
+	if m == nil {
+		return err
+	}
+	// From here on the job has succeeded; what is left over is found and swept by
+	// the next run on this output, should this fail.
+	if err := errors.Join(err, j.hold.Clean(ctx)); err != nil {
+		j.cfg.Log.Warn("the output is committed, but not all that follows was done; the next run on it does that", "job", j.id, "output", j.out.Name(""), "error", err)
+	}
+	return nil
+}
+
+// CleanUp takes back the parts of a job that failed. What maps have made stays,
+// in case it is tried again.
+func (c *committer) CleanUp(ctx context.Context) error {
+	if c.hold == nil {
+		return nil
+	}
+	return c.hold.Release(ctx)
+}
+
+// readTable reads the tasks that an attempt has planned.
+func (j *job) readTable(ctx context.Context, id plan.AttemptID) error {
+	t, err := planning.ReadTable(ctx, j.cfg.Root, j.id, id)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.table, j.book = t, sums.New(t.Splits)
+	return nil
+}
+
+// reading is how many manifests are read side by side.
+const reading = 32
+
+// learn reads what a new master needs to know of a job that others have begun.
+func (j *job) learn(ctx context.Context, s *scheduler.Job, box *master.Mailbox) error {
+	t := s.Task(plan.TaskID{Phase: plan.Prepare})
+	if t == nil || !t.Committed {
+		return nil
+	}
+	if err := j.readTable(ctx, t.Attempt); err != nil {
+		return err
+	}
+	if s.Status != scheduler.Running || s.Phase() > plan.Map {
+		return nil // what maps have read is known to be right
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(reading)
+	for i := range s.Tasks(plan.Map) {
+		id := plan.TaskID{Phase: plan.Map, Index: i}
+		if t := s.Task(id); t.Committed && j.book.Needs(id) {
+			g.Go(func() error {
+				m, err := j.manifest(ctx, id, t.Attempt)
+				if err != nil {
+					return err
+				}
+				j.mu.Lock()
+				defer j.mu.Unlock()
+				if bad := j.book.Add(id, t.Attempt, m.Sums); bad != nil {
+					j.misread(box, bad)
+					box.Post(scheduler.Corrupt{Task: id, Attempt: t.Attempt, Text: bad.Err.Error()})
+				}
+				return nil
+			})
+		}
+	}
+	return g.Wait()
+}
+
+// adopt finds the work that finished and that nobody has told of: its master died
+// first, or its worker. What makes output counts only if it was granted, and its
+// part is there as it should be.
+func (j *job) adopt(ctx context.Context, s *scheduler.Job, box *master.Mailbox) error {
+	switch {
+	case s.Slots == 0:
+		return nil
+	case s.Status == scheduler.Unplanned:
+		return j.adoptPlan(ctx, box)
+	case s.Status != scheduler.Running:
+		return nil
+	}
+	found := 0
+	for f, err := range executor.Manifests(ctx, j.scratch) {
+		if err != nil {
+			return err
+		}
+		t := s.Task(f.Task)
+		if t == nil || t.Committed || f.Task.Phase != s.Phase() || slices.Contains(t.Invalid, f.Attempt) {
+			continue
+		}
+		m, err := j.manifest(ctx, f.Task, f.Attempt)
+		if err != nil {
+			return err
+		}
+		if m.Part != nil || s.Tasks(plan.Reduce) == 0 && f.Task.Phase == plan.Map {
+			if there, err := j.hasPart(ctx, t, m); err != nil || !there {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		found++
+		box.Post(scheduler.Reported{Task: f.Task, Attempt: f.Attempt, Winner: m.Attempt, Digest: m.Digest()})
+	}
+	if found > 0 {
+		j.cfg.Log.Info("adopting attempts that finished unheard", "job", j.id, "attempts", found)
+	}
+	return nil
+}
+
+// adoptPlan finds a plan that was made.
+func (j *job) adoptPlan(ctx context.Context, box *master.Mailbox) error {
+	prefix := plan.TablePrefix(j.id)
+	for o, err := range j.cfg.Root.List(ctx, prefix) {
+		if err != nil {
+			return err
+		}
+		id, err := plan.ParseAttemptID(o.Key[len(prefix):])
+		if err != nil {
+			continue
+		}
+		if err := j.readTable(ctx, id); err != nil {
+			return err
+		}
+		box.Post(scheduler.Reported{Task: plan.TaskID{Phase: plan.Prepare}, Attempt: id, Winner: id, Counts: j.table.Counts()})
+		return nil
+	}
+	return nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// hasPart tells whether a granted attempt has made its part.
+func (j *job) hasPart(ctx context.Context, t *scheduler.TaskRecord, m *plan.Manifest) (bool, error) {
+	if j.hold == nil || m.Part == nil || !slices.Contains(t.Granted, m.Attempt) {
+		return false, nil
+	}
+	h, err := j.out.OpenObject(ctx, m.Part.Name, "")
+	if store.KindOf(err) == store.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer h.Close()
+	r := h.Stream(ctx, 0, -1)
+	defer r.Close()
+	crc := crc32.New(castagnoli)
+	n, err := io.Copy(crc, r)
+	return n == m.Part.Size && crc.Sum32() == m.Part.CRC32C, err
+}
+
+// summary is what is kept of a run that has ended.
+type summary struct {
+	Job      client.Job      `json:"job"`
+	Counters client.Counters `json:"counters"`
+}
+
+// conclude puts a run that has ended away. Any master may do so again.
+func (j *job) conclude(ctx context.Context, s *scheduler.Job) error {
+	sum := summary{Job: j.describe(s)}
+	sum.Job.Ended = j.cfg.Now().UTC()
+	if s.Status == scheduler.Succeeded {
+		if err := j.result(ctx, s, &sum); err != nil {
+			return err
+		}
+	}
+	body, err := json.Marshal(&sum)
+	if err != nil {
+		return err
+	}
+	if err := journal.Conclude(ctx, j.cfg.Root, j.run, body); err != nil {
+		return err
+	}
+	if err := journal.Deactivate(ctx, j.cfg.Root, j.run); err != nil {
+		return err
+	}
+	j.cfg.Log.Info("job ended", "job", j.id, "state", sum.Job.State, "cause", s.Cause.String())
+	if s.Status == scheduler.Succeeded {
+		if err := j.cfg.Root.DeleteAll(ctx, plan.ScratchPrefix(j.id), nil); err != nil {
+			j.cfg.Log.Warn("what a job leaves behind could not all be removed; windrow gc does that", "job", j.id, "error", err)
+		}
+	}
+	return nil
+}
+
+// result adds what a job has written and counted.
+func (j *job) result(ctx context.Context, s *scheduler.Job, sum *summary) error {
+	j.mu.Lock()
+	tally := j.tally
+	j.mu.Unlock()
+	if tally == nil { // an earlier master has committed
+		if t := s.Task(plan.TaskID{Phase: plan.Prepare}); t != nil && t.Committed {
+			if err := j.readTable(ctx, t.Attempt); err != nil {
+				return err
+			}
+		}
+		_, read, err := manifests.Gather(ctx, s, j.manifest)
+		if err != nil {
+			return fmt.Errorf("count what the job did: %w", err)
+		}
+		tally = &read
+	}
+	sum.Counters = counters(tally)
+	sum.Counters.Complete = true
+	sum.Job.Result = &client.Result{Records: tally.RecordsOut, Bytes: tally.BytesOut, Parts: s.Tasks(plan.Reduce)}
+	if s.Tasks(plan.Reduce) == 0 {
+		sum.Job.Result.Parts = s.Tasks(plan.Map)
+	}
+	return nil
+}
+
+func counters(t *plan.Tally) client.Counters {
+	c := client.Counters{Read: client.Amount{Records: t.RecordsIn, Bytes: t.BytesIn}, Shuffled: client.Amount{Records: t.PairsOut, Bytes: t.RunBytes},
+		Written: client.Amount{Records: t.RecordsOut, Bytes: t.BytesOut}, Spills: client.Amount{Records: t.Spills, Bytes: t.SpillBytes}, Counts: t.Counts}
+	for name, s := range t.Stats {
+		if c.Stats == nil {
+			c.Stats = make(map[string]client.Stat, len(t.Stats))
+		}
+		c.Stats[name] = client.Stat(s)
+	}
+	return c
+}

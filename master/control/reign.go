@@ -1,0 +1,222 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/master/journal"
+	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// reign is the time for which a master leads.
+type reign struct {
+	*Master
+	lease   *journal.Lease
+	epoch   uint64
+	members *members
+	since   time.Duration // when it began
+	settled time.Duration // when what workers run is known
+	ctx     context.Context
+	end     context.CancelCauseFunc
+	running sync.WaitGroup // jobs
+	uneven  chan struct{}  // holds a token while slots are to be divided anew
+
+	mu   sync.Mutex
+	jobs map[plan.JobID]*job
+}
+
+func newReign(m *Master, lease *journal.Lease) *reign {
+	epoch := lease.Leader().Epoch
+	return &reign{Master: m, lease: lease, epoch: epoch, members: newMembers(epoch), since: m.cfg.Clock(),
+		uneven: make(chan struct{}, 1), jobs: make(map[plan.JobID]*job)}
+}
+
+// Times of a reign's rounds.
+const (
+	roundEvery = 100 * time.Millisecond // slots are divided at most so often
+	lookEvery  = time.Second            // for lost workers
+	listEvery  = 30 * time.Second       // for runs that were activated elsewhere
+)
+
+// run carries all jobs on until ctx ends or another master leads.
+func (r *reign) run(ctx context.Context) error {
+	r.ctx, r.end = context.WithCancelCause(ctx)
+	defer r.end(nil)
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	defer r.running.Wait()
+	defer r.end(nil)
+	keeping.Go(func() {
+		if err := r.lease.Keep(r.ctx); err != nil {
+			r.end(err)
+		}
+	})
+	if err := r.takeUp(); err != nil {
+		return err
+	}
+	r.reign.Store(r)
+	round, look, list := time.NewTicker(roundEvery), time.NewTicker(lookEvery), time.NewTicker(listEvery)
+	defer round.Stop()
+	defer look.Stop()
+	defer list.Stop()
+	for {
+		select {
+		case <-r.ctx.Done():
+			return context.Cause(r.ctx)
+		case <-round.C:
+			r.round()
+		case <-look.C:
+			r.expire()
+		case <-list.C:
+			if err := r.list(); err != nil {
+				r.cfg.Log.Warn("cannot list the jobs; trying again", "error", err)
+			}
+		}
+	}
+}
+
+// takeUp begins with all jobs that have not ended. Before that no worker is
+// answered: what it runs would be taken for nobody's.
+func (r *reign) takeUp() error {
+	for {
+		err := r.list()
+		if err == nil {
+			break
+		}
+		r.cfg.Log.Warn("cannot list the jobs; trying again", "error", err)
+		if err := pause(r.ctx, again); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.settled = r.since
+	if len(r.jobs) > 0 {
+		r.settled = r.cfg.Clock() + settle
+	}
+	return nil
+}
+
+// list takes up the runs that are active and that this reign does not know.
+func (r *reign) list() error {
+	runs, err := journal.Active(r.ctx, r.cfg.Root)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		r.carry(run)
+	}
+	return nil
+}
+
+// carry begins to carry a run on, unless that is under way.
+func (r *reign) carry(run journal.Run) *job {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if j := r.jobs[run.Job]; j != nil && j.run.Number >= run.Number {
+		return j
+	} else if j != nil {
+		return nil // the run before it is still being put away: the next list finds this one
+	}
+	j := newJob(r, run)
+	r.jobs[run.Job] = j
+	r.members.open(run.Job)
+	r.running.Go(func() {
+		j.main(r.ctx)
+		r.mu.Lock()
+		delete(r.jobs, run.Job)
+		r.mu.Unlock()
+		r.members.close(run.Job)
+		close(j.gone)
+		r.divide()
+	})
+	return j
+}
+
+func (r *reign) job(id plan.JobID) *job {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.jobs[id]
+}
+
+// divide asks for slots to be divided anew, soon.
+func (r *reign) divide() {
+	select {
+	case r.uneven <- struct{}{}:
+	default:
+	}
+}
+
+// round divides slots if there is reason to.
+func (r *reign) round() {
+	if r.cfg.Clock() < r.settled {
+		return
+	}
+	select {
+	case <-r.uneven:
+	default:
+		return
+	}
+	r.mu.Lock()
+	var demands []scheduler.Demand
+	for id, j := range r.jobs {
+		want, weight := j.demand()
+		demands = append(demands, scheduler.Demand{Job: id, Weight: weight, Want: want})
+	}
+	r.mu.Unlock()
+	slices.SortFunc(demands, func(a, b scheduler.Demand) int { return cmp.Compare(a.Job, b.Job) })
+	if r.members.divide(demands) {
+		r.divide() // slots that others still use are waited for
+	}
+}
+
+// expire takes away the workers that were not heard in time. A master that was
+// stopped itself has heard nobody, and lets them speak first.
+func (r *reign) expire() {
+	now := r.cfg.Clock()
+	if !r.lease.Holds() {
+		r.members.pardon(now)
+		return
+	}
+	for _, id := range r.members.expire(now - lost) {
+		r.cfg.Log.Warn("a worker is lost: it was not heard", "worker", id, "for", lost)
+		r.divide()
+	}
+}
+
+// sync takes what a worker tells, and answers.
+func (r *reign) sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders, error) {
+	known, news := r.members.news(r.cfg.Clock(), s)
+	if !known {
+		r.cfg.Log.Info("a worker has come", "worker", s.Worker, "host", s.Info.Host, "pid", s.Info.PID, "slots", s.Info.Slots)
+	}
+	if news {
+		r.divide()
+	}
+	hold := time.NewTimer(beat)
+	defer hold.Stop()
+	for late := false; ; {
+		o, changed := r.members.orders(s)
+		switch {
+		case o == nil:
+			return &cluster.Orders{Version: cluster.Version, Epoch: r.epoch}, nil
+		case late || !empty(o) || o.Drain && !s.Draining:
+			return o, nil
+		}
+		select {
+		case <-changed:
+		case <-hold.C:
+			late = true
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-r.ctx.Done():
+			return nil, errors.Join(new(cluster.NotLeader), context.Cause(r.ctx))
+		}
+	}
+}

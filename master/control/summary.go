@@ -1,0 +1,232 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// history is what a reign has seen of a task, for people.
+type history struct {
+	attempts, failures, lost int
+	attempt                  plan.AttemptID // the newest
+	worker                   string         // that it was placed on
+	started                  time.Time
+	took                     time.Duration
+	text                     string // why the newest that did not do it did not
+}
+
+// history returns a task's. j.mu is held.
+func (j *job) history(id plan.TaskID) *history {
+	h := j.tasks[id]
+	if h == nil {
+		h = new(history)
+		j.tasks[id] = h
+	}
+	return h
+}
+
+var states = map[scheduler.Status]client.State{scheduler.Unplanned: client.Planning, scheduler.Running: client.Running,
+	scheduler.Committing: client.Committing, scheduler.Aborting: client.Aborting, scheduler.Succeeded: client.Succeeded, scheduler.Failed: client.FailedJob}
+
+var causes = map[scheduler.CauseKind]string{scheduler.TaskFailed: "failed", scheduler.Cancelled: "cancelled", scheduler.Conflict: "conflict",
+	scheduler.Inconsistent: "inconsistent", scheduler.Denied: "denied", scheduler.Missing: "notFound", scheduler.Misuse: "usage"}
+
+// outline returns what a spec says of a job.
+func outline(s *plan.Spec) client.Job {
+	return client.Job{ID: s.ID, Job: s.Job, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Params: s.Params,
+		Priority: s.Share(), Labels: s.Labels, State: client.Planning, Submitted: s.Submitted, Phases: []client.Phase{}}
+}
+
+// describe returns a job as the log has it, with what runs now.
+func (j *job) describe(s *scheduler.Job) client.Job {
+	placed := j.members.placedOf(j.id)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	d := outline(j.spec)
+	d.State, d.Run = states[s.Status], max(s.Run, j.run.Number)
+	if s.Cause.Kind == scheduler.Cancelled && s.Status == scheduler.Failed {
+		d.State = client.Cancelled
+	}
+	if s.Cause.Kind != 0 {
+		d.Cause = &client.Cause{Kind: causes[s.Cause.Kind], Text: s.Cause.Text}
+		if s.Cause.Task.Phase != 0 {
+			d.Cause.Task = s.Cause.Task.String()
+		}
+	}
+	if s.Status == scheduler.Running || s.Status == scheduler.Unplanned {
+		if p := s.Phase(); p != 0 {
+			d.Phase = p.String()
+		}
+	}
+	running := make(map[plan.Phase]map[plan.TaskID]bool)
+	workers := make(map[string]bool)
+	for i := range placed {
+		p := &placed[i]
+		workers[p.worker] = true
+		if running[p.Task.Phase] == nil {
+			running[p.Task.Phase] = make(map[plan.TaskID]bool)
+		}
+		running[p.Task.Phase][p.Task] = true
+	}
+	d.Workers = len(workers)
+	for p := plan.Prepare; p <= plan.Reduce; p++ {
+		if n := s.Tasks(p); n > 0 {
+			d.Phases = append(d.Phases, client.Phase{Phase: p.String(), Tasks: n, Committed: n - s.Left(p), Running: len(running[p])})
+		}
+	}
+	d.Progress = j.progress(s, placed)
+	return d
+}
+
+// progress tells how far the job has come, by bytes. What an attempt has read
+// counts while it runs, and when the log has it; in between, and when it is made
+// again, progress stands still. j.mu is held.
+func (j *job) progress(s *scheduler.Job, placed []placement) client.Progress {
+	p := client.Progress{Retried: j.retried}
+	var pairs, reduced int64
+	if j.table != nil {
+		p.Input = j.table.Input
+		for i := range s.Tasks(plan.Map) {
+			if t := s.Task(plan.TaskID{Phase: plan.Map, Index: i}); t.Committed && i < len(j.table.Splits) {
+				p.Bytes += j.table.Splits[i].Bytes()
+				pairs += t.Digest.Out
+				if s.Tasks(plan.Reduce) > 0 {
+					p.Shuffled += t.Digest.Bytes
+				}
+			}
+		}
+	}
+	for i := range s.Tasks(plan.Reduce) {
+		reduced += s.Task(plan.TaskID{Phase: plan.Reduce, Index: i}).Digest.In
+	}
+	for i := range placed {
+		switch placed[i].Task.Phase {
+		case plan.Map:
+			p.Bytes += placed[i].Bytes
+		case plan.Reduce:
+			reduced += placed[i].Records
+		default:
+		}
+	}
+	read := part(p.Bytes, p.Input)
+	switch {
+	case s.Status == scheduler.Committing || s.Status == scheduler.Succeeded:
+		p.Fraction = 1
+	case s.Tasks(plan.Reduce) == 0:
+		p.Fraction = read
+	case s.Phase() == plan.Reduce:
+		p.Fraction = 0.5 + part(reduced, pairs)/2
+	default:
+		p.Fraction = read / 2
+	}
+	p.Bytes = min(max(p.Bytes, j.shown.Bytes), max(p.Input, p.Bytes))
+	p.Fraction = max(p.Fraction, j.shown.Fraction)
+	j.shown = p
+	return p
+}
+
+func part(of, whole int64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return min(float64(of)/float64(whole), 1)
+}
+
+// placement is an attempt that runs.
+type placement struct {
+	cluster.Running
+	worker string
+	since  time.Duration
+}
+
+// placedOf returns what runs of a job, in the order of launches.
+func (t *members) placedOf(id plan.JobID) []placement {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all []placement
+	for name, w := range t.workers {
+		for ref, p := range w.placed {
+			if ref.Job == id && !p.stop {
+				r := p.Running
+				r.Ref = ref
+				all = append(all, placement{r, name, p.since})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b placement) int {
+		return cmp.Or(cmp.Compare(a.Attempt.Epoch, b.Attempt.Epoch), cmp.Compare(a.Attempt.N, b.Attempt.N))
+	})
+	return all
+}
+
+// list returns all tasks as they are now.
+func (j *job) list(s *scheduler.Job, now time.Time) []client.Task {
+	running := make(map[plan.TaskID]placement)
+	for _, p := range j.members.placedOf(j.id) {
+		running[p.Task] = p
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var all []client.Task
+	for p := plan.Prepare; p <= plan.Reduce; p++ {
+		for i := range s.Tasks(p) {
+			id := plan.TaskID{Phase: p, Index: i}
+			t := taskOf(s, id)
+			if h := j.tasks[id]; h != nil {
+				t.Attempts, t.Failures, t.Lost, t.Error = h.attempts, h.failures, h.lost, h.text
+				t.Worker, t.Started, t.Seconds = h.worker, h.started, h.took.Seconds()
+			}
+			if r, ok := running[id]; ok && t.State == client.TaskWaiting {
+				t.State, t.Attempt, t.Worker = client.TaskRunning, r.Attempt.String(), r.worker
+				took := j.cfg.Clock() - r.since
+				t.Started, t.Seconds = now.Add(-took), took.Seconds()
+				t.Read = client.Amount{Records: r.Records, Bytes: r.Bytes}
+			}
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// taskOf returns what the log says of a task.
+func taskOf(s *scheduler.Job, id plan.TaskID) client.Task {
+	r := s.Task(id)
+	t := client.Task{Task: id.String(), State: client.TaskWaiting}
+	switch {
+	case r.Committed:
+		t.State, t.Attempt, t.Attempts = client.TaskCommitted, r.Attempt.String(), 1
+		t.Read.Records = r.Digest.In
+		t.Written = client.Amount{Records: r.Digest.Out, Bytes: r.Digest.Bytes}
+	case s.Status.Ended() && s.Cause.Task == id:
+		t.State = client.TaskFailed
+	}
+	return t
+}
+
+// tally returns what committed tasks have counted, of a job that is under way.
+func (j *job) count(ctx context.Context, s *scheduler.Job) (client.Counters, error) {
+	var total plan.Tally
+	for p := plan.Map; p <= plan.Reduce; p++ {
+		for i := range s.Tasks(p) {
+			id := plan.TaskID{Phase: p, Index: i}
+			if t := s.Task(id); t.Committed {
+				m, err := j.manifest(ctx, id, t.Attempt)
+				if err != nil {
+					return client.Counters{}, err
+				}
+				if p == plan.Reduce {
+					m.Tally.RecordsIn = 0 // a reduce reads only what maps wrote
+				}
+				total.Merge(&m.Tally)
+			}
+		}
+	}
+	return counters(&total), nil
+}

@@ -1,0 +1,127 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// A Run is one life of a job: number 0, and one more for each time that it was
+// reopened.
+type Run struct {
+	Job    plan.JobID
+	Number int
+}
+
+// Prefixes of indexes. An index tells where to look; the job's log, what is true.
+const (
+	activeRuns = "active/"
+	endedRuns  = "ended/"
+	claims     = "idem/"
+)
+
+func (r Run) key(index string) string { return fmt.Sprintf("%s%s.%d", index, r.Job, r.Number) }
+
+func runOf(key, index string) (Run, bool) {
+	name, ok := strings.CutPrefix(key, index)
+	job, number, dot := strings.Cut(name, ".")
+	n, err := strconv.Atoi(number)
+	return Run{plan.JobID(job), n}, ok && dot && err == nil && n >= 0 && job != ""
+}
+
+// Activate says that a run is to be carried on by whoever leads.
+func Activate(ctx context.Context, root *store.Root, r Run) error {
+	_, _, err := root.CreateOnce(ctx, r.key(activeRuns), nil)
+	return err
+}
+
+// Deactivate says that a run has ended. Nobody else's run has this name, so a
+// late call does no harm.
+func Deactivate(ctx context.Context, root *store.Root, r Run) error {
+	return root.Delete(ctx, r.key(activeRuns))
+}
+
+// Active returns the runs that have not ended, the newest of each job, in the
+// order of their ids.
+func Active(ctx context.Context, root *store.Root) ([]Run, error) { return runs(ctx, root, activeRuns) }
+
+// Ended returns the runs that have ended, the newest of each job, in the order
+// of their ids.
+func Ended(ctx context.Context, root *store.Root) ([]Run, error) { return runs(ctx, root, endedRuns) }
+
+// LastEnded returns the newest run of a job that has ended; false if none has.
+func LastEnded(ctx context.Context, root *store.Root, job plan.JobID) (Run, bool, error) {
+	last, found := Run{Job: job}, false
+	for o, err := range root.List(ctx, endedRuns+string(job)+".") {
+		if err != nil {
+			return last, false, err
+		}
+		if r, ok := runOf(o.Key, endedRuns); ok && r.Job == job {
+			last.Number, found = max(last.Number, r.Number), true
+		}
+	}
+	return last, found, nil
+}
+
+func runs(ctx context.Context, root *store.Root, index string) ([]Run, error) {
+	var all []Run
+	for o, err := range root.List(ctx, index) {
+		if err != nil {
+			return nil, err
+		}
+		r, ok := runOf(o.Key, index)
+		if !ok {
+			continue
+		}
+		if n := len(all); n > 0 && all[n-1].Job == r.Job {
+			all[n-1].Number = max(all[n-1].Number, r.Number)
+			continue
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// Conclude keeps what is to be known of a run that has ended.
+func Conclude(ctx context.Context, root *store.Root, r Run, summary []byte) error {
+	_, _, err := root.CreateOnce(ctx, r.key(endedRuns), summary)
+	return err
+}
+
+// Conclusion returns what is known of a run that has ended.
+func Conclusion(ctx context.Context, root *store.Root, r Run) ([]byte, error) {
+	return root.ReadOnce(ctx, r.key(endedRuns))
+}
+
+// Claim is what an idempotency key was used for.
+type Claim struct {
+	Job    plan.JobID `json:"job"`
+	Digest string     `json:"digest"` // of what was submitted
+}
+
+// ClaimKey ties an idempotency key to a job, once, and returns to which one it is
+// tied. Of the key itself nothing is kept.
+func ClaimKey(ctx context.Context, root *store.Root, key string, c Claim) (Claim, error) {
+	body, err := json.Marshal(&c)
+	if err != nil {
+		return Claim{}, err
+	}
+	sum := sha256.Sum256([]byte(key))
+	name := claims + hex.EncodeToString(sum[:])
+	won, existing, err := root.CreateOnce(ctx, name, body)
+	if err != nil || won {
+		return c, err
+	}
+	var before Claim
+	if err := json.Unmarshal(existing, &before); err != nil {
+		return Claim{}, fmt.Errorf("%s: damaged: %w", root.Name(name), err)
+	}
+	return before, nil
+}

@@ -1,0 +1,183 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// worker holds what one knows.
+type worker struct {
+	cfg     Config
+	work    context.Context // all attempts end with it
+	running sync.WaitGroup
+	slots   chan struct{} // holds a token for each attempt that runs
+	changed chan struct{} // holds one while there is news for the master
+	lists   *lists
+
+	mu       sync.Mutex
+	draining bool
+	attempts map[cluster.Ref]*attempt
+	outcomes map[cluster.Ref]cluster.Outcome
+	client   *cluster.Client // of the master that was heard last; nil for none
+}
+
+// attempt is one that has not ended.
+type attempt struct {
+	launch         cluster.Launch
+	worker         *worker
+	stop           context.CancelCauseFunc
+	bytes, records atomic.Int64
+
+	asking  bool // guarded by worker.mu
+	grant   chan struct{}
+	granted []plan.AttemptID // after grant is closed
+}
+
+var _ Host = (*attempt)(nil)
+
+// errStopped is why an attempt ends that the master does not want any more.
+var errStopped = errors.New("the master has no use for it any more")
+
+// tell wakes the talk with the master.
+func (w *worker) tell() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+// snapshot returns what the master is to know.
+func (w *worker) snapshot() *cluster.Sync {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := &cluster.Sync{Version: cluster.Version, Worker: w.cfg.ID, Info: w.cfg.Info, Draining: w.draining}
+	for ref, a := range w.attempts {
+		s.Running = append(s.Running, cluster.Running{Ref: ref, Bytes: a.bytes.Load(), Records: a.records.Load(), Asking: a.asking})
+	}
+	for _, o := range w.outcomes {
+		s.Outcomes = append(s.Outcomes, o)
+	}
+	slices.SortFunc(s.Running, func(a, b cluster.Running) int { return compare(a.Ref, b.Ref) })
+	slices.SortFunc(s.Outcomes, func(a, b cluster.Outcome) int { return compare(a.Ref, b.Ref) })
+	return s
+}
+
+// compare puts attempts in the order of their launch.
+func compare(a, b cluster.Ref) int {
+	return cmp.Or(cmp.Compare(a.Attempt.Epoch, b.Attempt.Epoch), cmp.Compare(a.Attempt.N, b.Attempt.N), cmp.Compare(a.Job, b.Job))
+}
+
+// carryOut does what a master orders.
+func (w *worker) carryOut(o *cluster.Orders) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, ref := range o.Acks {
+		delete(w.outcomes, ref)
+	}
+	for _, ref := range o.Stops {
+		if a := w.attempts[ref]; a != nil {
+			a.stop(errStopped)
+		}
+	}
+	for _, g := range o.Grants {
+		if a := w.attempts[g.Ref]; a != nil && a.asking {
+			a.asking, a.granted = false, g.All
+			close(a.grant)
+		}
+	}
+	for _, l := range o.Launches {
+		w.launch(l)
+	}
+	for _, job := range o.Ended {
+		w.lists.forget(job)
+		w.cfg.Runner.Forget(job)
+	}
+	w.draining = w.draining || o.Drain
+}
+
+// launch starts an attempt, which waits for a slot first. w.mu is held.
+func (w *worker) launch(l cluster.Launch) {
+	if _, ended := w.outcomes[l.Ref]; ended || w.attempts[l.Ref] != nil {
+		return
+	}
+	ctx, stop := context.WithCancelCause(w.work)
+	a := &attempt{launch: l, worker: w, stop: stop, grant: make(chan struct{})}
+	w.attempts[l.Ref] = a
+	w.running.Go(func() {
+		defer stop(nil)
+		o := a.run(ctx)
+		o.Ref = l.Ref
+		w.cfg.Log.Debug("attempt ended", "job", l.Job, "task", l.Task, "attempt", l.Attempt, "result", o.Result, "text", o.Text)
+		w.mu.Lock()
+		delete(w.attempts, l.Ref)
+		w.outcomes[l.Ref] = o
+		w.mu.Unlock()
+		w.tell()
+	})
+}
+
+// run carries the attempt out when there is a slot.
+func (a *attempt) run(ctx context.Context) cluster.Outcome {
+	select {
+	case a.worker.slots <- struct{}{}:
+		defer func() { <-a.worker.slots }()
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
+		return cluster.Outcome{Result: cluster.Lost, Text: context.Cause(ctx).Error()}
+	}
+	a.worker.cfg.Log.Debug("attempt starts", "job", a.launch.Job, "task", a.launch.Task, "attempt", a.launch.Attempt)
+	return a.worker.cfg.Runner.Run(ctx, a.launch, a)
+}
+
+// stopAll ends all attempts; their outcomes are told.
+func (w *worker) stopAll(why error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range w.attempts {
+		a.stop(why)
+	}
+}
+
+// idle tells whether nothing runs, and the master knows what became of all that did.
+func (w *worker) idle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.attempts) == 0 && len(w.outcomes) == 0
+}
+
+// Grant asks the master, by and by, and waits.
+func (a *attempt) Grant(ctx context.Context) ([]plan.AttemptID, error) {
+	a.worker.mu.Lock()
+	select {
+	case <-a.grant:
+	default:
+		a.asking = true
+	}
+	a.worker.mu.Unlock()
+	a.worker.tell()
+	select {
+	case <-a.grant:
+		return a.granted, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Progress is told to the master with the next message.
+func (a *attempt) Progress(bytes, records int64) {
+	a.bytes.Store(bytes)
+	a.records.Store(records)
+}
+
+// Maps asks the master, unless the answer is known.
+func (a *attempt) Maps(ctx context.Context) ([]plan.AttemptID, error) {
+	return a.worker.lists.get(ctx, a.launch.Job, a.launch.Maps, a.worker.askMaps)
+}
