@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/windrow-mr/windrow/internal/cli"
+	"github.com/windrow-mr/windrow/internal/daemon"
 	"github.com/windrow-mr/windrow/jobs/library"
 
 	_ "github.com/windrow-mr/windrow/store/azure" // azblob:// roots
@@ -16,5 +17,6 @@ import (
 
 func main() {
 	os.Exit(cli.Main(context.Background(), cli.Program{
-		Args: os.Args, Jobs: library.All(), Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores()}))
+		Args: os.Args, Jobs: library.All(), Library: true, Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores(),
+		Daemons: daemon.Commands(daemon.Program{Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores()})}))
 }

@@ -14,12 +14,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/internal/nearest"
 	"github.com/windrow-mr/windrow/jobs"
@@ -32,6 +34,7 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitNoMaster    = 3
 	exitDenied      = 4
 	exitNotFound    = 5
 	exitConflict    = 6
@@ -46,6 +49,25 @@ type Program struct {
 	Stderr io.Writer
 	// Stores configures the roots that are opened.
 	Stores store.Options
+	// Library says that Jobs are those that every worker comes with: a cluster
+	// need not be sent the program.
+	Library bool
+	// Daemons are commands of package daemon, which see to signals themselves.
+	Daemons []*cli.Command
+	// ConfigDir holds the user's contexts. "": windrow in os.UserConfigDir.
+	ConfigDir string
+	// Getenv reads the environment. Nil: os.Getenv.
+	Getenv func(name string) string
+
+	assumed bool // nobody said where the cluster is
+}
+
+// env returns a variable of the environment.
+func (p *Program) env(name string) string {
+	if p.Getenv != nil {
+		return p.Getenv(name)
+	}
+	return os.Getenv(name)
 }
 
 // usageError is a mistake in what was typed.
@@ -71,29 +93,54 @@ func commandName(c *cli.Context) string {
 	return c.App.Name
 }
 
+// isDaemon tells whether a command sees to signals itself.
+func (p *Program) isDaemon(name string) bool {
+	return slices.ContainsFunc(p.Daemons, func(c *cli.Command) bool { return c.Name == name })
+}
+
+// Usagef makes the error of a mistake in what was typed.
+func Usagef(c *cli.Context, format string, args ...any) error { return usagef(c, format, args...) }
+
+// ParseSize reads a number of bytes as users write it: "1.5GiB".
+func ParseSize(text string) (int64, error) { return parseSize(text) }
+
+// Build names the build of this program.
+func Build() string { return buildVersion().Version }
+
 // Main runs the command line and returns the exit status.
 func Main(ctx context.Context, p Program) int {
-	ctx, stop := interruptible(ctx, &p)
-	defer stop()
+	if len(p.Args) < 2 || !attaches(p.Args[1]) && !p.isDaemon(p.Args[1]) {
+		var stop func()
+		ctx, stop = interruptible(ctx, &p)
+		defer stop()
+	}
 	if len(p.Args) == 2 && p.Args[1] == "--version" {
 		p.Args = []string{p.Args[0], "version"}
 	}
 	app := newApp(&p)
-	err := app.RunContext(ctx, p.Args)
+	err := app.RunContext(ctx, flagsFirst(app, p.Args))
 	if err == nil {
 		return exitOK
 	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintf(p.Stderr, "%s: %s\n", app.Name, strings.TrimRight(text, "\n"))
 	}
-	return status(err)
+	code := status(err)
+	if code == exitNoMaster && p.assumed {
+		fmt.Fprintf(p.Stderr, "No cluster was named: --master or --root do it, WINDROW_MASTER or WINDROW_ROOT, or '%s context set'.\n", app.Name)
+	}
+	return code
 }
 
 // status returns the exit status that an error stands for. It is never 0.
 func status(err error) int {
 	var usage *usageError
 	var failed *embedded.Error
+	var ended *jobError
+	var refused *client.Error
 	switch {
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
 	case errors.As(err, &usage):
 		return exitUsage
 	case errors.As(err, &failed):
@@ -111,6 +158,10 @@ func status(err error) int {
 		default:
 			return exitFailed
 		}
+	case errors.As(err, &ended):
+		return ended.status()
+	case errors.As(err, &refused):
+		return statusOf(refused)
 	case errors.Is(err, output.ErrNotCommitted):
 		return exitNotFound
 	case errors.Is(err, context.Canceled):
@@ -176,8 +227,11 @@ func newApp(p *Program) *cli.App {
 	app.DisableSliceFlagSeparator = true
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.CommandNotFound = func(*cli.Context, string) {}
-	app.Commands = []*cli.Command{runCommand(p), jobsCommand(p), catCommand(p), doctorCommand(p), completionCommand(p),
-		versionCommand(p), completeCommand(p)}
+	app.Commands = []*cli.Command{runCommand(p), jobsCommand(p), catCommand(p), doctorCommand(p),
+		submitCommand(p), listCommand(p), getCommand(p), watchCommand(p), logsCommand(p), tasksCommand(p), countersCommand(p),
+		cancelCommand(p), retryCommand(p), rerunCommand(p), workersCommand(p), garbageCommand(p), contextCommand(p), completionCommand(p),
+		versionCommand(p), completeCommand(p), jobProcessCommand(p), describeCommand(p)}
+	app.Commands = append(app.Commands, p.Daemons...)
 	app.Action = func(c *cli.Context) error {
 		if c.NArg() == 0 {
 			return cli.ShowAppHelp(c)
@@ -194,8 +248,8 @@ func newApp(p *Program) *cli.App {
 	return app
 }
 
-const exitStatuses = `Exit status: 0 done, 1 the job failed, 2 usage, 4 access denied, 5 not found,
-6 conflict (the output exists or is another job's), 130 interrupted.`
+const exitStatuses = `Exit status: 0 done, 1 the job failed, 2 usage, 3 no master answers, 4 access denied, 5 not found,
+6 conflict (the output exists or is another job's), 130 interrupted (a submitted job goes on).`
 
 func forEach(commands []*cli.Command, f func(*cli.Command)) {
 	for _, c := range commands {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/client"
 )
 
 // completion holds a script for each shell. A script asks the program itself
@@ -221,8 +223,23 @@ func valuesOf(flag string) (values []string, known bool) {
 		return []string{"none"}, true
 	case "partitions", "split-size":
 		return []string{auto}, true
-	case "slots", "memory", "param", "chaos", "chaos-seed":
+	case "state":
+		return append(words(client.States()), words(client.TaskStates())...), true
+	case "phase":
+		return []string{"map", "plan", "reduce", "sample"}, true
+	case "sort":
+		return words(client.TaskOrders()), true
+	case "slots", "memory", "param", "chaos", "chaos-seed", "priority", "label", "limit", "attempt", "idempotency-key", "context", "master":
 		return nil, true
 	}
 	return nil, false
+}
+
+// words returns texts of a kind of their own as plain ones.
+func words[T ~string](of []T) []string {
+	all := make([]string, len(of))
+	for i, w := range of {
+		all[i] = string(w)
+	}
+	return all
 }

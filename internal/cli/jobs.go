@@ -26,6 +26,7 @@ type paramReport struct {
 	Help     string `json:"help"`
 	Required bool   `json:"required"`
 	Default  string `json:"default"`
+	Switch   bool   `json:"switch,omitempty"` // as a flag it needs no value
 }
 
 func describe(all []*jobs.Job) []jobReport {
@@ -33,7 +34,7 @@ func describe(all []*jobs.Job) []jobReport {
 	for i, job := range all {
 		reports[i] = jobReport{Name: job.Name(), Params: []paramReport{}}
 		for _, p := range job.Params() {
-			reports[i].Params = append(reports[i].Params, paramReport{p.Name, p.Type, p.Help, p.Required, p.Default})
+			reports[i].Params = append(reports[i].Params, paramReport{p.Name, p.Type, p.Help, p.Required, p.Default, p.Switch})
 		}
 	}
 	return reports

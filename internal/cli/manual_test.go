@@ -37,7 +37,7 @@ func TestManual(t *testing.T) {
 			generated["flags of "+command.Name] = flagTable(command.Flags)
 		}
 	}
-	generated["flags of run"] = flagTable(runFlags())
+	generated["flags of run"], generated["flags of submit"], generated["flags of a cluster"] = flagTable(runFlags()), flagTable(newJobFlags()), flagTable(clusterFlags())
 	var b strings.Builder
 	rest := string(text)
 	for {
@@ -83,7 +83,7 @@ func commandTable(commands []*cli.Command, parent string) string {
 			continue
 		}
 		name := parent + c.Name
-		if len(c.Subcommands) > 0 && c.Name != "run" {
+		if len(c.Subcommands) > 0 && c.Name != "run" && c.Name != "submit" {
 			b.WriteString(commandTable(c.Subcommands, name+" "))
 			continue
 		}

@@ -48,10 +48,15 @@ func runCommand(p *Program) *cli.Command {
 }
 
 func jobCommand(p *Program, job *jobs.Job) *cli.Command {
-	command := &cli.Command{Name: job.Name(), Usage: "run the job " + job.Name(), Flags: runFlags(),
+	return &cli.Command{Name: job.Name(), Usage: "run the job " + job.Name(), Flags: withParams(runFlags(), job.Params()),
 		Action: func(c *cli.Context) error { return runJob(c, p, job) }}
-	for _, param := range job.Params() {
-		if isRunFlag(param.Name) {
+}
+
+// withParams adds a flag for each parameter of a job.
+func withParams(flags []cli.Flag, params []jobs.Param) []cli.Flag {
+	all := flags
+	for _, param := range params {
+		if isFlag(flags, param.Name) {
 			continue // by --param only
 		}
 		const category = "parameters of the job"
@@ -63,33 +68,39 @@ func jobCommand(p *Program, job *jobs.Job) *cli.Command {
 		if param.Switch {
 			flag = &cli.BoolFlag{Name: param.Name, Usage: param.Help, Value: param.Default == "true", Category: category}
 		}
-		command.Flags = append(command.Flags, flag)
+		all = append(all, flag)
 	}
-	return command
+	return all
 }
 
 // auto lets the engine choose.
 const auto = "auto"
 
-func runFlags() []cli.Flag {
-	return append([]cli.Flag{
+// jobFlags say what a job reads and writes, wherever it runs.
+func jobFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "read `URL`: an object, a directory or a pattern; NAME=URL for a named input"},
 		&cli.StringFlag{Name: "out", Usage: "write the output to the directory `URL`"},
 		&cli.StringSliceFlag{Name: "param", Usage: "set a parameter of the job, `NAME=VALUE`"},
 		&cli.StringFlag{Name: "on-exists", Value: "fail", Usage: "`MODE` when there is output already: fail, replace or append"},
 		&cli.StringFlag{Name: "partitions", Value: auto, Usage: "`N` reduce tasks, and so parts, or auto"},
-		&cli.IntFlag{Name: "slots", Usage: "`N` tasks at once", DefaultText: "one for each processor, as memory allows"},
-		&cli.StringFlag{Name: "memory", Value: "1GiB", Usage: "`SIZE` that all tasks may hold, at least 64MiB for each slot"},
 		&cli.StringFlag{Name: "split-size", Value: auto, Usage: "input `SIZE` of a map task, or auto"},
-		&cli.StringFlag{Name: "root", Usage: "keep data between map and reduce below `URL`", DefaultText: "the output's _windrow/tmp"},
 		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output by `CODEC`: none, gzip, zstd or lz4"},
 		&cli.StringFlag{Name: "decompress", Value: auto, Usage: "`CODEC` of the input: auto (by its names, and by its first bytes if it is text), none, gzip, zstd, bzip2 or lz4"},
 		&cli.StringFlag{Name: "max-ratio", Value: strconv.Itoa(compress.DefaultRatio), Usage: "fail where more than `N` bytes come out of each compressed one, once 64 MiB have come; none for no limit"},
 		&cli.StringFlag{Name: "max-decompressed", Value: "none", Usage: "fail where more than `SIZE` comes out of a compressed object, or of a task's part of it; none for no limit"},
+	}
+}
+
+func runFlags() []cli.Flag {
+	return slices.Concat(jobFlags(), []cli.Flag{
+		&cli.IntFlag{Name: "slots", Usage: "`N` tasks at once", DefaultText: "one for each processor, as memory allows"},
+		&cli.StringFlag{Name: "memory", Value: "1GiB", Usage: "`SIZE` that all tasks may hold, at least 64MiB for each slot"},
+		&cli.StringFlag{Name: "root", Usage: "keep data between map and reduce below `URL`", DefaultText: "the output's _windrow/tmp"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no summary"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log what the engine does"},
 		outputFlag(),
-	}, chaosFlags()...)
+	}, chaosFlags())
 }
 
 func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
@@ -129,33 +140,16 @@ func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
 }
 
 func runOptions(c *cli.Context, p *Program, job *jobs.Job) (embedded.Options, error) {
-	o := embedded.Options{Input: c.StringSlice("input"), Output: c.String("out"), OnExists: c.String("on-exists"),
-		Slots: c.Int("slots"), Root: c.String("root"), Compress: c.String("compress"), Stores: p.Stores}
-	var err error
+	o, err := jobOptions(c, job.Name(), job.Params(), runFlags())
+	if err != nil {
+		return o, err
+	}
+	o.Slots, o.Root, o.Stores = c.Int("slots"), c.String("root"), p.Stores
 	if c.IsSet("slots") && o.Slots < 1 {
 		return o, usagef(c, "--slots %d: at least one task must run", o.Slots)
 	}
-	if o.Params, err = params(c, job); err != nil {
-		return o, err
-	}
-	if n := c.String("partitions"); n != auto {
-		if o.Partitions, err = strconv.Atoi(n); err != nil || o.Partitions < 1 {
-			return o, usagef(c, "--partitions %q is neither auto nor a number from 1 on", n)
-		}
-	}
 	if o.Memory, err = parseSize(c.String("memory")); err != nil || o.Memory == 0 {
 		return o, usagef(c, "--memory %q is no size such as 512MiB", c.String("memory"))
-	}
-	if s := c.String("split-size"); s != auto {
-		if o.SplitSize, err = parseSize(s); err != nil || o.SplitSize == 0 {
-			return o, usagef(c, "--split-size %q is neither auto nor a size such as 64MiB", s)
-		}
-	}
-	if err := decompression(c, &o); err != nil {
-		return o, err
-	}
-	if len(o.Input) == 0 && o.Output == "" {
-		return o, usagef(c, "job %s needs --out, and --input unless it makes its own", job.Name())
 	}
 	level := slog.LevelWarn
 	switch {
@@ -167,6 +161,34 @@ func runOptions(c *cli.Context, p *Program, job *jobs.Job) (embedded.Options, er
 	o.Log = newLog(p.Stderr, c.App.Name, level)
 	o.Chaos, err = chaos(c)
 	return o, err
+}
+
+// jobOptions reads the flags that say what a job reads and writes; own are all
+// flags of the command that are no parameters.
+func jobOptions(c *cli.Context, job string, list []jobs.Param, own []cli.Flag) (embedded.Options, error) {
+	o := embedded.Options{Input: c.StringSlice("input"), Output: c.String("out"), OnExists: c.String("on-exists"),
+		Compress: c.String("compress")}
+	var err error
+	if o.Params, err = params(c, list, own); err != nil {
+		return o, err
+	}
+	if n := c.String("partitions"); n != auto {
+		if o.Partitions, err = strconv.Atoi(n); err != nil || o.Partitions < 1 {
+			return o, usagef(c, "--partitions %q is neither auto nor a number from 1 on", n)
+		}
+	}
+	if s := c.String("split-size"); s != auto {
+		if o.SplitSize, err = parseSize(s); err != nil || o.SplitSize == 0 {
+			return o, usagef(c, "--split-size %q is neither auto nor a size such as 64MiB", s)
+		}
+	}
+	if err := decompression(c, &o); err != nil {
+		return o, err
+	}
+	if len(o.Input) == 0 && o.Output == "" {
+		return o, usagef(c, "job %s needs --out, and --input unless it makes its own", job)
+	}
+	return o, nil
 }
 
 // decompression reads the flags that say how compressed input is read.
@@ -188,7 +210,7 @@ func decompression(c *cli.Context, o *embedded.Options) (err error) {
 }
 
 // params gathers the job's parameters from --param and from their own flags.
-func params(c *cli.Context, job *jobs.Job) (map[string]string, error) {
+func params(c *cli.Context, list []jobs.Param, own []cli.Flag) (map[string]string, error) {
 	values := make(map[string]string)
 	for _, text := range c.StringSlice("param") {
 		name, value, ok := strings.Cut(text, "=")
@@ -197,8 +219,8 @@ func params(c *cli.Context, job *jobs.Job) (map[string]string, error) {
 		}
 		values[name] = value
 	}
-	for _, p := range job.Params() {
-		if _, twice := values[p.Name]; c.IsSet(p.Name) && !isRunFlag(p.Name) {
+	for _, p := range list {
+		if _, twice := values[p.Name]; c.IsSet(p.Name) && !isFlag(own, p.Name) {
 			if twice {
 				return nil, usagef(c, "parameter %s is given twice, by --param and by --%s", p.Name, p.Name)
 			}
@@ -211,12 +233,12 @@ func params(c *cli.Context, job *jobs.Job) (map[string]string, error) {
 	return values, nil
 }
 
-// isRunFlag tells whether a name is one of run's own flags.
-func isRunFlag(name string) bool {
+// isFlag tells whether a name is one of a command's own flags.
+func isFlag(own []cli.Flag, name string) bool {
 	if slices.Contains(cli.HelpFlag.Names(), name) {
 		return true
 	}
-	for _, f := range runFlags() {
+	for _, f := range own {
 		if slices.Contains(f.Names(), name) {
 			return true
 		}

@@ -30,7 +30,9 @@ func (s *session) stat(ctx context.Context, root, key string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.cfg.Activity.begin()
 	o, err := r.Stat(ctx, key)
+	s.cfg.Activity.end()
 	if err == nil {
 		err = pinned(how, o)
 	}
@@ -54,6 +56,8 @@ func (s *session) remove(ctx context.Context, root, key string) error {
 	if err != nil {
 		return err
 	}
+	s.cfg.Activity.begin()
+	defer s.cfg.Activity.end()
 	return r.Delete(ctx, key)
 }
 
@@ -120,6 +124,8 @@ func (s *session) answerFile(c *call, o store.Object, f *os.File) {
 // openVersion opens the version that the policy, or else the other side, wants.
 // It asks the store only when neither tells its size.
 func (s *session) openVersion(ctx context.Context, r *store.Root, name objectName, how readable, etag string) (store.Object, *store.Handle, error) {
+	s.cfg.Activity.begin()
+	defer s.cfg.Activity.end()
 	var o store.Object
 	switch known, ok := s.remembered(name); {
 	case how.pinned != nil:
@@ -265,7 +271,10 @@ func (s *session) readStep(c *call, h *handle, off, n int64, arrived func()) (in
 	defer s.memory.Release(weight)
 	p, done := s.slab(n)
 	defer done()
-	if err := h.ReadAt(c.ctx, p, off); err != nil {
+	s.cfg.Activity.begin()
+	err := h.ReadAt(c.ctx, p, off)
+	s.cfg.Activity.end()
+	if err != nil {
 		return 0, err
 	}
 	arrived()
@@ -296,7 +305,9 @@ func (s *session) get(c *call, root, key string) error {
 		return context.Cause(c.ctx)
 	}
 	defer s.memory.Release(weight)
+	s.cfg.Activity.begin()
 	body, err := r.Get(c.ctx, key, maxRange)
+	s.cfg.Activity.end()
 	if err != nil {
 		return err
 	}

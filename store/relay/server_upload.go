@@ -77,7 +77,9 @@ func (u *upload) run(c *call) {
 	r, err := s.allowed(u.name.root, s.cfg.Policy.create(u.name.root, u.name.key, u.opts))
 	var w *store.Writer
 	if err == nil {
+		s.cfg.Activity.begin()
 		w, err = r.Create(u.ctx, u.name.key, u.opts)
+		s.cfg.Activity.end()
 	}
 	stop()
 	if err != nil {
@@ -111,7 +113,7 @@ func (u *upload) copy(w *store.Writer) (size int64, err error) {
 			return size, store.Fail(store.Canceled, "%w", err)
 		}
 		p = p[:min(len(p), maxData)]
-		if _, err := w.Write(p); err != nil {
+		if err := u.write(w, p); err != nil {
 			return size, err
 		}
 		size += int64(len(p))
@@ -119,6 +121,14 @@ func (u *upload) copy(w *store.Writer) (size int64, err error) {
 			u.session.send(kindCredit, u.id, new(encoder).uint(uint64(n)).b)
 		}
 	}
+}
+
+// write passes bytes to the store.
+func (u *upload) write(w *store.Writer, p []byte) error {
+	u.session.cfg.Activity.begin()
+	defer u.session.cfg.Activity.end()
+	_, err := w.Write(p)
+	return err
 }
 
 // drain throws data away until the other side has heard that the upload failed,
@@ -151,6 +161,8 @@ func (u *upload) commit(w *store.Writer, size int64) error {
 	}
 	stop := context.AfterFunc(last.call.ctx, func() { u.cancel(context.Cause(last.call.ctx)) })
 	defer stop()
+	u.session.cfg.Activity.begin()
+	defer u.session.cfg.Activity.end()
 	return w.Commit()
 }
 

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -42,8 +43,12 @@ type Config struct {
 	// KeepOutput is how many bytes are kept of the beginning of each of the
 	// two outputs, and of its end. 0: 64 KiB.
 	KeepOutput int
-	// Log receives the lines of both outputs, as long as their beginning is
-	// kept, and what the sandbox does. Nil: nobody.
+	// Stdout and Stderr receive all of the outputs as it comes, beside what is
+	// kept, each from a goroutine of its own. While they are slow the process
+	// waits; their errors are ignored. Nil: nobody.
+	Stdout, Stderr io.Writer
+	// Log receives what the sandbox does, and the lines of those outputs that
+	// nobody receives, as long as their beginning is kept. Nil: nobody.
 	Log *slog.Logger
 }
 

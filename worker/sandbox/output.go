@@ -15,6 +15,7 @@ const maxLine = 8 << 10 // bytes of a line that is logged in one piece
 // the beginning. It never keeps the writer waiting for long.
 type collector struct {
 	log    *slog.Logger
+	to     io.Writer // nil: lines are logged
 	stream string
 	keep   int
 
@@ -50,6 +51,10 @@ func (c *collector) add(p []byte) {
 	c.total += int64(len(p))
 	c.end(p[len(logged):])
 	c.mu.Unlock()
+	if c.to != nil {
+		_, _ = c.to.Write(p) // it is kept here at least
+		return
+	}
 	for len(logged) > 0 {
 		i := bytes.IndexByte(logged, '\n')
 		if i < 0 {

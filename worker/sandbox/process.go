@@ -50,8 +50,8 @@ func Start(ctx context.Context, cfg Config) (*Process, error) {
 	}
 	cfg = cfg.withDefaults()
 	p := &Process{cfg: cfg, stop: make(chan struct{}), exited: make(chan struct{}), done: make(chan struct{})}
-	p.stdout = collector{log: cfg.Log, stream: "stdout", keep: cfg.KeepOutput}
-	p.stderr = collector{log: cfg.Log, stream: "stderr", keep: cfg.KeepOutput}
+	p.stdout = collector{log: cfg.Log, to: cfg.Stdout, stream: "stdout", keep: cfg.KeepOutput}
+	p.stderr = collector{log: cfg.Log, to: cfg.Stderr, stream: "stderr", keep: cfg.KeepOutput}
 	started := make(chan error, 1)
 	go p.own(ctx, started)
 	if err := <-started; err != nil {

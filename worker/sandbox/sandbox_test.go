@@ -408,6 +408,34 @@ func TestFlood(t *testing.T) {
 	}
 }
 
+// TestOutputAsItComes: who asked for an output gets all of it, and the log none.
+func TestOutputAsItComes(t *testing.T) {
+	t.Parallel()
+	log := newLines()
+	var out, errs bytes.Buffer
+	p := start(t, sandbox.Config{KeepOutput: 100, Log: log.log(), Stdout: &out}, "flood")
+	if err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	if n := strings.Count(text, "\n"); n != 400_000 || !strings.HasPrefix(text, "line 0 of a job") || !strings.HasSuffix(text, "the last words") {
+		t.Errorf("%d lines came", n)
+	}
+	if log.find("line 0 of") != "" || log.find("writes much") != "" {
+		t.Error("they are logged, too")
+	}
+	p = start(t, sandbox.Config{Log: log.log(), Stderr: &errs}, "exit", "0")
+	if err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if errs.String() != "to stderr\n" || log.find("to stderr") != "" || log.find("to stdout") == "" {
+		t.Errorf("stderr %q", errs.String())
+	}
+	if _, kept := p.Output(); kept != "to stderr\n" {
+		t.Errorf("kept is %q", kept)
+	}
+}
+
 func TestStop(t *testing.T) {
 	t.Parallel()
 	log := newLines()

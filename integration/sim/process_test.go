@@ -1,0 +1,174 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// process is one that can be killed or stopped at any moment: from then on none
+// of its requests reaches the store or the network.
+type process struct {
+	name    string
+	ctx     context.Context // its life
+	kill    context.CancelCauseFunc
+	handler http.Handler
+	life    sync.WaitGroup
+
+	mu     sync.Mutex
+	thaw   chan struct{}   // closed when a stopped process goes on; nil while it runs
+	cutOff map[string]bool // whom it cannot reach
+}
+
+func newProcess(name string) *process {
+	p := &process{name: name, cutOff: make(map[string]bool)}
+	p.ctx, p.kill = context.WithCancelCause(context.Background())
+	return p
+}
+
+var errKilled = errors.New("killed")
+
+// running waits while the process is stopped; it fails when it is dead.
+func (p *process) running(ctx context.Context) error {
+	for {
+		p.mu.Lock()
+		thaw := p.thaw
+		p.mu.Unlock()
+		if p.ctx.Err() != nil {
+			return errKilled
+		}
+		if thaw == nil {
+			return ctx.Err()
+		}
+		select {
+		case <-thaw:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.ctx.Done():
+		}
+	}
+}
+
+// freeze stops the process for a while, as SIGSTOP would.
+func (p *process) freeze(d time.Duration) {
+	thaw := make(chan struct{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.thaw != nil || p.ctx.Err() != nil {
+		return
+	}
+	p.thaw = thaw
+	time.AfterFunc(d, func() {
+		p.mu.Lock()
+		p.thaw = nil
+		p.mu.Unlock()
+		close(thaw)
+	})
+}
+
+func (p *process) reaches(other *process) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.cutOff[other.name]
+}
+
+// cut cuts the way to another process for a while.
+func (p *process) cut(other string, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cutOff[other] = true
+	time.AfterFunc(d, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.cutOff, other)
+	})
+}
+
+// gate is the store as a process sees it. What a process that is killed or
+// stopped has sent may have arrived; the answer does not.
+type gate struct {
+	store.Driver
+	p *process
+}
+
+func (p *process) wrap(d store.Driver) store.Driver { return &gate{d, p} }
+
+func (g *gate) pass(ctx context.Context, do func() error) error {
+	if g.p.name != "" {
+		if err := g.reach(ctx); err != nil {
+			return err
+		}
+	}
+	err := do()
+	if after := g.p.running(ctx); after != nil {
+		return store.Fail(store.Canceled, "%w", after)
+	}
+	return err
+}
+
+const theStore = "the store"
+
+func (g *gate) reach(ctx context.Context) error {
+	if err := g.p.running(ctx); err != nil {
+		return store.Fail(store.Canceled, "%w", err)
+	}
+	g.p.mu.Lock()
+	cut := g.p.cutOff[theStore]
+	g.p.mu.Unlock()
+	if cut {
+		return store.Fail(store.Unavailable, "it cannot be reached")
+	}
+	return nil
+}
+
+func (g *gate) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+	return g.pass(ctx, func() error { return g.Driver.Put(ctx, key, body, o) })
+}
+
+func (g *gate) Stat(ctx context.Context, key string) (o store.Object, err error) {
+	err = g.pass(ctx, func() error { o, err = g.Driver.Stat(ctx, key); return err })
+	return o, err
+}
+
+func (g *gate) Delete(ctx context.Context, key string) error {
+	return g.pass(ctx, func() error { return g.Driver.Delete(ctx, key) })
+}
+
+func (g *gate) Open(ctx context.Context, key, etag string) (r store.Reader, err error) {
+	err = g.pass(ctx, func() error { r, err = g.Driver.Open(ctx, key, etag); return err })
+	return r, err
+}
+
+func (g *gate) Upload(ctx context.Context, key string, o store.CreateOptions) (u store.Upload, err error) {
+	err = g.pass(ctx, func() error { u, err = g.Driver.Upload(ctx, key, o); return err })
+	return &gateUpload{u, g}, err
+}
+
+func (g *gate) List(prefix string) store.Pager { return &gatePager{g.Driver.List(prefix), g} }
+
+type gatePager struct {
+	store.Pager
+	g *gate
+}
+
+func (p *gatePager) Next(ctx context.Context) (page []store.Object, last bool, err error) {
+	err = p.g.pass(ctx, func() error { page, last, err = p.Pager.Next(ctx); return err })
+	return page, last, err
+}
+
+type gateUpload struct {
+	store.Upload
+	g *gate
+}
+
+func (u *gateUpload) Part(ctx context.Context, n int, body []byte) error {
+	return u.g.pass(ctx, func() error { return u.Upload.Part(ctx, n, body) })
+}
+
+func (u *gateUpload) Commit(ctx context.Context) error {
+	return u.g.pass(ctx, func() error { return u.Upload.Commit(ctx) })
+}

@@ -1,0 +1,175 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/internal/planning"
+	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker"
+	"github.com/windrow-mr/windrow/worker/executor"
+)
+
+// runner runs attempts in this process, by the real executor, and takes its time.
+type runner struct {
+	root  *store.Root
+	roots planning.Roots
+	jobs  map[string]*jobs.Job
+
+	mu sync.Mutex
+	r  *rand.Rand
+	// began is told of every attempt.
+	began func(cluster.Ref)
+}
+
+var _ worker.Runner = (*runner)(nil)
+
+func (*runner) Forget(plan.JobID) {}
+func (*runner) Close() error      { return nil }
+
+// take lets an attempt take up to some seconds.
+func (r *runner) take(ctx context.Context, most time.Duration) error {
+	r.mu.Lock()
+	d := time.Duration(r.r.Int64N(int64(most)))
+	r.mu.Unlock()
+	return wait(ctx, d)
+}
+
+func (r *runner) Run(ctx context.Context, l cluster.Launch, h worker.Host) cluster.Outcome {
+	o := cluster.Outcome{Ref: l.Ref, Result: cluster.Done, Winner: l.Attempt}
+	r.began(l.Ref)
+	err := r.take(ctx, 3*time.Second)
+	if err == nil {
+		err = r.run(ctx, l, h, &o)
+	}
+	if err == nil {
+		err = r.take(ctx, time.Second)
+	}
+	if err != nil {
+		o.Result, o.Text = cluster.Lost, err.Error()
+		if ctx.Err() != nil || errors.Is(err, worker.ErrStale) {
+			return o
+		}
+		v := executor.Judge(err)
+		o.Result, o.Text, o.Fingerprint, o.Final, o.Conflict = cluster.Failed, v.Text, v.Fingerprint, v.Final, v.Conflict
+		if v.Spoilt != nil {
+			o.Result = cluster.Lost
+			o.Spoilt = &cluster.Ref{Job: l.Job, Task: v.Spoilt.Task, Attempt: v.Spoilt.Attempt}
+		}
+	}
+	return o
+}
+
+const memory = 64 << 20
+
+func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cluster.Outcome) error {
+	body, err := r.root.ReadOnce(ctx, plan.SpecKey(l.Job))
+	if err != nil {
+		return err
+	}
+	var spec plan.Spec
+	if err := json.Unmarshal(body, &spec); err != nil {
+		return err
+	}
+	p, err := r.jobs[spec.Job].Build(spec.Params, spec.Once)
+	if err != nil {
+		return err
+	}
+	if l.Task.Phase == plan.Prepare {
+		return r.prepare(ctx, &spec, p, l, o)
+	}
+	table, err := planning.ReadTable(ctx, r.root, l.Job, l.Planned)
+	if err != nil {
+		return err
+	}
+	out, err := r.roots.Get(ctx, spec.Output, true)
+	if err != nil {
+		return err
+	}
+	exec := executor.New(executor.Config{Plan: p, Job: l.Job, Partitions: table.Partitions, Open: r.roots.Opened,
+		Scratch: r.root.Sub(plan.ScratchPrefix(l.Job)), Output: out,
+		PartName: func(t plan.TaskID, id plan.AttemptID) string { return table.PartName(t, id, l.Run) },
+		Budget:   shuffle.NewBudget(memory), Share: memory / 4, Log: slog.New(slog.DiscardHandler)})
+	for i := range table.Splits {
+		for _, s := range table.Splits[i].Sections {
+			if _, err := r.roots.Get(ctx, s.Object.Root, false); err != nil {
+				return err
+			}
+		}
+	}
+	a := executor.Attempt{Task: l.Task, ID: l.Attempt, Progress: new(pipeline.Progress)}
+	var m *plan.Manifest
+	switch l.Task.Phase {
+	case plan.Sample:
+		m, err = exec.Sample(ctx, a, table.Samples)
+	case plan.Map:
+		var cuts [][]byte
+		if len(table.Samples) > 0 {
+			s, err := exec.ReadManifest(ctx, plan.TaskID{Phase: plan.Sample}, l.Sampled)
+			if err != nil {
+				return err
+			}
+			cuts = pairs.Cuts(s.Keys, table.Partitions)
+		}
+		m, err = exec.Map(ctx, a, table.Splits[l.Task.Index], cuts, &granter{host: h, runner: r})
+	default:
+		var maps []plan.AttemptID
+		if maps, err = h.Maps(ctx); err == nil {
+			m, err = exec.Reduce(ctx, a, maps, &granter{host: h, runner: r})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	h.Progress(m.Tally.BytesIn, m.Tally.RecordsIn)
+	o.Winner, o.Digest, o.Sums = m.Attempt, m.Digest(), m.Sums
+	return nil
+}
+
+func (r *runner) prepare(ctx context.Context, spec *plan.Spec, p *pipeline.Plan, l cluster.Launch, o *cluster.Outcome) error {
+	codecs, err := planning.ParseCodecs(spec.Compress, spec.Decompress, spec.MaxRatio, spec.MaxDecompressed)
+	if err != nil {
+		return err
+	}
+	table, err := planning.Make(ctx, planning.Of(p), planning.Request{Job: l.Job, Input: spec.Input, Output: spec.Output, Partitions: spec.Partitions,
+		SplitSize: spec.SplitSize, Slots: 2, Memory: planning.Memory{Bytes: memory, Attempts: 1}, Codecs: codecs}, r.roots, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	out, err := r.roots.Get(ctx, spec.Output, true)
+	if err == nil {
+		err = table.Probe(ctx, out)
+	}
+	if err == nil {
+		err = table.Write(ctx, r.root, l.Attempt)
+	}
+	o.Counts = table.Counts()
+	return err
+}
+
+// granter asks the worker.
+type granter struct {
+	host   worker.Host
+	runner *runner
+	all    []plan.AttemptID
+}
+
+func (g *granter) Grant(ctx context.Context, _ executor.Attempt) (err error) {
+	if g.all, err = g.host.Grant(ctx); err == nil {
+		err = g.runner.take(ctx, time.Second)
+	}
+	return err
+}
+
+func (g *granter) Granted(context.Context, plan.TaskID) ([]plan.AttemptID, error) { return g.all, nil }

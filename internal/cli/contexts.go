@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/internal/nearest"
+)
+
+// contexts are the clusters that a user has names for, as they are at rest.
+type contexts struct {
+	Version  int               `json:"version"` // 1
+	Current  string            `json:"current,omitempty"`
+	Contexts map[string]target `json:"contexts"`
+}
+
+func (p *Program) contextFile() (string, error) {
+	if p.ConfigDir != "" {
+		return filepath.Join(p.ConfigDir, "config.json"), nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "windrow", "config.json"), nil
+}
+
+// readContexts returns the user's contexts; none where there is no file, or no
+// place for one.
+func (p *Program) readContexts() (contexts, error) {
+	all := contexts{Version: 1, Contexts: map[string]target{}}
+	file, err := p.contextFile()
+	if err != nil {
+		return all, nil //nolint:nilerr // a process without a home has no contexts
+	}
+	b, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return all, nil
+	case err != nil:
+		return all, fmt.Errorf("contexts: %w", err)
+	}
+	if err := json.Unmarshal(b, &all); err != nil {
+		return all, fmt.Errorf("contexts: %s is damaged: %w; mend it, or remove it and set them anew", file, err)
+	}
+	if all.Version != 1 {
+		return all, fmt.Errorf("contexts: %s has version %d, and this program knows version 1", file, all.Version)
+	}
+	if all.Contexts == nil {
+		all.Contexts = map[string]target{}
+	}
+	return all, nil
+}
+
+func (p *Program) writeContexts(all contexts) error {
+	file, err := p.contextFile()
+	if err != nil {
+		return fmt.Errorf("contexts: %w", err)
+	}
+	b, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return fmt.Errorf("contexts: %w", err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(file), "config-*.tmp")
+	if err != nil {
+		return fmt.Errorf("contexts: %w", err)
+	}
+	_, err = tmp.Write(append(b, '\n'))
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), file)
+	}
+	if err != nil {
+		return fmt.Errorf("contexts: %w", errors.Join(err, os.Remove(tmp.Name())))
+	}
+	return nil
+}
+
+// get returns a context by its name.
+func (all contexts) get(c *cli.Context, name string) (target, error) {
+	t, ok := all.Contexts[name]
+	if ok {
+		return t, nil
+	}
+	names := slices.Sorted(maps.Keys(all.Contexts))
+	if near := nearest.Name(name, names); near != "" {
+		return t, usagef(c, "there is no context %q; did you mean %q?", name, near)
+	}
+	return t, usagef(c, "there is no context %q; '%s context ls' lists them", name, c.App.Name)
+}
+
+// contextCommand keeps names of clusters.
+func contextCommand(p *Program) *cli.Command {
+	command := &cli.Command{Name: "context", Usage: "give clusters names", ArgsUsage: "ls|use|set"}
+	command.Subcommands = []*cli.Command{
+		listing(p, "ls", "list the contexts; a * stands before the one in use",
+			func() any { all, _ := p.readContexts(); return all }, func() error { return listContexts(p) }),
+		{Name: "use", Usage: "use a context wherever no cluster is named", ArgsUsage: "NAME",
+			Action: func(c *cli.Context) error { return useContext(c, p) }},
+		{Name: "set", Usage: "make or change a context", ArgsUsage: "NAME", Flags: clusterFlags()[:6],
+			Action: func(c *cli.Context) error { return setContext(c, p) }},
+	}
+	command.Action = func(c *cli.Context) error {
+		if c.NArg() == 0 {
+			return usagef(c, "say ls, use or set")
+		}
+		return unknown(c, "command", c.Args().First(), command.Subcommands)
+	}
+	return command
+}
+
+func listContexts(p *Program) error {
+	all, err := p.readContexts()
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
+	fmt.Fprintln(w, "\tCONTEXT\tCLUSTER\tTOKEN FILE")
+	for _, name := range slices.Sorted(maps.Keys(all.Contexts)) {
+		mark, t := "", all.Contexts[name]
+		if name == all.Current {
+			mark = "*"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", mark, name, orElse(t.Master, t.Root), t.Token)
+	}
+	return w.Flush()
+}
+
+func useContext(c *cli.Context, p *Program) error {
+	if err := countArgs(c, "NAME", 1, 1); err != nil {
+		return err
+	}
+	all, err := p.readContexts()
+	if err != nil {
+		return err
+	}
+	name := c.Args().First()
+	if _, err := all.get(c, name); err != nil {
+		return err
+	}
+	all.Current = name
+	return p.writeContexts(all)
+}
+
+var contextForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// setContext changes what flags say of a context. The first one that is made is
+// in use.
+func setContext(c *cli.Context, p *Program) error {
+	if err := countArgs(c, "NAME", 1, 1); err != nil {
+		return err
+	}
+	name := c.Args().First()
+	if !contextForm.MatchString(name) {
+		return usagef(c, "%q is no name of a context: one has letters, digits and any of . _ - behind the first", name)
+	}
+	given := flagTarget(c)
+	if given.Master != "" && given.Root != "" {
+		return usagef(c, "--master and --root both say where the cluster is: give one")
+	}
+	all, err := p.readContexts()
+	if err != nil {
+		return err
+	}
+	t := all.Contexts[name]
+	if given.Master != "" || given.Root != "" {
+		t.Master, t.Root = given.Master, given.Root
+	}
+	for _, file := range []struct {
+		to    *string
+		given string
+	}{{&t.Token, given.Token}, {&t.CA, given.CA}, {&t.Cert, given.Cert}, {&t.Key, given.Key}} {
+		if file.given == "" {
+			continue
+		}
+		if *file.to, err = filepath.Abs(file.given); err != nil {
+			return err
+		}
+	}
+	if t.Master == "" && t.Root == "" {
+		return usagef(c, "say where the cluster %s is, with --master or --root", name)
+	}
+	all.Contexts[name] = t
+	if all.Current == "" {
+		all.Current = name
+	}
+	return p.writeContexts(all)
+}

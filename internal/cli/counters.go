@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/embedded"
+)
+
+// countersCommand shows what a job's committed tasks counted.
+func countersCommand(p *Program) *cli.Command {
+	return clusterCommand(p, "counters", "show what a job's finished tasks counted", "JOB", 1, 1, nil, func(c *cli.Context, cl *client.Client, printJSON bool) error {
+		id, err := findJob(c, cl, c.Args().First())
+		if err != nil {
+			return err
+		}
+		counters, err := cl.Counters(c.Context, id)
+		if err != nil {
+			return err
+		}
+		if printJSON {
+			return writeJSON(p, counters)
+		}
+		return writeCounters(p, &counters)
+	})
+}
+
+func writeCounters(p *Program, n *client.Counters) error {
+	w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
+	fmt.Fprintln(w, "COUNTER\tVALUE\tMORE")
+	for _, row := range []struct {
+		name, noun string
+		client.Amount
+	}{{"read", "record", n.Read}, {"shuffled", "pair", n.Shuffled}, {"spilled", "run", n.Spills}, {"written", "record", n.Written}} {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", row.name, count(row.Records, row.noun), embedded.Bytes(row.Bytes))
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.Counts)) {
+		fmt.Fprintf(w, "%s\t%s\t\n", name, number(n.Counts[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.Stats)) {
+		s := n.Stats[name]
+		mean := 0.0
+		if s.Count > 0 {
+			mean = s.Sum / float64(s.Count)
+		}
+		fmt.Fprintf(w, "%s\t%s\tmean %g, from %g to %g\n", name, count(s.Count, "value"), mean, s.Min, s.Max)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if !n.Complete {
+		fmt.Fprintln(p.Stderr, "not all tasks are done: the numbers go on growing")
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/nearest"
+	"github.com/windrow-mr/windrow/jobs"
+)
+
+// foreign is another program, by its file or by the folder of its package.
+type foreign struct {
+	binary string // that runs here
+	pkg    string // folder of the package; "": there is only the binary
+	tmp    string // what is built is here; "": nothing is
+}
+
+// openForeign returns the program at a path.
+func openForeign(ctx context.Context, c *cli.Context, p *Program, path string) (*foreign, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, client.Errorf(client.NotFound, "there is no program and no package at %s", path)
+	case err != nil:
+		return nil, err
+	case info.Mode().IsRegular() && strings.HasSuffix(path, ".go"):
+		return nil, usagef(c, "%s is a file of a package: name its folder, %s", path, filepath.Dir(path))
+	case info.Mode().IsRegular():
+		abs, err := filepath.Abs(path)
+		return &foreign{binary: abs}, err
+	case !info.IsDir():
+		return nil, usagef(c, "%s is neither a program nor the folder of a package", path)
+	}
+	f := &foreign{pkg: path}
+	if f.tmp, err = os.MkdirTemp("", "windrow-submit-"); err != nil {
+		return nil, err
+	}
+	if f.binary, err = f.build(ctx, runtime.GOOS, runtime.GOARCH); err != nil {
+		return f, err
+	}
+	fmt.Fprintf(p.Stderr, "built %s\n", path)
+	return f, nil
+}
+
+// close removes what was built.
+func (f *foreign) close() {
+	if f.tmp != "" {
+		_ = os.RemoveAll(f.tmp) // in the folder for what is temporary
+	}
+}
+
+// build builds the package for a kind of machine, and returns the binary's path.
+// The same source gives the same bytes.
+func (f *foreign) build(ctx context.Context, goos, goarch string) (string, error) {
+	out := filepath.Join(f.tmp, goos+"-"+goarch)
+	if _, err := os.Stat(out); err == nil {
+		return out, nil // it was built before, to be asked
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, ".") //nolint:gosec // it builds what the user names
+	cmd.Dir = f.pkg
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
+	said, err := cmd.CombinedOutput()
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return "", client.Errorf(client.Usage, "to submit a package, the go command must be there: %v", err)
+	case err != nil:
+		return "", client.Errorf(client.Usage, "%s cannot be built for %s/%s: %v\n%s", f.pkg, goos, goarch, err, bytes.TrimSpace(said))
+	}
+	if info, err := os.Stat(out); err != nil || info.Mode()&0o111 == 0 {
+		return "", client.Errorf(client.Usage, "%s is no package main: a program with jobs calls windrow.Main", f.pkg)
+	}
+	return out, nil
+}
+
+// ask runs the program and reads the JSON that it prints.
+func (f *foreign) ask(ctx context.Context, document any, args ...string) error {
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, f.binary, args...) //nolint:gosec // it runs what the user submits
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		if said := strings.TrimSpace(errs.String()); said != "" {
+			return client.Errorf(client.Usage, "%s", said)
+		}
+		return client.Errorf(client.Usage, "%s %s: %v", f.name(), strings.Join(args, " "), err)
+	}
+	if err := json.Unmarshal(out.Bytes(), document); err != nil {
+		return client.Errorf(client.Usage, "%s %s: it printed no JSON: %v; is it a program made with windrow.Main?", f.name(), strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+func (f *foreign) name() string { return orElse(f.pkg, f.binary) }
+
+// choose returns the job that the words behind the path name, or the only one,
+// and the words behind that.
+func (f *foreign) choose(ctx context.Context, c *cli.Context, words []string) (name string, params []jobs.Param, rest []string, err error) {
+	var all []jobReport
+	if err := f.ask(ctx, &all, "jobs", "-o", "json"); err != nil {
+		return "", nil, nil, err
+	}
+	rest = words
+	if len(words) > 0 && !strings.HasPrefix(words[0], "-") {
+		name, rest = words[0], words[1:]
+	} else if len(all) == 1 {
+		name = all[0].Name
+	}
+	var names []string
+	for i := range all {
+		if all[i].Name == name {
+			return name, paramsOf(all[i]), rest, nil
+		}
+		names = append(names, all[i].Name)
+	}
+	switch near := nearest.Name(name, names); {
+	case name == "":
+		return "", nil, nil, usagef(c, "%s has %s: name one of them behind its path: %s", f.name(), count(int64(len(names)), "job"), strings.Join(names, ", "))
+	case near != "":
+		return "", nil, nil, usagef(c, "%s has no job %q; did you mean %q?", f.name(), name, near)
+	default:
+		return "", nil, nil, usagef(c, "%s has no job %q; there are %s", f.name(), name, strings.Join(names, ", "))
+	}
+}
+
+func paramsOf(r jobReport) []jobs.Param {
+	list := make([]jobs.Param, len(r.Params))
+	for i, p := range r.Params {
+		list[i] = jobs.Param{Name: p.Name, Type: p.Type, Help: p.Help, Required: p.Required, Default: p.Default, Switch: p.Switch}
+	}
+	return list
+}
+
+func (f *foreign) describe(ctx context.Context, _ *cli.Context, s *client.Submission) error {
+	args := []string{"describe"}
+	for name, value := range s.Params {
+		args = append(args, "--param", name+"="+value)
+	}
+	var d description
+	if err := f.ask(ctx, &d, append(args, s.Job)...); err != nil {
+		return err
+	}
+	s.Plan, s.Once = d.Plan, d.Once
+	return nil
+}
+
+func (f *foreign) bundles(ctx context.Context, cl *client.Client) ([]bundle, error) {
+	if f.pkg == "" {
+		b, err := readBundle(f.binary)
+		if err != nil {
+			return nil, err
+		}
+		return []bundle{b}, fitting(ctx, cl, []bundle{b})
+	}
+	kinds, err := machines(ctx, cl)
+	if err != nil {
+		return nil, err
+	}
+	if len(kinds) == 0 {
+		kinds = []string{"linux/amd64"}
+	}
+	var all []bundle
+	for _, kind := range slices.Sorted(slices.Values(kinds)) {
+		goos, goarch, _ := strings.Cut(kind, "/")
+		path, err := f.build(ctx, goos, goarch)
+		if err != nil {
+			return nil, err
+		}
+		b, err := readBundle(path)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b)
+	}
+	return all, nil
+}

@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/embedded"
+	"github.com/windrow-mr/windrow/internal/nearest"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// getCommand shows a job.
+func getCommand(p *Program) *cli.Command {
+	return clusterCommand(p, "get", "show a job", "JOB", 1, 1, nil, func(c *cli.Context, cl *client.Client, printJSON bool) error {
+		id, err := findJob(c, cl, c.Args().First())
+		if err != nil {
+			return err
+		}
+		job, err := cl.Job(c.Context, id)
+		if err != nil {
+			return err
+		}
+		if printJSON {
+			return writeJSON(p, job)
+		}
+		writeJob(p.Stdout, &job)
+		return nil
+	})
+}
+
+// findJob returns the id of the job that a word means: an id, or enough of its
+// end to be the only one of the newest thousand.
+func findJob(c *cli.Context, cl *client.Client, word string) (plan.JobID, error) {
+	const whole = 26
+	word = strings.ToUpper(word)
+	if len(word) == whole {
+		return plan.JobID(word), nil
+	}
+	if len(word) < 4 || len(word) > whole {
+		return "", usagef(c, "%q is no job: give its id, or at least the last 4 characters of it", word)
+	}
+	page, err := cl.Jobs(c.Context, client.JobsQuery{Limit: 1000})
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	var names []string
+	for i := range page.Jobs {
+		id := string(page.Jobs[i].ID)
+		if strings.HasSuffix(id, word) {
+			found = append(found, id)
+		}
+		names = append(names, id[max(len(id)-len(word), 0):])
+	}
+	switch len(found) {
+	case 1:
+		return plan.JobID(found[0]), nil
+	case 0:
+		if near := nearest.Name(word, names); near != "" {
+			return "", client.Errorf(client.NotFound, "there is no job %s; did you mean %s?", word, near)
+		}
+		return "", client.Errorf(client.NotFound, "there is no job whose id ends in %s; '%s ls' lists them", word, c.App.Name)
+	default:
+		return "", usagef(c, "%s is the end of %d ids: %s; give more of it", word, len(found), strings.Join(found, ", "))
+	}
+}
+
+// writeJob tells about a job, for people.
+func writeJob(to io.Writer, j *client.Job) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(to, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintf(to, "%s %s: %s\n", j.Job, j.ID, j.State)
+	if j.Cause != nil {
+		line("cause", "%s", causeText(j.Cause))
+	}
+	for _, in := range j.Input {
+		line("input", "%s", in)
+	}
+	line("output", "%s", j.Output)
+	if len(j.Params) > 0 {
+		line("params", "%s", pairsText(j.Params))
+	}
+	if len(j.Labels) > 0 {
+		line("labels", "%s", pairsText(j.Labels))
+	}
+	line("submitted", "%s, %v ago", moment(j.Submitted), time.Since(j.Submitted).Round(time.Second))
+	if !j.Ended.IsZero() {
+		line("ended", "%s, after %v", moment(j.Ended), j.Elapsed(j.Ended).Round(time.Millisecond))
+	}
+	if !j.State.Ended() {
+		line("done", "%s, on %s, priority %d", percent(j), count(int64(j.Workers), "worker"), j.Priority)
+	}
+	for _, ph := range j.Phases {
+		text := fmt.Sprintf("%s of %s", number(int64(ph.Committed)), count(int64(ph.Tasks), "task"))
+		if ph.Running > 0 {
+			text += fmt.Sprintf(", %d running", ph.Running)
+		}
+		line(ph.Phase, "%s", text)
+	}
+	read := embedded.Bytes(j.Progress.Bytes)
+	if j.Progress.Input > 0 {
+		read += " of " + embedded.Bytes(j.Progress.Input)
+	}
+	line("read", "%s", read)
+	if j.Progress.Shuffled > 0 {
+		line("shuffled", "%s", embedded.Bytes(j.Progress.Shuffled))
+	}
+	if r := j.Result; r != nil {
+		line("written", "%s in %s, %s", count(r.Records, "record"), embedded.Bytes(r.Bytes), count(int64(r.Parts), "part"))
+	}
+	if j.Progress.Retried > 0 {
+		line("retried", "%s", count(j.Progress.Retried, "attempt"))
+	}
+	if j.Run > 0 {
+		line("reopened", "%s", count(int64(j.Run), "time"))
+	}
+}
+
+func causeText(cause *client.Cause) string {
+	if cause.Task != "" && !strings.Contains(cause.Text, cause.Task) {
+		return "task " + cause.Task + ": " + cause.Text
+	}
+	return cause.Text
+}
+
+// pairsText tells names and values in the order of the names.
+func pairsText(m map[string]string) string {
+	texts := make([]string, 0, len(m))
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		texts = append(texts, name+"="+m[name])
+	}
+	return strings.Join(texts, ", ")
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/internal/nearest"
+	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/worker/jobproc"
+)
+
+// jobProcessCommand makes the program a job process: it works on its jobs for
+// the worker that has started it.
+func jobProcessCommand(p *Program) *cli.Command {
+	return &cli.Command{Name: jobproc.Verb, Hidden: true, HideHelp: true, Action: func(c *cli.Context) error {
+		if err := noMore(c, 0); err != nil {
+			return err
+		}
+		storage, control, err := jobproc.Inherited()
+		if err != nil {
+			return err
+		}
+		return jobproc.Main(c.Context, jobproc.Config{Jobs: p.Jobs, Storage: storage, Control: control, Stdout: p.Stdout, Stderr: p.Stderr})
+	}}
+}
+
+// description is a job as it is submitted: what workers must make again.
+type description struct {
+	Job   string            `json:"job"`
+	Plan  string            `json:"plan"`
+	Once  map[string][]byte `json:"once,omitempty"`
+	Build string            `json:"build"` // version of the program
+}
+
+// describeCommand tells what a job's plan is, for whoever submits the program.
+func describeCommand(p *Program) *cli.Command {
+	return &cli.Command{Name: "describe", Hidden: true, ArgsUsage: "[JOB]",
+		Flags: []cli.Flag{&cli.StringSliceFlag{Name: "param", Usage: "set a parameter of the job, `NAME=VALUE`"}},
+		Action: func(c *cli.Context) error {
+			if err := noMore(c, 1); err != nil {
+				return err
+			}
+			job, err := namedJob(c, p)
+			if err != nil {
+				return err
+			}
+			values, err := params(c, job.Params(), nil)
+			if err != nil {
+				return err
+			}
+			plan, err := job.Build(values, nil)
+			if err != nil {
+				return usagef(c, "%v", err)
+			}
+			return writeJSON(p, description{Job: job.Name(), Plan: plan.Text, Once: plan.Once, Build: buildVersion().Version})
+		}}
+}
+
+// namedJob returns the job that is named, or the only one.
+func namedJob(c *cli.Context, p *Program) (*jobs.Job, error) {
+	name := c.Args().First()
+	if name == "" && len(p.Jobs) == 1 {
+		return p.Jobs[0], nil
+	}
+	var names []string
+	for _, job := range p.Jobs {
+		if job.Name() == name {
+			return job, nil
+		}
+		names = append(names, job.Name())
+	}
+	if name == "" {
+		return nil, usagef(c, "the program has %d jobs: name one of them", len(names))
+	}
+	if near := nearest.Name(name, names); near != "" {
+		return nil, usagef(c, "unknown job %q; did you mean %q?", name, near)
+	}
+	return nil, usagef(c, "the program has no job %q", name)
+}

@@ -1,0 +1,20 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/windrow-mr/windrow/jobs/library"
+)
+
+// asProgram, set in the environment, makes the test binary the program under
+// test: signals are for a whole process.
+const asProgram = "WINDROW_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(Main(context.Background(), Program{Args: os.Args, Jobs: library.All(), Library: os.Getenv(asProgram) == "library", Stdout: os.Stdout, Stderr: os.Stderr}))
+	}
+	os.Exit(m.Run())
+}

@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/embedded"
+	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// submitCommand gives a job to a cluster. The program's own jobs are commands
+// below it, as they are of run; another program is named by its path.
+func submitCommand(p *Program) *cli.Command {
+	submit := &cli.Command{
+		Name: "submit", Usage: "give a job to a cluster, and follow it", ArgsUsage: "JOB|./PROGRAM [JOB]|./PACKAGE [JOB] --input URL… --out URL [--param NAME=VALUE…]",
+		Description: "JOB is one of this program's. ./PROGRAM is a binary made with windrow.Main, and ./PACKAGE a Go package of such a one,\n" +
+			"which is built for the machines of the workers. What the cluster does not have yet is uploaded.\n" +
+			"The first interrupt detaches from the job, which goes on; a second one cancels it.",
+	}
+	for _, job := range p.Jobs {
+		submit.Subcommands = append(submit.Subcommands, submitJobCommand(p, &own{p}, job.Name(), job.Params()))
+	}
+	submit.OnUsageError = func(c *cli.Context, err error, _ bool) error {
+		what := err.Error()
+		if m := undefinedFlag.FindStringSubmatch(what); m != nil {
+			what = "no job before --" + m[1]
+		}
+		return usagef(c, "%s; the job comes first: %s submit JOB [flags]", what, c.App.Name)
+	}
+	submit.Action = func(c *cli.Context) error {
+		if c.NArg() == 0 {
+			return usagef(c, "no job named; '%s jobs' lists them, and ./PATH names a program or a package", c.App.Name)
+		}
+		return submitPath(c, p, submit.Subcommands)
+	}
+	return submit
+}
+
+// submitFlags are submit's own.
+func submitFlags() []cli.Flag { return append(newJobFlags(), clusterFlags()...) }
+
+// newJobFlags say what is submitted, and what then.
+func newJobFlags() []cli.Flag {
+	return slices.Concat(jobFlags(), []cli.Flag{
+		priorityFlag(),
+		&cli.StringSliceFlag{Name: "label", Usage: "mark the job with `NAME=VALUE`"},
+		keyFlag(),
+	}, attachFlags())
+}
+
+func priorityFlag() cli.Flag {
+	return &cli.IntFlag{Name: "priority", Usage: "`N` is the job's weight beside others: twice the number is twice the share", Value: plan.DefaultPriority}
+}
+
+func keyFlag() cli.Flag {
+	return &cli.StringFlag{Name: "idempotency-key", Usage: "`TEXT` that makes it safe to submit again: the same text gives the same job", DefaultText: "drawn"}
+}
+
+// submitJobCommand is the command that submits a job of a program.
+func submitJobCommand(p *Program, from source, job string, params []jobs.Param) *cli.Command {
+	return &cli.Command{Name: job, Usage: "submit the job " + job, Flags: withParams(submitFlags(), params), OnUsageError: usageMistake,
+		Action: func(c *cli.Context) error { return submitJob(c, p, from, job, params) }}
+}
+
+// submitPath submits a job of a program that is named by its path. Which flags
+// there are, only that program knows.
+func submitPath(c *cli.Context, p *Program, known []*cli.Command) error {
+	path, rest := c.Args().First(), c.Args().Tail()
+	if !strings.ContainsAny(path, `/\`) && !strings.HasPrefix(path, ".") {
+		err := unknown(c, "job", path, known)
+		if _, missing := os.Stat(path); missing == nil {
+			return errors.Join(fmt.Errorf("%s is a file here: ./%[1]s names it", path), err)
+		}
+		return err
+	}
+	in := catchInterrupts()
+	defer in.stop()
+	var from *foreign
+	var name string
+	var params []jobs.Param
+	err := in.during(c.Context, func(ctx context.Context) (err error) {
+		if from, err = openForeign(ctx, c, p, path); err != nil {
+			return err
+		}
+		name, params, rest, err = from.choose(ctx, c, rest)
+		return err
+	})
+	if from != nil {
+		defer from.close()
+	}
+	if err != nil {
+		return err
+	}
+	in.stop()
+	command := submitJobCommand(p, from, name, params)
+	command.HelpName = c.App.Name + " submit " + path
+	return command.Run(c, append([]string{name}, rest...)...)
+}
+
+// submitJob submits a job and follows it.
+func submitJob(c *cli.Context, p *Program, from source, job string, params []jobs.Param) error {
+	if err := noMore(c, 0); err != nil {
+		return err
+	}
+	s, err := submission(c, job, params)
+	if err != nil {
+		return err
+	}
+	in := catchInterrupts()
+	defer in.stop()
+	a, err := newAttachment(c, p, in)
+	if err != nil {
+		return err
+	}
+	var made client.Submitted
+	err = in.during(c.Context, func(ctx context.Context) error {
+		if err := from.describe(ctx, c, &s); err != nil {
+			return err
+		}
+		bundles, err := from.bundles(ctx, a.client)
+		if err != nil {
+			return err
+		}
+		if err := upload(ctx, a, bundles); err != nil {
+			return err
+		}
+		for _, b := range bundles {
+			s.Bundles = append(s.Bundles, b.Bundle)
+		}
+		made, err = a.client.Submit(ctx, s)
+		return err
+	})
+	if err != nil {
+		return a.early(err)
+	}
+	return a.follow(c.Context, made, submittedAs(made))
+}
+
+func submittedAs(made client.Submitted) string {
+	if made.Known {
+		return "the same was submitted before, as"
+	}
+	return "submitted"
+}
+
+// submission reads the flags of a job that is submitted.
+func submission(c *cli.Context, job string, params []jobs.Param) (client.Submission, error) {
+	o, err := jobOptions(c, job, params, submitFlags())
+	if err != nil {
+		return client.Submission{}, err
+	}
+	s := client.Submission{IdempotencyKey: c.String("idempotency-key"), Job: job, Params: o.Params, OnExists: o.OnExists, Partitions: o.Partitions,
+		SplitSize: o.SplitSize, Compress: o.Compress, Decompress: o.Decompress, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed}
+	if o.Output == "" {
+		return s, usagef(c, "no output: say where it goes with --out")
+	}
+	if s.Output, err = absolute(o.Output); err != nil {
+		return s, err
+	}
+	for _, in := range o.Input {
+		url, err := absoluteInput(in)
+		if err != nil {
+			return s, err
+		}
+		s.Input = append(s.Input, url)
+	}
+	if s.Priority, err = priority(c); err != nil {
+		return s, err
+	}
+	for _, text := range c.StringSlice("label") {
+		name, value, _ := strings.Cut(text, "=")
+		if s.Labels == nil {
+			s.Labels = map[string]string{}
+		}
+		if _, twice := s.Labels[name]; twice {
+			return s, usagef(c, "label %s is given twice", name)
+		}
+		s.Labels[name] = value
+	}
+	return s, nil
+}
+
+func priority(c *cli.Context) (int, error) {
+	n := c.Int("priority")
+	if n < 1 {
+		return 0, usagef(c, "--priority %d is no number from 1 on", n)
+	}
+	return n, nil
+}
+
+// absolute returns the URL of what a user names from here: workers are
+// somewhere else.
+func absolute(url string) (string, error) {
+	if strings.Contains(url, "://") {
+		return url, nil
+	}
+	abs, err := filepath.Abs(url)
+	if err != nil {
+		return "", err
+	}
+	abs = filepath.ToSlash(abs)
+	if strings.HasSuffix(url, "/") && !strings.HasSuffix(abs, "/") {
+		abs += "/"
+	}
+	return "file://" + abs, nil
+}
+
+// absoluteInput is absolute for an input, which may be NAME=URL. A file that is
+// there under the whole text is meant by it.
+func absoluteInput(text string) (string, error) {
+	name, url, named := strings.Cut(text, "=")
+	if named && name != "" && !strings.ContainsAny(name, ":/.?*") {
+		if _, err := os.Stat(text); err != nil {
+			url, err := absolute(url)
+			return name + "=" + url, err
+		}
+	}
+	return absolute(text)
+}
+
+// upload stores those of a program's bundles that the cluster does not have.
+func upload(ctx context.Context, a *attachment, bundles []bundle) error {
+	for _, b := range bundles {
+		there, err := a.client.HasBundle(ctx, b.Digest)
+		if err != nil {
+			return err
+		}
+		if there {
+			continue
+		}
+		if !a.quiet {
+			fmt.Fprintf(a.p.Stderr, "uploading the program for %s/%s, %s\n", b.OS, b.Arch, embedded.Bytes(b.Size))
+		}
+		if err := a.client.UploadBundle(ctx, b.Bundle, b.open); err != nil {
+			return err
+		}
+	}
+	return nil
+}

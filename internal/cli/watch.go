@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/embedded"
+)
+
+// watchCommand follows a job until it has ended.
+func watchCommand(p *Program) *cli.Command {
+	flags := []cli.Flag{
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no summary"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`FORMAT` of what is printed: text, or json for a line with the job at each change"},
+	}
+	return &cli.Command{Name: "watch", Usage: "follow a job until it has ended, and end as it does", ArgsUsage: "JOB", Flags: append(flags, clusterFlags()...),
+		Action: func(c *cli.Context) error {
+			if err := countArgs(c, "JOB", 1, 1); err != nil {
+				return err
+			}
+			in := catchInterrupts()
+			defer in.stop()
+			a, err := newAttachment(c, p, in)
+			if err != nil {
+				return err
+			}
+			id, err := findJob(c, a.client, c.Args().First())
+			if err != nil {
+				return err
+			}
+			var tell func(client.Event) error
+			if a.asJSON {
+				lines := json.NewEncoder(p.Stdout)
+				tell = func(e client.Event) error { return lines.Encode(e.Job) }
+			}
+			return a.watch(c.Context, id, tell)
+		}}
+}
+
+// writeEnd tells what a job that succeeded did.
+func writeEnd(to io.Writer, j *client.Job) {
+	fmt.Fprintf(to, "%s → %s in %v\n", j.Job, j.Output, j.Elapsed(j.Ended).Round(time.Millisecond))
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(to, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("read", "%s", embedded.Bytes(j.Progress.Bytes))
+	for _, ph := range j.Phases {
+		line(ph.Phase, "%s", count(int64(ph.Tasks), "task"))
+	}
+	if j.Progress.Shuffled > 0 {
+		line("shuffled", "%s", embedded.Bytes(j.Progress.Shuffled))
+	}
+	if r := j.Result; r != nil {
+		line("written", "%s in %s, %s", count(r.Records, "record"), embedded.Bytes(r.Bytes), count(int64(r.Parts), "part"))
+	}
+	if j.Progress.Retried > 0 {
+		line("retried", "%s", count(j.Progress.Retried, "attempt"))
+	}
+}

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/embedded"
+)
+
+// workersCommand lists workers, and drains them.
+func workersCommand(p *Program) *cli.Command {
+	command := &cli.Command{Name: "workers", Usage: "list or drain the workers of a cluster", ArgsUsage: "ls|drain"}
+	command.Subcommands = []*cli.Command{
+		clusterCommand(p, "ls", "list the workers", "", 0, 0, nil, func(c *cli.Context, cl *client.Client, printJSON bool) error {
+			all, err := cl.Workers(c.Context)
+			if err != nil {
+				return err
+			}
+			if printJSON {
+				return writeJSON(p, client.Workers{Workers: all})
+			}
+			return listWorkers(p, all)
+		}),
+		clusterCommand(p, "drain", "make workers finish what they have, and end", "WORKER…", 1, -1, nil, func(c *cli.Context, cl *client.Client, printJSON bool) error {
+			return drain(c, p, cl, printJSON)
+		}),
+	}
+	command.Action = func(c *cli.Context) error {
+		if c.NArg() == 0 {
+			return usagef(c, "say ls or drain")
+		}
+		return unknown(c, "command", c.Args().First(), command.Subcommands)
+	}
+	return command
+}
+
+func listWorkers(p *Program, all []client.Worker) error {
+	w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
+	fmt.Fprintln(w, "WORKER\tHOST\tMACHINE\tSTATE\tSLOTS\tBUSY\tMEMORY\tJOINED\tHEARD\tFAILED\tBUILD")
+	for i := range all {
+		k := &all[i]
+		state := string(k.State)
+		if k.Reason != "" {
+			state += " (" + k.Reason + ")"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%d\t%d\t%s\t%s\t%v ago\t%d\t%s\n", k.ID, k.Host, k.OS, k.Arch, state, k.Slots, k.Running,
+			embedded.Bytes(k.Memory), moment(k.Joined), seconds(k.Heard).Round(100*time.Millisecond), k.Failures, k.Build)
+	}
+	return w.Flush()
+}
+
+func drain(c *cli.Context, p *Program, cl *client.Client, printJSON bool) error {
+	all, err := cl.Workers(c.Context)
+	if err != nil {
+		return err
+	}
+	drained := []string{}
+	for _, word := range c.Args().Slice() {
+		id, err := findWorker(c, all, word)
+		if err != nil {
+			return err
+		}
+		if err := cl.Drain(c.Context, id); err != nil {
+			return fmt.Errorf("worker %s: %w", id, err)
+		}
+		drained = append(drained, id)
+		fmt.Fprintf(p.Stderr, "worker %s finishes what it has, and ends\n", id)
+	}
+	if printJSON {
+		return writeJSON(p, map[string][]string{"draining": drained})
+	}
+	return nil
+}
+
+// findWorker returns the id of the worker that a word means: an id, the end of
+// one, or a host that has one worker.
+func findWorker(c *cli.Context, all []client.Worker, word string) (string, error) {
+	var found []string
+	for i := range all {
+		switch {
+		case all[i].ID == word:
+			return word, nil
+		case all[i].Host == word, len(word) >= 4 && strings.HasSuffix(all[i].ID, word):
+			found = append(found, all[i].ID)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return "", client.Errorf(client.NotFound, "there is no worker %s; '%s workers ls' lists them", word, c.App.Name)
+	default:
+		return "", usagef(c, "%s may be any of %s", word, strings.Join(found, ", "))
+	}
+}

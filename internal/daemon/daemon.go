@@ -1,0 +1,238 @@
+// Package daemon has the commands that are processes of a cluster: master, worker
+// and dev. Command windrow has them beside those of package cli; programs with
+// jobs of their own do without, since what a master and a worker import is not
+// small.
+//
+// They end by SIGTERM or an interrupt: a worker drains, a master resigns. The
+// second signal ends them at once. Losing one by any other means loses nothing.
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/cluster/auth"
+	"github.com/windrow-mr/windrow/internal/cli"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/allow"
+)
+
+// Program is what the commands work with.
+type Program struct {
+	Stdout, Stderr io.Writer
+	// Stores configures the roots that are opened.
+	Stores store.Options
+}
+
+// Commands returns the commands.
+func Commands(p Program) []*urfave.Command {
+	return []*urfave.Command{masterCommand(&p), workerCommand(&p), devCommand(&p)}
+}
+
+const (
+	placeFlags  = "where"
+	accessFlags = "access"
+)
+
+// rootFlags say where the cluster's truth is, and what else may be touched.
+func rootFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "root", EnvVars: []string{"WINDROW_ROOT"}, Usage: "root `URL` of the cluster: a directory, or a prefix of a bucket, that is its own", Category: placeFlags},
+		&urfave.StringSliceFlag{Name: "allow", EnvVars: []string{"WINDROW_ALLOW"}, Usage: "`URL` below which jobs may read and write; may be given more than once, and have parameters such as endpoint=", Category: accessFlags},
+		&urfave.StringFlag{Name: "log", Value: "info", Usage: "least `LEVEL` of what is told: debug, info, warn or error"},
+	}
+}
+
+// secretFlags say how others are known.
+func secretFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "token-file", EnvVars: []string{"WINDROW_TOKEN_FILE"}, Usage: "`FILE` that holds the cluster's token", Category: accessFlags},
+		&urfave.StringFlag{Name: "worker-token-file", Usage: "`FILE` that holds a token of workers' own", Category: accessFlags},
+		&urfave.StringFlag{Name: "cert-file", Usage: "`FILE` of this process's certificate, in PEM", Category: accessFlags},
+		&urfave.StringFlag{Name: "key-file", Usage: "`FILE` of the key of that certificate", Category: accessFlags},
+		&urfave.StringFlag{Name: "ca-file", Usage: "`FILE` of the authorities, in PEM, that others' certificates are checked by", Category: accessFlags},
+	}
+}
+
+// gossipFlags say how processes find each other.
+func gossipFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "gossip", Usage: "`HOST:PORT` for gossip, by UDP and TCP; \"off\" does without", DefaultText: "127.0.0.1:0 on loopback, else off", Category: placeFlags},
+		&urfave.StringSliceFlag{Name: "join", Usage: "`HOST:PORT` of others' gossip, to begin with; may be given more than once", DefaultText: "the leader's", Category: placeFlags},
+		&urfave.StringFlag{Name: "gossip-key-file", Usage: "`FILE` with keys of gossip, in base64, one a line: all can read, the first writes", Category: accessFlags},
+	}
+}
+
+func secrets(c *urfave.Context) auth.Config {
+	return auth.Config{TokenFile: c.String("token-file"), WorkerTokenFile: c.String("worker-token-file"),
+		CertFile: c.String("cert-file"), KeyFile: c.String("key-file"), CAFile: c.String("ca-file")}
+}
+
+// process is what master and worker have in common.
+type process struct {
+	*Program
+	id    string
+	host  string
+	log   *slog.Logger
+	root  *store.Root
+	roots *allow.List
+}
+
+// newProcess opens what a process works on. The root itself is allowed to jobs,
+// but for what the cluster keeps there.
+func newProcess(c *urfave.Context, p *Program, more ...string) (*process, error) {
+	url := c.String("root")
+	if url == "" {
+		return nil, cli.Usagef(c, "no root: say where the cluster keeps its truth with --root URL")
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.String("log"))); err != nil {
+		return nil, cli.Usagef(c, "--log %q is not one of debug, info, warn and error", c.String("log"))
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("the name of this host: %w", err)
+	}
+	s := &process{Program: p, id: strings.ToLower(ulid.Make().String()), host: host}
+	s.log = slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: level}))
+	stores := p.Stores
+	stores.Log, stores.CreateDir = s.log, true
+	if s.root, err = store.Open(c.Context, url, stores); err != nil {
+		return nil, err
+	}
+	stores.CreateDir = false
+	urls := append(c.StringSlice("allow"), more...)
+	if s.roots, err = allow.New(urls, stores); err != nil {
+		return nil, errors.Join(err, s.root.Close())
+	}
+	return s, nil
+}
+
+func (s *process) close() error { return errors.Join(s.roots.Close(), s.root.Close()) }
+
+// cluster returns a name of the cluster that tells no secret: processes of others
+// are not to be taken for this one's.
+func (s *process) cluster() string {
+	sum := sha256.Sum256([]byte(s.root.Name("")))
+	return "windrow-" + hex.EncodeToString(sum[:8])
+}
+
+// signals returns a context that ends with the first signal; the second one ends
+// the process.
+func signals(ctx context.Context, log *slog.Logger) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	caught := make(chan os.Signal, 2)
+	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case s := <-caught:
+			log.Info("ending; again to end at once", "signal", s)
+			cancel(errSignal)
+		case <-done:
+			return
+		}
+		select {
+		case <-caught:
+			os.Exit(interrupted)
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(caught)
+		close(done)
+		cancel(nil)
+	}
+}
+
+var errSignal = errors.New("a signal asked for the end")
+
+// interrupted is the exit status after a second signal.
+const interrupted = 130
+
+// Bounds of the HTTP server.
+const (
+	headerTime  = 10 * time.Second
+	idleTime    = 2 * time.Minute
+	headerBytes = 64 << 10
+	closeTime   = 3 * time.Second
+)
+
+// serve serves until ctx ends.
+func serve(ctx context.Context, l net.Listener, s *auth.Server, h http.Handler, log *slog.Logger) error {
+	server := &http.Server{Handler: h, TLSConfig: s.TLS, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
+		BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		if server.Shutdown(ending) != nil {
+			_ = server.Close() // who still waits is cut off
+		}
+	})
+	var err error
+	if s.TLS != nil {
+		err = server.ServeTLS(l, "", "")
+	} else {
+		err = server.Serve(l)
+	}
+	if !stop() {
+		<-closed
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// healthServer tells that a worker is alive, and nothing else.
+func healthServer(ctx context.Context, l net.Listener, ready func() bool, log *slog.Logger) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !ready() {
+			http.Error(w, "no master has answered yet", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	return serve(ctx, l, new(auth.Server), mux, log)
+}
+
+// listen begins to listen.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen at %s: %w", address, err)
+	}
+	return l, nil
+}
+
+// buildVersion names this build, so that workers with other jobs of the library
+// are told apart.
+func buildVersion() string { return cli.Build() }
+
+// limitMemory lets the garbage collector work harder before this process takes
+// more than its own part of the memory.
+func limitMemory(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
+}

@@ -1,0 +1,176 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/cluster/auth"
+	"github.com/windrow-mr/windrow/cluster/gossip"
+	"github.com/windrow-mr/windrow/internal/cli"
+	"github.com/windrow-mr/windrow/master/api"
+	"github.com/windrow-mr/windrow/master/control"
+	"github.com/windrow-mr/windrow/master/journal"
+)
+
+func masterCommand(p *Program) *urfave.Command {
+	return &urfave.Command{
+		Name:      "master",
+		Usage:     "be a master of a cluster: lead it, or stand by",
+		ArgsUsage: " ",
+		Description: "All that a cluster knows is at its root. Start as many masters as you like: one leads, and another takes over\n" +
+			"when it is gone for 15 s, or at once when it says goodbye (SIGTERM).",
+		Flags: append(append(append(rootFlags(), secretFlags()...), gossipFlags()...),
+			&urfave.StringFlag{Name: "listen", Value: client.DefaultAddress, Usage: "`HOST:PORT` for clients and workers; port 0 picks one", Category: placeFlags},
+			&urfave.StringFlag{Name: "advertise", Usage: "`URL` by which others reach this master", DefaultText: "the address that it listens at", Category: placeFlags},
+			&urfave.DurationFlag{Name: "keep", Value: 24 * time.Hour, Usage: "for how `LONG` gc keeps what jobs leave behind"},
+		),
+		Action: func(c *urfave.Context) error {
+			if c.NArg() > 0 {
+				return cli.Usagef(c, "unexpected argument %q", c.Args().First())
+			}
+			s, err := newProcess(c, p)
+			if err != nil {
+				return err
+			}
+			ctx, stop := signals(c.Context, s.log)
+			defer stop()
+			m, err := s.newMaster(ctx, c)
+			if err == nil {
+				err = m.run(ctx)
+			}
+			return errors.Join(err, s.close())
+		},
+	}
+}
+
+// master is a master process.
+type master struct {
+	*process
+	control  *control.Master
+	server   *auth.Server
+	listener net.Listener
+	gossip   *gossip.Node // nil for none
+	url      string
+}
+
+// newMaster makes a master that listens already.
+func (s *process) newMaster(ctx context.Context, c *urfave.Context) (m *master, err error) {
+	m = &master{process: s}
+	if err := control.Check(ctx, s.root); err != nil {
+		return nil, err
+	}
+	address := c.String("listen")
+	if m.server, err = secrets(c).Server(ctx, address); err != nil {
+		return nil, cli.Usagef(c, "%v", err)
+	}
+	if m.server.Plain {
+		s.log.Warn("tokens and data cross the network in the clear: give --cert-file and --key-file, or let only a private network reach this address", "listen", address)
+	}
+	if m.listener, err = listen(ctx, address); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.listener.Close())
+		}
+	}()
+	if m.url, err = m.advertised(c); err != nil {
+		return nil, err
+	}
+	if m.gossip, err = s.startGossip(c, m.server.Open, gossip.Meta{Role: gossip.Standby, URL: m.url}, nil, m.notice); err != nil {
+		return nil, err
+	}
+	me := control.Config{ID: s.id, URL: m.url, Host: s.host, Build: buildVersion(), Root: s.root, Roots: s.roots, Allows: s.roots.Allows,
+		Clock: journal.BootClock, Grace: c.Duration("keep"), Leads: m.leads, Log: s.log}
+	if m.gossip != nil {
+		me.Gossip = m.gossip.Address()
+	}
+	if m.control, err = control.New(me); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(s.Stderr, "windrow: master %s at %s, root %s", s.id, m.url, s.root.Name(""))
+	if me.Gossip != "" {
+		fmt.Fprintf(s.Stderr, ", gossip at %s", me.Gossip)
+	}
+	fmt.Fprintln(s.Stderr)
+	return m, nil
+}
+
+// advertised returns the URL by which others reach this master.
+func (m *master) advertised(c *urfave.Context) (string, error) {
+	if url := c.String("advertise"); url != "" {
+		return url, nil
+	}
+	host, port, err := net.SplitHostPort(m.listener.Addr().String())
+	if err != nil {
+		return "", err
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = m.host
+	}
+	scheme := "http"
+	if m.server.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port), nil
+}
+
+// leads spreads who leads.
+func (m *master) leads(l journal.Leader) {
+	if m.gossip == nil {
+		return
+	}
+	meta := gossip.Meta{Role: gossip.Standby, URL: m.url}
+	if l.Master == m.id {
+		meta.Role, meta.Epoch = gossip.Master, l.Epoch
+	}
+	if err := m.gossip.Tell(meta); err != nil {
+		m.log.Warn("gossip does not spread who leads", "error", err)
+	}
+}
+
+// notice takes what gossip tells of workers: a hint.
+func (m *master) notice(e gossip.Event) {
+	if e.Kind == gossip.Suspect && e.Member.Meta.Role == gossip.Worker && m.control != nil {
+		m.control.Doubt(e.Member.Name)
+	}
+}
+
+// run serves and leads until ctx ends.
+func (m *master) run(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.Handle(cluster.Path, m.server.Workers(cluster.Handler(m.control)))
+	mux.Handle("/", m.server.Clients(api.Handler(m.control, api.Config{Loopback: m.server.Open, Log: m.log})))
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var leading sync.WaitGroup
+	leading.Go(func() { stop(m.control.Run(ctx)) })
+	// What is asked while it resigns is answered: somebody else leads, or will.
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	served := make(chan error, 1)
+	go func() { served <- serve(serving, m.listener, m.server, mux, m.log) }()
+	var err error
+	select {
+	case <-ctx.Done():
+		leading.Wait()
+		end()
+		err = <-served
+	case err = <-served:
+		stop(err)
+		leading.Wait()
+		end()
+	}
+	if m.gossip != nil {
+		err = errors.Join(err, m.gossip.Stop())
+	}
+	return err
+}

@@ -1,0 +1,223 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/cluster/gossip"
+	"github.com/windrow-mr/windrow/internal/cli"
+	"github.com/windrow-mr/windrow/master/journal"
+	"github.com/windrow-mr/windrow/worker"
+	"github.com/windrow-mr/windrow/worker/runner"
+)
+
+func workerFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.IntFlag{Name: "slots", Usage: "tasks that run at once", DefaultText: "the number of processors, as far as memory allows"},
+		&urfave.StringFlag{Name: "memory", Value: "2GiB", Usage: "memory, in bytes or with a unit, for this process and all job processes"},
+		&urfave.StringFlag{Name: "cache", Usage: "`DIR` for programs of jobs", DefaultText: "the user's cache directory"},
+		&urfave.StringFlag{Name: "cache-size", Value: "2GiB", Usage: "how much of them is kept"},
+		&urfave.DurationFlag{Name: "no-progress", Value: 10 * time.Minute, Usage: "`TIME` after which an attempt that does nothing is killed"},
+		&urfave.DurationFlag{Name: "drain-time", Value: 30 * time.Second, Usage: "`TIME` for which attempts go on when the worker ends"},
+		&urfave.StringFlag{Name: "drain-url", Usage: "`URL` that is asked every 5 s, and drains the worker when it answers 200: a cloud's notice of interruption"},
+		&urfave.StringSliceFlag{Name: "env", Usage: "`NAME` of a variable that job processes get from this one's environment"},
+	}
+}
+
+func workerCommand(p *Program) *urfave.Command {
+	return &urfave.Command{
+		Name:      "worker",
+		Usage:     "run tasks for a cluster",
+		ArgsUsage: " ",
+		Description: "A worker keeps nothing: kill it, and start another anywhere with the same root. It finds the master by gossip, by\n" +
+			"the root, or by --master.",
+		Flags: append(append(append(append(rootFlags(), secretFlags()...), gossipFlags()...), workerFlags()...),
+			&urfave.StringFlag{Name: "master", EnvVars: []string{"WINDROW_MASTER"}, Usage: "`URL` of a master, where it cannot be found by the root; several with commas between", Category: placeFlags},
+			&urfave.StringFlag{Name: "health", Usage: "`HOST:PORT` at which /healthz and /readyz are answered", DefaultText: "nowhere", Category: placeFlags},
+		),
+		Action: func(c *urfave.Context) error {
+			if c.NArg() > 0 {
+				return cli.Usagef(c, "unexpected argument %q", c.Args().First())
+			}
+			s, err := newProcess(c, p)
+			if err != nil {
+				return err
+			}
+			ctx, stop := signals(c.Context, s.log)
+			defer stop()
+			return errors.Join(s.work(ctx, c), s.close())
+		},
+	}
+}
+
+// newRunner makes what carries attempts out, and what the master is told of it.
+func (s *process) newRunner(c *urfave.Context) (*runner.Runner, cluster.Info, error) {
+	info := cluster.Info{Host: s.host, PID: os.Getpid(), Build: buildVersion(), OS: runtime.GOOS, Arch: runtime.GOARCH, Slots: c.Int("slots")}
+	var err error
+	if info.Memory, err = cli.ParseSize(c.String("memory")); err != nil {
+		return nil, info, cli.Usagef(c, "--memory: %v", err)
+	}
+	cache, err := cli.ParseSize(c.String("cache-size"))
+	if err != nil {
+		return nil, info, cli.Usagef(c, "--cache-size: %v", err)
+	}
+	if info.Slots == 0 {
+		for info.Slots = max(runtime.GOMAXPROCS(0), 1); info.Slots > 1 && runner.LeastMemory(info.Slots) > info.Memory; {
+			info.Slots--
+		}
+	}
+	r, err := runner.New(runner.Config{Root: s.root, Roots: s.roots, Slots: info.Slots, Memory: info.Memory, CacheDir: c.String("cache"),
+		CacheBytes: cache, Build: info.Build, Host: s.host, NoProgress: c.Duration("no-progress"), Inherit: c.StringSlice("env"), Log: s.log})
+	if err != nil {
+		return nil, info, cli.Usagef(c, "%v", err)
+	}
+	return r, info, nil
+}
+
+// work is a worker until ctx ends, and then until it has drained.
+func (s *process) work(ctx context.Context, c *urfave.Context) error {
+	transport, err := secrets(c).Transport()
+	if err != nil {
+		return cli.Usagef(c, "%v", err)
+	}
+	r, info, err := s.newRunner(c)
+	if err != nil {
+		return err
+	}
+	limitMemory(info.Memory - int64(info.Slots)*(64<<20))
+	heard := make(chan worker.Leader, 1)
+	node, err := s.startGossip(c, s.local(c), gossip.Meta{Role: gossip.Worker, Slots: info.Slots}, s.seeds(ctx, c), func(e gossip.Event) {
+		if m := e.Member.Meta; m.Role == gossip.Master && m.Epoch > 0 && (e.Kind == gossip.Joined || e.Kind == gossip.Changed) {
+			select {
+			case heard <- worker.Leader{Epoch: m.Epoch, URL: m.URL}:
+			default: // the root tells
+			}
+		}
+	})
+	if err != nil {
+		return errors.Join(err, r.Close())
+	}
+	var met atomic.Bool
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	if address := c.String("health"); address != "" {
+		l, err := listen(ctx, address)
+		if err != nil {
+			return errors.Join(err, r.Close())
+		}
+		beside.Go(func() { _ = healthServer(serving, l, met.Load, s.log) })
+	}
+	drain := make(chan struct{})
+	beside.Go(func() {
+		defer close(drain)
+		s.awaitDrain(ctx, serving, c.String("drain-url"))
+	})
+	fmt.Fprintf(s.Stderr, "windrow: worker %s, %d slots, root %s\n", s.id, info.Slots, s.root.Name(""))
+	err = worker.Run(context.WithoutCancel(ctx), worker.Config{ID: s.id, Info: info, Runner: r, Find: s.finder(c, node), Heard: heard,
+		HTTP: transport, Drain: drain, DrainTime: c.Duration("drain-time"), Met: func(worker.Leader) { met.Store(true) }, Log: s.log})
+	end()
+	if node != nil {
+		err = errors.Join(err, node.Stop())
+	}
+	return err
+}
+
+// local tells whether a worker that was not told of gossip takes part on loopback:
+// when its root is on this machine.
+func (s *process) local(c *urfave.Context) bool {
+	return c.String("token-file") == "" && c.String("cert-file") == "" && !s.root.Remote()
+}
+
+// seeds returns whom the leader names, if somebody leads and nobody else was named.
+func (s *process) seeds(ctx context.Context, c *urfave.Context) []string {
+	if len(c.StringSlice("join")) > 0 {
+		return nil
+	}
+	l, err := journal.Current(ctx, s.root)
+	if err != nil || l.Gossip == "" {
+		return nil // it may be found later, by the root
+	}
+	return []string{l.Gossip}
+}
+
+// finder returns how the leader is found: by those that were named, or by the
+// root, or by gossip where the root does not answer.
+func (s *process) finder(c *urfave.Context, node *gossip.Node) func(context.Context) (worker.Leader, error) {
+	var named []string
+	if text := c.String("master"); text != "" {
+		named = strings.Split(text, ",")
+	}
+	next := 0
+	return func(ctx context.Context) (worker.Leader, error) {
+		if len(named) > 0 {
+			next++
+			return worker.Leader{URL: named[(next-1)%len(named)]}, nil
+		}
+		l, err := journal.Current(ctx, s.root)
+		if err == nil {
+			return worker.Leader{Epoch: l.Epoch, URL: l.URL}, nil
+		}
+		if node != nil {
+			if m, ok := node.Leader(); ok {
+				return worker.Leader{Epoch: m.Meta.Epoch, URL: m.Meta.URL}, nil
+			}
+		}
+		return worker.Leader{}, err
+	}
+}
+
+const (
+	noticeEvery = 5 * time.Second
+	noticeTime  = 2 * time.Second
+)
+
+// awaitDrain waits for the end of ctx, of the worker, or for a notice of
+// interruption.
+func (s *process) awaitDrain(ctx, life context.Context, url string) {
+	tick := time.NewTicker(noticeEvery)
+	defer tick.Stop()
+	for {
+		if url != "" && s.noticed(life, url) {
+			s.log.Info("this machine is to be taken away: draining", "notice", url)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-life.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *process) noticed(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, noticeTime)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return false
+	}
+	r.Header.Set("Metadata-Flavor", "Google") // others do not mind
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	return err == nil && resp.StatusCode == http.StatusOK && strings.TrimSpace(string(text)) != "FALSE"
+}

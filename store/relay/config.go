@@ -1,0 +1,86 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// TokenSize is how long a token must be at least.
+const TokenSize = 16
+
+// Config is what one connection is served with.
+type Config struct {
+	// Token is what the other side must know: at least TokenSize random bytes,
+	// new for each connection.
+	Token []byte
+	// Roots are what can be asked for, by names that both sides know. They
+	// must stay open until Serve returns.
+	Roots map[string]*store.Root
+	// Root returns a root that Roots does not have, or nil. It is called anew
+	// for every request, by any number of goroutines. Nil: there are no others.
+	Root func(name string) *store.Root
+	// Policy says what of them.
+	Policy *Policy
+	// Log receives refusals. Nil: nobody.
+	Log *slog.Logger
+	// Limits bound what the other side may hold here.
+	Limits Limits
+	// Activity is told what the stores are asked for. Nil: nobody.
+	Activity *Activity
+}
+
+// Limits bound what one connection holds in the serving process. Handles cost
+// a descriptor each on a file root whose files are not passed on; uploads
+// cost 512 KiB each, and what a store.Writer of their root holds: up to 24 MiB
+// on a remote one, unless its Transfer options say less.
+type Limits struct {
+	Calls   int // in flight; 0: 256
+	Handles int // open; 0: 4,096
+	Uploads int // not committed; 0: 32
+	// Memory is how many bytes ranges on their way from a store may take; a
+	// range longer than a quarter of it, or than 8 MiB, is several requests.
+	// 0: 32 MiB.
+	Memory int64
+	// Hello is how long the other side may take to say who it is. 0: 30 s.
+	Hello time.Duration
+}
+
+const (
+	maxRange   = 8 << 20 // bytes of one request to a store
+	knownLimit = 4096    // objects whose size and version are remembered
+)
+
+func (l Limits) withDefaults() Limits {
+	for _, d := range []struct {
+		field *int
+		value int
+	}{{&l.Calls, 256}, {&l.Handles, 4096}, {&l.Uploads, 32}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if l.Memory == 0 {
+		l.Memory = 32 << 20
+	}
+	if l.Hello == 0 {
+		l.Hello = 30 * time.Second
+	}
+	return l
+}
+
+// validate returns an error that names the first field with a bad value.
+func (c *Config) validate() error {
+	switch {
+	case len(c.Token) < TokenSize:
+		return fmt.Errorf("relay: the token has %d bytes, fewer than %d", len(c.Token), TokenSize)
+	case c.Policy == nil:
+		return errors.New("relay: there is no policy")
+	case c.Limits.Calls < 0, c.Limits.Handles < 0, c.Limits.Uploads < 0, c.Limits.Memory < 0, c.Limits.Hello < 0:
+		return errors.New("relay: a limit is negative")
+	}
+	return nil
+}

@@ -1,0 +1,248 @@
+package jobproc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/executor"
+)
+
+// tellEvery is how often progress is told, when there is some.
+const tellEvery = 500 * time.Millisecond
+
+// engine runs attempts, one at a time.
+type engine struct {
+	process *process
+	exec    *executor.Executor
+	job     plan.JobID
+	facts   Facts
+	part    string // that the attempt which runs may make
+
+	mu    sync.Mutex
+	roots map[string]*store.Root // by name
+}
+
+func newEngine(p *process) *engine { return &engine{process: p, roots: make(map[string]*store.Root)} }
+
+// running is the attempt that runs.
+type running struct {
+	process *process
+	attempt executor.Attempt
+	cancel  context.CancelCauseFunc
+	granted chan struct{} // closed with all
+	all     []plan.AttemptID
+	once    sync.Once
+}
+
+var _ executor.Granter = (*running)(nil)
+
+var errStopped = errors.New("the worker stopped the attempt")
+
+func (r *running) stop() { r.cancel(errStopped) }
+
+func (r *running) grant(all []plan.AttemptID) {
+	r.once.Do(func() {
+		r.all = all
+		close(r.granted)
+	})
+}
+
+// Grant asks the worker, and waits.
+func (r *running) Grant(ctx context.Context, a executor.Attempt) error {
+	if err := r.process.send(kindAsk, ask{a.ID}); err != nil {
+		return err
+	}
+	select {
+	case <-r.granted:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Granted returns what came with the grant.
+func (r *running) Granted(context.Context, plan.TaskID) ([]plan.AttemptID, error) { return r.all, nil }
+
+// begin starts an attempt on a goroutine of its own.
+func (p *process) begin(ctx context.Context, run *Run) error {
+	r := &running{process: p, granted: make(chan struct{}),
+		attempt: executor.Attempt{Task: run.Task, ID: run.Attempt, Progress: new(pipeline.Progress)}}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running != nil {
+		return fmt.Errorf("attempt %v is to run, and %v has not ended", run.Attempt, p.running.attempt.ID)
+	}
+	p.running = r
+	ctx, r.cancel = context.WithCancelCause(ctx)
+	p.work.Go(func() { p.execute(ctx, r, run) })
+	return nil
+}
+
+// current returns the attempt that runs, if it is this one.
+func (p *process) current(id plan.AttemptID) *running {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running == nil || p.running.attempt.ID != id {
+		return nil
+	}
+	return p.running
+}
+
+// execute runs an attempt and tells its end. The worker hears nothing else of
+// it after that.
+func (p *process) execute(ctx context.Context, r *running, run *Run) {
+	defer r.cancel(nil)
+	started := time.Now()
+	telling, stopTelling := context.WithCancel(ctx)
+	var teller sync.WaitGroup
+	teller.Go(func() { p.tell(telling, r.attempt.Progress) })
+	m, err := p.engine.run(ctx, r, run)
+	stopTelling()
+	teller.Wait()
+	e := Ended{Attempt: run.Attempt, Took: time.Since(started),
+		Bytes: r.attempt.Progress.Bytes.Load(), Records: r.attempt.Progress.Records.Load()}
+	if err == nil {
+		e.Winner, e.Digest = m.Attempt, m.Digest()
+		if m.Attempt == run.Attempt {
+			e.Sums = m.Sums
+		}
+	} else {
+		e.Verdict = p.judge(ctx, err)
+	}
+	fmt.Fprint(p.cfg.Stdout, run.Marker)
+	fmt.Fprint(p.cfg.Stderr, run.Marker)
+	p.mu.Lock()
+	p.running = nil
+	p.mu.Unlock()
+	if err := p.send(kindEnded, e); err != nil {
+		_ = p.conn.Close() // what nobody hears of did not happen
+	}
+}
+
+// judge says what became of an attempt that is not done.
+func (p *process) judge(ctx context.Context, err error) *Verdict {
+	if ctx.Err() != nil {
+		return &Verdict{Text: context.Cause(ctx).Error(), Stopped: true}
+	}
+	j := executor.Judge(err)
+	v := &Verdict{Text: shorten(j.Text), Fingerprint: shorten(j.Fingerprint), Final: j.Final, Conflict: j.Conflict, Denied: j.Denied, Panic: j.Stack != nil}
+	if j.Spoilt != nil {
+		v.Spoilt = &Spoilt{j.Spoilt.Task, j.Spoilt.Attempt}
+	}
+	if j.Stack != nil {
+		fmt.Fprintf(p.cfg.Stderr, "%s\n%s", j.Text, j.Stack)
+	}
+	return v
+}
+
+// tell tells progress until ctx ends.
+func (p *process) tell(ctx context.Context, of *pipeline.Progress) {
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	var told progress
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := progress{of.Bytes.Load(), of.Records.Load()}
+		if now == told {
+			continue
+		}
+		told = now
+		if p.send(kindProgress, now) != nil {
+			return // the receiver finds out, too
+		}
+	}
+}
+
+// run runs an attempt by the executor.
+func (e *engine) run(ctx context.Context, r *running, run *Run) (*plan.Manifest, error) {
+	if err := e.prepare(ctx, run); err != nil {
+		return nil, err
+	}
+	switch run.Task.Phase {
+	case plan.Sample:
+		return e.exec.Sample(ctx, r.attempt, run.Splits)
+	case plan.Map:
+		if len(run.Splits) != 1 || run.Splits[0].Input < 0 || run.Splits[0].Input >= len(e.process.plan.Inputs) {
+			return nil, errors.New("a map attempt without its split")
+		}
+		cuts, err := e.cuts(ctx, run)
+		if err != nil {
+			return nil, err
+		}
+		return e.exec.Map(ctx, r.attempt, run.Splits[0], cuts, r)
+	case plan.Reduce:
+		return e.exec.Reduce(ctx, r.attempt, run.Maps, r)
+	default:
+		return nil, fmt.Errorf("task %v is none of a job process", run.Task)
+	}
+}
+
+// prepare makes the executor, which lasts until the job is another one.
+func (e *engine) prepare(ctx context.Context, run *Run) error {
+	e.part = run.Part
+	if e.exec != nil && e.job == run.Job && e.facts == run.Facts {
+		return nil
+	}
+	scratch, err := e.root(ctx, ScratchRoot)
+	if err != nil {
+		return err
+	}
+	out, err := e.root(ctx, OutputRoot)
+	if err != nil {
+		return err
+	}
+	p, f := e.process, run.Facts
+	e.job, e.facts = run.Job, f
+	e.exec = executor.New(executor.Config{
+		Plan: p.plan, Job: run.Job, Partitions: f.Partitions,
+		// Inputs are opened with the process's life: the executor does not say whose context it is.
+		Open:    func(url string) (*store.Root, error) { return e.root(context.WithoutCancel(ctx), InputRoot+url) },
+		Scratch: scratch, Class: store.Durable, Output: out,
+		PartName: func(plan.TaskID, plan.AttemptID) string { return e.part },
+		Compress: f.Compress, Limits: f.Limits,
+		Budget: shuffle.NewBudget(f.Budget), Share: f.Share, Log: p.log,
+	})
+	return nil
+}
+
+// root opens a root of the worker's, once.
+func (e *engine) root(ctx context.Context, name string) (*store.Root, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r := e.roots[name]; r != nil {
+		return r, nil
+	}
+	r, err := e.process.client.Open(ctx, name, store.Options{Log: e.process.log, Transfer: store.Transfer{Range: e.process.ranges}})
+	if err != nil {
+		return nil, fmt.Errorf("the %s of the job: %w", strings.TrimSpace(name), err)
+	}
+	e.roots[name] = r
+	return r, nil
+}
+
+// cuts returns the keys at which partitions are cut: a function of the sample
+// alone, so every attempt finds the same ones.
+func (e *engine) cuts(ctx context.Context, run *Run) ([][]byte, error) {
+	s := e.process.plan.Shuffle
+	if s == nil || !s.Ranges || run.Sampled == (plan.AttemptID{}) {
+		return nil, nil
+	}
+	m, err := e.exec.ReadManifest(ctx, plan.TaskID{Phase: plan.Sample}, run.Sampled)
+	if err != nil {
+		return nil, err
+	}
+	return pairs.Cuts(m.Keys, e.facts.Partitions), nil
+}

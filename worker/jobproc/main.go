@@ -1,0 +1,302 @@
+package jobproc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/windrow-mr/windrow/internal/nearest"
+	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/relay"
+)
+
+// Verb is the command of a program with jobs that makes it a job process.
+const Verb = "job-process"
+
+// The descriptors that a job process inherits.
+const (
+	StorageFD = 3
+	ControlFD = 4
+)
+
+// Config is what a job process has.
+type Config struct {
+	Jobs             []*jobs.Job // of the program
+	Storage, Control net.Conn    // to the worker
+	Stdout, Stderr   io.Writer
+}
+
+// ErrNoWorker says that this process was not started by a worker.
+var ErrNoWorker = errors.New("job processes are started by workers, with two connections: there is nothing to do without them")
+
+// Inherited returns the connections that the worker handed to this process. It
+// is called once, at its beginning.
+func Inherited() (storage, control net.Conn, err error) {
+	for _, fd := range []int{StorageFD, ControlFD} {
+		// What was not handed over may be the runtime's own, and is not touched.
+		var st syscall.Stat_t
+		if err := syscall.Fstat(fd, &st); err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFSOCK {
+			return nil, nil, ErrNoWorker
+		}
+	}
+	var conns [2]net.Conn
+	for i, fd := range [2]uintptr{StorageFD, ControlFD} {
+		conn, err := relay.Inherited(os.NewFile(fd, "worker"))
+		if err != nil {
+			return nil, nil, ErrNoWorker
+		}
+		conns[i] = conn
+	}
+	return conns[0], conns[1], nil
+}
+
+// Main is a job process: it works on what the worker sends it until ctx or the
+// connections end, which is no error. It then leaves behind what does not look
+// at its context, for the process to end with.
+func Main(ctx context.Context, cfg Config) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := &process{cfg: cfg, link: link{conn: cfg.Control},
+		log: slog.New(slog.NewTextHandler(cfg.Stderr, nil))}
+	defer context.AfterFunc(ctx, func() { _ = cfg.Control.Close() })()
+	defer cfg.Storage.Close()
+	err := p.serve(ctx)
+	cancel()
+	p.leave()
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
+		return nil // the worker wants no more, or is no more
+	default:
+		return err
+	}
+}
+
+// process is the job's end of the connection.
+type process struct {
+	link
+	cfg    Config
+	log    *slog.Logger
+	client *relay.Client
+	plan   *pipeline.Plan
+	ranges int // bytes of a request to a remote store
+	engine *engine
+	work   sync.WaitGroup // the attempt that runs
+
+	mu      sync.Mutex
+	running *running
+}
+
+// leaveTime is how long an attempt may take to end with its process.
+const leaveTime = 500 * time.Millisecond
+
+// leave waits for the attempt that runs, but not for long.
+func (p *process) leave() {
+	done := make(chan struct{})
+	go func() {
+		p.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(leaveTime):
+	}
+	if p.client != nil {
+		_ = p.client.Close()
+	}
+}
+
+// serve introduces the process, and then does what it is told.
+func (p *process) serve(ctx context.Context) error {
+	k, payload, err := p.receive()
+	if err != nil {
+		return err
+	}
+	if k != kindHello {
+		return unexpected(k)
+	}
+	var h Hello
+	if err := decode(payload, &h); err != nil {
+		return err
+	}
+	if why := p.prepare(h); why != "" {
+		return p.send(kindRefused, refused{shorten(why)})
+	}
+	if p.client, err = relay.Connect(ctx, p.cfg.Storage, h.Token); err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { _ = p.client.Close() })()
+	go p.endWith(p.client)
+	p.engine = newEngine(p)
+	if err := p.send(kindReady, ready{Version, p.plan.Text, describe(p.plan)}); err != nil {
+		return err
+	}
+	for {
+		k, payload, err := p.receive()
+		if err == nil {
+			err = p.handle(ctx, k, payload)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// endWith ends the process with its storage.
+func (p *process) endWith(c *relay.Client) {
+	<-c.Done()
+	_ = p.conn.Close()
+}
+
+// prepare makes the plan. It returns why that cannot be, "" if it can.
+func (p *process) prepare(h Hello) string {
+	if h.Version != Version {
+		return otherVersion(Version, h.Version)
+	}
+	if h.Heap > 0 {
+		debug.SetMemoryLimit(h.Heap)
+	}
+	p.ranges = h.Range
+	var job *jobs.Job
+	var names []string
+	for _, j := range p.cfg.Jobs {
+		names = append(names, j.Name())
+		if j.Name() == h.Job {
+			job = j
+		}
+	}
+	if job == nil {
+		why := fmt.Sprintf("the program has no job named %q", h.Job)
+		if near := nearest.Name(h.Job, names); near != "" {
+			why += fmt.Sprintf("; did you mean %q?", near)
+		}
+		return why
+	}
+	once := h.Once
+	if once == nil {
+		once = map[string][]byte{} // none were computed, and none must be
+	}
+	var err error
+	if p.plan, err = job.Build(h.Params, once); err != nil {
+		return err.Error()
+	}
+	if p.plan.Text != h.Plan {
+		return fmt.Sprintf("job %s: its constructor makes another plan here than where it was submitted; it must depend on its parameters alone, and the program must be the same (use jobs.Once for what is decided once):\n%s",
+			h.Job, pipeline.Diff(h.Plan, p.plan.Text))
+	}
+	return ""
+}
+
+func describe(p *pipeline.Plan) Description {
+	d := Description{Shuffled: p.Shuffle != nil, Ext: p.Output.Ext, Compressible: p.Output.Compressible}
+	if p.Shuffle != nil {
+		d.Ranges = p.Shuffle.Ranges
+	}
+	for i := range p.Inputs {
+		in := &p.Inputs[i]
+		d.Inputs = append(d.Inputs, Input{Name: in.Name, Text: in.Text, Lines: in.Lines, Cut: in.Split != nil, Generate: in.Generate != nil})
+	}
+	return d
+}
+
+// handle does what a message says. It waits for nothing that takes long but the
+// job's functions, when nothing else can be asked for.
+func (p *process) handle(ctx context.Context, k kind, payload []byte) error {
+	switch k {
+	case kindRun:
+		var r Run
+		if err := decode(payload, &r); err != nil {
+			return err
+		}
+		return p.begin(ctx, &r)
+	case kindCut:
+		var c cut
+		if err := decode(payload, &c); err != nil {
+			return err
+		}
+		return p.sections(c.Input, func(in *pipeline.Input) ([]plan.Section, error) {
+			if in.Split == nil {
+				return nil, errNoFunction
+			}
+			return in.Split(c.Object, c.Target)
+		})
+	case kindGenerate:
+		var g generate
+		if err := decode(payload, &g); err != nil {
+			return err
+		}
+		return p.sections(g.Input, func(in *pipeline.Input) ([]plan.Section, error) {
+			if in.Generate == nil {
+				return nil, errNoFunction
+			}
+			return in.Generate(g.Slots)
+		})
+	case kindGranted:
+		var g granted
+		if err := decode(payload, &g); err != nil {
+			return err
+		}
+		if r := p.current(g.Attempt); r != nil {
+			r.grant(g.All)
+		}
+		return nil
+	case kindStop:
+		var s stop
+		if err := decode(payload, &s); err != nil {
+			return err
+		}
+		if r := p.current(s.Attempt); r != nil {
+			r.stop()
+		}
+		return nil
+	default:
+		return unexpected(k)
+	}
+}
+
+var errNoFunction = errors.New("the input has no such function")
+
+// sections calls a function of the job that makes sections, and answers.
+func (p *process) sections(input int, call func(*pipeline.Input) ([]plan.Section, error)) error {
+	if input < 0 || input >= len(p.plan.Inputs) {
+		return fmt.Errorf("the job has no input %d", input)
+	}
+	found, err := guarded(func() ([]plan.Section, error) { return call(&p.plan.Inputs[input]) }, p.cfg.Stderr)
+	if err == nil && len(found) > maxList {
+		err = fmt.Errorf("%d sections, and at most %d are possible", len(found), maxList)
+	}
+	if err != nil {
+		return p.send(kindSections, sections{Failed: shorten(fmt.Sprintf("job %s, input %q: %v", p.plan.Job, p.plan.Inputs[input].Name, err))})
+	}
+	return p.send(kindSections, sections{Sections: found})
+}
+
+// guarded makes an error of a panic of the job's own function.
+func guarded(call func() ([]plan.Section, error), stderr io.Writer) (found []plan.Section, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("it panicked: %v", r)
+			fmt.Fprintf(stderr, "%v\n%s", err, debug.Stack())
+		}
+	}()
+	return call()
+}
+
+// maxWords bounds what is told of a failure.
+const maxWords = 64 << 10
+
+func shorten(s string) string {
+	if len(s) <= maxWords {
+		return s
+	}
+	return s[:maxWords] + "…"
+}

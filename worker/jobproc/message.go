@@ -1,0 +1,149 @@
+package jobproc
+
+import (
+	"time"
+
+	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// Hello tells a process what it is for.
+type Hello struct {
+	Version int
+	Job     string            // its name in the program
+	Params  map[string]string // as they were typed
+	Once    map[string][]byte // of the plan as submitted
+	Plan    string            // its text; that of the process must be the same
+	Token   []byte            // that the relay wants
+	Heap    int64             // bytes at which the collector works harder
+	Range   int               // bytes of a request to a remote store
+}
+
+// Description is what a worker knows of a plan: all but the functions.
+type Description struct {
+	Inputs       list[Input]
+	Shuffled     bool
+	Ranges       bool // partitions are ranges of keys
+	Ext          string
+	Compressible bool
+}
+
+// Input is one of a job's inputs.
+type Input struct {
+	Name          string
+	Text, Lines   bool
+	Cut, Generate bool // it has functions of its own, see Session
+}
+
+// ready is the answer to a hello.
+type ready struct {
+	Version int
+	Plan    string
+	Description
+}
+
+// refused is the other answer: the process cannot work on the job.
+type refused struct{ Text string }
+
+// Refusal says why a process cannot do what it was asked for. The process is
+// of further use unless Open returned it.
+type Refusal struct{ Text string }
+
+// Error returns the process's words.
+func (r *Refusal) Error() string { return r.Text }
+
+// Run starts an attempt.
+type Run struct {
+	Job     plan.JobID
+	Task    plan.TaskID
+	Attempt plan.AttemptID
+	Splits  []plan.Split     // one of a map task, any number of a sample
+	Sampled plan.AttemptID   // whose keys cut the partitions; zero: nobody's
+	Maps    []plan.AttemptID // whose output a reduce reads, by map task
+	Part    string           // name of the part that the attempt may make
+	Facts   Facts
+	// Marker is printed on both outputs when the attempt has ended.
+	Marker string
+}
+
+// Facts are the same for all attempts of a job in a process.
+type Facts struct {
+	Partitions int // of the shuffle; 0 without one
+	Compress   compress.Codec
+	Limits     compress.Limits
+	Budget     int64 // bytes for pairs
+	Share      int64 // of these, for an attempt
+}
+
+// cut asks for the sections of an object, by a function of the job's.
+type cut struct {
+	Input  int
+	Object plan.Object
+	Target int64
+}
+
+// generate asks for the sections of an input that the job makes.
+type generate struct{ Input, Slots int }
+
+// sections is the answer to both.
+type sections struct {
+	Sections list[plan.Section]
+	Failed   string // why there are none; "" when there are
+}
+
+// granted lets the attempt that asked make its part visible. All are those of
+// the task that were ever granted.
+type granted struct {
+	Attempt plan.AttemptID
+	All     list[plan.AttemptID]
+}
+
+// stop ends an attempt.
+type stop struct{ Attempt plan.AttemptID }
+
+// progress is what an attempt has done so far.
+type progress struct{ Bytes, Records int64 }
+
+// ask asks for the attempt's grant.
+type ask struct{ Attempt plan.AttemptID }
+
+// Ended says how an attempt ended.
+type Ended struct {
+	Attempt plan.AttemptID
+	Bytes   int64 // of input, done in all
+	Records int64
+	Took    time.Duration
+
+	// Of one that is done. Winner is the attempt whose part is there.
+	Winner plan.AttemptID
+	Digest plan.Digest
+	Sums   list[plan.SectionSum]
+
+	Verdict *Verdict // of one that is not done; else nil
+}
+
+// Verdict is why an attempt is not done. See executor.Verdict.
+type Verdict struct {
+	Text        string
+	Fingerprint string
+	Final       bool
+	Conflict    bool
+	Denied      bool
+	Panic       bool // a function of the job panicked; the stack is printed
+	Stopped     bool // by the worker
+	Spoilt      *Spoilt
+}
+
+// Spoilt is a map attempt whose output could not be read.
+type Spoilt struct {
+	Task    plan.TaskID
+	Attempt plan.AttemptID
+}
+
+// Names of roots, as the relay knows them. Inputs have InputRoot before the URL
+// of the root that an object is in.
+const (
+	ScratchRoot = "scratch"
+	OutputRoot  = "output"
+	InputRoot   = "input "
+)

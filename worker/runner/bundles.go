@@ -1,0 +1,296 @@
+package runner
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// bundles keeps programs in a directory, by their digest, up to a number of
+// bytes. A program is looked at before it is first used here, and fetched when
+// it is not what it should be.
+type bundles struct {
+	root  *store.Root
+	dir   string
+	limit int64
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	known map[string]*program // by digest
+	clock int64
+}
+
+// program is one that is there, or on its way.
+type program struct {
+	digest string
+	size   int64
+	ready  chan struct{} // closed with err
+	err    error
+	users  int
+	used   int64 // when, by the clock of bundles
+}
+
+const (
+	partial = "fetch-" // begins the names of files that are being fetched
+	// abandoned is the age from which such a file is nobody's.
+	abandoned = 2 * time.Hour
+	// fetchTries is how often a program is fetched until it has its digest.
+	fetchTries = 2
+	// maxBundle bounds a program, in bytes.
+	maxBundle = 4 << 30
+)
+
+// openBundles opens the directory, which is made if it is missing. No other
+// user may write to it.
+func openBundles(root *store.Root, dir string, limit int64, log *slog.Logger) (*bundles, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory for programs of jobs: %w; choose another by --cache", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if info.Mode().Perm()&0o022 != 0 || ok && int(owner.Uid) != os.Geteuid() {
+		return nil, fmt.Errorf("%s: others may write to this directory, and programs that are kept in it are executed: choose another by --cache, or make it yours alone (chown, chmod 700)", dir)
+	}
+	b := &bundles{root: root, dir: dir, limit: limit, log: log, known: make(map[string]*program)}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), partial) {
+			if info, err := f.Info(); err == nil && time.Since(info.ModTime()) > abandoned {
+				_ = os.Remove(filepath.Join(dir, f.Name())) // another worker may have done so
+			}
+		}
+	}
+	return b, nil
+}
+
+func (b *bundles) path(digest string) string { return filepath.Join(b.dir, digest) }
+
+// get returns the path of a program, which stays until release.
+func (b *bundles) get(ctx context.Context, want plan.Bundle) (path string, release func(), err error) {
+	if err := checkBundle(want); err != nil {
+		return "", nil, err
+	}
+	for {
+		b.mu.Lock()
+		p := b.known[want.Digest]
+		mine := p == nil
+		if mine {
+			p = &program{digest: want.Digest, size: want.Size, ready: make(chan struct{})}
+			b.known[want.Digest] = p
+		}
+		p.users++
+		b.mu.Unlock()
+		if mine {
+			p.err = b.provide(ctx, want)
+			b.settle(p)
+		}
+		select {
+		case <-p.ready:
+		case <-ctx.Done():
+			b.release(p)
+			return "", nil, context.Cause(ctx)
+		}
+		if p.err == nil && b.there(p) {
+			return b.path(p.digest), func() { b.release(p) }, nil
+		}
+		b.release(p)
+		// That the one who fetched it was stopped is nobody else's matter.
+		if p.err != nil && (mine || ctx.Err() != nil || store.KindOf(p.err) != store.Canceled) {
+			return "", nil, p.err
+		}
+	}
+}
+
+// there tells whether a program that was there still is: whoever shares the
+// directory may have removed it.
+func (b *bundles) there(p *program) bool {
+	if _, err := os.Stat(b.path(p.digest)); !errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.known[p.digest] == p {
+		delete(b.known, p.digest)
+	}
+	return false
+}
+
+// settle tells all who wait what became of a program.
+func (b *bundles) settle(p *program) {
+	b.mu.Lock()
+	if p.err != nil {
+		delete(b.known, p.digest)
+	}
+	close(p.ready)
+	b.mu.Unlock()
+}
+
+func (b *bundles) release(p *program) {
+	b.mu.Lock()
+	p.users--
+	b.clock++
+	p.used = b.clock
+	b.mu.Unlock()
+}
+
+// checkBundle refuses what no submission makes: the digest becomes a name.
+func checkBundle(w plan.Bundle) error {
+	raw, err := hex.DecodeString(w.Digest)
+	if err != nil || len(raw) != sha256.Size || strings.ToLower(w.Digest) != w.Digest {
+		return final("the job names its program by %q, which is no SHA-256 in hexadecimal", w.Digest)
+	}
+	if w.Size <= 0 || w.Size > maxBundle {
+		return final("the job says that its program has %d bytes, and it may have 1 to %d", w.Size, int64(maxBundle))
+	}
+	return nil
+}
+
+// provide sees that a program is in the directory, and is what it should be.
+func (b *bundles) provide(ctx context.Context, want plan.Bundle) error {
+	path := b.path(want.Digest)
+	switch got, size, err := sumFile(path); {
+	case err == nil && got == want.Digest && size == want.Size:
+		return os.Chmod(path, 0o700) //nolint:gosec // it is a program, of this user
+	case err == nil:
+		b.log.Warn("a program in the cache is damaged; it is fetched again", "file", path)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("look at the program in the cache: %w", err)
+	}
+	if err := b.makeRoom(want.Size); err != nil {
+		return err
+	}
+	var err error
+	for range fetchTries {
+		var damaged bool
+		if damaged, err = b.fetch(ctx, want); !damaged {
+			return err
+		}
+		b.log.Warn("a program arrived damaged", "object", b.root.Name(plan.BundleKey(want.Digest)), "error", err)
+	}
+	return err
+}
+
+// fetch brings a program from the store. It gets its name when it is found to
+// be right. damaged says that other bytes came than those that were asked for.
+func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, err error) {
+	key := plan.BundleKey(want.Digest)
+	h, err := b.root.OpenObject(ctx, key, "")
+	if store.KindOf(err) == store.NotFound {
+		return false, final("the program of the job is gone: %s is missing; submit the job again", b.root.Name(key))
+	}
+	if err != nil {
+		return false, err
+	}
+	defer h.Close()
+	if h.Size() != want.Size {
+		return true, b.swapped(want, fmt.Sprintf("it has %d bytes, not %d", h.Size(), want.Size))
+	}
+	f, err := os.CreateTemp(b.dir, partial)
+	if err != nil {
+		return false, fmt.Errorf("keep the program of the job: %w", err)
+	}
+	defer os.Remove(f.Name()) // when it has its name, it has this one no more
+	stream := h.Stream(ctx, 0, -1)
+	sum := sha256.New()
+	_, err = io.Copy(io.MultiWriter(f, sum), stream)
+	err = errors.Join(err, stream.Close())
+	if got := hex.EncodeToString(sum.Sum(nil)); err == nil && got != want.Digest {
+		_ = f.Close()
+		return true, b.swapped(want, "its bytes have the SHA-256 "+got)
+	}
+	if err == nil {
+		err = errors.Join(f.Chmod(0o700), f.Sync())
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return false, fmt.Errorf("fetch the program of the job, %s: %w", b.root.Name(key), err)
+	}
+	return false, os.Rename(f.Name(), b.path(want.Digest))
+}
+
+func (b *bundles) swapped(want plan.Bundle, how string) error {
+	return fmt.Errorf("the program of the job is damaged, or was replaced by another: %s: %s; remove the object and submit the job again", b.root.Name(plan.BundleKey(want.Digest)), how)
+}
+
+// makeRoom removes programs that nobody uses, those first that were not used
+// for longest, until size more bytes are within the limit.
+func (b *bundles) makeRoom(size int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	files, err := os.ReadDir(b.dir)
+	if err != nil {
+		return fmt.Errorf("look into the cache of programs: %w", err)
+	}
+	type candidate struct {
+		name string
+		size int64
+		used int64
+		at   time.Time
+	}
+	var all []candidate
+	total := size
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil || !info.Mode().IsRegular() || strings.HasPrefix(f.Name(), partial) {
+			continue
+		}
+		total += info.Size()
+		c := candidate{name: f.Name(), size: info.Size(), at: info.ModTime()}
+		if p := b.known[f.Name()]; p != nil {
+			if p.users > 0 {
+				continue
+			}
+			c.used = p.used
+		}
+		all = append(all, c)
+	}
+	for total > b.limit && len(all) > 0 {
+		oldest := 0
+		for i, c := range all {
+			o := all[oldest]
+			if c.used < o.used || c.used == o.used && c.at.Before(o.at) {
+				oldest = i
+			}
+		}
+		c := all[oldest]
+		if err := os.Remove(b.path(c.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("make room in the cache of programs: %w", err)
+		}
+		delete(b.known, c.name)
+		total -= c.size
+		all[oldest] = all[len(all)-1]
+		all = all[:len(all)-1]
+	}
+	return nil
+}
+
+// sumFile returns SHA-256 and size of a file.
+func sumFile(path string) (digest string, size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	size, err = io.Copy(sum, f)
+	return hex.EncodeToString(sum.Sum(nil)), size, err
+}

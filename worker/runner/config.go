@@ -1,0 +1,147 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/windrow-mr/windrow/internal/planning"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// Config says what a worker has for job processes.
+type Config struct {
+	// Root is the cluster's: specs, programs, tables, scratch data and logs are
+	// below it.
+	Root *store.Root
+	// Roots opens what jobs name: input and output.
+	Roots planning.Roots
+	// Slots is how many attempts run at once.
+	Slots int
+	// Memory is for this process and all job processes together, in bytes.
+	Memory int64
+	// CacheDir keeps the programs of jobs. Several workers may share it. "": a
+	// directory of the user's.
+	CacheDir string
+	// CacheBytes is how much it may hold, but for programs that run. 0: 2 GiB.
+	CacheBytes int64
+	// Self is the program that has the jobs of the library. "": this one.
+	Self string
+	// Build is the version of Self.
+	Build string
+	// Host names this machine in logs and errors. "": as the system does.
+	Host string
+	// NoProgress is how long an attempt may go on without reading, writing or
+	// finishing a record. 0: 10 min.
+	NoProgress time.Duration
+	// Grace is how long an attempt may take to stop when it is told to. 0: 5 s.
+	Grace time.Duration
+	// KeepOutput is how many bytes are kept of the beginning of what an attempt
+	// prints, and of its end. 0: 64 KiB.
+	KeepOutput int
+	// Inherit names the variables of this process's environment that job
+	// processes get. See sandbox.Config.
+	Inherit []string
+	// Log receives what is worth telling. Nil: nobody.
+	Log *slog.Logger
+}
+
+// Memory rules, in bytes.
+const (
+	ownMemory     = 128 << 20 // of the worker itself
+	ownMemorySlot = 24 << 20  // and for each slot, for what is on its way
+	leastMemory   = planning.LeastPerSlot
+	// heapRoom is what a process has beside its heap: program and stacks.
+	heapRoom = 24 << 20
+	// idleMemory is what a process has besides pairs, on its heap.
+	idleMemory = 12 << 20
+	leastRange = 1 << 20
+	mostRange  = 8 << 20
+)
+
+// share returns the memory of one job process.
+func (c *Config) share() int64 {
+	return (c.Memory - ownMemory - ownMemorySlot*int64(c.Slots)) / int64(c.Slots)
+}
+
+// LeastMemory returns the least Memory of a worker with so many slots.
+func LeastMemory(slots int) int64 { return ownMemory + (ownMemorySlot+leastMemory)*int64(slots) }
+
+// check fills in defaults and refuses what makes no sense.
+func (c *Config) check() error {
+	switch {
+	case c.Root == nil || c.Roots == nil:
+		return errors.New("runner: a root is missing")
+	case c.Slots < 1:
+		return fmt.Errorf("a worker with %d slots does nothing: give it one at least", c.Slots)
+	case c.Memory < LeastMemory(c.Slots):
+		return fmt.Errorf("%s of memory are too little for %d slots: a worker keeps 128 MiB and 24 MiB for each slot, and each job process needs 64 MiB, which makes 128 + %d × (24 + 64) = %d MiB: give it more --memory or fewer --slots",
+			mebibytes(c.Memory), c.Slots, c.Slots, LeastMemory(c.Slots)>>20)
+	case c.CacheBytes < 0 || c.NoProgress < 0 || c.Grace < 0 || c.KeepOutput < 0:
+		return errors.New("runner: a limit is negative")
+	}
+	setDefault(&c.CacheBytes, 2<<30)
+	setDefault(&c.NoProgress, 10*time.Minute)
+	setDefault(&c.Grace, 5*time.Second)
+	setDefault(&c.KeepOutput, 64<<10)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Host == "" {
+		c.Host = "an unknown host"
+		if name, err := os.Hostname(); err == nil {
+			c.Host = name
+		}
+	}
+	return c.places()
+}
+
+// places finds the program and the cache.
+func (c *Config) places() (err error) {
+	if c.Self == "" {
+		if c.Self, err = os.Executable(); err != nil {
+			return fmt.Errorf("find the worker's own program, which has the jobs of the library: %w", err)
+		}
+	}
+	if c.CacheDir == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			dir = os.TempDir()
+		}
+		c.CacheDir = filepath.Join(dir, "windrow")
+	}
+	if c.CacheDir, err = filepath.Abs(c.CacheDir); err != nil {
+		return err
+	}
+	c.Self, err = filepath.Abs(c.Self)
+	return err
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
+
+// budget is how a job process divides its memory.
+type budget struct {
+	process int64 // all of it
+	heap    int64 // at which the collector works harder
+	pairs   int64
+	ranges  int // of a request to a remote store
+}
+
+// budgetOf divides the memory of a process. A stream of a remote store holds two
+// ranges.
+func budgetOf(process int64) budget {
+	b := budget{process: process, heap: process - heapRoom, ranges: int(min(max(process/32, leastRange), mostRange))}
+	left := b.heap - idleMemory - 2*int64(b.ranges)
+	b.pairs = left / 4 * 3 // the rest is garbage that was not collected yet
+	return b
+}

@@ -1,0 +1,89 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"syscall"
+
+	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/internal/planning"
+	"github.com/windrow-mr/windrow/worker/executor"
+	"github.com/windrow-mr/windrow/worker/jobproc"
+	"github.com/windrow-mr/windrow/worker/sandbox"
+)
+
+// fault says what became of an attempt that ended with an error here.
+func (r *Runner) fault(ctx context.Context, err error) cluster.Outcome {
+	if ctx.Err() != nil {
+		return cluster.Outcome{Result: cluster.Lost, Text: context.Cause(ctx).Error()}
+	}
+	if _, ok := errors.AsType[*hostError](err); ok {
+		return cluster.Outcome{Result: cluster.Lost, Text: err.Error()}
+	}
+	o := cluster.Outcome{Result: cluster.Failed}
+	exit, exited := errors.AsType[*sandbox.Exit](err)
+	_, last := errors.AsType[*finalError](err)
+	_, refused := errors.AsType[*jobproc.Refusal](err)
+	switch {
+	case exited:
+		o.Text, o.Fingerprint = err.Error(), fingerprint(exit, err)
+	case refused:
+		o.Text = err.Error()
+		o.Fingerprint = o.Text // it refuses again
+	default:
+		v := executor.Judge(err)
+		o.Text, o.Fingerprint, o.Final, o.Conflict, o.Denied = v.Text, v.Fingerprint, v.Final, v.Conflict, v.Denied
+		o.Final = o.Final || last || planning.Final(err)
+	}
+	if asked, ok := errors.AsType[*planning.Error](err); ok {
+		o.NotFound, o.Usage = asked.Kind == planning.NotFound, asked.Kind == planning.Usage
+	}
+	if o.Fingerprint == "" && !o.Final {
+		o.Text += r.on()
+	}
+	o.Text, o.Fingerprint = shorten(o.Text), shorten(o.Fingerprint)
+	return o
+}
+
+// hostError is what the worker could not do for an attempt: no fault of it.
+type hostError struct{ err error }
+
+func (e *hostError) Error() string { return e.err.Error() }
+func (e *hostError) Unwrap() error { return e.err }
+
+// fingerprint returns by what the next end of a job process is known as the same
+// one again; "" when that would prove nothing: another worker may have more
+// memory, and who kills a process from outside may not do so there.
+func fingerprint(e *sandbox.Exit, err error) string {
+	switch {
+	case e.Cause == sandbox.OutOfMemory, e.Signal == syscall.SIGKILL && e.Cause != sandbox.NoProgress:
+		return ""
+	case e.Cause == sandbox.NoProgress:
+		return "no progress"
+	default:
+		return err.Error()
+	}
+}
+
+// maxText bounds what is told of a failure, in bytes: the log has the rest.
+const maxText = 8 << 10
+
+func shorten(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText] + "…"
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// logger returns a logger whose lines are the log's.
+func (l *attemptLog) logger() *slog.Logger { return slog.New(slog.NewTextHandler(lineWriter{l}, nil)) }
+
+// lineWriter takes whole lines.
+type lineWriter struct{ log *attemptLog }
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	w.log.line([]byte(strings.TrimSuffix(string(p), "\n")), false)
+	return len(p), nil
+}

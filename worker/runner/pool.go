@@ -1,0 +1,122 @@
+package runner
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// pool counts the processes, so that there are never more than there is memory
+// for, and keeps those that have nothing to do for the next attempt of their
+// job.
+type pool struct {
+	slots   chan struct{} // one for each process that is there
+	closing sync.WaitGroup
+
+	mu   sync.Mutex
+	idle []*process // in order of when they became so
+}
+
+func newPool(slots int) *pool { return &pool{slots: make(chan struct{}, slots)} }
+
+// acquire returns an idle process of the job; or nil, and then there is room for
+// another one, which release gives back.
+func (p *pool) acquire(ctx context.Context, id plan.JobID) (*process, error) {
+	for {
+		own, other := p.take(id)
+		if own != nil {
+			if own.alive() {
+				return own, nil
+			}
+			p.release(own, false)
+			continue
+		}
+		select {
+		case p.slots <- struct{}{}:
+			if other != nil {
+				p.put(other)
+			}
+			return nil, nil
+		default:
+		}
+		if other != nil { // it makes room
+			p.release(other, false)
+			continue
+		}
+		select {
+		case p.slots <- struct{}{}:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// take takes an idle process of the job, or else the one of another that is idle
+// for longest.
+func (p *pool) take(id plan.JobID) (own, other *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.IndexFunc(p.idle, func(q *process) bool { return q.job == id })
+	if i >= 0 {
+		own = p.idle[i]
+		p.idle = slices.Delete(p.idle, i, i+1)
+		return own, nil
+	}
+	if len(p.idle) > 0 {
+		other = p.idle[0]
+		p.idle = slices.Delete(p.idle, 0, 1)
+	}
+	return nil, other
+}
+
+func (p *pool) put(q *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = append([]*process{q}, p.idle...)
+}
+
+// release takes a process back. One that is of no more use is ended first; nil
+// was never there.
+func (p *pool) release(q *process, healthy bool) {
+	if q != nil && healthy {
+		p.mu.Lock()
+		p.idle = append(p.idle, q)
+		p.mu.Unlock()
+		return
+	}
+	if q != nil {
+		q.end()
+	}
+	<-p.slots
+}
+
+// forget ends the idle processes of a job.
+func (p *pool) forget(id plan.JobID) {
+	p.mu.Lock()
+	var of []*process
+	p.idle = slices.DeleteFunc(p.idle, func(q *process) bool {
+		if q.job == id {
+			of = append(of, q)
+		}
+		return q.job == id
+	})
+	p.mu.Unlock()
+	for _, q := range of {
+		p.closing.Go(func() { p.release(q, false) })
+	}
+}
+
+// close ends all processes, and waits for that.
+func (p *pool) close() {
+	p.mu.Lock()
+	all := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, q := range all {
+		p.closing.Go(func() { p.release(q, false) })
+	}
+	p.closing.Wait()
+}
