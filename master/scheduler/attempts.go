@@ -226,6 +226,9 @@ func (s *State) assign(now Time) {
 
 // wakeExcluded asks to be woken when the first excluded worker may work again.
 func (s *State) wakeExcluded(now Time) {
+	if s.workers.shunned <= now {
+		return
+	}
 	var next Time
 	for _, w := range s.workers.byID {
 		if w.until > now && w.used < w.slots && (next == 0 || w.until < next) {

@@ -60,8 +60,9 @@ func (t *attemptTable) those(match func(*attempt) bool) []*attempt {
 // workerTable holds the workers, and those with free slots in the order in
 // which they came free, so that work goes round.
 type workerTable struct {
-	byID map[WorkerID]*worker
-	free []*worker
+	byID    map[WorkerID]*worker
+	free    []*worker
+	shunned Time // till when any of them is excluded
 }
 
 type worker struct {
@@ -116,14 +117,15 @@ const (
 // one than avoid, and none that is excluded. It returns nil when no slot is free,
 // or only those of excluded workers while others are busy.
 func (t *workerTable) take(now Time, avoid WorkerID) *worker {
-	t.free = slices.DeleteFunc(t.free, func(w *worker) bool {
-		if w.used >= w.slots {
-			w.idle = false
-		}
-		return w.gone || !w.idle
-	})
 	best, rank := -1, 3
-	for i, w := range t.free {
+	for i := 0; i < len(t.free); i++ {
+		w := t.free[i]
+		if w.gone || w.used >= w.slots { // since it was offered
+			w.idle = false
+			t.free = slices.Delete(t.free, i, i+1)
+			i--
+			continue
+		}
 		r := 0
 		switch {
 		case w.until > now:
@@ -165,6 +167,7 @@ func (t *workerTable) failed(now Time, id WorkerID) {
 	if w := t.byID[id]; w != nil {
 		if w.failed++; w.failed >= excludeAfter {
 			w.until = now + excludeFor
+			t.shunned = w.until
 		}
 	}
 }

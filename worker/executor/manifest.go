@@ -63,11 +63,20 @@ func decodeManifest(b []byte) (*plan.Manifest, error) {
 }
 
 func (e *Executor) writeManifest(ctx context.Context, m *plan.Manifest) error {
+	err := WriteManifest(ctx, e.cfg.Scratch, m, e.cfg.Class)
+	if err == nil {
+		e.manifests.put(m)
+	}
+	return err
+}
+
+// WriteManifest leaves an attempt's manifest in the job's scratch root.
+func WriteManifest(ctx context.Context, scratch *store.Root, m *plan.Manifest, class store.Class) error {
 	body, err := encodeManifest(m)
 	if err != nil {
 		return err
 	}
-	w, err := e.cfg.Scratch.Create(ctx, ManifestKey(m.Task, m.Attempt), store.CreateOptions{Class: e.cfg.Class})
+	w, err := scratch.Create(ctx, ManifestKey(m.Task, m.Attempt), store.CreateOptions{Class: class})
 	if err != nil {
 		return err
 	}
@@ -75,11 +84,7 @@ func (e *Executor) writeManifest(ctx context.Context, m *plan.Manifest) error {
 	if _, err := w.Write(body); err != nil {
 		return err
 	}
-	if err := w.Commit(); err != nil {
-		return err
-	}
-	e.manifests.put(m)
-	return nil
+	return w.Commit()
 }
 
 // ReadManifest returns what an attempt left behind.
