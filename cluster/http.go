@@ -57,12 +57,13 @@ type Refused struct{ Text string }
 // Error says why.
 func (e *Refused) Error() string { return e.Text }
 
-// CheckVersion returns a *Refused unless a message is of this version.
-func CheckVersion(theirs int) error {
-	if theirs == Version {
+// CheckVersions returns a *Refused unless a worker and a master speak the same
+// version of the protocol.
+func CheckVersions(worker, master int) error {
+	if worker == master {
 		return nil
 	}
-	return &Refused{fmt.Sprintf("the worker speaks version %d of the cluster's protocol, the master version %d: run the same build of windrow on both", theirs, Version)}
+	return &Refused{fmt.Sprintf("the worker speaks version %d of the cluster's protocol, the master version %d: run the same build of windrow on both", worker, master)}
 }
 
 // Handler serves workers, below Path.
@@ -70,7 +71,7 @@ func Handler(m Master) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+syncPath, func(w http.ResponseWriter, r *http.Request) {
 		serve(w, r, func(ctx context.Context, s *Sync) (*Orders, error) {
-			if err := CheckVersion(s.Version); err != nil {
+			if err := CheckVersions(s.Version, Version); err != nil {
 				return nil, err
 			}
 			return m.Sync(ctx, s)
@@ -78,7 +79,7 @@ func Handler(m Master) http.Handler {
 	})
 	mux.HandleFunc("POST "+mapsPath, func(w http.ResponseWriter, r *http.Request) {
 		serve(w, r, func(ctx context.Context, q *MapsQuery) (*MapsAnswer, error) {
-			if err := CheckVersion(q.Version); err != nil {
+			if err := CheckVersions(q.Version, Version); err != nil {
 				return nil, err
 			}
 			return m.Maps(ctx, q)

@@ -462,12 +462,13 @@ func (h *heedless) Put(ctx context.Context, key string, body []byte, o store.Cre
 	return h.Driver.Put(ctx, key, body, o)
 }
 
-// TestAfterWrite is what failpoints rest on.
-func TestAfterWrite(t *testing.T) {
+// TestBeforeAndAfterWrite is what failpoints rest on.
+func TestBeforeAndAfterWrite(t *testing.T) {
 	t.Parallel()
 	faults := fault.New(fault.Rule{Op: fault.Put, Key: "**/fails", Times: -1, Kind: store.Denied})
-	var seen []string
-	faults.AfterWrite = func(n int, op, key string) { seen = append(seen, fmt.Sprint(n, op, " ", key)) }
+	var asked, seen []string
+	faults.BeforeWrite = func(w fault.Write) { asked = append(asked, fmt.Sprint(w.Op, " ", w.Key, " ", w.Absent)) }
+	faults.AfterWrite = func(n int, w fault.Write) { seen = append(seen, fmt.Sprint(n, string(w.Op), " ", w.Key)) }
 	root := open(t, "mem://", store.Options{Wrap: faults.Wrap})
 	everything(t, root)
 	wantKind(t, root.Put(t.Context(), "a/fails", nil, store.Durable), store.Denied)
@@ -477,6 +478,10 @@ func TestAfterWrite(t *testing.T) {
 	want := "[1put small 2commit large 3delete small 4put once]"
 	if got := fmt.Sprint(seen); got != want {
 		t.Errorf("seen %s, want %s", got, want)
+	}
+	want = "[put small false commit large false delete small false put once true]"
+	if got := fmt.Sprint(asked); got != want {
+		t.Errorf("asked %s, want %s", got, want)
 	}
 }
 

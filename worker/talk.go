@@ -175,14 +175,16 @@ func (t *talk) take(ctx context.Context, a answer, s *cluster.Sync) (done bool, 
 	if refused, ok := errors.AsType[*cluster.Refused](a.err); ok {
 		return false, refused
 	}
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
-	case a.err != nil:
+	}
+	if a.err != nil {
 		t.failed("the master does not answer", a.err)
-		return false, nil
+		return false, nil //nolint:nilerr // another try, or another master, may do better
+	}
+	switch {
 	case a.orders.Version != cluster.Version:
-		return false, cluster.CheckVersion(a.orders.Version)
+		return false, cluster.CheckVersions(cluster.Version, a.orders.Version)
 	case a.orders.Epoch < t.leader.Epoch:
 		t.failed("the master is deposed", fmt.Errorf("it answers for epoch %d, after %d", a.orders.Epoch, t.leader.Epoch))
 		return false, nil

@@ -6,31 +6,164 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
+	"sync"
+	"syscall"
 
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"
 )
 
-// stores makes this process kill itself, as hard as there is, after the n-th
-// write to a store that WINDROW_KILL_AFTER names. It also tells every write on
-// standard error, so that a test knows how many there are. Only binaries built
-// with the tag failpoint have this.
+// Binaries built with the tag failpoint, and no others, do to themselves what
+// the environment says.
+//
+// WINDROW_KILL_AFTER=n kills the process, as hard as there is, after its n-th
+// write to a store. It also tells every write on standard error, so that a test
+// knows how many there are.
+//
+// WINDROW_FAILPOINT is a list, with commas between, of
+//
+//	( "kill" | "pause" ) ( "before" | "after" ) op pattern [ "#" n ]
+//	"trace"
+//
+// where op is "create" for a write that happens only if there is no such object,
+// or "put", "commit" and "delete". It happens at the n-th such write, from 1, of a
+// key that matches the pattern of store.Match; 1 unless given. A process that
+// pauses is stopped by SIGSTOP, and goes on when it gets SIGCONT. Before it does
+// anything it tells so on standard error. trace tells every write.
+//
+// WINDROW_FAULTS is a plan of package fault, for all roots.
+//
+// WINDROW_HASTE=n divides the times after which a silent master or worker is
+// taken for lost.
+
+// stores returns how roots are opened.
 func stores() store.Options {
-	last, err := strconv.Atoi(os.Getenv("WINDROW_KILL_AFTER"))
+	faults, err := newFaults(os.Getenv("WINDROW_FAULTS"), os.Getenv("WINDROW_FAILPOINT"), os.Getenv("WINDROW_KILL_AFTER"))
 	if err != nil {
+		fmt.Fprintln(os.Stderr, "failpoint:", err)
+		os.Exit(2)
+	}
+	if faults == nil {
 		return store.Options{}
 	}
-	faults := fault.New()
-	faults.AfterWrite = func(n int, op, key string) {
-		fmt.Fprintf(os.Stderr, "write %d: %s %s\n", n, op, key)
-		if n == last {
-			self, err := os.FindProcess(os.Getpid())
-			if err == nil {
-				err = self.Kill()
-			}
-			fmt.Fprintln(os.Stderr, "killed:", err)
-			select {}
+	return store.Options{Wrap: faults.Wrap}
+}
+
+func haste() int {
+	n, err := strconv.Atoi(os.Getenv("WINDROW_HASTE"))
+	if err != nil {
+		return 1
+	}
+	return n
+}
+
+// newFaults reads what is to be done; nil for nothing.
+func newFaults(plan, points, killAfter string) (*fault.Injector, error) {
+	if plan == "" && points == "" && killAfter == "" {
+		return nil, nil
+	}
+	var rules fault.Plan
+	var err error
+	if plan != "" {
+		if rules, err = fault.Parse(plan); err != nil {
+			return nil, err
 		}
 	}
-	return store.Options{Wrap: faults.Wrap}
+	faults := fault.New(rules...)
+	list, err := parsePoints(points)
+	if err != nil {
+		return nil, err
+	}
+	faults.BeforeWrite = func(w fault.Write) { list.meet("before", w) }
+	faults.AfterWrite = func(_ int, w fault.Write) { list.meet("after", w) }
+	if last, err := strconv.Atoi(killAfter); err == nil {
+		faults.AfterWrite = func(n int, w fault.Write) {
+			fmt.Fprintf(os.Stderr, "write %d: %s %s\n", n, w.Op, w.Key)
+			if n == last {
+				kill()
+			}
+		}
+	}
+	return faults, nil
+}
+
+// point is where something is done.
+type point struct {
+	do, when, op, pattern string
+	left                  int // matching writes until then
+}
+
+type points struct {
+	mu    sync.Mutex
+	list  []*point
+	trace bool
+}
+
+func parsePoints(text string) (*points, error) {
+	all := new(points)
+	for part := range strings.SplitSeq(text, ",") {
+		words := strings.Fields(part)
+		if len(words) == 0 {
+			continue
+		}
+		if len(words) == 1 && words[0] == "trace" {
+			all.trace = true
+			continue
+		}
+		if len(words) != 4 || words[0] != "kill" && words[0] != "pause" || words[1] != "before" && words[1] != "after" {
+			return nil, fmt.Errorf("%q is not like \"kill before create KEY#N\"", part)
+		}
+		p := &point{words[0], words[1], words[2], words[3], 1}
+		if pattern, count, ok := strings.Cut(words[3], "#"); ok {
+			n, err := strconv.Atoi(count)
+			if err != nil {
+				return nil, err
+			}
+			p.pattern, p.left = pattern, n
+		}
+		all.list = append(all.list, p)
+	}
+	return all, nil
+}
+
+// meet does what is to be done at a write.
+func (all *points) meet(when string, w fault.Write) {
+	op := string(w.Op)
+	if w.Absent {
+		op = "create"
+	}
+	all.mu.Lock()
+	if all.trace {
+		fmt.Fprintf(os.Stderr, "failpoint: %s %s %s\n", when, op, w.Key)
+	}
+	do := ""
+	for _, p := range all.list {
+		if p.when == when && p.op == op && store.Match(p.pattern, w.Key) {
+			if p.left--; p.left == 0 {
+				do = p.do
+			}
+		}
+	}
+	all.mu.Unlock()
+	switch do {
+	case "kill":
+		fmt.Fprintf(os.Stderr, "failpoint: killed %s %s %s\n", when, op, w.Key)
+		kill()
+	case "pause":
+		fmt.Fprintf(os.Stderr, "failpoint: paused %s %s %s\n", when, op, w.Key)
+		if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
+			fmt.Fprintln(os.Stderr, "failpoint:", err)
+		}
+	}
+}
+
+// kill ends the process at once.
+func kill() {
+	self, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = self.Kill()
+	}
+	fmt.Fprintln(os.Stderr, "killed:", err)
+	select {}
 }

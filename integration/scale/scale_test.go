@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -102,10 +101,11 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // lostLog counts what a master says of lost workers.
-type lostLog struct {
-	slog.Handler
-	w *world
-}
+type lostLog struct{ w *world }
+
+func (lostLog) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+func (l lostLog) WithAttrs([]slog.Attr) slog.Handler         { return l }
+func (l lostLog) WithGroup(string) slog.Handler              { return l }
 
 func (l lostLog) Handle(_ context.Context, r slog.Record) error {
 	if strings.Contains(r.Message, "lost") {
@@ -133,7 +133,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.master, err = control.New(control.Config{ID: "master", URL: "http://master", Root: w.root, Roots: roots, Clock: journal.BootClock,
-		Log: slog.New(lostLog{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}), w})})
+		Log: slog.New(lostLog{w})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func newWorld(t *testing.T) *world {
 		stop()
 		life.Wait()
 	})
-	life.Go(func() { _ = w.master.Run(ctx) })
+	life.Go(func() { w.master.Run(ctx) })
 	for i := range *workers {
 		cfg := worker.Config{ID: fmt.Sprintf("worker%04d", i), Info: cluster.Info{Host: "here", Slots: 2}, Runner: (*runner)(w), HTTP: w,
 			Find: func(context.Context) (worker.Leader, error) { return worker.Leader{URL: "http://master"}, nil }}

@@ -36,7 +36,9 @@ func answer(w http.ResponseWriter, document any, err error) {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(document) // to a recorder
+	if err := json.NewEncoder(w).Encode(document); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
 }
 
 // ask submits a job, any number of times, to any master, until one takes it: the
@@ -56,7 +58,7 @@ func (w *world) ask(me *process, s *client.Submission) (plan.JobID, error) {
 		if err != nil {
 			return "", err
 		}
-		resp, err := from{w.network, me}.RoundTrip(r)
+		resp, err := from{w.network, me}.RoundTrip(r) //nolint:bodyclose // it is in memory
 		if err == nil && resp.StatusCode == http.StatusOK {
 			var out client.Submitted
 			err := json.NewDecoder(resp.Body).Decode(&out)

@@ -68,7 +68,7 @@ func (f from) RoundTrip(r *http.Request) (*http.Response, error) {
 		again := r.Clone(context.WithoutCancel(r.Context()))
 		to.life.Go(func() {
 			if wait(to.ctx, delay(d[3], 1)) == nil {
-				to.serve(again, body)
+				_, _ = to.serve(again, body) //nolint:bodyclose // it is in memory
 			}
 		})
 	}

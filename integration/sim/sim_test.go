@@ -186,7 +186,7 @@ func (w *world) startMaster() error {
 	mux.HandleFunc("GET /job/{id}", func(rw http.ResponseWriter, r *http.Request) { answerJob(rw, r, m) })
 	mux.HandleFunc("POST /job", func(rw http.ResponseWriter, r *http.Request) { answerSubmit(rw, r, m) })
 	p.handler = mux
-	w.life.Go(func() { _ = m.Run(p.ctx) })
+	w.life.Go(func() { m.Run(p.ctx) })
 	return nil
 }
 

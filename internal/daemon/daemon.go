@@ -38,6 +38,8 @@ type Program struct {
 	Stdout, Stderr io.Writer
 	// Stores configures the roots that are opened.
 	Stores store.Options
+	// Haste is the masters', see control.Config.
+	Haste int
 }
 
 // Commands returns the commands.
@@ -135,7 +137,7 @@ func (s *process) cluster() string {
 
 // signals returns a context that ends with the first signal; the second one ends
 // the process.
-func signals(ctx context.Context, log *slog.Logger) (context.Context, func()) {
+func signals(ctx context.Context, logger *slog.Logger) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	caught := make(chan os.Signal, 2)
 	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
@@ -143,7 +145,7 @@ func signals(ctx context.Context, log *slog.Logger) (context.Context, func()) {
 	go func() {
 		select {
 		case s := <-caught:
-			log.Info("ending; again to end at once", "signal", s)
+			logger.Info("ending; again to end at once", "signal", s)
 			cancel(errSignal)
 		case <-done:
 			return
@@ -175,9 +177,9 @@ const (
 )
 
 // serve serves until ctx ends.
-func serve(ctx context.Context, l net.Listener, s *auth.Server, h http.Handler, log *slog.Logger) error {
+func serve(ctx context.Context, l net.Listener, s *auth.Server, h http.Handler, logger *slog.Logger) error {
 	server := &http.Server{Handler: h, TLSConfig: s.TLS, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
-		BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+		BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)

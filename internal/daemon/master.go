@@ -90,7 +90,7 @@ func (s *process) newMaster(ctx context.Context, c *urfave.Context) (m *master, 
 		return nil, err
 	}
 	me := control.Config{ID: s.id, URL: m.url, Host: s.host, Build: buildVersion(), Root: s.root, Roots: s.roots, Allows: s.roots.Allows,
-		Clock: journal.BootClock, Grace: c.Duration("keep"), Leads: m.leads, Log: s.log}
+		Clock: journal.BootClock, Grace: c.Duration("keep"), Haste: s.Haste, Leads: m.leads, Log: s.log}
 	if m.gossip != nil {
 		me.Gossip = m.gossip.Address()
 	}
@@ -153,7 +153,7 @@ func (m *master) run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var leading sync.WaitGroup
-	leading.Go(func() { stop(m.control.Run(ctx)) })
+	leading.Go(func() { m.control.Run(ctx) })
 	// What is asked while it resigns is answered: somebody else leads, or will.
 	serving, end := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)

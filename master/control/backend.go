@@ -235,7 +235,7 @@ func (m *Master) Drain(_ context.Context, id string) error {
 }
 
 // Cluster tells about the cluster.
-func (m *Master) Cluster(ctx context.Context) (client.Cluster, error) {
+func (m *Master) Cluster(context.Context) (client.Cluster, error) {
 	c := client.Cluster{Master: m.cfg.ID, Build: m.cfg.Build, Root: m.cfg.Root.Name("")}
 	if l := m.leader.Load(); l != nil {
 		c.Leader, c.Epoch = l.URL, l.Epoch

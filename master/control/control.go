@@ -17,11 +17,20 @@ import (
 )
 
 // Times of the workers' protocol.
-const (
-	beat   = 3 * time.Second  // how long an answer is held back at most
-	lost   = 15 * time.Second // a worker that was not heard for so long
-	settle = 4 * time.Second  // for workers to find a new master, before it launches what they may run
-)
+type times struct {
+	beat   time.Duration // how long an answer is held back at most
+	lost   time.Duration // a worker that was not heard for so long
+	settle time.Duration // for workers to find a new master, before it launches what they may run
+	lease  journal.Times
+}
+
+func timesOf(haste int) times {
+	t := times{beat: 3 * time.Second, lost: 15 * time.Second, settle: 4 * time.Second, lease: journal.LeaseTimes()}
+	for _, d := range []*time.Duration{&t.beat, &t.lost, &t.settle, &t.lease.Renew, &t.lease.Act, &t.lease.Patience, &t.lease.Look} {
+		*d /= time.Duration(haste)
+	}
+	return t
+}
 
 // Config says what a master is.
 type Config struct {
@@ -49,6 +58,10 @@ type Config struct {
 	Leads func(journal.Leader)
 	// Grace is how old what is left of jobs must be to be collected. 0: 24 h.
 	Grace time.Duration
+	// Haste divides the times after which a silent master or worker is taken for
+	// lost: for tests with real processes. All masters of a cluster must have the
+	// same. 0: 1.
+	Haste int
 	// Log takes what goes on. Nil: nobody does.
 	Log *slog.Logger
 }
@@ -56,6 +69,7 @@ type Config struct {
 // Master stands by, and leads when it is its turn.
 type Master struct {
 	cfg    Config
+	times  times
 	reign  atomic.Pointer[reign]          // nil while it does not lead
 	leader atomic.Pointer[journal.Leader] // who does, as far as it is known
 	began  time.Time
@@ -89,7 +103,7 @@ func New(cfg Config) (*Master, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Master{cfg: cfg, began: cfg.Now()}, nil
+	return &Master{cfg: cfg, times: timesOf(max(cfg.Haste, 1)), began: cfg.Now()}, nil
 }
 
 // Check makes sure that the store can keep a cluster's truth: it must create an
@@ -106,10 +120,10 @@ const again = time.Second
 
 // Run stands by and leads, in turn, until ctx ends. Then it resigns, so that
 // others need not wait.
-func (m *Master) Run(ctx context.Context) error {
+func (m *Master) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		me := journal.Leader{Master: m.cfg.ID, URL: m.cfg.URL, Gossip: m.cfg.Gossip}
-		lease, err := journal.Elect(ctx, m.cfg.Root, me, m.cfg.Clock, m.heardOf)
+		lease, err := journal.Elect(ctx, m.cfg.Root, me, m.cfg.Clock, m.times.lease, m.heardOf)
 		if ctx.Err() != nil {
 			break
 		}
@@ -122,7 +136,6 @@ func (m *Master) Run(ctx context.Context) error {
 		}
 		m.lead(ctx, lease)
 	}
-	return nil
 }
 
 // heardOf notes who leads.

@@ -69,7 +69,6 @@ func (j *job) demand() (want, weight int) { return int(j.want.Load()), int(j.wei
 // main carries the run to its end, or until ctx ends. What the store fails is
 // tried again, from what the log has.
 func (j *job) main(ctx context.Context) {
-	log := j.cfg.Log.With("job", j.id)
 	for n := 0; ; n++ {
 		err := j.carry(ctx)
 		switch {
@@ -79,7 +78,7 @@ func (j *job) main(ctx context.Context) {
 			j.end(fmt.Errorf("job %s: %w", j.id, journal.ErrDeposed))
 			return
 		}
-		log.Warn("the job cannot go on just now; trying again", "error", err)
+		j.cfg.Log.Warn("the job cannot go on just now; trying again", "job", j.id, "error", err)
 		if pause(ctx, min(again<<min(n, 4), 15*time.Second)) != nil {
 			return
 		}
@@ -123,14 +122,14 @@ func (j *job) carry(ctx context.Context) error {
 	}
 	j.listen(box)
 	defer j.listen(nil)
-	log := &kept{journal.Open(j.cfg.Root, j.id, j.lease)}
+	records := journal.Open(j.cfg.Root, j.id, j.lease)
 	_, err = master.Run(ctx, master.Config{
 		Scheduler: scheduler.Config{Epoch: j.epoch, Rand: j.cfg.Draw(), Prepare: true, Speculate: speculate,
 			GrantTimeout: scheduler.Time(grantTime)},
 		Lead:    scheduler.Lead{Job: state, Reopen: reopen},
-		Journal: log, Pool: (*pool)(j), Output: (*committer)(j), Events: box,
+		Journal: records, Pool: (*pool)(j), Output: (*committer)(j), Events: box,
 		Now:     func() scheduler.Time { return scheduler.Time(j.cfg.Clock()) },
-		Changed: func(s *scheduler.Job) { j.follow(ctx, log, s) },
+		Changed: func(s *scheduler.Job) { j.follow(ctx, records, s) },
 		Abandon: true,
 	})
 	if err != nil {
@@ -290,18 +289,15 @@ func (j *job) look(ctx context.Context, f func(*scheduler.Job)) bool {
 // lookTime bounds how long a question may wait for a job's shell.
 const lookTime = 5 * time.Second
 
-// kept is a log of which snapshots are made.
-type kept struct{ *journal.Log }
-
 // snapshotTime bounds how long a shell waits for a snapshot, which only makes the
 // next master quicker.
 const snapshotTime = 5 * time.Second
 
 // follow notes what the log has, after each step that changed it.
-func (j *job) follow(ctx context.Context, log *kept, s *scheduler.Job) {
+func (j *job) follow(ctx context.Context, records *journal.Log, s *scheduler.Job) {
 	saving, cancel := context.WithTimeout(ctx, snapshotTime)
 	defer cancel()
-	if err := log.Snapshot(saving, s); err != nil {
+	if err := records.Snapshot(saving, s); err != nil {
 		j.cfg.Log.Warn("a snapshot of a job's log could not be written", "job", j.id, "error", err)
 	}
 	now := state{s.Status, s.Phase(), s.Left(s.Phase())}

@@ -18,6 +18,7 @@ import (
 // block.
 type members struct {
 	epoch uint64
+	beat  time.Duration // how often a worker is heard
 
 	mu      sync.Mutex
 	jobs    map[plan.JobID]inbox
@@ -41,9 +42,8 @@ type member struct {
 	seq      uint64 // of the newest message
 	known    uint64 // the newest message whose answer the worker has taken
 	draining bool
-	drain    bool   // it is to be told to
-	why      string // it drains
-	suspect  bool   // others cannot reach it
+	drain    bool // it is to be told to
+	suspect  bool // others cannot reach it
 	placed   map[cluster.Ref]*placed
 	acks     map[cluster.Ref]uint64 // outcomes that were taken, and when that was told
 	over     map[plan.JobID]uint64  // jobs that have ended, and when that was told
@@ -66,8 +66,8 @@ type placed struct {
 	cluster.Running
 }
 
-func newMembers(epoch uint64) *members {
-	return &members{epoch: epoch, jobs: make(map[plan.JobID]inbox), workers: make(map[string]*member), gone: make(map[string]uint64)}
+func newMembers(epoch uint64, beat time.Duration) *members {
+	return &members{epoch: epoch, beat: beat, jobs: make(map[plan.JobID]inbox), workers: make(map[string]*member), gone: make(map[string]uint64)}
 }
 
 // wake lets the answer that waits be made.
@@ -421,7 +421,7 @@ func (t *members) list(now time.Duration, day time.Time) []client.Worker {
 		switch {
 		case w.draining || w.drain:
 			c.State = client.WorkerDraining
-		case w.suspect || now-w.heard > 2*beat:
+		case w.suspect || now-w.heard > 2*t.beat:
 			c.State = client.WorkerSuspect
 		}
 		all = append(all, c)
@@ -455,4 +455,14 @@ func (t *members) doubt(id string) {
 	if w := t.workers[id]; w != nil {
 		w.suspect = true
 	}
+}
+
+// slots returns how many slots all workers have.
+func (t *members) slots() (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, w := range t.workers {
+		n += w.info.Slots
+	}
+	return n
 }

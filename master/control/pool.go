@@ -29,6 +29,9 @@ func (p *pool) Launch(c scheduler.Launch, s *scheduler.Job) {
 	if t := s.Task(plan.TaskID{Phase: plan.Sample}); t != nil && t.Committed {
 		l.Sampled = t.Attempt
 	}
+	if c.Task.Phase == plan.Prepare {
+		l.Slots = j.members.slots()
+	}
 	j.mu.Lock()
 	if c.Task.Phase == plan.Reduce {
 		j.noteMaps(s)

@@ -33,7 +33,7 @@ type reign struct {
 
 func newReign(m *Master, lease *journal.Lease) *reign {
 	epoch := lease.Leader().Epoch
-	return &reign{Master: m, lease: lease, epoch: epoch, members: newMembers(epoch), since: m.cfg.Clock(),
+	return &reign{Master: m, lease: lease, epoch: epoch, members: newMembers(epoch, m.times.beat), since: m.cfg.Clock(),
 		uneven: make(chan struct{}, 1), jobs: make(map[plan.JobID]*job)}
 }
 
@@ -98,7 +98,7 @@ func (r *reign) takeUp() error {
 	defer r.mu.Unlock()
 	r.settled = r.since
 	if len(r.jobs) > 0 {
-		r.settled = r.cfg.Clock() + settle
+		r.settled = r.cfg.Clock() + r.times.settle
 	}
 	return nil
 }
@@ -115,14 +115,13 @@ func (r *reign) list() error {
 	return nil
 }
 
-// carry begins to carry a run on, unless that is under way.
-func (r *reign) carry(run journal.Run) *job {
+// carry begins to carry a run on, unless that is under way. While an earlier run
+// of the job is still being put away it does nothing: the next list finds this one.
+func (r *reign) carry(run journal.Run) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if j := r.jobs[run.Job]; j != nil && j.run.Number >= run.Number {
-		return j
-	} else if j != nil {
-		return nil // the run before it is still being put away: the next list finds this one
+	if r.jobs[run.Job] != nil {
+		return
 	}
 	j := newJob(r, run)
 	r.jobs[run.Job] = j
@@ -136,7 +135,6 @@ func (r *reign) carry(run journal.Run) *job {
 		close(j.gone)
 		r.divide()
 	})
-	return j
 }
 
 func (r *reign) job(id plan.JobID) *job {
@@ -184,8 +182,8 @@ func (r *reign) expire() {
 		r.members.pardon(now)
 		return
 	}
-	for _, id := range r.members.expire(now - lost) {
-		r.cfg.Log.Warn("a worker is lost: it was not heard", "worker", id, "for", lost)
+	for _, id := range r.members.expire(now - r.times.lost) {
+		r.cfg.Log.Warn("a worker is lost: it was not heard", "worker", id, "for", r.times.lost)
 		r.divide()
 	}
 }
@@ -199,7 +197,7 @@ func (r *reign) sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders, err
 	if news {
 		r.divide()
 	}
-	hold := time.NewTimer(beat)
+	hold := time.NewTimer(r.times.beat)
 	defer hold.Stop()
 	for late := false; ; {
 		o, changed := r.members.orders(s)

@@ -12,14 +12,19 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Times of a lease. A holder whose renewals fail stops acting long before a
-// standby may take over.
-const (
-	renewEvery = 3 * time.Second
-	actFor     = 10 * time.Second // after the last acknowledged renewal was sent
-	patience   = 15 * time.Second // without a change before a standby takes over
-	lookEvery  = time.Second
-)
+// Times are a lease's, and the same for all masters of a cluster. A holder whose
+// renewals fail stops acting long before a standby may take over.
+type Times struct {
+	Renew    time.Duration // between two renewals
+	Act      time.Duration // after the last acknowledged renewal was sent
+	Patience time.Duration // without a change before a standby takes over
+	Look     time.Duration // of a standby, between two looks
+}
+
+// LeaseTimes are the times of every cluster but those of tests.
+func LeaseTimes() Times {
+	return Times{Renew: 3 * time.Second, Act: 10 * time.Second, Patience: 15 * time.Second, Look: time.Second}
+}
 
 // ErrDeposed says that a higher epoch exists.
 var ErrDeposed = errors.New("another master leads the cluster")
@@ -47,6 +52,7 @@ type Lease struct {
 	root   *store.Root
 	leader Leader
 	clock  Clock
+	times  Times
 
 	renewed atomic.Int64 // when the last acknowledged renewal was sent
 	count   uint64       // of beats; Keep's own
@@ -84,9 +90,9 @@ func readLeader(ctx context.Context, root *store.Root, epoch uint64) (Leader, er
 }
 
 // Elect waits until this process leads: at once where nobody does, else when
-// the leader has resigned, or has not changed its counter for 15 s. Standing
-// by, it tells who leads, each time that changes.
-func Elect(ctx context.Context, root *store.Root, me Leader, clock Clock, changed func(Leader)) (*Lease, error) {
+// the leader has resigned, or has not changed its counter for Times.Patience.
+// Standing by, it tells who leads, each time that changes.
+func Elect(ctx context.Context, root *store.Root, me Leader, clock Clock, times Times, changed func(Leader)) (*Lease, error) {
 	current, err := Current(ctx, root)
 	if err != nil {
 		return nil, err
@@ -96,11 +102,11 @@ func Elect(ctx context.Context, root *store.Root, me Leader, clock Clock, change
 			if changed != nil {
 				changed(current)
 			}
-			if err := watch(ctx, root, current.Epoch, clock); err != nil {
+			if err := watch(ctx, root, current.Epoch, clock, times); err != nil {
 				return nil, err
 			}
 		}
-		lease, err := take(ctx, root, me, current.Epoch+1, clock)
+		lease, err := take(ctx, root, me, current.Epoch+1, clock, times)
 		if lease != nil || err != nil {
 			return lease, err
 		}
@@ -112,7 +118,7 @@ func Elect(ctx context.Context, root *store.Root, me Leader, clock Clock, change
 
 // watch returns when it is time to try for the epoch after this one: its holder
 // has resigned or gone quiet, or somebody has taken it already.
-func watch(ctx context.Context, root *store.Root, epoch uint64, clock Clock) error {
+func watch(ctx context.Context, root *store.Root, epoch uint64, clock Clock, times Times) error {
 	var last beat
 	heard := clock() // that a holder never beat counts as one beat
 	for {
@@ -127,13 +133,13 @@ func watch(ctx context.Context, root *store.Root, epoch uint64, clock Clock) err
 			return nil
 		case b != last:
 			last, heard = b, clock()
-		case clock()-heard >= patience:
+		case clock()-heard >= times.Patience:
 			return nil
 		}
 		if _, err := root.ReadOnce(ctx, leaderKey(epoch+1)); err == nil {
 			return nil
 		}
-		if err := wait(ctx, lookEvery); err != nil {
+		if err := wait(ctx, times.Look); err != nil {
 			return err
 		}
 	}
@@ -165,7 +171,7 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 // take creates an epoch. It returns nil when another has it.
-func take(ctx context.Context, root *store.Root, me Leader, epoch uint64, clock Clock) (*Lease, error) {
+func take(ctx context.Context, root *store.Root, me Leader, epoch uint64, clock Clock, times Times) (*Lease, error) {
 	body, err := msgpack.Marshal(&me)
 	if err != nil {
 		return nil, err
@@ -176,7 +182,7 @@ func take(ctx context.Context, root *store.Root, me Leader, epoch uint64, clock 
 		return nil, err
 	}
 	me.Epoch = epoch
-	l := &Lease{root: root, leader: me, clock: clock}
+	l := &Lease{root: root, leader: me, clock: clock, times: times}
 	l.renewed.Store(int64(sent))
 	return l, nil
 }
@@ -185,8 +191,8 @@ func take(ctx context.Context, root *store.Root, me Leader, epoch uint64, clock 
 func (l *Lease) Leader() Leader { return l.leader }
 
 // Holds tells whether this process may act: the last renewal that the store
-// acknowledged was sent less than 10 s ago.
-func (l *Lease) Holds() bool { return l.clock()-time.Duration(l.renewed.Load()) < actFor }
+// acknowledged was sent less than Times.Act ago.
+func (l *Lease) Holds() bool { return l.clock()-time.Duration(l.renewed.Load()) < l.times.Act }
 
 // Keep renews the lease until ctx ends, and then returns nil; or until a higher
 // epoch exists, and then ErrDeposed. It outlives failures of the store: whether
@@ -198,7 +204,7 @@ func (l *Lease) Keep(ctx context.Context) error {
 		if err == nil && !leads {
 			return fmt.Errorf("epoch %d: %w", l.leader.Epoch, ErrDeposed)
 		}
-		if wait(ctx, renewEvery) != nil {
+		if wait(ctx, l.times.Renew) != nil {
 			return nil //nolint:nilerr // the caller ended it
 		}
 	}
@@ -208,7 +214,7 @@ func (l *Lease) Keep(ctx context.Context) error {
 func (l *Lease) renew(ctx context.Context) {
 	l.count++
 	sent := l.clock()
-	ctx, cancel := context.WithTimeout(ctx, actFor)
+	ctx, cancel := context.WithTimeout(ctx, l.times.Act)
 	defer cancel()
 	if err := l.write(ctx, beat{Count: l.count}); err == nil {
 		l.renewed.Store(int64(sent))
@@ -225,7 +231,7 @@ func (l *Lease) write(ctx context.Context, b beat) error {
 
 // Resign lets a standby take over at once. Keep must have returned.
 func (l *Lease) Resign(ctx context.Context) error {
-	l.renewed.Store(int64(l.clock() - actFor))
+	l.renewed.Store(int64(l.clock() - l.times.Act))
 	return l.write(ctx, beat{Count: l.count + 1, Resigned: true})
 }
 

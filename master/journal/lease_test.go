@@ -33,7 +33,7 @@ func start(t *testing.T, root *store.Root, name string, clock journal.Clock) cha
 	elected := make(chan *master, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		lease, err := journal.Elect(ctx, root, journal.Leader{Master: name, URL: "http://" + name}, clock, nil)
+		lease, err := journal.Elect(ctx, root, journal.Leader{Master: name, URL: "http://" + name}, clock, journal.LeaseTimes(), nil)
 		if err != nil {
 			cancel()
 			close(elected)

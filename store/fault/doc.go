@@ -7,7 +7,8 @@
 //	faults.Seed = 7
 //	root, err := store.Open(ctx, "mem://", store.Options{Wrap: faults.Wrap})
 //
-// Its AfterWrite hook is where a failpoint kills the process.
+// Its BeforeWrite and AfterWrite hooks are where failpoints stop or kill the
+// process.
 //
 // # The language
 //

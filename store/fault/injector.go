@@ -12,9 +12,12 @@ import (
 type Injector struct {
 	// Seed is what everything that is drawn depends on.
 	Seed uint64
-	// AfterWrite, when set, is called after every write that became visible:
-	// put, commit and delete, counted from 1.
-	AfterWrite func(n int, op, key string)
+	// BeforeWrite, when set, is called before every write is asked for that no
+	// fault keeps from it.
+	BeforeWrite func(w Write)
+	// AfterWrite, when set, is called after every write that became visible,
+	// counted from 1.
+	AfterWrite func(n int, w Write)
 	// Name, when set, returns what a key is called in a draw, and for counting
 	// tries. Where keys hold what is random, or new in every run, it makes
 	// runs of the same seed alike.
@@ -33,6 +36,13 @@ type Injector struct {
 	writes  int
 	done    []int64 // faults that happened, by word
 	leftOut []int64 // faults that nobody could have noticed, by word
+}
+
+// Write is what makes a change that others see: a put, a commit or a delete.
+type Write struct {
+	Op     Op
+	Key    string
+	Absent bool // it happens only if there is no such object
 }
 
 // New makes an injector. The first rule that strikes a call decides, but Slow
@@ -222,15 +232,19 @@ func (i *Injector) run(ctx context.Context, c call, do func() error) error {
 		h.happened()
 		return h.err()
 	}
+	writes := c.op == Put || c.op == Commit || c.op == Delete
+	if writes && i.BeforeWrite != nil {
+		i.BeforeWrite(Write{c.op, c.key, c.absent})
+	}
 	if err := do(); err != nil {
 		return err
 	}
-	if i.AfterWrite != nil && (c.op == Put || c.op == Commit || c.op == Delete) {
+	if writes && i.AfterWrite != nil {
 		i.mu.Lock()
 		i.writes++
 		n := i.writes
 		i.mu.Unlock()
-		i.AfterWrite(n, string(c.op), c.key)
+		i.AfterWrite(n, Write{c.op, c.key, c.absent})
 	}
 	if h.rule != nil {
 		h.happened()

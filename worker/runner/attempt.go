@@ -239,7 +239,7 @@ func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 	}
 	table, err := planning.Make(ctx, a.described(), planning.Request{
 		Job: a.launch.Job, Input: a.spec.Input, Output: a.spec.Output, Partitions: a.spec.Partitions, SplitSize: a.spec.SplitSize,
-		Slots: max(r.cfg.Slots, fewSlots), Memory: planning.Memory{Bytes: p.budget.pairs, Attempts: 1}, Codecs: codecs,
+		Slots: max(r.cfg.Slots, a.launch.Slots), Memory: planning.Memory{Bytes: p.budget.pairs, Attempts: 1}, Codecs: codecs,
 	}, r.cfg.Roots, a.notes.logger())
 	if err != nil {
 		if planning.Final(err) {
@@ -257,9 +257,6 @@ func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 		len(table.Splits), table.Partitions, table.Input, table.LeftOut)
 	return cluster.Outcome{Result: cluster.Done, Winner: a.launch.Attempt, Counts: table.Counts(), Digest: plan.Digest{In: table.Input}}, nil
 }
-
-// fewSlots is how many slots a job is divided for at least.
-const fewSlots = 8
 
 // described returns what planning needs to know of the job, with the functions
 // of the process.

@@ -30,6 +30,8 @@ func misbehaving(t *testing.T, how string, change func(*runner.Config)) (*world,
 // TestFailures: what a job does wrong is told in words, and costs nothing else.
 func TestFailures(t *testing.T) {
 	t.Parallel()
+	plain := plainProgram(t)
+	small := func(c *runner.Config) { c.Self, c.Memory = plain, runner.LeastMemory(c.Slots) }
 	quick := func(c *runner.Config) { c.NoProgress = 1500 * time.Millisecond }
 	for how, c := range map[string]struct {
 		words  []string // of the outcome
@@ -43,7 +45,7 @@ func TestFailures(t *testing.T) {
 		"leave": {words: []string{"status 0", "os.Exit"}, same: false},
 		"loop":  {words: []string{"no progress for 1."}, log: []string{"misdeeds.do"}, same: true, change: quick},
 		"deaf":  {words: []string{"no progress for 1."}, log: []string{"misdeeds.do"}, same: true, change: quick},
-		"hoard": {words: []string{"out of memory", "--memory"}, change: func(c *runner.Config) { c.Memory = leastMemory(c.Slots) }},
+		"hoard": {words: []string{"out of memory", "--memory"}, change: small},
 	} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()

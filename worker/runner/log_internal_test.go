@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -132,7 +131,7 @@ func TestRefresh(t *testing.T) {
 		if got := read(); !strings.HasSuffix(got, "] failed: no more grass, after 1s\n") || l.standardError() != "rake\n" {
 			t.Errorf("at the end: %q", got)
 		}
-		if !bytes.Contains([]byte(read()), []byte("hay")) {
+		if !strings.Contains(read(), "hay") {
 			t.Error("what came before is gone")
 		}
 	})

@@ -54,6 +54,7 @@ func wordLines(input []string) []string {
 // with as little memory as there may be too, and compares with simple loops.
 func TestJobs(t *testing.T) {
 	t.Parallel()
+	plain := plainProgram(t)
 	for _, c := range []struct {
 		kind  string
 		least bool
@@ -62,7 +63,7 @@ func TestJobs(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, c.kind, func(cfg *runner.Config) {
 				if c.least {
-					cfg.Memory = leastMemory(cfg.Slots)
+					cfg.Self, cfg.Memory = plain, runner.LeastMemory(cfg.Slots)
 				}
 			})
 			input := texts(3, 4000)

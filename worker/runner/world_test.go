@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -409,4 +411,18 @@ func wantGone(t *testing.T, pid int) {
 			t.Fatalf("process %d lives on", pid)
 		}
 	}
+}
+
+// plainProgram returns this program without the race detector, which makes much
+// of little memory.
+func plainProgram(t *testing.T) string {
+	t.Helper()
+	if instrumented == 0 {
+		return ""
+	}
+	path := filepath.Join(t.TempDir(), "plain")
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
 }

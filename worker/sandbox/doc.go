@@ -16,7 +16,8 @@
 //     limits. Where tracing is forbidden, the limits come an instant after the
 //     start, and the log says so. RLIMIT_AS is not used: a Go program reserves
 //     more than a gigabyte of addresses before it needs any.
-//   - A watch over the resident memory of the process and all that it started,
+//   - A watch over the memory of the process and all that it started, but for
+//     pages of files, which the system takes back when it needs them, looked at
 //     every 50 ms. Between two looks RLIMIT_DATA holds the process itself.
 //   - A limit on the time without Progress. The process is first asked for its
 //     stacks, by SIGQUIT, which go where its output goes; a goroutine that is

@@ -55,7 +55,7 @@ func (e *Exit) Error() string {
 		return fmt.Sprintf("the job process ran out of memory: %s, and its limit is %s: give the worker more --memory or fewer --slots, or let the job keep less at a time%s",
 			used, mebibytes(e.Limit), e.lastWords())
 	case NoProgress:
-		return fmt.Sprintf("the job process made no progress for %v and was killed: it may be in an endless loop or a deadlock; its stacks are in its log, and a job that is just slow should report progress%s",
+		return fmt.Sprintf("the job process made no progress for %v and was killed: it may be in an endless loop or a deadlock; its stacks are in its log, and for a job that is just slow the worker can be given a longer --no-progress%s",
 			e.Idle.Round(time.Millisecond), e.lastWords())
 	case Stopped:
 		return "the job process was stopped"

@@ -18,7 +18,6 @@ const scanEvery = 10
 // it.
 type family struct {
 	leader int
-	page   int64
 
 	mu      sync.Mutex
 	looks   int
@@ -26,7 +25,7 @@ type family struct {
 }
 
 func newFamily(leader int) *family {
-	f := &family{leader: leader, page: int64(os.Getpagesize()), members: make(map[int]string)}
+	f := &family{leader: leader, members: make(map[int]string)}
 	if s, ok := readStat(strconv.Itoa(leader)); ok {
 		f.members[leader] = s.started
 	}
@@ -46,8 +45,9 @@ func (f *family) kill(s syscall.Signal) {
 	}
 }
 
-// resident returns the memory of all members, in bytes. What several of them
-// share counts for each.
+// resident returns the memory of all members, in bytes: but for pages of files,
+// which the system takes back when it needs them, and has only once of a program
+// that runs many times. What several of them share otherwise counts for each.
 func (f *family) resident() (sum int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -55,16 +55,29 @@ func (f *family) resident() (sum int64) {
 		f.scan()
 	}
 	for pid := range f.members {
-		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
-		fields := bytes.Fields(text)
-		if err != nil || len(fields) < 2 {
+		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+		if err != nil {
 			continue
 		}
-		if pages, err := strconv.ParseInt(string(fields[1]), 10, 64); err == nil {
-			sum += pages * f.page
+		anonymous, told := statusBytes(text, "\nRssAnon:")
+		if !told { // a system that does not tell them apart
+			all, _ := statusBytes(text, "\nVmRSS:")
+			sum += all
+			continue
 		}
+		shared, _ := statusBytes(text, "\nRssShmem:")
+		sum += anonymous + shared
 	}
 	return sum
+}
+
+// statusBytes returns a size that the status of a process tells in kibibytes,
+// and whether it does.
+func statusBytes(status []byte, name string) (int64, bool) {
+	_, rest, _ := bytes.Cut(status, []byte(name))
+	line, _, _ := bytes.Cut(rest, []byte(" kB"))
+	n, err := strconv.ParseInt(string(bytes.TrimSpace(line)), 10, 64)
+	return n << 10, err == nil
 }
 
 // scan finds the members of now, and forgets those that are gone.
