@@ -97,7 +97,11 @@ func (t *members) news(now time.Duration, s *cluster.Sync) (known, uneven bool) 
 		known = true
 	}
 	uneven = !known || len(s.Outcomes) > 0 || s.Draining && !w.draining || s.Info.Slots != w.info.Slots
-	w.seq, w.known, w.heard, w.info, w.suspect = s.Seq, s.Heard, now, s.Info, false
+	w.seq, w.known, w.heard, w.info = s.Seq, s.Heard, now, s.Info
+	if w.suspect {
+		w.suspect, uneven = false, true
+		t.tellDoubt(w)
+	}
 	w.draining = w.draining || s.Draining
 	w.wake() // who waits with an older message is answered
 	if s.Leaving {
@@ -452,8 +456,21 @@ func (t *members) send(asked string) bool {
 func (t *members) doubt(id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if w := t.workers[id]; w != nil {
+	if w := t.workers[id]; w != nil && !w.suspect {
 		w.suspect = true
+		t.tellDoubt(w)
+	}
+}
+
+// tellDoubt tells the jobs whose attempts a worker runs whether others can reach
+// it. t.mu is held.
+func (t *members) tellDoubt(w *member) {
+	told := make(map[plan.JobID]bool)
+	for _, ref := range sortedRefs(w.placed) {
+		if job := t.jobs[ref.Job]; job != nil && !told[ref.Job] {
+			told[ref.Job] = true
+			job.post(scheduler.Doubted{Worker: scheduler.WorkerID(w.id), Doubt: w.suspect})
+		}
 	}
 }
 

@@ -12,6 +12,8 @@ func (s *State) stepWorker(now Time, e Event) {
 	switch e := e.(type) {
 	case Joined:
 		s.workers.join(e.Worker, e.Slots)
+	case Doubted:
+		s.workers.doubt(e.Worker, e.Doubt)
 	case Left:
 		if !s.workers.leave(e.Worker) {
 			return

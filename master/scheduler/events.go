@@ -35,6 +35,12 @@ type (
 		Worker WorkerID
 		Slots  int
 	}
+	// Doubted says that others cannot reach a worker, or that it was heard again.
+	// What it runs goes on, and may be tried elsewhere too.
+	Doubted struct {
+		Worker WorkerID
+		Doubt  bool
+	}
 	// Found tells of an attempt that runs on a worker and that this master does
 	// not know of: an earlier one launched it, or it was taken for lost.
 	Found struct {
@@ -101,6 +107,7 @@ func (Taken) event()           {}
 func (Checked) event()         {}
 func (Joined) event()          {}
 func (Left) event()            {}
+func (Doubted) event()         {}
 func (Found) event()           {}
 func (Reported) event()        {}
 func (FailedAttempt) event()   {}

@@ -226,6 +226,9 @@ func (c *cluster) turn() error {
 	if c.r.Float64() < c.trouble*0.05 {
 		return c.takeover()
 	}
+	if c.r.Float64() < c.trouble*0.05 {
+		return c.step(Doubted{c.workers[c.r.IntN(len(c.workers))], c.r.IntN(2) == 0})
+	}
 	if len(c.gone) > 0 && c.r.Float64() < c.trouble*0.1 {
 		id := c.gone[len(c.gone)-1]
 		c.gone = c.gone[:len(c.gone)-1]

@@ -6,6 +6,7 @@ import "math/bits"
 // like, on slots that nobody needs: a slow machine must not hold up a job. Both
 // attempts may finish; the log takes one.
 func (s *State) speculate(now Time) {
+	s.replaceDoubted(now)
 	if s.cfg.Speculate <= 0 || now < s.lookAt || len(s.workers.free) == 0 || s.took.n < s.job.Tasks(s.phase)/2 || s.took.n == 0 {
 		return
 	}
@@ -36,6 +37,25 @@ func (s *State) speculate(now Time) {
 		s.lookAt = now + s.cfg.SpeculateLeast
 	}
 	s.wake(now, next)
+}
+
+// replaceDoubted starts second attempts at tasks whose worker others cannot reach,
+// before anybody knows that it is lost.
+func (s *State) replaceDoubted(now Time) {
+	if s.cfg.Speculate <= 0 || len(s.workers.free) == 0 || s.workers.doubted == 0 {
+		return
+	}
+	for _, a := range s.attempts.those(func(a *attempt) bool { return s.alone(a) && s.workers.byID[a.worker].doubted }) {
+		w := s.workers.take(now, a.worker)
+		if w == nil {
+			return
+		}
+		if w.doubted {
+			s.workers.release(w.id)
+			return
+		}
+		s.launch(now, a.task, w)
+	}
 }
 
 // alone tells whether an attempt is the only one at a task that may have another.

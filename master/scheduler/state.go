@@ -138,7 +138,7 @@ func (s *State) Step(now Time, e Event) []Command {
 		}
 	case Appended, Taken, Checked:
 		s.stepLog(now, e)
-	case Joined, Left:
+	case Joined, Doubted, Left:
 		s.stepWorker(now, e)
 	case Reported, FailedAttempt, LostAttempt, Found, Asked, Corrupt:
 		s.stepAttempt(now, e)

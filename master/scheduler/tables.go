@@ -63,16 +63,18 @@ type workerTable struct {
 	byID    map[WorkerID]*worker
 	free    []*worker
 	shunned Time // till when any of them is excluded
+	doubted int  // how many are
 }
 
 type worker struct {
-	id     WorkerID
-	slots  int
-	used   int
-	gone   bool
-	idle   bool // is in free
-	failed int  // attempts that failed there since the last success
-	until  Time // it is excluded till then
+	id      WorkerID
+	slots   int
+	used    int
+	gone    bool
+	doubted bool // others cannot reach it
+	idle    bool // is in free
+	failed  int  // attempts that failed there since the last success
+	until   Time // it is excluded till then
 }
 
 func (t *workerTable) join(id WorkerID, slots int) {
@@ -93,6 +95,7 @@ func (t *workerTable) leave(id WorkerID) bool {
 	if w == nil {
 		return false
 	}
+	t.doubt(id, false)
 	w.gone = true
 	delete(t.byID, id)
 	return true
@@ -211,3 +214,17 @@ func (q *taskQueue) pop() (int, bool) {
 }
 
 func (q *taskQueue) unpop() { q.head-- }
+
+// doubt notes whether others can reach a worker.
+func (t *workerTable) doubt(id WorkerID, doubt bool) {
+	w := t.byID[id]
+	switch {
+	case w == nil || w.doubted == doubt:
+		return
+	case doubt:
+		t.doubted++
+	default:
+		t.doubted--
+	}
+	w.doubted = doubt
+}

@@ -149,6 +149,8 @@ func parseEvent(t *testing.T, verb, line string, args map[string]string, num fun
 	case "failed":
 		return FailedAttempt{Task: task, Attempt: attempt, Text: "boom", Fingerprint: args["fingerprint"],
 			Final: args["final"] == "yes", Conflict: args["conflict"] == "yes"}
+	case "doubted":
+		return Doubted{WorkerID(args["worker"]), args["again"] != "yes"}
 	case "found":
 		return Found{WorkerID(args["worker"]), task, attempt}
 	case "lost":
