@@ -35,7 +35,7 @@ var layers = map[string][]string{
 	"integration/sim":           {},
 	"integration/testjobs":      {".", "jobs", "jobs/library/sort"},
 	"internal/cli":              {"client", "cluster/auth", "internal/doctor", "internal/embedded", "internal/nearest", "jobs", "jobs/formats/compress", "master/journal", "output", "plan", "store", "store/fault", "worker/jobproc", "github.com/urfave/cli/v2", "golang.org/x/sync/errgroup", "golang.org/x/term"},
-	"internal/daemon":           {"client", "cluster", "cluster/auth", "cluster/gossip", "internal/cli", "master/api", "master/control", "master/journal", "store", "store/allow", "worker", "worker/runner", "github.com/oklog/ulid/v2", "github.com/urfave/cli/v2"},
+	"internal/daemon":           {"client", "cluster", "cluster/auth", "cluster/gossip", "internal/cli", "master/api", "master/control", "master/journal", "store", "store/allow", "worker", "worker/runner", "worker/sandbox", "github.com/oklog/ulid/v2", "github.com/urfave/cli/v2"},
 	"internal/doctor":           {"store"},
 	"internal/embedded":         {"internal/manifests", "internal/pairs", "internal/pipeline", "internal/planning", "internal/sums", "jobs", "master", "master/scheduler", "output", "plan", "shuffle", "store", "store/fault", "worker/executor", "github.com/oklog/ulid/v2"},
 	"internal/manifests":        {"master/scheduler", "plan", "golang.org/x/sync/errgroup"},

@@ -21,6 +21,7 @@ import (
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/worker"
 	"github.com/windrow-mr/windrow/worker/runner"
+	"github.com/windrow-mr/windrow/worker/sandbox"
 )
 
 func workerFlags() []urfave.Flag {
@@ -32,6 +33,7 @@ func workerFlags() []urfave.Flag {
 		&urfave.DurationFlag{Name: "no-progress", Value: 10 * time.Minute, Usage: "`TIME` after which an attempt that does nothing is killed"},
 		&urfave.DurationFlag{Name: "drain-time", Value: 30 * time.Second, Usage: "`TIME` for which attempts go on when the worker ends"},
 		&urfave.StringFlag{Name: "drain-url", Usage: "`URL` that is asked every 5 s, and drains the worker when it answers 200: a cloud's notice of interruption"},
+		&urfave.StringFlag{Name: "cgroup", Value: "auto", Usage: "`DIR` of a control group, of version 2, in which job processes get theirs; auto takes this process's own if it may, off does without"},
 		&urfave.StringSliceFlag{Name: "env", Usage: "`NAME` of a variable that job processes get from this one's environment"},
 	}
 }
@@ -78,7 +80,14 @@ func (s *process) newRunner(c *urfave.Context) (*runner.Runner, cluster.Info, er
 			info.Slots--
 		}
 	}
-	r, err := runner.New(runner.Config{Root: s.root, Roots: s.roots, Slots: info.Slots, Memory: info.Memory, CacheDir: c.String("cache"),
+	group := c.String("cgroup")
+	switch group {
+	case "auto":
+		group = sandbox.DelegatedCgroup()
+	case off:
+		group = ""
+	}
+	r, err := runner.New(runner.Config{Cgroup: group, Root: s.root, Roots: s.roots, Slots: info.Slots, Memory: info.Memory, CacheDir: c.String("cache"),
 		CacheBytes: cache, Build: info.Build, Host: s.host, NoProgress: c.Duration("no-progress"), Inherit: c.StringSlice("env"), Log: s.log})
 	if err != nil {
 		return nil, info, cli.Usagef(c, "%v", err)

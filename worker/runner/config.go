@@ -34,6 +34,8 @@ type Config struct {
 	Build string
 	// Host names this machine in logs and errors. "": as the system does.
 	Host string
+	// Cgroup is where job processes get control groups. "": nowhere.
+	Cgroup string
 	// NoProgress is how long an attempt may go on without reading, writing or
 	// finishing a record. 0: 10 min.
 	NoProgress time.Duration

@@ -128,7 +128,7 @@ func (p *process) launch(ctx context.Context, path string, args []string) (stora
 	p.sandbox, err = startBox(ctx, p.runner.ctx, sandbox.Config{
 		Path: path, Args: args, Dir: p.dir, Inherit: cfg.Inherit,
 		Env:   []string{"TMPDIR=" + p.dir, "HOME=" + p.dir, "GOMAXPROCS=" + strconv.Itoa(processors)},
-		Files: []*os.File{theirStorage, theirControl}, Memory: p.budget.process,
+		Files: []*os.File{theirStorage, theirControl}, Memory: p.budget.process, Cgroup: cfg.Cgroup,
 		NoProgress: cfg.NoProgress, Grace: cfg.Grace, Stdout: &p.stdout, Stderr: &p.stderr, Log: cfg.Log,
 	})
 	if err != nil {

@@ -31,6 +31,13 @@ type Config struct {
 	// Memory bounds the resident bytes of the process and all that it starts.
 	// 0: no bound.
 	Memory int64
+	// Cgroup is a control group of version 2 below which the process gets one of
+	// its own, with the limits for which there are controllers; see
+	// DelegatedCgroup. "": none.
+	Cgroup string
+	// Processes bounds how many processes and threads there may be at once, where
+	// there is a Cgroup with a controller for that. 0: 4,096.
+	Processes int
 	// OpenFiles bounds the descriptors of one process. 0: 4,096.
 	OpenFiles uint64
 	// FileSize bounds the files that it writes itself. 0: 16 GiB.
@@ -63,7 +70,7 @@ func (c *Config) Validate() error {
 		return errors.New("sandbox: Path must be absolute: " + c.Path)
 	case !filepath.IsAbs(c.Dir):
 		return errors.New("sandbox: Dir must be absolute: " + c.Dir)
-	case c.Memory < 0, c.NoProgress < 0, c.Grace < 0, c.KeepOutput < 0:
+	case c.Memory < 0, c.Processes < 0, c.NoProgress < 0, c.Grace < 0, c.KeepOutput < 0:
 		return errors.New("sandbox: a limit is negative")
 	}
 	for _, name := range c.Inherit {
@@ -82,6 +89,9 @@ func (c *Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Processes == 0 {
+		c.Processes = 4096
+	}
 	if c.OpenFiles == 0 {
 		c.OpenFiles = 4096
 	}

@@ -19,6 +19,9 @@
 //   - A watch over the memory of the process and all that it started, but for
 //     pages of files, which the system takes back when it needs them, looked at
 //     every 50 ms. Between two looks RLIMIT_DATA holds the process itself.
+//   - A control group of its own, where there is one to make it in: its limits of
+//     memory and processes hold for all that it starts, and all of it is killed
+//     with it, whatever session it is in.
 //   - A limit on the time without Progress. The process is first asked for its
 //     stacks, by SIGQUIT, which go where its output goes; a goroutine that is
 //     just moving from one thread to another may be without.
@@ -26,9 +29,9 @@
 // The process dies with the worker, however that ends: the kernel kills it when
 // the thread that started it goes, and that thread waits here until the process
 // has ended. When the process ends, all that is left of its group, and of what
-// was seen to descend from it, is killed too. A process that starts another
-// session and lets its parent die between two looks escapes that; it has no
-// descriptor of the worker's.
+// was seen to descend from it, is killed too. Without a control group a process
+// that starts another session and lets its parent die between two looks escapes
+// that; it has no descriptor of the worker's.
 //
 // On other systems there are the group, the environment, the collected output
 // and the time limit.

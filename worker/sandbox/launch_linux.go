@@ -24,7 +24,7 @@ func holdThread(logger *slog.Logger) (release func()) {
 }
 
 // launch starts the program with its limits. It is called on a held thread.
-func launch(cfg *Config, files []*os.File) (*os.Process, error) {
+func launch(cfg *Config, files []*os.File, g *cgroup) (*os.Process, error) {
 	if err := sealDescriptors(); err != nil {
 		return nil, err
 	}
@@ -33,6 +33,7 @@ func launch(cfg *Config, files []*os.File) (*os.Process, error) {
 		Files: files,
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Ptrace: true},
 	}
+	attr.Sys.CgroupFD, attr.Sys.UseCgroupFD = g.descriptor()
 	args := append([]string{cfg.Path}, cfg.Args...)
 	p, err := os.StartProcess(cfg.Path, args, attr)
 	if errors.Is(err, syscall.EPERM) {
@@ -40,6 +41,10 @@ func launch(cfg *Config, files []*os.File) (*os.Process, error) {
 		if p, err = os.StartProcess(cfg.Path, args, attr); err == nil {
 			cfg.Log.Warn("this system forbids tracing: a job process begins an instant before its limits do", "pid", p.Pid)
 		}
+	}
+	if err != nil && attr.Sys.UseCgroupFD {
+		cfg.Log.Warn("a job process is in no control group of its own", "error", err)
+		return launch(cfg, files, nil)
 	}
 	if err != nil {
 		return nil, err

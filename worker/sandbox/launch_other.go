@@ -12,7 +12,7 @@ import (
 func holdThread(*slog.Logger) (release func()) { return func() {} }
 
 // launch starts the program in a group of its own.
-func launch(cfg *Config, files []*os.File) (*os.Process, error) {
+func launch(cfg *Config, files []*os.File, _ *cgroup) (*os.Process, error) {
 	return os.StartProcess(cfg.Path, append([]string{cfg.Path}, cfg.Args...), &os.ProcAttr{
 		Dir: cfg.Dir, Env: append([]string{}, cfg.environment()...), Files: files,
 		Sys: &syscall.SysProcAttr{Setpgid: true},

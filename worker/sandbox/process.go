@@ -24,6 +24,7 @@ type Process struct {
 	pid    int
 	proc   *os.Process
 	family *family
+	cgroup *cgroup // nil for none
 
 	progress atomic.Int64 // nanoseconds since began, of the last Progress
 	began    time.Time
@@ -77,6 +78,7 @@ func (p *Process) own(ctx context.Context, started chan<- error) {
 	close(p.exited)
 	watch.Wait()
 	p.family.kill(syscall.SIGKILL) // what it left behind
+	p.cgroup.kill()
 	if state == nil && err == nil {
 		state, err = p.proc.Wait()
 	}
@@ -87,6 +89,10 @@ func (p *Process) own(ctx context.Context, started chan<- error) {
 	for _, r := range p.readers {
 		_ = r.Close()
 	}
+	if cause.Cause == 0 && p.cgroup.exhausted() {
+		cause.Cause = OutOfMemory
+	}
+	p.cgroup.remove()
 	p.exit = p.judge(cause, state, err)
 	close(p.done)
 }
@@ -108,11 +114,15 @@ func (p *Process) spawn() error {
 		}
 		readers, files = append(readers, r), append(files, w)
 	}
+	if p.cgroup, err = newCgroup(&p.cfg); err != nil {
+		p.cfg.Log.Warn("a job process is in no control group of its own", "error", err)
+	}
 	p.began = time.Now()
-	p.proc, err = launch(&p.cfg, append(files[:3:3], p.cfg.Files...))
+	p.proc, err = launch(&p.cfg, append(files[:3:3], p.cfg.Files...), p.cgroup)
 	closeAll(files[1:])
 	if err != nil {
 		closeAll(readers)
+		p.cgroup.remove()
 		return err
 	}
 	p.pid = p.proc.Pid
@@ -159,6 +169,7 @@ func (p *Process) watch(ctx context.Context) (why Exit) {
 			end(Exit{Cause: Stopped}, syscall.SIGTERM, p.cfg.Grace)
 		case <-kill:
 			p.family.kill(syscall.SIGKILL)
+			p.cgroup.kill()
 		case now := <-tick.C:
 			if used := p.look(); p.cfg.Memory > 0 && used > p.cfg.Memory {
 				p.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "a job process is killed: it uses too much memory",

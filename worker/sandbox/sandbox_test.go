@@ -382,6 +382,47 @@ func TestFamily(t *testing.T) {
 	}
 }
 
+// TestCgroup: in a control group nobody escapes by a session of its own. Where
+// none can be made, a process does without, and the log says so.
+func TestCgroup(t *testing.T) {
+	t.Parallel()
+	delegated := sandbox.DelegatedCgroup()
+	for _, dir := range []string{delegated, t.TempDir(), "/proc/none"} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		log := newLines()
+		p := start(t, sandbox.Config{Log: log.log(), Files: []*os.File{r}, Cgroup: dir, Memory: 256 << 20}, "escape")
+		_ = r.Close()
+		line := log.await(t, "forked")
+		digits, _, _ := strings.Cut(line[strings.Index(line, "forked ")+7:], "\"")
+		pid, err := strconv.Atoi(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.await(t, "asleep")
+		_ = w.Close()
+		if err := p.Wait(); err != nil {
+			t.Errorf("%s: %v", dir, err)
+		}
+		if dir != "" && dir == delegated {
+			wantGone(t, pid)
+			left, err := filepath.Glob(filepath.Join(dir, "windrow-*", "cgroup.procs"))
+			for _, file := range left { // others may run beside this one
+				if members, readErr := os.ReadFile(file); readErr == nil && strings.Contains(string(members), digits) {
+					t.Errorf("left in %s (%v)", file, err)
+				}
+			}
+			continue
+		}
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		if dir != "" {
+			log.await(t, "in no control group")
+		}
+	}
+}
+
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	log := newLines()

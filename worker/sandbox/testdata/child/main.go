@@ -61,6 +61,8 @@ func main() {
 		<-c
 	case "fork", "session":
 		fork(arg)
+	case "escape":
+		escape(arg)
 	case "flood":
 		flood()
 	case "hoard":
@@ -98,6 +100,27 @@ func fork(how string) {
 		os.Exit(9)
 	}
 	fmt.Println("forked", c.Process.Pid)
+	_, _ = bufio.NewReader(os.NewFile(3, "go on")).ReadByte()
+}
+
+// escape lets a grandchild, of a session of its own, lose its parent before
+// anybody looks; told is the grandchild's id.
+func escape(how string) {
+	c := exec.Command(os.Args[0], "escape", "grandchild")
+	if how == "grandchild" {
+		c = exec.Command(os.Args[0], "sleep")
+	}
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	c.Stdout = os.Stdout
+	if err := c.Start(); err != nil {
+		fmt.Println(err)
+		os.Exit(9)
+	}
+	if how == "grandchild" {
+		fmt.Println("forked", c.Process.Pid)
+		return
+	}
+	_ = c.Wait()
 	_, _ = bufio.NewReader(os.NewFile(3, "go on")).ReadByte()
 }
 
