@@ -106,6 +106,7 @@ func (s *State) reported(now Time, e Reported) {
 		return
 	}
 	s.unlogged = append(s.unlogged, e)
+	s.task(e.Task).reported = true
 }
 
 // spoilt notes that a result must be taken back. What is not the task's result,
@@ -176,8 +177,7 @@ func (s *State) lose(_ Time, a *attempt) {
 
 // settled tells whether a task has a result, in the log or on its way there.
 func (s *State) settled(id plan.TaskID) bool {
-	return s.job.Task(id).Committed ||
-		slices.ContainsFunc(s.unlogged, func(r Reported) bool { return r.Task == id })
+	return s.job.Task(id).Committed || s.task(id).reported
 }
 
 // settledBy tells whether an attempt's work is a task's result, in the log or on

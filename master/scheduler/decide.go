@@ -169,7 +169,13 @@ func (s *State) invalidated(i Invalidated) {
 // attempts that are gone.
 func (s *State) forget() {
 	s.corrupt = slices.DeleteFunc(s.corrupt, func(c Corrupt) bool { return !s.settledBy(c.Task, c.Attempt) })
-	s.unlogged = slices.DeleteFunc(s.unlogged, func(r Reported) bool { return s.job.Task(r.Task).Committed })
+	s.unlogged = slices.DeleteFunc(s.unlogged, func(r Reported) bool {
+		done := s.job.Task(r.Task).Committed
+		if done {
+			s.task(r.Task).reported = false
+		}
+		return done
+	})
 	s.asking = slices.DeleteFunc(s.asking, func(a Asked) bool {
 		return s.attempts.get(a.Attempt) == nil || s.job.Task(a.Task).Committed
 	})

@@ -12,6 +12,7 @@ type taskState struct {
 	failures    int16  // attempts that failed
 	lost        int16  // attempts that were lost
 	queued      bool   // in the queue or delayed
+	reported    bool   // a success is among those that the log has not taken
 	proposed    uint64 // slot+1 of the batch that last proposed a grant
 	grantee     plan.AttemptID
 	grantUntil  Time
