@@ -75,6 +75,7 @@ fuzz: ## run every fuzz target for T (make fuzz T=30s)
 .PHONY: bench
 bench: ## print the cost of jobs as ratios to programs written by hand (see bench/README.md), and of tasks on a master
 	$(GO) run ./bench
+	$(GO) test -run '^$$' -bench Step -benchtime 5x ./master/scheduler
 	$(GO) test -count=1 -v ./integration/scale -run TestScale -workers 1000 -tasks 100000
 
 .PHONY: clean
