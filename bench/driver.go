@@ -60,6 +60,8 @@ type row struct {
 	floor  []usage
 	jobs   []usage
 	spills []int64
+	// clusters are of the same job on a cluster; none without -cluster.
+	clusters []usage
 }
 
 func (d *driver) measureAll(ctx context.Context) ([]row, error) {
@@ -121,6 +123,15 @@ func (d *driver) measure(ctx context.Context, j *job, input string) (row, error)
 		r.jobs = append(r.jobs, job)
 		r.spills = append(r.spills, spills)
 		fmt.Fprintf(d.log, "%s %d/%d: floor %v; windrow %v, %d spills\n", j.name, n+1, d.runs, floor, job, spills)
+		if !d.onCluster {
+			continue
+		}
+		cluster, err := d.clusterRound(ctx, j, input)
+		if err != nil {
+			return r, fmt.Errorf("on a cluster: %w", err)
+		}
+		r.clusters = append(r.clusters, cluster)
+		fmt.Fprintf(d.log, "%s %d/%d: cluster %v\n", j.name, n+1, d.runs, cluster)
 	}
 	return r, nil
 }
@@ -149,6 +160,27 @@ func (d *driver) round(ctx context.Context, j *job, input string) (floor, job us
 		return floor, job, 0, fmt.Errorf("windrow's output is not the floor's: %w", err)
 	}
 	return floor, job, report.Spills, nil
+}
+
+// clusterRound runs the job on a cluster once and compares what it wrote with
+// what the floor writes.
+func (d *driver) clusterRound(ctx context.Context, j *job, input string) (u usage, err error) {
+	want, out := filepath.Join(d.dir, "floor"), filepath.Join(d.dir, "windrow")
+	defer func() { err = errors.Join(err, os.RemoveAll(want), os.RemoveAll(out)) }()
+	if _, err := execute(ctx, io.Discard, filepath.Join(d.bin, j.library), input, want); err != nil {
+		return u, err
+	}
+	if u, err = d.cluster(ctx, j, input, out); err != nil {
+		return u, err
+	}
+	parts, err := filepath.Glob(filepath.Join(out, "part-*"))
+	if err != nil {
+		return u, err
+	}
+	if err := d.check(ctx, j, want, out, len(parts)); err != nil {
+		return u, fmt.Errorf("windrow's output is not the floor's: %w", err)
+	}
+	return u, nil
 }
 
 func (d *driver) windrow() string { return filepath.Join(d.bin, "windrow") }

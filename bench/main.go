@@ -3,7 +3,7 @@
 // prints medians and ratios. See README.md for the method and for how to read
 // the table.
 //
-//	go run ./bench [-size small|medium|full] [-runs N] [-jobs LIST] [-dir DIR] [-timeout D]
+//	go run ./bench [-size small|medium|full] [-runs N] [-jobs LIST] [-dir DIR] [-cluster=false] [-timeout D]
 //
 // One run is one process; programs run one after the other and never at once.
 // A program that fails, an output that is not the floor's byte for byte and a
@@ -69,6 +69,8 @@ type options struct {
 	jobs    []job         // in the order in which they are measured
 	dir     string        // for inputs and outputs; "" lets the driver choose
 	timeout time.Duration // for all
+	// onCluster says that jobs are run on a cluster too.
+	onCluster bool
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -79,6 +81,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.runs, "runs", 5, "runs of each program; medians of fewer than 5 say little")
 	names := flags.String("jobs", "all", "jobs to measure, with commas between: "+jobNames())
 	flags.StringVar(&o.dir, "dir", "", "directory for inputs and outputs (default: in memory, /dev/shm, where there is room)")
+	flags.BoolVar(&o.onCluster, "cluster", true, "run each job on a cluster of a master and two workers too")
 	flags.DurationVar(&o.timeout, "timeout", time.Hour, "stop after this time")
 	if err := flags.Parse(args); err != nil {
 		return o, err

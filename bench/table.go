@@ -11,7 +11,7 @@ import (
 // columns are the table's.
 func columns() []string {
 	return []string{"windrow run", "input", "CPU s floor", "CPU s windrow", "CPU ratio", "spread", "wall ratio",
-		"peak MiB floor", "peak MiB windrow", "spills"}
+		"peak MiB floor", "peak MiB windrow", "spills", "cluster CPU ratio"}
 }
 
 // textColumns is how many columns at the left are text.
@@ -31,7 +31,17 @@ func (r *row) cells() []string {
 		mebibytes(slices.Max(each(r.floor, memory))),
 		mebibytes(slices.Max(each(r.jobs, memory))),
 		fmt.Sprint(median(r.spills)),
+		r.clusterRatio(),
 	}
+}
+
+// clusterRatio returns what the job costs on a cluster by what it costs in one
+// process.
+func (r *row) clusterRatio() string {
+	if len(r.clusters) == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", ratio(median(each(r.clusters, cpu)), median(each(r.jobs, cpu))))
 }
 
 // writeTable prints a Markdown table.

@@ -15,14 +15,14 @@ func TestTable(t *testing.T) {
 		job: &job{name: "x", library: "wordcount", memory: 1 << 30}, input: "words, 1000 MB",
 		floor:  []usage{second(5, 2, 900), second(4, 2, 1000), second(7, 9, 800)},
 		jobs:   []usage{second(7.5, 3, 300), second(7, 3.5, 200), second(8, 3, 250)},
-		spills: []int64{4, 5, 6},
+		spills: []int64{4, 5, 6}, clusters: []usage{second(9, 4, 100), second(8.25, 4, 90), second(7.5, 4, 90)},
 	}}
 	var out strings.Builder
 	writeTable(&out, rows)
 	const want = `
-| windrow run                | input          | CPU s floor | CPU s windrow | CPU ratio | spread | wall ratio | peak MiB floor | peak MiB windrow | spills |
-|----------------------------|----------------|------------:|--------------:|----------:|-------:|-----------:|---------------:|-----------------:|-------:|
-| wordcount --memory 1024MiB | words, 1000 MB |        5.00 |          7.50 |      1.50 |  ±30 % |       1.50 |           1000 |              300 |      5 |
+| windrow run                | input          | CPU s floor | CPU s windrow | CPU ratio | spread | wall ratio | peak MiB floor | peak MiB windrow | spills | cluster CPU ratio |
+|----------------------------|----------------|------------:|--------------:|----------:|-------:|-----------:|---------------:|-----------------:|-------:|------------------:|
+| wordcount --memory 1024MiB | words, 1000 MB |        5.00 |          7.50 |      1.50 |  ±30 % |       1.50 |           1000 |              300 |      5 |              1.10 |
 `
 	if got := "\n" + out.String(); got != want {
 		t.Errorf("table%s\nwant%s", got, want)
