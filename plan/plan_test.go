@@ -24,3 +24,27 @@ func FuzzTaskID(f *testing.F) {
 		}
 	})
 }
+
+// TestNamesThatAreRead: what stands in keys can be read back, and nothing else.
+func TestNamesThatAreRead(t *testing.T) {
+	t.Parallel()
+	for _, task := range []plan.TaskID{{Phase: plan.Prepare}, {Phase: plan.Sample}, {Phase: plan.Map, Index: 99_999}, {Phase: plan.Reduce, Index: 123_456}} {
+		if got, err := plan.ParseTaskKey(task.Key()); got != task || err != nil {
+			t.Errorf("%s is read as %v, %v", task.Key(), got, err)
+		}
+	}
+	for _, s := range []string{"", "m", "m1", "x00001", "m-0001", "m+0001", "m000011", "M00001"} {
+		if got, err := plan.ParseTaskKey(s); err == nil {
+			t.Errorf("%q is read as %v", s, got)
+		}
+	}
+	id := plan.AttemptID{Epoch: 3, N: 17, Rand: 0x5ca1ab1e}
+	if got, err := plan.ParseAttemptID(id.String()); got != id || err != nil {
+		t.Errorf("%s is read as %v, %v", id, got, err)
+	}
+	for _, s := range []string{"", "1.2", "1.2.3", "1.2.0000000G", "01.2.00000003", "1.4294967296.00000003", "1.2.00000003.4"} {
+		if got, err := plan.ParseAttemptID(s); err == nil {
+			t.Errorf("%q is read as %v", s, got)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// master answers as a test wants.
+type master struct {
+	sync func(*cluster.Sync) (*cluster.Orders, error)
+	maps func(*cluster.MapsQuery) (*cluster.MapsAnswer, error)
+}
+
+func (m *master) Sync(_ context.Context, s *cluster.Sync) (*cluster.Orders, error) { return m.sync(s) }
+func (m *master) Maps(_ context.Context, q *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
+	return m.maps(q)
+}
+
+func serve(t *testing.T, m *master) *cluster.Client {
+	t.Helper()
+	s := httptest.NewServer(cluster.Handler(m))
+	t.Cleanup(s.Close)
+	return &cluster.Client{URL: s.URL, HTTP: http.DefaultTransport}
+}
+
+// TestMessages: what is sent arrives, every field of it.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	ref := cluster.Ref{Job: "01J", Task: plan.TaskID{Phase: plan.Map, Index: 3}, Attempt: plan.AttemptID{Epoch: 2, N: 7, Rand: 9}}
+	sent := &cluster.Sync{Version: cluster.Version, Worker: "w", Seq: 5, Heard: 4, Epoch: 2, Draining: true, Leaving: true,
+		Info:    cluster.Info{Host: "h", PID: 1, Build: "b", OS: "linux", Arch: "amd64", Slots: 2, Memory: 3},
+		Running: []cluster.Running{{Ref: ref, Bytes: 1, Records: 2, Asking: true}},
+		Outcomes: []cluster.Outcome{{Ref: ref, Result: cluster.Failed, Took: time.Second, Winner: ref.Attempt, Digest: plan.Digest{In: 1, Out: 2, Bytes: 3, CRC: 4},
+			Counts: plan.Counts{Samples: 1, Maps: 2, Reduces: 3}, Sums: []plan.SectionSum{{Last: 1, Before: 2, BeforeIsRead: true}},
+			Text: "t", Fingerprint: "f", Final: true, Conflict: true, Denied: true, NotFound: true, Usage: true, Spoilt: &ref}}}
+	answered := &cluster.Orders{Version: cluster.Version, Epoch: 2, Launches: []cluster.Launch{{Ref: ref, Run: 1, Planned: ref.Attempt, Sampled: ref.Attempt, Maps: 4, Slots: 5}},
+		Stops: []cluster.Ref{ref}, Grants: []cluster.Grant{{Ref: ref, All: []plan.AttemptID{ref.Attempt}}}, Acks: []cluster.Ref{ref}, Ended: []plan.JobID{"01J"}, Drain: true}
+	var got *cluster.Sync
+	c := serve(t, &master{sync: func(s *cluster.Sync) (*cluster.Orders, error) { got = s; return answered, nil },
+		maps: func(q *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
+			return &cluster.MapsAnswer{Stale: q.Generation == 1, Attempts: []plan.AttemptID{ref.Attempt}}, nil
+		}})
+	o, err := c.Sync(t.Context(), sent)
+	if err != nil || !reflect.DeepEqual(got, sent) || !reflect.DeepEqual(o, answered) {
+		t.Errorf("sent %+v, arrived %+v; answered %+v, arrived %+v: %v", sent, got, answered, o, err)
+	}
+	a, err := c.Maps(t.Context(), &cluster.MapsQuery{Version: cluster.Version, Job: "01J", Generation: 1})
+	if err != nil || !a.Stale || len(a.Attempts) != 1 {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// TestRefusals: who must not, or cannot, be answered is told why.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	fail := error(&cluster.NotLeader{URL: "http://other"})
+	c := serve(t, &master{sync: func(*cluster.Sync) (*cluster.Orders, error) { return nil, fail }})
+	_, err := c.Sync(t.Context(), &cluster.Sync{Version: cluster.Version})
+	if other, ok := errors.AsType[*cluster.NotLeader](err); !ok || other.URL != "http://other" {
+		t.Errorf("another leads: %v", err)
+	}
+	_, err = c.Sync(t.Context(), &cluster.Sync{Version: cluster.Version + 1})
+	if r, ok := errors.AsType[*cluster.Refused](err); !ok || !strings.Contains(r.Text, "version 2") || !strings.Contains(r.Text, "the same build") {
+		t.Errorf("another version: %v", err)
+	}
+	_, err = c.Maps(t.Context(), &cluster.MapsQuery{})
+	if _, ok := errors.AsType[*cluster.Refused](err); !ok {
+		t.Errorf("no version: %v", err)
+	}
+	fail = errors.New("the store is slow")
+	_, err = c.Sync(t.Context(), &cluster.Sync{Version: cluster.Version})
+	if _, refused := errors.AsType[*cluster.Refused](err); err == nil || refused || !strings.Contains(err.Error(), "the store is slow") {
+		t.Errorf("it may pass: %v", err)
+	}
+	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no token", http.StatusUnauthorized) }))
+	defer denied.Close()
+	_, err = (&cluster.Client{URL: denied.URL, HTTP: http.DefaultTransport}).Sync(t.Context(), &cluster.Sync{})
+	if r, ok := errors.AsType[*cluster.Refused](err); !ok || !strings.Contains(r.Text, "no token") {
+		t.Errorf("no token: %v", err)
+	}
+}
+
+// TestHostileMessages: what is no message is refused before the master sees it,
+// and takes little memory.
+func TestHostileMessages(t *testing.T) {
+	t.Parallel()
+	h := cluster.Handler(&master{sync: func(*cluster.Sync) (*cluster.Orders, error) { t.Error("it came through"); return nil, errors.New("no") }})
+	good, err := msgpack.Marshal(&cluster.Sync{Version: cluster.Version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{
+		"nothing":          "",
+		"text":             "hello",
+		"a list of 2^32":   "\xdd\xff\xff\xff\xff",
+		"deep":             strings.Repeat("\x91", 100_000) + "\xc0",
+		"cut":              string(good[:len(good)-1]),
+		"with more behind": string(good) + "\x00",
+		"too long":         strings.Repeat("\xc0", 17<<20),
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, cluster.Path+"sync", strings.NewReader(body)))
+		if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "no message of the cluster's protocol") {
+			t.Errorf("%s: %d %q", name, w.Code, w.Body.String())
+		}
+	}
+}
