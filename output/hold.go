@@ -26,8 +26,15 @@ func (h *Hold) Begin(ctx context.Context) error {
 	if h.opened {
 		return nil
 	}
-	if err := h.stillHeld(ctx); err != nil {
+	next, ended := h.position()
+	e, taken, err := readSlot(ctx, h.root, next)
+	switch {
+	case err != nil:
 		return err
+	case ended || taken && h.own(e):
+		return nil // the contents are committed, and marked
+	case taken:
+		return h.lost(e)
 	}
 	if err := h.root.Delete(ctx, SuccessName); err != nil {
 		return err
@@ -50,7 +57,7 @@ func (h *Hold) stillHeld(ctx context.Context) error {
 		return nil
 	}
 	e, taken, err := readSlot(ctx, h.root, next)
-	if err == nil && taken && e.Job != h.req.Job {
+	if err == nil && taken && (e.Job != h.req.Job || e.Run != h.req.Run) {
 		return h.lost(e)
 	}
 	return err
@@ -105,7 +112,18 @@ func (h *Hold) Commit(ctx context.Context, parts []plan.Part) (*Manifest, error)
 			return nil, err
 		}
 	}
-	return h.built, mark(ctx, h.root, h.state.Newest)
+	return h.built, h.mark(ctx)
+}
+
+// mark writes _SUCCESS for the contents that the job has committed, unless the
+// output is another's by now, who found it missing, and may have taken it away.
+func (h *Hold) mark(ctx context.Context) error {
+	next, _ := h.position()
+	_, taken, err := readSlot(ctx, h.root, next)
+	if err != nil || taken || h.state.Holder != nil {
+		return err
+	}
+	return mark(ctx, h.root, h.state.Newest)
 }
 
 // mark writes _SUCCESS for contents.
@@ -223,12 +241,13 @@ func (h *Hold) Release(ctx context.Context) error {
 	}
 	defer h.turn.give()
 	if _, ended := h.position(); ended {
-		return nil
+		return h.sweep(ctx, nil) // an earlier try may not have come so far
 	}
 	s := h.state
 	s.Garbage = addGarbage(s.Garbage, token(h.req.Job, h.req.Run))
 	s.Holder = nil
-	if h.opened && s.Newest != nil && h.stillHeld(ctx) == nil {
+	if s.Newest != nil && h.stillHeld(ctx) == nil {
+		// Whether its mark was taken away, an earlier process alone may know.
 		if err := mark(ctx, h.root, s.Newest); err != nil {
 			return err
 		}
@@ -287,6 +306,6 @@ func (h *Hold) sweep(ctx context.Context, contents *Manifest) error {
 	}
 	return h.root.DeleteAll(ctx, "part-", func(key string) bool {
 		t := tokenOf(key)
-		return slices.Contains(h.state.Garbage, t) || !live[key] && slices.Contains(tokens, t)
+		return !live[key] && (slices.Contains(h.state.Garbage, t) || slices.Contains(tokens, t))
 	})
 }

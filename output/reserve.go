@@ -42,6 +42,9 @@ type Request struct {
 	// taken for dead, if that is more than the others' Patience: the master of
 	// a cluster may change meanwhile. 0: no longer than that.
 	Quiet time.Duration
+	// Resumed says that the job goes on in another process should this one end:
+	// a reservation that came to nothing stays, and Resume takes it up.
+	Resumed bool
 	// Waiting is told when Patience begins to be waited for. Nil: nobody.
 	Waiting func(other Holder, patience time.Duration)
 }
@@ -121,6 +124,12 @@ func (h *Hold) advance(ended bool) {
 func Reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
 	req = req.withDefaults(root)
 	for {
+		if req.Resumed {
+			// Another process may reserve it for the same run at this moment.
+			if h, err := Resume(ctx, root, req); h != nil || err != nil {
+				return h, err
+			}
+		}
 		h, err := reserve(ctx, root, req)
 		if h != nil || err != nil {
 			return h, err
@@ -134,6 +143,9 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	s, next, err := readState(ctx, root)
 	if err != nil {
 		return nil, err
+	}
+	if req.Resumed && s.Holder != nil && s.Holder.Job == req.Job && s.Holder.Run == req.Run {
+		return nil, nil
 	}
 	if err := heal(ctx, root, s); err != nil {
 		return nil, err
@@ -154,6 +166,8 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	if s.Holder != nil {
 		s.Garbage = addGarbage(s.Garbage, token(s.Holder.Job, s.Holder.Run))
 	}
+	// An earlier try of this run may have given up. What it makes now is to stay.
+	s.Garbage = slices.DeleteFunc(slices.Clone(s.Garbage), func(t string) bool { return t == token(req.Job, req.Run) })
 	// What is garbage now is swept before this job goes on; of that, only
 	// enough is remembered to know the late part of a writer thought dead.
 	dead := s.Holder
@@ -185,6 +199,9 @@ const giveUpTime = time.Second
 // giveUp releases a reservation that came to nothing. Whether it is in the log
 // may not be known: the slot tells.
 func (h *Hold) giveUp(ctx context.Context, slot uint64, s state) error {
+	if h.req.Resumed {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpTime)
 	defer cancel()
 	e, ok, err := readSlot(ctx, h.root, slot)

@@ -59,7 +59,9 @@ func (t *talk) meet(ctx context.Context) (done bool, err error) {
 				return done, err
 			}
 		}
-		l, err := t.cfg.Find(ctx)
+		finding, cancel := context.WithTimeout(ctx, t.cfg.Hearing)
+		l, err := t.cfg.Find(finding)
+		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return false, context.Cause(ctx)

@@ -3,74 +3,135 @@ package sim
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/master/control"
 	"github.com/windrow-mr/windrow/plan"
 )
 
-const clientName = "client"
+const (
+	clientName = "client"
+	canceled   = client.Kind("canceled")
+)
 
-func answerJob(w http.ResponseWriter, r *http.Request, m *control.Master) {
-	job, err := m.Job(r.Context(), plan.JobID(r.PathValue("id")))
-	answer(w, job, err)
-}
-
-func answerSubmit(w http.ResponseWriter, r *http.Request, m *control.Master) {
-	var s client.Submission
-	err := json.NewDecoder(r.Body).Decode(&s)
-	var out client.Submitted
-	if err == nil {
-		out, err = m.Submit(r.Context(), &s)
+// serve is the API of a master.
+func serve(m *control.Master) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(cluster.Path, cluster.Handler(m))
+	on := func(pattern string, do func(r *http.Request) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			document, err := do(r)
+			if err != nil {
+				kind := canceled
+				if e, ok := errors.AsType[*client.Error](err); ok {
+					kind = e.Kind
+				}
+				http.Error(w, string(kind)+": "+err.Error(), http.StatusServiceUnavailable)
+				return
+			}
+			if err := json.NewEncoder(w).Encode(document); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+			}
+		})
 	}
-	answer(w, out, err)
+	id := func(r *http.Request) plan.JobID { return plan.JobID(r.PathValue("id")) }
+	on("POST /jobs", func(r *http.Request) (any, error) {
+		var s client.Submission
+		if err := json.NewDecoder(r.Body).Decode(&s); err != nil {
+			return nil, err
+		}
+		return m.Submit(r.Context(), &s)
+	})
+	on("GET /jobs/{id}", func(r *http.Request) (any, error) { return m.Job(r.Context(), id(r)) })
+	on("GET /jobs", func(r *http.Request) (any, error) {
+		var all []client.Job
+		for j, err := range m.Jobs(r.Context(), "") {
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, j)
+		}
+		return all, nil
+	})
+	on("GET /counters/{id}", func(r *http.Request) (any, error) { return m.Counters(r.Context(), id(r)) })
+	on("GET /tasks/{id}", func(r *http.Request) (any, error) { return m.Tasks(r.Context(), id(r)) })
+	on("POST /cancel/{id}", func(r *http.Request) (any, error) { return nil, m.Cancel(r.Context(), id(r)) })
+	on("POST /retry/{id}", func(r *http.Request) (any, error) { return nil, m.Retry(r.Context(), id(r)) })
+	on("POST /gc", func(r *http.Request) (any, error) { return m.Collect(r.Context(), r.URL.Query().Has("dry")) })
+	on("POST /drain/{id}", func(r *http.Request) (any, error) { return nil, m.Drain(r.Context(), r.PathValue("id")) })
+	return mux
 }
 
-func answer(w http.ResponseWriter, document any, err error) {
+// answer is what a master said.
+type answer struct {
+	status int
+	body   []byte
+}
+
+func (a *answer) done() bool { return a.status == http.StatusOK }
+
+// into reads what was answered, if it was.
+func (a *answer) into(document any) bool {
+	return a.done() && json.Unmarshal(a.body, document) == nil
+}
+
+// ask asks any master, until one has done it or said for good that it does not.
+// All that is asked is asked side by side; then, which may be nil, is called by
+// one at a time.
+func (w *world) ask(method, path string, document any, then func(*answer)) {
+	body, err := json.Marshal(document)
+	w.must(err)
+	turn, until := w.r.IntN(8), time.Now().Add(troubleTime+healTime)
+	w.requests.Go(func() {
+		for ; w.me.ctx.Err() == nil; turn++ {
+			if time.Now().After(until) {
+				w.breach("nobody has answered %s %s", method, path)
+				return
+			}
+			if a := w.once(method, path, body, turn); a != nil {
+				if then != nil {
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					then(a)
+				}
+				return
+			}
+			if wait(w.me.ctx, 500*time.Millisecond) != nil {
+				return
+			}
+		}
+	})
+}
+
+// once asks one master. Nil says that it is worth asking again.
+func (w *world) once(method, path string, body []byte, turn int) *answer {
+	masters := w.masters()
+	if len(masters) == 0 {
+		return nil
+	}
+	r, err := http.NewRequestWithContext(w.me.ctx, method, "http://"+masters[turn%len(masters)]+path, bytes.NewReader(body))
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
+		return nil
 	}
-	if err := json.NewEncoder(w).Encode(document); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-	}
-}
-
-// ask submits a job, any number of times, to any master, until one takes it: the
-// job is one.
-func (w *world) ask(me *process, s *client.Submission) (plan.JobID, error) {
-	body, err := json.Marshal(s)
+	resp, err := from{w.network, w.me}.RoundTrip(r)
 	if err != nil {
-		return "", err
+		return nil
 	}
-	var last error
-	for n := range 2000 {
-		p := w.live[n%len(w.live)]
-		if !strings.HasPrefix(p.name, "master") {
-			continue
-		}
-		r, err := http.NewRequestWithContext(me.ctx, http.MethodPost, "http://"+p.name+"/job", bytes.NewReader(body))
-		if err != nil {
-			return "", err
-		}
-		resp, err := from{w.network, me}.RoundTrip(r) //nolint:bodyclose // it is in memory
-		if err == nil && resp.StatusCode == http.StatusOK {
-			var out client.Submitted
-			err := json.NewDecoder(resp.Body).Decode(&out)
-			return out.ID, err
-		}
-		if last = err; err == nil {
-			text, err := io.ReadAll(resp.Body)
-			last = fmt.Errorf("%s: %s (%w)", resp.Status, text, err)
-		}
-		if err := wait(me.ctx, 100*time.Millisecond); err != nil {
-			return "", err
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil
+	}
+	for _, passing := range []client.Kind{client.Unavailable, client.NotLeader, canceled} {
+		if bytes.HasPrefix(text, []byte(passing+":")) {
+			return nil
 		}
 	}
-	return "", fmt.Errorf("nobody takes the job: %w", last)
+	w.log.Debug("answered", "to", path, "status", resp.StatusCode, "text", string(text))
+	return &answer{resp.StatusCode, text}
 }

@@ -18,14 +18,16 @@ type network struct {
 	r       *rand.Rand
 	trouble float64 // how likely a message is lost, late or repeated
 	hosts   map[string]*process
-	carried int // messages
+	carried int // messages of workers
 }
 
 // draw returns numbers, one for each of n.
-func (n *network) draw(count int) ([]float64, float64) {
+func (n *network) draw(who *process, count int) ([]float64, float64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.carried++
+	if who.name != clientName {
+		n.carried++
+	}
 	all := make([]float64, count)
 	for i := range all {
 		all[i] = n.r.Float64()
@@ -56,7 +58,7 @@ func (f from) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	d, trouble := f.draw(6)
+	d, trouble := f.draw(f.me, 6)
 	if err := wait(r.Context(), delay(d[0], trouble)); err != nil {
 		return nil, err
 	}

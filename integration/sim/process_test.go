@@ -3,8 +3,10 @@ package sim
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/windrow-mr/windrow/store"
@@ -18,16 +20,26 @@ type process struct {
 	kill    context.CancelCauseFunc
 	handler http.Handler
 	life    sync.WaitGroup
+	world   *world
+	quit    context.CancelFunc // ends a master in peace
+	ahead   atomic.Int64       // how far its clock has jumped
 
 	mu     sync.Mutex
+	r      *rand.Rand
 	thaw   chan struct{}   // closed when a stopped process goes on; nil while it runs
 	cutOff map[string]bool // whom it cannot reach
 }
 
-func newProcess(name string) *process {
-	p := &process{name: name, cutOff: make(map[string]bool)}
+func newProcess(name string, w *world) *process {
+	p := &process{name: name, world: w, cutOff: make(map[string]bool), r: rand.New(rand.NewPCG(w.r.Uint64(), 7))}
 	p.ctx, p.kill = context.WithCancelCause(context.Background())
 	return p
+}
+
+func (p *process) draw() uint32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.r.Uint32()
 }
 
 var errKilled = errors.New("killed")
@@ -95,19 +107,31 @@ type gate struct {
 	p *process
 }
 
-func (p *process) wrap(d store.Driver) store.Driver { return &gate{d, p} }
-
 func (g *gate) pass(ctx context.Context, do func() error) error {
-	if g.p.name != "" {
-		if err := g.reach(ctx); err != nil {
-			return err
-		}
+	if err := g.reach(ctx); err != nil {
+		return err
+	}
+	if err := wait(ctx, g.late()); err != nil {
+		return store.Fail(store.Canceled, "%w", err)
 	}
 	err := do()
+	if slow := wait(ctx, g.late()); slow != nil {
+		return store.Fail(store.Canceled, "%w", slow)
+	}
 	if after := g.p.running(ctx); after != nil {
 		return store.Fail(store.Canceled, "%w", after)
 	}
 	return err
+}
+
+// late is how long a request, or its answer, is on its way: some milliseconds, and
+// at times seconds.
+func (g *gate) late() time.Duration {
+	draw := g.p.draw()
+	if draw%100 == 0 {
+		return time.Duration(draw/100%5000) * time.Millisecond
+	}
+	return time.Duration(draw/100%40) * time.Millisecond
 }
 
 const theStore = "the store"
@@ -119,7 +143,7 @@ func (g *gate) reach(ctx context.Context) error {
 	g.p.mu.Lock()
 	cut := g.p.cutOff[theStore]
 	g.p.mu.Unlock()
-	if cut {
+	if cut || g.p.world.outage.Load() {
 		return store.Fail(store.Unavailable, "it cannot be reached")
 	}
 	return nil

@@ -143,7 +143,7 @@ func (r *runner) prepare(ctx context.Context, spec *plan.Spec, p *pipeline.Plan,
 		return err
 	}
 	table, err := planning.Make(ctx, planning.Of(p), planning.Request{Job: l.Job, Input: spec.Input, Output: spec.Output, Partitions: spec.Partitions,
-		SplitSize: spec.SplitSize, Slots: 2, Memory: planning.Memory{Bytes: memory, Attempts: 1}, Codecs: codecs}, r.roots, slog.New(slog.DiscardHandler))
+		SplitSize: spec.SplitSize, Slots: max(l.Slots, 1), Memory: planning.Memory{Bytes: memory, Attempts: 1}, Codecs: codecs}, r.roots, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

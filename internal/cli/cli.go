@@ -232,6 +232,9 @@ func newApp(p *Program) *cli.App {
 		cancelCommand(p), retryCommand(p), rerunCommand(p), workersCommand(p), garbageCommand(p), contextCommand(p), completionCommand(p),
 		versionCommand(p), completeCommand(p), jobProcessCommand(p), describeCommand(p)}
 	app.Commands = append(app.Commands, p.Daemons...)
+	for _, c := range app.Commands {
+		c.Category = categoryOf(c.Name)
+	}
 	app.Action = func(c *cli.Context) error {
 		if c.NArg() == 0 {
 			return cli.ShowAppHelp(c)
@@ -246,6 +249,21 @@ func newApp(p *Program) *cli.App {
 	})
 	app.Description = "Data goes to standard output, everything else to standard error.\n" + exitStatuses
 	return app
+}
+
+// categoryOf says under which heading of the help a command is. Headings come in
+// the order of the alphabet.
+func categoryOf(command string) string {
+	switch command {
+	case "run", "jobs", "cat", "doctor":
+		return "here, in one process"
+	case "submit", "ls", "get", "watch", "logs", "tasks", "counters", "cancel", "retry", "rerun":
+		return "jobs on a cluster"
+	case "master", "worker", "dev", "workers", "gc", "context":
+		return "the cluster itself"
+	default:
+		return ""
+	}
 }
 
 const exitStatuses = `Exit status: 0 done, 1 the job failed, 2 usage, 3 no master answers, 4 access denied, 5 not found,

@@ -35,8 +35,10 @@ func flagsFirst(app *cli.App, args []string) []string {
 			i = len(rest)
 		case len(word) > 1 && word[0] == '-':
 			flags = append(flags, word)
-			if f := where.flag(word); f != nil && takesValue(f) && i+1 < len(rest) && !strings.Contains(word, "=") {
-				i++
+			if f := where.flag(word); f != nil && takesValue(f) && !strings.Contains(word, "=") {
+				if i++; i == len(rest) {
+					return slices.Concat(args[:at], flags) // the library says what is missing
+				}
 				flags = append(flags, rest[i])
 			}
 		default:

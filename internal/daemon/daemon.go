@@ -57,15 +57,15 @@ func rootFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.StringFlag{Name: "root", EnvVars: []string{"WINDROW_ROOT"}, Usage: "root `URL` of the cluster: a directory, or a prefix of a bucket, that is its own", Category: placeFlags},
 		&urfave.StringSliceFlag{Name: "allow", EnvVars: []string{"WINDROW_ALLOW"}, Usage: "`URL` below which jobs may read and write; may be given more than once, and have parameters such as endpoint=", Category: accessFlags},
-		&urfave.StringFlag{Name: "log", Value: "info", Usage: "least `LEVEL` of what is told: debug, info, warn or error"},
+		&urfave.StringFlag{Name: "log", Value: "info", Usage: "least `LEVEL` of what is logged: debug, info, warn or error"},
 	}
 }
 
 // secretFlags say how others are known.
 func secretFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringFlag{Name: "token-file", EnvVars: []string{"WINDROW_TOKEN_FILE"}, Usage: "`FILE` that holds the cluster's token", Category: accessFlags},
-		&urfave.StringFlag{Name: "worker-token-file", Usage: "`FILE` that holds a token of workers' own", Category: accessFlags},
+		&urfave.StringFlag{Name: "token-file", EnvVars: []string{"WINDROW_TOKEN_FILE"}, Usage: "`FILE` that holds the cluster's token, 32 bytes at least", Category: accessFlags},
+		&urfave.StringFlag{Name: "worker-token-file", Usage: "`FILE` that holds a token of workers' own; the other one is then clients' alone", Category: accessFlags},
 		&urfave.StringFlag{Name: "cert-file", Usage: "`FILE` of this process's certificate, in PEM", Category: accessFlags},
 		&urfave.StringFlag{Name: "key-file", Usage: "`FILE` of the key of that certificate", Category: accessFlags},
 		&urfave.StringFlag{Name: "ca-file", Usage: "`FILE` of the authorities, in PEM, that others' certificates are checked by", Category: accessFlags},
@@ -96,8 +96,8 @@ type process struct {
 	roots *allow.List
 }
 
-// newProcess opens what a process works on. The root itself is allowed to jobs,
-// but for what the cluster keeps there.
+// newProcess opens what a process works on. The root itself is not among what
+// jobs may use, unless the operator says so.
 func newProcess(c *urfave.Context, p *Program, more ...string) (*process, error) {
 	url := c.String("root")
 	if url == "" {
@@ -106,6 +106,9 @@ func newProcess(c *urfave.Context, p *Program, more ...string) (*process, error)
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.String("log"))); err != nil {
 		return nil, cli.Usagef(c, "--log %q is not one of debug, info, warn and error", c.String("log"))
+	}
+	if err := keepPrivate(); err != nil {
+		return nil, err
 	}
 	host, err := os.Hostname()
 	if err != nil {

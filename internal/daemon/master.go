@@ -31,7 +31,7 @@ func masterCommand(p *Program) *urfave.Command {
 		Flags: append(append(append(rootFlags(), secretFlags()...), gossipFlags()...),
 			&urfave.StringFlag{Name: "listen", Value: client.DefaultAddress, Usage: "`HOST:PORT` for clients and workers; port 0 picks one", Category: placeFlags},
 			&urfave.StringFlag{Name: "advertise", Usage: "`URL` by which others reach this master", DefaultText: "the address that it listens at", Category: placeFlags},
-			&urfave.DurationFlag{Name: "keep", Value: 24 * time.Hour, Usage: "for how `LONG` gc keeps what jobs leave behind"},
+			&urfave.DurationFlag{Name: "keep", Value: 24 * time.Hour, Usage: "`TIME` for which gc keeps what jobs that have ended leave behind"},
 		),
 		Action: func(c *urfave.Context) error {
 			if c.NArg() > 0 {

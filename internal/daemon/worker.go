@@ -26,15 +26,14 @@ import (
 
 func workerFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.IntFlag{Name: "slots", Usage: "tasks that run at once", DefaultText: "the number of processors, as far as memory allows"},
-		&urfave.StringFlag{Name: "memory", Value: "2GiB", Usage: "memory, in bytes or with a unit, for this process and all job processes"},
-		&urfave.StringFlag{Name: "cache", Usage: "`DIR` for programs of jobs", DefaultText: "the user's cache directory"},
-		&urfave.StringFlag{Name: "cache-size", Value: "2GiB", Usage: "how much of them is kept"},
-		&urfave.DurationFlag{Name: "no-progress", Value: 10 * time.Minute, Usage: "`TIME` after which an attempt that does nothing is killed"},
-		&urfave.DurationFlag{Name: "drain-time", Value: 30 * time.Second, Usage: "`TIME` for which attempts go on when the worker ends"},
-		&urfave.StringFlag{Name: "drain-url", Usage: "`URL` that is asked every 5 s, and drains the worker when it answers 200: a cloud's notice of interruption"},
+		&urfave.IntFlag{Name: "slots", Usage: "`N` tasks at once", DefaultText: "one for each processor, as memory allows"},
+		&urfave.StringFlag{Name: "memory", Value: "2GiB", Usage: "`SIZE` of the memory that this process and all job processes may take: 128MiB, and at least 88MiB for each slot"},
+		&urfave.StringFlag{Name: "cache", Usage: "keep programs of jobs in the directory `DIR`", DefaultText: "windrow in the user's cache directory"},
+		&urfave.StringFlag{Name: "cache-size", Value: "2GiB", Usage: "`SIZE` of the programs that are kept"},
+		&urfave.DurationFlag{Name: "no-progress", Value: 10 * time.Minute, Usage: "kill a job process that has done nothing for `TIME`"},
+		&urfave.DurationFlag{Name: "drain-time", Value: 30 * time.Second, Usage: "`TIME` for which attempts go on when the worker is to end; what is left then runs elsewhere"},
 		&urfave.StringFlag{Name: "cgroup", Value: "auto", Usage: "`DIR` of a control group, of version 2, in which job processes get theirs; auto takes this process's own if it may, off does without"},
-		&urfave.StringSliceFlag{Name: "env", Usage: "`NAME` of a variable that job processes get from this one's environment"},
+		&urfave.StringSliceFlag{Name: "env", Usage: "let job processes have the variable `NAME` of this one's environment; may be given more than once"},
 	}
 }
 
@@ -46,8 +45,9 @@ func workerCommand(p *Program) *urfave.Command {
 		Description: "A worker keeps nothing: kill it, and start another anywhere with the same root. It finds the master by gossip, by\n" +
 			"the root, or by --master.",
 		Flags: append(append(append(append(rootFlags(), secretFlags()...), gossipFlags()...), workerFlags()...),
+			&urfave.StringFlag{Name: "drain-url", Usage: "ask `URL` every 5 s, and drain when it answers 200 (and not FALSE): a cloud's notice of interruption"},
 			&urfave.StringFlag{Name: "master", EnvVars: []string{"WINDROW_MASTER"}, Usage: "`URL` of a master, where it cannot be found by the root; several with commas between", Category: placeFlags},
-			&urfave.StringFlag{Name: "health", Usage: "`HOST:PORT` at which /healthz and /readyz are answered", DefaultText: "nowhere", Category: placeFlags},
+			&urfave.StringFlag{Name: "health", Usage: "`HOST:PORT` at which /healthz and /readyz are answered", DefaultText: "none", Category: placeFlags},
 		),
 		Action: func(c *urfave.Context) error {
 			if c.NArg() > 0 {

@@ -76,7 +76,13 @@ func (m *Master) Job(ctx context.Context, id plan.JobID) (client.Job, error) {
 	if ended && (r.job(id) == nil || r.job(id).run.Number <= sum.Job.Run) {
 		return sum.Job, nil
 	}
-	return m.atRest(ctx, id)
+	d, err := r.atRest(ctx, id)
+	if damaged(err) {
+		// Others must be told of nevertheless, and people of this.
+		return client.Job{ID: id, State: client.Planning, Phases: []client.Phase{},
+			Cause: &client.Cause{Kind: causes[scheduler.Inconsistent], Text: err.Error()}}, nil
+	}
+	return d, jobError(id, err)
 }
 
 // summary returns what is kept of the newest run that has ended, if one has.
@@ -93,22 +99,25 @@ func (m *Master) summary(ctx context.Context, id plan.JobID) (s summary, ended b
 }
 
 // atRest describes a job that nobody carries on just now, by its log.
-func (m *Master) atRest(ctx context.Context, id plan.JobID) (client.Job, error) {
-	spec, err := readSpec(ctx, m.cfg.Root, id)
+func (r *reign) atRest(ctx context.Context, id plan.JobID) (client.Job, error) {
+	spec, err := readSpec(ctx, r.cfg.Root, id)
 	if err != nil {
-		return client.Job{}, jobError(id, err)
+		return client.Job{}, err
 	}
-	s, err := journal.Read(ctx, m.cfg.Root, id)
+	s, err := journal.Read(ctx, r.cfg.Root, id)
 	if err != nil {
-		return client.Job{}, storeError(err)
+		return client.Job{}, err
 	}
 	d := outline(spec)
 	d.State, d.Run = states[s.Status], s.Run
-	if s.Status.Ended() { // its end is not put away yet
+	switch j := r.job(id); {
+	case !s.Status.Ended():
+	case s.Status == scheduler.Succeeded: // its end is not put away yet
+		d.State = client.Committing
+	case j != nil && s.Run < j.run.Number: // it is to go on
+		d.State = client.Planning
+	default:
 		d.State = client.Aborting
-		if s.Status == scheduler.Succeeded {
-			d.State = client.Committing
-		}
 	}
 	for p := plan.Prepare; p <= plan.Reduce; p++ {
 		if n := s.Tasks(p); n > 0 {
@@ -141,18 +150,8 @@ func (m *Master) Changed(id plan.JobID) <-chan struct{} {
 		return nil
 	}
 	j.mu.Lock()
-	news := j.changed
-	j.mu.Unlock()
-	either := make(chan struct{})
-	r.running.Go(func() {
-		defer close(either)
-		select {
-		case <-news:
-		case <-j.gone:
-		case <-r.ctx.Done():
-		}
-	})
-	return either
+	defer j.mu.Unlock()
+	return j.changed
 }
 
 // Tasks returns all tasks of a job.
@@ -161,9 +160,11 @@ func (m *Master) Tasks(ctx context.Context, id plan.JobID) ([]client.Task, error
 	if err != nil {
 		return nil, err
 	}
-	var all []client.Task
-	if j := r.job(id); j != nil && j.look(ctx, func(s *scheduler.Job) { all = j.list(s, m.cfg.Now().UTC()) }) {
-		return all, nil
+	if j := r.job(id); j != nil {
+		var now []client.Task // who looks too late writes to nobody
+		if j.look(ctx, func(s *scheduler.Job) { now = j.list(s, m.cfg.Now().UTC()) }) {
+			return now, nil
+		}
 	}
 	if _, err := readSpec(ctx, m.cfg.Root, id); err != nil {
 		return nil, jobError(id, err)
@@ -172,6 +173,7 @@ func (m *Master) Tasks(ctx context.Context, id plan.JobID) ([]client.Task, error
 	if err != nil {
 		return nil, storeError(err)
 	}
+	var all []client.Task
 	for p := plan.Prepare; p <= plan.Reduce; p++ {
 		for i := range s.Tasks(p) {
 			t := taskOf(s, plan.TaskID{Phase: p, Index: i})

@@ -3,21 +3,24 @@ package control
 import (
 	"context"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/executor"
 )
 
-// Collect removes what nobody needs any more: runs, manifests and plans of jobs
-// that have ended, and programs of which no job is left to be tried again, both
-// older than the grace. A job's spec, log, logs and summary stay.
+// Collect removes what nobody needs any more: runs and manifests of jobs that have
+// ended, and programs of which no job is left to be tried again, both older than
+// the grace. A job's spec, log, logs and summary stay; of one that may be tried
+// again also the plan and the sample, which the log has fixed.
 //
-// Objects of a job that has ended are of no use to anybody but a retry, which
-// does without: maps whose output is gone run again. A worker thought lost may
-// still write some; the next collection finds them.
+// Other objects of a job that has ended are of no use to anybody but a retry,
+// which does without: maps whose output is gone run again. A worker thought lost
+// may still write some; the next collection finds them.
 func (m *Master) Collect(ctx context.Context, dryRun bool) (client.Garbage, error) {
 	r, err := m.rules()
 	if err != nil {
@@ -49,7 +52,9 @@ func (m *Master) Collect(ctx context.Context, dryRun bool) (client.Garbage, erro
 		}
 		for _, prefix := range []string{plan.ScratchPrefix(run.Job), plan.TablePrefix(run.Job)} {
 			why := fmt.Sprintf("job %s (%s) has ended: it %s", run.Job, sum.Job.Job, sum.Job.State)
-			if err := m.sweep(ctx, &g, prefix, why, func(store.Object) bool { return true }); err != nil {
+			if err := m.sweep(ctx, &g, prefix, why, func(o store.Object) bool {
+				return sum.Job.State == client.Succeeded || !fixed(run.Job, o.Key)
+			}); err != nil {
 				return g, err
 			}
 		}
@@ -59,16 +64,44 @@ func (m *Master) Collect(ctx context.Context, dryRun bool) (client.Garbage, erro
 
 // collectBundles removes the programs that no job needs: none that has not
 // ended, and none that failed so lately that somebody may try it again. No job
-// is submitted meanwhile.
+// is submitted or tried again at the end of that, which is quick: what there was
+// before has been looked at by then.
 func (m *Master) collectBundles(ctx context.Context, g *client.Garbage) error {
-	m.submitting.Lock()
-	defer m.submitting.Unlock()
-	used := make(map[string]bool)
+	used, seen := make(map[string]bool), make(map[plan.JobID]bool)
+	if err := m.needs(ctx, used, seen); err != nil {
+		return err
+	}
+	if err := m.submitting.Acquire(ctx, submissions); err != nil {
+		return err
+	}
+	defer m.submitting.Release(submissions)
+	if err := m.needs(ctx, used, seen); err != nil {
+		return err
+	}
+	prefix := plan.BundleKey("")
+	return m.sweep(ctx, g, prefix, "no job is left that needs them", func(o store.Object) bool {
+		return !used[strings.TrimPrefix(o.Key, prefix)] && m.cfg.Now().Sub(o.ModTime) > m.cfg.Grace
+	})
+}
+
+// fixed tells whether an object is one that a job cannot make again: its tasks,
+// and how its keys are divided.
+func fixed(id plan.JobID, key string) bool {
+	sample := path.Dir(executor.ManifestKey(plan.TaskID{Phase: plan.Sample}, plan.AttemptID{})) + "/"
+	return strings.HasPrefix(key, plan.TablePrefix(id)) || strings.HasPrefix(key, plan.ScratchPrefix(id)+sample)
+}
+
+// needs notes which programs jobs need that were not seen before.
+func (m *Master) needs(ctx context.Context, used map[string]bool, seen map[plan.JobID]bool) error {
 	ids, err := m.ids(ctx)
 	if err != nil {
 		return storeError(err)
 	}
 	for _, id := range ids {
+		if seen[id] && !m.busy(id) {
+			continue
+		}
+		seen[id] = true
 		sum, ended, err := m.summary(ctx, id)
 		if err == nil && (!ended || sum.Job.State != client.Succeeded && m.cfg.Now().Sub(sum.Job.Ended) <= m.cfg.Grace || m.busy(id)) {
 			err = m.uses(ctx, id, used)
@@ -77,10 +110,7 @@ func (m *Master) collectBundles(ctx context.Context, g *client.Garbage) error {
 			return err
 		}
 	}
-	prefix := plan.BundleKey("")
-	return m.sweep(ctx, g, prefix, "no job is left that needs them", func(o store.Object) bool {
-		return !used[strings.TrimPrefix(o.Key, prefix)] && m.cfg.Now().Sub(o.ModTime) > m.cfg.Grace
-	})
+	return nil
 }
 
 // busy tells whether a job is carried on.

@@ -32,6 +32,9 @@ var _ master.Output = (*committer)(nil)
 // Commit makes the committed attempts' parts the output's contents.
 func (c *committer) Commit(ctx context.Context, s *scheduler.Job) error {
 	j := (*job)(c)
+	if j.past {
+		return nil
+	}
 	if j.hold == nil {
 		return &output.Conflict{URL: j.spec.Output, Text: "another job took it over"}
 	}
@@ -46,12 +49,25 @@ func (c *committer) Commit(ctx context.Context, s *scheduler.Job) error {
 	if m == nil {
 		return err
 	}
-	// From here on the job has succeeded; what is left over is found and swept by
-	// the next run on this output, should this fail.
+	// From here on the job has succeeded. What the store fails is tried again, as
+	// tools may wait for it; what it refuses, the next run on this output finds.
 	if err := errors.Join(err, j.hold.Clean(ctx)); err != nil {
+		if passing(err) {
+			return fmt.Errorf("the output is committed, but not all that follows is done: %w", err)
+		}
 		j.cfg.Log.Warn("the output is committed, but not all that follows was done; the next run on it does that", "job", j.id, "output", j.out.Name(""), "error", err)
 	}
 	return nil
+}
+
+// passing tells whether an error is one of a store that does not answer just now.
+func passing(err error) bool {
+	switch store.KindOf(err) {
+	case store.Unavailable, store.Throttled, store.Canceled:
+		return true
+	default:
+		return false
+	}
 }
 
 // CleanUp takes back the parts of a job that failed. What maps have made stays,
@@ -71,8 +87,47 @@ func (j *job) readTable(ctx context.Context, id plan.AttemptID) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.table, j.book = t, sums.New(t.Splits)
+	j.plans[id] = t
 	return nil
+}
+
+// notePlan makes the plan that the log names the job's. There may be others, of
+// attempts that were late. j.mu is held.
+func (j *job) notePlan(s *scheduler.Job) {
+	t := s.Task(plan.TaskID{Phase: plan.Prepare})
+	if t == nil || !t.Committed || j.planner == t.Attempt || j.plans[t.Attempt] == nil {
+		return
+	}
+	j.planner, j.table = t.Attempt, j.plans[t.Attempt]
+	j.book = sums.New(j.table.Splits)
+	clear(j.plans)
+	j.plans[j.planner] = j.table
+}
+
+// lasting tells whether an object would be no better if it were read again: it is
+// gone, or damaged. That it is not found counts if what must be there is found.
+func (j *job) lasting(ctx context.Context, err error) bool {
+	if err == nil || ctx.Err() != nil {
+		return false
+	}
+	if store.KindOf(err) == store.NotFound {
+		_, err := journal.Spec(ctx, j.cfg.Root, j.id)
+		return err == nil
+	}
+	return damaged(err)
+}
+
+// damaged tells whether an object was read and makes no sense.
+func damaged(err error) bool {
+	switch store.KindOf(err) {
+	case store.Corrupt, store.TooLarge:
+		return true
+	case store.Unknown:
+		_, fromStore := errors.AsType[*store.Error](err)
+		return err != nil && !fromStore
+	default:
+		return false
+	}
 }
 
 // reading is how many manifests are read side by side.
@@ -84,9 +139,19 @@ func (j *job) learn(ctx context.Context, s *scheduler.Job, box *master.Mailbox) 
 	if t == nil || !t.Committed {
 		return nil
 	}
-	if err := j.readTable(ctx, t.Attempt); err != nil {
+	err := j.readTable(ctx, t.Attempt)
+	if j.lasting(ctx, err) {
+		box.Post(scheduler.Cancel{Cause: scheduler.Cause{Kind: scheduler.Inconsistent,
+			Text: fmt.Sprintf("its plan is lost (%v); rerun makes a new job of it", err)}})
+		return nil
+	}
+	if err != nil {
 		return err
 	}
+	j.mu.Lock()
+	j.planner = plan.AttemptID{} // what was read of the input is told anew, too
+	j.notePlan(s)
+	j.mu.Unlock()
 	if s.Status != scheduler.Running || s.Phase() > plan.Map {
 		return nil // what maps have read is known to be right
 	}
@@ -97,6 +162,10 @@ func (j *job) learn(ctx context.Context, s *scheduler.Job, box *master.Mailbox) 
 		if t := s.Task(id); t.Committed && j.book.Needs(id) {
 			g.Go(func() error {
 				m, err := j.manifest(ctx, id, t.Attempt)
+				if j.lasting(ctx, err) {
+					box.Post(scheduler.Corrupt{Task: id, Attempt: t.Attempt, Text: err.Error()})
+					return nil
+				}
 				if err != nil {
 					return err
 				}
@@ -125,32 +194,36 @@ func (j *job) adopt(ctx context.Context, s *scheduler.Job, box *master.Mailbox) 
 	case s.Status != scheduler.Running:
 		return nil
 	}
-	found := 0
+	found := make(map[plan.TaskID]bool)
 	for f, err := range executor.Manifests(ctx, j.scratch) {
 		if err != nil {
 			return err
 		}
 		t := s.Task(f.Task)
-		if t == nil || t.Committed || f.Task.Phase != s.Phase() || slices.Contains(t.Invalid, f.Attempt) {
+		if t == nil || t.Committed || f.Task.Phase != s.Phase() || slices.Contains(t.Invalid, f.Attempt) || found[f.Task] {
 			continue
 		}
 		m, err := j.manifest(ctx, f.Task, f.Attempt)
+		if j.lasting(ctx, err) {
+			j.cfg.Log.Warn("what an attempt has left is damaged; its task runs again", "job", j.id, "task", f.Task, "attempt", f.Attempt, "error", err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		if m.Part != nil || s.Tasks(plan.Reduce) == 0 && f.Task.Phase == plan.Map {
-			if there, err := j.hasPart(ctx, t, m); err != nil || !there {
+			if there, err := j.hasPart(ctx, t.Granted, m); err != nil || !there {
 				if err != nil {
 					return err
 				}
 				continue
 			}
 		}
-		found++
+		found[f.Task] = true
 		box.Post(scheduler.Reported{Task: f.Task, Attempt: f.Attempt, Winner: m.Attempt, Digest: m.Digest()})
 	}
-	if found > 0 {
-		j.cfg.Log.Info("adopting attempts that finished unheard", "job", j.id, "attempts", found)
+	if len(found) > 0 {
+		j.cfg.Log.Info("adopting attempts that finished unheard", "job", j.id, "attempts", len(found))
 	}
 	return nil
 }
@@ -166,10 +239,17 @@ func (j *job) adoptPlan(ctx context.Context, box *master.Mailbox) error {
 		if err != nil {
 			continue
 		}
-		if err := j.readTable(ctx, id); err != nil {
+		err = j.readTable(ctx, id)
+		if j.lasting(ctx, err) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
-		box.Post(scheduler.Reported{Task: plan.TaskID{Phase: plan.Prepare}, Attempt: id, Winner: id, Counts: j.table.Counts()})
+		j.mu.Lock()
+		counts := j.plans[id].Counts()
+		j.mu.Unlock()
+		box.Post(scheduler.Reported{Task: plan.TaskID{Phase: plan.Prepare}, Attempt: id, Winner: id, Counts: counts})
 		return nil
 	}
 	return nil
@@ -178,8 +258,8 @@ func (j *job) adoptPlan(ctx context.Context, box *master.Mailbox) error {
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // hasPart tells whether a granted attempt has made its part.
-func (j *job) hasPart(ctx context.Context, t *scheduler.TaskRecord, m *plan.Manifest) (bool, error) {
-	if j.hold == nil || m.Part == nil || !slices.Contains(t.Granted, m.Attempt) {
+func (j *job) hasPart(ctx context.Context, granted []plan.AttemptID, m *plan.Manifest) (bool, error) {
+	if j.hold == nil || m.Part == nil || !slices.Contains(granted, m.Attempt) {
 		return false, nil
 	}
 	h, err := j.out.OpenObject(ctx, m.Part.Name, "")
@@ -206,17 +286,11 @@ type summary struct {
 // conclude puts a run that has ended away. Any master may do so again.
 func (j *job) conclude(ctx context.Context, s *scheduler.Job) error {
 	sum := summary{Job: j.describe(s)}
-	sum.Job.Ended = j.cfg.Now().UTC()
-	if s.Status == scheduler.Succeeded {
-		if err := j.result(ctx, s, &sum); err != nil {
-			return err
-		}
-	}
-	body, err := json.Marshal(&sum)
+	_, err := journal.Conclusion(ctx, j.cfg.Root, j.run)
+	if store.KindOf(err) == store.NotFound && j.lasting(ctx, err) {
+		err = j.summarise(ctx, s, &sum)
+	} // else another master has done so, and what it was made of may be gone
 	if err != nil {
-		return err
-	}
-	if err := journal.Conclude(ctx, j.cfg.Root, j.run, body); err != nil {
 		return err
 	}
 	if err := journal.Deactivate(ctx, j.cfg.Root, j.run); err != nil {
@@ -231,6 +305,26 @@ func (j *job) conclude(ctx context.Context, s *scheduler.Job) error {
 	return nil
 }
 
+// summarise keeps what is to be known of a run that has ended.
+func (j *job) summarise(ctx context.Context, s *scheduler.Job, sum *summary) error {
+	sum.Job.Ended = j.cfg.Now().UTC()
+	if s.Status == scheduler.Succeeded {
+		err := j.result(ctx, s, sum)
+		if j.lasting(ctx, err) {
+			j.cfg.Log.Warn("what a job has counted is lost; its output is not", "job", j.id, "error", err)
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	body, err := json.Marshal(sum)
+	if err != nil {
+		return err
+	}
+	return journal.Conclude(ctx, j.cfg.Root, j.run, body)
+}
+
 // result adds what a job has written and counted.
 func (j *job) result(ctx context.Context, s *scheduler.Job, sum *summary) error {
 	j.mu.Lock()
@@ -241,6 +335,9 @@ func (j *job) result(ctx context.Context, s *scheduler.Job, sum *summary) error 
 			if err := j.readTable(ctx, t.Attempt); err != nil {
 				return err
 			}
+			j.mu.Lock()
+			j.notePlan(s)
+			j.mu.Unlock()
 		}
 		_, read, err := manifests.Gather(ctx, s, j.manifest)
 		if err != nil {

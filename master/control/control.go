@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/internal/planning"
@@ -21,12 +22,13 @@ type times struct {
 	beat   time.Duration // how long an answer is held back at most
 	lost   time.Duration // a worker that was not heard for so long
 	settle time.Duration // for workers to find a new master, before it launches what they may run
+	slow   time.Duration // an attempt that has run for less is no straggler
 	lease  journal.Times
 }
 
 func timesOf(haste int) times {
-	t := times{beat: 3 * time.Second, lost: 15 * time.Second, settle: 4 * time.Second, lease: journal.LeaseTimes()}
-	for _, d := range []*time.Duration{&t.beat, &t.lost, &t.settle, &t.lease.Renew, &t.lease.Act, &t.lease.Patience, &t.lease.Look} {
+	t := times{beat: 3 * time.Second, lost: 15 * time.Second, settle: 4 * time.Second, slow: 10 * time.Second, lease: journal.LeaseTimes()}
+	for _, d := range []*time.Duration{&t.beat, &t.lost, &t.settle, &t.slow, &t.lease.Renew, &t.lease.Act, &t.lease.Patience, &t.lease.Look} {
 		*d /= time.Duration(haste)
 	}
 	return t
@@ -74,8 +76,11 @@ type Master struct {
 	leader atomic.Pointer[journal.Leader] // who does, as far as it is known
 	began  time.Time
 
-	submitting sync.RWMutex // held for writing while programs are collected
+	submitting *semaphore.Weighted // all of it is held while programs are collected
 }
+
+// submissions is how many may be under way at once.
+const submissions = 1 << 20
 
 var _ cluster.Master = (*Master)(nil)
 
@@ -103,7 +108,7 @@ func New(cfg Config) (*Master, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Master{cfg: cfg, times: timesOf(max(cfg.Haste, 1)), began: cfg.Now()}, nil
+	return &Master{cfg: cfg, times: timesOf(max(cfg.Haste, 1)), began: cfg.Now(), submitting: semaphore.NewWeighted(submissions)}, nil
 }
 
 // Check makes sure that the store can keep a cluster's truth: it must create an
@@ -212,12 +217,15 @@ func (m *Master) Maps(_ context.Context, q *cluster.MapsQuery) (*cluster.MapsAns
 	if err != nil {
 		return nil, err
 	}
-	if j := r.job(q.Job); j != nil {
-		if list := j.mapsOf(q.Generation); list != nil {
-			return &cluster.MapsAnswer{Attempts: list}, nil
-		}
+	j := r.job(q.Job)
+	if j == nil {
+		return &cluster.MapsAnswer{Stale: true}, nil
 	}
-	return &cluster.MapsAnswer{Stale: true}, nil
+	list, known := j.mapsOf(q.Generation)
+	if !known {
+		return nil, fmt.Errorf("job %s: this master has not read so far which maps its reduces read: ask again", q.Job)
+	}
+	return &cluster.MapsAnswer{Stale: list == nil, Attempts: list}, nil
 }
 
 // pause waits, or returns why ctx ended.

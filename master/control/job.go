@@ -31,13 +31,20 @@ type job struct {
 	want   atomic.Int64 // tasks that could run now
 	weight atomic.Int64
 
-	out  *store.Root  // the output
-	hold *output.Hold // nil when it is another's
+	wanted context.Context // until somebody cancels the job
+	unwant context.CancelFunc
+
+	out        *store.Root  // the output
+	hold       *output.Hold // nil when it is another's
+	past       bool         // the output was committed, and others have written to it since
+	introduced bool         // to the workers
 
 	mu      sync.Mutex
-	box     *master.Mailbox // of the shell; nil while there is none
-	spec    *plan.Spec      // nil until it is read
-	table   *planning.Table // nil until the job is planned
+	box     *master.Mailbox                    // of the shell; nil while there is none
+	spec    *plan.Spec                         // nil until it is read
+	plans   map[plan.AttemptID]*planning.Table // that were read
+	planner plan.AttemptID                     // whose plan is the job's
+	table   *planning.Table                    // that plan; nil until the job is planned
 	book    *sums.Book
 	maps    []plan.AttemptID // that reduces read; nil until all are committed
 	mapsGen uint64
@@ -47,6 +54,7 @@ type job struct {
 	tally   *plan.Tally // of a job that is committed
 	retried int64
 	shown   client.Progress // the most that was told
+	trouble error           // why it cannot go on just now
 }
 
 // state is what people watch of a job.
@@ -58,8 +66,9 @@ type state struct {
 
 func newJob(r *reign, run journal.Run) *job {
 	j := &job{reign: r, run: run, id: run.Job, scratch: r.cfg.Root.Sub(plan.ScratchPrefix(run.Job)), gone: make(chan struct{}),
-		changed: make(chan struct{}), tasks: make(map[plan.TaskID]*history)}
+		changed: make(chan struct{}), tasks: make(map[plan.TaskID]*history), plans: make(map[plan.AttemptID]*planning.Table)}
 	j.weight.Store(plan.DefaultPriority)
+	j.wanted, j.unwant = context.WithCancel(context.WithoutCancel(r.ctx)) // a reign that ends cancels nothing
 	return j
 }
 
@@ -69,8 +78,10 @@ func (j *job) demand() (want, weight int) { return int(j.want.Load()), int(j.wei
 // main carries the run to its end, or until ctx ends. What the store fails is
 // tried again, from what the log has.
 func (j *job) main(ctx context.Context) {
+	defer j.unwant()
 	for n := 0; ; n++ {
 		err := j.carry(ctx)
+		j.note(err)
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return
@@ -79,10 +90,27 @@ func (j *job) main(ctx context.Context) {
 			return
 		}
 		j.cfg.Log.Warn("the job cannot go on just now; trying again", "job", j.id, "error", err)
-		if pause(ctx, min(again<<min(n, 4), 15*time.Second)) != nil {
+		if j.pause(ctx, min(again<<min(n, 4), 15*time.Second)); ctx.Err() != nil {
 			return
 		}
 	}
+}
+
+// pause waits, but not once somebody cancels the job.
+func (j *job) pause(ctx context.Context, d time.Duration) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if !j.unwanted() {
+		defer context.AfterFunc(j.wanted, stop)()
+	}
+	_ = pause(ctx, d)
+}
+
+// note notes what keeps the job from going on.
+func (j *job) note(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.trouble = err
 }
 
 // carry runs the shell once, on what the log has.
@@ -122,9 +150,10 @@ func (j *job) carry(ctx context.Context) error {
 	}
 	j.listen(box)
 	defer j.listen(nil)
+	j.note(nil)
 	records := journal.Open(j.cfg.Root, j.id, j.lease)
 	_, err = master.Run(ctx, master.Config{
-		Scheduler: scheduler.Config{Epoch: j.epoch, Rand: j.cfg.Draw(), Prepare: true, Speculate: speculate,
+		Scheduler: scheduler.Config{Epoch: j.epoch, Rand: j.cfg.Draw(), Prepare: true, Speculate: speculate, SpeculateLeast: scheduler.Time(j.times.slow),
 			GrantTimeout: scheduler.Time(grantTime)},
 		Lead:    scheduler.Lead{Job: state, Reopen: reopen},
 		Journal: records, Pool: (*pool)(j), Output: (*committer)(j), Events: box,
@@ -132,6 +161,7 @@ func (j *job) carry(ctx context.Context) error {
 		Changed: func(s *scheduler.Job) { j.follow(ctx, records, s) },
 		Abandon: true,
 	})
+	j.listen(nil)
 	if err != nil {
 		return err
 	}
@@ -201,21 +231,35 @@ func (j *job) reserve(ctx context.Context, state *scheduler.Job, reopen bool) (*
 		mode = output.Mode(j.spec.OnExists)
 	}
 	req := output.Request{Job: j.id, Name: j.spec.Job, Run: j.run.Number, Mode: mode, Host: j.cfg.Host, Quiet: quiet,
-		Scratch: j.scratch.Name(""),
+		Scratch: j.scratch.Name(""), Resumed: true,
 		Waiting: func(h output.Holder, patience time.Duration) {
 			j.cfg.Log.Warn("another job has not finished this output; waiting to see whether it lives", "job", j.id, "other", h.Job, "host", h.Host, "for", patience)
 		}}
 	j.hold, err = output.Resume(ctx, j.out, req)
+	cause, err := asCause(err)
 	if err != nil || j.hold != nil {
-		return asCause(err)
+		return nil, err
+	}
+	if state.Status == scheduler.Committing {
+		j.past, err = output.Committed(ctx, j.out, j.id, j.run.Number)
 	}
 	switch {
-	case state.Status == scheduler.Aborting: // it was given up already
+	case err != nil || j.past:
+		return nil, err
+	case cause != nil:
+		return cause, nil
+	case state.Status == scheduler.Aborting, j.unwanted(): // it is given up, or will be
 		return nil, nil
 	case state.Slots > 0 && !reopen:
 		return &scheduler.Cause{Kind: scheduler.Conflict, Text: fmt.Sprintf("output %s: another job took it over while no master was there", j.out.Name(""))}, nil
 	}
-	j.hold, err = output.Reserve(ctx, j.out, req)
+	reserving, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(j.wanted, stop)()
+	j.hold, err = output.Reserve(reserving, j.out, req)
+	if err != nil && j.unwanted() && ctx.Err() == nil {
+		j.hold, err = output.Resume(ctx, j.out, req) // how far it came
+	}
 	return asCause(err)
 }
 
@@ -244,15 +288,30 @@ func (j *job) keep(ctx context.Context, box *master.Mailbox) {
 	}
 }
 
-// listen makes a shell's mailbox the job's, and introduces it to the workers.
+// listen makes a shell's mailbox the job's. What workers have to tell waits until
+// the log is this master's: before that, the scheduler would have no use for it.
 func (j *job) listen(box *master.Mailbox) {
+	j.members.deafen(j.id)
+	j.introduced = false
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.box = box
-	j.mu.Unlock()
-	if box != nil {
-		j.members.introduce(j.id, j)
+	if box != nil && j.unwanted() {
+		box.Post(scheduler.Cancel{Cause: cancelled()})
 	}
-	j.divide()
+}
+
+func cancelled() scheduler.Cause {
+	return scheduler.Cause{Kind: scheduler.Cancelled, Text: "it was cancelled"}
+}
+
+// unwanted tells whether somebody has cancelled the job.
+func (j *job) unwanted() bool { return j.wanted.Err() != nil }
+
+// cancel lets the job be aborted by the shell that is there, or by the next one.
+func (j *job) cancel() {
+	j.unwant()
+	j.post(scheduler.Cancel{Cause: cancelled()})
 }
 
 // post hands an event to the shell; without one it will read the log anew.
@@ -300,6 +359,11 @@ func (j *job) follow(ctx context.Context, records *journal.Log, s *scheduler.Job
 	if err := records.Snapshot(saving, s); err != nil {
 		j.cfg.Log.Warn("a snapshot of a job's log could not be written", "job", j.id, "error", err)
 	}
+	if s.Epoch == j.epoch && !j.introduced {
+		j.introduced = true
+		j.members.introduce(j.id, j)
+		j.divide()
+	}
 	now := state{s.Status, s.Phase(), s.Left(s.Phase())}
 	if s.Status != scheduler.Running && s.Status != scheduler.Unplanned {
 		now.left = 0
@@ -309,6 +373,7 @@ func (j *job) follow(ctx context.Context, records *journal.Log, s *scheduler.Job
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.notePlan(s)
 	if s.Phase() == plan.Reduce {
 		j.noteMaps(s)
 	}
@@ -342,12 +407,13 @@ func generation(s *scheduler.Job) uint64 {
 	return n
 }
 
-// mapsOf returns a generation of the list; nil when it is another by now.
-func (j *job) mapsOf(generation uint64) []plan.AttemptID {
+// mapsOf returns a generation of the list; nil when it is another by now. Not
+// known is one that is to come, as far as this master has read the log.
+func (j *job) mapsOf(generation uint64) (list []plan.AttemptID, known bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.mapsGen != generation {
-		return nil
+		return nil, generation < j.mapsGen
 	}
-	return j.maps
+	return j.maps, true
 }

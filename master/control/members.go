@@ -23,8 +23,18 @@ type members struct {
 	mu      sync.Mutex
 	jobs    map[plan.JobID]inbox
 	workers map[string]*member
-	gone    map[string]uint64 // workers that left or were lost, and their newest messages: older ones must not bring them back
+	gone    map[string]gone // workers that left or were lost
 }
+
+// gone is what is remembered of a worker for as long as messages can be on their
+// way: older ones must not bring it back.
+type gone struct {
+	seq  uint64 // its newest message
+	when time.Duration
+}
+
+// messageLife is more than a message can be on its way.
+const messageLife = 10 * time.Minute
 
 // inbox is what members tell a job.
 type inbox interface {
@@ -67,7 +77,7 @@ type placed struct {
 }
 
 func newMembers(epoch uint64, beat time.Duration) *members {
-	return &members{epoch: epoch, beat: beat, jobs: make(map[plan.JobID]inbox), workers: make(map[string]*member), gone: make(map[string]uint64)}
+	return &members{epoch: epoch, beat: beat, jobs: make(map[plan.JobID]inbox), workers: make(map[string]*member), gone: make(map[string]gone)}
 }
 
 // wake lets the answer that waits be made.
@@ -83,7 +93,7 @@ func (t *members) news(now time.Duration, s *cluster.Sync) (known, uneven bool) 
 	defer t.mu.Unlock()
 	w := t.workers[s.Worker]
 	switch {
-	case w == nil && s.Seq <= t.gone[s.Worker]:
+	case w == nil && s.Seq <= t.gone[s.Worker].seq:
 		return true, false
 	case w == nil && s.Leaving:
 		return true, false
@@ -97,7 +107,10 @@ func (t *members) news(now time.Duration, s *cluster.Sync) (known, uneven bool) 
 		known = true
 	}
 	uneven = !known || len(s.Outcomes) > 0 || s.Draining && !w.draining || s.Info.Slots != w.info.Slots
-	w.seq, w.known, w.heard, w.info = s.Seq, s.Heard, now, s.Info
+	w.seq, w.known, w.heard, w.info = s.Seq, 0, now, s.Info
+	if s.Epoch == t.epoch { // else it has taken another reign's answers
+		w.known = s.Heard
+	}
 	if w.suspect {
 		w.suspect, uneven = false, true
 		t.tellDoubt(w)
@@ -105,7 +118,7 @@ func (t *members) news(now time.Duration, s *cluster.Sync) (known, uneven bool) 
 	w.draining = w.draining || s.Draining
 	w.wake() // who waits with an older message is answered
 	if s.Leaving {
-		t.drop(w)
+		t.drop(now, w)
 		return known, true
 	}
 	t.outcomes(w, s)
@@ -124,6 +137,10 @@ func (t *members) outcomes(w *member, s *cluster.Sync) {
 	for i := range s.Outcomes {
 		o := &s.Outcomes[i]
 		told[o.Ref] = true
+		job := t.jobs[o.Job]
+		if _, waiting := job.(deaf); waiting {
+			continue // the worker tells again
+		}
 		if _, taken := w.acks[o.Ref]; taken {
 			continue
 		}
@@ -136,7 +153,7 @@ func (t *members) outcomes(w *member, s *cluster.Sync) {
 			w.failures = 0
 		default:
 		}
-		if job := t.jobs[o.Job]; job != nil {
+		if job != nil {
 			job.ended(w.id, o)
 		}
 	}
@@ -164,8 +181,14 @@ func (t *members) running(now time.Duration, w *member, s *cluster.Sync) {
 			}
 		}
 		p.confirmed, p.Running = true, *r
-		if r.Asking && p.grant == nil && job != nil {
+		switch {
+		case !r.Asking || job == nil || p.stop:
+		case p.grant == nil:
+			// One that was taken for lost meanwhile would ask for ever.
+			job.post(scheduler.Found{Worker: scheduler.WorkerID(w.id), Task: r.Task, Attempt: r.Attempt})
 			job.post(scheduler.Asked{Task: r.Task, Attempt: r.Attempt})
+		case p.granted <= w.known:
+			p.granted = 0 // it was told, and has not heard
 		}
 	}
 	for ref, p := range w.placed {
@@ -241,31 +264,32 @@ func sortedRefs[V any](m map[cluster.Ref]V) []cluster.Ref {
 }
 
 // drop takes a worker away. t.mu is held.
-func (t *members) drop(w *member) {
+func (t *members) drop(now time.Duration, w *member) {
 	delete(t.workers, w.id)
-	t.gone[w.id] = w.seq
+	t.gone[w.id] = gone{w.seq, now}
 	w.wake()
 	for _, job := range t.jobs {
 		job.post(scheduler.Left{Worker: scheduler.WorkerID(w.id)})
 	}
 }
 
-// expire takes away the workers that have not been heard since a time, and
+// expire takes away the workers that have not been heard for so long, and
 // returns their names.
-func (t *members) expire(since time.Duration) []string {
+func (t *members) expire(now, silence time.Duration) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var gone []string
+	maps.DeleteFunc(t.gone, func(_ string, g gone) bool { return now-g.when > messageLife })
+	var lost []string
 	for _, w := range t.workers {
-		if w.heard < since {
-			gone = append(gone, w.id)
+		if now-w.heard > silence {
+			lost = append(lost, w.id)
 		}
 	}
-	slices.Sort(gone)
-	for _, id := range gone {
-		t.drop(t.workers[id])
+	slices.Sort(lost)
+	for _, id := range lost {
+		t.drop(now, t.workers[id])
 	}
-	return gone
+	return lost
 }
 
 // launch places an attempt on a worker.
@@ -308,9 +332,20 @@ func (t *members) open(id plan.JobID) {
 	if t.jobs[id] == nil {
 		t.jobs[id] = deaf{}
 	}
+	for _, w := range t.workers {
+		delete(w.over, id) // what ended was a run before
+	}
 }
 
-// deaf is a job that does not listen yet.
+// deafen lets a job be known, and hear of nothing until it is introduced again:
+// what workers have to tell waits there.
+func (t *members) deafen(id plan.JobID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.jobs[id] = deaf{}
+}
+
+// deaf is a job that does not listen just now.
 type deaf struct{}
 
 func (deaf) post(scheduler.Event)           {}

@@ -33,6 +33,7 @@ func (p *pool) Launch(c scheduler.Launch, s *scheduler.Job) {
 		l.Slots = j.members.slots()
 	}
 	j.mu.Lock()
+	j.notePlan(s) // what the attempt reports is held against it
 	if c.Task.Phase == plan.Reduce {
 		j.noteMaps(s)
 		l.Maps = j.mapsGen
@@ -53,7 +54,7 @@ func (p *pool) Stop(c scheduler.Stop) {
 // that. What fails is asked for again by the attempt.
 func (p *pool) Grant(c scheduler.Grant, s *scheduler.Job) {
 	all := slices.Clone(s.Task(c.Task).Granted)
-	p.running.Go(func() { (*job)(p).begin(c, all) })
+	p.spawn(func() { (*job)(p).begin(c, all) })
 }
 
 func (j *job) begin(c scheduler.Grant, all []plan.AttemptID) {
@@ -72,16 +73,34 @@ func (j *job) begin(c scheduler.Grant, all []plan.AttemptID) {
 // missing looks for what an attempt has left that its worker does not know any
 // more: it may have finished, and its report may be lost.
 func (j *job) missing(ref cluster.Ref) {
-	j.running.Go(func() {
+	j.spawn(func() {
 		m, err := j.manifest(j.ctx, ref.Task, ref.Attempt)
 		switch {
 		case j.ctx.Err() != nil:
-		case err == nil && m.Part == nil:
+		case err == nil && j.counts(ref.Task, m):
 			j.report(ref, m.Attempt, m.Digest(), m.Sums)
 		default:
 			j.post(scheduler.LostAttempt{Task: ref.Task, Attempt: ref.Attempt})
 		}
 	})
+}
+
+// counts tells whether finished work has all that belongs to it: its part, where
+// it makes one.
+func (j *job) counts(task plan.TaskID, m *plan.Manifest) bool {
+	if m.Part == nil {
+		return true
+	}
+	var granted []plan.AttemptID
+	if !j.look(j.ctx, func(s *scheduler.Job) {
+		if t := s.Task(task); t != nil {
+			granted = slices.Clone(t.Granted)
+		}
+	}) {
+		return false
+	}
+	there, err := j.hasPart(j.ctx, granted, m)
+	return err == nil && there
 }
 
 // ended takes the end of an attempt.
@@ -138,7 +157,7 @@ func kindOf(o *cluster.Outcome) scheduler.CauseKind {
 // planned reads the tasks before the log says that they are the job's: what maps
 // report is held against them.
 func (j *job) planned(o *cluster.Outcome) {
-	j.running.Go(func() {
+	j.spawn(func() {
 		e := scheduler.Event(scheduler.Reported{Task: o.Task, Attempt: o.Attempt, Winner: o.Winner, Digest: o.Digest, Counts: o.Counts})
 		err := j.readTable(j.ctx, o.Winner)
 		if err != nil {

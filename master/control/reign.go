@@ -24,11 +24,34 @@ type reign struct {
 	settled time.Duration // when what workers run is known
 	ctx     context.Context
 	end     context.CancelCauseFunc
-	running sync.WaitGroup // jobs
+	running sync.WaitGroup // jobs, and what is done for them
+	looked  time.Duration  // when it was last looked for lost workers
 	uneven  chan struct{}  // holds a token while slots are to be divided anew
 
 	mu   sync.Mutex
 	jobs map[plan.JobID]*job
+
+	ending sync.Mutex
+	over   bool // nothing may begin any more; guarded by ending
+}
+
+// spawn runs f on a goroutine that the reign waits for, but not when it is over.
+func (r *reign) spawn(f func()) bool {
+	r.ending.Lock()
+	defer r.ending.Unlock()
+	if !r.over {
+		r.running.Go(f)
+	}
+	return !r.over
+}
+
+// finish ends the reign, and waits for all that it has begun.
+func (r *reign) finish() {
+	r.end(nil)
+	r.ending.Lock()
+	r.over = true
+	r.ending.Unlock()
+	r.running.Wait()
 }
 
 func newReign(m *Master, lease *journal.Lease) *reign {
@@ -50,8 +73,7 @@ func (r *reign) run(ctx context.Context) error {
 	defer r.end(nil)
 	var keeping sync.WaitGroup
 	defer keeping.Wait()
-	defer r.running.Wait()
-	defer r.end(nil)
+	defer r.finish()
 	keeping.Go(func() {
 		if err := r.lease.Keep(r.ctx); err != nil {
 			r.end(err)
@@ -60,6 +82,7 @@ func (r *reign) run(ctx context.Context) error {
 	if err := r.takeUp(); err != nil {
 		return err
 	}
+	r.looked = r.cfg.Clock()
 	r.reign.Store(r)
 	round, look, list := time.NewTicker(roundEvery), time.NewTicker(lookEvery), time.NewTicker(listEvery)
 	defer round.Stop()
@@ -124,17 +147,22 @@ func (r *reign) carry(run journal.Run) {
 		return
 	}
 	j := newJob(r, run)
-	r.jobs[run.Job] = j
-	r.members.open(run.Job)
-	r.running.Go(func() {
+	began := r.spawn(func() {
 		j.main(r.ctx)
 		r.mu.Lock()
 		delete(r.jobs, run.Job)
-		r.mu.Unlock()
 		r.members.close(run.Job)
+		r.mu.Unlock()
+		j.mu.Lock()
+		close(j.changed)
+		j.mu.Unlock()
 		close(j.gone)
 		r.divide()
 	})
+	if began {
+		r.jobs[run.Job] = j
+		r.members.open(run.Job)
+	}
 }
 
 func (r *reign) job(id plan.JobID) *job {
@@ -178,11 +206,13 @@ func (r *reign) round() {
 // stopped itself has heard nobody, and lets them speak first.
 func (r *reign) expire() {
 	now := r.cfg.Clock()
-	if !r.lease.Holds() {
+	stopped := now-r.looked > r.times.lost/2
+	r.looked = now
+	if stopped || !r.lease.Holds() {
 		r.members.pardon(now)
 		return
 	}
-	for _, id := range r.members.expire(now - r.times.lost) {
+	for _, id := range r.members.expire(now, r.times.lost) {
 		r.cfg.Log.Warn("a worker is lost: it was not heard", "worker", id, "for", r.times.lost)
 		r.divide()
 	}

@@ -39,8 +39,10 @@ func (m *Master) Submit(ctx context.Context, s *client.Submission) (client.Submi
 	if err != nil {
 		return client.Submitted{}, err
 	}
-	m.submitting.RLock()
-	defer m.submitting.RUnlock()
+	if err := m.submitting.Acquire(ctx, 1); err != nil {
+		return client.Submitted{}, err
+	}
+	defer m.submitting.Release(1)
 	if err := m.allowed(ctx, s); err != nil {
 		return client.Submitted{}, err
 	}
@@ -128,16 +130,25 @@ func (m *Master) allowed(ctx context.Context, s *client.Submission) error {
 			return storeError(err)
 		}
 	}
-	for _, b := range s.Bundles {
-		there, err := m.HasBundle(ctx, b.Digest)
+	b, err := m.lacks(ctx, s.Bundles)
+	if b != nil {
+		return client.Errorf(client.Usage, "the bundle %s for %s/%s was not uploaded: PUT it to /v1/bundles/%s first", b.Digest, b.OS, b.Arch, b.Digest)
+	}
+	return err
+}
+
+// lacks returns the first program that is not there, nil if all are.
+func (m *Master) lacks(ctx context.Context, bundles []plan.Bundle) (*plan.Bundle, error) {
+	for i := range bundles {
+		there, err := m.HasBundle(ctx, bundles[i].Digest)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !there {
-			return client.Errorf(client.Usage, "the bundle %s for %s/%s was not uploaded: PUT it to /v1/bundles/%s first", b.Digest, b.OS, b.Arch, b.Digest)
+			return &bundles[i], nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // storeError puts an error of the store into the words of the API.
@@ -159,8 +170,11 @@ func storeError(err error) error {
 	}
 }
 
+// patience bounds how long people wait for a job that cannot go on just now.
+const patience = 10 * time.Second
+
 // Cancel aborts a job. It returns when the log has it: a master that dies then
-// takes nothing back.
+// takes nothing back. A job that cannot go on just now is aborted when it can.
 func (m *Master) Cancel(ctx context.Context, id plan.JobID) error {
 	r, err := m.rules()
 	if err != nil {
@@ -179,42 +193,63 @@ func (m *Master) Cancel(ctx context.Context, id plan.JobID) error {
 		}
 		return client.Errorf(client.Conflict, "job %s has ended: it %s", id, job.State)
 	}
-	asked := false
-	for {
+	waiting, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	for asked := false; ; {
 		changed := m.Changed(id)
-		var s scheduler.Status
-		var cause scheduler.CauseKind
-		if !j.look(ctx, func(job *scheduler.Job) { s, cause = job.Status, job.Cause.Kind }) {
-			select {
-			case <-j.gone:
-				return m.Cancel(ctx, id)
-			default:
-			}
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err := pause(ctx, lookTime/10); err != nil {
-				return err
-			}
-			continue
-		}
+		s, run, err := j.status(waiting)
 		switch {
-		case s == scheduler.Aborting || s == scheduler.Failed:
+		case err != nil && waiting.Err() == nil:
+			return storeError(err)
+		case err != nil:
+		case run >= j.run.Number && (s == scheduler.Aborting || s == scheduler.Failed):
 			return nil
 		case s == scheduler.Committing || s == scheduler.Succeeded:
-			return client.Errorf(client.Conflict, "job %s cannot be cancelled any more: its output is being committed (%v)", id, cause)
+			return client.Errorf(client.Conflict, "job %s cannot be cancelled any more: its output is being committed", id)
 		case !asked:
 			asked = true
-			j.post(scheduler.Cancel{Cause: scheduler.Cause{Kind: scheduler.Cancelled, Text: "it was cancelled"}})
+			j.cancel()
 		}
 		select {
 		case <-changed:
-		case <-time.After(lookTime): // a shell that began anew was not asked
-			asked = false
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case <-j.gone:
+			return m.Cancel(ctx, id)
+		case <-waiting.Done():
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return j.stuck("it is aborted as soon as it can go on, if this master leads by then; ask again")
 		}
 	}
+}
+
+// status returns what the log says of the job, and of which run. It asks the
+// shell, or reads the log where there is none.
+func (j *job) status(ctx context.Context) (s scheduler.Status, run int, err error) {
+	seen := make(chan func(), 1)
+	if j.look(ctx, func(job *scheduler.Job) {
+		status, n := job.Status, job.Run
+		seen <- func() { s, run = status, n }
+	}) {
+		(<-seen)()
+		return s, run, nil
+	}
+	job, err := journal.Read(ctx, j.cfg.Root, j.id)
+	if err != nil {
+		return 0, 0, err
+	}
+	return job.Status, job.Run, nil
+}
+
+// stuck says what keeps a job from going on.
+func (j *job) stuck(advice string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	why := "its master has not got so far"
+	if j.trouble != nil {
+		why = j.trouble.Error()
+	}
+	return client.Errorf(client.Unavailable, "job %s cannot go on just now (%s): %s", j.id, why, advice)
 }
 
 // Retry lets a job that failed go on, in a run of its own. That it is wanted is
@@ -224,20 +259,22 @@ func (m *Master) Retry(ctx context.Context, id plan.JobID) error {
 	if err != nil {
 		return err
 	}
-	if j := r.job(id); j != nil {
-		ended := false
-		if !j.look(ctx, func(s *scheduler.Job) { ended = s.Status == scheduler.Failed || s.Status == scheduler.Aborting }) || ended {
-			select {
-			case <-j.gone:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		} else {
-			return nil
-		}
+	if err := m.submitting.Acquire(ctx, 1); err != nil {
+		return err
 	}
-	if _, err := readSpec(ctx, m.cfg.Root, id); err != nil {
+	defer m.submitting.Release(1)
+	if under, err := r.underWay(ctx, id); err != nil || under {
+		return err
+	}
+	spec, err := readSpec(ctx, m.cfg.Root, id)
+	if err != nil {
 		return jobError(id, err)
+	}
+	if b, err := m.lacks(ctx, spec.Bundles); err != nil || b != nil {
+		if err == nil {
+			err = client.Errorf(client.Conflict, "the program of job %s was removed since: submit it again", id)
+		}
+		return err
 	}
 	state, err := journal.Read(ctx, m.cfg.Root, id)
 	if err != nil {
@@ -258,6 +295,33 @@ func (m *Master) Retry(ctx context.Context, id plan.JobID) error {
 	}
 	r.carry(run)
 	return nil
+}
+
+// underWay tells whether a job goes on anyway. A run that fails just now is
+// waited for, until it is put away.
+func (r *reign) underWay(ctx context.Context, id plan.JobID) (bool, error) {
+	j := r.job(id)
+	if j == nil {
+		return false, nil
+	}
+	waiting, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	s, run, err := j.status(waiting)
+	if err != nil {
+		return false, jobError(id, err)
+	}
+	if run < j.run.Number || !s.Ended() && s != scheduler.Aborting {
+		return true, nil
+	}
+	select {
+	case <-j.gone:
+		return false, nil
+	case <-waiting.Done():
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		return false, j.stuck("its run before this one has not been put away; ask again")
+	}
 }
 
 // jobError says that there is no such job, if that is what an error of reading

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/cluster"
@@ -59,6 +62,9 @@ func (j *job) describe(s *scheduler.Job) client.Job {
 		if s.Cause.Task.Phase != 0 {
 			d.Cause.Task = s.Cause.Task.String()
 		}
+	}
+	if s.Status.Ended() && s.Run < j.run.Number { // it is to go on
+		d.State, d.Cause = client.Planning, nil
 	}
 	if s.Status == scheduler.Running || s.Status == scheduler.Unplanned {
 		if p := s.Phase(); p != 0 {
@@ -212,21 +218,32 @@ func taskOf(s *scheduler.Job, id plan.TaskID) client.Task {
 
 // tally returns what committed tasks have counted, of a job that is under way.
 func (j *job) count(ctx context.Context, s *scheduler.Job) (client.Counters, error) {
+	var mu sync.Mutex
 	var total plan.Tally
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(reading)
 	for p := plan.Map; p <= plan.Reduce; p++ {
 		for i := range s.Tasks(p) {
 			id := plan.TaskID{Phase: p, Index: i}
-			if t := s.Task(id); t.Committed {
+			t := s.Task(id)
+			if !t.Committed || ctx.Err() != nil {
+				continue
+			}
+			g.Go(func() error {
 				m, err := j.manifest(ctx, id, t.Attempt)
 				if err != nil {
-					return client.Counters{}, err
+					return err
 				}
 				if p == plan.Reduce {
 					m.Tally.RecordsIn = 0 // a reduce reads only what maps wrote
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				total.Merge(&m.Tally)
-			}
+				return nil
+			})
 		}
 	}
-	return counters(&total), nil
+	err := g.Wait()
+	return counters(&total), err
 }

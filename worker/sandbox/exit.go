@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -71,13 +72,20 @@ func (e *Exit) Error() string {
 // Unwrap returns why the context ended.
 func (e *Exit) Unwrap() error { return e.Err }
 
+// fatal is how the line begins by which a Go program says why it ends.
+var fatal = regexp.MustCompile(`^(panic|fatal error|SIG[A-Z]+): `)
+
 // lastWords returns the line of standard error that tells most: the one of a
-// panic or a fatal error, else the last.
+// panic, a fatal error or a signal, else the last. By SIGQUIT the process was asked
+// for its stacks: what it said of itself comes before.
 func (e *Exit) lastWords() string {
 	last := ""
 	for line := range strings.Lines(e.Stderr) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+		if strings.HasPrefix(line, "SIGQUIT: ") {
+			break
+		}
+		if fatal.MatchString(line) {
 			last = line
 			break
 		}

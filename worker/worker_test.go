@@ -1,0 +1,293 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/worker"
+)
+
+// A master that does not know whether it was heard says everything again.
+func TestLaunchesToldTwiceRunOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := launch(1)
+		d, h := newDesk(1, l), &hands{do: takes(5 * time.Second)}
+		d.forget = true
+		start(t, worker.Config{Runner: h, Find: finds(1, "m"), HTTP: wire{"m": d}})
+		time.Sleep(time.Minute)
+		if n := h.times(l); n != 1 {
+			t.Errorf("the attempt was begun %d times", n)
+		}
+		if s := d.last(); len(s.Outcomes) != 1 || s.Outcomes[0].Ref != l.Ref || s.Outcomes[0].Result != cluster.Done {
+			t.Errorf("an outcome that was not acknowledged is not told: %+v", s)
+		}
+		d.change(func(d *desk) { d.forget, d.launches, d.ended = false, nil, []plan.JobID{"01JOB"} })
+		time.Sleep(10 * time.Second)
+		if s := d.last(); len(s.Outcomes) != 0 {
+			t.Errorf("an outcome that was acknowledged is told again: %+v", s)
+		}
+		if n, _, _ := h.seen(); n == 0 {
+			t.Error("a job that has ended is not forgotten")
+		}
+	})
+}
+
+func TestLaunchesBeyondSlotsQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, h := newDesk(1, launch(1), launch(2), launch(3), launch(4), launch(5)), &hands{do: takes(4 * time.Second)}
+		d.forget = true
+		start(t, worker.Config{Runner: h, Find: finds(1, "m"), HTTP: wire{"m": d}})
+		time.Sleep(20 * time.Second)
+		_, _, most := h.seen()
+		d.change(func(d *desk) {
+			if len(d.outcomes) != 5 || most != 2 {
+				t.Errorf("%d attempts of 5 ended, at most %d at once on 2 slots", len(d.outcomes), most)
+			}
+		})
+	})
+}
+
+func TestStopsAndEndsAreTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := launch(1)
+		d, h := newDesk(1, l), &hands{do: takes(time.Hour)}
+		start(t, worker.Config{Runner: h, Find: finds(1, "m"), HTTP: wire{"m": d}})
+		time.Sleep(3 * time.Second)
+		d.change(func(d *desk) { d.launches, d.stops = nil, []cluster.Ref{l.Ref} })
+		time.Sleep(3 * time.Second)
+		if o := d.outcome(l); o.Result != cluster.Lost {
+			t.Errorf("an attempt that was stopped is told as %+v", o)
+		}
+	})
+}
+
+func TestWorkerDrains(t *testing.T) {
+	t.Parallel()
+	for name, by := range map[string]func(chan struct{}, *desk){
+		"by itself":   func(c chan struct{}, _ *desk) { close(c) },
+		"by a master": func(_ chan struct{}, d *desk) { d.change(func(d *desk) { d.drain = true }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				short, long, queued := launch(1), launch(2), launch(3)
+				d := newDesk(1, short, long)
+				h := &hands{do: func(ctx context.Context, l cluster.Launch, host worker.Host) cluster.Outcome {
+					if l.Ref == short.Ref {
+						return takes(10*time.Second)(ctx, l, host)
+					}
+					return takes(time.Hour)(ctx, l, host)
+				}}
+				drain := make(chan struct{})
+				ended := start(t, worker.Config{Runner: h, Find: finds(1, "m"), HTTP: wire{"m": d}, Drain: drain, DrainTime: 20 * time.Second})
+				time.Sleep(2 * time.Second)
+				d.change(func(d *desk) { d.launches = []cluster.Launch{queued} })
+				time.Sleep(2 * time.Second)
+				d.change(func(d *desk) { d.launches = nil })
+				by(drain, d)
+				began := time.Now()
+				if err := <-ended; err != nil {
+					t.Errorf("it ended with %v", err)
+				}
+				if took := time.Since(began); took < 20*time.Second || took > 25*time.Second {
+					t.Errorf("it drained for %v of 20s", took)
+				}
+				if o := d.outcome(short); o.Result != cluster.Done {
+					t.Errorf("what ends in time is told as %+v", o)
+				}
+				for _, l := range []cluster.Launch{long, queued} {
+					if o := d.outcome(l); o.Result != cluster.Lost || !strings.Contains(o.Text, "drains") {
+						t.Errorf("what does not end in time is told as %+v", o)
+					}
+				}
+				if s := d.last(); !s.Leaving || !s.Draining || len(s.Running)+len(s.Outcomes) > 0 {
+					t.Errorf("its last words are %+v", s)
+				}
+			})
+		})
+	}
+}
+
+// Whoever takes the machine away does not wait for a master.
+func TestDrainEndsWithoutMaster(t *testing.T) {
+	t.Parallel()
+	for name, find := range map[string]func(context.Context) (worker.Leader, error){
+		"nobody leads":           func(context.Context) (worker.Leader, error) { return worker.Leader{}, nil },
+		"nobody is reached":      finds(2, "nobody"),
+		"the store does not say": func(ctx context.Context) (worker.Leader, error) { return worker.Leader{}, rest(ctx, time.Hour) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d, h := newDesk(1, launch(1)), &hands{do: takes(time.Hour)}
+				drain, net := make(chan struct{}), wire{"m": d}
+				first := true
+				ended := start(t, worker.Config{Runner: h, HTTP: dying{net, time.Now().Add(5 * time.Second)}, Drain: drain, Find: func(ctx context.Context) (worker.Leader, error) {
+					if first {
+						first = false
+						return finds(1, "m")(ctx)
+					}
+					return find(ctx)
+				}})
+				time.Sleep(20 * time.Second)
+				if _, now, _ := h.seen(); h.times(launch(1)) != 1 || now != 1 {
+					t.Error("work does not go on without a master")
+				}
+				close(drain)
+				began := time.Now()
+				if err := <-ended; err != nil {
+					t.Errorf("it ended with %v", err)
+				}
+				if took := time.Since(began); took > time.Minute {
+					t.Errorf("it drained for %v", took)
+				}
+			})
+		})
+	}
+}
+
+// A master that was deposed must not be believed, whatever it says.
+func TestLowerEpochIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		old, first := launch(1), launch(2)
+		deposed, leads := newDesk(4, old), newDesk(5, first)
+		h := &hands{do: takes(time.Second)}
+		hosts := []string{"leads", "deposed"}
+		start(t, worker.Config{Runner: h, HTTP: switching{wire{"leads": leads, "deposed": deposed}, time.Now().Add(10 * time.Second)},
+			Find: func(ctx context.Context) (worker.Leader, error) {
+				defer func() { hosts = hosts[len(hosts)-1:] }()
+				return finds(0, hosts[0])(ctx) // a hint: of which epoch is not known
+			}})
+		time.Sleep(time.Minute)
+		if h.times(first) != 1 {
+			t.Error("the one that leads is not obeyed")
+		}
+		synctest.Wait()
+		if len(deposed.heard) == 0 {
+			t.Fatal("nobody asked the one that was deposed")
+		}
+		if h.times(old) != 0 {
+			t.Error("orders of a lower epoch are carried out")
+		}
+		for _, s := range deposed.heard {
+			if s.Heard != 0 || s.Epoch != 5 {
+				t.Errorf("a worker that knows epoch 5 says %+v to another master", s)
+			}
+		}
+	})
+}
+
+func TestOtherVersionsEndTheWorker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(1)
+		d.version = cluster.Version + 1
+		err := <-start(t, worker.Config{Runner: &hands{}, Find: finds(1, "m"), HTTP: wire{"m": d}})
+		if _, ok := errors.AsType[*cluster.Refused](err); !ok || !strings.Contains(err.Error(), "same build") {
+			t.Errorf("a master of another version: %v", err)
+		}
+	})
+}
+
+func TestGrantIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := launch(1)
+		d := newDesk(1, l)
+		all := []plan.AttemptID{{Epoch: 1, N: 7}, l.Attempt}
+		var got []plan.AttemptID
+		var at time.Time
+		h := &hands{do: func(ctx context.Context, _ cluster.Launch, host worker.Host) cluster.Outcome {
+			var err error
+			if got, err = host.Grant(ctx); err != nil {
+				return cluster.Outcome{Result: cluster.Lost, Text: err.Error()}
+			}
+			at = time.Now()
+			return cluster.Outcome{Result: cluster.Done}
+		}}
+		start(t, worker.Config{Runner: h, Find: finds(1, "m"), HTTP: wire{"m": d}})
+		time.Sleep(10 * time.Second)
+		if s := d.last(); len(s.Running) != 1 || !s.Running[0].Asking {
+			t.Fatalf("what it wants is not told: %+v", s)
+		}
+		granted := time.Now()
+		d.change(func(d *desk) { d.grants[l.Ref], d.launches = all, nil })
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if !slices.Equal(got, all) || at.Before(granted) {
+			t.Errorf("it was granted %v at %v, and has %v at %v", all, granted, got, at)
+		}
+		if o := d.outcome(l); o.Result != cluster.Done {
+			t.Errorf("it ended as %+v", o)
+		}
+	})
+}
+
+func TestMapsAreAskedForOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		list := []plan.AttemptID{{Epoch: 1, N: 1}, {Epoch: 1, N: 2}}
+		one, two, stale := launch(1), launch(2), launch(3)
+		one.Maps, two.Maps, stale.Maps = 2, 2, 1
+		d := newDesk(1, one, two, stale)
+		failures := 3
+		d.maps = func(q *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
+			if failures--; failures >= 0 {
+				return nil, errNobody
+			}
+			if q.Generation != 2 {
+				return &cluster.MapsAnswer{Stale: true}, nil
+			}
+			return &cluster.MapsAnswer{Attempts: list}, nil
+		}
+		h := &hands{do: func(ctx context.Context, l cluster.Launch, host worker.Host) cluster.Outcome {
+			got, err := host.Maps(ctx)
+			switch {
+			case errors.Is(err, worker.ErrStale):
+				return cluster.Outcome{Result: cluster.Lost, Text: "stale"}
+			case err != nil || !slices.Equal(got, list):
+				return cluster.Outcome{Result: cluster.Failed, Text: "it has other maps"}
+			}
+			return cluster.Outcome{Result: cluster.Done}
+		}}
+		start(t, worker.Config{Runner: h, Find: finds(1, "m"), HTTP: wire{"m": d}, Info: cluster.Info{Slots: 1}})
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if d.outcome(one).Result != cluster.Done || d.outcome(two).Result != cluster.Done || d.outcome(stale).Text != "stale" {
+			t.Errorf("they ended as %+v", d.outcomes)
+		}
+		if d.asked != 3+2 {
+			t.Errorf("it asked %d times: thrice in vain, and once for each list", d.asked)
+		}
+	})
+}
+
+func TestWorkerFollowsToWhoLeads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := launch(1)
+		stands, leads := newDesk(1), newDesk(2, l)
+		stands.leader = "http://b"
+		h := &hands{do: takes(time.Second)}
+		met := make(chan worker.Leader, 9)
+		start(t, worker.Config{Runner: h, Find: finds(0, "a"), HTTP: wire{"a": stands, "b": leads}, Met: func(l worker.Leader) { met <- l }})
+		if got := <-met; got != (worker.Leader{Epoch: 2, URL: "http://b"}) {
+			t.Errorf("it met %+v", got)
+		}
+		time.Sleep(5 * time.Second)
+		if h.times(l) != 1 {
+			t.Error("the one that leads is not obeyed")
+		}
+	})
+}
