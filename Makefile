@@ -29,6 +29,10 @@ demo: build ## count the words of Go's own source, and show the ten most frequen
 test: tools ## run all tests, with the race detector
 	$(GO) test -race -parallel 8 -timeout 20m ./...
 
+.PHONY: test-faults
+test-faults: tools ## break clusters of real processes in every way that is known
+	$(GO) test -count=1 -race -tags faults -parallel 8 -timeout 30m ./integration/faults
+
 .PHONY: test-shells
 test-shells: ## test shell completion in fish and zsh too (installs them with apt-get)
 	@command -v fish zsh >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends fish zsh; }
@@ -50,8 +54,9 @@ test-stores: ## run drivers and jobs on minio, rclone, fake-gcs-server, Azurite 
 
 .PHONY: lint
 lint: $(LINT) ## check style, layers and formatting
-	$(GO) vet -tags stores,ceph,shells ./...
-	$(LINT) run --build-tags stores,ceph,shells
+	$(GO) vet -tags stores,ceph,shells,faults ./...
+	$(GO) vet -tags failpoint ./cmd/windrow
+	$(LINT) run --build-tags stores,ceph,shells,faults
 
 $(LINT):
 	@mkdir -p $(TOOLS)

@@ -27,7 +27,7 @@ import (
 //	"trace"
 //
 // where op is "create" for a write that happens only if there is no such object,
-// or "put", "commit" and "delete". It happens at the n-th such write, from 1, of a
+// "put", "commit" or "delete", or "write" for all but the last one. It happens at the n-th such write, from 1, of a
 // key that matches the pattern of store.Match; 1 unless given. A process that
 // pauses is stopped by SIGSTOP, and goes on when it gets SIGCONT. Before it does
 // anything it tells so on standard error. trace tells every write.
@@ -139,7 +139,7 @@ func (all *points) meet(when string, w fault.Write) {
 	}
 	do := ""
 	for _, p := range all.list {
-		if p.when == when && p.op == op && store.Match(p.pattern, w.Key) {
+		if p.when == when && (p.op == op || p.op == "write" && op != "delete") && store.Match(p.pattern, w.Key) {
 			if p.left--; p.left == 0 {
 				do = p.do
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/windrow-mr/windrow"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/library/sort"
 )
 
 type misbehaviour struct {
@@ -69,7 +70,9 @@ func hot(p *jobs.Plan, a hotParams) error {
 }
 
 func main() {
-	windrow.Main(
+	windrow.Main(append(wastes(),
+		jobs.Define("tally", slowParams{}, tally),
+		sort.Job(),
 		each("fails", func(*jobs.Context) error { return errors.New("the line is not good") }),
 		each("panics", func(*jobs.Context) error { panic("out of cheese") }),
 		each("rewrites", func(ctx *jobs.Context) error {
@@ -86,5 +89,5 @@ func main() {
 			}
 		}),
 		jobs.Define("hot", hotParams{Rows: 1000}, hot),
-	)
+	)...)
 }

@@ -1,0 +1,398 @@
+package faults
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/windrow-mr/windrow/client"
+)
+
+// both runs a test on files, and on a real S3 server where all is run.
+func both(t *testing.T, test func(t *testing.T, c *cluster)) {
+	t.Helper()
+	kinds := map[string]func(*testing.T) *cluster{"files": onFiles}
+	if all {
+		kinds["s3"] = onS3
+	}
+	for name, on := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, on(t))
+		})
+	}
+}
+
+// mostly checks that no task was begun more often than that.
+func (c *cluster) mostly(most int) {
+	c.t.Helper()
+	for task, n := range c.marks() {
+		if n > most {
+			c.t.Errorf("%s was begun %d times", task, n)
+		}
+	}
+}
+
+// TestFault01WorkerKilledInMap: only what the dead worker was doing is done again.
+func TestFault01WorkerKilledInMap(t *testing.T) {
+	t.Parallel()
+	both(t, func(_ *testing.T, c *cluster) {
+		in := c.write(8, 40)
+		c.leader()
+		first := c.worker(2)
+		id := c.submit("tally", "out", c.slow("20ms", "0s", 40, 2)...)
+		c.until(id, committed("map", 3))
+		before := c.finished(id)
+		first.kill()
+		c.worker(2)
+		c.tallied(id, "out", in)
+		c.notAgain(before)
+		c.mostly(2)
+	})
+}
+
+// TestFault02WorkerKilledBeforeItsReport: work that is there, and that nobody was
+// told of, is adopted, or done again; it counts once.
+func TestFault02WorkerKilledBeforeItsReport(t *testing.T) {
+	t.Parallel()
+	for name, point := range map[string]string{
+		"data":     "kill after write **/s/x/*/m*#2",
+		"manifest": "kill after write **/s/att/m*/*#2",
+		"part":     "kill after write **/part-r-*#1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := onFiles(t)
+			in := c.write(4, 20)
+			c.leader()
+			dies := c.worker(1, failpoint(point))
+			id := c.submit("tally", "out", c.slow("1ms", "1ms", 20, 2)...)
+			dies.says("failpoint: killed")
+			before := c.finished(id)
+			c.worker(1)
+			c.tallied(id, "out", in)
+			c.notAgain(before)
+			c.mostly(2)
+		})
+	}
+}
+
+// TestFault03EveryWorkerKilled: at half of a job every worker is killed, and others
+// come. What is committed is not done again.
+func TestFault03EveryWorkerKilled(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, c *cluster) {
+		in := c.write(12, 20)
+		c.leader()
+		var workers []*process
+		for range 2 {
+			workers = append(workers, c.worker(1))
+		}
+		id := c.submit("tally", "out", c.slow("20ms", "0s", 20, 2)...)
+		c.until(id, committed("map", 6))
+		for _, w := range workers {
+			w.kill()
+		}
+		before := c.finished(id)
+		if len(before) < 6 {
+			t.Fatalf("%d maps were committed, and now are %d", 6, len(before))
+		}
+		for range 2 {
+			c.worker(1)
+		}
+		c.tallied(id, "out", in)
+		c.notAgain(before)
+		again := 0
+		for _, n := range c.marks() {
+			again += n - 1
+		}
+		if again > 2 {
+			t.Errorf("%d attempts ran when the workers died, and %d more were made", 2, again)
+		}
+	})
+}
+
+// TestFault04ZombieMapWorker: a worker that was stopped for longer than its lease
+// comes back when its task was done by another. Its report changes nothing.
+func TestFault04ZombieMapWorker(t *testing.T) {
+	t.Parallel()
+	both(t, func(_ *testing.T, c *cluster) {
+		in := c.write(3, 20)
+		m := c.leader()
+		zombie := c.worker(1, failpoint("pause before write **/s/att/m*/*#1"))
+		id := c.submit("tally", "out", c.slow("1ms", "200ms", 20, 1)...)
+		zombie.pauses()
+		c.worker(1)
+		m.says("a worker is lost")
+		c.until(id, committed("map", 3))
+		before := c.finished(id)
+		zombie.resume()
+		c.tallied(id, "out", in)
+		c.notAgain(before)
+	})
+}
+
+// TestFault05ZombieReducer: a reducer is stopped between its grant and its part.
+// Another is granted, and one part counts, whoever makes it. Where the store creates
+// objects in parts once, there is one; elsewhere attempts have parts of their own, and
+// who lists the directory may see the one that came too late: see the manifest.
+func TestFault05ZombieReducer(t *testing.T) {
+	t.Parallel()
+	const point = "pause before write **/part-r-00000-*#1"
+	for name, zombieFirst := range map[string]bool{"zombie makes it": true, "other makes it": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for kind, on := range map[string]func(*testing.T) *cluster{"files": onFiles, "s3": onS3} {
+				t.Run(kind, func(t *testing.T) {
+					t.Parallel()
+					c := on(t)
+					c.strays = kind == "s3"
+					in := c.write(2, 20)
+					m := c.leader()
+					first := c.worker(1, failpoint(point))
+					id := c.submit("tally", "out", c.slow("1ms", "1ms", 20, 1)...)
+					first.pauses()
+					second := c.worker(1, failpoint(point))
+					m.says("a worker is lost")
+					second.pauses()
+					if !zombieFirst {
+						first, second = second, first
+					}
+					first.resume()
+					eventually(t, "a part is made", func() bool { return len(c.visible("out")) == 1 })
+					second.resume()
+					c.tallied(id, "out", in)
+				})
+			}
+		})
+	}
+}
+
+// TestFault06Straggler: what a slow worker does is done by another too, and counted
+// once.
+func TestFault06Straggler(t *testing.T) {
+	t.Parallel()
+	c := onFiles(t)
+	in := c.write(8, 40)
+	c.leader()
+	c.worker(2)
+	slow := c.worker(1)
+	eventually(t, "both workers are there", c.has(2))
+	id := c.submit("tally", "out", c.slow("20ms", "1ms", 40, 2)...)
+	over := make(chan struct{})
+	hobbled := make(chan struct{})
+	go func() {
+		defer close(hobbled)
+		hobble(slow, over)
+	}()
+	c.tallied(id, "out", in)
+	close(over)
+	<-hobbled
+	if !slices.Contains(counts(c.marks()), 2) {
+		t.Errorf("no task was begun a second time, though a worker was slow: %v", c.marks())
+	}
+	c.mostly(2)
+}
+
+func counts(m map[string]int) (all []int) {
+	for _, n := range m {
+		all = append(all, n)
+	}
+	return all
+}
+
+// hobble lets the job processes of a worker run for a twentieth of the time.
+func hobble(p *process, over <-chan struct{}) {
+	const run, stop = 20 * time.Millisecond, 380 * time.Millisecond
+	for turn := 0; ; turn++ {
+		s, wait := syscall.SIGSTOP, stop
+		if turn%2 == 1 {
+			s, wait = syscall.SIGCONT, run
+		}
+		for _, pid := range p.family()[1:] {
+			_ = syscall.Kill(pid, s) // it may have ended
+		}
+		select {
+		case <-over:
+			for _, pid := range p.family()[1:] {
+				_ = syscall.Kill(pid, syscall.SIGCONT)
+			}
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// TestFault26ScratchThatCannotBeWritten: a worker whose directory for programs is
+// gone cannot do what it is given, says why, and the job goes on elsewhere. One
+// that has no such directory to begin with does not start.
+func TestFault26ScratchThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	c := onFiles(t)
+	in := c.write(4, 20)
+	c.leader()
+	if code, _, stderr := c.command("worker", "--root", c.rootURL, "--cache", "/proc/windrow"); code != 2 || !strings.Contains(stderr, "choose another by --cache") {
+		t.Errorf("a worker without a place for programs exits with %d: %s", code, stderr)
+	}
+	scratch := filepath.Join(c.dir, "scratch")
+	bad := c.workerWith(1, []string{"--cache", scratch})
+	if err := errors.Join(os.RemoveAll(scratch), os.WriteFile(scratch, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	c.worker(1)
+	eventually(t, "both workers are there", c.has(2))
+	id := c.submit("tally", "out", c.slow("20ms", "1ms", 20, 1)...)
+	c.tallied(id, "out", in)
+	all, err := c.client.Workers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.IndexFunc(all, func(w client.Worker) bool { return w.PID == bad.cmd.Process.Pid }); i < 0 || all[i].Failures == 0 {
+		t.Errorf("the worker that cannot keep programs was given nothing: %+v", all)
+	}
+}
+
+// TestDrainLosesNothing: a worker that drains finishes what it runs, and nothing is
+// begun twice; nor is there when it gets SIGTERM.
+func TestDrainLosesNothing(t *testing.T) {
+	t.Parallel()
+	c := onFiles(t)
+	in := c.write(10, 20)
+	c.leader()
+	first, second := c.worker(1), c.worker(1)
+	id := c.submit("tally", "out", c.slow("20ms", "1ms", 20, 2)...)
+	c.until(id, committed("map", 2))
+	c.worker(1)
+	workers, err := c.client.Workers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(workers, func(w client.Worker) bool { return w.PID == first.cmd.Process.Pid })
+	if i < 0 {
+		t.Fatalf("worker %d is not among %+v", first.cmd.Process.Pid, workers)
+	}
+	if code, _, stderr := c.command("workers", "drain", workers[i].ID, "--root", c.rootURL); code != 0 {
+		t.Fatalf("drain: exit %d: %s", code, stderr)
+	}
+	if code := first.wait(); code != 0 {
+		t.Errorf("the drained worker ends with %d", code)
+	}
+	second.signal(syscall.SIGTERM)
+	if code := second.wait(); code != 0 {
+		t.Errorf("the worker that was asked to end ends with %d", code)
+	}
+	c.tallied(id, "out", in)
+	c.mostly(1)
+}
+
+// TestWorkersThatJoinSpeedItUp: three workers that come in the middle of a job take
+// their part of it.
+func TestWorkersThatJoinSpeedItUp(t *testing.T) {
+	t.Parallel()
+	c := onFiles(t)
+	in := c.write(40, 10)
+	c.leader()
+	c.worker(1)
+	id := c.submit("tally", "out", c.slow("50ms", "1ms", 10, 2)...)
+	c.until(id, committed("map", 4))
+	for range 3 {
+		c.worker(1)
+	}
+	began := time.Now()
+	c.until(id, committed("map", 40))
+	// One worker needs half a second for each of the 36 maps that are left.
+	if took := time.Since(began); took > 14*time.Second {
+		t.Errorf("36 maps of half a second each took %v on four workers", took)
+	}
+	c.tallied(id, "out", in)
+	c.mostly(2)
+}
+
+// TestFault29Suspended: a machine with a master and a worker is stopped for longer
+// than all leases, while another master takes over. When it goes on, its master
+// does not act, and its worker is heard again.
+func TestFault29Suspended(t *testing.T) {
+	t.Parallel()
+	c := onFiles(t)
+	in := c.write(10, 20)
+	first := c.leader()
+	asleep := c.worker(2)
+	second := c.master()
+	id := c.submit("tally", "out", c.slow("20ms", "20ms", 20, 2)...)
+	c.until(id, committed("map", 3))
+	machine := append(first.family(), asleep.family()...)
+	for _, pid := range machine {
+		_ = syscall.Kill(pid, syscall.SIGSTOP)
+	}
+	second.says("leading the cluster")
+	c.meet() // a client would wait for the first one's answer for half a minute
+	before := c.finished(id)
+	c.worker(1)
+	c.until(id, committed("map", len(before)+1))
+	for _, pid := range machine {
+		_ = syscall.Kill(pid, syscall.SIGCONT)
+	}
+	first.says("deposed")
+	c.tallied(id, "out", in)
+	c.notAgain(before)
+	if e := c.epoch(); e != 2 {
+		t.Errorf("epoch %d leads at the end, want 2", e)
+	}
+}
+
+// gone tells whether no process has this number.
+func gone(pid int) bool {
+	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	return err != nil
+}
+
+// TestFault30MessagesDuplicatedDelayedReordered: what workers tell comes twice, late,
+// and in another order, and answers come late. Everything counts once.
+func TestFault30MessagesDuplicatedDelayedReordered(t *testing.T) {
+	t.Parallel()
+	c := onFiles(t)
+	in := c.write(10, 20)
+	m := c.leader()
+	delays := rand.New(rand.NewPCG(*seed, 30))
+	var mu sync.Mutex
+	late := func(most time.Duration) <-chan time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.After(time.Duration(delays.Int64N(int64(most))))
+	}
+	var copies sync.WaitGroup
+	t.Cleanup(copies.Wait)
+	address := front(t, strings.TrimPrefix(m.url(), "http://"), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		again := r.Clone(context.WithoutCancel(r.Context()))
+		again.Body = io.NopCloser(bytes.NewReader(body))
+		copies.Go(func() { // with the original's answer, or long after it
+			<-late(400 * time.Millisecond)
+			next.ServeHTTP(&discard{http.Header{}}, again)
+		})
+		<-late(200 * time.Millisecond)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r)
+	})
+	for range 2 {
+		c.workerWith(2, []string{"--master", "http://" + address, "--gossip", "off"})
+	}
+	id := c.submit("tally", "out", c.slow("5ms", "5ms", 20, 3)...)
+	c.tallied(id, "out", in)
+	c.mostly(2)
+}
