@@ -83,6 +83,10 @@ bench: ## print the cost of jobs as ratios to programs written by hand (see benc
 	$(GO) test -run '^$$' -bench Step -benchtime 5x ./master/scheduler
 	$(GO) test -count=1 -v ./integration/scale -run TestScale -workers 1000 -tasks 100000
 
+.PHONY: docker
+docker: ## build the container image windrow, of nothing but the binary
+	docker build -t windrow .
+
 .PHONY: clean
 clean: ## remove what the targets made here
 	rm -rf bin out .tools
