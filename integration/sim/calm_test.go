@@ -466,3 +466,37 @@ func TestCommittedBeforeOthersCame(t *testing.T) {
 		}
 	})
 }
+
+// Whoever waits for the mark of an output never reads old and new parts together.
+func TestMarkIsAwayWhilePartsAppear(t *testing.T) {
+	t.Parallel()
+	calm(t, 1, 2, func(w *world) {
+		old := w.sorts(nil)
+		w.ended(old, client.Succeeded)
+		j := w.sorts(func(s *client.Submission) { s.Output, s.OnExists = old.submission.Output, string(output.Append) })
+		out, seen := w.data.Sub("out0"), 0
+		for range 60_000 { // milliseconds
+			m, err := output.Read(w.me.ctx, out)
+			w.must(err)
+			if m.Job == j.id {
+				break
+			}
+			parts := 0
+			for _, err := range out.List(w.me.ctx, "part-") {
+				w.must(err)
+				parts++
+			}
+			if parts > len(m.Parts) {
+				seen++
+				if _, err := out.Stat(w.me.ctx, output.SuccessName); err == nil {
+					t.Fatal("new parts are visible beside the old ones, and the mark says that all is well")
+				}
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if seen == 0 {
+			t.Error("no part was visible before the commit")
+		}
+		w.ended(j, client.Succeeded)
+	})
+}

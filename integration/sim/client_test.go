@@ -62,6 +62,7 @@ func serve(m *control.Master) http.Handler {
 	on("GET /tasks/{id}", func(r *http.Request) (any, error) { return m.Tasks(r.Context(), id(r)) })
 	on("POST /cancel/{id}", func(r *http.Request) (any, error) { return nil, m.Cancel(r.Context(), id(r)) })
 	on("POST /retry/{id}", func(r *http.Request) (any, error) { return nil, m.Retry(r.Context(), id(r)) })
+	on("GET /workers", func(r *http.Request) (any, error) { return m.Workers(r.Context()) })
 	on("POST /gc", func(r *http.Request) (any, error) { return m.Collect(r.Context(), r.URL.Query().Has("dry")) })
 	on("POST /drain/{id}", func(r *http.Request) (any, error) { return nil, m.Drain(r.Context(), r.PathValue("id")) })
 	return mux

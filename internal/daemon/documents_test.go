@@ -104,6 +104,7 @@ func commandLines(page string) []string {
 		switch {
 		case strings.HasPrefix(line, "```"):
 			block = !block
+		case strings.ContainsAny(line, "─│"): // a picture
 		case block || strings.HasPrefix(line, "    "):
 			for m := started.FindStringSubmatch(line); m != nil; m = started.FindStringSubmatch(m[1][1:]) {
 				lines = append(lines, m[1])

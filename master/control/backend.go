@@ -161,9 +161,9 @@ func (m *Master) Tasks(ctx context.Context, id plan.JobID) ([]client.Task, error
 		return nil, err
 	}
 	if j := r.job(id); j != nil {
-		var now []client.Task // who looks too late writes to nobody
-		if j.look(ctx, func(s *scheduler.Job) { now = j.list(s, m.cfg.Now().UTC()) }) {
-			return now, nil
+		var now []row // who looks too late writes to nobody
+		if j.look(ctx, func(s *scheduler.Job) { now = rows(s) }) {
+			return j.list(now, m.cfg.Now().UTC()), nil
 		}
 	}
 	if _, err := readSpec(ctx, m.cfg.Root, id); err != nil {
@@ -173,17 +173,15 @@ func (m *Master) Tasks(ctx context.Context, id plan.JobID) ([]client.Task, error
 	if err != nil {
 		return nil, storeError(err)
 	}
-	var all []client.Task
-	for p := plan.Prepare; p <= plan.Reduce; p++ {
-		for i := range s.Tasks(p) {
-			t := taskOf(s, plan.TaskID{Phase: p, Index: i})
-			if t.State == client.TaskFailed {
-				t.Error = s.Cause.Text
-			}
-			all = append(all, t)
+	all := rows(s)
+	tasks := make([]client.Task, len(all))
+	for i := range all {
+		tasks[i] = all[i].task()
+		if all[i].failed {
+			tasks[i].Error = s.Cause.Text
 		}
 	}
-	return all, nil
+	return tasks, nil
 }
 
 // Counters returns what committed tasks counted.

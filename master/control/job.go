@@ -54,6 +54,7 @@ type job struct {
 	tally   *plan.Tally // of a job that is committed
 	retried int64
 	shown   client.Progress // the most that was told
+	sums    committedSums   // of the newest state that was described
 	trouble error           // why it cannot go on just now
 }
 

@@ -96,21 +96,13 @@ func (j *job) describe(s *scheduler.Job) client.Job {
 // again, progress stands still. j.mu is held.
 func (j *job) progress(s *scheduler.Job, placed []placement) client.Progress {
 	p := client.Progress{Retried: j.retried}
-	var pairs, reduced int64
+	if j.sums.slots != s.Slots || j.sums.planner != j.planner {
+		j.sums = j.addUp(s)
+	}
+	p.Bytes, p.Shuffled = j.sums.bytes, j.sums.shuffled
+	pairs, reduced := j.sums.pairs, j.sums.reduced
 	if j.table != nil {
 		p.Input = j.table.Input
-		for i := range s.Tasks(plan.Map) {
-			if t := s.Task(plan.TaskID{Phase: plan.Map, Index: i}); t.Committed && i < len(j.table.Splits) {
-				p.Bytes += j.table.Splits[i].Bytes()
-				pairs += t.Digest.Out
-				if s.Tasks(plan.Reduce) > 0 {
-					p.Shuffled += t.Digest.Bytes
-				}
-			}
-		}
-	}
-	for i := range s.Tasks(plan.Reduce) {
-		reduced += s.Task(plan.TaskID{Phase: plan.Reduce, Index: i}).Digest.In
 	}
 	for i := range placed {
 		switch placed[i].Task.Phase {
@@ -136,6 +128,37 @@ func (j *job) progress(s *scheduler.Job, placed []placement) client.Progress {
 	p.Fraction = max(p.Fraction, j.shown.Fraction)
 	j.shown = p
 	return p
+}
+
+// committedSums are what committed tasks come to, as of one state of the log: many
+// may watch a job, and it may have many tasks.
+type committedSums struct {
+	slots                           uint64
+	planner                         plan.AttemptID
+	bytes, shuffled, pairs, reduced int64
+}
+
+// addUp adds up what committed tasks come to. j.mu is held.
+func (j *job) addUp(s *scheduler.Job) committedSums {
+	c := committedSums{slots: s.Slots, planner: j.planner}
+	for i := range s.Tasks(plan.Reduce) {
+		c.reduced += s.Task(plan.TaskID{Phase: plan.Reduce, Index: i}).Digest.In
+	}
+	if j.table == nil {
+		return c
+	}
+	for i := range s.Tasks(plan.Map) {
+		t := s.Task(plan.TaskID{Phase: plan.Map, Index: i})
+		if !t.Committed || i >= len(j.table.Splits) {
+			continue
+		}
+		c.bytes += j.table.Splits[i].Bytes()
+		c.pairs += t.Digest.Out
+		if s.Tasks(plan.Reduce) > 0 {
+			c.shuffled += t.Digest.Bytes
+		}
+	}
+	return c
 }
 
 func part(of, whole int64) float64 {
@@ -172,51 +195,72 @@ func (t *members) placedOf(id plan.JobID) []placement {
 	return all
 }
 
-// list returns all tasks as they are now.
-func (j *job) list(s *scheduler.Job, now time.Time) []client.Task {
-	running := make(map[plan.TaskID]placement)
-	for _, p := range j.members.placedOf(j.id) {
-		running[p.Task] = p
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	var all []client.Task
+// row is a task as it was at some moment.
+type row struct {
+	id     plan.TaskID
+	record scheduler.TaskRecord
+	failed bool // the job, by it
+}
+
+// rows copies what the log says of all tasks. A job may have very many, so nothing
+// is made of them here, on the shell's goroutine.
+func rows(s *scheduler.Job) []row {
+	var all []row
 	for p := plan.Prepare; p <= plan.Reduce; p++ {
+		all = slices.Grow(all, s.Tasks(p))
 		for i := range s.Tasks(p) {
 			id := plan.TaskID{Phase: p, Index: i}
-			t := taskOf(s, id)
-			if h := j.tasks[id]; h != nil {
-				t.Attempts, t.Failures, t.Lost, t.Error = h.attempts, h.failures, h.lost, h.text
-				t.Worker, t.Started, t.Seconds = h.worker, h.started, h.took.Seconds()
-			}
-			if r, ok := running[id]; ok && t.State == client.TaskWaiting {
-				t.State, t.Attempt, t.Worker = client.TaskRunning, r.Attempt.String(), r.worker
-				took := j.cfg.Clock() - r.since
-				t.Started, t.Seconds = now.Add(-took), took.Seconds()
-				t.Read = client.Amount{Records: r.Records, Bytes: r.Bytes}
-			}
-			all = append(all, t)
+			all = append(all, row{id, *s.Task(id), s.Status.Ended() && s.Cause.Task == id})
 		}
 	}
 	return all
 }
 
-// taskOf returns what the log says of a task.
-func taskOf(s *scheduler.Job, id plan.TaskID) client.Task {
-	r := s.Task(id)
-	t := client.Task{Task: id.String(), State: client.TaskWaiting}
+// list returns all tasks as they are now.
+func (j *job) list(all []row, now time.Time) []client.Task {
+	running := make(map[plan.TaskID]placement)
+	for _, p := range j.members.placedOf(j.id) {
+		running[p.Task] = p
+	}
+	j.mu.Lock()
+	past := make(map[plan.TaskID]history, len(j.tasks))
+	for id, h := range j.tasks {
+		past[id] = *h
+	}
+	j.mu.Unlock()
+	tasks := make([]client.Task, len(all))
+	for i := range all {
+		t := all[i].task()
+		if h, ok := past[all[i].id]; ok {
+			t.Attempts, t.Failures, t.Lost, t.Error = h.attempts, h.failures, h.lost, h.text
+			t.Worker, t.Started, t.Seconds = h.worker, h.started, h.took.Seconds()
+		}
+		if r, ok := running[all[i].id]; ok && t.State == client.TaskWaiting {
+			t.State, t.Attempt, t.Worker = client.TaskRunning, r.Attempt.String(), r.worker
+			took := j.cfg.Clock() - r.since
+			t.Started, t.Seconds = now.Add(-took), took.Seconds()
+			t.Read = client.Amount{Records: r.Records, Bytes: r.Bytes}
+		}
+		tasks[i] = t
+	}
+	return tasks
+}
+
+// task returns what the log says of a task.
+func (r *row) task() client.Task {
+	t := client.Task{Task: r.id.String(), State: client.TaskWaiting}
 	switch {
-	case r.Committed:
-		t.State, t.Attempt, t.Attempts = client.TaskCommitted, r.Attempt.String(), 1
-		t.Read.Records = r.Digest.In
-		t.Written = client.Amount{Records: r.Digest.Out, Bytes: r.Digest.Bytes}
-	case s.Status.Ended() && s.Cause.Task == id:
+	case r.record.Committed:
+		t.State, t.Attempt, t.Attempts = client.TaskCommitted, r.record.Attempt.String(), 1
+		t.Read.Records = r.record.Digest.In
+		t.Written = client.Amount{Records: r.record.Digest.Out, Bytes: r.record.Digest.Bytes}
+	case r.failed:
 		t.State = client.TaskFailed
 	}
 	return t
 }
 
-// tally returns what committed tasks have counted, of a job that is under way.
+// count returns what committed tasks have counted, of a job that is under way.
 func (j *job) count(ctx context.Context, s *scheduler.Job) (client.Counters, error) {
 	var mu sync.Mutex
 	var total plan.Tally
