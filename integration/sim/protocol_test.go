@@ -182,6 +182,7 @@ func TestDrainByAPI(t *testing.T) {
 		}
 		w.sorts(nil)
 		for range 4 {
+			time.Sleep(3 * time.Second)
 			if o := h.say(); !o.Drain || len(o.Launches) > 0 {
 				t.Errorf("to a worker that is to drain it is said %+v", o)
 			}

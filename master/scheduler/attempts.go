@@ -98,7 +98,7 @@ func (s *State) reported(now Time, e Reported) {
 		}
 	}
 	t := s.job.Task(e.Task)
-	if t == nil || t.Committed || !s.job.active() {
+	if t == nil || t.Committed || s.task(e.Task).reported || !s.job.active() {
 		return
 	}
 	if s.job.writes(e.Task.Phase) && !slices.Contains(t.Granted, e.Winner) || slices.Contains(t.Invalid, e.Winner) {

@@ -24,8 +24,9 @@ type Demand struct {
 	Has map[WorkerID]int
 }
 
-// Share divides the workers' slots among jobs: in proportion to their weights,
-// but to none more than it wants while another wants it. What nobody wants is
+// Share divides the workers' slots among jobs: one for each that wants any, and
+// then in proportion to their weights, but to none more than it wants while
+// another wants it. What nobody wants is
 // dealt out too, for second attempts. Nothing is taken from what runs: a job that
 // gets less gives its slots back as its attempts end, and until then nobody else
 // gets them. A job keeps the workers that it has, where that can be.
@@ -99,7 +100,16 @@ func quotas(total int, demands []Demand) []int {
 			total--
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(demands[a].Job, demands[b].Job) })
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(demands[b].weight(), demands[a].weight()), cmp.Compare(demands[a].Job, demands[b].Job))
+	})
+	// Nobody goes without while there is a slot, the heaviest first.
+	for _, j := range order {
+		if total > 0 && demands[j].Want > 0 {
+			given[j]++
+			total--
+		}
+	}
 	deal(func(j int) bool { return given[j] < demands[j].Want })
 	deal(func(j int) bool { return demands[j].Want > 0 })
 	return given

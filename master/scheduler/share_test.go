@@ -28,6 +28,7 @@ func TestShare(t *testing.T) {
 		"one job gets all, for second attempts too": {[]Demand{{Job: "1", Weight: 100, Want: 2}}, "[12]"},
 		"two alike share":                     {[]Demand{{Job: "1", Weight: 100, Want: 50}, {Job: "2", Weight: 100, Want: 50}}, "[6 6]"},
 		"twice the weight is twice the share": {[]Demand{{Job: "1", Weight: 200, Want: 50}, {Job: "2", Weight: 100, Want: 50}}, "[8 4]"},
+		"nobody goes without":                 {[]Demand{{Job: "1", Weight: 1, Want: 50}, {Job: "2", Weight: 100, Want: 50}}, "[1 11]"},
 		"what one does not want others get":   {[]Demand{{Job: "1", Weight: 200, Want: 1}, {Job: "2", Weight: 100, Want: 50}}, "[1 11]"},
 		"who wants nothing gets nothing":      {[]Demand{{Job: "1", Weight: 100}, {Job: "2", Weight: 1, Want: 1}}, "[0 12]"},
 		"what others use is withheld": {[]Demand{{Job: "1", Weight: 100, Want: 50, Used: map[WorkerID]int{"a": 4, "b": 4, "c": 4}, Has: map[WorkerID]int{"a": 4, "b": 4, "c": 4}},
@@ -36,6 +37,10 @@ func TestShare(t *testing.T) {
 		if got := fmt.Sprint(sums(Share(workers, c.demands))); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
+	}
+	few := Share([]Capacity{{"a", 1}}, []Demand{{Job: "1", Weight: 1, Want: 5}, {Job: "2", Weight: 100, Want: 5}})
+	if got := fmt.Sprint(sums(few)); got != "[0 1]" {
+		t.Errorf("with one slot for two jobs: %s, want it for the heavier", got)
 	}
 }
 
