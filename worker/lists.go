@@ -42,8 +42,11 @@ func (l *lists) get(ctx context.Context, job plan.JobID, generation uint64,
 	l.mu.Lock()
 	e := l.known[job]
 	if e == nil || e.generation != generation {
+		older := e != nil && e.generation > generation
 		e = &list{generation: generation, turn: make(chan struct{}, 1)}
-		l.known[job] = e
+		if !older { // a late reduce must not make the others ask again
+			l.known[job] = e
+		}
 	}
 	l.mu.Unlock()
 	select {

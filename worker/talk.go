@@ -54,6 +54,9 @@ func (t *talk) run(ctx context.Context) error {
 // meet finds a leader to talk to. It is done when the worker's time is over.
 func (t *talk) meet(ctx context.Context) (done bool, err error) {
 	for t.leader.URL == "" {
+		if t.ending && t.failures > 0 && t.idle() {
+			return true, nil // nobody is there to be told, and there is nothing to tell
+		}
 		if t.failures > 0 {
 			if done, err := t.rest(ctx); done || err != nil {
 				return done, err
