@@ -20,8 +20,7 @@ var documents = []string{"../../README.md", "../../docs/operations.md", "../../d
 // TestDocuments: every windrow command in the documents has a verb, flags and a job
 // that exist. They are parsed by the command line itself, and not carried out:
 // --help stands behind each.
-func TestDocuments(t *testing.T) {
-	t.Parallel()
+func TestDocuments(t *testing.T) { //nolint:paralleltest // the library that parses command lines takes one at a time
 	total := 0
 	for _, name := range documents {
 		text, err := os.ReadFile(name)
@@ -41,8 +40,7 @@ func TestDocuments(t *testing.T) {
 }
 
 // TestDocumentsFindsMistakes: what TestDocuments relies on does refuse.
-func TestDocumentsFindsMistakes(t *testing.T) {
-	t.Parallel()
+func TestDocumentsFindsMistakes(t *testing.T) { //nolint:paralleltest // the library that parses command lines takes one at a time
 	for _, line := range []string{"windrow wokrer", "windrow worker --root x --slot 2", "windrow submit wordcuont --input x", "windrow ls --sort=age", "windrow master --root"} {
 		if code, said := parse(t, line); code != 2 {
 			t.Errorf("%q: exit %d: %s", line, code, said)
