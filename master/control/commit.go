@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/internal/manifests"
 	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/internal/sums"
@@ -220,7 +221,9 @@ func (j *job) adopt(ctx context.Context, s *scheduler.Job, box *master.Mailbox) 
 			}
 		}
 		found[f.Task] = true
-		box.Post(scheduler.Reported{Task: f.Task, Attempt: f.Attempt, Winner: m.Attempt, Digest: m.Digest()})
+		j.mu.Lock()
+		j.take(box, cluster.Ref{Job: j.id, Task: f.Task, Attempt: f.Attempt}, m.Attempt, m.Digest(), m.Sums)
+		j.mu.Unlock()
 	}
 	if len(found) > 0 {
 		j.cfg.Log.Info("adopting attempts that finished unheard", "job", j.id, "attempts", len(found))

@@ -168,23 +168,28 @@ func (j *job) planned(o *cluster.Outcome) {
 	})
 }
 
-// report tells of finished work. A map may bring to light that an input object
-// was misread: then every task that has read some of it runs again.
+// report tells of finished work.
 func (j *job) report(ref cluster.Ref, winner plan.AttemptID, d plan.Digest, read []plan.SectionSum) {
 	j.mu.Lock()
 	defer j.mu.Unlock() // reports and what they bring to light are in one order
-	if j.box == nil {
-		return // the next shell finds it in the store
-	}
+	if j.box != nil {
+		j.take(j.box, ref, winner, d, read)
+	} // else the next shell finds it in the store
+}
+
+// take tells a shell of finished work. A map may bring to light that an input
+// object was misread: then every task that has read some of it runs again. j.mu is
+// held.
+func (j *job) take(box *master.Mailbox, ref cluster.Ref, winner plan.AttemptID, d plan.Digest, read []plan.SectionSum) {
 	if j.book != nil && ref.Task.Phase == plan.Map {
 		if bad := j.book.Add(ref.Task, winner, read); bad != nil {
-			j.misread(j.box, bad)
+			j.misread(box, bad)
 			// What a map-only job wrote is a part, and cannot be taken back.
-			j.box.Post(scheduler.FailedAttempt{Task: ref.Task, Attempt: ref.Attempt, Text: bad.Err.Error(), Final: j.table.Partitions == 0})
+			box.Post(scheduler.FailedAttempt{Task: ref.Task, Attempt: ref.Attempt, Text: bad.Err.Error(), Final: j.table.Partitions == 0})
 			return
 		}
 	}
-	j.box.Post(scheduler.Reported{Task: ref.Task, Attempt: ref.Attempt, Winner: winner, Digest: d})
+	box.Post(scheduler.Reported{Task: ref.Task, Attempt: ref.Attempt, Winner: winner, Digest: d})
 }
 
 // misread takes back what was made of an input object that was misread.

@@ -1,0 +1,53 @@
+package control
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/windrow-mr/windrow/internal/planning"
+	"github.com/windrow-mr/windrow/internal/sums"
+	"github.com/windrow-mr/windrow/master"
+	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/executor"
+)
+
+// TestAdoptedWorkIsHeldAgainstItsInput: maps that finished unheard have read
+// sections of one object. Where these do not make what the store keeps of it, the
+// new master finds that, as it would have by their reports.
+func TestAdoptedWorkIsHeldAgainstItsInput(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]uint64{"as it should be": 0, "misread": 1} {
+		ctx := t.Context()
+		scratch, err := store.Open(ctx, "mem://", store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const half, crc32c = 100, 1
+		read := []plan.SectionSum{{Checksum: plan.Checksum{Algorithm: crc32c, Value: 7}}, {Checksum: plan.Checksum{Algorithm: crc32c, Value: 9}}}
+		whole, _ := executor.CombineSums(read, []int64{half, half})
+		whole.Value ^= spoil
+		object := plan.Object{Root: "mem://in", Key: "k", Size: 2 * half, Sum: whole}
+		table := &planning.Table{Partitions: 1}
+		for i := range int64(2) {
+			table.Splits = append(table.Splits, plan.Split{Sections: []plan.Section{{Object: object, Offset: i * half, Length: half}}})
+		}
+		j := &job{reign: &reign{Master: &Master{cfg: Config{Log: slog.New(slog.DiscardHandler)}}}, id: "01J", scratch: scratch,
+			table: table, book: sums.New(table.Splits), tasks: make(map[plan.TaskID]*history)}
+		s := new(scheduler.Job)
+		s.Fold(scheduler.Record{Epoch: 1, Entries: []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: 2, Reduces: 1}}}})
+		for i := range 2 {
+			m := &plan.Manifest{Job: "01J", Task: plan.TaskID{Phase: plan.Map, Index: i}, Attempt: plan.AttemptID{Epoch: 1, N: uint32(i)}, Sums: read[i : i+1]}
+			if err := executor.WriteManifest(ctx, scratch, m, store.Scratch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := j.adopt(ctx, s, master.NewMailbox()); err != nil {
+			t.Fatal(err)
+		}
+		if want := int64(spoil); j.retried != want {
+			t.Errorf("%s: %d misread objects were found, want %d", name, j.retried, want)
+		}
+	}
+}
