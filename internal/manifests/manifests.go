@@ -38,10 +38,30 @@ type task struct {
 // sum of what the committed attempts counted. Records in are those of the maps
 // alone: a reduce reads only what maps wrote.
 func Gather(ctx context.Context, job *scheduler.Job, read Reader) ([]plan.Part, plan.Tally, error) {
-	tasks, err := committed(job)
-	if err != nil {
+	tasks, left := committed(job)
+	if left != nil {
+		return nil, plan.Tally{}, fmt.Errorf("task %v is not committed: the output is not complete", *left)
+	}
+	if err := readAll(ctx, tasks, read); err != nil {
 		return nil, plan.Tally{}, err
 	}
+	parts, total := sum(tasks, job.Tasks(plan.Reduce) > 0)
+	return parts, total, nil
+}
+
+// Count returns the sum of what the attempts that are committed so far have
+// counted, as Gather does of all.
+func Count(ctx context.Context, job *scheduler.Job, read Reader) (plan.Tally, error) {
+	tasks, _ := committed(job)
+	if err := readAll(ctx, tasks, read); err != nil {
+		return plan.Tally{}, err
+	}
+	_, total := sum(tasks, job.Tasks(plan.Reduce) > 0)
+	return total, nil
+}
+
+// readAll reads the manifests of tasks side by side.
+func readAll(ctx context.Context, tasks []task, read Reader) error {
 	group, reading := errgroup.WithContext(ctx)
 	group.SetLimit(readsAtOnce)
 	for i := range tasks {
@@ -58,27 +78,26 @@ func Gather(ctx context.Context, job *scheduler.Job, read Reader) ([]plan.Part, 
 			return nil
 		})
 	}
-	if err := errors.Join(group.Wait(), ctx.Err()); err != nil {
-		return nil, plan.Tally{}, err
-	}
-	parts, total := sum(tasks, job.Tasks(plan.Reduce) > 0)
-	return parts, total, nil
+	return errors.Join(group.Wait(), ctx.Err())
 }
 
-// committed lists the tasks whose attempts count.
-func committed(job *scheduler.Job) ([]task, error) {
-	tasks := make([]task, 0, job.Tasks(plan.Map)+job.Tasks(plan.Reduce))
+// committed lists the tasks whose attempts count, and the first one of which none
+// does; nil when there is no such task.
+func committed(job *scheduler.Job) (tasks []task, left *plan.TaskID) {
+	tasks = make([]task, 0, job.Tasks(plan.Map)+job.Tasks(plan.Reduce))
 	for p := plan.Map; p <= plan.Reduce; p++ {
 		for i := range job.Tasks(p) {
 			id := plan.TaskID{Phase: p, Index: i}
 			t := job.Task(id)
-			if !t.Committed {
-				return nil, fmt.Errorf("task %v is not committed: the output is not complete", id)
+			switch {
+			case t.Committed:
+				tasks = append(tasks, task{id: id, attempt: t.Attempt})
+			case left == nil:
+				left = &id
 			}
-			tasks = append(tasks, task{id: id, attempt: t.Attempt})
 		}
 	}
-	return tasks, nil
+	return tasks, left
 }
 
 // sum adds up in the order of the tasks, so that sums of fractions, too, come

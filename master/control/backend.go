@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/manifests"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
@@ -196,8 +197,8 @@ func (m *Master) Counters(ctx context.Context, id plan.JobID) (client.Counters, 
 			return client.Counters{}, storeError(err)
 		}
 		if s.Status != scheduler.Succeeded {
-			c, err := j.count(ctx, s)
-			return c, storeError(err)
+			tally, err := manifests.Count(ctx, s, j.manifest)
+			return counters(&tally), storeError(err)
 		}
 	}
 	sum, ended, err := m.summary(ctx, id)

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -258,26 +256,16 @@ func (j *job) adoptPlan(ctx context.Context, box *master.Mailbox) error {
 	return nil
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // hasPart tells whether a granted attempt has made its part.
 func (j *job) hasPart(ctx context.Context, granted []plan.AttemptID, m *plan.Manifest) (bool, error) {
 	if j.hold == nil || m.Part == nil || !slices.Contains(granted, m.Attempt) {
 		return false, nil
 	}
-	h, err := j.out.OpenObject(ctx, m.Part.Name, "")
+	found, err := executor.SumPart(ctx, j.out, m.Part.Name)
 	if store.KindOf(err) == store.NotFound {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	defer h.Close()
-	r := h.Stream(ctx, 0, -1)
-	defer r.Close()
-	crc := crc32.New(castagnoli)
-	n, err := io.Copy(crc, r)
-	return n == m.Part.Size && crc.Sum32() == m.Part.CRC32C, err
+	return err == nil && found.Size == m.Part.Size && found.CRC32C == m.Part.CRC32C, err
 }
 
 // summary is what is kept of a run that has ended.

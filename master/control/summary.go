@@ -2,12 +2,8 @@ package control
 
 import (
 	"cmp"
-	"context"
 	"slices"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/cluster"
@@ -258,36 +254,4 @@ func (r *row) task() client.Task {
 		t.State = client.TaskFailed
 	}
 	return t
-}
-
-// count returns what committed tasks have counted, of a job that is under way.
-func (j *job) count(ctx context.Context, s *scheduler.Job) (client.Counters, error) {
-	var mu sync.Mutex
-	var total plan.Tally
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(reading)
-	for p := plan.Map; p <= plan.Reduce; p++ {
-		for i := range s.Tasks(p) {
-			id := plan.TaskID{Phase: p, Index: i}
-			t := s.Task(id)
-			if !t.Committed || ctx.Err() != nil {
-				continue
-			}
-			g.Go(func() error {
-				m, err := j.manifest(ctx, id, t.Attempt)
-				if err != nil {
-					return err
-				}
-				if p == plan.Reduce {
-					m.Tally.RecordsIn = 0 // a reduce reads only what maps wrote
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				total.Merge(&m.Tally)
-				return nil
-			})
-		}
-	}
-	err := g.Wait()
-	return counters(&total), err
 }

@@ -97,7 +97,7 @@ func (e *Executor) adopt(ctx context.Context, a Attempt, m *plan.Manifest, grant
 	if err != nil {
 		return err
 	}
-	found, err := e.sum(ctx, m.Part.Name)
+	found, err := SumPart(ctx, e.cfg.Output, m.Part.Name)
 	if store.KindOf(err) == store.NotFound {
 		// Nobody's part: another attempt may well make it.
 		return store.Fail(store.Unavailable, "task %v: the store says that %s exists, and that it does not: %s", a.Task, e.cfg.Output.Name(m.Part.Name), err.Error())
@@ -122,9 +122,9 @@ func (e *Executor) adopt(ctx context.Context, a Attempt, m *plan.Manifest, grant
 		a.Task, e.cfg.Output.Name(m.Part.Name), found.Size, found.CRC32C, len(granted))
 }
 
-// sum reads a part back.
-func (e *Executor) sum(ctx context.Context, name string) (plan.Part, error) {
-	h, err := e.cfg.Output.OpenObject(ctx, name, "")
+// SumPart reads a part back and returns its size and checksum.
+func SumPart(ctx context.Context, output *store.Root, name string) (plan.Part, error) {
+	h, err := output.OpenObject(ctx, name, "")
 	if err != nil {
 		return plan.Part{}, err
 	}
