@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -69,8 +70,9 @@ func CheckVersions(worker, master int) error {
 // Handler serves workers, below Path.
 func Handler(m Master) http.Handler {
 	mux := http.NewServeMux()
+	in := &inbox{long: make(chan struct{}, mostLong)}
 	mux.HandleFunc("POST "+syncPath, func(w http.ResponseWriter, r *http.Request) {
-		serve(w, r, func(ctx context.Context, s *Sync) (*Orders, error) {
+		serve(in, w, r, func(ctx context.Context, s *Sync) (*Orders, error) {
 			if err := CheckVersions(s.Version, Version); err != nil {
 				return nil, err
 			}
@@ -78,7 +80,7 @@ func Handler(m Master) http.Handler {
 		})
 	})
 	mux.HandleFunc("POST "+mapsPath, func(w http.ResponseWriter, r *http.Request) {
-		serve(w, r, func(ctx context.Context, q *MapsQuery) (*MapsAnswer, error) {
+		serve(in, w, r, func(ctx context.Context, q *MapsQuery) (*MapsAnswer, error) {
 			if err := CheckVersions(q.Version, Version); err != nil {
 				return nil, err
 			}
@@ -96,14 +98,69 @@ func unmarshal(body []byte, message any) error {
 	return msgpack.Unmarshal(body, message)
 }
 
-// serve answers one message.
-func serve[Q, A any](w http.ResponseWriter, r *http.Request, answer func(context.Context, *Q) (*A, error)) {
-	q := new(Q)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAsked))
-	if err == nil {
-		err = unmarshal(body, q)
+// Long messages are rare, and are read a few at a time: whoever sends many has
+// them wait outside, and not in the master's memory.
+const (
+	long     = 64 << 10 // bytes
+	mostLong = 2
+	longTime = 30 * time.Second // in which one must have come
+)
+
+// inbox reads messages.
+type inbox struct {
+	long chan struct{} // holds a token for each long message that is being read
+}
+
+// read reads a message into q.
+func (in *inbox) read(w http.ResponseWriter, r *http.Request, q any) error {
+	if r.ContentLength > maxAsked {
+		return fmt.Errorf("it has %d bytes, and %d are allowed", r.ContentLength, maxAsked)
 	}
-	if err != nil {
+	body := make([]byte, long)
+	n, err := io.ReadFull(r.Body, body)
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return unmarshal(body[:n], q)
+	case err != nil:
+		return err
+	}
+	select {
+	case in.long <- struct{}{}:
+		defer func() { <-in.long }()
+	case <-r.Context().Done():
+		return context.Cause(r.Context())
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(longTime)) // not every connection can be told
+	if body, err = readRest(body, r.Body, r.ContentLength); err != nil {
+		return err
+	}
+	_ = control.SetReadDeadline(time.Time{}) // the answer may take long
+	return unmarshal(body, q)
+}
+
+// readRest reads what follows head of a message of length bytes, or of any length
+// that is allowed if it is negative, into a buffer that does not grow.
+func readRest(head []byte, from io.Reader, length int64) ([]byte, error) {
+	if length < 0 {
+		length = maxAsked
+	}
+	body := make([]byte, length+1)
+	n, err := io.ReadFull(from, body[copy(body, head):])
+	switch {
+	case err == nil:
+		return nil, fmt.Errorf("it has more than %d bytes", length)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return body[:len(head)+n], nil
+	default:
+		return nil, err
+	}
+}
+
+// serve answers one message.
+func serve[Q, A any](in *inbox, w http.ResponseWriter, r *http.Request, answer func(context.Context, *Q) (*A, error)) {
+	q := new(Q)
+	if err := in.read(w, r, q); err != nil {
 		http.Error(w, "this is no message of the cluster's protocol: "+err.Error(), http.StatusBadRequest)
 		return
 	}

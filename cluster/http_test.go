@@ -1,13 +1,18 @@
 package cluster_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -115,4 +120,55 @@ func TestHostileMessages(t *testing.T) {
 			t.Errorf("%s: %d %q", name, w.Code, w.Body.String())
 		}
 	}
+}
+
+// TestLongMessages: of many long messages at once a few are taken in, the others
+// wait outside, and all are answered.
+func TestLongMessages(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := cluster.Handler(&master{sync: func(*cluster.Sync) (*cluster.Orders, error) { return &cluster.Orders{}, nil }})
+		message, err := msgpack.Marshal(&cluster.Sync{Version: cluster.Version, Worker: strings.Repeat("w", 1<<20)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const senders = 20
+		var asked, answered atomic.Int32
+		flow := make(chan struct{})
+		var all sync.WaitGroup
+		for range senders {
+			all.Go(func() {
+				rest := &tap{Reader: bytes.NewReader(message[128<<10:]), asked: &asked, flow: flow}
+				body := io.MultiReader(bytes.NewReader(message[:128<<10]), rest)
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, cluster.Path+"sync", body))
+				if w.Code == http.StatusOK {
+					answered.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := asked.Load(); n < 1 || n > 4 {
+			t.Errorf("%d of %d long messages are taken in at once", n, senders)
+		}
+		close(flow)
+		all.Wait()
+		if n := answered.Load(); n != senders {
+			t.Errorf("%d of %d were answered", n, senders)
+		}
+	})
+}
+
+// tap is a reader that counts once that it is asked, and waits for flow.
+type tap struct {
+	io.Reader
+	asked *atomic.Int32
+	flow  chan struct{}
+	once  sync.Once
+}
+
+func (r *tap) Read(p []byte) (int, error) {
+	r.once.Do(func() { r.asked.Add(1) })
+	<-r.flow
+	return r.Reader.Read(p)
 }
