@@ -39,6 +39,7 @@ type Writer struct {
 	spare  [][]byte // buffers of parts that were sent
 	part   int      // the last part that was given to the upload
 	done   bool
+	lent   bool  // another process writes it
 	err    error // what Write and Commit return from now on
 
 	sending chan struct{} // a token per part in flight
@@ -84,7 +85,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	var err error
-	if w.root.core.traits.Remote {
+	if w.lent {
+		err = Fail(Invalid, "%w", errLent)
+	} else if w.root.core.traits.Remote {
 		err = w.gather(p)
 	} else {
 		err = w.pass(p)
@@ -219,6 +222,9 @@ func (w *Writer) sendPart(key string, n int, body []byte) {
 // lost: who cares compares its size and checksum with what was written.
 func (w *Writer) Commit() error {
 	err := w.failed()
+	if err == nil && w.lent {
+		err = Fail(Invalid, "%w", errLent)
+	}
 	if err == nil {
 		err = w.commit()
 	}

@@ -63,7 +63,7 @@ func BenchmarkSocket(b *testing.B) {
 }
 
 // BenchmarkRead reads an object of a file root, by descriptor and by frames,
-// and BenchmarkWrite writes one by frames.
+// and BenchmarkWrite writes one by both.
 func BenchmarkRead(b *testing.B) {
 	for name, files := range map[string]bool{"descriptor": true, "frames": false} {
 		b.Run(name, func(b *testing.B) {
@@ -90,10 +90,10 @@ func BenchmarkRead(b *testing.B) {
 }
 
 func BenchmarkWrite(b *testing.B) {
-	for name, relayed := range map[string]bool{"direct": false, "frames": true} {
+	for _, name := range []string{"direct", "descriptor", "frames"} {
 		b.Run(name, func(b *testing.B) {
-			root, s := benchRoot(b, true)
-			if relayed {
+			root, s := benchRoot(b, name == "descriptor")
+			if name != "direct" {
 				root = open(b, s, "r")
 			}
 			body := noise(1, 1<<20)

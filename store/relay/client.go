@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -32,12 +33,14 @@ type asked struct {
 	info   chan *decoder // what comes before a body; has room for it
 	result chan answer   // has room for it
 	window *window       // of the body; nil without one
+	writes bool          // a descriptor that comes is to be written to
 }
 
 // answer is the end of a call.
 type answer struct {
 	payload []byte
 	file    store.Reader // of the descriptor that came with it
+	written *os.File     // the descriptor that came with it, to be written to
 	err     error
 	open    bool // it is still to come: the one who asked went away
 }
@@ -141,6 +144,11 @@ func (c *Client) Driver(ctx context.Context, name string) (store.Driver, error) 
 
 // begin sends a call, once there is room for it.
 func (c *Client) begin(ctx context.Context, k kind, payload []byte, w *window) (*asked, error) {
+	return c.ask(ctx, k, payload, &asked{result: make(chan answer, 1), window: w})
+}
+
+// ask is begin for a call that was prepared.
+func (c *Client) ask(ctx context.Context, k kind, payload []byte, a *asked) (*asked, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -154,8 +162,7 @@ func (c *Client) begin(ctx context.Context, k kind, payload []byte, w *window) (
 	case <-c.done:
 		return nil, c.lost()
 	}
-	a := &asked{result: make(chan answer, 1), window: w}
-	if w != nil {
+	if a.window != nil {
 		a.info = make(chan *decoder, 1)
 	}
 	c.mu.Lock()
@@ -293,7 +300,11 @@ func (c *Client) control(h header, p []byte, a *asked, u *sending) error {
 		return nil
 	case h.kind == kindAnswer && a != nil:
 		r := answer{payload: p}
-		if h.flags&flagFile != 0 {
+		switch {
+		case h.flags&flagFile == 0:
+		case a.writes:
+			r.written, r.err = c.takeWritten(d)
+		default:
 			r.file, r.err = c.takeFile(d)
 		}
 		c.finish(a, r)

@@ -29,10 +29,13 @@
 //   - A listing is refused. No job code needs one, and what a job process may
 //     see is named, not found.
 //
-// On a file root of Linux a reader gets a descriptor of the file, read-only,
-// and reads at no cost to the server; it notices a file that is written to
-// meanwhile, as the root itself does. A process of the same user may open such
-// a file anew, and any other that the user may: what a file root holds is
+// On a file root of Linux bytes cost the server nothing. A reader gets a
+// descriptor of the file, read-only; it notices a file that is written to
+// meanwhile, as the root itself does. A writer gets one of a file without a name
+// that matters, which becomes the object only when the other side has closed it:
+// a lease tells the server that no descriptor and no mapping is left by which
+// anybody could change what is committed. A process of the same user may open
+// such files anew, and any other that the user may: what a file root holds is
 // protected from job code by users and modes, not by this package. Everything
 // else travels in frames.
 //

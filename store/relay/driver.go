@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"sync"
 
 	"github.com/windrow-mr/windrow/store"
@@ -67,10 +69,21 @@ func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) 
 	return d.begin(ctx, key, o, -1)
 }
 
-// begin begins an object of a size, -1 when that is not known yet.
+// begin begins an object of a size, -1 when that is not known yet: then, at a store
+// at hand, by a descriptor where it can.
 func (d *driver) begin(ctx context.Context, key string, o store.CreateOptions, size int64) (*sending, error) {
+	wantFile := size < 0 && !d.traits.Remote && descriptorsPass && d.client.wire.unix != nil
+	u, err := d.beginWith(ctx, key, o, size, wantFile)
+	if errors.Is(err, errNoFile) {
+		u, err = d.beginWith(ctx, key, o, size, false)
+	}
+	return u, err
+}
+
+func (d *driver) beginWith(ctx context.Context, key string, o store.CreateOptions, size int64, wantFile bool) (*sending, error) {
 	c := d.client
-	a, err := c.begin(ctx, kindBegin, d.named(key).uint(uint64(o.Class)).bool(o.IfAbsent).int(size).b, nil)
+	payload := d.named(key).uint(uint64(o.Class)).bool(o.IfAbsent).int(size).bool(wantFile).b
+	a, err := c.ask(ctx, kindBegin, payload, &asked{result: make(chan answer, 1), writes: wantFile})
 	if err != nil {
 		return nil, err
 	}
@@ -81,20 +94,38 @@ func (d *driver) begin(ctx context.Context, key string, o store.CreateOptions, s
 		c.uploads[u.id] = u
 	}
 	c.mu.Unlock()
-	if r := c.wait(ctx, a); r.err != nil {
-		if ctx.Err() != nil {
-			_ = u.end(context.WithoutCancel(ctx), kindAbort, nil)
+	r := c.wait(ctx, a)
+	if r.err != nil {
+		if ctx.Err() != nil || errors.Is(r.err, errNoFile) {
+			_ = u.end(context.WithoutCancel(ctx), kindAbort, nil) // answered after the call is, if that still is to come
+		}
+		if r.open {
+			a.closeWritten()
 		}
 		u.forget(r.err)
 		return nil, r.err
 	}
+	u.file = r.written
 	return u, nil
 }
 
-// sending is a store.Upload that travels to the serving process.
+// closeWritten closes the descriptor that came for a call which was canceled.
+func (a *asked) closeWritten() {
+	select {
+	case r := <-a.result:
+		if r.written != nil {
+			_ = r.written.Close() // empty, and nobody's
+		}
+	default:
+	}
+}
+
+// sending is a store.Upload that travels to the serving process, or a file of that
+// process which is written here.
 type sending struct {
 	client *Client
 	id     uint32
+	file   *os.File // nil: data travels
 	credit *credit
 	size   int64
 	ctx    context.Context // ends when the upload has failed
@@ -114,6 +145,9 @@ func (u *sending) forget(err error) {
 // Part sends bytes as the other side has room for them. That the store did not
 // take them comes out with a later part or with Commit.
 func (u *sending) Part(ctx context.Context, _ int, body []byte) error {
+	if u.file != nil {
+		return u.write(ctx, body)
+	}
 	waiting, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	defer context.AfterFunc(u.ctx, func() { stop(context.Cause(u.ctx)) })()
@@ -132,11 +166,29 @@ func (u *sending) Part(ctx context.Context, _ int, body []byte) error {
 	return nil
 }
 
-// Commit waits until the object is visible.
+// write writes bytes to the file.
+func (u *sending) write(ctx context.Context, body []byte) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case u.ctx.Err() != nil:
+		return context.Cause(u.ctx)
+	}
+	n, err := u.file.Write(body)
+	u.size += int64(n)
+	if err, ok := errors.AsType[*fs.PathError](err); ok {
+		return err.Err // the name is this side's
+	}
+	return err
+}
+
+// Commit waits until the object is visible. The file is closed first: the other
+// side makes sure that nobody can write to it any more.
 func (u *sending) Commit(ctx context.Context) error {
 	if u.ctx.Err() != nil {
 		return context.Cause(u.ctx)
 	}
+	u.closeFile()
 	err := u.end(ctx, kindCommit, new(encoder).uint(uint64(u.id)).int(u.size).b)
 	if err == nil {
 		u.forget(errors.New("the upload was committed"))
@@ -146,8 +198,17 @@ func (u *sending) Commit(ctx context.Context) error {
 
 // Abort waits until nothing is left of the object.
 func (u *sending) Abort(ctx context.Context) error {
+	u.closeFile()
 	defer u.forget(errAborted)
 	return u.end(ctx, kindAbort, nil)
+}
+
+// closeFile closes the file, if there is one and it was not closed before. What was
+// written is in it, or Write has failed; to sync it is the other side's.
+func (u *sending) closeFile() {
+	if u.file != nil {
+		_ = u.file.Close()
+	}
 }
 
 func (u *sending) end(ctx context.Context, k kind, payload []byte) error {
@@ -230,6 +291,27 @@ func (r *reader) ask(ctx context.Context, wantFile bool) (store.Reader, error) {
 // errNoFile says that a descriptor was sent, and that this process had no room
 // for it.
 var errNoFile = errors.New("a descriptor did not arrive: this process has too many open files")
+
+// takeWritten returns the descriptor that came with the answer of a begin. See
+// takeFile for why that says which file it is.
+func (c *Client) takeWritten(d *decoder) (*os.File, error) {
+	f := c.wire.file()
+	device, inode := d.uint(), d.uint()
+	if f == nil {
+		return nil, errNoFile
+	}
+	err := d.end()
+	if err == nil {
+		var dev, ino uint64
+		if dev, ino, err = identity(f); err == nil && (dev != device || ino != inode) {
+			err = errNoFile
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
 
 // takeFile makes a reader of the descriptor that came with the answer of an
 // open. That says which file it is: a process that has no room for one

@@ -7,7 +7,7 @@ import (
 
 // version is that of the protocol. Both sides are of one build as a rule; when
 // they are not, the hello is refused.
-const version = 1
+const version = 2
 
 const (
 	headerSize = 12
@@ -31,7 +31,7 @@ const (
 	kindClose                   // of a handle; not answered
 	kindRange                   // call: handle, offset, length
 	kindGet                     // call: root, key: a whole object in one request
-	kindBegin                   // call: root, key, options; the call's id becomes the upload's
+	kindBegin                   // call: root, key, options, whether a descriptor is wanted; the call's id becomes the upload's
 	kindCommit                  // call: upload, size
 	kindAbort                   // call: upload
 	kindCancel                  // of a call; not answered, but the call is

@@ -65,7 +65,7 @@ func untouched(t testing.TB, root *store.Root) {
 func TestBreaches(t *testing.T) {
 	t.Parallel()
 	name := func() *encoder { return new(encoder).str("r").str("mine/a") }
-	begin := frame(kindBegin, 5, name().uint(1).bool(false).int(-1).b)
+	begin := frame(kindBegin, 5, name().uint(1).bool(false).int(-1).bool(false).b)
 	for what, c := range map[string]struct {
 		send []byte
 		want string
@@ -83,8 +83,8 @@ func TestBreaches(t *testing.T) {
 		"string too long":     {append(hello(), frame(kindStat, 1, new(encoder).uint(1<<40).b)...), "payload"},
 		"bytes too many":      {append(hello(), frame(kindStat, 1, append(name().b, 0))...), "payload"},
 		"same upload twice":   {append(append(hello(), begin...), begin...), "two"},
-		"data over window":    {append(append(hello(), frame(kindBegin, 5, name().uint(1).bool(false).int(10).b)...), frame(kindData, 5, make([]byte, 100_000))...), "window"},
-		"unknown class":       {append(hello(), frame(kindBegin, 5, name().uint(9).bool(false).int(-1).b)...), "class 9"},
+		"data over window":    {append(append(hello(), frame(kindBegin, 5, name().uint(1).bool(false).int(10).bool(false).b)...), frame(kindData, 5, make([]byte, 100_000))...), "window"},
+		"unknown class":       {append(hello(), frame(kindBegin, 5, name().uint(9).bool(false).int(-1).bool(false).b)...), "class 9"},
 		"unopened handle":     {append(hello(), frame(kindClose, 77, nil)...), "77"},
 		"ten thousand calls":  {append(hello(), manyRanges()...), "calls in flight"},
 		"more credit than it": {append(append(hello(), frame(kindGet, 6, name().b)...), bytes.Repeat(frame(kindCredit, 6, new(encoder).uint(windowSize).b), 4)...), "credit"},
@@ -148,7 +148,7 @@ func TestFloodIsBounded(t *testing.T) {
 	go func() { ended <- Serve(t.Context(), ours, cfg) }()
 	flood := hello()
 	for i := range uint32(100) { // more uploads than it may have
-		flood = append(flood, frame(kindBegin, 1000+i, new(encoder).str("r").str("mine/b").uint(1).bool(false).int(-1).b)...)
+		flood = append(flood, frame(kindBegin, 1000+i, new(encoder).str("r").str("mine/b").uint(1).bool(false).int(-1).bool(false).b)...)
 	}
 	for i := range uint32(300) { // more calls than it may have, none of which can end unless its answer is read
 		flood = append(flood, frame(kindGet, i+1, new(encoder).str("r").str("mine/a").b)...)
@@ -213,7 +213,7 @@ func TestHalfUpload(t *testing.T) {
 	ours, theirs := net.Pipe()
 	go func() { _ = Serve(t.Context(), ours, cfg) }()
 	send := hello()
-	send = append(send, frame(kindBegin, 1, new(encoder).str("r").str("mine/b").uint(0).bool(false).int(-1).b)...)
+	send = append(send, frame(kindBegin, 1, new(encoder).str("r").str("mine/b").uint(0).bool(false).int(-1).bool(false).b)...)
 	send = append(send, frame(kindData, 1, []byte("false"))...)
 	send = append(send, frame(kindCommit, 2, new(encoder).uint(1).int(6).b)...)
 	go func() { _, _ = theirs.Write(send) }()
@@ -245,7 +245,7 @@ func TestHalfUpload(t *testing.T) {
 func FuzzServe(f *testing.F) {
 	key := func(k string) *encoder { return new(encoder).str("r").str(k) }
 	for _, k := range []string{"mine/a", "theirs/a", "mine/../theirs/a", "/theirs/a", ""} {
-		begin := frame(kindBegin, 1, key(k).uint(0).bool(false).int(-1).b)
+		begin := frame(kindBegin, 1, key(k).uint(0).bool(false).int(-1).bool(false).b)
 		f.Add(append(append(append(begin, frame(kindData, 1, []byte("false"))...),
 			frame(kindCommit, 2, new(encoder).uint(1).int(5).b)...), frame(kindAbort, 3, new(encoder).uint(1).b)...))
 		f.Add(append(frame(kindOpen, 1, key(k).str("").bool(true).b), frame(kindRange, 2, new(encoder).uint(1).int(3).int(-1).b)...))

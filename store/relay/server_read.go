@@ -87,7 +87,7 @@ func (s *session) open(c *call, name objectName, etag string, wantFile bool) {
 	if dir, ok := strings.CutPrefix(r.Name(""), "file://"); ok && wantFile && s.wire.unix != nil {
 		if f := openDescriptor(c.ctx, r, dir, o); f != nil {
 			h.close()
-			s.answerFile(c, o, f)
+			s.passFile(c, new(encoder).bool(false).object(o), f)
 			return
 		}
 	}
@@ -106,9 +106,9 @@ func (s *session) open(c *call, name objectName, etag string, wantFile bool) {
 	s.answer(c, new(encoder).bool(true).object(o).b, nil)
 }
 
-// answerFile answers an open with a descriptor. The other side then needs no
-// handle.
-func (s *session) answerFile(c *call, o store.Object, f *os.File) {
+// passFile answers a call with a descriptor, and with what tells which file it is.
+// The other side then needs no handle of an object that it reads.
+func (s *session) passFile(c *call, what *encoder, f *os.File) {
 	defer f.Close()
 	device, inode, err := identity(f)
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *session) answerFile(c *call, o store.Object, f *os.File) {
 		return
 	}
 	s.forget(c)
-	if err := s.wire.sendFile(kindAnswer, c.id, new(encoder).bool(false).object(o).uint(device).uint(inode).b, f); err != nil {
+	if err := s.wire.sendFile(kindAnswer, c.id, what.uint(device).uint(inode).b, f); err != nil {
 		s.cancel(err)
 	}
 }

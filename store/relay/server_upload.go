@@ -5,19 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 
 	"github.com/windrow-mr/windrow/store"
 )
 
 // upload is an object on its way. One goroutine writes it; the session's
-// receiver fills its window and tells it how it ends.
+// receiver fills its window and tells it how it ends. Or the other side writes the
+// file that it is, and nothing comes into the window.
 type upload struct {
-	session *session
-	id      uint32
-	name    objectName
-	opts    store.CreateOptions
-	window  *window
+	session  *session
+	id       uint32
+	name     objectName
+	opts     store.CreateOptions
+	wantFile bool
+	window   *window
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 
@@ -37,11 +40,12 @@ type ending struct {
 var errAborted = errors.New("the upload was aborted")
 
 // prepareUpload reads the arguments of a begin: root, key, class, whether the
-// object must be absent, and its size, if that is known: else -1. The upload
-// takes data at once.
+// object must be absent, its size, if that is known: else -1, and whether a
+// descriptor is wanted. The upload takes data at once.
 func (s *session) prepareUpload(c *call, d *decoder) (func(), error) {
 	u := &upload{session: s, id: c.id, name: objectName{d.str(), d.str()}}
 	class, absent, size := d.uint(), d.bool(), d.int()
+	u.wantFile = d.bool() && s.wire.unix != nil
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -76,9 +80,10 @@ func (u *upload) run(c *call) {
 	s := u.session
 	r, err := s.allowed(u.name.root, s.cfg.Policy.create(u.name.root, u.name.key, u.opts))
 	var w *store.Writer
+	var file *os.File
 	if err == nil {
 		s.cfg.Activity.begin()
-		w, err = r.Create(u.ctx, u.name.key, u.opts)
+		w, file, err = u.create(r)
 		s.cfg.Activity.end()
 	}
 	stop()
@@ -89,8 +94,15 @@ func (u *upload) run(c *call) {
 		return
 	}
 	defer w.Abort()
-	s.answer(c, nil, nil)
+	if file != nil {
+		s.passFile(c, new(encoder), file)
+	} else {
+		s.answer(c, nil, nil)
+	}
 	size, err := u.copy(w)
+	if err == nil && file != nil {
+		size, err = u.takeBack(w, size)
+	}
 	if err != nil {
 		w.Abort()
 		s.send(kindFailed, u.id, new(encoder).failure(err).b)
@@ -100,6 +112,28 @@ func (u *upload) run(c *call) {
 	}
 	w.Abort() // before anybody is told that it is gone
 	u.finish(err)
+}
+
+// create begins the object. If the other side wants to write it by itself, and can,
+// there is a file for it.
+func (u *upload) create(r *store.Root) (w *store.Writer, file *os.File, err error) {
+	if w, err = r.Create(u.ctx, u.name.key, u.opts); err != nil || !u.wantFile {
+		return w, nil, err
+	}
+	if file, err = w.Lend(); err != nil {
+		w.Abort()
+	}
+	return w, file, err
+}
+
+// takeBack returns the size of an object that the other side has written.
+func (u *upload) takeBack(w *store.Writer, framed int64) (int64, error) {
+	if framed > 0 {
+		return 0, store.Fail(store.Invalid, "%d bytes came in frames for an object that is written through a descriptor", framed)
+	}
+	u.session.cfg.Activity.begin()
+	defer u.session.cfg.Activity.end()
+	return w.TakeBack()
 }
 
 // copy writes data until there is no more.

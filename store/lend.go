@@ -1,0 +1,59 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"os"
+)
+
+// A lender is an Upload that is a file, which another process may write.
+type lender interface {
+	// lend returns the file, open for writing and empty. It is nil where the
+	// system could not tell afterwards that nobody writes to it any more.
+	lend() (*os.File, error)
+	// takeBack returns the file's size, once nobody can write to it.
+	takeBack(ctx context.Context) (int64, error)
+}
+
+// errLent ends writes to an object that another process writes.
+var errLent = errors.New("the object is written by another process")
+
+// Lend returns a file that is the object, for another process to write instead
+// of this one; nil when the store has none to give, and then Write works as ever.
+// It is called before the first Write. The caller closes the file when it has
+// passed it on, and calls TakeBack before Commit.
+func (w *Writer) Lend() (*os.File, error) {
+	l, ok := w.upload.(lender)
+	if !ok || w.size > 0 {
+		return nil, nil
+	}
+	if err := w.failed(); err != nil {
+		return nil, err
+	}
+	f, err := l.lend()
+	if err != nil {
+		return nil, w.fail("lend", w.root.core.judge(w.ctx, err))
+	}
+	w.lent = f != nil
+	return f, nil
+}
+
+// TakeBack ends the loan: what the other process has written is the object, and
+// its size is returned. It is an error, of kind Invalid, that some process can
+// still write to it.
+func (w *Writer) TakeBack() (int64, error) {
+	if err := w.failed(); err != nil {
+		return 0, err
+	}
+	l, ok := w.upload.(lender)
+	if !ok || !w.lent {
+		return 0, w.fail("take back", Fail(Invalid, "it was not lent"))
+	}
+	size, err := l.takeBack(w.ctx)
+	if err != nil {
+		return 0, w.fail("take back", w.root.core.judge(w.ctx, err))
+	}
+	w.lent, w.size = false, size
+	w.root.core.meter.bytesUp.Add(size)
+	return size, nil
+}
