@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 func compactProblem(r *rand.Rand) problem {
@@ -32,11 +33,12 @@ func indexProblem(r *rand.Rand) problem {
 	var lines []string
 	for i, text := range p.objects {
 		// The pattern sees each byte as one rune, so that none is invalid.
-		runes := []rune(mask(text))
-		masked := string(runes)
+		masked := mask(text)
+		offset, end := 0, 0 // in text and in masked, of what was counted
 		for _, m := range word.FindAllStringIndex(masked, -1) {
-			offset := len([]rune(masked[:m[0]]))
-			length := len([]rune(masked[m[0]:m[1]]))
+			offset += utf8.RuneCountInString(masked[end:m[0]])
+			end = m[0]
+			length := utf8.RuneCountInString(masked[m[0]:m[1]])
 			lines = append(lines, fmt.Sprintf("%s\tmem://test/in/object-%02d\t%d", text[offset:offset+length], i, offset))
 		}
 	}
