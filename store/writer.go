@@ -85,11 +85,12 @@ func (w *Writer) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	var err error
-	if w.lent {
+	switch {
+	case w.lent:
 		err = Fail(Invalid, "%w", errLent)
-	} else if w.root.core.traits.Remote {
+	case w.root.core.traits.Remote:
 		err = w.gather(p)
-	} else {
+	default:
 		err = w.pass(p)
 	}
 	if err != nil {

@@ -21,8 +21,8 @@ type upload struct {
 	opts     store.CreateOptions
 	wantFile bool
 	window   *window
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
 
 	mu      sync.Mutex
 	endings []ending // calls that wait for the end
