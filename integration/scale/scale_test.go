@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -39,6 +40,7 @@ const reduces = 8
 // run and committed once, nobody is taken for lost, and it tells what a task has
 // cost the master and the workers' side of the protocol together.
 func TestScale(t *testing.T) {
+	runtime.MemProfileRate = profileRate
 	w := newWorld(t)
 	before := usage()
 	began := time.Now()
@@ -72,7 +74,7 @@ func TestScale(t *testing.T) {
 		t.Errorf("%d attempts at %d tasks", n, want)
 	}
 	n := float64(*tasks)
-	t.Logf("%d workers, %d tasks: %.1f s; CPU %.0f µs a task, workers' side included; memory %.0f bytes a task; journal %.0f bytes a task in %d slots; %d messages",
+	t.Logf("%d workers, %d tasks: %.1f s; CPU %.0f µs a task, workers' side included; memory of the master %.0f bytes a task; journal %.0f bytes a task in %d slots; %d messages",
 		*workers, *tasks, took.Seconds(), float64(cpu.Microseconds())/n, float64(peak)/n, float64(w.journalBytes(t, id))/n, len(records), w.messages.Load())
 }
 
@@ -169,14 +171,11 @@ func (w *world) submit(t *testing.T) plan.JobID {
 	}
 }
 
-// await waits for the end, and returns how much memory was in use when all maps
-// were done, beyond what was before and what the store holds.
-func (w *world) await(t *testing.T, id plan.JobID) uint64 {
+// await waits for the end, and returns how much memory the master held when all
+// maps were done.
+func (w *world) await(t *testing.T, id plan.JobID) int64 {
 	t.Helper()
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	before, most := m.HeapAlloc, uint64(0)
+	most := int64(0)
 	for {
 		changed := w.master.Changed(id)
 		job, err := w.master.Job(t.Context(), id)
@@ -190,9 +189,7 @@ func (w *world) await(t *testing.T, id plan.JobID) uint64 {
 			return most
 		}
 		if most == 0 && job.Phase == plan.Reduce.String() {
-			runtime.GC()
-			runtime.ReadMemStats(&m)
-			most = m.HeapAlloc - before - uint64(w.stored(t))
+			most = held()
 		}
 		select {
 		case <-changed:
@@ -206,16 +203,51 @@ func (w *world) await(t *testing.T, id plan.JobID) uint64 {
 	}
 }
 
-// stored returns how much the store holds.
-func (w *world) stored(t *testing.T) int64 { return w.size(t, "") }
+// profileRate is of how many bytes that are allocated one is looked at.
+const profileRate = 8 << 10
 
-func (w *world) journalBytes(t *testing.T, id plan.JobID) int64 {
-	return w.size(t, plan.JobPrefix(id)+"log/")
+// held returns how many bytes are in use that the master has allocated, apart from
+// what the store keeps: workers and store are in the same process.
+func held() int64 {
+	runtime.GC()
+	runtime.GC() // a profile is as of the last but one
+	var records []runtime.MemProfileRecord
+	for n, ok := runtime.MemProfile(nil, false); !ok; {
+		records = make([]runtime.MemProfileRecord, n+100)
+		n, ok = runtime.MemProfile(records, false)
+		records = records[:min(n, len(records))]
+	}
+	sum := 0.0
+	for _, r := range records {
+		if !masters(r.Stack()) {
+			continue
+		}
+		size := float64(r.AllocBytes) / float64(r.AllocObjects)
+		seen := 1 - math.Exp(-size/profileRate) // that an object of this size is looked at
+		sum += float64(r.InUseBytes()) / seen
+	}
+	return int64(sum)
 }
 
-func (w *world) size(t *testing.T, prefix string) (bytes int64) {
+// masters tells whether the master allocates here, and not the store for it.
+func masters(stack []uintptr) bool {
+	const module = "github.com/windrow-mr/windrow/"
+	ours := false
+	for frames := runtime.CallersFrames(stack); ; {
+		f, more := frames.Next()
+		if strings.HasPrefix(f.Function, module+"store.(*mem") {
+			return false
+		}
+		ours = ours || strings.HasPrefix(f.Function, module+"master")
+		if !more {
+			return ours
+		}
+	}
+}
+
+func (w *world) journalBytes(t *testing.T, id plan.JobID) (bytes int64) {
 	t.Helper()
-	for o, err := range w.root.List(t.Context(), prefix) {
+	for o, err := range w.root.List(t.Context(), plan.JobPrefix(id)+"log/") {
 		if err != nil {
 			t.Fatal(err)
 		}
