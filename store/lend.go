@@ -6,13 +6,14 @@ import (
 	"os"
 )
 
-// A lender is an Upload that is a file, which another process may write.
-type lender interface {
-	// lend returns the file, open for writing and empty. It is nil where the
+// Lender is an Upload that is a file, which another process may write.
+type Lender interface {
+	Upload
+	// Lend returns the file, open for writing and empty. It is nil where the
 	// system could not tell afterwards that nobody writes to it any more.
-	lend() (*os.File, error)
-	// takeBack returns the file's size, once nobody can write to it.
-	takeBack(ctx context.Context) (int64, error)
+	Lend() (*os.File, error)
+	// TakeBack returns the file's size, once nobody can write to it.
+	TakeBack(ctx context.Context) (int64, error)
 }
 
 // errLent ends writes to an object that another process writes.
@@ -23,14 +24,14 @@ var errLent = errors.New("the object is written by another process")
 // It is called before the first Write. The caller closes the file when it has
 // passed it on, and calls TakeBack before Commit.
 func (w *Writer) Lend() (*os.File, error) {
-	l, ok := w.upload.(lender)
+	l, ok := w.upload.(Lender)
 	if !ok || w.size > 0 {
 		return nil, nil
 	}
 	if err := w.failed(); err != nil {
 		return nil, err
 	}
-	f, err := l.lend()
+	f, err := l.Lend()
 	if err != nil {
 		return nil, w.fail("lend", w.root.core.judge(w.ctx, err))
 	}
@@ -45,11 +46,11 @@ func (w *Writer) TakeBack() (int64, error) {
 	if err := w.failed(); err != nil {
 		return 0, err
 	}
-	l, ok := w.upload.(lender)
+	l, ok := w.upload.(Lender)
 	if !ok || !w.lent {
 		return 0, w.fail("take back", Fail(Invalid, "it was not lent"))
 	}
-	size, err := l.takeBack(w.ctx)
+	size, err := l.TakeBack(w.ctx)
 	if err != nil {
 		return 0, w.fail("take back", w.root.core.judge(w.ctx, err))
 	}

@@ -16,10 +16,12 @@ const (
 	takeBackMost  = 50 * time.Millisecond
 )
 
-// lend gives away the descriptor that can be written to, and keeps one that
+var _ Lender = (*fileUpload)(nil)
+
+// Lend gives away the descriptor that can be written to, and keeps one that
 // cannot: so the system can tell, by a lease, whether there still is such a one
 // somewhere, open, mapped or on its way.
-func (u *fileUpload) lend() (*os.File, error) {
+func (u *fileUpload) Lend() (*os.File, error) {
 	kept, err := u.driver.root.OpenFile(u.temp, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, fileError(err)
@@ -37,7 +39,8 @@ func (u *fileUpload) lend() (*os.File, error) {
 	return lent, nil
 }
 
-func (u *fileUpload) takeBack(ctx context.Context) (int64, error) {
+// TakeBack waits until the file is open for writing nowhere.
+func (u *fileUpload) TakeBack(ctx context.Context) (int64, error) {
 	wait := takeBackFirst
 	for until := time.Now().Add(takeBackTime); ; wait = min(2*wait, takeBackMost) {
 		err := lease(u.file)

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"os"
 
 	"github.com/windrow-mr/windrow/store"
 )
@@ -35,7 +36,11 @@ func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) 
 		u, err = d.Driver.Upload(ctx, key, o)
 		return err
 	})
-	return &upload{u, d, key, o}, err
+	wrapped := upload{u, d, key, o}
+	if l, ok := u.(store.Lender); ok {
+		return &lender{wrapped, l}, err
+	}
+	return &wrapped, err
 }
 
 // request is run for calls that are requests on remote stores alone.
@@ -89,6 +94,18 @@ func (u *upload) Commit(ctx context.Context) error {
 func (u *upload) Abort(ctx context.Context) error {
 	return u.driver.request(ctx, call{op: Abort, key: u.key}, func() error { return u.Upload.Abort(ctx) })
 }
+
+// lender is an upload that another process may write, unseen by the injector.
+type lender struct {
+	upload
+	inner store.Lender
+}
+
+// Lend passes the call on.
+func (l *lender) Lend() (*os.File, error) { return l.inner.Lend() }
+
+// TakeBack passes the call on.
+func (l *lender) TakeBack(ctx context.Context) (int64, error) { return l.inner.TakeBack(ctx) }
 
 // pager tells its pages apart, so that each is a request of its own.
 type pager struct {
