@@ -106,7 +106,7 @@ type Launch struct {
 	Planned plan.AttemptID // whose table of tasks counts; zero before there is one
 	Sampled plan.AttemptID // whose sample counts; zero where there is none
 	Maps    uint64         // the generation of the list of maps that a reduce reads
-	Slots   int            // of the whole cluster: a plan is made for them
+	Slots   int            // of the whole cluster: a plan is made for them, and reducers divide what they fetch by them
 }
 
 // Grant lets an attempt make its part visible. All are the attempts of the task

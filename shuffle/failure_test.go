@@ -146,14 +146,29 @@ func oneRun(t *testing.T, spec Spec) (*memStore, plan.Run) {
 	return store, runs[0]
 }
 
-// readError returns the error of reading a partition of a run to its end.
+// readError returns the error of reading a partition of a run to its end, by
+// itself, and checks that the error is the same when it is read as one of a group.
 func readError(t *testing.T, spec Spec, store *memStore, r plan.Run, p int) error {
+	t.Helper()
+	alone := readHeldError(t, spec, store, r, p, nil)
+	held, err := NewGroups(NewBudget(8<<20), 8<<20).Take(t.Context(), 2, min(p, 1), []plan.Run{r}, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grouped := readHeldError(t, spec, store, r, p, held)
+	if fmt.Sprint(alone) != fmt.Sprint(grouped) {
+		t.Errorf("read by itself the error is %v, in a group %v", alone, grouped)
+	}
+	return alone
+}
+
+func readHeldError(t *testing.T, spec Spec, store *memStore, r plan.Run, p int, held *Held) error {
 	t.Helper()
 	mem, err := NewBudget(8<<20).Acquire(t.Context(), 8<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader, err := Open(t.Context(), spec, p, []plan.Run{r}, store, mem)
+	reader, err := OpenHeld(t.Context(), spec, p, []plan.Run{r}, held, store, mem)
 	if err != nil {
 		return err
 	}

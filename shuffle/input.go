@@ -29,8 +29,10 @@ type input struct {
 	run    plan.Run
 	open   func(ctx context.Context) (RunReader, error)
 	bytes  source
-	stop   int64 // end of the last extent that will be read
-	packed bool  // batches may be compressed: Largest is more than their length
+	held   *heldRange // where the bytes are instead, nil for nowhere
+	copied bool       // buf is not a part of held
+	stop   int64      // end of the last extent that will be read
+	packed bool       // batches may be compressed: Largest is more than their length
 	dec    *run.Decoder
 	head   int
 	mem    *Grant
@@ -163,12 +165,20 @@ func (in *input) refetch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if in.held != nil && !in.copied { // others read there
+		in.buf, in.copied = make([]byte, len(in.buf)), true
+		in.mem.charge(int64(cap(in.buf)))
+	}
 	err = r.ReadAt(ctx, in.buf, in.start)
 	return errors.Join(err, r.Close())
 }
 
 // drop forgets the buffered bytes before off, or all if off is not among them.
 func (in *input) drop(off int64) {
+	if in.held != nil {
+		in.forget()
+		return
+	}
 	skip := off - in.start
 	if skip < 0 || skip > int64(len(in.buf)) {
 		in.buf = in.buf[:0]
@@ -177,11 +187,38 @@ func (in *input) drop(off int64) {
 	in.buf = in.buf[:copy(in.buf, in.buf[skip:])]
 }
 
+// forget drops what is not part of a group.
+func (in *input) forget() {
+	if in.copied {
+		in.mem.charge(-int64(cap(in.buf)))
+	}
+	in.buf, in.copied = nil, false
+}
+
+// look makes n bytes of a group the buffer, or those behind a copy part of it.
+func (in *input) look(n int64) error {
+	have, from := int64(len(in.buf)), in.start-in.held.off
+	if from < 0 || from+n > int64(len(in.held.data)) {
+		return in.fail(fmt.Errorf("%d bytes are outside of the %d that were fetched", n, len(in.held.data)))
+	}
+	if !in.copied {
+		in.buf = in.held.data[from : from+n : from+n]
+		return nil
+	}
+	before := int64(cap(in.buf))
+	in.buf = append(in.buf, in.held.data[from+have:from+n]...)
+	in.mem.charge(int64(cap(in.buf)) - before)
+	return nil
+}
+
 // fill reads until the buffer holds n bytes.
 func (in *input) fill(ctx context.Context, n int64) error {
 	have := int64(len(in.buf))
 	if have >= n {
 		return nil
+	}
+	if in.held != nil {
+		return in.look(n)
 	}
 	if int64(cap(in.buf)) < n {
 		size := n
@@ -227,6 +264,9 @@ func (in *input) fail(err error) error {
 
 // close releases what the input holds.
 func (in *input) close() error {
+	if in.held != nil {
+		in.forget()
+	}
 	in.mem.charge(-int64(cap(in.buf) + cap(in.raw)))
 	in.buf, in.raw, in.batch = nil, nil, run.Batch{}
 	in.key, in.value, in.done = nil, nil, true

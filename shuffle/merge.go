@@ -14,11 +14,9 @@ const (
 	// writerBytes is set aside for a run's writer: one batch of the greatest
 	// size, as columns and compressed, and what is gathered for the store.
 	writerBytes = 3 << 20
-	// Requests that read ahead have so many bytes, as far as memory allows: a
-	// store should be asked for a mebibyte at a time, but shorter requests are
-	// cheaper than another pass over the data.
+	// aheadLeast is the least that a request which reads ahead asks for: shorter
+	// ones would take longer than another pass over the data.
 	aheadLeast = 128 << 10
-	aheadMost  = 1 << 20
 )
 
 // merging merges runs that are all of one spec.
@@ -36,6 +34,7 @@ type sorted struct {
 	run     plan.Run
 	extents []plan.Extent
 	made    bool // by a merge here, and to be deleted when it was read
+	held    *heldRange
 }
 
 // need returns how much memory it takes at least to read s: one batch, and two
@@ -46,6 +45,9 @@ func (g *merging) need(s *sorted) int64 {
 		largest, length = max(largest, e.Largest), length+e.Length
 	}
 	batch, whole := largest+int64(g.codec.HeaderSize()), min(length, oneRead)
+	if s.held != nil {
+		return largest // decompressed
+	}
 	if g.spec.Remote {
 		return batch + whole + min(length, 2*aheadLeast)
 	}
@@ -112,47 +114,79 @@ func (g *merging) discard(ctx context.Context, runs []sorted) {
 // chunk returns how many bytes to ask for at a time when reading ahead, so that
 // all runs can be read in room bytes.
 func (g *merging) chunk(runs []sorted, room int64) int64 {
+	var fixed, total int64
+	streams := 0
 	for i := range runs {
-		room -= g.need(&runs[i])
+		s := &runs[i]
+		fixed += g.need(s)
+		if s.held != nil {
+			continue
+		}
+		streams++
+		length := int64(0)
+		for _, e := range s.extents {
+			length += e.Length
+		}
+		fixed -= min(length, 2*aheadLeast)
+		total += length
 	}
-	return max(aheadLeast, min(aheadMost, aheadLeast+room/int64(2*max(len(runs), 1))))
+	window := g.spec.Window
+	if window == 0 {
+		window = room / 2
+	}
+	return chunkFor(min(window, room-fixed), total, streams)
 }
 
 // open returns a merger of runs that takes room bytes of memory. The caller
 // closes it.
-func (g *merging) open(ctx context.Context, runs []sorted, room int64) *merger {
+func (g *merging) open(ctx context.Context, runs []sorted, room int64, firstPart int) *merger {
 	m := &merger{byValue: g.spec.SortValues}
-	chunk := g.chunk(runs, room)
 	dec := g.codec.NewDecoder()
 	for _, s := range runs {
 		open := func(ctx context.Context) (RunReader, error) {
 			return g.store.Open(ctx, s.run.Key, s.run.Size)
 		}
-		in := &input{run: s.run, open: open, dec: dec, head: g.codec.HeaderSize(), packed: g.spec.Remote, mem: g.mem}
-		first := int64(-1)
+		in := &input{run: s.run, open: open, dec: dec, head: g.codec.HeaderSize(), packed: g.spec.Remote, mem: g.mem, held: s.held}
 		for _, e := range s.extents {
 			if e.Rows > 0 {
-				if first < 0 {
-					first = e.Offset
-				}
 				in.stop = e.Offset + e.Length
 			}
 		}
 		// An extent beyond the run is found by seek.
 		in.stop = min(in.stop, s.run.Size)
-		if g.spec.Remote && first >= 0 && first < in.stop {
-			in.bytes = newAhead(ctx, open, first, in.stop, chunk, g.mem)
-		} else {
-			in.bytes = &direct{open: open, stop: in.stop}
-		}
 		m.inputs = append(m.inputs, in)
+	}
+	chunk := g.chunk(runs, room)
+	// Reducers begin with different runs: else all would ask for the same
+	// objects at once.
+	for i := range runs {
+		at := (i + firstPart*7) % len(runs)
+		g.source(ctx, m.inputs[at], runs[at].extents, chunk)
 	}
 	return m
 }
 
+// source gives an input its bytes.
+func (g *merging) source(ctx context.Context, in *input, extents []plan.Extent, chunk int64) {
+	first := int64(-1)
+	for _, e := range extents {
+		if e.Rows > 0 {
+			first = e.Offset
+			break
+		}
+	}
+	switch {
+	case in.held != nil:
+	case g.spec.Remote && first >= 0 && first < in.stop:
+		in.bytes = newAhead(ctx, in.open, first, in.stop, chunk, g.mem)
+	default:
+		in.bytes = &direct{open: in.open, stop: in.stop}
+	}
+}
+
 // into merges runs into one, and combines equal keys.
 func (g *merging) into(ctx context.Context, runs []sorted, firstPart int) (sorted, error) {
-	m := g.open(ctx, runs, g.mem.Left()-writerBytes)
+	m := g.open(ctx, runs, g.mem.Left()-writerBytes, firstPart)
 	out, err := g.store.Create(ctx)
 	if err != nil {
 		_ = m.close() // the first error is the cause

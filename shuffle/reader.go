@@ -26,6 +26,13 @@ type Reader struct {
 // mem allows to merge at once, it first merges some of them into intermediate
 // runs, which Close deletes. mem stays the caller's to release, after Close.
 func Open(ctx context.Context, spec Spec, partition int, runs []plan.Run, store RunStore, mem *Grant) (*Reader, error) {
+	return OpenHeld(ctx, spec, partition, runs, nil, store, mem)
+}
+
+// OpenHeld is Open where some of the bytes are there already. What held has
+// not, or when it is nil, comes from the store. held must not be released
+// before the reader is closed.
+func OpenHeld(ctx context.Context, spec Spec, partition int, runs []plan.Run, held *Held, store RunStore, mem *Grant) (*Reader, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
@@ -40,7 +47,7 @@ func Open(ctx context.Context, spec Spec, partition int, runs []plan.Run, store 
 		}
 		if e := s.Partitions[partition]; e.Rows > 0 {
 			s.Partitions = nil
-			r.runs = append(r.runs, sorted{run: s, extents: []plan.Extent{e}})
+			r.runs = append(r.runs, sorted{run: s, extents: []plan.Extent{e}, held: held.find(s.Key, e)})
 		} else if e != (plan.Extent{}) {
 			return nil, fmt.Errorf("run %s: the extent of partition %d has no rows but is not empty", s.Key, partition)
 		}
@@ -55,7 +62,7 @@ func Open(ctx context.Context, spec Spec, partition int, runs []plan.Run, store 
 		extents[i] = s.extents[0]
 		r.rows += s.extents[0].Rows
 	}
-	r.merger = r.merge.open(ctx, r.runs, mem.Left())
+	r.merger = r.merge.open(ctx, r.runs, mem.Left(), partition)
 	if err := r.merger.start(ctx, partition, extents); err != nil {
 		_ = r.Close() // the first error is the cause
 		return nil, err

@@ -37,6 +37,7 @@ type job struct {
 	shares [2]int64 // of map and reduce
 	maps   [][]kv   // what each map attempt emits
 	parts  map[string]int
+	group  int // partitions that reducers fetch at once; 1: each by itself
 }
 
 // makeJob draws a job. Keys come from a small alphabet and often share long
@@ -55,6 +56,10 @@ func makeJob(seed uint64, pairsPerMap int) *job {
 	}
 	if j.spec.Layout.Value == 8 && rng.IntN(2) == 0 {
 		j.spec.Combiner = func() pairs.Combiner { return &sum{} }
+	}
+	j.group = 1
+	if j.spec.Remote {
+		j.group = 1 << rng.IntN(4)
 	}
 	j.shares = [2]int64{MinShare + writerBytes, MinShare + int64(rng.IntN(2)<<20)}
 	word := func(width, most int) string {
@@ -101,8 +106,11 @@ func (j *job) run(t *testing.T, store *memStore, budget *Budget) [][]kv {
 		}
 	}
 	out := make([][]kv, j.spec.Partitions)
+	groups := NewGroups(budget, 32<<20)
 	for p := range out {
-		out[p] = readAll(t, &j.spec, p, runs, store, budget, j.shares[1])
+		held := take(t, groups, j.group, p, runs, store)
+		out[p] = readHeld(t, &j.spec, p, runs, held, store, budget, j.shares[1])
+		held.Release(true)
 		if int64(len(out[p])) != rows[p] && j.spec.Combiner == nil {
 			t.Fatalf("partition %d: %d pairs were read, the mappers state %d", p, len(out[p]), rows[p])
 		}
@@ -142,14 +150,32 @@ func (j *job) mapTask(t *testing.T, store *memStore, budget *Budget, emitted []k
 	return runs, rows
 }
 
+// take returns the group of a partition, nil when there is none.
+func take(t *testing.T, groups *Groups, size, p int, runs []plan.Run, store RunStore) *Held {
+	t.Helper()
+	if size == 1 {
+		return nil
+	}
+	held, err := groups.Take(t.Context(), size, p, runs, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return held
+}
+
 func readAll(t *testing.T, spec *Spec, p int, runs []plan.Run, store *memStore, budget *Budget, share int64) []kv {
+	t.Helper()
+	return readHeld(t, spec, p, runs, nil, store, budget, share)
+}
+
+func readHeld(t *testing.T, spec *Spec, p int, runs []plan.Run, held *Held, store RunStore, budget *Budget, share int64) []kv {
 	t.Helper()
 	mem, err := budget.Acquire(t.Context(), share)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer mem.Release()
-	r, err := Open(t.Context(), *spec, p, runs, store, mem)
+	r, err := OpenHeld(t.Context(), *spec, p, runs, held, store, mem)
 	if err != nil {
 		t.Fatal(err)
 	}

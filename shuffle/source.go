@@ -65,8 +65,9 @@ type piece struct {
 
 // newAhead starts to read [off, stop) of the run that open opens.
 func newAhead(ctx context.Context, open func(context.Context) (RunReader, error), off, stop, chunk int64, mem *Grant) *ahead {
-	a := &ahead{mem: mem, chunk: min(chunk, stop-off), stop: stop, full: make(chan piece), free: make(chan []byte, 2)}
-	buffers := min(2, (stop-off+a.chunk-1)/max(a.chunk, 1))
+	n := pieces(stop-off, chunk)
+	a := &ahead{mem: mem, chunk: (stop - off + n - 1) / n, stop: stop, full: make(chan piece), free: make(chan []byte, 2)}
+	buffers := min(2, n)
 	for range buffers {
 		a.free <- make([]byte, a.chunk)
 	}

@@ -22,9 +22,12 @@ type Spec struct {
 	// Remote says that every request to the store costs a round trip: batches
 	// are compressed where that pays, and read ahead.
 	Remote bool
-	// ReadGroup is how many adjacent partitions are read by one request.
-	// Small partitions share a batch only within their group. 0 means all.
+	// ReadGroup is how many adjacent partitions may share a batch when they are
+	// small. 0 means all: what is fetched together is decided later, see Shape.
 	ReadGroup int
+	// Window is how many bytes of runs a reader or a merge has on their way, if it
+	// has room for so many. 0 means half of its memory.
+	Window int64
 	// MinExtent is how many bytes of a run a partition must have on average
 	// for a map attempt's spills to be left as they are; below that they are
 	// merged into one run. 0 means 64 KiB, or 1 MiB if Remote.
@@ -44,8 +47,8 @@ func (s *Spec) Validate() error {
 		return fmt.Errorf("a shuffle has 1 to %d partitions, not %d", pairs.MaxPartitions, s.Partitions)
 	case s.Layout.Key < 0 || s.Layout.Value < 0 || s.Layout.Key+s.Layout.Value > pairs.MaxPair:
 		return fmt.Errorf("pairs of %d + %d bytes cannot be shuffled: the limit is %d", s.Layout.Key, s.Layout.Value, pairs.MaxPair)
-	case s.ReadGroup < 0 || s.MinExtent < 0 || s.BatchBytes < 0:
-		return fmt.Errorf("read group %d, least extent %d and batch size %d must not be negative", s.ReadGroup, s.MinExtent, s.BatchBytes)
+	case s.ReadGroup < 0 || s.MinExtent < 0 || s.BatchBytes < 0 || s.Window < 0:
+		return fmt.Errorf("read group %d, least extent %d, batch size %d and window %d must not be negative", s.ReadGroup, s.MinExtent, s.BatchBytes, s.Window)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ type core struct {
 	meter  meter
 	budget budget
 	pace   pace
+	hedges hedges
 	slabs  sync.Pool // *[]byte of opts.Transfer.Range, for streams
 }
 

@@ -162,7 +162,7 @@ func (h *Handle) fetch(ctx context.Context, p []byte, off int64) error {
 	got := 0
 	for resumes := 0; got < len(p); resumes++ {
 		err := c.call(ctx, getRequest, key, func(ctx context.Context) error {
-			n, err := h.request(ctx, p[got:], off+int64(got))
+			n, err := h.ask(ctx, p[got:], off+int64(got))
 			got += n
 			c.meter.bytesDown.Add(int64(n))
 			if n > 0 && resumes < maxResumes && h.resumable(ctx, err) {

@@ -57,6 +57,9 @@ type Transfer struct {
 	// store takes them so. A writer holds one part more. 0: 2, with parts of
 	// 8 MiB 24 MiB in all.
 	Parts int
+	// Unhedged says that a range which is slow to come is never asked for a second
+	// time: the store beneath does that itself.
+	Unhedged bool
 }
 
 // Validate returns an error that names the first field with a bad value.

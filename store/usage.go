@@ -16,6 +16,7 @@ type Usage struct {
 	BytesDown  int64
 	Retries    int64 // repeated requests, also counted above
 	Throttles  int64 // requests that the store refused to slow us down
+	Hedges     int64 // ranges that were slow and asked for a second time, also counted in Gets
 }
 
 // Requests returns the number of requests of all kinds.
@@ -34,7 +35,7 @@ func (u Usage) Minus(earlier Usage) Usage {
 		Puts: u.Puts - earlier.Puts, Heartbeats: u.Heartbeats - earlier.Heartbeats, Multipart: u.Multipart - earlier.Multipart,
 		Gets: u.Gets - earlier.Gets, Stats: u.Stats - earlier.Stats, Lists: u.Lists - earlier.Lists, Deletes: u.Deletes - earlier.Deletes,
 		BytesUp: u.BytesUp - earlier.BytesUp, BytesDown: u.BytesDown - earlier.BytesDown,
-		Retries: u.Retries - earlier.Retries, Throttles: u.Throttles - earlier.Throttles,
+		Retries: u.Retries - earlier.Retries, Throttles: u.Throttles - earlier.Throttles, Hedges: u.Hedges - earlier.Hedges,
 	}
 }
 
@@ -57,6 +58,7 @@ type meter struct {
 	requests           [requestKinds]atomic.Int64
 	bytesUp, bytesDown atomic.Int64
 	retries, throttles atomic.Int64
+	hedges             atomic.Int64
 }
 
 // read returns the counts. They are read one after another: a request in
@@ -67,6 +69,6 @@ func (m *meter) read() Usage {
 		Puts: n(putRequest), Heartbeats: n(heartbeatRequest), Multipart: n(multipartRequest), Gets: n(getRequest),
 		Stats: n(statRequest), Lists: n(listRequest), Deletes: n(deleteRequest),
 		BytesUp: m.bytesUp.Load(), BytesDown: m.bytesDown.Load(),
-		Retries: m.retries.Load(), Throttles: m.throttles.Load(),
+		Retries: m.retries.Load(), Throttles: m.throttles.Load(), Hedges: m.hedges.Load(),
 	}
 }

@@ -33,7 +33,9 @@ type Writer struct {
 	opts   CreateOptions
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	upload Upload // nil until it is needed
+	upload Upload        // nil until it has begun
+	begun  chan struct{} // closed when it has, or failed to; nil until it is needed
+	last   bool          // no more may be written
 	size   int64
 	buf    []byte
 	spare  [][]byte // buffers of parts that were sent
@@ -88,6 +90,8 @@ func (w *Writer) Write(p []byte) (int, error) {
 	switch {
 	case w.lent:
 		err = Fail(Invalid, "%w", errLent)
+	case w.last:
+		err = Fail(Invalid, "more is written after the end")
 	case w.root.core.traits.Remote:
 		err = w.gather(p)
 	default:
@@ -173,14 +177,9 @@ func (w *Writer) buffer(size int) []byte {
 func (w *Writer) send() error {
 	c := w.root.core
 	key := w.root.prefix + w.key
-	if w.upload == nil {
-		err := c.control(w.ctx, multipartRequest, key, func(ctx context.Context) (err error) {
-			w.upload, err = c.driver.Upload(ctx, key, w.opts)
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	if w.begun == nil {
+		w.begun = make(chan struct{})
+		w.sent.Go(func() { w.begin(key) })
 	}
 	if w.part++; c.traits.MaxParts > 0 && w.part > c.traits.MaxParts {
 		return Fail(TooLarge, "more than %d parts of %d bytes: write more and smaller objects", c.traits.MaxParts, c.traits.PartSize)
@@ -199,9 +198,29 @@ func (w *Writer) send() error {
 	return nil
 }
 
+// begin begins the upload, and ends the writer when that fails for good. Who
+// writes goes on meanwhile.
+func (w *Writer) begin(key string) {
+	defer close(w.begun)
+	c := w.root.core
+	err := c.control(w.ctx, multipartRequest, key, func(ctx context.Context) error {
+		u, err := c.driver.Upload(ctx, key, w.opts)
+		if err == nil {
+			w.upload = u
+		}
+		return err
+	})
+	if err != nil {
+		w.cancel(w.fail("write", err))
+	}
+}
+
 // sendPart sends one part, and ends the writer when that fails for good.
 func (w *Writer) sendPart(key string, n int, body []byte) {
 	c := w.root.core
+	if <-w.begun; w.upload == nil {
+		return // the reason is known
+	}
 	err := c.control(w.ctx, multipartRequest, key, func(ctx context.Context) error {
 		c.meter.bytesUp.Add(int64(len(body)))
 		return w.upload.Part(ctx, n, body)
@@ -213,6 +232,22 @@ func (w *Writer) sendPart(key string, n int, body []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.spare = append(w.spare, body)
+}
+
+// Last says that all is written. Where the object is sent in parts, the last one
+// goes on its way, so that Commit waits less for what can be done meanwhile.
+func (w *Writer) Last() error {
+	if err := w.failed(); err != nil {
+		return err
+	}
+	w.last = true
+	if w.begun == nil || len(w.buf) == 0 {
+		return nil
+	}
+	if err := w.send(); err != nil {
+		return w.fail("write", err)
+	}
+	return nil
 }
 
 // Commit makes the object visible, all of it at once. After an error of Write
@@ -246,11 +281,13 @@ func (w *Writer) commit() error {
 	if !c.traits.Remote {
 		return w.commitDirect(key)
 	}
-	if w.upload == nil {
+	if w.begun == nil {
 		return c.put(w.ctx, key, w.buf, w.opts)
 	}
-	if err := w.send(); err != nil {
-		return err
+	if len(w.buf) > 0 {
+		if err := w.send(); err != nil {
+			return err
+		}
 	}
 	w.sent.Wait()
 	if err := w.failed(); err != nil {

@@ -155,7 +155,7 @@ func (j *job) carry(ctx context.Context) error {
 	records := journal.Open(j.cfg.Root, j.id, j.lease)
 	_, err = master.Run(ctx, master.Config{
 		Scheduler: scheduler.Config{Epoch: j.epoch, Rand: j.cfg.Draw(), Prepare: true, Speculate: speculate, SpeculateLeast: scheduler.Time(j.times.slow),
-			GrantTimeout: scheduler.Time(grantTime)},
+			GrantTimeout: scheduler.Time(grantTime), Adjacent: j.adjacent()},
 		Lead:    scheduler.Lead{Job: state, Reopen: reopen},
 		Journal: records, Pool: (*pool)(j), Output: (*committer)(j), Events: box,
 		Now:     func() scheduler.Time { return scheduler.Time(j.cfg.Clock()) },
@@ -172,7 +172,19 @@ func (j *job) carry(ctx context.Context) error {
 	return j.conclude(ctx, state)
 }
 
+// adjacent returns how many adjacent reduces are given to one slot. Only where
+// requests cost something does it save any.
+func (j *job) adjacent() int {
+	if !j.cfg.Root.Remote() {
+		return 1
+	}
+	return mostAdjacent
+}
+
 const (
+	// mostAdjacent is how many partitions a reducer fetches by one request at
+	// most: see shuffle.Shape.
+	mostAdjacent = 64
 	// speculate is when a second attempt is started, in tenths of the median.
 	speculate = 15
 	// grantTime is how long a grant keeps others from being granted. Making a

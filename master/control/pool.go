@@ -29,7 +29,7 @@ func (p *pool) Launch(c scheduler.Launch, s *scheduler.Job) {
 	if t := s.Task(plan.TaskID{Phase: plan.Sample}); t != nil && t.Committed {
 		l.Sampled = t.Attempt
 	}
-	if c.Task.Phase == plan.Prepare {
+	if c.Task.Phase == plan.Prepare || c.Task.Phase == plan.Reduce {
 		l.Slots = j.members.slots()
 	}
 	j.mu.Lock()

@@ -15,9 +15,11 @@ func (s *State) stepWorker(now Time, e Event) {
 	case Doubted:
 		s.workers.doubt(e.Worker, e.Doubt)
 	case Left:
+		w := s.workers.byID[e.Worker]
 		if !s.workers.leave(e.Worker) {
 			return
 		}
+		s.spans.abandon(w)
 		for _, a := range s.attempts.those(func(a *attempt) bool { return a.worker == e.Worker }) {
 			s.lose(now, a)
 		}
@@ -133,6 +135,9 @@ func (s *State) end(id plan.TaskID, attempt plan.AttemptID) *attempt {
 	}
 	s.attempts.remove(a.id)
 	s.workers.release(a.worker)
+	if w := s.workers.byID[a.worker]; w != nil && a.task.Phase == plan.Reduce {
+		s.spans.ended(w, a.task.Index)
+	}
 	t := s.task(a.task)
 	t.live--
 	if t.grantee == a.id {
@@ -207,16 +212,14 @@ func (s *State) assign(now Time) {
 	for {
 		index, ok := s.queue.pop()
 		if !ok {
-			s.speculate(now)
+			s.assignSpans(now)
 			return
 		}
-		id := plan.TaskID{Phase: s.phase, Index: index}
-		t := s.task(id)
-		if t.live > 0 || s.settled(id) {
-			t.queued = false
+		if !s.wants(index) {
 			continue
 		}
-		w := s.workers.take(now, t.avoid)
+		id := plan.TaskID{Phase: s.phase, Index: index}
+		w := s.workers.take(now, s.task(id).avoid)
 		if w == nil {
 			s.queue.unpop()
 			s.wakeExcluded(now)
@@ -224,6 +227,37 @@ func (s *State) assign(now Time) {
 		}
 		s.launch(now, id, w)
 	}
+}
+
+// assignSpans starts the tasks of spans on the slots that are left, and second
+// attempts on those that are left then.
+func (s *State) assignSpans(now Time) {
+	for s.spans.left > 0 {
+		w := s.workers.take(now, "")
+		if w == nil {
+			s.wakeExcluded(now)
+			return
+		}
+		index, ok := s.spans.pick(w)
+		for ok && !s.wants(index) {
+			s.spans.ended(w, index)
+			index, ok = s.spans.pick(w)
+		}
+		if !ok {
+			s.workers.release(w.id)
+			break
+		}
+		s.launch(now, plan.TaskID{Phase: s.phase, Index: index}, w)
+	}
+	s.speculate(now)
+}
+
+// wants tells whether a task that was queued still has to be started.
+func (s *State) wants(index int) bool {
+	id := plan.TaskID{Phase: s.phase, Index: index}
+	t := s.task(id)
+	t.queued = t.live == 0 && !s.settled(id)
+	return t.queued
 }
 
 // wakeExcluded asks to be woken when the first excluded worker may work again.
@@ -260,12 +294,30 @@ func (s *State) enqueuePhase() {
 		s.tasks[s.phase][i].queued = false // nor will it be in what begins now
 	}
 	s.phase, s.queue, s.delayed, s.took, s.lookAt = p, taskQueue{}, nil, durations{}, 0
+	inSpans := s.enqueueSpans()
 	for i := range s.tasks[p] {
 		if !s.job.tasks[p][i].Committed {
 			s.tasks[p][i].queued = true
-			s.queue.push(i)
+			if !inSpans {
+				s.queue.push(i)
+			}
 		}
 	}
+}
+
+// enqueueSpans queues the reduces in spans, where that is asked for.
+func (s *State) enqueueSpans() bool {
+	s.spans = spans{}
+	slots := 0
+	for _, w := range s.workers.byID {
+		w.spans = nil
+		slots += w.slots
+	}
+	if s.phase != plan.Reduce || s.cfg.Adjacent < 2 {
+		return false
+	}
+	s.spans = newSpans(len(s.tasks[plan.Reduce]), s.cfg.Adjacent, slots)
+	return true
 }
 
 // enqueueDelayed queues the tasks that have waited long enough, and asks to be

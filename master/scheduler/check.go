@@ -51,7 +51,7 @@ func (s *State) checkTasks(live map[plan.TaskID]int32) error {
 			if s.job.tasks[p][i].Committed && t.live > 0 && s.log == idle {
 				return fmt.Errorf("task %v is committed and still runs", id)
 			}
-			if t.queued && id.Phase == s.phase && !slices.Contains(s.queue.items[s.queue.head:], i) && !slices.ContainsFunc(s.delayed, func(d delayedTask) bool { return d.index == i }) {
+			if t.queued && id.Phase == s.phase && !s.waits(id) {
 				return fmt.Errorf("task %v says that it is queued, and is not", id)
 			}
 			if running && s.job.Epoch == s.cfg.Epoch && id.Phase == s.phase && !done && t.live == 0 && !t.queued {
@@ -60,6 +60,12 @@ func (s *State) checkTasks(live map[plan.TaskID]int32) error {
 		}
 	}
 	return nil
+}
+
+// waits tells whether a task is where it will be found.
+func (s *State) waits(id plan.TaskID) bool {
+	return id.Phase == plan.Reduce && s.spans.has(id.Index) || slices.Contains(s.queue.items[s.queue.head:], id.Index) ||
+		slices.ContainsFunc(s.delayed, func(d delayedTask) bool { return d.index == id.Index })
 }
 
 // check returns an error that names the first invariant that j breaks.

@@ -51,6 +51,7 @@ func cloneState(s *State) *State {
 	}
 	c.queue.items = slices.Clone(s.queue.items)
 	c.delayed = slices.Clone(s.delayed)
+	c.spans.rest, c.spans.orphans = slices.Clone(s.spans.rest), slices.Clone(s.spans.orphans)
 	c.unlogged = slices.Clone(s.unlogged)
 	c.asking = slices.Clone(s.asking)
 	c.corrupt = slices.Clone(s.corrupt)
@@ -58,6 +59,7 @@ func cloneState(s *State) *State {
 	c.workers = workerTable{byID: make(map[WorkerID]*worker, len(s.workers.byID))}
 	for id, w := range s.workers.byID {
 		copied := *w
+		copied.spans = slices.Clone(w.spans)
 		c.workers.byID[id] = &copied
 	}
 	for _, w := range s.workers.free {
@@ -106,7 +108,10 @@ func (w *world) key() string {
 		for _, t := range s.tasks[plan.Reduce] {
 			fmt.Fprintf(&b, "t%+v", t)
 		}
-		fmt.Fprintf(&b, "q%v", s.queue.items[s.queue.head:])
+		fmt.Fprintf(&b, "q%v%+v", s.queue.items[s.queue.head:], s.spans)
+		for _, w := range s.workers.free { // in their order: it decides who is next
+			fmt.Fprintf(&b, "w%s%v", w.id, w.spans)
+		}
 		for _, a := range s.attempts.those(func(*attempt) bool { return true }) {
 			fmt.Fprintf(&b, "l%+v", *a)
 		}

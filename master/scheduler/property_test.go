@@ -63,6 +63,11 @@ func newCluster(seed uint64) *cluster {
 	counts := plan.Counts{Samples: r.IntN(2), Maps: 1 + r.IntN(6), Reduces: r.IntN(4)}
 	cfg := Config{Epoch: 1, Rand: uint32(seed), Counts: counts, MaxFailures: 1 + r.IntN(4),
 		Speculate: r.IntN(2) * 15}
+	if r.IntN(3) == 0 {
+		cfg.Adjacent = 1 << r.IntN(4)
+		counts.Reduces = r.IntN(20)
+		cfg.Counts = counts
+	}
 	if r.IntN(2) == 0 {
 		cfg.Prepare, cfg.Counts = true, plan.Counts{}
 	}
@@ -143,6 +148,7 @@ func (c *cluster) spoil() error {
 func (c *cluster) takeover() error {
 	c.cfg.Epoch++
 	c.s = New(c.cfg)
+	clear(c.asked) // who has no answer asks the next master
 	for _, r := range c.log {
 		if err := c.step(Replayed{r}); err != nil {
 			return err
@@ -184,6 +190,7 @@ func (c *cluster) reopen() error {
 	c.finish = nil
 	c.cfg.Epoch++
 	c.s = New(c.cfg)
+	clear(c.asked) // who has no answer asks the next master
 	for _, r := range c.log {
 		if err := c.step(Replayed{r}); err != nil {
 			return err

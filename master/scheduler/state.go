@@ -18,6 +18,11 @@ type Config struct {
 	CheckTimeout Time // an answer to CheckEpoch that took longer is asked for again; default 10 s
 	GrantTimeout Time // how long a grant keeps others from being granted; default 15 min
 
+	// Adjacent is how many adjacent reduce tasks at most are given to one slot,
+	// one after another: a process may fetch what they read by the same requests.
+	// Below 2 tasks are given in their order, to whoever is free.
+	Adjacent int
+
 	// Speculate, when it is above 0, starts a second attempt at a task when
 	// nothing else is to be done and the first has run for so many times the
 	// median of its phase, in tenths: 15 is one and a half times. 0: never.
@@ -74,6 +79,7 @@ type State struct {
 	tasks    [plan.Reduce + 1][]taskState
 	phase    plan.Phase // whose tasks are queued
 	queue    taskQueue  // of tasks that may start now
+	spans    spans      // of reduce tasks that may start now, too
 	delayed  []delayedTask
 	workers  workerTable
 	attempts attemptTable

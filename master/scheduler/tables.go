@@ -76,6 +76,7 @@ type worker struct {
 	idle    bool // is in free
 	failed  int  // attempts that failed there since the last success
 	until   Time // it is excluded till then
+	spans   []heldSpan
 }
 
 func (t *workerTable) join(id WorkerID, slots int) {

@@ -1,11 +1,12 @@
 // Package executor carries out one attempt of a task as a function: Sample,
 // Map or Reduce, over stores. It keeps nothing between attempts but a cache of
-// manifests, and decides nothing: what runs, when, and what counts is the
-// scheduler's.
+// manifests and, on remote stores, what it fetched for the partitions that come
+// next. It decides nothing: what runs, when, and what counts is the scheduler's.
 //
 // A worker calls it, in the process that holds the credentials. An Executor
 // belongs to one job and may run any number of attempts at once; each takes a
-// fixed share of the memory budget before it starts.
+// fixed share of the memory budget before it starts. Reduces may also be made to
+// compute by turns.
 //
 // An attempt that fails, or whose context ends, leaves nothing visible: runs
 // under attempt-unique names that no manifest lists, and at most a part that
@@ -55,18 +56,32 @@ type Config struct {
 
 	Budget *shuffle.Budget
 	Share  int64 // bytes of Budget for each attempt
-	Log    *slog.Logger
+	// Turns is how many reduce attempts may compute at once. The others fetch
+	// what they will read, or make visible what they have made. 0: any number.
+	Turns int
+	Log   *slog.Logger
 }
 
 // Executor runs attempts of one job.
 type Executor struct {
 	cfg       Config
 	manifests manifestCache
+	groups    *shuffle.Groups
+	gets      chan struct{} // a token for each request for a range of a run; nil where they cost little
+	turns     chan struct{} // one for each reduce that computes; nil for any number
 }
 
 // New returns an executor for the job of cfg.
 func New(cfg Config) *Executor {
-	return &Executor{cfg: cfg, manifests: manifestCache{known: make(map[plan.AttemptID]*plan.Manifest)}}
+	e := &Executor{cfg: cfg, manifests: manifestCache{known: make(map[plan.AttemptID]*plan.Manifest)},
+		groups: shuffle.NewGroups(cfg.Budget, cfg.Share/2)}
+	if cfg.Scratch.Remote() {
+		e.gets = make(chan struct{}, getsAtOnce)
+	}
+	if cfg.Turns > 0 {
+		e.turns = make(chan struct{}, cfg.Turns)
+	}
+	return e
 }
 
 // Attempt is one try at a task.
@@ -74,6 +89,9 @@ type Attempt struct {
 	Task     plan.TaskID
 	ID       plan.AttemptID
 	Progress *pipeline.Progress
+	// Holders is how many processes work on the reduces, each of which may fetch
+	// what several partitions need; see shuffle.Shape.
+	Holders int
 }
 
 // Granter asks whoever decides for leave to make a part visible.
@@ -84,11 +102,16 @@ type Granter interface {
 	Granted(ctx context.Context, task plan.TaskID) ([]plan.AttemptID, error)
 }
 
-// share acquires the attempt's memory.
+// share acquires the memory of an attempt that reads no group.
 func (e *Executor) share(ctx context.Context) (*shuffle.Grant, error) {
-	mem, err := e.cfg.Budget.Acquire(ctx, e.cfg.Share)
+	defer e.groups.Yield()()
+	return e.acquire(ctx, e.cfg.Share)
+}
+
+func (e *Executor) acquire(ctx context.Context, n int64) (*shuffle.Grant, error) {
+	mem, err := e.cfg.Budget.Acquire(ctx, n)
 	if err != nil {
-		return nil, fmt.Errorf("wait for %d bytes of memory: %w", e.cfg.Share, err)
+		return nil, fmt.Errorf("wait for %d bytes of memory: %w", n, err)
 	}
 	return mem, nil
 }
@@ -104,7 +127,7 @@ func (e *Executor) begin(ctx context.Context, a Attempt) (*plan.Manifest, pipeli
 func (e *Executor) spec(partitions int) shuffle.Spec {
 	s := e.cfg.Plan.Shuffle
 	return shuffle.Spec{Layout: s.Layout, Partitions: partitions, SortValues: s.SortValues,
-		Combiner: s.Combiner, Remote: e.cfg.Scratch.Remote()}
+		Combiner: s.Combiner, Remote: e.cfg.Scratch.Remote(), Window: shuffle.Shape{Memory: e.cfg.Share}.Window()}
 }
 
 // Map runs a map attempt. In a map-only job it writes a part, for which it
@@ -156,7 +179,7 @@ func (e *Executor) mapRuns(ctx context.Context, t *pipeline.MapTask, m *plan.Man
 		t.TableBytes = e.cfg.Share / 2
 		mem.Charge(t.TableBytes)
 	}
-	runs := &runStore{root: e.cfg.Scratch, class: e.cfg.Class, task: m.Task, attempt: m.Attempt}
+	runs := e.runStore(m.Task, m.Attempt)
 	w, err := shuffle.NewMapWriter(ctx, e.spec(t.Partitions), mem, runs)
 	if err != nil {
 		return nil, nil, err
@@ -174,62 +197,6 @@ func (e *Executor) mapRuns(ctx context.Context, t *pipeline.MapTask, m *plan.Man
 	m.Tally.PairsOut, m.Tally.Spills, m.Tally.SpillBytes, m.Tally.RunBytes = stats.Pairs, stats.Spills, stats.SpillBytes, stats.RunBytes
 	m.Tally.PeakMemory = mem.Peak()
 	return out, rows, nil
-}
-
-// Reduce runs a reduce attempt: it merges partition a.Task.Index of the maps'
-// runs and writes a part.
-func (e *Executor) Reduce(ctx context.Context, a Attempt, maps []plan.AttemptID, grants Granter) (*plan.Manifest, error) {
-	started := time.Now()
-	m, task := e.begin(ctx, a)
-	var runs []plan.Run
-	var rows int64
-	for i, id := range maps {
-		from, err := e.mapManifest(ctx, i, id)
-		if err != nil {
-			return nil, lost(plan.TaskID{Phase: plan.Map, Index: i}, id, err)
-		}
-		held, err := rowsOf(from, a.Task.Index)
-		if err != nil {
-			return nil, err
-		}
-		runs = append(runs, from.Runs...)
-		rows += held
-	}
-	mem, err := e.share(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer mem.Release()
-	store := &runStore{root: e.cfg.Scratch, class: e.cfg.Class, task: a.Task, attempt: a.ID}
-	r, err := shuffle.Open(ctx, e.spec(e.cfg.Partitions), a.Task.Index, runs, store, mem)
-	if err != nil {
-		return nil, e.blame(ctx, maps, fmt.Errorf("task %v: %w", a.Task, err))
-	}
-	defer r.Close()
-	err = e.writePart(ctx, a, m, grants, func(p *part) error {
-		if err := e.cfg.Plan.Shuffle.Reduce(&pipeline.ReduceTask{Task: task, Source: r, Out: p}); err != nil {
-			return err
-		}
-		// What is counted as read was read: the source is at its end, and has
-		// compared what it delivered with what the runs hold.
-		_, _, more := r.Next()
-		switch err := r.Err(); {
-		case err != nil:
-			return fmt.Errorf("task %v: %w", a.Task, err)
-		case more:
-			return fmt.Errorf("task %v: the reduce function ended before its pairs did", a.Task)
-		}
-		stats := r.Stats()
-		m.Tally.RecordsIn = rows
-		m.Tally.Spills, m.Tally.SpillBytes = stats.Spills, stats.SpillBytes
-		m.Tally.PeakMemory = mem.Peak()
-		m.Took = time.Since(started)
-		return nil
-	})
-	if err != nil {
-		return nil, e.blame(ctx, maps, err)
-	}
-	return m, nil
 }
 
 // mapManifest returns what a committed map attempt left behind.

@@ -74,6 +74,9 @@ func (e *Executor) writePart(ctx context.Context, a Attempt, m *plan.Manifest, g
 	if err := p.finish(); err != nil {
 		return fmt.Errorf("task %v: end of %s: %w", a.Task, e.cfg.Output.Name(name), err)
 	}
+	if err := p.to.Last(); err != nil { // it travels while the manifest does
+		return err
+	}
 	m.Tally.BytesOut = p.size
 	m.Part = &plan.Part{Name: name, Size: p.size, Records: m.Tally.RecordsOut, CRC32C: p.crc}
 	if err := e.writeManifest(ctx, m); err != nil {

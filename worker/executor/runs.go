@@ -13,16 +13,25 @@ import (
 // load by prefix, and a job's first requests would else meet in one place.
 const hashed = 64
 
+// getsAtOnce is how many ranges of runs a process asks a remote store for at
+// once: enough to fill its network, and few enough for each to be answered soon.
+const getsAtOnce = 64
+
 // runStore keeps the runs of one attempt.
 type runStore struct {
 	root    *store.Root
 	class   store.Class
 	task    plan.TaskID
 	attempt plan.AttemptID
-	n       int // runs begun
+	gets    chan struct{} // of the process; nil for any number
+	n       int           // runs begun
 }
 
 var _ shuffle.RunStore = (*runStore)(nil)
+
+func (e *Executor) runStore(task plan.TaskID, id plan.AttemptID) *runStore {
+	return &runStore{root: e.cfg.Scratch, class: e.cfg.Class, task: task, attempt: id, gets: e.gets}
+}
 
 // Create begins a run under a name of the attempt's own.
 func (s *runStore) Create(ctx context.Context) (shuffle.RunWriter, error) {
@@ -37,7 +46,28 @@ func (s *runStore) Create(ctx context.Context) (shuffle.RunWriter, error) {
 
 // Open opens a committed run.
 func (s *runStore) Open(ctx context.Context, key string, size int64) (shuffle.RunReader, error) {
-	return s.root.OpenKnown(ctx, store.Object{Key: key, Size: size})
+	h, err := s.root.OpenKnown(ctx, store.Object{Key: key, Size: size})
+	if err != nil || s.gets == nil {
+		return h, err
+	}
+	return &gatedReader{h, s.gets}, nil
+}
+
+// gatedReader is a run whose reads wait until few enough others are under way.
+type gatedReader struct {
+	*store.Handle
+	gets chan struct{}
+}
+
+// ReadAt reads a range by one request.
+func (r *gatedReader) ReadAt(ctx context.Context, p []byte, off int64) error {
+	select {
+	case r.gets <- struct{}{}:
+		defer func() { <-r.gets }()
+		return r.Handle.ReadAt(ctx, p, off)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Delete removes a run.

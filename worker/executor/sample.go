@@ -41,7 +41,7 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (
 		return nil, err
 	}
 	defer mem.Release()
-	runs := &runStore{root: e.cfg.Scratch, class: e.cfg.Class, task: a.Task, attempt: a.ID}
+	runs := e.runStore(a.Task, a.ID)
 	w, err := shuffle.NewMapWriter(ctx, e.spec(1), mem, runs)
 	if err != nil {
 		return nil, err

@@ -75,7 +75,7 @@ func (r *running) Granted(context.Context, plan.TaskID) ([]plan.AttemptID, error
 // begin starts an attempt on a goroutine of its own.
 func (p *process) begin(ctx context.Context, run *Run) error {
 	r := &running{process: p, granted: make(chan struct{}),
-		attempt: executor.Attempt{Task: run.Task, ID: run.Attempt, Progress: new(pipeline.Progress)}}
+		attempt: executor.Attempt{Task: run.Task, ID: run.Attempt, Progress: new(pipeline.Progress), Holders: run.Holders}}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running != nil {
@@ -225,7 +225,7 @@ func (e *engine) root(ctx context.Context, name string) (*store.Root, error) {
 	if r := e.roots[name]; r != nil {
 		return r, nil
 	}
-	r, err := e.process.client.Open(ctx, name, store.Options{Log: e.process.log, Transfer: store.Transfer{Range: e.process.ranges}})
+	r, err := e.process.client.Open(ctx, name, store.Options{Log: e.process.log, Transfer: store.Transfer{Range: e.process.ranges, Unhedged: true}})
 	if err != nil {
 		return nil, fmt.Errorf("the %s of the job: %w", strings.TrimSpace(name), err)
 	}

@@ -15,7 +15,7 @@ import (
 
 // Version is the protocol's. It changes with every change of a message, and of
 // what package plan has in them.
-const Version = 1
+const Version = 2
 
 // kind says what a frame holds.
 type kind uint8

@@ -61,6 +61,7 @@ type Run struct {
 	Sampled plan.AttemptID   // whose keys cut the partitions; zero: nobody's
 	Maps    []plan.AttemptID // whose output a reduce reads, by map task
 	Part    string           // name of the part that the attempt may make
+	Holders int              // how many processes reduce; see executor.Attempt
 	Facts   Facts
 	// Marker is printed on both outputs when the attempt has ended.
 	Marker string

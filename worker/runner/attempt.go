@@ -121,6 +121,7 @@ func (a *attempt) run(ctx context.Context, table *planning.Table) (*jobproc.Run,
 	case plan.Reduce:
 		known = counts.Reduces
 		run.Part = table.PartName(task, a.launch.Attempt, a.launch.Run)
+		run.Holders = a.launch.Slots
 		run.Maps, err = a.host.Maps(ctx)
 		if err != nil {
 			return nil, &hostError{err}

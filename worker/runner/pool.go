@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 
@@ -23,9 +24,9 @@ func newPool(slots int) *pool { return &pool{slots: make(chan struct{}, slots)} 
 
 // acquire returns an idle process of the job; or nil, and then there is room for
 // another one, which release gives back.
-func (p *pool) acquire(ctx context.Context, id plan.JobID) (*process, error) {
+func (p *pool) acquire(ctx context.Context, id plan.JobID, task plan.TaskID) (*process, error) {
 	for {
-		own, other := p.take(id)
+		own, other := p.take(id, task)
 		if own != nil {
 			if own.alive() {
 				return own, nil
@@ -56,10 +57,15 @@ func (p *pool) acquire(ctx context.Context, id plan.JobID) (*process, error) {
 
 // take takes an idle process of the job, or else the one of another that is idle
 // for longest.
-func (p *pool) take(id plan.JobID) (own, other *process) {
+func (p *pool) take(id plan.JobID, task plan.TaskID) (own, other *process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i := slices.IndexFunc(p.idle, func(q *process) bool { return q.job == id })
+	i := -1
+	for j, q := range p.idle {
+		if q.job == id && (i < 0 || q.behind(task) < p.idle[i].behind(task)) {
+			i = j
+		}
+	}
 	if i >= 0 {
 		own = p.idle[i]
 		p.idle = slices.Delete(p.idle, i, i+1)
@@ -70,6 +76,15 @@ func (p *pool) take(id plan.JobID) (own, other *process) {
 		p.idle = slices.Delete(p.idle, 0, 1)
 	}
 	return nil, other
+}
+
+// behind returns how many partitions behind a reduce the process was last: the
+// nearest one may have fetched what the reduce reads. See shuffle.Groups.
+func (p *process) behind(task plan.TaskID) int {
+	if task.Phase != plan.Reduce || p.last.Phase != plan.Reduce || p.last.Index > task.Index {
+		return math.MaxInt
+	}
+	return task.Index - p.last.Index
 }
 
 func (p *pool) put(q *process) {

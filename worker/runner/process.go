@@ -49,6 +49,7 @@ type process struct {
 	others   sync.WaitGroup
 	stop     chan struct{} // closed by end
 
+	last plan.TaskID // that it was given
 	// Of the attempt at hand.
 	stdout, stderr outlet
 	marker         string

@@ -127,10 +127,11 @@ func (r *Runner) attempt(ctx context.Context, l cluster.Launch, h worker.Host, n
 	if err != nil {
 		return cluster.Outcome{}, err
 	}
-	p, err := r.acquire(ctx, j, spec, notes)
+	p, err := r.acquire(ctx, j, spec, l.Task, notes)
 	if err != nil {
 		return cluster.Outcome{}, err
 	}
+	p.last = l.Task
 	a := &attempt{runner: r, job: j, spec: spec, launch: l, host: h, notes: notes, process: p}
 	var o cluster.Outcome
 	if l.Task.Phase == plan.Prepare {
@@ -155,8 +156,8 @@ func (r *Runner) known(j *job) bool {
 }
 
 // acquire returns a process of the job that has nothing to do.
-func (r *Runner) acquire(ctx context.Context, j *job, spec *plan.Spec, notes *attemptLog) (*process, error) {
-	p, err := r.pool.acquire(ctx, j.id)
+func (r *Runner) acquire(ctx context.Context, j *job, spec *plan.Spec, task plan.TaskID, notes *attemptLog) (*process, error) {
+	p, err := r.pool.acquire(ctx, j.id, task)
 	if err != nil {
 		return nil, err
 	}
