@@ -16,6 +16,8 @@ var completions = []struct {
 	lacks []string
 }{
 	{"windrow ", []string{"run", "jobs", "cat", "doctor", "completion", "version"}, []string{"__complete", "wordcount"}},
+	{"windrow pl", []string{"plan"}, []string{"run"}},
+	{"windrow plan wor", []string{"wordcount"}, []string{"grep"}},
 	{"windrow ru", []string{"run"}, []string{"jobs"}},
 	{"windrow run ", []string{"wordcount", "grep", "terasort"}, []string{"run"}},
 	{"windrow run wor", []string{"wordcount"}, []string{"grep"}},

@@ -30,14 +30,16 @@ var layers = map[string][]string{
 	"cluster/gossip":            {"internal/packed", "github.com/hashicorp/memberlist", "github.com/vmihailenco/msgpack/v5"},
 	"docs/firstjob":             {".", "jobs"},
 	"integration":               {},
+	"integration/latency":       {},
 	"integration/scale":         {},
 	"integration/faults":        {},
 	"integration/sim":           {},
 	"integration/testjobs":      {".", "jobs", "jobs/library/sort"},
+	"internal/bill":             {"internal/planning", "output", "plan", "shuffle", "store", "worker/executor"},
 	"internal/cli":              {"client", "cluster/auth", "internal/doctor", "internal/embedded", "internal/nearest", "jobs", "jobs/formats/compress", "master/journal", "output", "plan", "store", "store/fault", "worker/jobproc", "github.com/urfave/cli/v2", "golang.org/x/sync/errgroup", "golang.org/x/term"},
 	"internal/daemon":           {"client", "cluster", "cluster/auth", "cluster/gossip", "internal/cli", "master/api", "master/control", "master/journal", "store", "store/allow", "worker", "worker/runner", "worker/sandbox", "github.com/oklog/ulid/v2", "github.com/urfave/cli/v2", "golang.org/x/sys/unix"},
 	"internal/doctor":           {"store"},
-	"internal/embedded":         {"internal/manifests", "internal/pairs", "internal/pipeline", "internal/planning", "internal/sums", "jobs", "master", "master/scheduler", "output", "plan", "shuffle", "store", "store/fault", "worker/executor", "github.com/oklog/ulid/v2"},
+	"internal/embedded":         {"internal/bill", "internal/manifests", "internal/pairs", "internal/pipeline", "internal/planning", "internal/sums", "jobs", "master", "master/scheduler", "output", "plan", "shuffle", "store", "store/fault", "worker/executor", "github.com/oklog/ulid/v2"},
 	"internal/manifests":        {"master/scheduler", "plan", "golang.org/x/sync/errgroup"},
 	"internal/nearest":          {},
 	"internal/packed":           {},
@@ -112,7 +114,7 @@ var impure = []string{"context", "crypto/rand", "log", "log/slog", "math/rand", 
 
 // pure packages decide, and so have no clock, no I/O and no randomness. plan
 // only names a duration.
-var pure = []string{"master/scheduler", "master/splits", "internal/nearest", "internal/pairs"}
+var pure = []string{"master/scheduler", "master/splits", "internal/bill", "internal/nearest", "internal/pairs"}
 
 func matches(pattern, name string) bool {
 	prefix, below := strings.CutSuffix(pattern, "/...")

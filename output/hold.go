@@ -56,6 +56,10 @@ func (h *Hold) stillHeld(ctx context.Context) error {
 	if ended {
 		return nil
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	h.looks.Add(1)
 	e, taken, err := readSlot(ctx, h.root, next)
 	if err == nil && taken && (e.Job != h.req.Job || e.Run != h.req.Run) {
 		return h.lost(e)

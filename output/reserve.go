@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -74,6 +74,8 @@ type Hold struct {
 
 	before []plan.JobID
 	dead   *Holder
+	found  Found
+	looks  atomic.Int64 // see Looks
 
 	turn   turn // one change of the log at a time
 	state  state
@@ -171,13 +173,7 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	// What is garbage now is swept before this job goes on; of that, only
 	// enough is remembered to know the late part of a writer thought dead.
 	dead := s.Holder
-	if s.Newest != nil {
-		h.before = append(h.before, s.Newest.Job)
-	}
-	if dead != nil {
-		h.before = append(h.before, dead.Job)
-		h.dead = dead
-	}
+	h.noteBefore(s)
 	s.Holder = &h.self
 	won, _, err := h.append(ctx, "reserve", s)
 	if err != nil {
@@ -290,26 +286,6 @@ func watch(ctx context.Context, root *store.Root, req Request, other Holder) (al
 	}
 }
 
-// refuseStrangers checks that the directory holds nothing but the contents and
-// what dead jobs left.
-func (h *Hold) refuseStrangers(ctx context.Context, s state) error {
-	known := h.base.names()
-	garbage := append(slices.Clone(s.Garbage), h.base.tokens()...)
-	if s.Holder != nil {
-		garbage = addGarbage(garbage, token(s.Holder.Job, s.Holder.Run))
-	}
-	for o, err := range h.root.List(ctx, "") {
-		if err != nil {
-			return err
-		}
-		if Hidden(o.Key) || known[o.Key] || slices.Contains(garbage, tokenOf(o.Key)) {
-			continue
-		}
-		return &Conflict{h.root.URL(), fmt.Sprintf("it holds %s, which windrow did not write there; use an empty or new --out, or move the object away", o.Key)}
-	}
-	return nil
-}
-
 // recover removes what dead jobs left, now that the output is held. It may
 // take long, and shows signs of life meanwhile.
 func (h *Hold) recover(ctx context.Context, dead *Holder) error {
@@ -318,13 +294,11 @@ func (h *Hold) recover(ctx context.Context, dead *Holder) error {
 	keeping.Go(func() { _ = h.Keep(ctx) }) // who loses the output finds out later
 	defer keeping.Wait()
 	defer stop()
-	// Jobs of earlier ids have ended, or lost the output, and will find out.
-	// A later one may have taken it over from this job by now.
-	ended := func(key string) bool {
-		job, _, _ := strings.Cut(strings.TrimPrefix(key, tmpDir), "/")
-		return job < string(h.req.Job) || dead != nil && job == string(dead.Job)
+	var of plan.JobID
+	if dead != nil {
+		of = dead.Job
 	}
-	if err := h.root.DeleteAll(ctx, tmpDir, ended); err != nil {
+	if err := h.root.DeleteAll(ctx, tmpDir, func(key string) bool { return h.isOver(key, of) }); err != nil {
 		return err
 	}
 	if err := h.sweepProbes(ctx); err != nil {
@@ -344,7 +318,7 @@ const probeAge = time.Hour
 // One that is probing at this moment must find its own.
 func (h *Hold) sweepProbes(ctx context.Context) error {
 	for o, err := range h.root.List(ctx, probeDir) {
-		if err == nil && h.req.Now().Sub(o.ModTime) > probeAge {
+		if err == nil && h.old(o) {
 			err = h.root.Delete(ctx, o.Key)
 		}
 		if err != nil {

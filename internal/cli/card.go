@@ -33,6 +33,8 @@ type report struct {
 	Memory     int64                 `json:"memoryBytes"`
 	PeakMemory int64                 `json:"peakMemoryBytes"` // of the process; 0 where it is not known
 	Requests   reportRequests        `json:"requests"`
+	Dollars    float64               `json:"dollars,omitempty"` // of requests to S3, by its list prices
+	Planned    reportPlan            `json:"planned"`
 	Counters   map[string]int64      `json:"counters,omitempty"`
 	Stats      map[string]reportStat `json:"stats,omitempty"`
 	Chaos      *reportChaos          `json:"chaos,omitempty"`
@@ -52,6 +54,26 @@ type reportRequests struct {
 	BytesDown  int64 `json:"bytesDown"`
 	Retries    int64 `json:"retries"`
 	Throttles  int64 `json:"throttles"`
+	Hedges     int64 `json:"hedges"` // gets that were made a second time because they were slow, also in gets
+}
+
+// reportPlan are the requests that a run is foreseen to make.
+type reportPlan struct {
+	Puts      int64   `json:"puts"`
+	Multipart int64   `json:"multipart"`
+	Gets      int64   `json:"gets"`
+	Stats     int64   `json:"stats"`
+	Lists     int64   `json:"lists"`
+	Deletes   int64   `json:"deletes"`
+	Whole     bool    `json:"whole"`             // all gets are foreseen, those of the shuffle too
+	Dollars   float64 `json:"dollars,omitempty"` // of requests to S3, by its list prices
+}
+
+func newReportPlan(p *embedded.Plan) reportPlan {
+	u := p.Requests.Total()
+	dollars, _ := p.Requests.Dollars()
+	return reportPlan{Puts: u.Puts, Multipart: u.Multipart, Gets: u.Gets, Stats: u.Stats, Lists: u.Lists, Deletes: u.Deletes,
+		Whole: p.Whole, Dollars: dollars}
 }
 
 // reportStat sums up what a job observed under one name.
@@ -67,7 +89,7 @@ type reportCount struct {
 	Bytes   int64 `json:"bytes"`
 }
 
-func newReport(r *embedded.Result, faults *fault.Injector) report {
+func newReport(r *embedded.Result, receipt *embedded.Receipt, faults *fault.Injector) report {
 	t := &r.Tally
 	var stats map[string]reportStat
 	for name, s := range t.Stats {
@@ -76,20 +98,26 @@ func newReport(r *embedded.Result, faults *fault.Injector) report {
 		}
 		stats[name] = reportStat(s)
 	}
+	dollars, _ := receipt.Counted.Dollars()
 	return report{Version: 1, Job: r.Job, ID: r.ID, Output: r.Output,
 		Input: reportCount{t.RecordsIn, t.BytesIn}, Shuffled: reportCount{t.PairsOut, t.RunBytes},
 		Written: reportCount{t.RecordsOut, t.BytesOut}, Parts: r.Manifest.Parts, Maps: r.Maps, Reduces: r.Reduces,
 		Retried: r.Retried, LeftOut: r.LeftOut, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
-		PeakMemory: peakMemory(), Requests: reportRequests(r.Usage), Counters: t.Counts, Stats: stats,
+		PeakMemory: peakMemory(), Requests: reportRequests(r.Usage), Dollars: dollars, Planned: newReportPlan(receipt.Planned), Counters: t.Counts, Stats: stats,
 		Chaos: newReportChaos(faults), Seconds: r.Elapsed.Seconds()}
 }
 
-// writeCard tells what a run did, for people.
-func writeCard(to io.Writer, r *embedded.Result, faults *fault.Injector) {
-	t := &r.Tally
-	line := func(name, format string, args ...any) {
+// cardLine returns what writes the lines of a card.
+func cardLine(to io.Writer) func(name, format string, args ...any) {
+	return func(name, format string, args ...any) {
 		fmt.Fprintf(to, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
 	}
+}
+
+// writeCard tells what a run did, for people.
+func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faults *fault.Injector) {
+	t := &r.Tally
+	line := cardLine(to)
 	fmt.Fprintf(to, "%s → %s in %v\n", r.Job, r.Output, r.Elapsed.Round(time.Millisecond))
 	line("read", "%s in %s, %s", count(t.RecordsIn, "record"), embedded.Bytes(t.BytesIn), count(int64(r.Maps), "map task"))
 	if r.LeftOut > 0 {
@@ -113,17 +141,10 @@ func writeCard(to io.Writer, r *embedded.Result, faults *fault.Injector) {
 	if faults != nil {
 		line("chaos", "survived %s", chaosText(faults.Report()))
 	}
-	u := r.Usage
-	var kinds []string
-	for _, k := range []struct {
-		n    int64
-		noun string
-	}{{u.Puts, "put"}, {u.Gets, "get"}, {u.Lists, "list"}, {u.Stats, "stat"}, {u.Deletes, "delete"}, {u.Multipart, "upload request"}, {u.Heartbeats, "heartbeat"}} {
-		if k.n > 0 {
-			kinds = append(kinds, count(k.n, k.noun))
-		}
+	line("requests", "%s", comparedRequests(receipt))
+	if dollars, ok := receipt.Counted.Dollars(); ok {
+		line("price", "%s", comparedPrice(dollars, receipt))
 	}
-	line("requests", "%s: %s", number(u.Requests()), strings.Join(kinds, ", "))
 	memory := fmt.Sprintf("tasks may hold %s in %s", embedded.Bytes(r.Memory), count(int64(r.Slots), "slot"))
 	if peak := peakMemory(); peak > 0 {
 		memory = embedded.Bytes(peak) + " at most in the process; " + memory

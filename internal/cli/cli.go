@@ -227,7 +227,7 @@ func newApp(p *Program) *cli.App {
 	app.DisableSliceFlagSeparator = true
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.CommandNotFound = func(*cli.Context, string) {}
-	app.Commands = []*cli.Command{runCommand(p), jobsCommand(p), catCommand(p), doctorCommand(p),
+	app.Commands = []*cli.Command{runCommand(p), planCommand(p), jobsCommand(p), catCommand(p), doctorCommand(p),
 		submitCommand(p), listCommand(p), getCommand(p), watchCommand(p), logsCommand(p), tasksCommand(p), countersCommand(p),
 		cancelCommand(p), retryCommand(p), rerunCommand(p), workersCommand(p), garbageCommand(p), contextCommand(p), completionCommand(p),
 		versionCommand(p), completeCommand(p), jobProcessCommand(p), describeCommand(p)}
@@ -255,7 +255,7 @@ func newApp(p *Program) *cli.App {
 // the order of the alphabet.
 func categoryOf(command string) string {
 	switch command {
-	case "run", "jobs", "cat", "doctor":
+	case "run", "plan", "jobs", "cat", "doctor":
 		return "here, in one process"
 	case "submit", "ls", "get", "watch", "logs", "tasks", "counters", "cancel", "retry", "rerun":
 		return "jobs on a cluster"

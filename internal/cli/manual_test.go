@@ -24,7 +24,7 @@ func TestManual(t *testing.T) {
 	}
 	app := newApp(&Program{Args: []string{"windrow"}, Jobs: library.All(), Stdout: io.Discard, Stderr: io.Discard})
 	page, err := reference.Update(string(text), "internal/cli", map[string]string{
-		"commands":           reference.Commands(app.Commands, "run", "submit"),
+		"commands":           reference.Commands(app.Commands, "run", "plan", "submit"),
 		"flags of run":       reference.Flags(runFlags()),
 		"flags of submit":    reference.Flags(newJobFlags()),
 		"flags of a cluster": reference.Flags(clusterFlags()),

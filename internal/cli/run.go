@@ -31,19 +31,7 @@ func runCommand(p *Program) *cli.Command {
 	for _, job := range p.Jobs {
 		run.Subcommands = append(run.Subcommands, jobCommand(p, job))
 	}
-	run.OnUsageError = func(c *cli.Context, err error, _ bool) error {
-		what := err.Error()
-		if m := undefinedFlag.FindStringSubmatch(what); m != nil {
-			what = "no job before --" + m[1]
-		}
-		return usagef(c, "%s; the job comes first: %s run JOB [flags]", what, c.App.Name)
-	}
-	run.Action = func(c *cli.Context) error {
-		if c.NArg() == 0 {
-			return usagef(c, "no job named; '%s jobs' lists them", c.App.Name)
-		}
-		return unknown(c, "job", c.Args().First(), run.Subcommands)
-	}
+	jobFirst(run)
 	return run
 }
 
@@ -111,7 +99,7 @@ func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
 	if err != nil {
 		return err
 	}
-	o, err := runOptions(c, p, job)
+	o, err := runOptions(c, p, job, runFlags())
 	if err != nil {
 		return err
 	}
@@ -122,7 +110,12 @@ func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
 	}
 	progress := newProgress(p.Stderr, job.Name(), c.Bool("quiet"))
 	o.Progress = progress.show
-	result, err := embedded.Run(c.Context, job, o)
+	tell := func(plan *embedded.Plan) {
+		if !c.Bool("quiet") {
+			fmt.Fprintf(p.Stderr, "%s: planned %s\n", plan.Job, plannedRequests(plan))
+		}
+	}
+	result, receipt, err := embedded.RunPlanned(c.Context, job, o, tell)
 	progress.clear()
 	if err != nil {
 		if o.Chaos != nil && !c.Bool("quiet") {
@@ -131,16 +124,18 @@ func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
 		return err
 	}
 	if !c.Bool("quiet") {
-		writeCard(p.Stderr, result, o.Chaos)
+		writeCard(p.Stderr, result, receipt, o.Chaos)
 	}
 	if printJSON {
-		return writeJSON(p, newReport(result, o.Chaos))
+		return writeJSON(p, newReport(result, receipt, o.Chaos))
 	}
 	return nil
 }
 
-func runOptions(c *cli.Context, p *Program, job *jobs.Job) (embedded.Options, error) {
-	o, err := jobOptions(c, job.Name(), job.Params(), runFlags())
+// runOptions reads the flags of a run; own are all flags of the command that are
+// no parameters.
+func runOptions(c *cli.Context, p *Program, job *jobs.Job, own []cli.Flag) (embedded.Options, error) {
+	o, err := jobOptions(c, job.Name(), job.Params(), own)
 	if err != nil {
 		return o, err
 	}

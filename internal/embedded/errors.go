@@ -34,8 +34,10 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// classify gives an error the kind that its cause implies, or else kind.
-func classify(err error, kind Kind) error {
+// classify gives an error the kind that its cause implies, or else that of a job
+// which failed.
+func classify(err error) error {
+	kind := JobFailed
 	var known *Error
 	var asked *planning.Error
 	var conflict *output.Conflict

@@ -47,6 +47,9 @@ type pool struct {
 
 	retried atomic.Int64 // attempts that failed or were lost
 	denied  atomic.Bool  // an attempt was refused access
+
+	slots, extra int
+	wider        sync.Once
 }
 
 // running is an attempt under way.
@@ -86,6 +89,7 @@ func (p *pool) Launch(c scheduler.Launch, job *scheduler.Job) {
 	p.running[c.Attempt] = a
 	p.mu.Unlock()
 	p.log.Debug("attempt starts", "task", c.Task, "attempt", c.Attempt)
+	p.widen(c.Task)
 	run := p.runner(c.Task, job)
 	p.done.Go(func() {
 		defer stop()

@@ -26,10 +26,10 @@ type Result struct {
 	Elapsed  time.Duration
 }
 
-func (r *run) result(c *committer, w *watcher) (*Result, error) {
+func (r *run) result(c *committer, w *watcher, usage store.Usage) *Result {
 	return &Result{
-		Job: r.plan.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Parts: c.parts, Tally: c.tally,
+		Job: r.plan.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Parts: len(c.added), Tally: c.tally,
 		Maps: len(r.table.Splits), Reduces: r.table.Partitions, Slots: r.Slots, Memory: r.Memory,
-		Retried: w.pool.retried.Load(), LeftOut: r.table.LeftOut, Usage: r.roots.usage(), Elapsed: time.Since(r.started),
-	}, nil
+		Retried: w.pool.retried.Load(), LeftOut: r.table.LeftOut, Usage: usage, Elapsed: time.Since(r.started),
+	}
 }

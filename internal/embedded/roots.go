@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"sync"
 
+	"github.com/windrow-mr/windrow/internal/bill"
 	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/store"
 )
@@ -14,8 +17,14 @@ import (
 // user names.
 type roots struct {
 	opts store.Options
+	// look says that nothing may be written: a directory that is missing is not
+	// made, and stands for an empty one.
+	look bool
 	mu   sync.Mutex
 	open map[string]*store.Root
+	// standing are directories that are missing, below roots that are open.
+	standing map[string]*store.Root
+	kinds    map[string]bill.Store
 }
 
 var _ planning.Roots = (*roots)(nil)
@@ -30,17 +39,76 @@ func (r *roots) Get(ctx context.Context, url string, create bool) (*store.Root, 
 	if root := r.open[url]; root != nil {
 		return root, nil
 	}
-	opts := r.opts
+	if root := r.standing[url]; root != nil && create {
+		return root, nil
+	}
+	root, err := r.openOne(ctx, url, create && !r.look)
+	if r.look && create && store.KindOf(err) == store.NotFound {
+		return r.standIn(ctx, url)
+	}
+	return root, err
+}
+
+// openOne opens a root, and notes of what kind its store is. The caller holds the
+// lock.
+func (r *roots) openOne(ctx context.Context, url string, create bool) (*store.Root, error) {
+	opts, kind := r.opts, bill.Store{Range: streamRange}
+	if opts.Transfer.Range > 0 {
+		kind.Range = int64(opts.Transfer.Range)
+	}
 	opts.CreateDir = create
+	opts.Wrap = func(d store.Driver) store.Driver {
+		if r.opts.Wrap != nil {
+			d = r.opts.Wrap(d)
+		}
+		t := d.Traits()
+		kind.Scheme, _, _ = strings.Cut(t.URL, "://")
+		kind.Remote, kind.PartSize = t.Remote, int64(t.PartSize)
+		return d
+	}
 	root, err := store.Open(ctx, url, opts)
 	if err != nil {
 		return nil, err
 	}
 	if r.open == nil {
-		r.open = make(map[string]*store.Root)
+		r.open, r.kinds = make(map[string]*store.Root), make(map[string]bill.Store)
 	}
-	r.open[url] = root
+	r.open[url], r.kinds[url] = root, kind
 	return root, nil
+}
+
+// topDir is the root of the file system.
+const topDir = "file:///"
+
+// standIn returns the root of a directory that is missing, as part of one that is
+// there. The caller holds the lock.
+func (r *roots) standIn(ctx context.Context, url string) (*store.Root, error) {
+	dir, err := filepath.Abs(strings.TrimPrefix(url, "file://"))
+	if err != nil {
+		return nil, err
+	}
+	top := r.open[topDir]
+	if top == nil {
+		if top, err = r.openOne(ctx, topDir, false); err != nil {
+			return nil, err
+		}
+	}
+	if r.standing == nil {
+		r.standing = make(map[string]*store.Root)
+	}
+	r.standing[url], r.kinds[url] = top.Sub(filepath.ToSlash(dir)), r.kinds[topDir]
+	return r.standing[url], nil
+}
+
+// streamRange is what one request of a stream fetches unless the options say
+// otherwise: see store.Transfer.
+const streamRange = 8 << 20
+
+// kind returns of what kind the store of an opened root is.
+func (r *roots) kind(url string) bill.Store {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kinds[url]
 }
 
 // Opened returns a root that Get has opened before.
@@ -50,16 +118,20 @@ func (r *roots) Opened(url string) (*store.Root, error) {
 	if root := r.open[url]; root != nil {
 		return root, nil
 	}
+	if root := r.standing[url]; root != nil {
+		return root, nil
+	}
 	return nil, fmt.Errorf("root %s was not opened for this run", url)
 }
 
-// usage adds up the requests to all roots.
-func (r *roots) usage() store.Usage {
+// requests returns the requests to all roots, by the scheme of their URLs.
+func (r *roots) requests() bill.Requests {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var sum store.Usage
-	for _, root := range r.open {
-		sum = sum.Plus(root.Usage())
+	sum := bill.Requests{}
+	for url, root := range r.open {
+		scheme := r.kinds[url].Scheme
+		sum[scheme] = sum[scheme].Plus(root.Usage())
 	}
 	return sum
 }

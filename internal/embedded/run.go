@@ -13,6 +13,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/windrow-mr/windrow/internal/bill"
 	"github.com/windrow-mr/windrow/internal/manifests"
 	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/internal/planning"
@@ -31,20 +32,23 @@ import (
 // seconds, and takes back what it wrote as far as the store lets it. A function
 // of the job that works on without looking at its context is left behind.
 func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
-	s, err := o.check()
+	result, _, err := RunPlanned(ctx, job, o, func(*Plan) {})
+	return result, err
+}
+
+// RunPlanned is Run that tells the plan, once the output is the run's own and
+// before the first task begins, and what came of it.
+func RunPlanned(ctx context.Context, job *jobs.Job, o Options, tell func(*Plan)) (*Result, *Receipt, error) {
+	r, err := newRun(ctx, job, o)
 	if err != nil {
-		return nil, &Error{Usage, err}
+		return nil, nil, err
 	}
-	r := &run{settings: s, started: time.Now(), roots: roots{opts: s.Stores}}
 	defer r.roots.close()
-	r.wrapInFaults()
-	if r.plan, err = job.Build(s.Params, pipeline.TrialOf(ctx).Once); err != nil {
-		return nil, &Error{Usage, err}
-	}
 	if err := r.prepare(ctx); err != nil {
-		return nil, classify(err, JobFailed)
+		return nil, nil, classify(err)
 	}
-	return r.execute(ctx)
+	r.planned = r.roots.requests()
+	return r.execute(ctx, tell)
 }
 
 // run is one run of a job.
@@ -60,6 +64,7 @@ type run struct {
 	scratch *store.Root
 	table   *planning.Table
 	hold    *output.Hold
+	planned bill.Requests                   // what planning took
 	summed  atomic.Pointer[map[string]bool] // input with a checksum, by name
 }
 
@@ -95,13 +100,15 @@ func (r *run) openScratch(ctx context.Context) error {
 }
 
 // execute reserves the output, runs the tasks and commits.
-func (r *run) execute(ctx context.Context) (*Result, error) {
+func (r *run) execute(ctx context.Context, tell func(*Plan)) (*Result, *Receipt, error) {
 	if err := r.reserve(ctx); err != nil {
 		if ctx.Err() != nil {
 			err = &Error{Interrupted, fmt.Errorf("job %s was interrupted before it wrote anything; %s is as it was", r.plan.Job, r.out.URL())}
 		}
-		return nil, classify(err, JobFailed)
+		return nil, nil, classify(err)
 	}
+	planned := r.state(r.hold.Found())
+	tell(planned)
 	p := r.newPool(ctx)
 	defer p.stop()
 	beat, stopBeat := context.WithCancelCause(ctx)
@@ -117,7 +124,7 @@ func (r *run) execute(ctx context.Context) (*Result, error) {
 	if r.Progress != nil {
 		keeping.Go(func() { w.report(watching, r.Progress) })
 	}
-	c := &committer{run: r, pool: p}
+	c := &committer{run: r, pool: p, written: new(written)}
 	outcome, err := master.Run(beat, r.masterConfig(p, c, w))
 	p.stop()
 	lost := context.Cause(beat)
@@ -130,12 +137,13 @@ func (r *run) execute(ctx context.Context) (*Result, error) {
 	stopBeat(nil)
 	keeping.Wait()
 	if c.manifest == nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err != nil {
 		r.Log.Warn("the output is committed, but not all that follows was done; the next run on it does that", "output", r.out.URL(), "error", err)
 	}
-	return r.result(c, w)
+	receipt := r.receipt(planned, c)
+	return r.result(c, w, receipt.Counted.Total()), receipt, nil
 }
 
 // settleTime bounds what is tried after the end of a run that went wrong.
@@ -212,10 +220,10 @@ func (r *run) newPool(ctx context.Context) *pool {
 		Open: r.roots.Opened, Scratch: r.scratch, Class: store.Scratch, Output: r.out,
 		PartName: func(task plan.TaskID, id plan.AttemptID) string { return r.table.PartName(task, id, 0) },
 		Compress: r.codecs.Output, Limits: limits,
-		Budget: shuffle.NewBudget(r.Memory), Share: memory.Share(r.roots.anyRemote()), Log: r.Log,
+		Budget: shuffle.NewBudget(r.Memory), Share: r.share(), Turns: r.turns(), Log: r.Log,
 	})
 	return &pool{exec: exec, sums: sums.New(r.table.Splits), log: r.Log, events: master.NewMailbox(), plan: r.plan, hold: r.hold,
-		table: r.table, work: work, cancel: cancel,
+		table: r.table, work: work, cancel: cancel, slots: r.Slots, extra: r.extra(),
 		running: make(map[plan.AttemptID]*running), granted: make(map[plan.TaskID][]plan.AttemptID)}
 }
 
@@ -282,22 +290,30 @@ func (r *run) unfinished(ctx context.Context, lost error, cause scheduler.Cause,
 // committer commits and cleans up for the master.
 type committer struct {
 	run      *run
-	parts    int // that this run adds
 	pool     *pool
 	manifest *output.Manifest
-	tally    plan.Tally // of committed attempts
+	tally    plan.Tally  // of committed attempts
+	added    []plan.Part // by this run
+	written  *written
 }
 
 var _ master.Output = (*committer)(nil)
 
 // Commit makes the committed attempts' parts the output's contents.
 func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
-	parts, tally, err := manifests.Gather(ctx, job, c.pool.exec.ReadManifest)
+	c.written = new(written) // an earlier try may have come some way
+	read := func(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
+		m, err := c.pool.exec.ReadManifest(ctx, task, id)
+		if err == nil {
+			c.written.note(m)
+		}
+		return m, err
+	}
+	parts, tally, err := manifests.Gather(ctx, job, read)
 	if err != nil {
 		return err
 	}
-	c.tally = tally
-	c.parts = len(parts)
+	c.tally, c.added = tally, parts
 	m, err := c.run.hold.Commit(ctx, parts)
 	if m == nil {
 		return err

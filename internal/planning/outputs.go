@@ -69,9 +69,22 @@ func refuseBelow(ctx context.Context, root *store.Root, segments []string, out *
 func canonical(name string) string {
 	name = strings.TrimRight(name, "/")
 	if path, ok := strings.CutPrefix(name, "file://"); ok {
-		if resolved, err := filepath.EvalSymlinks(path); err == nil {
-			return "file://" + resolved
-		}
+		return "file://" + resolved(path)
 	}
 	return name
+}
+
+// resolved returns a path without links, as far down as it is there: a plan may
+// be for a directory that is still to be made.
+func resolved(path string) string {
+	below := ""
+	for above := path; ; above = filepath.Dir(above) {
+		if there, err := filepath.EvalSymlinks(above); err == nil {
+			return filepath.Join(there, below)
+		}
+		if above == filepath.Dir(above) {
+			return path
+		}
+		below = filepath.Join(filepath.Base(above), below)
+	}
 }

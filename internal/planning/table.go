@@ -30,15 +30,15 @@ func (t *Table) Counts() plan.Counts {
 	return c
 }
 
-// probeBytes is the input size from which parts may be so big that it pays to
+// ProbeBytes is the input size from which parts may be so big that it pays to
 // ask the store about them.
-const probeBytes = 64 << 20
+const ProbeBytes = 64 << 20
 
 // Probe finds out whether the store of the output keeps the promises on which
 // parts rely. An error means that nothing may be committed there.
 func (t *Table) Probe(ctx context.Context, out *store.Root) error {
 	var asks []store.Ask
-	if t.Input >= probeBytes {
+	if t.Input >= ProbeBytes {
 		asks = append(asks, store.Multipart)
 	}
 	caps, err := out.Probe(ctx, asks...)

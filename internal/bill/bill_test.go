@@ -1,0 +1,170 @@
+package bill_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/windrow-mr/windrow/internal/bill"
+	"github.com/windrow-mr/windrow/internal/planning"
+	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// TestPrice prices a thousand of each at S3's list prices: $0.005 for what
+// writes or lists, $0.0004 for what reads, nothing for deletes. Other stores
+// have other prices.
+func TestPrice(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		r    bill.Requests
+		want float64
+		ok   bool
+	}{
+		"puts":       {bill.Requests{"s3": {Puts: 1000}}, 0.005, true},
+		"heartbeats": {bill.Requests{"s3": {Heartbeats: 1000}}, 0.005, true},
+		"uploads":    {bill.Requests{"s3": {Multipart: 1000}}, 0.005, true},
+		"lists":      {bill.Requests{"s3": {Lists: 1000}}, 0.005, true},
+		"gets":       {bill.Requests{"s3": {Gets: 1000}}, 0.0004, true},
+		"stats":      {bill.Requests{"s3": {Stats: 1000}}, 0.0004, true},
+		"deletes":    {bill.Requests{"s3": {Deletes: 1000}}, 0, true},
+		"bytes":      {bill.Requests{"s3": {BytesUp: 1 << 40, BytesDown: 1 << 40}}, 0, true},
+		"both kinds": {bill.Requests{"s3": {Puts: 2000, Gets: 5000}, "file": {Puts: 1 << 30}}, 0.012, true},
+		"files":      {bill.Requests{"file": {Puts: 1000}}, 0, false},
+		"elsewhere":  {bill.Requests{"gs": {Puts: 1000}}, 0, false},
+	} {
+		if got, ok := c.r.Dollars(); ok != c.ok || c.ok && math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s: %v, %v; want %v, %v", name, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+// bucket is a store of few bytes in a request, file one at hand.
+var (
+	bucket = bill.Store{Scheme: "s3", Remote: true, PartSize: 1000, Range: 1000}
+	file   = bill.Store{Scheme: "file"}
+)
+
+// reading returns a job that maps one section of an object of that size.
+func reading(s bill.Store, lines bool, size int64, section plan.Section) *bill.Job {
+	section.Object.Root, section.Object.Key, section.Object.Size = "in", "key", size
+	return &bill.Job{Table: &planning.Table{Splits: []plan.Split{{Sections: []plan.Section{section}}}}, Lines: []bool{lines},
+		Input: func(string) bill.Store { return s }, Output: bill.Store{Scheme: "mem"}, Scratch: bill.Store{Scheme: "mem"}, Mode: output.Fail}
+}
+
+// TestReadsOfASection counts what reads one section, of lines and of other
+// records, on a store that gives 1,000 bytes at a time and on files.
+func TestReadsOfASection(t *testing.T) {
+	t.Parallel()
+	const size = 10 << 20
+	summed := plan.Object{Sum: plan.Checksum{Algorithm: 1}}
+	for name, c := range map[string]struct {
+		of    bill.Store
+		lines bool
+		size  int64
+		s     plan.Section
+		want  int64
+	}{
+		"a small object at once":               {bucket, true, 5000, plan.Section{Length: 5000}, 1},
+		"a big one":                            {bucket, true, size, plan.Section{Length: size}, 10_486},
+		"the first of it, and what is behind":  {bucket, true, size, plan.Section{Length: 3000}, 4},
+		"with the byte in front":               {bucket, true, size, plan.Section{Offset: 3000, Length: 3000}, 5},
+		"the last":                             {bucket, true, size, plan.Section{Offset: size - 2500, Length: 2500}, 3},
+		"twice what nothing tells to be right": {bucket, true, size, plan.Section{Length: 3000, Object: summed}, 5},
+		"records of one size":                  {bucket, false, size, plan.Section{Offset: 3000, Length: 3000, Object: summed}, 3},
+		"a compressed object":                  {bucket, true, 2 << 20, plan.Section{Length: 2 << 20, Object: plan.Object{Codec: "gzip"}}, 2098},
+		"part of a compressed object":          {bucket, true, size, plan.Section{Offset: 3000, Length: 3000, Object: plan.Object{Codec: "bzip2"}}, 4},
+		"a file":                               {file, true, size, plan.Section{Length: size}, 1},
+		"part of a file":                       {file, true, size, plan.Section{Offset: 3000, Length: 3000}, 2},
+	} {
+		j := reading(c.of, c.lines, c.size, c.s)
+		if got := j.Foresee(bill.Sizes{})[c.of.Scheme].Gets; got != c.want {
+			t.Errorf("%s: %d gets, want %d", name, got, c.want)
+		}
+	}
+}
+
+// TestReadsOfASample counts what reads the beginnings of sections: 128 KiB, then
+// 64, 128, 256 and so on, until there are as many records as the sample takes of
+// each, 256,000 of all.
+func TestReadsOfASample(t *testing.T) {
+	t.Parallel()
+	s3 := bill.Store{Scheme: "s3", Remote: true, PartSize: 8 << 20, Range: 8 << 20}
+	for name, c := range map[string]struct {
+		sections       int
+		lines          bool
+		length, record int64
+		want           int64 // for each
+	}{
+		"all of a section":                      {1, false, 1 << 20, 100, 5},
+		"all of its lines":                      {1, true, 1 << 20, 100, 5},
+		"of 64, 4,000 lines of 100 bytes":       {64, true, 1 << 20, 100, 4},
+		"4,000 lines of 50 bytes":               {64, true, 1 << 20, 50, 3},
+		"records, by the buffer":                {64, false, 1 << 20, 70, 4},
+		"fewer of more sections":                {640, true, 1 << 20, 100, 1},
+		"but 16 of each":                        {32_000, true, 1 << 20, 10_000, 2},
+		"lines, and what is behind a short one": {1, true, 100 << 10, 100, 2},
+		"records of a short one":                {1, false, 100 << 10, 100, 1},
+	} {
+		section := plan.Section{Offset: 8 << 20, Length: c.length}
+		j := reading(s3, c.lines, 1<<30, section)
+		none := j.Foresee(bill.Sizes{Record: c.record})["s3"].Gets
+		section.Object = j.Table.Splits[0].Sections[0].Object
+		split := plan.Split{}
+		for range c.sections {
+			split.Sections = append(split.Sections, section)
+		}
+		j.Table.Samples = []plan.Split{split}
+		if got := j.Foresee(bill.Sizes{Record: c.record})["s3"].Gets - none; got != c.want*int64(c.sections) {
+			t.Errorf("%s: %d gets of %d sections, want %d of each", name, got, c.sections, c.want)
+		}
+	}
+}
+
+// TestWrites counts what writes parts at the border of what one request takes.
+func TestWrites(t *testing.T) {
+	t.Parallel()
+	of := func(s bill.Store, sizes ...int64) store.Usage {
+		j := reading(file, false, 10, plan.Section{Length: 10})
+		j.Output = s
+		none := j.Foresee(bill.Sizes{Parts: []int64{0}})[s.Scheme]
+		return j.Foresee(bill.Sizes{Parts: append(sizes, 0)})[s.Scheme].Minus(none)
+	}
+	for _, c := range []struct {
+		s    bill.Store
+		size int64
+		want store.Usage
+	}{
+		{bucket, 1000, store.Usage{Puts: 1}},
+		{bucket, 1001, store.Usage{Multipart: 4}},
+		{bucket, 2000, store.Usage{Multipart: 4}},
+		{bucket, 2001, store.Usage{Multipart: 5}},
+		{bill.Store{Scheme: "mem"}, 1 << 40, store.Usage{Puts: 1}},
+	} {
+		if got := of(c.s, c.size); got != c.want {
+			t.Errorf("a part of %d bytes on %s: %+v, want %+v", c.size, c.s.Scheme, got, c.want)
+		}
+	}
+}
+
+// TestLongListings counts the pages of the listing by which a job's temporary
+// data is swept: a full page of a bucket may be the last, one of a directory
+// does not know.
+func TestLongListings(t *testing.T) {
+	t.Parallel()
+	lists := func(s bill.Store, runs int) int64 {
+		j := reading(bill.Store{Scheme: "in"}, false, 10, plan.Section{Length: 10})
+		j.Scratch = s
+		// The task's manifest is one more object.
+		return j.Foresee(bill.Sizes{Runs: make([]int64, runs-1)})[s.Scheme].Lists
+	}
+	for _, c := range []struct {
+		s       bill.Store
+		objects int
+		want    int64
+	}{{bucket, 1, 1}, {bucket, 1000, 1}, {bucket, 1001, 2}, {file, 999, 1}, {file, 1000, 2}, {file, 2001, 3}} {
+		if got := lists(c.s, c.objects); got != c.want {
+			t.Errorf("%d objects on %s: %d lists, want %d", c.objects, c.s.Scheme, got, c.want)
+		}
+	}
+}

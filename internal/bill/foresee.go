@@ -1,0 +1,253 @@
+package bill
+
+import (
+	"github.com/windrow-mr/windrow/internal/planning"
+	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// Job is what is fixed about a run before its first task begins.
+type Job struct {
+	Table *planning.Table
+	// Lines says, by input, whether records end with a line: the last one of a
+	// section goes on behind it.
+	Lines []bool
+	// Input returns the kind of the root of an input.
+	Input   func(root string) Store
+	Output  Store
+	Scratch Store // where runs and manifests are
+	// Apart says that runs and manifests are not in the output.
+	Apart bool
+	Mode  output.Mode
+	Found output.Found
+	// Parts says that the store creates objects of several parts once: what the
+	// probe of the output finds out.
+	PartOnce bool
+	Memory   int64 // share of one attempt
+	// Planning is what making the table took.
+	Planning Requests
+}
+
+// Sizes are of what a run writes.
+type Sizes struct {
+	Runs     []int64 // that the maps leave
+	Parts    []int64
+	Manifest int64 // of the output
+	// Record is the size of a record of the input, on the average.
+	Record int64
+	// Empty is the share of the shuffle's ranges that hold no pairs, and are not
+	// asked for, from 0 to 1.
+	Empty float64
+}
+
+// Sizes that are taken where nothing is known.
+const (
+	someRecord   = 100 // bytes of a record
+	manifestHead = 300 // bytes of an output's manifest
+	manifestPart = 150 // and of each part in it
+)
+
+// Estimate returns the sizes of what a run writes, if maps leave as many bytes
+// as they read, and reduces write as many.
+func (j *Job) Estimate() Sizes {
+	t := j.Table
+	s := Sizes{Record: someRecord}
+	var total int64
+	each := make([]int64, len(t.Splits))
+	for i := range t.Splits {
+		each[i] = t.Splits[i].Bytes()
+		total += each[i]
+	}
+	if t.Partitions == 0 {
+		s.Parts = each
+	} else {
+		s.Runs, s.Parts = each, make([]int64, t.Partitions)
+		for i := range s.Parts {
+			s.Parts[i] = total / int64(t.Partitions)
+		}
+	}
+	parts := len(s.Parts)
+	if j.Mode == output.Append {
+		parts += j.Found.Parts
+	}
+	s.Manifest = manifestHead + manifestPart*int64(parts)
+	return s
+}
+
+// Shape returns the shape of the shuffle.
+func (j *Job) Shape(s Sizes) shuffle.Shape {
+	shape := shuffle.Shape{Runs: len(s.Runs), Partitions: j.Table.Partitions, Memory: j.Memory, Remote: j.Scratch.Remote}
+	for _, n := range s.Runs {
+		shape.Bytes += n
+	}
+	return shape
+}
+
+// Whole tells whether the forecast of gets is whole. On stores at hand a shuffle
+// is read batch by batch, and a request there is nothing that costs: they are
+// left out.
+func (j *Job) Whole() bool { return j.Scratch.Remote || j.Table.Partitions == 0 }
+
+// Foresee returns what a run asks of stores in all, if nothing goes wrong, pairs
+// fit into memory, and a line goes on behind its section by less than 64 KiB.
+func (j *Job) Foresee(s Sizes) Requests {
+	r := j.Planning.clone()
+	r.add(j.Output, j.reserve())
+	if len(j.Table.Samples) > 0 {
+		j.sample(r, s)
+	}
+	j.maps(r, s)
+	j.reduces(r, s)
+	r.add(j.Output, j.commit(s))
+	r.add(j.Output, j.clean(s))
+	j.sweep(r, s)
+	return r
+}
+
+// probeParts is what it takes to find out whether objects of two parts are
+// created once: to write one twice, of which the second time is given up, and
+// to delete it.
+var probeParts = store.Usage{Multipart: 2*4 + 1, Deletes: 1}
+
+// reserve is the probe of the output and its reservation.
+func (j *Job) reserve() store.Usage {
+	f := &j.Found
+	// A small object is created twice, of which the loser reads it, and deleted.
+	u := store.Usage{Puts: 2, Gets: 1, Deletes: 1}
+	if j.Table.Input >= planning.ProbeBytes && j.Output.Remote {
+		u = u.Plus(probeParts)
+		if !j.PartOnce {
+			u.Multipart-- // the second one was not given up
+		}
+	}
+	// The log's entries are listed, and the newest one and the slot behind it read.
+	u = u.Plus(j.Output.list(int(f.Entries)))
+	u.Gets += int64(min(f.Entries, 1)) + 1
+	if f.Contents {
+		u.Stats++ // of _SUCCESS
+		u.Gets++  // the manifest
+	}
+	u = u.Plus(j.Output.list(f.Objects))
+	u.Puts++ // the reservation
+	// What dead jobs left is looked for, and swept.
+	u = u.Plus(j.Output.list(f.Tmp)).Plus(j.Output.list(f.Probes)).Plus(j.Output.list(f.Beats))
+	u.Deletes += int64(f.Tmp + f.Probes + f.Beats)
+	if f.Garbage {
+		u = u.Plus(j.Output.list(f.PartNames))
+		u.Deletes += int64(f.Dead)
+	}
+	return u
+}
+
+// sample is the task that samples keys.
+func (j *Job) sample(r Requests, s Sizes) {
+	sections, bytes := 0, int64(0)
+	for i := range j.Table.Samples {
+		sections += len(j.Table.Samples[i].Sections)
+	}
+	limit := sampleLimit(sections)
+	for i := range j.Table.Samples {
+		split := &j.Table.Samples[i]
+		for n := range split.Sections {
+			section := &split.Sections[n]
+			if j.generated(section) {
+				continue
+			}
+			in := j.Input(section.Object.Root)
+			read := &reading{store: in, section: section, lines: j.Lines[split.Input]}
+			r.add(in, store.Usage{Gets: read.sampled(limit, s.Record)})
+			bytes += min(section.Length, limit*s.Record)
+		}
+	}
+	if bytes == 0 {
+		r.add(j.Scratch, j.Scratch.write(0))
+		return
+	}
+	// Its pairs are written as a run, read back and deleted; then its manifest.
+	u := j.Scratch.write(bytes).Plus(j.Scratch.write(0)).Plus(store.Usage{Deletes: 1})
+	if j.Scratch.Remote {
+		u.Gets += shuffle.Shape{Runs: 1, Partitions: 1, Bytes: bytes, Memory: j.Memory, Remote: true}.Gets()
+	}
+	r.add(j.Scratch, u)
+}
+
+// generated tells whether a section is made and not read.
+func (j *Job) generated(s *plan.Section) bool { return s.Object.Key == "" && s.Object.ETag == "" }
+
+// maps are the map tasks.
+func (j *Job) maps(r Requests, s Sizes) {
+	for i := range j.Table.Splits {
+		split := &j.Table.Splits[i]
+		for n := range split.Sections {
+			section := &split.Sections[n]
+			if j.generated(section) {
+				continue
+			}
+			in := j.Input(section.Object.Root)
+			read := &reading{store: in, section: section, lines: j.Lines[split.Input]}
+			r.add(in, store.Usage{Gets: read.all()})
+		}
+	}
+	maps := len(j.Table.Splits)
+	if len(j.Table.Samples) > 0 {
+		r.add(j.Scratch, store.Usage{Gets: int64(maps)}) // the sample's manifest
+	}
+	for _, n := range s.Runs {
+		r.add(j.Scratch, j.Scratch.write(n))
+	}
+	r.add(j.Scratch, times(maps, j.Scratch.write(0))) // manifests
+}
+
+// reduces are the reduce tasks, and what all tasks that write parts do.
+func (j *Job) reduces(r Requests, s Sizes) {
+	if j.Table.Partitions > 0 {
+		if j.Scratch.Remote {
+			gets := float64(j.Shape(s).Gets()) * (1 - s.Empty)
+			r.add(j.Scratch, store.Usage{Gets: int64(gets + 0.5)})
+		}
+		r.add(j.Scratch, times(j.Table.Partitions, j.Scratch.write(0))) // manifests
+	}
+	for _, n := range s.Parts {
+		r.add(j.Output, j.Output.write(n))
+	}
+	if len(s.Parts) > 0 {
+		// Before the first part the log is looked at, and _SUCCESS taken away.
+		r.add(j.Output, store.Usage{Gets: 1, Deletes: 1})
+	}
+	// Whoever commits reads the manifests of all tasks but the sample.
+	r.add(j.Scratch, store.Usage{Gets: int64(len(j.Table.Splits) + j.Table.Partitions)})
+}
+
+// commit is the manifest, the entry that makes it the contents, a look at the log
+// behind it, and _SUCCESS.
+func (j *Job) commit(s Sizes) store.Usage {
+	return j.Output.write(s.Manifest).Plus(store.Usage{Puts: 2, Gets: 1})
+}
+
+// clean removes what is contents no more, and the sign of life.
+func (j *Job) clean(s Sizes) store.Usage {
+	f := &j.Found
+	u := store.Usage{Deletes: 1 + int64(f.Manifests)}.Plus(j.Output.list(f.Manifests + 1))
+	left := f.PartNames - f.Dead
+	if len(s.Parts) > 0 || f.Garbage {
+		u = u.Plus(j.Output.list(left + len(s.Parts)))
+	}
+	if j.Mode == output.Replace {
+		u.Deletes += int64(f.Parts)
+	}
+	return u
+}
+
+// sweep removes runs and manifests, and what earlier jobs left of theirs elsewhere.
+func (j *Job) sweep(r Requests, s Sizes) {
+	if j.Apart {
+		r.add(j.Scratch, times(j.Found.Before, j.Scratch.list(0)))
+	}
+	objects := len(j.Table.Splits) + j.Table.Partitions + len(s.Runs)
+	if len(j.Table.Samples) > 0 {
+		objects++
+	}
+	r.add(j.Scratch, j.Scratch.list(objects).Plus(store.Usage{Deletes: int64(objects)}))
+}

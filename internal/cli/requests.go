@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/windrow-mr/windrow/internal/embedded"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// requestKind is a number of requests, and how many were planned.
+type requestKind struct {
+	n, planned int64
+	noun       string
+	known      bool // how many there would be
+}
+
+func requestKinds(u, planned store.Usage, whole bool) []requestKind {
+	return []requestKind{
+		{u.Puts, planned.Puts, "put", true}, {u.Gets - u.Hedges, planned.Gets, "get", whole}, {u.Lists, planned.Lists, "list", true},
+		{u.Stats, planned.Stats, "stat", true}, {u.Deletes, planned.Deletes, "delete", true},
+		{u.Multipart, planned.Multipart, "upload request", true}, {u.Hedges, 0, "hedged get", false},
+		{u.Heartbeats, 0, "heartbeat", false},
+	}
+}
+
+// requestsOf tells numbers of requests, by kind.
+func requestsOf(u store.Usage) string { return join(u, requestKinds(u, u, true)) }
+
+// comparedRequests tells the requests that were counted, and beside them those
+// that were planned where these are others.
+func comparedRequests(r *embedded.Receipt) string {
+	u := r.Counted.Total()
+	return join(u, requestKinds(u, r.Planned.Requests.Total(), r.Planned.Whole))
+}
+
+func join(u store.Usage, kinds []requestKind) string {
+	var words []string
+	for _, k := range kinds {
+		differs := k.known && k.n != k.planned
+		if k.n == 0 && !differs {
+			continue
+		}
+		word := count(k.n, k.noun)
+		if differs {
+			word += " (planned " + number(k.planned) + ")"
+		}
+		words = append(words, word)
+	}
+	return fmt.Sprintf("%s: %s", number(u.Requests()), strings.Join(words, ", "))
+}
+
+// plannedRequests tells what is planned in one line.
+func plannedRequests(p *embedded.Plan) string {
+	u := p.Requests.Total()
+	total := number(u.Requests())
+	text := count(u.Requests(), "request")
+	if !p.Whole {
+		text += " beside the gets of the shuffle"
+	}
+	text += strings.TrimPrefix(requestsOf(u), total)
+	if dollars, ok := p.Requests.Dollars(); ok {
+		text += "; " + priceOf(dollars)
+	}
+	return text
+}
+
+// priceOf tells a price.
+func priceOf(dollars float64) string { return fmt.Sprintf("about $%.4f at S3 list prices", dollars) }
+
+// comparedPrice tells the price of what was counted, and beside it the planned
+// one where it is another.
+func comparedPrice(dollars float64, r *embedded.Receipt) string {
+	text := priceOf(dollars)
+	if planned, ok := r.Planned.Requests.Dollars(); ok && priceOf(planned) != text {
+		text += fmt.Sprintf(" (planned $%.4f)", planned)
+	}
+	return text
+}

@@ -1,0 +1,115 @@
+package output_test
+
+import (
+	"testing"
+
+	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// TestLook: a look at an output says what a reservation then finds, and leaves
+// no trace.
+func TestLook(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	look := func(n int, mode output.Mode) output.Found {
+		t.Helper()
+		before := root.Usage()
+		found, held, err := output.Look(t.Context(), root, request(n, mode))
+		if err != nil || held != nil {
+			t.Fatalf("held by %v, %v", held, err)
+		}
+		if did := root.Usage().Minus(before); did.Puts+did.Heartbeats+did.Deletes > 0 {
+			t.Errorf("a look did %+v", did)
+		}
+		return found
+	}
+	if got := look(1, output.Fail); got != (output.Found{}) {
+		t.Errorf("a new output holds %+v", got)
+	}
+	commit(t, root, 1, output.Fail, "one")
+	commit(t, root, 2, output.Append, "two")
+	// The log of two jobs, their parts, a manifest and _SUCCESS.
+	want := output.Found{Entries: 4, Contents: true, Parts: 2, Garbage: true, Objects: 8, PartNames: 2, Manifests: 1, Before: 1}
+	if got := look(3, output.Append); got != want {
+		t.Errorf("after two jobs it holds\n %+v, want\n %+v", got, want)
+	}
+	// What jobs that were killed left.
+	write(t, root, 2, 7, "late")
+	for _, key := range []string{output.TmpKey(job(1)) + "x", output.TmpKey(job(9)) + "x", "_windrow/beats/00000000000000000000"} {
+		if err := root.Put(t.Context(), key, []byte("left"), store.Scratch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want.Objects, want.PartNames, want.Dead, want.Tmp, want.Beats = 12, 3, 1, 1, 1
+	if got := look(3, output.Replace); got != want {
+		t.Errorf("with what dead jobs left it holds\n %+v, want\n %+v", got, want)
+	}
+	before := root.Usage()
+	h, err := output.Reserve(t.Context(), root, request(3, output.Replace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Found() != want {
+		t.Errorf("the reservation found\n %+v, a look before\n %+v", h.Found(), want)
+	}
+	if did := root.Usage().Minus(before); did.Deletes != int64(want.Dead+want.Tmp+want.Beats) {
+		t.Errorf("%d objects were swept of %+v", did.Deletes, want)
+	}
+}
+
+// TestLookRefuses: what Reserve would refuse at once, a look refuses, too; of an
+// output that somebody may be writing it tells whose it is, and does not wait.
+func TestLookRefuses(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	commit(t, root, 1, output.Fail, "one")
+	_, _, err := output.Look(t.Context(), root, request(2, output.Fail))
+	wantConflict(t, err, string(job(1)), "--on-exists")
+	if _, err := output.Reserve(t.Context(), root, request(3, output.Append)); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = output.Look(t.Context(), root, request(4, output.Fail))
+	wantConflict(t, err, string(job(3)), "has not finished")
+	found, held, err := output.Look(t.Context(), root, request(4, output.Append))
+	if err != nil || held == nil || held.Job != job(3) || found.Before != 2 {
+		t.Errorf("held by %+v, %v; found %+v", held, err, found)
+	}
+	if err := root.Put(t.Context(), "notes.txt", nil, store.Durable); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = output.Look(t.Context(), root, request(4, output.Append))
+	wantConflict(t, err, "notes.txt")
+}
+
+// TestLooksAreCounted: every sign of life asks once whether the output is still
+// held, and nothing else does of a job that goes well.
+func TestLooksAreCounted(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	h, err := output.Reserve(t.Context(), root, request(1, output.Fail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, looks := root.Usage(), h.Looks()
+	if err := h.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Commit(t.Context(), []plan.Part{write(t, root, 1, 0, "one")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Clean(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if h.Looks() != looks {
+		t.Errorf("%d looks went by work", h.Looks()-looks)
+	}
+	all := root.Usage()
+	if did := all.Minus(before); did.Gets != 2 {
+		t.Errorf("%d gets, want one before the first part and one behind the commit", did.Gets)
+	}
+	if looks != all.Heartbeats {
+		t.Errorf("%d looks and %d signs of life", looks, all.Heartbeats)
+	}
+}
