@@ -21,15 +21,18 @@ const (
 // one request, ahead of its turn, in bytes.
 const OneRequest = 1 << 20
 
-// readAhead fetches small objects of remote roots before it is their turn: a
-// task of many of them would wait for one answer after the other. It belongs to
-// the task's goroutine; each fetch is a goroutine that ends before close
-// returns. An error of a fetch is kept until it is the object's turn.
+// readAhead fetches small objects of remote roots, and the beginnings of sections
+// that are sampled, before it is their turn: a task of many of them would wait
+// for one answer after the other. It belongs to the task's goroutine; each fetch
+// is a goroutine that ends before close returns. An error of a fetch is kept
+// until it is the section's turn.
 type readAhead struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	open     func(url string) (*store.Root, error)
 	sections []plan.Section
+	lines    bool     // the byte in front of a section is read with it
+	first    int64    // bytes of a section that are sampled; 0: only whole objects are fetched
 	fetches  []*fetch // by section; nil for what is not, or no more, at hand
 	done     int      // sections whose turn is over
 	next     int      // section that is fetched next
@@ -37,27 +40,28 @@ type readAhead struct {
 	running  sync.WaitGroup
 }
 
-// fetch is an object that is on its way.
+// fetch is what is on its way of an object.
 type fetch struct {
-	ready chan struct{} // closed when body or err is there
-	body  []byte
-	err   error
+	from, to int64
+	ready    chan struct{} // closed when body or err is there
+	body     []byte
+	err      error
 }
 
-func newReadAhead(ctx context.Context, open func(url string) (*store.Root, error), sections []plan.Section) *readAhead {
-	a := &readAhead{open: open, sections: sections}
+func newReadAhead(ctx context.Context, open func(url string) (*store.Root, error), sections []plan.Section, lines bool, first int64) *readAhead {
+	a := &readAhead{open: open, sections: sections, lines: lines, first: first}
 	a.ctx, a.cancel = context.WithCancel(ctx)
 	return a
 }
 
-// take returns the object of section i, whose turn it is, and sees that those of
-// the next ones are on their way. ok is false when it is not one to be fetched:
+// take returns what was fetched of section i, whose turn it is, and sees that the
+// next ones are on their way. It is nil when the section is not one to be fetched:
 // then nothing is fetched while it is read.
-func (a *readAhead) take(ctx context.Context, i int) (body []byte, ok bool, err error) {
+func (a *readAhead) take(ctx context.Context, i int) (*fetch, error) {
 	for ; a.done < i; a.done++ {
 		if a.done < len(a.fetches) && a.fetches[a.done] != nil {
+			a.bytes -= a.fetches[a.done].to - a.fetches[a.done].from
 			a.fetches[a.done] = nil
-			a.bytes -= a.sections[a.done].Object.Size
 		}
 	}
 	for a.next = max(a.next, i); a.next < min(len(a.sections), i+aheadObjects); a.next++ {
@@ -66,51 +70,69 @@ func (a *readAhead) take(ctx context.Context, i int) (body []byte, ok bool, err 
 		}
 	}
 	if i >= len(a.fetches) || a.fetches[i] == nil {
-		return nil, false, nil
+		return nil, nil
 	}
 	f := a.fetches[i]
 	select {
 	case <-f.ready:
-		return f.body, true, f.err
+		return f, f.err
 	case <-ctx.Done():
-		return nil, true, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 }
 
-// begin fetches the object of section i, if it is one to be fetched and there is
-// room for it.
-func (a *readAhead) begin(i int) bool {
-	s := &a.sections[i]
+// wanted returns what is to be fetched of a section: a small object, or what a
+// sample asks for at first.
+func (a *readAhead) wanted(s *plan.Section) (from, to int64, ok bool) {
 	o := &s.Object
-	if o.Size == 0 || s.Length != o.Size || o.Size > aheadMost || a.bytes+o.Size > aheadBytes {
+	switch {
+	case o.Size == 0:
+		return 0, 0, false
+	case s.Length == o.Size && o.Size <= aheadMost:
+		return 0, o.Size, true
+	case a.first == 0:
+		return 0, 0, false
+	}
+	from = s.Offset
+	if a.lines && o.Codec == "" && from > 0 {
+		from--
+	}
+	return from, min(from+a.first, s.Offset+s.Length), true
+}
+
+// begin fetches what is wanted of section i, if there is room for it.
+func (a *readAhead) begin(i int) bool {
+	o := &a.sections[i].Object
+	from, to, ok := a.wanted(&a.sections[i])
+	if !ok || a.bytes+to-from > aheadBytes {
 		return false
 	}
 	root, err := a.open(o.Root)
 	if err != nil || !root.Remote() {
-		return false // an error comes again when it is the object's turn
+		return false // an error comes again when it is the section's turn
 	}
 	if a.fetches == nil {
 		a.fetches = make([]*fetch, len(a.sections))
 	}
-	f := &fetch{ready: make(chan struct{})}
+	f := &fetch{from: from, to: to, ready: make(chan struct{})}
 	a.fetches[i] = f
-	a.bytes += o.Size
+	a.bytes += to - from
 	a.running.Go(func() {
 		defer close(f.ready)
-		f.body, f.err = read(a.ctx, root, o)
+		f.body, f.err = read(a.ctx, root, o, from, to)
 	})
 	return true
 }
 
-// read reads the version of an object that the plan pinned.
-func read(ctx context.Context, root *store.Root, o *plan.Object) ([]byte, error) {
+// read reads a range of the version of an object that the plan pinned.
+func read(ctx context.Context, root *store.Root, o *plan.Object, from, to int64) ([]byte, error) {
 	h, err := root.OpenKnown(ctx, store.Object{Key: o.Key, Size: o.Size, ETag: o.ETag})
 	if err != nil {
 		return nil, err
 	}
 	defer h.Close()
-	body := make([]byte, o.Size)
-	if err := h.ReadAt(ctx, body, 0); err != nil {
+	body := make([]byte, to-from)
+	if err := h.ReadAt(ctx, body, from); err != nil {
 		return nil, err
 	}
 	return body, nil

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -293,5 +295,72 @@ func TestCancelEndsReadAhead(t *testing.T) {
 	defer w.mu.Unlock()
 	if w.now != 0 {
 		t.Errorf("%d reads go on after the task", w.now)
+	}
+}
+
+func sorted() *jobs.Job {
+	whole := func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, struct{}]) error {
+		emit(line, struct{}{})
+		return nil
+	}
+	return jobs.Define("sort", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+		jobs.Map(jobs.ReadLines(p), whole).Sort().WriteTSV()
+		return nil
+	})
+}
+
+// TestSampledSectionsAreFetchedAhead lets no read of sixteen sections of one object
+// end before all of them have begun. The keys are those that a store at hand gives,
+// where sections are read one after the other, and each section costs one request.
+func TestSampledSectionsAreFetchedAhead(t *testing.T) {
+	t.Parallel()
+	const sections, length = 48, 40_000
+	var body strings.Builder
+	for i := 0; body.Len() < sections*length; i++ {
+		fmt.Fprintf(&body, "line %x\n", i*7919%1_000_003)
+	}
+	w := newFarWorld(t, sorted(), []string{body.String()})
+	o := w.split.Sections[0].Object
+	o.Codec = ""
+	split := plan.Split{}
+	for i := range int64(sections) {
+		split.Sections = append(split.Sections, plan.Section{Object: o, Offset: i * length, Length: length})
+	}
+	sample := func(e *executor.Executor) []string {
+		m, err := e.Sample(t.Context(), attempt(plan.Sample, 0, 1), []plan.Split{split})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		for _, k := range m.Keys {
+			keys = append(keys, string(k))
+		}
+		return keys
+	}
+	var reads atomic.Int32
+	var all sync.WaitGroup
+	all.Add(16)
+	w.wait = func(context.Context, string) {
+		if reads.Add(1) <= 16 {
+			all.Done()
+			all.Wait()
+		}
+	}
+	got := sample(w.Executor)
+	if w.most > 16 {
+		t.Errorf("%d reads at once", w.most)
+	}
+	// The end of a section's last line is behind it.
+	if n := reads.Load(); n > 2*sections {
+		t.Errorf("%d reads for %d sections", n, sections)
+	}
+	near := newWorld(t, 1, sorted(), body.String())
+	split.Sections = nil
+	o = near.split.Sections[0].Object
+	for i := range int64(sections) {
+		split.Sections = append(split.Sections, plan.Section{Object: o, Offset: i * length, Length: length})
+	}
+	if want := sample(near.Executor); len(want) < 1000 || !slices.Equal(got, want) {
+		t.Errorf("%d keys of a distant store, %d of one at hand, or others", len(got), len(want))
 	}
 }

@@ -50,7 +50,7 @@ func (in *inputs) closeLast() {
 func (e *Executor) sections(ctx context.Context, split plan.Split, progress *pipeline.Progress, first int64) ([]pipeline.Section, *inputs) {
 	in := &inputs{e: e, sections: split.Sections, lines: e.cfg.Plan.Inputs[split.Input].Lines, progress: progress, first: first,
 		codecs: compress.Decompressor{Limits: e.cfg.Limits}}
-	in.ahead = newReadAhead(ctx, e.cfg.Open, split.Sections)
+	in.ahead = newReadAhead(ctx, e.cfg.Open, split.Sections, in.lines, first)
 	in.sums = make([]*sectionSum, len(split.Sections))
 	out := make([]pipeline.Section, len(split.Sections))
 	for i := range out {
@@ -86,12 +86,12 @@ func (in *inputs) open(ctx context.Context, i int, s *pipeline.Section, off int6
 // section's own beginning if off is of decompressed bytes, to the object's end.
 func (in *inputs) raw(ctx context.Context, i int, off int64) (*raw, error) {
 	s := &in.sections[i]
-	body, fetched, err := in.ahead.take(ctx, i)
+	fetched, err := in.ahead.take(ctx, i)
 	if err != nil {
 		return nil, err
 	}
-	if fetched {
-		return &raw{ReadCloser: io.NopCloser(bytes.NewReader(body[off:])), in: in}, nil
+	if fetched != nil && fetched.to == s.Object.Size && fetched.from == 0 {
+		return &raw{ReadCloser: io.NopCloser(bytes.NewReader(fetched.body[off:])), in: in}, nil
 	}
 	h, err := in.handle(ctx, s.Object)
 	if err != nil {
@@ -110,6 +110,9 @@ func (in *inputs) raw(ctx context.Context, i int, off int64) (*raw, error) {
 	behind := &tail{ctx: ctx, from: h, name: s.Object.Name(), at: at, soon: soon, size: s.Object.Size, first: afterEnd}
 	if s.Part() {
 		behind.first = behindPart
+	}
+	if fetched != nil && fetched.from == at {
+		behind.now, behind.soon = io.NopCloser(bytes.NewReader(fetched.body)), fetched.to
 	}
 	sum := newSectionSum(s)
 	if sum == nil || in.first > 0 {
