@@ -191,9 +191,6 @@ func (j *Job) maps(r Requests, s Sizes) {
 		}
 	}
 	maps := len(j.Table.Splits)
-	if len(j.Table.Samples) > 0 {
-		r.add(j.Scratch, store.Usage{Gets: int64(maps)}) // the sample's manifest
-	}
 	for _, n := range s.Runs {
 		r.add(j.Scratch, j.Scratch.write(n))
 	}

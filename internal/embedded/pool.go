@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/internal/sums"
@@ -147,11 +146,7 @@ func (p *pool) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte, er
 	if p.plan.Shuffle == nil || !p.plan.Shuffle.Ranges || len(p.table.Samples) == 0 {
 		return nil, nil
 	}
-	m, err := p.exec.ReadManifest(ctx, plan.TaskID{Phase: plan.Sample}, sampled)
-	if err != nil {
-		return nil, err
-	}
-	return pairs.Cuts(m.Keys, p.table.Partitions), nil
+	return p.exec.Cuts(ctx, sampled)
 }
 
 // finish tells what became of an attempt. A map may bring to light that an input

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/jobs/formats/compress"
 	"github.com/windrow-mr/windrow/plan"
@@ -197,6 +198,17 @@ func (e *Executor) mapRuns(ctx context.Context, t *pipeline.MapTask, m *plan.Man
 	m.Tally.PairsOut, m.Tally.Spills, m.Tally.SpillBytes, m.Tally.RunBytes = stats.Pairs, stats.Spills, stats.SpillBytes, stats.RunBytes
 	m.Tally.PeakMemory = mem.Peak()
 	return out, rows, nil
+}
+
+// Cuts returns the keys at which partitions are cut, by what a sample has found.
+func (e *Executor) Cuts(ctx context.Context, sampled plan.AttemptID) ([][]byte, error) {
+	m, err := e.manifests.get(sampled, func() (*plan.Manifest, error) {
+		return e.ReadManifest(ctx, plan.TaskID{Phase: plan.Sample}, sampled)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pairs.Cuts(m.Keys, e.cfg.Partitions), nil
 }
 
 // mapManifest returns what a committed map attempt left behind.

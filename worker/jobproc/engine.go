@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle"
@@ -240,9 +239,5 @@ func (e *engine) cuts(ctx context.Context, run *Run) ([][]byte, error) {
 	if s == nil || !s.Ranges || run.Sampled == (plan.AttemptID{}) {
 		return nil, nil
 	}
-	m, err := e.exec.ReadManifest(ctx, plan.TaskID{Phase: plan.Sample}, run.Sampled)
-	if err != nil {
-		return nil, err
-	}
-	return pairs.Cuts(m.Keys, e.facts.Partitions), nil
+	return e.exec.Cuts(ctx, run.Sampled)
 }
