@@ -26,7 +26,7 @@ import (
 
 func workerFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.IntFlag{Name: "slots", Usage: "`N` tasks at once", DefaultText: "one for each processor, as memory allows"},
+		&urfave.IntFlag{Name: "slots", Usage: "`N` tasks at once", DefaultText: "one for each processor, two if the root is a bucket, as memory allows"},
 		&urfave.StringFlag{Name: "memory", Value: "2GiB", Usage: "`SIZE` of the memory that this process and all job processes may take: 128MiB, and at least 88MiB for each slot"},
 		&urfave.StringFlag{Name: "cache", Usage: "keep programs of jobs in the directory `DIR`", DefaultText: "windrow in the user's cache directory"},
 		&urfave.StringFlag{Name: "cache-size", Value: "2GiB", Usage: "`SIZE` of the programs that are kept"},
@@ -76,9 +76,7 @@ func (s *process) newRunner(c *urfave.Context) (*runner.Runner, cluster.Info, er
 		return nil, info, cli.Usagef(c, "--cache-size: %v", err)
 	}
 	if info.Slots == 0 {
-		for info.Slots = max(runtime.GOMAXPROCS(0), 1); info.Slots > 1 && runner.LeastMemory(info.Slots) > info.Memory; {
-			info.Slots--
-		}
+		info.Slots = s.slots(info.Memory)
 	}
 	group := c.String("cgroup")
 	switch group {
@@ -93,6 +91,19 @@ func (s *process) newRunner(c *urfave.Context) (*runner.Runner, cluster.Info, er
 		return nil, info, cli.Usagef(c, "%v", err)
 	}
 	return r, info, nil
+}
+
+// slots returns how many tasks a worker runs at once if nobody says so. Where the
+// root is a bucket, tasks wait for it part of their time.
+func (s *process) slots(memory int64) int {
+	n := max(runtime.GOMAXPROCS(0), 1)
+	if s.root.Remote() {
+		n *= 2
+	}
+	for n > 1 && runner.LeastMemory(n) > memory {
+		n--
+	}
+	return n
 }
 
 // work is a worker until ctx ends, and then until it has drained.
