@@ -14,7 +14,7 @@ T       ?= 10s
 
 .PHONY: help
 help: ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: build
 build: ## build bin/windrow, one static binary
@@ -77,11 +77,67 @@ fuzz: ## run every fuzz target for T (make fuzz T=30s)
 		done; \
 	done
 
+# Inputs of the benchmarks: small, medium or full; runs of each program.
+SIZE      ?= medium
+RUNS      ?= 5
+# DuckDB's command, from the Python package index: Debian and the Go proxy have none.
+DUCKDB    := $(TOOLS)/duckdb-1.5.6
+BENCHSTAT := $(TOOLS)/benchstat-v0.0.0-20260908200009-22c9c6c9d4da
+# Packages whose benchmarks are compared between versions, and how they are run.
+# What is measured beside them to be compared at once, such as SortFunc, is not.
+BENCHED   := ./internal/pairs ./shuffle/... ./jobs/codec ./jobs/internal/... ./jobs/library/... ./store/checksum ./store/relay ./master/scheduler
+COMPARED  := -run '^$$' -bench . -skip '//SortFunc|/by_hand|/frames' -count 6 -benchtime 200ms -p 1
+
 .PHONY: bench
 bench: ## print the cost of jobs as ratios to programs written by hand (see bench/README.md), and of tasks on a master
-	$(GO) run ./bench
+	$(GO) run ./bench -size $(SIZE) -runs $(RUNS)
 	$(GO) test -run '^$$' -bench Step -benchtime 5x ./master/scheduler
 	$(GO) test -count=1 -v ./integration/scale -run TestScale -workers 1000 -tasks 100000
+
+.PHONY: bench-peers
+bench-peers: $(DUCKDB) ## print the cost of jobs beside DuckDB and GNU sort too (installs DuckDB with pip)
+	$(GO) run ./bench -size $(SIZE) -runs $(RUNS) -peers -duckdb $(DUCKDB)/duckdb_cli/duckdb
+
+.PHONY: bench-growth
+bench-growth: ## print and draw how the cost of jobs grows with data, slots, partitions and objects
+	$(GO) run ./bench/growth -size $(SIZE) -plots out/growth
+
+.PHONY: bench-publish
+bench-publish: $(DUCKDB) ## measure all at full size, into docs/benchmarks.md: 20 min of a machine that does nothing else
+	@failed=; \
+	$(GO) run ./bench -size full -runs 5 -peers -duckdb $(DUCKDB)/duckdb_cli/duckdb -doc docs/benchmarks.md || failed=1; \
+	$(GO) run ./bench/growth -size full -runs 3 -doc docs/benchmarks.md -plots docs/benchmarks || failed=1; \
+	{ $(GO) test -run '^$$' -bench Step -benchtime 5x ./master/scheduler; \
+		$(GO) test -count=1 -v ./integration/scale -run TestScale -workers 1000 -tasks 100000; } | \
+		grep -E '^Benchmark|workers,.* a task' | $(GO) run ./bench/keep docs/benchmarks.md control || failed=1; \
+	test -z "$$failed"
+
+.PHONY: bench-once
+bench-once: tools ## run every Go benchmark once: does it still work?
+	$(GO) test -run '^$$' -bench . -benchtime 1x $$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u)
+
+.PHONY: bench-baseline
+bench-baseline: ## measure what bench-compare compares with, into bench/baseline.txt
+	@mkdir -p out
+	$(GO) test $(COMPARED) $(BENCHED) | tee out/baseline.txt
+	$(GO) run ./bench -runs 6 -cluster=false -format benchstat | tee -a out/baseline.txt
+	mv out/baseline.txt bench/baseline.txt
+
+.PHONY: bench-compare
+bench-compare: $(BENCHSTAT) ## compare this version with bench/baseline.txt; figures of two machines say nothing
+	@mkdir -p out
+	$(GO) test $(COMPARED) $(BENCHED) | tee out/compared.txt
+	$(GO) run ./bench -runs 6 -cluster=false -format benchstat | tee -a out/compared.txt
+	$(BENCHSTAT) -ignore commit bench/baseline.txt out/compared.txt
+
+$(DUCKDB):
+	python3 -m pip install --quiet --no-deps --only-binary :all: --target $@.new duckdb-cli==1.5.6
+	mv $@.new $@
+
+$(BENCHSTAT):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+	mv $(TOOLS)/benchstat $(BENCHSTAT)
 
 .PHONY: docker
 docker: ## build the container image windrow, of nothing but the binary

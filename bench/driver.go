@@ -11,16 +11,22 @@ import (
 	"path/filepath"
 
 	"github.com/windrow-mr/windrow/bench/inputs"
+	"github.com/windrow-mr/windrow/bench/measure"
 )
 
-// bench measures all jobs and prints the table. It leaves no files.
+// bench measures all jobs and prints the figures. It leaves no files.
 func bench(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
-	place, err := choosePlace(o)
+	place, err := measure.ChoosePlace(o.dir, o.size.room())
 	if err != nil {
 		return err
 	}
 	d := &driver{options: o, log: stderr}
-	if d.dir, err = os.MkdirTemp(place.dir, "windrow-bench-"); err != nil {
+	if o.peers {
+		if err := d.findPeers(ctx); err != nil {
+			return err
+		}
+	}
+	if d.dir, err = os.MkdirTemp(place.Dir, "windrow-bench-"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
@@ -30,38 +36,64 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(d.bin)) }()
 
-	m := describeMachine(ctx)
-	writeHeader(stdout, o, m, place)
-	if err := build(ctx, d.bin); err != nil {
+	m := measure.DescribeMachine(ctx)
+	var header bytes.Buffer
+	measure.WriteHeader(&header, d.what(), m, place)
+	if err := measure.Build(ctx, d.bin, "./cmd/windrow", "./bench/floor/..."); err != nil {
 		return err
 	}
-	before := readClock()
+	if o.format == formatTable {
+		fmt.Fprint(stdout, header.String()) // before it takes its time
+	}
+	before := measure.ReadClock()
 	rows, err := d.measureAll(ctx)
 	if err != nil {
 		return err
 	}
-	writeTable(stdout, rows)
-	writeFooter(stdout, o, before.othersUntil(readClock()), m.cpus)
-	return brokenLimits(o, rows)
+	if o.format == formatBenchstat {
+		writeBenchmarks(stdout, rows, m)
+		return brokenLimits(o, rows)
+	}
+	var figures bytes.Buffer
+	d.writeTables(&figures, rows)
+	m.WriteOthers(&figures, before)
+	writeFooter(&figures, o)
+	fmt.Fprint(stdout, figures.String())
+	if o.doc != "" {
+		err = measure.ReplaceBlock(o.doc, "jobs", header.String()+figures.String())
+	}
+	return errors.Join(err, brokenLimits(o, rows))
+}
+
+// what names what is measured.
+func (d *driver) what() string {
+	what := fmt.Sprintf("size %s, %d runs of each program in turn", d.size.name, d.runs)
+	if d.peers {
+		what += "; peers " + d.versions
+	}
+	return what
 }
 
 // driver runs the programs.
 type driver struct {
 	options
-	bin string // directory of the programs
-	dir string // directory of all other files
-	log io.Writer
+	bin      string // directory of the programs
+	dir      string // directory of all other files
+	versions string // of the peers
+	log      io.Writer
 }
 
 // row is what was measured of a job.
 type row struct {
 	job    *job
 	input  string
-	floor  []usage
-	jobs   []usage
+	floor  []measure.Usage
+	jobs   []measure.Usage
 	spills []int64
-	// clusters are of the same job on a cluster; none without -cluster.
-	clusters []usage
+	// clusters are of the same job on a cluster, peers of the program that
+	// somebody would take instead; none where they were not asked for.
+	clusters []measure.Usage
+	peers    []measure.Usage
 }
 
 func (d *driver) measureAll(ctx context.Context) ([]row, error) {
@@ -72,147 +104,130 @@ func (d *driver) measureAll(ctx context.Context) ([]row, error) {
 		j := &d.jobs[i]
 		if made != j.input {
 			fmt.Fprintf(d.log, "making input: %s\n", d.size.describe(j.input))
-			if err := makeInput(ctx, input, j.input, d.size.count(j.input)); err != nil {
+			if err := inputs.Make(ctx, input, j.input, d.size.count(j.input)); err != nil {
 				return nil, err
 			}
 			made = j.input
 		}
-		r, err := d.measure(ctx, j, input)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", j.name, err)
+		r := row{job: j, input: d.size.describe(j.input)}
+		for n := range d.runs {
+			if err := d.round(ctx, &r, input); err != nil {
+				return nil, fmt.Errorf("%s: %w", j.name, err)
+			}
+			fmt.Fprintf(d.log, "%s %d/%d: %s\n", j.name, n+1, d.runs, r.last())
 		}
 		rows = append(rows, r)
 	}
 	return rows, nil
 }
 
-// makeInput writes an input to the file.
-func makeInput(ctx context.Context, path string, kind inputs.Kind, count int64) error {
-	f, err := os.Create(path)
+// last tells of the last round.
+func (r *row) last() string {
+	n := len(r.jobs) - 1
+	said := fmt.Sprintf("floor %v; windrow %v, %d spills", r.floor[n], r.jobs[n], r.spills[n])
+	if n < len(r.clusters) {
+		said += fmt.Sprintf("; cluster %v", r.clusters[n])
+	}
+	if n < len(r.peers) {
+		said += fmt.Sprintf("; %s %v", r.job.peer, r.peers[n])
+	}
+	return said
+}
+
+// round runs all programs for the job once, the floor first, and holds what they
+// wrote against what the floor wrote.
+func (d *driver) round(ctx context.Context, r *row, input string) (err error) {
+	want, out := filepath.Join(d.dir, "floor"), filepath.Join(d.dir, "out")
+	defer func() { err = errors.Join(err, os.RemoveAll(want), os.RemoveAll(out)) }()
+	floor, err := measure.Execute(ctx, io.Discard, filepath.Join(d.bin, r.job.library), input, want)
 	if err != nil {
 		return err
 	}
-	if err := inputs.Write(&stoppable{ctx, f}, kind, count); err != nil {
-		return errors.Join(fmt.Errorf("make input %s: %w", kind, err), f.Close())
+	r.floor = append(r.floor, floor)
+	if err := d.embedded(ctx, r, input, want, out); err != nil {
+		return err
 	}
-	return f.Close()
-}
-
-// stoppable is a writer that fails when its context ends.
-type stoppable struct {
-	ctx context.Context
-	to  io.Writer
-}
-
-func (s *stoppable) Write(p []byte) (int, error) {
-	if err := s.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return s.to.Write(p)
-}
-
-// measure runs floor and job in turn.
-func (d *driver) measure(ctx context.Context, j *job, input string) (row, error) {
-	r := row{job: j, input: d.size.describe(j.input)}
-	for n := range d.runs {
-		floor, job, spills, err := d.round(ctx, j, input)
+	if d.onCluster {
+		u, err := d.cluster(ctx, r.job, input, out)
 		if err != nil {
-			return r, err
+			return fmt.Errorf("on a cluster: %w", err)
 		}
-		r.floor = append(r.floor, floor)
-		r.jobs = append(r.jobs, job)
-		r.spills = append(r.spills, spills)
-		fmt.Fprintf(d.log, "%s %d/%d: floor %v; windrow %v, %d spills\n", j.name, n+1, d.runs, floor, job, spills)
-		if !d.onCluster {
-			continue
+		r.clusters = append(r.clusters, u)
+		if err := d.check(ctx, r.job, want, out); err != nil {
+			return fmt.Errorf("on a cluster: %w", err)
 		}
-		cluster, err := d.clusterRound(ctx, j, input)
-		if err != nil {
-			return r, fmt.Errorf("on a cluster: %w", err)
-		}
-		r.clusters = append(r.clusters, cluster)
-		fmt.Fprintf(d.log, "%s %d/%d: cluster %v\n", j.name, n+1, d.runs, cluster)
 	}
-	return r, nil
+	if d.peers && r.job.peer != "" {
+		u, err := d.peer(ctx, r.job, input, want, out)
+		if err != nil {
+			return fmt.Errorf("by %s: %w", r.job.peer, err)
+		}
+		r.peers = append(r.peers, u)
+	}
+	return nil
 }
 
-// round runs floor and job once and compares what they wrote.
-func (d *driver) round(ctx context.Context, j *job, input string) (floor, job usage, spills int64, err error) {
-	want, out := filepath.Join(d.dir, "floor"), filepath.Join(d.dir, "windrow")
-	defer func() { err = errors.Join(err, os.RemoveAll(want), os.RemoveAll(out)) }()
-	if floor, err = execute(ctx, io.Discard, filepath.Join(d.bin, j.library), input, want); err != nil {
-		return floor, job, 0, err
-	}
+// embedded runs the job by windrow run.
+func (d *driver) embedded(ctx context.Context, r *row, input, want, out string) error {
 	var printed bytes.Buffer
-	job, err = execute(ctx, &printed, d.windrow(), "run", j.library, "--input", input, "--out", out,
-		"--memory", fmt.Sprint(j.memory), "--quiet", "--output", "json")
+	used, err := measure.Execute(ctx, &printed, d.windrow(), "run", r.job.library, "--input", input, "--out", out,
+		"--memory", fmt.Sprint(r.job.memory), "--quiet", "--output", "json")
 	if err != nil {
-		return floor, job, 0, err
+		return err
 	}
 	var report struct {
-		Spills int64             `json:"spills"`
-		Parts  []json.RawMessage `json:"parts"`
+		Spills *int64 `json:"spills"`
 	}
-	if err := json.Unmarshal(printed.Bytes(), &report); err != nil {
-		return floor, job, 0, fmt.Errorf("report of windrow run: %w", err)
+	if err := json.Unmarshal(printed.Bytes(), &report); err != nil || report.Spills == nil {
+		return fmt.Errorf("report of windrow run without a number of spills (%w): %.100q", err, printed.String())
 	}
-	if err := d.check(ctx, j, want, out, len(report.Parts)); err != nil {
-		return floor, job, 0, fmt.Errorf("windrow's output is not the floor's: %w", err)
-	}
-	return floor, job, report.Spills, nil
-}
-
-// clusterRound runs the job on a cluster once and compares what it wrote with
-// what the floor writes.
-func (d *driver) clusterRound(ctx context.Context, j *job, input string) (u usage, err error) {
-	want, out := filepath.Join(d.dir, "floor"), filepath.Join(d.dir, "windrow")
-	defer func() { err = errors.Join(err, os.RemoveAll(want), os.RemoveAll(out)) }()
-	if _, err := execute(ctx, io.Discard, filepath.Join(d.bin, j.library), input, want); err != nil {
-		return u, err
-	}
-	if u, err = d.cluster(ctx, j, input, out); err != nil {
-		return u, err
-	}
-	parts, err := filepath.Glob(filepath.Join(out, "part-*"))
-	if err != nil {
-		return u, err
-	}
-	if err := d.check(ctx, j, want, out, len(parts)); err != nil {
-		return u, fmt.Errorf("windrow's output is not the floor's: %w", err)
-	}
-	return u, nil
+	r.jobs, r.spills = append(r.jobs, used), append(r.spills, *report.Spills)
+	return d.check(ctx, r.job, want, out)
 }
 
 func (d *driver) windrow() string { return filepath.Join(d.bin, "windrow") }
 
-// check compares what windrow committed with the floor's output.
-func (d *driver) check(ctx context.Context, j *job, want, out string, parts int) (err error) {
-	floor, err := os.Open(want)
+// check compares what windrow committed with the floor's output, and removes it.
+func (d *driver) check(ctx context.Context, j *job, want, out string) (err error) {
+	parts, err := filepath.Glob(filepath.Join(out, "part-*"))
 	if err != nil {
 		return err
 	}
-	defer floor.Close()
 	copied, err := os.Create(filepath.Join(d.dir, "committed"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, copied.Close(), os.Remove(copied.Name())) }()
-	if _, err := execute(ctx, copied, d.windrow(), "cat", out); err != nil {
+	if _, err := measure.Execute(ctx, copied, d.windrow(), "cat", out); err != nil {
 		return err
 	}
-	info, err := copied.Stat()
+	if err := sameFiles(ctx, want, copied, j.hashed, len(parts)); err != nil {
+		return fmt.Errorf("windrow's output is not the floor's: %w", err)
+	}
+	return os.RemoveAll(out)
+}
+
+// sameFiles compares an output with the floor's. One that is hashed consists of
+// so many parts, each of which is in order.
+func sameFiles(ctx context.Context, want string, got *os.File, hashed bool, parts int) error {
+	floor, err := os.Open(want)
 	if err != nil {
 		return err
 	}
-	whole := io.NewSectionReader(copied, 0, info.Size())
-	if !j.hashed {
+	defer floor.Close()
+	info, err := got.Stat()
+	if err != nil {
+		return err
+	}
+	whole := io.NewSectionReader(got, 0, info.Size())
+	if !hashed {
 		return sameLines(ctx, newPlain(floor), newPlain(whole))
 	}
-	got, err := newMerged(ctx, whole, parts)
+	merged, err := newMerged(ctx, whole, parts)
 	if err != nil {
 		return err
 	}
-	return sameLines(ctx, newPlain(floor), got)
+	return sameLines(ctx, newPlain(floor), merged)
 }
 
 // brokenLimits says which figures must not be.
@@ -221,13 +236,19 @@ func brokenLimits(o options, rows []row) error {
 	for i := range rows {
 		r := &rows[i]
 		for n, u := range r.jobs {
-			if most := r.job.memory + extraMemory; u.memory > most {
+			if most := r.job.memory + extraMemory; u.Memory > most {
 				broken = append(broken, fmt.Errorf("%s: run %d held %s MiB, more than --memory and 150 MiB, which is %s MiB",
-					r.job.name, n+1, mebibytes(u.memory), mebibytes(most)))
+					r.job.name, n+1, measure.Mebibytes(u.Memory), measure.Mebibytes(most)))
 			}
 			if o.size.spills && r.spills[n] < r.job.leastSpills {
 				broken = append(broken, fmt.Errorf("%s: run %d spilled %d times; it is to show what spilling costs, at least %d times",
 					r.job.name, n+1, r.spills[n], r.job.leastSpills))
+			}
+		}
+		for n, u := range r.clusters {
+			if most := budget(r.job.memory); u.Memory > most {
+				broken = append(broken, fmt.Errorf("%s: run %d on a cluster held %s MiB at once, more than its budget of %s MiB",
+					r.job.name, n+1, measure.Mebibytes(u.Memory), measure.Mebibytes(most)))
 			}
 		}
 	}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -20,7 +18,11 @@ func TestSmallBenchmark(t *testing.T) {
 	readSources(t)
 	dir := t.TempDir()
 	var stdout, stderr strings.Builder
-	if code := command([]string{"-size", "small", "-runs", "1", "-dir", dir}, &stdout, &stderr); code != 0 {
+	args, peers := []string{"-size", "small", "-runs", "1", "-dir", dir}, 0
+	if d := (&driver{options: options{jobs: allJobs(), duckDB: "../.tools/duckdb-1.5.6/duckdb_cli/duckdb"}}); d.findPeers(t.Context()) == nil {
+		args, peers = append(args, "-peers", "-duckdb", d.duckDB), len(allJobs()) // make bench-peers was here
+	}
+	if code := command(args, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
 	for _, j := range allJobs() {
@@ -30,13 +32,19 @@ func TestSmallBenchmark(t *testing.T) {
 			t.Errorf("%s: row %q", j.name, line)
 			continue
 		}
-		for i, c := range append(cells[3:len(cells)-3:len(cells)-3], cells[len(cells)-2]) { // all figures but spills
+		for i, c := range cells[3 : len(cells)-2] { // all figures but spills
 			if c = strings.TrimSpace(c); c == "0" || c == "0.00" || c == "" {
 				t.Errorf("%s: figure %d is %q: %s", j.name, i+1, c, line)
 			}
 		}
 	}
-	for _, says := range []string{"commit ", "load", "files in " + dir, "say little; take -runs 5", "byte for byte"} {
+	if clusters := strings.Count(stdout.String(), "| cluster "); clusters != len(allJobs()) {
+		t.Errorf("%d jobs were run on a cluster:\n%s", clusters, stdout.String())
+	}
+	if n := strings.Count(stdout.String(), "| "+duckDB+" ") + strings.Count(stdout.String(), "| "+gnuSort+" "); n != 2*peers {
+		t.Errorf("%d rows of %d peers, want two of each:\n%s", n, peers, stdout.String())
+	}
+	for _, says := range []string{"Commit ", "Load", "Files in " + dir, "say little; take -runs 5", "byte for byte"} {
 		if !strings.Contains(stdout.String(), says) {
 			t.Errorf("output is without %q:\n%s", says, stdout.String())
 		}
@@ -150,67 +158,38 @@ func script(t *testing.T, path, text string) {
 // TestWrongAnswers has stand-ins for windrow that answer wrongly.
 func TestWrongAnswers(t *testing.T) {
 	t.Parallel()
-	const report = `run) echo '{"spills": 7, "parts": [{}, {}]}';;`
+	const run = `run) mkdir "$6"; touch "$6/part-0" "$6/part-1"; echo '{"spills": 7}';;`
 	for name, test := range map[string]struct{ windrow, says string }{
-		"right":      {report + `cat) printf 'b\t2\nd\t4\na\t1\nc\t3\n';;`, ""},
-		"wrong line": {report + `cat) printf 'b\t2\nd\t4\na\t1\nc\t4\n';;`, `line 3 at offset 8 is "c\t4\n", not "c\t3\n"`},
-		"line lost":  {report + `cat) printf 'b\t2\na\t1\nc\t3\n';;`, `ends before line 4`},
-		"unsorted":   {report + `cat) printf 'd\t4\nb\t2\nc\t3\na\t1\n';;`, "does not ascend"},
+		"right":      {run + `cat) printf 'b\t2\nd\t4\na\t1\nc\t3\n';;`, ""},
+		"wrong line": {run + `cat) printf 'b\t2\nd\t4\na\t1\nc\t4\n';;`, `line 3 at offset 8 is "c\t4\n", not "c\t3\n"`},
+		"line lost":  {run + `cat) printf 'b\t2\na\t1\nc\t3\n';;`, `ends before line 4`},
+		"unsorted":   {run + `cat) printf 'd\t4\nb\t2\nc\t3\na\t1\n';;`, "does not ascend"},
 		"run fails":  {`run) echo 'out of luck' >&2; exit 3;;`, "out of luck"},
-		"cat fails":  {report + `cat) echo 'no such output' >&2; exit 4;;`, "no such output"},
+		"cat fails":  {run + `cat) echo 'no such output' >&2; exit 4;;`, "no such output"},
 		"no report":  {`run) echo done;;`, "report"},
+		"no spills":  {`run) echo '{"parts": []}';;`, "report"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := &driver{bin: t.TempDir(), dir: t.TempDir(), log: io.Discard}
 			script(t, filepath.Join(d.bin, "wordcount"), `printf 'a\t1\nb\t2\nc\t3\nd\t4\n' > "$2"`)
 			script(t, d.windrow(), "case $1 in "+test.windrow+" esac")
-			_, _, spills, err := d.round(t.Context(), &job{library: "wordcount", hashed: true}, "input")
+			r := row{job: &job{library: "wordcount", hashed: true}}
+			err := d.round(t.Context(), &r, "input")
 			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("error %v, want %q", err, test.says)
 			}
-			if err == nil && spills != 7 {
-				t.Errorf("%d spills, want the 7 of the report", spills)
+			if err == nil && (len(r.spills) != 1 || r.spills[0] != 7) {
+				t.Errorf("%d spills, want the 7 of the report", r.spills)
 			}
 			wantEmpty(t, d.dir)
 		})
 	}
 }
 
-func TestExecuteMeasures(t *testing.T) {
-	t.Parallel()
-	program := filepath.Join(t.TempDir(), "program")
-	script(t, program, `i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo "$1"`)
-	var out bytes.Buffer
-	u, err := execute(t.Context(), &out, program, "hello")
-	if err != nil || out.String() != "hello\n" {
-		t.Fatalf("output %q (%v)", out.String(), err)
-	}
-	if u.cpu <= 0 || u.wall <= 0 || u.memory < 100<<10 || u.memory > 4<<30 {
-		t.Errorf("used %+v", u)
-	}
-	stopped, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := execute(stopped, &out, program); !errors.Is(err, context.Canceled) {
-		t.Errorf("after an interrupt: %v", err)
-	}
-}
-
-// TestExecuteLeavesOutTuning is not parallel: it sets a variable of this
-// process.
-func TestExecuteLeavesOutTuning(t *testing.T) {
-	t.Setenv("GOGC", "off")
-	program := filepath.Join(t.TempDir(), "program")
-	script(t, program, `echo "<$GOGC>"`)
-	var out bytes.Buffer
-	if _, err := execute(t.Context(), &out, program); err != nil || out.String() != "<>\n" {
-		t.Errorf("GOGC is %q in the program (%v)", out.String(), err)
-	}
-}
-
 func TestFlags(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-size", "big"}, {"-runs", "0"}, {"-jobs", "wordcount,nap"}, {"-jobs", ""}, {"-timeout", "0"}, {"wordcount"}, {"-nap"}} {
+	for _, args := range [][]string{{"-size", "big"}, {"-runs", "0"}, {"-jobs", "wordcount,nap"}, {"-jobs", ""}, {"-timeout", "0"}, {"-format", "xml"}, {"-format", "benchstat", "-doc", "x"}, {"wordcount"}, {"-nap"}} {
 		if code := command(args, io.Discard, io.Discard); code != exitUsage {
 			t.Errorf("%q: exit code %d, want %d", args, code, exitUsage)
 		}

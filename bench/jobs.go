@@ -72,6 +72,8 @@ type job struct {
 	// hashed says that windrow's parts hold keys by hash: each part is in
 	// order, not all of them together.
 	hashed bool
+	// peer is the program that somebody would take instead.
+	peer string
 	// leastSpills is how often it must spill at full size.
 	leastSpills int64
 }
@@ -81,11 +83,11 @@ const extraMemory = 150 << 20
 
 func allJobs() []job {
 	return []job{
-		{name: "wordcount", library: "wordcount", input: inputs.Words, memory: 1 << 30, hashed: true},
-		{name: "distinct", library: "wordcount", input: inputs.Distinct, memory: 1 << 30, hashed: true},
-		{name: "measurements", library: "measurements", input: inputs.Stations, memory: 1 << 30, hashed: true},
-		{name: "terasort", library: "terasort", input: inputs.Records, memory: 3 << 30},
-		{name: "terasort-spill", library: "terasort", input: inputs.Records, memory: 256 << 20, leastSpills: 4},
+		{name: "wordcount", library: "wordcount", input: inputs.Words, memory: 1 << 30, hashed: true, peer: duckDB},
+		{name: "distinct", library: "wordcount", input: inputs.Distinct, memory: 1 << 30, hashed: true, peer: duckDB},
+		{name: "measurements", library: "measurements", input: inputs.Stations, memory: 1 << 30, hashed: true, peer: duckDB},
+		{name: "terasort", library: "terasort", input: inputs.Records, memory: 3 << 30, peer: gnuSort},
+		{name: "terasort-spill", library: "terasort", input: inputs.Records, memory: 256 << 20, peer: gnuSort, leastSpills: 4},
 	}
 }
 

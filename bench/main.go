@@ -3,7 +3,8 @@
 // prints medians and ratios. See README.md for the method and for how to read
 // the table.
 //
-//	go run ./bench [-size small|medium|full] [-runs N] [-jobs LIST] [-dir DIR] [-cluster=false] [-timeout D]
+//	go run ./bench [-size small|medium|full] [-runs N] [-jobs LIST] [-dir DIR] [-cluster=false] [-peers]
+//	               [-format table|benchstat] [-doc FILE] [-timeout D]
 //
 // One run is one process; programs run one after the other and never at once.
 // A program that fails, an output that is not the floor's byte for byte and a
@@ -71,7 +72,19 @@ type options struct {
 	timeout time.Duration // for all
 	// onCluster says that jobs are run on a cluster too.
 	onCluster bool
+	// peers says that programs that somebody would take instead are run too,
+	// and duckDB where one of them is.
+	peers  bool
+	duckDB string
+	format string // formatTable or formatBenchstat
+	doc    string // document that gets the figures; "" for none
 }
+
+// Formats of the figures.
+const (
+	formatTable     = "table"
+	formatBenchstat = "benchstat"
+)
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
@@ -82,6 +95,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	names := flags.String("jobs", "all", "jobs to measure, with commas between: "+jobNames())
 	flags.StringVar(&o.dir, "dir", "", "directory for inputs and outputs (default: in memory, /dev/shm, where there is room)")
 	flags.BoolVar(&o.onCluster, "cluster", true, "run each job on a cluster of a master and two workers too")
+	flags.BoolVar(&o.peers, "peers", false, "run DuckDB or GNU sort on the same input too; make bench-peers installs what is missing")
+	flags.StringVar(&o.duckDB, "duckdb", ".tools/duckdb-1.5.6/duckdb_cli/duckdb", "DuckDB's command, for -peers")
+	flags.StringVar(&o.format, "format", formatTable, "format of the figures: table, or benchstat for Go's benchmark format")
+	flags.StringVar(&o.doc, "doc", "", "put the figures into this document too, between its lines \"<!-- jobs: measured -->\" and \"<!-- jobs: end -->\"")
 	flags.DurationVar(&o.timeout, "timeout", time.Hour, "stop after this time")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -94,6 +111,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	if o.timeout <= 0 {
 		return o, fmt.Errorf("-timeout %v leaves no time", o.timeout)
+	}
+	if o.format != formatTable && o.format != formatBenchstat {
+		return o, fmt.Errorf("-format %q is neither %s nor %s", o.format, formatTable, formatBenchstat)
+	}
+	if o.doc != "" && o.format != formatTable {
+		return o, errors.New("-doc takes tables: leave out -format")
 	}
 	var err error
 	if o.size, err = parseSize(*sizeName); err != nil {

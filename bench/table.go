@@ -5,13 +5,15 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
+	"time"
+
+	"github.com/windrow-mr/windrow/bench/measure"
 )
 
-// columns are the table's.
+// columns are the table's of what jobs cost beside their floors.
 func columns() []string {
 	return []string{"windrow run", "input", "CPU s floor", "CPU s windrow", "CPU ratio", "spread", "wall ratio",
-		"peak MiB floor", "peak MiB windrow", "spills", "cluster CPU ratio"}
+		"peak MiB floor", "peak MiB windrow", "spills"}
 }
 
 // textColumns is how many columns at the left are text.
@@ -20,74 +22,101 @@ const textColumns = 2
 // cells returns a row's texts. Memory is the most of all runs, the other
 // figures are medians.
 func (r *row) cells() []string {
-	floor, job := each(r.floor, cpu), each(r.jobs, cpu)
+	floor, job := measure.CPU(r.floor), measure.CPU(r.jobs)
 	return []string{
-		r.job.command(), r.input,
-		fmt.Sprintf("%.2f", median(floor).Seconds()),
-		fmt.Sprintf("%.2f", median(job).Seconds()),
-		fmt.Sprintf("%.2f", ratio(median(job), median(floor))),
-		fmt.Sprintf("±%.0f %%", 100*max(spread(floor), spread(job))),
-		fmt.Sprintf("%.2f", ratio(median(each(r.jobs, wall)), median(each(r.floor, wall)))),
-		mebibytes(slices.Max(each(r.floor, memory))),
-		mebibytes(slices.Max(each(r.jobs, memory))),
-		fmt.Sprint(median(r.spills)),
-		r.clusterRatio(),
+		r.job.command(), r.input, seconds(floor), seconds(job), times(job, floor),
+		fmt.Sprintf("±%.0f %%", 100*max(measure.Spread(floor), measure.Spread(job))),
+		times(measure.Wall(r.jobs), measure.Wall(r.floor)),
+		most(r.floor), most(r.jobs),
+		fmt.Sprint(measure.Median(r.spills)),
 	}
 }
 
-// clusterRatio returns what the job costs on a cluster by what it costs in one
-// process.
-func (r *row) clusterRatio() string {
-	if len(r.clusters) == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.2f", ratio(median(each(r.clusters, cpu)), median(each(r.jobs, cpu))))
+func clusterColumns() []string {
+	return []string{"on a cluster", "input", "CPU s windrow run", "CPU s cluster", "CPU ratio", "spread", "wall ratio", "peak MiB", "budget MiB"}
 }
 
-// writeTable prints a Markdown table.
-func writeTable(to io.Writer, rows []row) {
-	table := [][]string{columns()}
+func (r *row) clusterCells() []string {
+	run, cluster := measure.CPU(r.jobs), measure.CPU(r.clusters)
+	return []string{
+		r.job.command(), r.input, seconds(run), seconds(cluster), times(cluster, run),
+		fmt.Sprintf("±%.0f %%", 100*max(measure.Spread(run), measure.Spread(cluster))),
+		times(measure.Wall(r.clusters), measure.Wall(r.jobs)),
+		most(r.clusters), measure.Mebibytes(budget(r.job.memory)),
+	}
+}
+
+func peerColumns() []string {
+	return []string{"windrow run", "input", "peer", "CPU s peer", "CPU s windrow", "CPU ratio", "spread", "wall s peer", "wall s windrow", "wall ratio",
+		"peak MiB peer", "peak MiB windrow"}
+}
+
+func (r *row) peerCells() []string {
+	peer, job := measure.CPU(r.peers), measure.CPU(r.jobs)
+	peerWall, jobWall := measure.Wall(r.peers), measure.Wall(r.jobs)
+	return []string{
+		r.job.command(), r.input, r.job.peer, seconds(peer), seconds(job), times(job, peer),
+		fmt.Sprintf("±%.0f %%", 100*max(measure.Spread(peer), measure.Spread(job))),
+		seconds(peerWall), seconds(jobWall), times(jobWall, peerWall),
+		most(r.peers), most(r.jobs),
+	}
+}
+
+// seconds returns the median.
+func seconds(values []time.Duration) string {
+	return fmt.Sprintf("%.2f", measure.Median(values).Seconds())
+}
+
+// times returns by how many times the median of a is that of b.
+func times(a, b []time.Duration) string {
+	return fmt.Sprintf("%.2f", measure.Ratio(measure.Median(a), measure.Median(b)))
+}
+
+// most returns the most memory of all runs, in MiB.
+func most(runs []measure.Usage) string {
+	return measure.Mebibytes(slices.Max(measure.Memory(runs)))
+}
+
+// writeTables prints what was measured as Markdown tables.
+func (d *driver) writeTables(to io.Writer, rows []row) {
+	jobs, clusters, peers := [][]string{columns()}, [][]string{clusterColumns()}, [][]string{peerColumns()}
+	runs := [][]string{{"CPU s of each run", "by", "in their order"}}
 	for i := range rows {
-		table = append(table, rows[i].cells())
-	}
-	widths := make([]int, len(columns()))
-	for _, cells := range table {
-		for i, c := range cells {
-			widths[i] = max(widths[i], utf8.RuneCountInString(c))
+		r := &rows[i]
+		jobs = append(jobs, r.cells())
+		runs = append(runs, singles(r, "floor", r.floor), singles(r, "windrow run", r.jobs))
+		if len(r.clusters) > 0 {
+			clusters = append(clusters, r.clusterCells())
+			runs = append(runs, singles(r, "cluster", r.clusters))
+		}
+		if len(r.peers) > 0 {
+			peers = append(peers, r.peerCells())
+			runs = append(runs, singles(r, r.job.peer, r.peers))
 		}
 	}
-	for n, cells := range table {
-		writeCells(to, cells, widths)
-		if n == 0 {
-			writeRule(to, widths)
+	for _, t := range []struct {
+		text  int
+		cells [][]string
+	}{{textColumns, jobs}, {textColumns, clusters}, {textColumns + 1, peers}, {textColumns + 1, runs}} {
+		if len(t.cells) > 1 {
+			measure.WriteTable(to, t.text, t.cells)
+			fmt.Fprintln(to)
 		}
 	}
 }
 
-func writeCells(to io.Writer, cells []string, widths []int) {
-	var line strings.Builder
-	for i, c := range cells {
-		gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
-		if i < textColumns {
-			line.WriteString("| " + c + gap + " ")
-		} else {
-			line.WriteString("| " + gap + c + " ")
-		}
+// singles returns the CPU seconds of single runs.
+func singles(r *row, by string, runs []measure.Usage) []string {
+	var all []string
+	for _, u := range runs {
+		all = append(all, fmt.Sprintf("%.2f", u.CPU.Seconds()))
 	}
-	fmt.Fprintln(to, line.String()+"|")
+	return []string{r.job.name, by, strings.Join(all, " ")}
 }
 
-func writeRule(to io.Writer, widths []int) {
-	var line strings.Builder
-	for i, w := range widths {
-		if i < textColumns {
-			line.WriteString("|" + strings.Repeat("-", w+2))
-		} else {
-			line.WriteString("|" + strings.Repeat("-", w+1) + ":")
-		}
+func writeFooter(to io.Writer, o options) {
+	if o.runs < 5 {
+		fmt.Fprintf(to, "Medians of %d runs say little; take -runs 5 or more.\n", o.runs)
 	}
-	fmt.Fprintln(to, line.String()+"|")
+	fmt.Fprintln(to, "Every output of windrow was the floor's, byte for byte.")
 }
-
-// mebibytes returns a size in MiB.
-func mebibytes(n int64) string { return fmt.Sprint((n + 1<<19) >> 20) }

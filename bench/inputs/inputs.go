@@ -1,7 +1,7 @@
 // Package inputs makes the inputs of the benchmarks: text, measurements and
 // records, the same bytes for the same arguments on every machine and in every
-// version, so that figures can be compared. The benchmark driver and the
-// command bench/gen call it.
+// version, so that figures can be compared. The commands of the benchmark folder
+// call it.
 //
 // The functions are safe for concurrent use; each writes to its own writer,
 // through a buffer, and returns the first error of that writer. Sizes are in
@@ -10,9 +10,12 @@ package inputs
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"strconv"
 )
 
@@ -72,6 +75,31 @@ func Write(w io.Writer, kind Kind, count int64) error {
 		return err
 	}
 	return b.Flush()
+}
+
+// Make writes an input to the file, and stops where ctx ends.
+func Make(ctx context.Context, path string, kind Kind, count int64) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := Write(&stoppable{ctx, f}, kind, count); err != nil {
+		return errors.Join(fmt.Errorf("make input %s: %w", kind, err), f.Close())
+	}
+	return f.Close()
+}
+
+// stoppable is a writer that fails when its context ends.
+type stoppable struct {
+	ctx context.Context
+	to  io.Writer
+}
+
+func (s *stoppable) Write(p []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.to.Write(p)
 }
 
 // name makes up a name of at least so many letters and fewer than spread more.

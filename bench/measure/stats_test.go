@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"math"
@@ -21,7 +21,7 @@ func TestMedian(t *testing.T) {
 		{[]int64{math.MaxInt64, math.MaxInt64 - 2}, math.MaxInt64 - 1},
 	} {
 		before := append([]int64(nil), test.values...)
-		if got := median(test.values); got != test.want {
+		if got := Median(test.values); got != test.want {
 			t.Errorf("median of %v is %d, want %d", before, got, test.want)
 		}
 		for i := range before {
@@ -34,16 +34,16 @@ func TestMedian(t *testing.T) {
 
 func TestRatioAndSpread(t *testing.T) {
 	t.Parallel()
-	if got := ratio(3*time.Second, 2*time.Second); got != 1.5 {
+	if got := Ratio(3*time.Second, 2*time.Second); got != 1.5 {
 		t.Errorf("3 s / 2 s = %v", got)
 	}
-	if got := ratio(time.Second, 0); got != 0 {
+	if got := Ratio(time.Second, 0); got != 0 {
 		t.Errorf("1 s / 0 s = %v, want 0 for not known", got)
 	}
-	if got := spread([]time.Duration{95, 100, 105}); got != 0.05 {
+	if got := Spread([]time.Duration{95, 100, 105}); got != 0.05 {
 		t.Errorf("95 to 105 around 100 is a spread of %v, want 0.05", got)
 	}
-	if got := spread([]time.Duration{100}); got != 0 {
+	if got := Spread([]time.Duration{100}); got != 0 {
 		t.Errorf("one value has a spread of %v", got)
 	}
 }

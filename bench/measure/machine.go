@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"bytes"
@@ -14,20 +14,25 @@ import (
 	"time"
 )
 
-// machine is what figures depend on beside the programs.
-type machine struct {
-	commit  string // and whether there are changes that are not committed
-	goBuild string // version of Go and platform
-	cpus    int
-	model   string  // of the processor, "" when not known
+// Machine is what figures depend on beside the programs.
+type Machine struct {
+	Commit  string // and whether there are changes that are not committed
+	CPUs    int
+	Model   string  // of the processor, "" when not known
+	goBuild string  // version of Go and platform
 	memory  string  // "" when not known
+	kernel  string  // "" when not known
 	load    float64 // average of a minute; below 0 when not known
 }
 
-func describeMachine(ctx context.Context) machine {
-	m := machine{commit: commit(ctx), cpus: runtime.GOMAXPROCS(0), load: -1,
+// DescribeMachine looks at the machine and at the commit that is checked out.
+func DescribeMachine(ctx context.Context) Machine {
+	m := Machine{Commit: commit(ctx), CPUs: runtime.GOMAXPROCS(0), load: -1,
 		goBuild: fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH),
-		model:   procField("/proc/cpuinfo", "model name")}
+		Model:   procField("/proc/cpuinfo", "model name")}
+	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		m.kernel = "Linux " + strings.TrimSpace(string(release))
+	}
 	if kib, err := strconv.ParseFloat(strings.TrimSuffix(procField("/proc/meminfo", "MemTotal"), " kB"), 64); err == nil {
 		m.memory = fmt.Sprintf("%.0f GiB", kib/(1<<20))
 	}
@@ -69,31 +74,48 @@ func procField(path, name string) string {
 }
 
 // busy says whether a load is so high that it is seen in the figures.
-func (m *machine) busy() bool { return m.load >= float64(m.cpus)/2 }
+func (m *Machine) busy() bool { return m.load >= float64(m.CPUs)/2 }
 
-// place is where the files are.
-type place struct {
-	dir    string
-	memory bool // whether it is a file system in memory
+// Place is where the files are.
+type Place struct {
+	Dir    string
+	Memory bool // whether it is a file system in memory
 }
 
 const sharedMemory = "/dev/shm"
 
-// choosePlace chooses the directory for inputs and outputs.
-func choosePlace(o options) (place, error) {
-	room := o.size.room()
+// ChoosePlace chooses the directory for inputs and outputs, where so many bytes
+// have room: the one that is named, or else one in memory.
+func ChoosePlace(named string, room int64) (Place, error) {
 	switch {
-	case o.dir != "":
-		return place{o.dir, false}, nil
+	case named != "":
+		return Place{named, false}, nil
 	case runtime.GOOS == "linux" && free(sharedMemory) >= room:
-		return place{sharedMemory, true}, nil
+		return Place{sharedMemory, true}, nil
 	case free(os.TempDir()) >= room:
-		return place{os.TempDir(), false}, nil
+		return Place{os.TempDir(), false}, nil
 	default:
-		return place{}, fmt.Errorf("neither %s nor %s has %.3g GB left: name another directory with -dir, or a smaller -size",
+		return Place{}, fmt.Errorf("neither %s nor %s has %.3g GB left: name another directory with -dir, or a smaller -size",
 			sharedMemory, os.TempDir(), float64(room)/1e9)
 	}
 }
+
+// Room returns how many bytes of files there may be at once. In memory, they must
+// leave some for programs.
+func (p Place) Room() int64 {
+	room := free(p.Dir)
+	if !p.Memory {
+		return room
+	}
+	kib, err := strconv.ParseInt(strings.TrimSuffix(procField("/proc/meminfo", "MemAvailable"), " kB"), 10, 64)
+	if err != nil {
+		return room
+	}
+	return max(0, min(room, kib<<10-forPrograms))
+}
+
+// forPrograms is the memory that files leave to programs.
+const forPrograms = 4 << 30
 
 // free returns how many bytes may be written to a directory; 0 when that
 // cannot be found out.
@@ -105,48 +127,51 @@ func free(dir string) int64 {
 	return int64(s.Bavail) * int64(s.Bsize) //nolint:unconvert // other systems have other types
 }
 
-func writeHeader(to io.Writer, o options, m machine, p place) {
+// WriteHeader tells what was measured, when, and on what. The zero place is none.
+func WriteHeader(to io.Writer, what string, m Machine, p Place) {
 	known := func(s string) string {
 		if s == "" {
 			return ""
 		}
 		return ", " + s
 	}
-	fmt.Fprintf(to, "size %s, %d runs of each program in turn\n", o.size.name, o.runs)
-	fmt.Fprintf(to, "commit %s, %s, %d CPUs%s%s\n", m.commit, m.goBuild, m.cpus, known(m.model), known(m.memory))
+	fmt.Fprintf(to, "%s: %s.\n", time.Now().Format(time.DateOnly), what)
+	fmt.Fprintf(to, "Commit %s, %s, %d CPUs%s%s%s.\n", m.Commit, m.goBuild, m.CPUs, known(m.Model), known(m.memory), known(m.kernel))
 	switch {
 	case m.load < 0:
-		fmt.Fprintln(to, "load is not known on this system")
+		fmt.Fprintln(to, "Load is not known on this system.")
 	case m.busy():
-		fmt.Fprintf(to, "load %.2f: THE MACHINE IS LOADED, figures say little\n", m.load)
+		fmt.Fprintf(to, "Load %.2f: THE MACHINE IS LOADED, figures say little.\n", m.load)
 	default:
-		fmt.Fprintf(to, "load %.2f\n", m.load)
+		fmt.Fprintf(to, "Load %.2f.\n", m.load)
 	}
-	if p.memory {
-		fmt.Fprintf(to, "files in %s, in memory\n", p.dir)
-	} else {
-		fmt.Fprintf(to, "files in %s, which may be on a disk: then the disk is measured too\n", p.dir)
+	switch {
+	case p.Dir == "": // no files
+	case p.Memory:
+		fmt.Fprintf(to, "Files in %s, in memory.\n", p.Dir)
+	default:
+		fmt.Fprintf(to, "Files in %s, which may be on a disk: then the disk is measured too.\n", p.Dir)
 	}
 	fmt.Fprintln(to)
 }
 
-func writeFooter(to io.Writer, o options, others float64, cpus int) {
-	fmt.Fprintln(to)
+// WriteOthers tells how many processors others kept busy since the clock was read.
+func (m *Machine) WriteOthers(to io.Writer, since Clock) {
+	m.writeOthers(to, since.othersUntil(ReadClock()))
+}
+
+func (m *Machine) writeOthers(to io.Writer, others float64) {
 	switch {
 	case others < 0:
-	case others >= float64(cpus)/20:
-		fmt.Fprintf(to, "Others used %.2f of %d CPUs meanwhile: THE MACHINE WAS NOT QUIET, figures say little.\n", others, cpus)
+	case others >= float64(m.CPUs)/20:
+		fmt.Fprintf(to, "Others used %.2f of %d CPUs meanwhile: THE MACHINE WAS NOT QUIET, figures say little.\n", others, m.CPUs)
 	default:
-		fmt.Fprintf(to, "Others used %.2f of %d CPUs meanwhile.\n", others, cpus)
+		fmt.Fprintf(to, "Others used %.2f of %d CPUs meanwhile.\n", others, m.CPUs)
 	}
-	if o.runs < 5 {
-		fmt.Fprintf(to, "Medians of %d runs say little; take -runs 5 or more.\n", o.runs)
-	}
-	fmt.Fprintln(to, "Every output of windrow was the floor's, byte for byte.")
 }
 
-// clock is how much time and processor time passed.
-type clock struct {
+// Clock is how much time and processor time passed.
+type Clock struct {
 	at    time.Time
 	total float64 // seconds of processor time on the machine; below 0 when not known
 	own   float64 // of them, this process's and its children's
@@ -155,9 +180,9 @@ type clock struct {
 // ticks is how often per second the kernel counts processor time.
 const ticks = 100
 
-// readClock reads the machine's processor time, where the system tells it.
-func readClock() clock {
-	c := clock{at: time.Now(), total: -1}
+// ReadClock reads the machine's processor time, where the system tells it.
+func ReadClock() Clock {
+	c := Clock{at: time.Now(), total: -1}
 	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
 		var u syscall.Rusage
 		if err := syscall.Getrusage(who, &u); err != nil {
@@ -200,7 +225,7 @@ func busyTicks(stat string) (int64, bool) {
 
 // othersUntil returns how many processors other programs kept busy between two
 // readings, on average; below 0 when not known.
-func (c clock) othersUntil(end clock) float64 {
+func (c Clock) othersUntil(end Clock) float64 {
 	if c.total < 0 || end.total < 0 {
 		return -1
 	}

@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"slices"
@@ -23,14 +23,14 @@ func TestBusyTicks(t *testing.T) {
 func TestOthersUntil(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
-	begin := clock{at: start, total: 100, own: 10}
+	begin := Clock{at: start, total: 100, own: 10}
 	for _, test := range []struct {
-		end  clock
+		end  Clock
 		want float64
 	}{
-		{clock{start.Add(10 * time.Second), 125, 30}, 0.5}, // 25 s in all, 20 s of them ours
-		{clock{start.Add(10 * time.Second), 109, 20}, 0},   // counting is coarse
-		{clock{start.Add(10 * time.Second), -1, 20}, -1},
+		{Clock{start.Add(10 * time.Second), 125, 30}, 0.5}, // 25 s in all, 20 s of them ours
+		{Clock{start.Add(10 * time.Second), 109, 20}, 0},   // counting is coarse
+		{Clock{start.Add(10 * time.Second), -1, 20}, -1},
 	} {
 		if got := begin.othersUntil(test.end); got != test.want {
 			t.Errorf("until %+v: %v, want %v", test.end, got, test.want)
@@ -42,13 +42,13 @@ func TestHeaderTellsOfLoad(t *testing.T) {
 	t.Parallel()
 	for load, loaded := range map[float64]bool{0.99: false, 1: true, 7: true} {
 		var out strings.Builder
-		writeHeader(&out, options{size: sizes()[0], runs: 5}, machine{commit: "abc", goBuild: "go1", cpus: 2, load: load}, place{"/there", true})
+		WriteHeader(&out, "a test", Machine{Commit: "abc", goBuild: "go1", CPUs: 2, load: load}, Place{"/there", true})
 		if got := strings.Contains(out.String(), "LOADED"); got != loaded {
 			t.Errorf("load %v on 2 CPUs: header %q", load, out.String())
 		}
 	}
 	var out strings.Builder
-	writeFooter(&out, options{runs: 5}, 0.2, 2)
+	(&Machine{CPUs: 2}).writeOthers(&out, 0.2)
 	if !strings.Contains(out.String(), "NOT QUIET") {
 		t.Errorf("others used 0.2 of 2 CPUs: %q", out.String())
 	}
@@ -56,19 +56,19 @@ func TestHeaderTellsOfLoad(t *testing.T) {
 
 func TestPlaceIsNamed(t *testing.T) {
 	t.Parallel()
-	huge := size{bytes: 1 << 60}
-	if p, err := choosePlace(options{size: huge}); err == nil {
-		t.Errorf("%d bytes fit %s", huge.room(), p.dir)
+	const huge = 1 << 60
+	if p, err := ChoosePlace("", huge); err == nil {
+		t.Errorf("%d bytes fit %s", huge, p.Dir)
 	}
-	if p, err := choosePlace(options{size: huge, dir: "/there"}); err != nil || p.dir != "/there" || p.memory {
+	if p, err := ChoosePlace("/there", huge); err != nil || p.Dir != "/there" || p.Memory {
 		t.Errorf("place %+v (%v), want what -dir says", p, err)
 	}
 }
 
 func TestTuningVariablesAreLeftOut(t *testing.T) {
 	t.Parallel()
-	got := environment([]string{"PATH=/bin", "GOGC=off", "GOMEMLIMIT=1GiB", "GOMAXPROCS=1", "GODEBUG=x=1", "GOGCX=1"})
-	if want := []string{"PATH=/bin", "GOGCX=1"}; !slices.Equal(got, want) {
+	got := Environment([]string{"PATH=/bin", "GOGC=off", "GOMEMLIMIT=1GiB", "GOMAXPROCS=1", "GODEBUG=x=1", "LC_ALL=de_DE.UTF-8", "GOGCX=1"})
+	if want := []string{"PATH=/bin", "GOGCX=1", "LC_ALL=C"}; !slices.Equal(got, want) {
 		t.Errorf("environment %q, want %q", got, want)
 	}
 }
