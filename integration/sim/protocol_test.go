@@ -225,3 +225,19 @@ func TestJobsShareByPriority(t *testing.T) {
 		}
 	})
 }
+
+// A worker that drains and has nothing left is not kept waiting for orders: it
+// would end seconds later for it.
+func TestWhoHasNothingLeftMayLeave(t *testing.T) {
+	t.Parallel()
+	calm(t, 1, 0, func(w *world) {
+		h := w.hand(1)
+		h.say()
+		h.next.Draining, h.next.Heard = true, h.seq
+		began := time.Now()
+		h.say()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it was kept for %v", took)
+		}
+	})
+}

@@ -236,6 +236,8 @@ func (r *reign) sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders, err
 			return &cluster.Orders{Version: cluster.Version, Epoch: r.epoch}, nil
 		case late || !empty(o) || o.Drain && !s.Draining:
 			return o, nil
+		case s.Draining && len(s.Running)+len(s.Outcomes) == 0:
+			return o, nil // there is nothing to wait for: it may leave
 		}
 		select {
 		case <-changed:
