@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,64 +27,43 @@ const readsAtOnce = 32
 // A Reader reads the manifest of an attempt, as worker/executor.ReadManifest does.
 type Reader func(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error)
 
-// task is what is kept of a task's manifest.
+// chunk is how many tasks' counts are held at a time before they are added up.
+const chunk = 1024
+
+// task is one whose attempt counts.
 type task struct {
 	id      plan.TaskID
 	attempt plan.AttemptID
-	part    *plan.Part
-	tally   plan.Tally
+}
+
+// left is what is kept of a task's manifest.
+type left struct {
+	part  *plan.Part
+	tally plan.Tally
 }
 
 // Gather returns the parts of the output, in order of phases and tasks, and the
 // sum of what the committed attempts counted. Records in are those of the maps
 // alone: a reduce reads only what maps wrote.
 func Gather(ctx context.Context, job *scheduler.Job, read Reader) ([]plan.Part, plan.Tally, error) {
-	tasks, left := committed(job)
-	if left != nil {
-		return nil, plan.Tally{}, fmt.Errorf("task %v is not committed: the output is not complete", *left)
+	tasks, missing := committed(job)
+	if missing != nil {
+		return nil, plan.Tally{}, fmt.Errorf("task %v is not committed: the output is not complete", *missing)
 	}
-	if err := readAll(ctx, tasks, read); err != nil {
-		return nil, plan.Tally{}, err
-	}
-	parts, total := sum(tasks, job.Tasks(plan.Reduce) > 0)
-	return parts, total, nil
+	return sum(ctx, tasks, job.Tasks(plan.Reduce) > 0, read)
 }
 
 // Count returns the sum of what the attempts that are committed so far have
 // counted, as Gather does of all.
 func Count(ctx context.Context, job *scheduler.Job, read Reader) (plan.Tally, error) {
 	tasks, _ := committed(job)
-	if err := readAll(ctx, tasks, read); err != nil {
-		return plan.Tally{}, err
-	}
-	_, total := sum(tasks, job.Tasks(plan.Reduce) > 0)
-	return total, nil
-}
-
-// readAll reads the manifests of tasks side by side.
-func readAll(ctx context.Context, tasks []task, read Reader) error {
-	group, reading := errgroup.WithContext(ctx)
-	group.SetLimit(readsAtOnce)
-	for i := range tasks {
-		if reading.Err() != nil {
-			break
-		}
-		t := &tasks[i]
-		group.Go(func() error {
-			m, err := read(reading, t.id, t.attempt)
-			if err != nil {
-				return err
-			}
-			t.part, t.tally = m.Part, m.Tally
-			return nil
-		})
-	}
-	return errors.Join(group.Wait(), ctx.Err())
+	_, total, err := sum(ctx, tasks, job.Tasks(plan.Reduce) > 0, read)
+	return total, err
 }
 
 // committed lists the tasks whose attempts count, and the first one of which none
 // does; nil when there is no such task.
-func committed(job *scheduler.Job) (tasks []task, left *plan.TaskID) {
+func committed(job *scheduler.Job) (tasks []task, missing *plan.TaskID) {
 	tasks = make([]task, 0, job.Tasks(plan.Map)+job.Tasks(plan.Reduce))
 	for p := plan.Map; p <= plan.Reduce; p++ {
 		for i := range job.Tasks(p) {
@@ -91,29 +71,54 @@ func committed(job *scheduler.Job) (tasks []task, left *plan.TaskID) {
 			t := job.Task(id)
 			switch {
 			case t.Committed:
-				tasks = append(tasks, task{id: id, attempt: t.Attempt})
-			case left == nil:
-				left = &id
+				tasks = append(tasks, task{id, t.Attempt})
+			case missing == nil:
+				missing = &id
 			}
 		}
 	}
-	return tasks, left
+	return tasks, missing
 }
 
 // sum adds up in the order of the tasks, so that sums of fractions, too, come
 // out the same every time.
-func sum(tasks []task, shuffled bool) ([]plan.Part, plan.Tally) {
-	var parts []plan.Part
-	var total plan.Tally
-	for i := range tasks {
-		t := &tasks[i]
-		if t.part != nil {
-			parts = append(parts, *t.part)
+func sum(ctx context.Context, tasks []task, shuffled bool, read Reader) (parts []plan.Part, total plan.Tally, err error) {
+	for some := range slices.Chunk(tasks, chunk) {
+		found, err := readAll(ctx, some, read)
+		if err != nil {
+			return nil, plan.Tally{}, err
 		}
-		if shuffled && t.id.Phase == plan.Reduce {
-			t.tally.RecordsIn = 0
+		for i := range found {
+			f := &found[i]
+			if f.part != nil {
+				parts = append(parts, *f.part)
+			}
+			if shuffled && some[i].id.Phase == plan.Reduce {
+				f.tally.RecordsIn = 0
+			}
+			total.Merge(&f.tally)
 		}
-		total.Merge(&t.tally)
 	}
-	return parts, total
+	return parts, total, nil
+}
+
+// readAll reads the manifests of tasks side by side.
+func readAll(ctx context.Context, tasks []task, read Reader) ([]left, error) {
+	found := make([]left, len(tasks))
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(readsAtOnce)
+	for i := range tasks {
+		if reading.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			m, err := read(reading, tasks[i].id, tasks[i].attempt)
+			if err != nil {
+				return err
+			}
+			found[i] = left{m.Part, m.Tally}
+			return nil
+		})
+	}
+	return found, errors.Join(group.Wait(), ctx.Err())
 }

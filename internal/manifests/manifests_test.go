@@ -130,3 +130,22 @@ func TestGatherFails(t *testing.T) {
 		t.Error("a job that is not complete is gathered")
 	}
 }
+
+// TestManyTasks: however many there are, each counts once, in its order.
+func TestManyTasks(t *testing.T) {
+	t.Parallel()
+	parts, tally, err := manifests.Gather(t.Context(), finished(3000, 0, 0), func(_ context.Context, id plan.TaskID, _ plan.AttemptID) (*plan.Manifest, error) {
+		return write(id, true), nil
+	})
+	if err != nil || tally.RecordsIn != 30_000 || tally.Stats["size"].Max != 2999 {
+		t.Errorf("%+v, %v", tally, err)
+	}
+	for i, p := range parts {
+		if want := (plan.TaskID{Phase: plan.Map, Index: i}).Key(); p.Name != want {
+			t.Fatalf("part %d is %s", i, p.Name)
+		}
+	}
+	if len(parts) != 3000 {
+		t.Errorf("%d parts", len(parts))
+	}
+}
