@@ -103,7 +103,7 @@ bench-growth: ## print and draw how the cost of jobs grows with data, slots, par
 	$(GO) run ./bench/growth -size $(SIZE) -plots out/growth
 
 .PHONY: bench-publish
-bench-publish: $(DUCKDB) ## measure all at full size, into docs/benchmarks.md: 20 min of a machine that does nothing else
+bench-publish: $(DUCKDB) ## measure all at full size, into docs/benchmarks.md: half an hour of a machine that does nothing else
 	@failed=; \
 	$(GO) run ./bench -size full -runs 5 -peers -duckdb $(DUCKDB)/duckdb_cli/duckdb -doc docs/benchmarks.md || failed=1; \
 	$(GO) run ./bench/growth -size full -runs 3 -doc docs/benchmarks.md -plots docs/benchmarks || failed=1; \
