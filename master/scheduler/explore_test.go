@@ -3,6 +3,7 @@ package scheduler
 import (
 	"crypto/sha256"
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/windrow-mr/windrow/plan"
 )
+
+// states is how far TestExplore goes: make test-faults goes further.
+var states = flag.Int("states", 10_000, "how many states to look at")
 
 // TestExplore walks through every interleaving, up to a bound, of two masters,
 // their appends, epoch checks and commits, the attempts of one task, their
@@ -27,11 +31,7 @@ func TestExplore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			limit := 100_000
-			if testing.Short() {
-				limit = 30_000
-			}
-			report, err := explore(bounds, limit)
+			report, err := explore(bounds, *states)
 			if err != nil {
 				t.Fatal(err)
 			}
