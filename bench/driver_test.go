@@ -1,21 +1,21 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/windrow-mr/windrow/bench/measure"
+	"github.com/windrow-mr/windrow/bench/measure/measuretest"
 )
 
 // TestSmallBenchmark measures every job once, as a user would.
 func TestSmallBenchmark(t *testing.T) {
 	t.Parallel()
-	readSources(t)
+	measuretest.ReadSources(t, "..")
 	dir := t.TempDir()
 	var stdout, stderr strings.Builder
 	args, peers := []string{"-size", "small", "-runs", "1", "-dir", dir}, 0
@@ -49,23 +49,7 @@ func TestSmallBenchmark(t *testing.T) {
 			t.Errorf("output is without %q:\n%s", says, stdout.String())
 		}
 	}
-	wantEmpty(t, dir)
-}
-
-// readSources reads the repository's directories: go test keeps the result of a
-// test until something changes that it read, and knows nothing of what a
-// program that it builds is made of.
-func readSources(t *testing.T) {
-	t.Helper()
-	err := filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
-		if name := d.Name(); err == nil && d.IsDir() && (name == ".git" || name == ".tools" || path == "../bin" || path == "../out") {
-			return filepath.SkipDir
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	measuretest.WantEmpty(t, dir)
 }
 
 func rowOf(table, job string) string {
@@ -77,63 +61,16 @@ func rowOf(table, job string) string {
 	return ""
 }
 
-func wantEmpty(t *testing.T, dir string) {
-	t.Helper()
-	left, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range left {
-		t.Errorf("%s is left over", filepath.Join(dir, f.Name()))
-	}
-}
-
 // TestInterruptRemovesFiles interrupts the benchmark while it runs programs.
 func TestInterruptRemovesFiles(t *testing.T) {
 	t.Parallel()
-	binary := filepath.Join(t.TempDir(), "bench")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	program := measuretest.Build(t)
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
-			interrupt(t, binary, signal)
+			measuretest.Interrupt(t, signal, "terasort 3/", program, "-jobs", "terasort")
 		})
 	}
-}
-
-func interrupt(t *testing.T, binary string, signal syscall.Signal) {
-	t.Helper()
-	dir, tmp := t.TempDir(), t.TempDir()
-	c := exec.CommandContext(t.Context(), binary, "-size", "small", "-runs", "1000000", "-jobs", "terasort", "-dir", dir)
-	c.Env = append(os.Environ(), "TMPDIR="+tmp)
-	stderr, err := c.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var said strings.Builder
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		said.WriteString(lines.Text() + "\n")
-		if strings.HasPrefix(lines.Text(), "terasort 3/") {
-			if err := c.Process.Signal(signal); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-	err = c.Wait()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
-		t.Errorf("ended with %v, want exit code %d: %s", err, exitInterrupted, said.String())
-	}
-	if !strings.Contains(said.String(), "interrupted") {
-		t.Errorf("it says %q, nothing of an interrupt", said.String())
-	}
-	wantEmpty(t, dir)
-	wantEmpty(t, tmp)
 }
 
 func TestTimeoutEnds(t *testing.T) {
@@ -141,10 +78,10 @@ func TestTimeoutEnds(t *testing.T) {
 	dir := t.TempDir()
 	var stderr strings.Builder
 	code := command([]string{"-size", "full", "-timeout", "50ms", "-dir", dir}, io.Discard, &stderr)
-	if code != exitFailed || !strings.Contains(stderr.String(), "-timeout") {
+	if code != measure.ExitFailed || !strings.Contains(stderr.String(), "-timeout") {
 		t.Errorf("exit code %d, %q; want 1 and a word about -timeout", code, stderr.String())
 	}
-	wantEmpty(t, dir)
+	measuretest.WantEmpty(t, dir)
 }
 
 // script writes a program for the driver to run.
@@ -182,7 +119,7 @@ func TestWrongAnswers(t *testing.T) {
 			if err == nil && (len(r.spills) != 1 || r.spills[0] != 7) {
 				t.Errorf("%d spills, want the 7 of the report", r.spills)
 			}
-			wantEmpty(t, d.dir)
+			measuretest.WantEmpty(t, d.dir)
 		})
 	}
 }
@@ -190,8 +127,8 @@ func TestWrongAnswers(t *testing.T) {
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"-size", "big"}, {"-runs", "0"}, {"-jobs", "wordcount,nap"}, {"-jobs", ""}, {"-timeout", "0"}, {"-format", "xml"}, {"-format", "benchstat", "-doc", "x"}, {"wordcount"}, {"-nap"}} {
-		if code := command(args, io.Discard, io.Discard); code != exitUsage {
-			t.Errorf("%q: exit code %d, want %d", args, code, exitUsage)
+		if code := command(args, io.Discard, io.Discard); code != measure.ExitUsage {
+			t.Errorf("%q: exit code %d, want %d", args, code, measure.ExitUsage)
 		}
 	}
 	o, err := parse([]string{"-jobs", "terasort,wordcount", "-size", "full"}, io.Discard)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/windrow-mr/windrow/bench/inputs"
 )
@@ -25,16 +23,7 @@ func sizes() []size {
 	}
 }
 
-func parseSize(name string) (size, error) {
-	var names []string
-	for _, s := range sizes() {
-		if s.name == name {
-			return s, nil
-		}
-		names = append(names, s.name)
-	}
-	return size{}, fmt.Errorf("-size %q is none of %s", name, strings.Join(names, ", "))
-}
+func (s size) called() string { return s.name }
 
 // count returns how much of a kind of input there is, as its generator counts.
 func (s size) count(kind inputs.Kind) int64 {
@@ -81,6 +70,7 @@ type job struct {
 // extraMemory is by how much a process may outgrow --memory.
 const extraMemory = 150 << 20
 
+// allJobs has jobs with the same input one after the other: it is made once.
 func allJobs() []job {
 	return []job{
 		{name: "wordcount", library: "wordcount", input: inputs.Words, memory: 1 << 30, hashed: true, peer: duckDB},
@@ -91,35 +81,9 @@ func allJobs() []job {
 	}
 }
 
+func (j job) called() string { return j.name }
+
 // command returns what windrow run is told to do.
 func (j *job) command() string {
 	return fmt.Sprintf("%s --memory %dMiB", j.library, j.memory>>20)
-}
-
-func jobNames() string {
-	var names []string
-	for _, j := range allJobs() {
-		names = append(names, j.name)
-	}
-	return strings.Join(names, ",")
-}
-
-// parseJobs returns the jobs of the list, in the order of all jobs: those with
-// the same input come one after the other.
-func parseJobs(list string) ([]job, error) {
-	if list == "all" {
-		return allJobs(), nil
-	}
-	wanted := strings.Split(list, ",")
-	var chosen []job
-	for _, j := range allJobs() {
-		if i := slices.Index(wanted, j.name); i >= 0 {
-			chosen = append(chosen, j)
-			wanted = slices.Delete(wanted, i, i+1)
-		}
-	}
-	if len(wanted) > 0 {
-		return nil, fmt.Errorf("-jobs: %q is none of %s", wanted[0], jobNames())
-	}
-	return chosen, nil
 }

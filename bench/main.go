@@ -20,47 +20,18 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"github.com/windrow-mr/windrow/bench/measure"
 )
 
 func main() {
 	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// Exit codes.
-const (
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 130
-)
-
 func command(args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		fmt.Fprintln(stderr, "bench:", err)
-		return exitUsage
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	limited, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("stopped after %v; -timeout allows more", o.timeout))
-	defer cancel()
-	err = bench(limited, o, stdout, stderr)
-	switch {
-	case err == nil:
-		return 0
-	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "bench: interrupted; its files are removed")
-		return exitInterrupted
-	case limited.Err() != nil:
-		err = context.Cause(limited)
-	}
-	fmt.Fprintln(stderr, "bench:", err)
-	return exitFailed
+	return measure.Command("bench", stderr, o.timeout, err, func(ctx context.Context) error { return bench(ctx, o, stdout, stderr) })
 }
 
 // options are what the flags say.
@@ -92,7 +63,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(stderr)
 	sizeName := flags.String("size", "medium", "size of the inputs: small (4 MB each), medium (256 MB) or full (1 GB)")
 	flags.IntVar(&o.runs, "runs", 5, "runs of each program; medians of fewer than 5 say little")
-	names := flags.String("jobs", "all", "jobs to measure, with commas between: "+jobNames())
+	names := flags.String("jobs", "all", "jobs to measure, with commas between: "+measure.Names(allJobs(), job.called))
 	flags.StringVar(&o.dir, "dir", "", "directory for inputs and outputs (default: in memory, /dev/shm, where there is room)")
 	flags.BoolVar(&o.onCluster, "cluster", true, "run each job on a cluster of a master and two workers too")
 	flags.BoolVar(&o.peers, "peers", false, "run DuckDB or GNU sort on the same input too; make bench-peers installs what is missing")
@@ -119,9 +90,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("-doc takes tables: leave out -format")
 	}
 	var err error
-	if o.size, err = parseSize(*sizeName); err != nil {
+	if o.size, err = measure.Named("-size", *sizeName, sizes(), size.called); err != nil {
 		return o, err
 	}
-	o.jobs, err = parseJobs(*names)
+	o.jobs, err = measure.Listed("-jobs", *names, allJobs(), job.called)
 	return o, err
 }

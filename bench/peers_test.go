@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/windrow-mr/windrow/bench/measure"
 )
 
 func TestSameMeasurements(t *testing.T) {
@@ -76,7 +78,7 @@ func TestPeersThatAreMissing(t *testing.T) {
 	t.Parallel()
 	var stderr strings.Builder
 	code := command([]string{"-peers", "-duckdb", filepath.Join(t.TempDir(), "none"), "-size", "small"}, &stderr, &stderr)
-	if code != exitFailed || !strings.Contains(stderr.String(), "make bench-peers") {
+	if code != measure.ExitFailed || !strings.Contains(stderr.String(), "make bench-peers") {
 		t.Errorf("exit code %d, %q; want 1 and how to install it", code, stderr.String())
 	}
 }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"encoding/xml"
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,12 +13,13 @@ import (
 
 	"github.com/windrow-mr/windrow/bench/inputs"
 	"github.com/windrow-mr/windrow/bench/measure"
+	"github.com/windrow-mr/windrow/bench/measure/measuretest"
 )
 
 // TestSmallGrowth measures all series once, as a user would, into a document.
 func TestSmallGrowth(t *testing.T) {
 	t.Parallel()
-	readSources(t)
+	measuretest.ReadSources(t, "../..")
 	dir, docs := t.TempDir(), t.TempDir()
 	doc, plots := filepath.Join(docs, "doc.md"), filepath.Join(docs, "plots")
 	if err := os.WriteFile(doc, []byte("<!-- growth: measured -->\n<!-- growth: end -->\n"), 0o600); err != nil {
@@ -58,7 +57,7 @@ func TestSmallGrowth(t *testing.T) {
 		}
 		wantPicture(t, string(svg), s.name)
 	}
-	wantEmpty(t, dir)
+	measuretest.WantEmpty(t, dir)
 }
 
 // wantPicture wants well-formed XML that says what it shows.
@@ -77,73 +76,17 @@ func wantPicture(t *testing.T, svg, says string) {
 	}
 }
 
-// readSources reads the repository's directories: go test keeps the result of a
-// test until something changes that it read, and knows nothing of what a
-// program that it builds is made of.
-func readSources(t *testing.T) {
-	t.Helper()
-	const root = "../.."
-	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if name := d.Name(); err == nil && d.IsDir() && (name == ".git" || name == ".tools" || path == root+"/bin" || path == root+"/out") {
-			return filepath.SkipDir
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wantEmpty(t *testing.T, dir string) {
-	t.Helper()
-	left, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range left {
-		t.Errorf("%s is left over", filepath.Join(dir, f.Name()))
-	}
-}
-
 // TestInterruptRemovesFiles interrupts the command while it runs programs.
 func TestInterruptRemovesFiles(t *testing.T) {
 	t.Parallel()
-	binary := filepath.Join(t.TempDir(), "growth")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	dir, tmp := t.TempDir(), t.TempDir()
-	c := exec.CommandContext(t.Context(), binary, "-size", "small", "-runs", "1000000", "-series", "objects", "-dir", dir)
-	c.Env = append(os.Environ(), "TMPDIR="+tmp)
-	stderr, err := c.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var said strings.Builder
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		said.WriteString(lines.Text() + "\n")
-		if strings.HasPrefix(lines.Text(), "making input") {
-			if err := c.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-	err = c.Wait()
-	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != exitInterrupted || !strings.Contains(said.String(), "interrupted") {
-		t.Errorf("ended with %v, want exit code %d: %s", err, exitInterrupted, said.String())
-	}
-	wantEmpty(t, dir)
-	wantEmpty(t, tmp)
+	measuretest.Interrupt(t, syscall.SIGTERM, "making input", measuretest.Build(t), "-series", "objects")
 }
 
 func TestTimeoutEnds(t *testing.T) {
 	t.Parallel()
 	var stderr strings.Builder
 	code := command([]string{"-timeout", "1ms", "-dir", t.TempDir()}, io.Discard, &stderr)
-	if code != exitFailed || !strings.Contains(stderr.String(), "-timeout") {
+	if code != measure.ExitFailed || !strings.Contains(stderr.String(), "-timeout") {
 		t.Errorf("exit code %d, %q; want 1 and a word about -timeout", code, stderr.String())
 	}
 }
@@ -151,8 +94,8 @@ func TestTimeoutEnds(t *testing.T) {
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"-size", "big"}, {"-runs", "0"}, {"-series", "data,nap"}, {"-series", ""}, {"-timeout", "0"}, {"data"}, {"-nap"}} {
-		if code := command(args, io.Discard, io.Discard); code != exitUsage {
-			t.Errorf("%q: exit code %d, want %d", args, code, exitUsage)
+		if code := command(args, io.Discard, io.Discard); code != measure.ExitUsage {
+			t.Errorf("%q: exit code %d, want %d", args, code, measure.ExitUsage)
 		}
 	}
 	o, err := parse([]string{"-series", "objects,data", "-size", "full"}, io.Discard)

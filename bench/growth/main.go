@@ -20,9 +20,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/windrow-mr/windrow/bench/measure"
@@ -32,38 +30,9 @@ func main() {
 	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// Exit codes.
-const (
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 130
-)
-
 func command(args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		fmt.Fprintln(stderr, "growth:", err)
-		return exitUsage
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	limited, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("stopped after %v; -timeout allows more", o.timeout))
-	defer cancel()
-	err = growth(limited, o, stdout, stderr)
-	switch {
-	case err == nil:
-		return 0
-	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "growth: interrupted; its files are removed")
-		return exitInterrupted
-	case limited.Err() != nil:
-		err = context.Cause(limited)
-	}
-	fmt.Fprintln(stderr, "growth:", err)
-	return exitFailed
+	return measure.Command("growth", stderr, o.timeout, err, func(ctx context.Context) error { return growth(ctx, o, stdout, stderr) })
 }
 
 // options are what the flags say.
@@ -83,7 +52,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(stderr)
 	sizeName := flags.String("size", "medium", "size that the series grow from: small (2 MB), medium (100 MB) or full (1 GB)")
 	flags.IntVar(&o.runs, "runs", 3, "runs of each point, of which the median counts")
-	names := flags.String("series", "all", "series to measure, with commas between: "+seriesNames())
+	names := flags.String("series", "all", "series to measure, with commas between: "+measure.Names(allSeries(size{}), series.called))
 	flags.StringVar(&o.dir, "dir", "", "directory for inputs and outputs (default: in memory, /dev/shm, where there is room)")
 	flags.StringVar(&o.doc, "doc", "", "put the figures into this document too, between its lines \"<!-- growth: measured -->\" and \"<!-- growth: end -->\"")
 	flags.StringVar(&o.plots, "plots", "", "draw plots into this directory")
@@ -101,10 +70,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("-timeout %v leaves no time", o.timeout)
 	}
 	var err error
-	if o.size, err = parseSize(*sizeName); err != nil {
+	if o.size, err = measure.Named("-size", *sizeName, sizes(), size.called); err != nil {
 		return o, err
 	}
-	o.series, err = parseSeries(*names, o.size)
+	o.series, err = measure.Listed("-series", *names, allSeries(o.size), series.called)
 	return o, err
 }
 

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/windrow-mr/windrow/bench/inputs"
 	"github.com/windrow-mr/windrow/bench/measure"
@@ -32,16 +29,7 @@ func sizes() []size {
 // times10 are the sizes of the data, in tenths of an input that does not grow.
 func times10() []int64 { return []int64{1, 3, 10, 30, 100} }
 
-func parseSize(name string) (size, error) {
-	var names []string
-	for _, s := range sizes() {
-		if s.name == name {
-			return s, nil
-		}
-		names = append(names, s.name)
-	}
-	return size{}, fmt.Errorf("-size %q is none of %s", name, strings.Join(names, ", "))
-}
+func (s size) called() string { return s.name }
 
 // job is what is run at the points of a series.
 type job struct {
@@ -85,10 +73,12 @@ type series struct {
 	linear bool
 }
 
+func (s series) called() string { return s.name }
+
 func (s *series) file() string { return "growth-" + s.name + ".svg" }
 
 func allSeries(z size) []series {
-	return []series{data(z), slots(z), partitions(z), objects(z)}
+	return []series{data(z), flagged(z, "slots", z.slots), flagged(z, "partitions", z.partitions), objects(z)}
 }
 
 func data(z size) series {
@@ -104,24 +94,13 @@ func data(z size) series {
 	return s
 }
 
-func slots(z size) series {
-	s := series{name: "slots", x: "slots", unit: 1}
+// flagged are the series of a flag of windrow run, by its values.
+func flagged(z size, name string, values []int64) series {
+	s := series{name: name, x: name, unit: 1}
 	for _, j := range []job{wordcount(), terasort()} {
 		l := line{job: j}
-		for _, n := range z.slots {
-			l.points = append(l.points, point{x: n, bytes: z.bytes, objects: 1, args: []string{"--slots", strconv.FormatInt(n, 10)}})
-		}
-		s.lines = append(s.lines, l)
-	}
-	return s
-}
-
-func partitions(z size) series {
-	s := series{name: "partitions", x: "partitions", unit: 1}
-	for _, j := range []job{wordcount(), terasort()} {
-		l := line{job: j}
-		for _, n := range z.partitions {
-			l.points = append(l.points, point{x: n, bytes: z.bytes, objects: 1, args: []string{"--partitions", strconv.FormatInt(n, 10)}})
+		for _, n := range values {
+			l.points = append(l.points, point{x: n, bytes: z.bytes, objects: 1, args: []string{"--" + name, strconv.FormatInt(n, 10)}})
 		}
 		s.lines = append(s.lines, l)
 	}
@@ -136,31 +115,4 @@ func objects(z size) series {
 	}
 	s.lines = append(s.lines, l)
 	return s
-}
-
-func seriesNames() string {
-	var names []string
-	for _, s := range allSeries(size{}) {
-		names = append(names, s.name)
-	}
-	return strings.Join(names, ",")
-}
-
-// parseSeries returns the series of the list, in the order of all.
-func parseSeries(list string, z size) ([]series, error) {
-	if list == "all" {
-		return allSeries(z), nil
-	}
-	wanted := strings.Split(list, ",")
-	var chosen []series
-	for _, s := range allSeries(z) {
-		if i := slices.Index(wanted, s.name); i >= 0 {
-			chosen = append(chosen, s)
-			wanted = slices.Delete(wanted, i, i+1)
-		}
-	}
-	if len(wanted) > 0 {
-		return nil, fmt.Errorf("-series: %q is none of %s", wanted[0], seriesNames())
-	}
-	return chosen, nil
 }
