@@ -41,6 +41,9 @@ type Retry struct {
 	Share float64
 }
 
+// DefaultRange is what Transfer.Range stands for where it is 0, in bytes.
+const DefaultRange = 8 << 20
+
 // Transfer bounds requests to remote stores, in time and memory. Roots on
 // files and in memory ignore it.
 type Transfer struct {
@@ -99,7 +102,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Retry.Share, 0.1)
 	setDefault(&o.Transfer.Stall, 20*time.Second)
 	setDefault(&o.Transfer.Request, 2*time.Minute)
-	setDefault(&o.Transfer.Range, 8<<20)
+	setDefault(&o.Transfer.Range, DefaultRange)
 	setDefault(&o.Transfer.Parts, 2)
 	return o
 }

@@ -1,11 +1,14 @@
 package bill
 
 import (
+	"iter"
+
 	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/executor"
 )
 
 // Job is what is fixed about a run before its first task begins.
@@ -147,19 +150,10 @@ func (j *Job) sample(r Requests, s Sizes) {
 	for i := range j.Table.Samples {
 		sections += len(j.Table.Samples[i].Sections)
 	}
-	limit := sampleLimit(sections)
-	for i := range j.Table.Samples {
-		split := &j.Table.Samples[i]
-		for n := range split.Sections {
-			section := &split.Sections[n]
-			if j.generated(section) {
-				continue
-			}
-			in := j.Input(section.Object.Root)
-			read := &reading{store: in, section: section, lines: j.Lines[split.Input]}
-			r.add(in, store.Usage{Gets: read.sampled(limit, s.Record)})
-			bytes += min(section.Length, limit*s.Record)
-		}
+	limit := executor.SampleLimit(sections)
+	for read := range j.readings(j.Table.Samples) {
+		r.add(read.store, store.Usage{Gets: read.sampled(limit, s.Record)})
+		bytes += min(read.section.Length, limit*s.Record)
 	}
 	if bytes == 0 {
 		r.add(j.Scratch, j.Scratch.write(0))
@@ -173,22 +167,27 @@ func (j *Job) sample(r Requests, s Sizes) {
 	r.add(j.Scratch, u)
 }
 
-// generated tells whether a section is made and not read.
-func (j *Job) generated(s *plan.Section) bool { return s.Object.Key == "" && s.Object.ETag == "" }
+// readings yields the sections of splits that are read, and not made.
+func (j *Job) readings(splits []plan.Split) iter.Seq[*reading] {
+	return func(yield func(*reading) bool) {
+		for i := range splits {
+			for n := range splits[i].Sections {
+				section := &splits[i].Sections[n]
+				if section.Object.Key == "" && section.Object.ETag == "" {
+					continue
+				}
+				if !yield(&reading{store: j.Input(section.Object.Root), section: section, lines: j.Lines[splits[i].Input]}) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // maps are the map tasks.
 func (j *Job) maps(r Requests, s Sizes) {
-	for i := range j.Table.Splits {
-		split := &j.Table.Splits[i]
-		for n := range split.Sections {
-			section := &split.Sections[n]
-			if j.generated(section) {
-				continue
-			}
-			in := j.Input(section.Object.Root)
-			read := &reading{store: in, section: section, lines: j.Lines[split.Input]}
-			r.add(in, store.Usage{Gets: read.all()})
-		}
+	for read := range j.readings(j.Table.Splits) {
+		r.add(read.store, store.Usage{Gets: read.all()})
 	}
 	maps := len(j.Table.Splits)
 	for _, n := range s.Runs {

@@ -5,22 +5,8 @@ import (
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
-// How worker/executor reads sections, in bytes: how much of one is asked for at
-// first when it is sampled, how much behind one where its last record may end,
-// and how many records a sample has.
-const (
-	sampleFirst   = 128 << 10
-	sampleRecords = 256_000
-	leastRecords  = 16
-	behindSection = 64 << 10
-	// scanBuffer is how much readers of records ask for at a time.
-	scanBuffer = 256 << 10
-)
-
-// sampleLimit is how many records of each section are sampled.
-func sampleLimit(sections int) int64 {
-	return max(sampleRecords/int64(max(sections, 1)), leastRecords)
-}
+// scanBuffer is how many bytes readers of records ask for at a time.
+const scanBuffer = 256 << 10
 
 // reading is a section that a task reads.
 type reading struct {
@@ -85,7 +71,7 @@ func (r *reading) sampled(records, size int64) int64 {
 			need = min(ceil(most, scanBuffer)*scanBuffer, to-from)
 		}
 	}
-	had, more := min(to-from, sampleFirst), int64(behindSection)
+	had, more := min(to-from, executor.SampleFirst), int64(executor.BehindSection)
 	n := int64(1)
 	for ; had < need; more *= 2 {
 		had += more

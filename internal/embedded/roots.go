@@ -52,7 +52,7 @@ func (r *roots) Get(ctx context.Context, url string, create bool) (*store.Root, 
 // openOne opens a root, and notes of what kind its store is. The caller holds the
 // lock.
 func (r *roots) openOne(ctx context.Context, url string, create bool) (*store.Root, error) {
-	opts, kind := r.opts, bill.Store{Range: streamRange}
+	opts, kind := r.opts, bill.Store{Range: store.DefaultRange}
 	if opts.Transfer.Range > 0 {
 		kind.Range = int64(opts.Transfer.Range)
 	}
@@ -99,10 +99,6 @@ func (r *roots) standIn(ctx context.Context, url string) (*store.Root, error) {
 	r.standing[url], r.kinds[url] = top.Sub(filepath.ToSlash(dir)), r.kinds[topDir]
 	return r.standing[url], nil
 }
-
-// streamRange is what one request of a stream fetches unless the options say
-// otherwise: see store.Transfer.
-const streamRange = 8 << 20
 
 // kind returns of what kind the store of an opened root is.
 func (r *roots) kind(url string) bill.Store {

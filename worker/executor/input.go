@@ -107,7 +107,7 @@ func (in *inputs) raw(ctx context.Context, i int, off int64) (*raw, error) {
 	if in.first > 0 {
 		soon = min(soon, at+in.first)
 	}
-	behind := &tail{ctx: ctx, from: h, name: s.Object.Name(), at: at, soon: soon, size: s.Object.Size, first: afterEnd}
+	behind := &tail{ctx: ctx, from: h, name: s.Object.Name(), at: at, soon: soon, size: s.Object.Size, first: BehindSection}
 	if s.Part() {
 		behind.first = behindPart
 	}
@@ -143,7 +143,7 @@ func (in *inputs) handle(ctx context.Context, o plan.Object) (*store.Handle, err
 // Bytes that are asked for at first behind a section's end, where its last
 // record may end. It doubles with each further read.
 const (
-	afterEnd = 64 << 10
+	BehindSection = 64 << 10
 	// behindPart is for parts of compressed objects, where a whole block must
 	// be read.
 	behindPart = 1 << 20

@@ -13,14 +13,21 @@ import (
 
 // Bounds of a sample.
 const (
-	sampleSections = 64        // sections that are looked at, at least
-	samplePlaces   = 4         // and for each partition
-	sampleFirst    = 128 << 10 // bytes of each that are asked for at first
-	sampleRecords  = 256_000   // records that are read of all of them
-	leastRecords   = 16        // and of each
-	sampleKeys     = 16384     // keys that are kept
-	sampleKey      = 256       // bytes of a key that are kept: a cut need not be a whole key
+	sampleSections = 64      // sections that are looked at, at least
+	samplePlaces   = 4       // and for each partition
+	sampleRecords  = 256_000 // records that are read of all of them
+	leastRecords   = 16      // and of each
+	sampleKeys     = 16384   // keys that are kept
+	sampleKey      = 256     // bytes of a key that are kept: a cut need not be a whole key
 )
+
+// SampleFirst is how many bytes of a section a sample asks for at first.
+const SampleFirst = 128 << 10
+
+// SampleLimit returns how many records of each section are sampled.
+func SampleLimit(sections int) int64 {
+	return max(sampleRecords/int64(max(sections, 1)), leastRecords)
+}
 
 // SampleSize returns how many sections of which size, in bytes, to sample of
 // an input of that many bytes. In an input that is sorted already the keys of
@@ -53,7 +60,7 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (
 	for _, split := range splits {
 		sections += len(split.Sections)
 	}
-	limit := max(sampleRecords/int64(max(sections, 1)), leastRecords)
+	limit := SampleLimit(sections)
 	for _, split := range splits {
 		if err := e.sampleSplit(task, split, limit, w, a.Progress); err != nil {
 			return nil, err
@@ -77,7 +84,7 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (
 }
 
 func (e *Executor) sampleSplit(task pipeline.Task, split plan.Split, limit int64, w *shuffle.MapWriter, progress *pipeline.Progress) error {
-	sections, opened := e.sections(task.Context, split, progress, sampleFirst)
+	sections, opened := e.sections(task.Context, split, progress, SampleFirst)
 	defer opened.Close()
 	t := &pipeline.MapTask{Task: task, Sections: sections, Partitions: 1, Limit: limit, Pairs: w.Collector()}
 	return e.cfg.Plan.Inputs[split.Input].Map(t)
