@@ -6,10 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/windrow-mr/windrow/integration/heard"
 )
 
 // writes counts the writes to a store that a run told of.
@@ -120,12 +121,14 @@ func TestInterrupted(t *testing.T) {
 	in := file(t, "in.txt", "a\nstop\nb\n")
 	out := filepath.Join(t.TempDir(), "out")
 	run := command(t, testjobs, "run", "hangs", "--input", in, "--out", out, "--at", "stop")
-	var stderr waiter
+	var stderr heard.Text
 	run.Stderr = &stderr
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
 	}
-	stderr.wait(t, "hanging")
+	if !stderr.Wait("hanging", nil, time.Minute) {
+		t.Fatalf("it never hangs; it says %q", stderr.String())
+	}
 	start := time.Now()
 	if err := run.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
@@ -145,53 +148,5 @@ func TestInterrupted(t *testing.T) {
 	}
 	if r := do(t, windrow, "run", "wordcount", "--input", in, "--out", out); r.code != 0 {
 		t.Errorf("the output cannot be used after the interrupt: %s", r.stderr)
-	}
-}
-
-// waiter gathers what a process writes and lets a test wait for words.
-type waiter struct {
-	mu   sync.Mutex
-	text strings.Builder
-	more chan struct{}
-}
-
-// Write adds text.
-func (w *waiter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.more != nil {
-		close(w.more)
-		w.more = nil
-	}
-	return w.text.Write(p)
-}
-
-// String returns all text so far.
-func (w *waiter) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.String()
-}
-
-// wait returns when the words have been written.
-func (w *waiter) wait(t *testing.T, words string) {
-	t.Helper()
-	deadline := time.After(time.Minute)
-	for {
-		w.mu.Lock()
-		found := strings.Contains(w.text.String(), words)
-		if w.more == nil {
-			w.more = make(chan struct{})
-		}
-		more := w.more
-		w.mu.Unlock()
-		if found {
-			return
-		}
-		select {
-		case <-more:
-		case <-deadline:
-			t.Fatalf("%q never came; there is %q", words, w.String())
-		}
 	}
 }

@@ -145,7 +145,7 @@ func killedAt(t *testing.T, c *cluster, point string) {
 	t.Helper()
 	in := c.write(2, 5)
 	dies := start(t, "the master that dies", []string{failpoint(point)}, "master", "--root", c.rootURL, "--allow", c.dataURL, "--listen", "127.0.0.1:0")
-	dies.said.wait("leading the cluster", dies.exited)
+	dies.said.Wait("leading the cluster", dies.exited, patience)
 	c.master()
 	c.worker(1)
 	submitted := make(chan plan.JobID, 1)

@@ -10,10 +10,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/windrow-mr/windrow/integration/heard"
 )
 
 // haste is how much sooner than a user's these processes lose patience with each
@@ -28,7 +29,7 @@ type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	name   string
-	said   waiter
+	said   heard.Text
 	exited chan struct{}
 }
 
@@ -123,7 +124,7 @@ func (p *process) wait() int {
 // says waits for words.
 func (p *process) says(words string) {
 	p.t.Helper()
-	if !p.said.wait(words, p.exited) {
+	if !p.said.Wait(words, p.exited, patience) {
 		p.t.Fatalf("%s never says %q", p.name, words)
 	}
 }
@@ -173,53 +174,4 @@ func (p *process) resident() int64 {
 func lasts(seconds int) func() bool {
 	over := time.Now().Add(time.Duration(seconds) * time.Second)
 	return func() bool { return time.Now().After(over) }
-}
-
-// waiter gathers what a process writes, and lets a test wait for words.
-type waiter struct {
-	mu   sync.Mutex
-	text strings.Builder
-	more chan struct{}
-}
-
-// Write adds text.
-func (w *waiter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.more != nil {
-		close(w.more)
-		w.more = nil
-	}
-	return w.text.Write(p)
-}
-
-// String returns all text so far.
-func (w *waiter) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.String()
-}
-
-// wait tells whether words come, before the process ends or patience does.
-func (w *waiter) wait(words string, exited <-chan struct{}) bool {
-	deadline := time.After(patience)
-	for over := false; ; {
-		w.mu.Lock()
-		found := strings.Contains(w.text.String(), words)
-		if w.more == nil {
-			w.more = make(chan struct{})
-		}
-		more := w.more
-		w.mu.Unlock()
-		if found || over {
-			return found
-		}
-		select {
-		case <-more:
-		case <-exited:
-			over = true
-		case <-deadline:
-			over = true
-		}
-	}
 }

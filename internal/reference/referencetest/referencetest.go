@@ -1,0 +1,32 @@
+// Package referencetest holds docs/cli.md to the commands. Tests of the packages
+// that have commands call it, on the goroutine of the test.
+package referencetest
+
+import (
+	"os"
+	"testing"
+
+	"github.com/windrow-mr/windrow/internal/reference"
+)
+
+// Hold wants an owner's parts of a page to be what its commands say; with rewrite
+// it makes them so.
+func Hold(t testing.TB, page, owner string, rewrite bool, parts map[string]string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	updated, err := reference.Update(string(text), owner, parts)
+	switch {
+	case err != nil:
+		t.Fatalf("%s: %v", page, err)
+	case updated == string(text):
+	case rewrite:
+		if err := os.WriteFile(page, []byte(updated), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Errorf("%s is not what the commands say: go test ./%s -run TestManual -rewrite", page, owner)
+	}
+}
