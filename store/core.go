@@ -55,15 +55,18 @@ func (c *core) control(ctx context.Context, k requestKind, key string, f func(ct
 	if !c.traits.Remote {
 		return c.call(ctx, k, key, f)
 	}
-	return c.call(ctx, k, key, func(ctx context.Context) error {
-		timed, cancel := context.WithTimeoutCause(ctx, c.opts.Transfer.Request, errNoAnswer)
-		defer cancel()
-		err := f(timed)
-		if err != nil && errors.Is(context.Cause(timed), errNoAnswer) {
-			return Fail(Unavailable, "no answer in %v", c.opts.Transfer.Request)
-		}
-		return err
-	})
+	return c.call(ctx, k, key, func(ctx context.Context) error { return c.timed(ctx, f) })
+}
+
+// timed makes one try of a request, which ends when no answer comes.
+func (c *core) timed(ctx context.Context, f func(ctx context.Context) error) error {
+	timed, cancel := context.WithTimeoutCause(ctx, c.opts.Transfer.Request, errNoAnswer)
+	defer cancel()
+	err := f(timed)
+	if err != nil && errors.Is(context.Cause(timed), errNoAnswer) {
+		return Fail(Unavailable, "no answer in %v", c.opts.Transfer.Request)
+	}
+	return err
 }
 
 var errNoAnswer = errors.New("no answer")

@@ -20,7 +20,7 @@ import (
 // 1 KiB, and counts what happens to uploads.
 type remote struct {
 	store.Driver
-	aborted, inFlight, peak atomic.Int32
+	begun, aborted, inFlight, peak atomic.Int32
 }
 
 func (r *remote) Traits() store.Traits {
@@ -38,7 +38,21 @@ func (r *remote) Open(ctx context.Context, key, etag string) (store.Reader, erro
 }
 
 func (r *remote) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+	r.begun.Add(1)
+	if err := travels(ctx); err != nil {
+		return nil, err
+	}
 	return &remoteUpload{driver: r, key: key, opts: o, parts: map[int][]byte{}}, nil
+}
+
+// travels is how long an answer takes, unless nobody waits for it any more.
+func travels(ctx context.Context) error {
+	select {
+	case <-time.After(time.Millisecond):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // remoteUpload takes parts in any order, as a bucket does.
@@ -58,10 +72,8 @@ func (u *remoteUpload) Part(ctx context.Context, n int, body []byte) error {
 		peak = u.driver.peak.Load()
 	}
 	copied := bytes.Clone(body)
-	select {
-	case <-time.After(time.Millisecond):
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := travels(ctx); err != nil {
+		return err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -385,27 +397,66 @@ func TestWriterPartFails(t *testing.T) {
 	})
 }
 
-// TestWriterAbortsOnServer: the abort gets through although the context ended.
+// TestWriterAbortsOnServer: the abort gets through although the context ended, at
+// whatever time: also while the upload's beginning is on its way, to a store that
+// has begun it and not yet said so.
 func TestWriterAbortsOnServer(t *testing.T) {
 	t.Parallel()
+	for name, when := range map[string]time.Duration{"before the beginning is answered": 500 * time.Microsecond, "while parts are sent": 1500 * time.Microsecond} {
+		for _, abort := range []bool{true, false} { // or the context ends first
+			t.Run(fmt.Sprintf("%s/%v", name, abort), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					root, r, _ := openFaulty(t, store.Options{})
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					w, err := root.Create(ctx, "x", store.CreateOptions{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := w.Write(make([]byte, 2500)); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(when) // of the bubble's clock
+					if !abort {
+						cancel()
+						synctest.Wait()
+					}
+					w.Abort()
+					w.Abort()
+					if begun, aborted := r.begun.Load(), r.aborted.Load(); begun != 1 || aborted != 1 {
+						t.Errorf("begun %d times, aborted %d times", begun, aborted)
+					}
+					if n := r.inFlight.Load(); n != 0 {
+						t.Errorf("%d parts in flight after the abort", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestWriterAbortEnds: a store that never answers the beginning of an upload holds
+// an abort up for half a minute, not for ever.
+func TestWriterAbortEnds(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		root, r, _ := openFaulty(t, store.Options{})
-		ctx, cancel := context.WithCancel(t.Context())
-		w, err := root.Create(ctx, "x", store.CreateOptions{})
+		root, r, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Begin, Times: -1, Do: fault.Slow, For: time.Hour})
+		w, err := root.Create(t.Context(), "x", store.CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Write(make([]byte, 5000)); err != nil {
+		if _, err := w.Write(make([]byte, 2500)); err != nil {
 			t.Fatal(err)
 		}
-		cancel()
+		synctest.Wait()
+		start := time.Now()
 		w.Abort()
-		w.Abort()
-		if n := r.aborted.Load(); n != 1 {
-			t.Errorf("aborted %d times", n)
+		if took := time.Since(start); took > time.Minute {
+			t.Errorf("the abort took %v", took)
 		}
-		if n := r.inFlight.Load(); n != 0 {
-			t.Errorf("%d parts in flight after the abort", n)
+		if n := r.aborted.Load(); n != 0 {
+			t.Errorf("aborted %d uploads of none", n)
 		}
 	})
 }

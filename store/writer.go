@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// abortTimeout bounds the abort of an upload, whose own context may have ended.
+// abortTimeout bounds the abort of an upload, whose own context may have ended, and
+// the wait for the answer to its beginning.
 const abortTimeout = 30 * time.Second
 
 // smallWrites is the buffer that a writer on a store at hand gathers short
@@ -199,20 +200,33 @@ func (w *Writer) send() error {
 }
 
 // begin begins the upload, and ends the writer when that fails for good. Who
-// writes goes on meanwhile.
+// writes goes on meanwhile. A beginning that is on its way is waited for even when
+// the writer ends: the store may have begun an upload, and only its answer tells
+// which one is to be aborted.
 func (w *Writer) begin(key string) {
 	defer close(w.begun)
 	c := w.root.core
-	err := c.control(w.ctx, multipartRequest, key, func(ctx context.Context) error {
-		u, err := c.driver.Upload(ctx, key, w.opts)
-		if err == nil {
-			w.upload = u
-		}
-		return err
+	err := c.call(w.ctx, multipartRequest, key, func(ctx context.Context) error {
+		longer, cancel := outlive(ctx, abortTimeout)
+		defer cancel()
+		return c.timed(longer, func(ctx context.Context) error {
+			u, err := c.driver.Upload(ctx, key, w.opts)
+			if err == nil {
+				w.upload = u
+			}
+			return err
+		})
 	})
 	if err != nil {
 		w.cancel(w.fail("write", err))
 	}
+}
+
+// outlive returns a context that ends a while after ctx does.
+func outlive(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(while, cancel) })
+	return longer, func() { stop(); cancel() }
 }
 
 // sendPart sends one part, and ends the writer when that fails for good.

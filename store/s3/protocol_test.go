@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -435,10 +436,25 @@ func TestRequestsAreCounted(t *testing.T) {
 }
 
 // TestAbortReachesServer: no parts stay behind, whether the writer was aborted
-// or its context ended.
+// or its context ended, also when the server has begun the upload and its answer
+// is still on the way.
 func TestAbortReachesServer(t *testing.T) {
 	t.Parallel()
-	url := fake(t)
+	var begun chan struct{}   // closed when the server has begun an upload
+	var release chan struct{} // closed when its answer may go
+	url := behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
+		if r.Method != http.MethodPost || !r.URL.Query().Has("uploads") {
+			s3.ServeHTTP(w, r)
+			return
+		}
+		answer := httptest.NewRecorder()
+		s3.ServeHTTP(answer, r)
+		close(begun)
+		<-release
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	})
 	root := open(t, url, quick)
 	uploads := func() int {
 		t.Helper()
@@ -454,11 +470,22 @@ func TestAbortReachesServer(t *testing.T) {
 		}
 		return bytes.Count(text, []byte("<Upload>"))
 	}
-	for _, end := range []func(w *store.Writer, cancel func()){
-		func(w *store.Writer, cancel func()) { w.Abort() },
-		func(w *store.Writer, cancel func()) { cancel(); w.Abort() },
-		func(w *store.Writer, cancel func()) { cancel(); testserver.WantKind(t, w.Commit(), store.Canceled) },
+	for name, end := range map[string]func(w *store.Writer, cancel, answer func()){
+		"aborted":   func(w *store.Writer, _, answer func()) { answer(); w.Abort() },
+		"cancelled": func(w *store.Writer, cancel, answer func()) { answer(); cancel(); w.Abort() },
+		"cancelled and written": func(w *store.Writer, cancel, answer func()) {
+			answer()
+			cancel()
+			testserver.WantKind(t, w.Commit(), store.Canceled)
+		},
+		// Abort waits for the answer, so it comes by itself.
+		"not answered yet": func(w *store.Writer, cancel, answer func()) {
+			cancel()
+			time.AfterFunc(20*time.Millisecond, answer)
+			w.Abort()
+		},
 	} {
+		begun, release = make(chan struct{}), make(chan struct{})
 		ctx, cancel := context.WithCancel(t.Context())
 		w, err := root.Create(ctx, "x", store.CreateOptions{})
 		if err != nil {
@@ -467,13 +494,15 @@ func TestAbortReachesServer(t *testing.T) {
 		if _, err := w.Write(make([]byte, 17<<20)); err != nil {
 			t.Fatal(err)
 		}
+		<-begun
 		if n := uploads(); n != 1 {
-			t.Fatalf("%d uploads while one is under way", n)
+			t.Fatalf("%s: %d uploads while one is under way", name, n)
 		}
-		end(w, cancel)
+		answer := release
+		end(w, cancel, func() { close(answer) })
 		cancel()
 		if n := uploads(); n != 0 {
-			t.Errorf("%d uploads left", n)
+			t.Fatalf("%s: %d uploads left", name, n)
 		}
 	}
 }
