@@ -16,9 +16,10 @@ import (
 
 // The programs under test, built once.
 var (
-	windrow  string // with the race detector, and failpoints
-	plain    string // as users build it
-	testjobs string // a binary with jobs of its own, see testjobs/
+	windrow    string // with the race detector, and failpoints
+	plain      string // as users build it
+	testjobs   string // a binary with jobs of its own, see testjobs/
+	countwords string // an oracle, see countwords/
 )
 
 func TestMain(m *testing.M) {
@@ -33,10 +34,12 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	windrow, plain, testjobs = filepath.Join(dir, "race", "windrow"), filepath.Join(dir, "windrow"), filepath.Join(dir, "testjobs")
+	countwords = filepath.Join(dir, "countwords")
 	for _, args := range [][]string{
 		{"build", "-race", "-tags", "failpoint", "-o", windrow, "../cmd/windrow"},
 		{"build", "-o", plain, "../cmd/windrow"},
 		{"build", "-o", testjobs, "./testjobs"},
+		{"build", "-o", countwords, "./countwords"},
 	} {
 		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "go %s: %v\n%s", strings.Join(args, " "), err, out)

@@ -2,13 +2,7 @@ package integration
 
 import (
 	"bufio"
-	"bytes"
-	"compress/bzip2"
-	"compress/gzip"
 	"encoding/json"
-	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 )
@@ -33,70 +25,11 @@ func goSource(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(root)), "src")
 }
 
-// unpacked returns what a file holds, decompressed if its first bytes are those
-// that the file command knows: all compressed files of Go's source begin so.
-func unpacked(f *os.File) (io.Reader, error) {
-	r := bufio.NewReader(f)
-	head, _ := r.Peek(10) // shorter files are plain
-	switch {
-	case bytes.HasPrefix(head, []byte("\x1f\x8b\x08")):
-		return gzip.NewReader(r)
-	case bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
-		return zstd.NewReader(r)
-	case bytes.HasPrefix(head, []byte("BZh")) && bytes.HasSuffix(head, []byte("1AY&SY")):
-		return bzip2.NewReader(r), nil
-	default:
-		return r, nil
-	}
-}
-
-// countWords counts words the simple way: one file after the other, one map.
-func countWords(t *testing.T, dir string) string {
-	t.Helper()
-	counts := make(map[string]int)
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if name := d.Name(); path != dir && (name[0] == '_' || name[0] == '.') {
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if !d.Type().IsRegular() {
-			return nil
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		r, err := unpacked(f)
-		if err != nil {
-			return err
-		}
-		text, err := io.ReadAll(r)
-		for _, w := range bytes.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(" \t\n\v\f\r", c) }) {
-			counts[string(w)]++
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	for w, n := range counts {
-		fmt.Fprintf(&b, "%s\t%d\n", w, n)
-	}
-	return sorted(b.String())
-}
-
 // TestWordCountOfGo counts the words of Go's source in several ways, all of
 // which must agree with the simple count.
 func TestWordCountOfGo(t *testing.T) {
 	t.Parallel()
-	want := countWords(t, goSource(t))
+	want := sorted(must(t, countwords, goSource(t)))
 	s3 := s3test.Start(t)
 	for name, args := range map[string][]string{
 		"files":                        {"--out", filepath.Join(t.TempDir(), "words")},

@@ -11,5 +11,7 @@ import (
 func TestRunOnCephStore(t *testing.T) {
 	t.Parallel()
 	url := s3test.StartCeph(t).NewBucket(t)
-	newCorpus(t).run(t, func(key string) string { return in(url, key) })
+	at := func(key string) string { return in(url, key) }
+	newCorpus(t).run(t, at)
+	newSmallCorpus(t).runPacked(t, at)
 }

@@ -100,8 +100,11 @@ func TestPlanAgainstTheServer(t *testing.T) {
 		t.Errorf("it told\n%s", stderr)
 	}
 	got, beats := s.take()
-	// What looks whether the output is still held comes with the signs of life.
-	got.Gets -= report.Requests.Heartbeats - beats + report.Requests.Hedges
+	// What looks whether the output is still held comes with the signs of life. A
+	// look or a second request that nobody waits for any more may not have come.
+	if extra := report.Requests.Heartbeats - beats + report.Requests.Hedges; got.Gets > plan.Requests.Gets && got.Gets <= plan.Requests.Gets+extra {
+		got.Gets = plan.Requests.Gets
+	}
 	if plan.Requests.requests != got || report.Planned != got {
 		t.Errorf("the server got %+v\n planned were %+v\n the run planned %+v", got, plan.Requests.requests, report.Planned)
 	}

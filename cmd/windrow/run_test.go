@@ -141,8 +141,15 @@ func newCorpus(t *testing.T) corpus {
 	return corpus{path, sorted, counted}
 }
 
-// run sorts a corpus into a store, and counts its words from there, plain and
-// in each codec; at gives the URL of a key.
+// newSmallCorpus is for what needs no objects in parts.
+func newSmallCorpus(t *testing.T) corpus {
+	t.Helper()
+	path, sorted, counted := text(t, 20_000)
+	return corpus{path, sorted, counted}
+}
+
+// run sorts a corpus into a store, and counts its words from there; at gives the
+// URL of a key.
 func (c corpus) run(t *testing.T, at func(key string) string) {
 	t.Helper()
 	must(t, "run", "sort", "--input", c.path, "--out", at("sorted"), "--partitions", "1")
@@ -155,7 +162,6 @@ func (c corpus) run(t *testing.T, at func(key string) string) {
 	if got := strings.Join(lines, ""); got != c.counted {
 		t.Errorf("counted: %d bytes, want %d, or others", len(got), len(c.counted))
 	}
-	c.runPacked(t, at)
 }
 
 // TestRunOnFileStore is what the other kinds of stores are held against: all
@@ -163,8 +169,9 @@ func (c corpus) run(t *testing.T, at func(key string) string) {
 func TestRunOnFileStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	path, sorted, counted := text(t, 20_000) // files have no parts that a larger one would make
-	corpus{path, sorted, counted}.run(t, func(key string) string { return filepath.Join(dir, key) })
+	c, at := newSmallCorpus(t), func(key string) string { return filepath.Join(dir, key) }
+	c.run(t, at)
+	c.runPacked(t, at)
 }
 
 // TestRunWithoutMultipartOnce: a store that ignores the condition of
@@ -172,8 +179,9 @@ func TestRunOnFileStore(t *testing.T) {
 func TestRunWithoutMultipartOnce(t *testing.T) {
 	t.Parallel()
 	url := fakeS3(t, func(w http.ResponseWriter, r *http.Request, server http.Handler) { server.ServeHTTP(w, r) })
-	c := newCorpus(t)
-	c.run(t, func(key string) string { return in(url, key) })
+	c, at := newCorpus(t), func(key string) string { return in(url, key) }
+	c.run(t, at)
+	newSmallCorpus(t).runPacked(t, at)
 	if code, _, stderr := windrow(t, "run", "sort", "--input", c.path, "--out", in(url, "sorted"), "--partitions", "1"); code == 0 {
 		t.Errorf("a second run wrote over the first: %s", stderr)
 	}

@@ -13,7 +13,7 @@ import (
 // TestRunOnStores runs the same jobs over the same bytes on each kind of store.
 func TestRunOnStores(t *testing.T) {
 	t.Parallel()
-	c := newCorpus(t)
+	c, small := newCorpus(t), newSmallCorpus(t)
 	for name, start := range map[string]func(t testing.TB) string{
 		"versitygw":       s3test.Start,
 		"minio":           func(t testing.TB) string { return s3test.StartMinio(t).URL },
@@ -23,7 +23,9 @@ func TestRunOnStores(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := start(t)
-			c.run(t, func(key string) string { return in(url, key) })
+			at := func(key string) string { return in(url, key) }
+			c.run(t, at)
+			small.runPacked(t, at)
 		})
 	}
 }
