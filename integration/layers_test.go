@@ -30,6 +30,7 @@ var layers = map[string][]string{
 	"cluster/gossip":                   {"internal/packed", "github.com/hashicorp/memberlist", "github.com/vmihailenco/msgpack/v5"},
 	"docs/firstjob":                    {".", "jobs"},
 	"integration":                      {},
+	"integration/countwords":           {"github.com/klauspost/compress/zstd"},
 	"integration/heard":                {},
 	"integration/latency":              {},
 	"integration/scale":                {},
@@ -106,7 +107,7 @@ var bans = []struct {
 	{"google.golang.org/api/...", []string{"store/gcs"}},
 	{"github.com/Azure/...", []string{"store/azure/..."}},
 	{"github.com/aws/...", []string{"store/s3/..."}},
-	{"github.com/hashicorp/memberlist", []string{"cluster/gossip"}},
+	{"github.com/hashicorp/memberlist", []string{"cluster/gossip", "integration/faults"}},
 	{"github.com/apache/arrow/...", []string{"shuffle/...", "jobs/formats/arrow", "jobs/formats/parquet"}},
 	{"testing", []string{"bench/measure/measuretest", "internal/reference/referencetest", "jobs/jobstest", "store/storetest", "store/azure/azuretest", "store/gcs/gcstest", "store/internal/testserver", "store/s3/s3test"}},
 }

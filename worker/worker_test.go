@@ -291,3 +291,20 @@ func TestWorkerFollowsToWhoLeads(t *testing.T) {
 		}
 	})
 }
+
+// That a master is met is told, also when news comes before its first answer.
+func TestWhoIsMetIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, h := newDesk(1), &hands{}
+		heard := make(chan worker.Leader, 1)
+		heard <- worker.Leader{Epoch: 1, URL: "http://m"}
+		var met []worker.Leader
+		start(t, worker.Config{Runner: h, Find: finds(1, "m"), Heard: heard, HTTP: wire{"m": d}, Met: func(l worker.Leader) { met = append(met, l) }})
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if len(met) != 1 || met[0] != (worker.Leader{Epoch: 1, URL: "http://m"}) {
+			t.Errorf("met are %v", met)
+		}
+	})
+}

@@ -1,7 +1,9 @@
 // Package gossip finds the processes of a cluster and spreads news among them:
 // who leads, who drains, and whom others cannot reach. All of it is a hint that
 // makes the cluster quicker. Nothing is decided by it: who leads is in the
-// store, and who is lost says the master's lease.
+// store, and who is lost says the master's lease. Who has the key may say anything,
+// also that it leads: so nobody sends a token, or obeys, because of what is
+// gossiped, and what others make a process keep is bounded.
 //
 // Masters and workers join, unless they were told to do without. It is
 // SWIM by github.com/hashicorp/memberlist (Das, Gupta and Motivala 2002, with
@@ -121,6 +123,7 @@ type Node struct {
 	told  Meta   // what this process tells of itself
 	meta  []byte // told, at rest
 	peers map[string]peer
+	room  room
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -158,7 +161,7 @@ func Start(cfg Config) (*Node, error) {
 	if cfg.Rejoin == 0 {
 		cfg.Rejoin = 2 * time.Second
 	}
-	n := &Node{cfg: cfg, peers: make(map[string]peer)}
+	n := &Node{cfg: cfg, peers: make(map[string]peer), room: room{left: mostPeers, at: time.Now()}}
 	if err := n.encode(cfg.Meta, false); err != nil {
 		return nil, err
 	}
@@ -167,7 +170,11 @@ func Start(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	if n.list, err = memberlist.Create(list); err != nil {
-		return nil, fmt.Errorf("gossip on %s: %w", cfg.Bind, err)
+		err = fmt.Errorf("gossip on %s: %w", cfg.Bind, err)
+		if cfg.Transport == nil {
+			err = errors.Join(err, list.Transport.Shutdown()) // which the library did not make
+		}
+		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
@@ -188,12 +195,19 @@ func (n *Node) listConfig() (*memberlist.Config, error) {
 	c.AdvertisePort = c.BindPort
 	c.Name, c.Label = n.cfg.Name, n.cfg.Cluster
 	c.Transport = n.cfg.Transport
-	c.Delegate, c.Events = (*delegate)(n), (*delegate)(n)
+	c.Delegate, c.Events, c.Alive = (*delegate)(n), (*delegate)(n), (*delegate)(n)
 	c.Logger = slog.NewLogLogger(n.cfg.Log.Handler(), slog.LevelDebug)
 	if len(n.cfg.Keys) > 0 {
 		if c.Keyring, err = memberlist.NewKeyring(n.cfg.Keys, n.cfg.Keys[0]); err != nil {
 			return nil, fmt.Errorf("gossip keys: %w", err)
 		}
+	}
+	if c.Transport == nil {
+		t, err := network(c)
+		if err != nil {
+			return nil, fmt.Errorf("gossip on %s: %w", n.cfg.Bind, err)
+		}
+		c.Transport = newBounded(t, n.cfg.Log)
 	}
 	return c, nil
 }
@@ -212,18 +226,6 @@ func (n *Node) Members() []Member {
 	}
 	slices.SortFunc(all, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
 	return all
-}
-
-// Leader returns the master that leads, as far as members say: the one with the
-// highest epoch.
-func (n *Node) Leader() (Member, bool) {
-	var leader Member
-	for _, m := range n.Members() {
-		if m.Meta.Role == Master && m.Meta.Epoch > leader.Meta.Epoch {
-			leader = m
-		}
-	}
-	return leader, leader.Name != ""
 }
 
 // tellTime bounds how long news may take to be handed to the first peers.

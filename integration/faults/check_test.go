@@ -37,10 +37,9 @@ func (c *cluster) write(objects, lines int) *text {
 			words := make([]string, 4)
 			for i := range words {
 				words[i] = fmt.Sprintf("w%03d%03d", r.IntN(3), r.IntN(8))
-				in.words[words[i]]++
 			}
 			line := strings.Join(words, " ")
-			in.lines = append(in.lines, line)
+			in.add(line)
 			body.WriteString(line + "\n")
 		}
 		if err := c.data.Put(c.t.Context(), fmt.Sprintf("in/%03d", o), []byte(body.String()), store.Durable); err != nil {
@@ -48,6 +47,13 @@ func (c *cluster) write(objects, lines int) *text {
 		}
 	}
 	return in
+}
+
+func (in *text) add(line string) {
+	in.lines = append(in.lines, line)
+	for w := range strings.FieldsSeq(line) {
+		in.words[w]++
+	}
 }
 
 // splitFlags make each object that write makes a task of its own.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/cluster/auth"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -32,7 +33,9 @@ type cluster struct {
 	data      *store.Root
 	client    *client.Client
 	processes int
-	strays    bool // a zombie's part may be seen beside those of the manifest
+	strays    bool   // a zombie's part may be seen beside those of the manifest
+	token     string // file of it; "" for none
+	program   string // that is run as windrow
 }
 
 // onFiles makes a cluster in a directory.
@@ -65,7 +68,7 @@ func below(url, key string) string {
 
 func newCluster(t *testing.T, dir, root, data string) *cluster {
 	t.Helper()
-	c := &cluster{t: t, dir: dir, rootURL: root, dataURL: data, root: open(t, root), data: open(t, data)}
+	c := &cluster{t: t, dir: dir, program: windrow, rootURL: root, dataURL: data, root: open(t, root), data: open(t, data)}
 	c.jobsURL, _, _ = strings.Cut(data, "?")
 	// Job processes may run as another user, and leave marks here.
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
@@ -86,8 +89,11 @@ func newCluster(t *testing.T, dir, root, data string) *cluster {
 // meet makes a new client, which knows no master yet.
 func (c *cluster) meet() {
 	c.t.Helper()
-	var err error
-	c.client, err = client.New(client.Config{Patience: patience, Find: func(ctx context.Context) (string, error) {
+	transport, err := auth.Config{TokenFile: c.token}.Transport()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.client, err = client.New(client.Config{Patience: patience, Transport: transport, Find: func(ctx context.Context) (string, error) {
 		l, err := journal.Current(ctx, c.root)
 		if err == nil && l.URL == "" {
 			err = errors.New("nobody leads yet")
@@ -113,6 +119,14 @@ func open(t *testing.T, url string) *store.Root {
 func failpoint(text string) string { return "WINDROW_FAILPOINT=" + text }
 func weather(text string) string   { return "WINDROW_FAULTS=" + text }
 
+// access is what all that belong to the cluster have.
+func (c *cluster) access() []string {
+	if c.token == "" {
+		return nil
+	}
+	return []string{"WINDROW_TOKEN_FILE=" + c.token}
+}
+
 // master starts a master, and waits until it listens.
 func (c *cluster) master(env ...string) *process { return c.masterWith(nil, env...) }
 
@@ -121,7 +135,7 @@ func (c *cluster) masterWith(args []string, env ...string) *process {
 	c.t.Helper()
 	c.processes++
 	all := append([]string{"master", "--root", c.rootURL, "--allow", c.dataURL, "--listen", "127.0.0.1:0"}, args...)
-	p := start(c.t, fmt.Sprintf("master %d", c.processes), env, all...)
+	p := c.start(fmt.Sprintf("master %d", c.processes), env, all)
 	p.url()
 	return p
 }
@@ -145,8 +159,17 @@ func (c *cluster) workerWith(slots int, args []string, env ...string) *process {
 	c.processes++
 	all := append([]string{"worker", "--root", c.rootURL, "--allow", c.dataURL, "--slots", fmt.Sprint(slots),
 		"--memory", fmt.Sprintf("%dMiB", 256+256*slots), "--cache", cache}, args...)
-	p := start(c.t, fmt.Sprintf("worker %d", c.processes), env, all...)
+	p := c.start(fmt.Sprintf("worker %d", c.processes), env, all)
 	p.says("windrow: worker")
+	return p
+}
+
+// start starts a process that belongs to the cluster.
+func (c *cluster) start(name string, env, args []string) *process {
+	c.t.Helper()
+	p := prepare(c.t, name, append(c.access(), env...), args...)
+	p.cmd.Path = c.program
+	p.begin()
 	return p
 }
 
@@ -155,8 +178,8 @@ func (c *cluster) command(args ...string) (code int, stdout, stderr string) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, windrow, args...)
-	cmd.Env = environment()
+	cmd := exec.CommandContext(ctx, c.program, args...)
+	cmd.Env = append(environment(), c.access()...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()

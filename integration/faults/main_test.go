@@ -1,6 +1,8 @@
 package faults
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -19,6 +21,10 @@ var seed = flag.Uint64("seed", 1, "what is drawn depends on")
 var windrow, testjobs, cache string
 
 func TestMain(m *testing.M) {
+	if mine, err := confined(); mine {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	os.Exit(run(m))
 }
 
@@ -36,19 +42,29 @@ func run(m *testing.M) int {
 	}
 	s3test.SetCredentials()
 	windrow, testjobs, cache = filepath.Join(dir, "windrow"), filepath.Join(dir, "testjobs"), filepath.Join(dir, "cache")
-	build := []string{"build", "-tags", "failpoint", "-o", windrow, "../../cmd/windrow"}
-	if raced {
-		build = append([]string{"build", "-race"}, build[1:]...)
-	}
-	for _, args := range [][]string{build, {"build", "-o", testjobs, "../testjobs"}} {
-		cmd := exec.Command("go", args...)
-		if args[1] != "-race" {
-			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "go %s: %v\n%s", strings.Join(args, " "), err, out)
-			return 1
-		}
+	if err := errors.Join(buildWindrow(context.Background(), windrow), build(context.Background(), testjobs, "../testjobs", false)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return m.Run()
+}
+
+// buildWindrow builds the program under test.
+func buildWindrow(ctx context.Context, out string, flags ...string) error {
+	return build(ctx, out, "../../cmd/windrow", raced, append(flags, "-tags", "failpoint")...)
+}
+
+func build(ctx context.Context, out, pkg string, race bool, flags ...string) error {
+	args := append([]string{"build", "-o", out}, flags...)
+	cmd := exec.CommandContext(ctx, "go")
+	if race {
+		args = append(args, "-race")
+	} else {
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	}
+	cmd.Args = append(cmd.Args, append(args, pkg)...)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, text)
+	}
+	return nil
 }

@@ -36,26 +36,38 @@ type process struct {
 // start starts windrow with some environment. It is killed when the test ends.
 func start(t *testing.T, name string, env []string, args ...string) *process {
 	t.Helper()
+	p := prepare(t, name, env, args...)
+	p.begin()
+	return p
+}
+
+// prepare makes a process that has not begun.
+func prepare(t *testing.T, name string, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, name: name, cmd: exec.Command(windrow, args...), exited: make(chan struct{})}
 	p.cmd.Env = append(environment(), env...)
 	p.cmd.Stderr = &p.said
+	return p
+}
+
+func (p *process) begin() {
+	p.t.Helper()
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	go func() {
 		_ = p.cmd.Wait() // its state tells
 		close(p.exited)
 	}()
-	t.Cleanup(func() {
+	p.t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
-			t.Logf("%s said:\n%s", p.name, p.said.String())
+		if p.t.Failed() {
+			p.t.Logf("%s said:\n%s", p.name, p.said.String())
 		}
 		if strings.Contains(p.said.String(), "DATA RACE") {
-			t.Errorf("%s has a data race:\n%s", p.name, p.said.String())
+			p.t.Errorf("%s has a data race:\n%s", p.name, p.said.String())
 		}
 	})
-	return p
 }
 
 // environment is what all processes have in common.

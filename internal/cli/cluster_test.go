@@ -171,7 +171,7 @@ func TestLooks(t *testing.T) {
 	id := u.submitted(t, "--label", "team=web")
 	b.Change(apitest.ID(1), func(j *apitest.Job) {
 		j.State, j.Phase, j.Workers = client.Running, "map", 3
-		j.Submitted = time.Now().Add(-90 * time.Second)
+		j.Submitted = time.Now().Add(-90*time.Minute - time.Second)
 		j.Phases = []client.Phase{{Phase: "map", Tasks: 1024, Committed: 512, Running: 2}}
 		j.Progress = client.Progress{Fraction: 0.25, Bytes: 1 << 30, Input: 2 << 30, Retried: 2}
 		j.Tasks = []client.Task{{Task: "map/0", State: client.TaskCommitted, Attempts: 1, Seconds: 1.5, Read: client.Amount{Bytes: 2048}, Worker: "w-00000001"},
@@ -186,7 +186,7 @@ func TestLooks(t *testing.T) {
 	b.SetWorkers(client.Worker{ID: "w-00000001", Host: "h1", OS: "linux", Arch: "arm64", State: client.WorkerReady, Slots: 4, Memory: 1 << 30, Heard: 1.2})
 	b.SetGarbage(client.Garbage{Jobs: []client.GarbageItem{{Prefix: "j/aa/X/", Why: "it ended", Objects: 1200, Bytes: 4096}}, Objects: 1200, Bytes: 4096})
 	for command, want := range map[string][]string{
-		"ls":                                 {id, other, "wordcount", "running", "25%", "1m3", "s3://out/x"},
+		"ls":                                 {id, other, "wordcount", "running", "25%", "1h30m", "s3://out/x"},
 		"ls --state running --label team":    {id},
 		"ls --limit 1":                       {other},
 		"get " + id:                          {"wordcount " + id + ": running", "512 of 1,024 tasks, 2 running", "team=web", "1 GiB of 2 GiB", "3 workers", "2 attempts"},

@@ -86,7 +86,7 @@ func (s *process) newMaster(ctx context.Context, c *urfave.Context) (m *master, 
 	if m.url, err = m.advertised(c); err != nil {
 		return nil, err
 	}
-	if m.gossip, err = s.startGossip(c, m.server.Open, gossip.Meta{Role: gossip.Standby, URL: m.url}, nil, m.notice); err != nil {
+	if m.gossip, err = s.startGossip(c, m.server.Open, gossip.Meta{Role: gossip.Standby, URL: m.url}, s.seeds(ctx, c), m.notice); err != nil {
 		return nil, err
 	}
 	me := control.Config{ID: s.id, URL: m.url, Host: s.host, Build: buildVersion(), Root: s.root, Roots: s.roots, Allows: s.roots.Allows,

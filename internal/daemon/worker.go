@@ -117,12 +117,12 @@ func (s *process) work(ctx context.Context, c *urfave.Context) error {
 		return err
 	}
 	limitMemory(info.Memory - int64(info.Slots)*(64<<20))
-	heard := make(chan worker.Leader, 1)
+	hints, heard := make(chan uint64, 1), make(chan worker.Leader, 1)
 	node, err := s.startGossip(c, s.local(c), gossip.Meta{Role: gossip.Worker, Slots: info.Slots}, s.seeds(ctx, c), func(e gossip.Event) {
-		if m := e.Member.Meta; m.Role == gossip.Master && m.Epoch > 0 && (e.Kind == gossip.Joined || e.Kind == gossip.Changed) {
+		if m := e.Member.Meta; m.Role == gossip.Master && (e.Kind == gossip.Joined || e.Kind == gossip.Changed) {
 			select {
-			case heard <- worker.Leader{Epoch: m.Epoch, URL: m.URL}:
-			default: // the root tells
+			case hints <- m.Epoch:
+			default: // one that was not heeded yet does as well
 			}
 		}
 	})
@@ -141,13 +141,14 @@ func (s *process) work(ctx context.Context, c *urfave.Context) error {
 		}
 		beside.Go(func() { _ = healthServer(serving, l, met.Load, s.log) })
 	}
+	beside.Go(func() { s.heed(serving, c.String("master"), hints, heard) })
 	drain := make(chan struct{})
 	beside.Go(func() {
 		defer close(drain)
 		s.awaitDrain(ctx, serving, c.String("drain-url"))
 	})
 	fmt.Fprintf(s.Stderr, "windrow: worker %s, %d slots, root %s\n", s.id, info.Slots, s.root.Name(""))
-	err = worker.Run(context.WithoutCancel(ctx), worker.Config{ID: s.id, Info: info, Runner: r, Find: s.finder(c, node), Heard: heard,
+	err = worker.Run(context.WithoutCancel(ctx), worker.Config{ID: s.id, Info: info, Runner: r, Find: s.finder(c), Heard: heard,
 		HTTP: transport, Drain: drain, DrainTime: c.Duration("drain-time"), Met: func(worker.Leader) { met.Store(true) }, Log: s.log})
 	end()
 	if node != nil {
@@ -175,8 +176,9 @@ func (s *process) seeds(ctx context.Context, c *urfave.Context) []string {
 }
 
 // finder returns how the leader is found: by those that were named, or by the
-// root, or by gossip where the root does not answer.
-func (s *process) finder(c *urfave.Context, node *gossip.Node) func(context.Context) (worker.Leader, error) {
+// root. Not by gossip, ever: who is found gets the token, and its orders are
+// carried out, so that one who can gossip must not be able to name itself.
+func (s *process) finder(c *urfave.Context) func(context.Context) (worker.Leader, error) {
 	var named []string
 	if text := c.String("master"); text != "" {
 		named = strings.Split(text, ",")
@@ -188,15 +190,48 @@ func (s *process) finder(c *urfave.Context, node *gossip.Node) func(context.Cont
 			return worker.Leader{URL: named[(next-1)%len(named)]}, nil
 		}
 		l, err := journal.Current(ctx, s.root)
-		if err == nil {
-			return worker.Leader{Epoch: l.Epoch, URL: l.URL}, nil
-		}
-		if node != nil {
-			if m, ok := node.Leader(); ok {
-				return worker.Leader{Epoch: m.Meta.Epoch, URL: m.Meta.URL}, nil
+		return worker.Leader{Epoch: l.Epoch, URL: l.URL}, err
+	}
+}
+
+// heedEvery bounds how often gossip makes a worker read the root, whatever is
+// gossiped.
+const heedEvery = time.Second
+
+// heed looks into the root when gossip tells of a leader with an epoch that was
+// not seen there yet, and passes on who leads by what the root says. Masters that
+// were named are kept to.
+func (s *process) heed(ctx context.Context, named string, hints <-chan uint64, heard chan<- worker.Leader) {
+	if named != "" {
+		return
+	}
+	var known uint64
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case epoch := <-hints:
+			if epoch <= known {
+				continue
 			}
 		}
-		return worker.Leader{}, err
+		l, err := journal.Current(ctx, s.root)
+		switch {
+		case err != nil:
+			s.log.Debug("gossip tells of a leader, and the root does not say who leads", "error", err)
+		case l.Epoch > known && l.URL != "":
+			known = l.Epoch
+			select {
+			case heard <- worker.Leader{Epoch: l.Epoch, URL: l.URL}:
+			case <-ctx.Done():
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(heedEvery):
+		}
 	}
 }
 

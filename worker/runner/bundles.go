@@ -207,7 +207,7 @@ func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, er
 	}
 	f, err := os.CreateTemp(b.dir, partial)
 	if err != nil {
-		return false, fmt.Errorf("keep the program of the job: %w", err)
+		return false, fmt.Errorf("keep the program of the job: %w", b.advise(err))
 	}
 	defer os.Remove(f.Name()) // when it has its name, it has this one no more
 	stream := h.Stream(ctx, 0, -1)
@@ -222,9 +222,17 @@ func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, er
 		err = errors.Join(f.Chmod(0o700), f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return false, fmt.Errorf("fetch the program of the job, %s: %w", b.root.Name(key), err)
+		return false, fmt.Errorf("fetch the program of the job, %s: %w", b.root.Name(key), b.advise(err))
 	}
 	return false, os.Rename(f.Name(), b.path(want.Digest))
+}
+
+// advise says what to do about an error of the directory, where that is known.
+func (b *bundles) advise(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+		return fmt.Errorf("%w: make room in %s, or let the worker keep programs elsewhere by --cache", err, b.dir)
+	}
+	return err
 }
 
 func (b *bundles) swapped(want plan.Bundle, how string) error {

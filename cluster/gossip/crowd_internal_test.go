@@ -1,0 +1,112 @@
+package gossip
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+)
+
+// Who has the key and tells of more and more members is not believed for ever.
+func TestMembersAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &delegate{cfg: Config{Name: "self"}, peers: make(map[string]peer), room: room{left: mostPeers, at: time.Now()}}
+		tell := func(name string) error {
+			m := &memberlist.Node{Name: name, Meta: []byte{0x96, 1, 0xa0, 0, 0, 0xc2, 0xc2}}
+			err := d.NotifyAlive(m)
+			if err == nil {
+				d.NotifyJoin(m)
+			}
+			return err
+		}
+		for n := range mostPeers {
+			if err := tell(fmt.Sprint("peer ", n)); err != nil {
+				t.Fatalf("member %d: %v", n, err)
+			}
+		}
+		if err := tell("one more"); err == nil {
+			t.Error("any number of members is taken")
+		}
+		if err := tell("self"); err != nil {
+			t.Errorf("the node itself: %v", err)
+		}
+		if err := tell("peer 7"); err != nil {
+			t.Errorf("one that is known: %v", err)
+		}
+		time.Sleep(time.Hour)
+		if err := tell("another, later"); err == nil {
+			t.Error("more and more members are taken as time goes by")
+		}
+
+		// Those that come and go, as well.
+		for n := range mostPeers {
+			d.NotifyLeave(&memberlist.Node{Name: fmt.Sprint("peer ", n), Meta: []byte{0x96, 1, 0xa0, 0, 0, 0xc2, 0xc2}})
+		}
+		d.room = room{at: time.Now()}
+		time.Sleep(time.Second)
+		taken := 0
+		for n := range 1000 {
+			if tell(fmt.Sprint("late ", n)) == nil {
+				taken++
+			}
+		}
+		if taken != newPerHour/3600 {
+			t.Errorf("a second after the crowd %d new members are taken", taken)
+		}
+	})
+}
+
+// Who has shown no key holds few streams, and sends little on each.
+func TestStreamsAreBounded(t *testing.T) {
+	t.Parallel()
+	n, err := Start(Config{Name: "a", Cluster: "test", Bind: "127.0.0.1:0", Keys: [][]byte{bytes.Repeat([]byte{7}, 32)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	dial := func() net.Conn {
+		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", n.Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if err := c.SetDeadline(time.Now().Add(8 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	held := make([]net.Conn, mostStreams)
+	for i := range held {
+		held[i] = dial()
+		// The cluster's name, and an encrypted state of 16 MiB.
+		if _, err := held[i].Write([]byte("\xf4\x04test\x0a\x01\x00\x00\x00")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := dial().Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("one stream too many is kept: %v", err)
+	}
+	sent := 0
+	for sent < 16<<20 {
+		k, err := held[0].Write(make([]byte, 64<<10))
+		sent += k
+		if err != nil {
+			break
+		}
+	}
+	// What both systems hold on the way counts too.
+	if sent >= 16<<20 {
+		t.Errorf("%d bytes of a stream without the key are taken", sent)
+	}
+}
