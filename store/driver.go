@@ -134,6 +134,35 @@ type RangeLister interface {
 	ListAfter(prefix, after string) Pager
 }
 
+// UploadLister is a Driver that can list the uploads which were begun and not
+// ended. A store without it drops what killed processes leave by itself, or has
+// nothing to drop.
+type UploadLister interface {
+	// ListUploads begins a listing of the uploads to keys that start with
+	// prefix. What has no key is listed whatever the prefix.
+	ListUploads(prefix string) UploadPager
+	// AbortUpload frees what a listed upload holds. That it is gone is no error.
+	AbortUpload(ctx context.Context, u Unfinished) error
+}
+
+// Unfinished is an upload that was begun, and neither committed nor aborted.
+type Unfinished struct {
+	// Key is what the object would be called, relative to the root. It is empty
+	// where a store gives names at the end: files, which list an upload only when
+	// the process that began it is dead.
+	Key string
+	// ID tells it from other uploads of the key, or of the store where there is no key.
+	ID string
+	// Began is by the store's clock; zero where it does not say.
+	Began time.Time
+}
+
+// UploadPager walks a listing of uploads as a Pager does one of objects, in
+// whatever order the store has.
+type UploadPager interface {
+	Next(ctx context.Context) (page []Unfinished, last bool, err error)
+}
+
 // Pager walks a listing.
 type Pager interface {
 	// Next returns the next objects, ordered by key, and whether they are the

@@ -9,13 +9,7 @@ import (
 	"os"
 	"path"
 	"syscall"
-	"time"
 )
-
-// staleAfter is the age from which a file in the reserved directory that
-// nobody holds locked is taken for what a dead process left. The lock alone
-// would do, but for the moment between a file's creation and its lock.
-const staleAfter = time.Minute
 
 // publishTries bounds how often a writer makes its directory again when
 // another process removes it, being empty, before the object has its name.
@@ -281,35 +275,4 @@ func lock(f *os.File) bool {
 	held := false
 	err = raw.Control(func(fd uintptr) { held = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) == nil })
 	return err == nil && held
-}
-
-// sweep removes what dead processes left in the reserved directory. That it
-// fails, as on a root that may only be read, does no harm: nobody sees these
-// files.
-func (d *fileDriver) sweep() {
-	dir, err := d.root.Open(reservedSegment)
-	if err != nil {
-		return
-	}
-	defer dir.Close()
-	entries, err := dir.ReadDir(-1)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() || time.Since(info.ModTime()) < staleAfter {
-			continue
-		}
-		name := reservedSegment + "/" + e.Name()
-		f, err := d.root.Open(name)
-		if err != nil {
-			continue
-		}
-		if lock(f) {
-			_ = d.root.Remove(name)
-		}
-		_ = f.Close()
-	}
-	_ = d.root.Remove(reservedSegment) // fails when it is not empty
 }

@@ -24,14 +24,17 @@ type Capabilities struct {
 	MultipartOnce bool
 }
 
+// ProbePrefix is what the keys of all objects that Probe writes begin with.
+const ProbePrefix = "_windrow/probe/"
+
 // Probe finds out, at start-up, whether the root honours create-once: some
 // stores accept the condition and ignore it. It writes a small object under
-// _windrow/probe and deletes it again. An error means that nothing may be
+// ProbePrefix and deletes it again. An error means that nothing may be
 // committed here.
 func (r *Root) Probe(ctx context.Context, asks ...Ask) (Capabilities, error) {
 	var random [12]byte
 	rand.Read(random[:]) // never fails
-	key := "_windrow/probe/" + hex.EncodeToString(random[:])
+	key := ProbePrefix + hex.EncodeToString(random[:])
 	caps := Capabilities{MultipartOnce: !r.core.traits.Remote}
 	if err := r.probeOnce(ctx, key); err != nil {
 		return caps, r.fail("probe", "", err)

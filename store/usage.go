@@ -10,7 +10,7 @@ type Usage struct {
 	Multipart  int64 // begins, parts, completions and aborts of uploads
 	Gets       int64 // ranges and whole objects read
 	Stats      int64 // requests for an object's size and version
-	Lists      int64 // pages
+	Lists      int64 // pages, of objects or of uploads
 	Deletes    int64
 	BytesUp    int64
 	BytesDown  int64

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/allow"
+	"github.com/windrow-mr/windrow/store/fault/faulttest"
 )
 
 func list(t *testing.T, o store.Options, urls ...string) *allow.List {
@@ -389,5 +391,39 @@ func TestNewRefuses(t *testing.T) {
 	}
 	if _, err := allow.New([]string{"s3://b?region=r", "s3://b/?region=r", "data", "file:///data/"}, store.Options{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUploadsBelow: what is got by a name lists and aborts uploads there and below,
+// and none of its neighbours, which share the store that was opened.
+func TestUploadsBelow(t *testing.T) {
+	t.Parallel()
+	var far store.Driver
+	l := list(t, store.Options{Wrap: func(d store.Driver) store.Driver {
+		far = faulttest.Remote(d, 1024)
+		return far
+	}}, "mem://a/logs")
+	root, err := l.Get(t.Context(), "mem://a/logs/out", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"logs/out/x", "logs/out/y/z", "logs/out2/x", "logs/o", "other/out/x"} {
+		if _, err := far.Upload(t.Context(), key, store.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var seen []string
+	if err := root.AbortUploads(t.Context(), "", func(u store.Unfinished) bool {
+		seen = append(seen, u.Key)
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"x", "y/z"}; !slices.Equal(seen, want) {
+		t.Errorf("listed %q, want %q", seen, want)
+	}
+	left, last, err := far.(store.UploadLister).ListUploads("").Next(t.Context())
+	if err != nil || !last || len(left) != 3 {
+		t.Errorf("left %+v, %v", left, err)
 	}
 }

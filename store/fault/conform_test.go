@@ -121,7 +121,7 @@ func TestPromisesUnderFaults(t *testing.T) {
 				beneath: func(d store.Driver) store.Driver { return faulttest.Remote(d, 1<<20) }}
 			t.Run("suite", func(t *testing.T) {
 				storetest.Run(t, func(t *testing.T) *store.Root { return w.open(t, "mem://") },
-					storetest.Features{MultipartOnce: true, Flat: true, Large: 8<<20 + 5})
+					storetest.Features{MultipartOnce: true, Flat: true, Uploads: true, Large: 8<<20 + 5})
 			})
 			w.wantAll(t)
 		})
@@ -137,7 +137,7 @@ func TestServerUnderFaults(t *testing.T) {
 	t.Run("suite", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) *store.Root {
 			return w.open(t, bucket+"/"+path.Base(t.Name())+"?"+query)
-		}, storetest.Features{MultipartOnce: true, Large: 17 << 20})
+		}, storetest.Features{MultipartOnce: true, Uploads: true, Large: 17 << 20})
 	})
 	w.wantAll(t)
 }

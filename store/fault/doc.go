@@ -24,9 +24,9 @@
 //	      | "read" | "stat" | "list" | "delete" .
 //
 // A request is an operation on a key; a read is told from others by where it
-// begins, a part by its number. A pattern is one of store.Match, over the key
-// within the bucket, memory space or directory that was opened, the prefix for
-// a list; with spaces, commas or quotes in it, it is a quoted Go string. Sizes
+// begins, a part by its number. To list uploads is a list as well. A pattern is
+// one of store.Match, over the key within the bucket, memory space or directory
+// that was opened, the prefix for a list; with spaces, commas or quotes in it, it is a quoted Go string. Sizes
 // are like 700B, 64KiB, 1MiB; durations like 200ms, 1m30s.
 //
 //	fault      befalls             what happens

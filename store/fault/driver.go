@@ -74,6 +74,42 @@ func (d *rangeLister) ListAfter(prefix, after string) store.Pager {
 	return &pager{d.inner.ListAfter(prefix, after), d.injector, prefix, 0}
 }
 
+// uploadLister lists and aborts the uploads of a driver. A page is a list, of
+// the same key as one of objects, and another request.
+type uploadLister struct {
+	through *driver
+	inner   store.UploadLister
+}
+
+// ListUploads begins a listing.
+func (l *uploadLister) ListUploads(prefix string) store.UploadPager {
+	return &uploadPager{l.inner.ListUploads(prefix), l.through.injector, prefix, -1}
+}
+
+// AbortUpload passes the call on.
+func (l *uploadLister) AbortUpload(ctx context.Context, u store.Unfinished) error {
+	return l.through.request(ctx, call{op: Abort, key: u.Key}, func() error { return l.inner.AbortUpload(ctx, u) })
+}
+
+// uploadPager counts its pages downwards, from -1: objects have the numbers from 0.
+type uploadPager struct {
+	store.UploadPager
+	injector *Injector
+	prefix   string
+	page     int64
+}
+
+func (p *uploadPager) Next(ctx context.Context) (page []store.Unfinished, last bool, err error) {
+	err = p.injector.run(ctx, call{op: List, key: p.prefix, sub: p.page}, func() error {
+		page, last, err = p.UploadPager.Next(ctx)
+		return err
+	})
+	if err == nil {
+		p.page--
+	}
+	return page, last, err
+}
+
 type upload struct {
 	store.Upload
 	driver *driver

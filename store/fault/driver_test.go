@@ -523,3 +523,70 @@ func TestNames(t *testing.T) {
 		t.Error("keys of the same name met other faults")
 	}
 }
+
+// bare is a driver that can do no more than it must; with lists it can be listed in
+// ranges, with uploads its uploads can.
+type (
+	bare    struct{ store.Driver }
+	lists   struct{ store.RangeLister }
+	uploads struct{ store.UploadLister }
+)
+
+// TestWrapPassesOn: a driver can do beneath faults what it can do without them, and
+// no more.
+func TestWrapPassesOn(t *testing.T) {
+	t.Parallel()
+	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d store.Driver) store.Driver {
+		for _, c := range []struct {
+			driver         store.Driver
+			ranges, ofThem bool
+		}{
+			{bare{d}, false, false},
+			{struct {
+				bare
+				lists
+			}{bare{d}, lists{}}, true, false},
+			{struct {
+				bare
+				uploads
+			}{bare{d}, uploads{}}, false, true},
+			{struct {
+				bare
+				lists
+				uploads
+			}{bare{d}, lists{}, uploads{}}, true, true},
+		} {
+			wrapped := fault.New().Wrap(c.driver)
+			_, ranges := wrapped.(store.RangeLister)
+			_, ofThem := wrapped.(store.UploadLister)
+			if ranges != c.ranges || ofThem != c.ofThem {
+				t.Errorf("%T: lists in ranges %v, uploads %v", c.driver, ranges, ofThem)
+			}
+		}
+		return d
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+}
+
+// TestUploadsMeetFaults: to list uploads is a list, to abort a listed one an abort.
+func TestUploadsMeetFaults(t *testing.T) {
+	t.Parallel()
+	d, faults := driver(t, "503:100% list, 500:100% abort")
+	l, ok := d.(store.UploadLister)
+	if !ok {
+		t.Fatal("uploads cannot be listed beneath faults")
+	}
+	if _, err := d.Upload(t.Context(), "u", store.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := l.ListUploads("u").Next(t.Context()); store.KindOf(err) != store.Throttled {
+		t.Errorf("list: %v", err)
+	}
+	if err := l.AbortUpload(t.Context(), store.Unfinished{Key: "u", ID: "1"}); store.KindOf(err) != store.Unavailable {
+		t.Errorf("abort: %v", err)
+	}
+	wantReport(t, faults, "1 503, 1 500")
+}

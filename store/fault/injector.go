@@ -91,10 +91,24 @@ func counts(by []int64) []Count {
 // Wrap decorates a driver.
 func (i *Injector) Wrap(d store.Driver) store.Driver {
 	wrapped := &driver{Driver: d, injector: i, remote: d.Traits().Remote}
-	if l, ok := d.(store.RangeLister); ok {
-		return &rangeLister{wrapped, l}
+	ranges, inRanges := d.(store.RangeLister)
+	uploads, inUploads := d.(store.UploadLister)
+	switch {
+	case inRanges && inUploads:
+		return struct {
+			*rangeLister
+			*uploadLister
+		}{&rangeLister{wrapped, ranges}, &uploadLister{wrapped, uploads}}
+	case inRanges:
+		return &rangeLister{wrapped, ranges}
+	case inUploads:
+		return struct {
+			*driver
+			*uploadLister
+		}{wrapped, &uploadLister{wrapped, uploads}}
+	default:
+		return wrapped
 	}
-	return wrapped
 }
 
 // hit is what befalls a call. The zero hit is nothing.

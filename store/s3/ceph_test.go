@@ -16,5 +16,5 @@ func TestCephServerConforms(t *testing.T) {
 	t.Parallel()
 	ceph := s3test.StartCeph(t)
 	storetest.Run(t, func(t *testing.T) *store.Root { return open(t, ceph.NewBucket(t), store.Options{}) },
-		storetest.Features{Flat: true})
+		storetest.Features{Flat: true, Uploads: true})
 }

@@ -49,11 +49,11 @@ func fake(t testing.TB) string {
 func TestFakeConforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *store.Root { return open(t, fake(t), store.Options{}) },
-		storetest.Features{Flat: true})
+		storetest.Features{Flat: true, Uploads: true})
 }
 
 func TestServerConforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *store.Root { return open(t, s3test.Start(t), store.Options{}) },
-		storetest.Features{MultipartOnce: true, Sums: true, SumsOfParts: true})
+		storetest.Features{MultipartOnce: true, Sums: true, SumsOfParts: true, Uploads: true})
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/windrow-mr/windrow/store/storetest"
 )
 
+// TestMinioServerConforms: it lists uploads of a whole key and none below a
+// prefix, and aborts them by itself after a day.
 func TestMinioServerConforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *store.Root { return open(t, s3test.StartMinio(t).URL, store.Options{}) },

@@ -31,6 +31,8 @@ type Features struct {
 	// Sums: the store tells checksums of what was written with one request,
 	// and of what was written in parts. It may where this is not set.
 	Sums, SumsOfParts bool
+	// Uploads: the store lists uploads under way.
+	Uploads bool
 	// Large is the size of large objects; 0: 20 MiB, more than two parts.
 	Large int
 }
@@ -68,6 +70,7 @@ var behaviours = [...]struct {
 	{"writer creates large objects if absent", suite.writerIfAbsentLarge},
 	{"writer aborts", suite.writerAborts},
 	{"writer ends with its context", suite.writerCanceled},
+	{"uploads are listed and aborted", suite.uploads},
 	{"ranges are exact", suite.rangesExact},
 	{"streams are exact", suite.streamsExact},
 	{"handles keep to their version", suite.handleVersion},

@@ -8,20 +8,26 @@ package faulttest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/windrow-mr/windrow/store"
 )
 
 // Remote decorates a driver at hand. Uploads are taken in parts of partSize
 // bytes, in any order and more than once, and become one object at their
-// commit. It belongs beneath a fault.Injector's Wrap.
+// commit; those that were neither committed nor aborted can be listed. It
+// belongs beneath a fault.Injector's Wrap.
 func Remote(d store.Driver, partSize int) store.Driver {
-	r := &remote{d, partSize}
+	r := &remote{Driver: d, partSize: partSize, unfinished: make(map[string]store.Unfinished)}
 	if l, ok := d.(store.RangeLister); ok {
 		return struct {
-			store.Driver
+			*remote
 			store.RangeLister
 		}{r, l}
 	}
@@ -31,7 +37,13 @@ func Remote(d store.Driver, partSize int) store.Driver {
 type remote struct {
 	store.Driver
 	partSize int
+
+	mu         sync.Mutex
+	begun      int
+	unfinished map[string]store.Unfinished // by id
 }
+
+var _ store.UploadLister = (*remote)(nil)
 
 func (r *remote) Traits() store.Traits {
 	t := r.Driver.Traits()
@@ -49,17 +61,77 @@ func (r *remote) Open(ctx context.Context, key, etag string) (store.Reader, erro
 }
 
 func (r *remote) Upload(_ context.Context, key string, o store.CreateOptions) (store.Upload, error) {
-	return &upload{driver: r.Driver, key: key, opts: o, parts: make(map[int][]byte)}, nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begun++
+	u := &upload{driver: r, about: store.Unfinished{Key: key, ID: strconv.Itoa(r.begun), Began: time.Now()}, opts: o, parts: make(map[int][]byte)}
+	r.unfinished[u.about.ID] = u.about
+	return u, nil
+}
+
+// uploadsPage is how many uploads a page has.
+const uploadsPage = 10
+
+// uploadPager gives the uploads that were there at its first page.
+type uploadPager struct {
+	driver *remote
+	prefix string
+	began  bool
+	rest   []store.Unfinished
+}
+
+// ListUploads begins a listing.
+func (r *remote) ListUploads(prefix string) store.UploadPager {
+	return &uploadPager{driver: r, prefix: prefix}
+}
+
+func (p *uploadPager) Next(context.Context) (page []store.Unfinished, last bool, err error) {
+	if !p.began {
+		p.began, p.rest = true, p.driver.list(p.prefix)
+	}
+	n := min(len(p.rest), uploadsPage)
+	page, p.rest = p.rest[:n:n], p.rest[n:]
+	return page, len(p.rest) == 0, nil
+}
+
+// list returns the uploads to keys that start with prefix, in order.
+func (r *remote) list(prefix string) []store.Unfinished {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []store.Unfinished
+	for _, u := range r.unfinished {
+		if strings.HasPrefix(u.Key, prefix) {
+			all = append(all, u)
+		}
+	}
+	slices.SortFunc(all, func(a, b store.Unfinished) int {
+		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.ID, b.ID))
+	})
+	return all
+}
+
+// AbortUpload forgets an upload.
+func (r *remote) AbortUpload(_ context.Context, u store.Unfinished) error {
+	r.end(u.ID)
+	return nil
+}
+
+// end takes an upload off the list.
+func (r *remote) end(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.unfinished, id)
 }
 
 // upload takes parts as a bucket does.
 type upload struct {
-	driver store.Driver
-	key    string
+	driver *remote
+	about  store.Unfinished
 	opts   store.CreateOptions
 
 	mu    sync.Mutex
 	parts map[int][]byte
+	done  bool // it was committed, perhaps unheard
 }
 
 func (u *upload) Part(_ context.Context, n int, body []byte) error {
@@ -72,17 +144,34 @@ func (u *upload) Part(_ context.Context, n int, body []byte) error {
 
 func (u *upload) Commit(ctx context.Context) error {
 	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.done && !u.driver.has(u.about.ID) {
+		return store.Fail(store.Invalid, "the upload was aborted")
+	}
 	var body []byte
 	for n := 1; n <= len(u.parts); n++ {
 		body = append(body, u.parts[n]...)
 	}
-	u.mu.Unlock()
-	return u.driver.Put(ctx, u.key, body, u.opts)
+	if err := u.driver.Put(ctx, u.about.Key, body, u.opts); err != nil {
+		return err
+	}
+	u.done = true
+	u.driver.end(u.about.ID)
+	return nil
+}
+
+// has reports whether an upload may still be committed.
+func (r *remote) has(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, there := r.unfinished[id]
+	return there
 }
 
 func (u *upload) Abort(context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.driver.end(u.about.ID)
 	u.parts = nil
 	return nil
 }
