@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -46,12 +45,17 @@ func run(args []string, out io.Writer) error {
 // count counts the words of all regular files whose names, and whose directories'
 // names, begin neither with a dot nor with an underscore.
 func count(dir string) (map[string]int, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
 	counts := make(map[string]int)
-	return counts, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	return counts, fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case path != dir && strings.ContainsAny(d.Name()[:1], "_."):
+		case path != "." && strings.ContainsAny(d.Name()[:1], "_."):
 			if d.IsDir() {
 				return fs.SkipDir
 			}
@@ -59,7 +63,7 @@ func count(dir string) (map[string]int, error) {
 		case !d.Type().IsRegular():
 			return nil
 		}
-		f, err := os.Open(path)
+		f, err := root.Open(path)
 		if err != nil {
 			return err
 		}

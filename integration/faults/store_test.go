@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 )
 
@@ -206,7 +207,8 @@ func TestFault23RefusalsThatLookLikeAbsence(t *testing.T) {
 func urlOf(c *cluster) string { return c.root.URL() }
 
 // TestFault25PartsCutAndCancelled: an upload in parts whose connection breaks is gone
-// on with; one of a job that is cancelled leaves nothing to be seen, and no parts.
+// on with; one of a job that is cancelled leaves nothing to be seen, and no parts; and
+// what one leaves whose worker is killed is collected once the job has ended.
 func TestFault25PartsCutAndCancelled(t *testing.T) {
 	t.Parallel()
 	t.Run("cut", func(t *testing.T) {
@@ -268,4 +270,52 @@ func TestFault25PartsCutAndCancelled(t *testing.T) {
 			t.Errorf("visible are %q", seen)
 		}
 	})
+	t.Run("killed", func(t *testing.T) {
+		t.Parallel()
+		sending := make(chan struct{})
+		var first sync.Once
+		c := behind(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			hold := false
+			if r.Method == http.MethodPut && r.URL.Query().Get("partNumber") == "2" && strings.Contains(r.URL.Path, "/part-r-") {
+				first.Do(func() { hold = true })
+			}
+			if hold {
+				close(sending)
+				_, _ = io.Copy(io.Discard, r.Body)
+				<-r.Context().Done()
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+		in := c.write(3, 131072)
+		c.masterWith([]string{"--keep", "1ms"}).says("leading the cluster")
+		dies := c.worker(1)
+		id := c.submit("sort", "out", "--partitions", "1")
+		<-sending
+		dies.kill()
+		c.worker(1)
+		c.succeeds(id, "out", in.sorted())
+		if n := c.unfinished("out/"); n != 1 {
+			t.Errorf("the worker that was killed left %d uploads", n)
+		}
+		eventually(t, "gc aborts the upload", func() bool {
+			if code, _, stderr := c.command("gc", "--root", c.rootURL); code != 0 {
+				t.Fatalf("gc: exit %d: %s", code, stderr)
+			}
+			return c.unfinished("out/") == 0
+		})
+	})
+}
+
+// unfinished counts the uploads in parts that were begun and not ended.
+func (c *cluster) unfinished(prefix string) (n int) {
+	c.t.Helper()
+	err := c.data.AbortUploads(c.t.Context(), prefix, func(store.Unfinished) bool {
+		n++
+		return false
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return n
 }
