@@ -54,17 +54,28 @@ type Cluster struct {
 // in a dry run, would be.
 type Garbage struct {
 	DryRun  bool          `json:"dryRun"`
-	Jobs    []GarbageItem `json:"jobs"`    // in the order of their prefixes
+	Jobs    []GarbageItem `json:"jobs"`
 	Objects int64         `json:"objects"` // in all
-	Bytes   int64         `json:"bytes"`
+	Bytes   int64         `json:"bytes"`   // of the objects
+	Uploads int64         `json:"uploads"` // that were begun and never ended; what they hold, no store tells
+	// Skipped are places where uploads could not be looked for, or not aborted.
+	Skipped []GarbageSkipped `json:"skipped,omitempty"`
 }
 
-// GarbageItem is what goes of one job, or of bundles that no job has.
+// GarbageItem is what goes of one job, of bundles that no job has, or of uploads to
+// an output.
 type GarbageItem struct {
-	Prefix  string `json:"prefix"` // below the cluster's root
+	Prefix  string `json:"prefix"` // below the cluster's root; of the root itself and of outputs the URL
 	Why     string `json:"why"`
 	Objects int64  `json:"objects"`
 	Bytes   int64  `json:"bytes"`
+	Uploads int64  `json:"uploads"`
+}
+
+// GarbageSkipped is a place that a collection went past.
+type GarbageSkipped struct {
+	Prefix string `json:"prefix"` // as in GarbageItem
+	Error  string `json:"error"`
 }
 
 // CollectGarbage is the body of POST /v1/gc.

@@ -106,6 +106,12 @@ type Job struct {
 	Phases   []Phase  `json:"phases"`           // that are known so far, in their order
 	Workers  int      `json:"workers"`          // that run attempts of it now
 	Result   *Result  `json:"result,omitempty"` // of a job that succeeded
+
+	// Requests are those that were made for the job so far: at least, since what a
+	// process had not told when it was killed is not in them. Absent where none
+	// were told.
+	Requests *Requests `json:"requests,omitempty"`
+	Dollars  float64   `json:"dollars,omitempty"` // of requests to S3, by its list prices
 }
 
 // Elapsed returns how long the job has taken by now.
@@ -130,6 +136,21 @@ type Progress struct {
 	Input    int64   `json:"input"`    // bytes of input in all; 0 while that is not known
 	Shuffled int64   `json:"shuffled"` // bytes of committed runs
 	Retried  int64   `json:"retried"`  // attempts that failed or were lost
+}
+
+// Requests are requests to stores by kind, as a bucket would bill them, and their
+// bytes: of all attempts, however they ended, and of the master for the job.
+type Requests struct {
+	Puts       int64 `json:"puts"`
+	Heartbeats int64 `json:"heartbeats"` // signs of life, not in puts
+	Multipart  int64 `json:"multipart"`  // begins, parts, completions and aborts of uploads
+	Gets       int64 `json:"gets"`
+	Stats      int64 `json:"stats"`
+	Lists      int64 `json:"lists"` // pages
+	Deletes    int64 `json:"deletes"`
+	BytesUp    int64 `json:"bytesUp"`
+	BytesDown  int64 `json:"bytesDown"`
+	Throttles  int64 `json:"throttles"` // requests that the store refused to slow us down, also counted above
 }
 
 // Phase counts the tasks of a phase.

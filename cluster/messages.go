@@ -24,6 +24,17 @@ type Sync struct {
 	Leaving  bool // it says goodbye: nothing runs there any more
 	Running  []Running
 	Outcomes []Outcome // that no master has acknowledged yet
+	Spent    []Spent   // for jobs that have not ended, as far as the worker knows
+}
+
+// Spent is what a worker has asked stores for on behalf of a job: in all attempts,
+// however they ended, and for what serves several of them. Account tells it from
+// what the worker counted before, for a job that had ended and was reopened; within
+// one, numbers only grow. A worker that is killed takes with it what it had not told.
+type Spent struct {
+	Job      plan.JobID
+	Account  uint64
+	Requests plan.Requests
 }
 
 // Info is what does not change in a worker's life.

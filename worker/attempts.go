@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,13 +26,23 @@ type worker struct {
 	draining bool
 	attempts map[cluster.Ref]*attempt
 	outcomes map[cluster.Ref]cluster.Outcome
+	accounts map[plan.JobID]*account
+	opened   uint64          // accounts so far
 	client   *cluster.Client // of the master that was heard last; nil for none
+}
+
+// account is what was asked of stores for a job. It is closed when the worker
+// forgets the job: what comes later is nobody's.
+type account struct {
+	number   uint64
+	requests plan.Requests // guarded by worker.mu
 }
 
 // attempt is one that has not ended.
 type attempt struct {
 	launch         cluster.Launch
 	worker         *worker
+	account        *account
 	stop           context.CancelCauseFunc
 	bytes, records atomic.Int64
 
@@ -63,6 +74,11 @@ func (w *worker) snapshot() *cluster.Sync {
 	}
 	for _, o := range w.outcomes {
 		s.Outcomes = append(s.Outcomes, o)
+	}
+	for _, job := range slices.Sorted(maps.Keys(w.accounts)) {
+		if a := w.accounts[job]; len(a.requests) > 0 {
+			s.Spent = append(s.Spent, cluster.Spent{Job: job, Account: a.number, Requests: a.requests})
+		}
 	}
 	slices.SortFunc(s.Running, func(a, b cluster.Running) int { return compare(a.Ref, b.Ref) })
 	slices.SortFunc(s.Outcomes, func(a, b cluster.Outcome) int { return compare(a.Ref, b.Ref) })
@@ -97,6 +113,7 @@ func (w *worker) carryOut(o *cluster.Orders) {
 	}
 	for _, job := range o.Ended {
 		w.lists.forget(job)
+		delete(w.accounts, job)
 		w.cfg.Runner.Forget(job)
 	}
 	w.draining = w.draining || o.Drain
@@ -108,7 +125,12 @@ func (w *worker) launch(l cluster.Launch) {
 		return
 	}
 	ctx, stop := context.WithCancelCause(w.work)
-	a := &attempt{launch: l, worker: w, stop: stop, grant: make(chan struct{})}
+	a := &attempt{launch: l, worker: w, stop: stop, grant: make(chan struct{}), account: w.accounts[l.Job]}
+	if a.account == nil {
+		w.opened++
+		a.account = &account{number: w.opened}
+		w.accounts[l.Job] = a.account
+	}
 	w.attempts[l.Ref] = a
 	w.running.Go(func() {
 		defer stop(nil)
@@ -175,6 +197,20 @@ func (a *attempt) Grant(ctx context.Context) ([]plan.AttemptID, error) {
 func (a *attempt) Progress(bytes, records int64) {
 	a.bytes.Store(bytes)
 	a.records.Store(records)
+}
+
+// Spent is told to the master with the next message. Calls may overtake one another.
+func (a *attempt) Spent(r plan.Requests) {
+	a.worker.mu.Lock()
+	defer a.worker.mu.Unlock()
+	sum := maps.Clone(a.account.requests) // which may be on its way
+	if sum == nil {
+		sum = make(plan.Requests, len(r))
+	}
+	for scheme, u := range r {
+		sum[scheme] = u.Max(sum[scheme])
+	}
+	a.account.requests = sum
 }
 
 // Maps asks the master, unless the answer is known.

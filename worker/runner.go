@@ -30,4 +30,8 @@ type Host interface {
 	Maps(ctx context.Context) ([]plan.AttemptID, error)
 	// Progress tells how much was done so far: bytes of input, and records.
 	Progress(bytes, records int64)
+	// Spent tells what stores were asked for in all attempts of the job, since the
+	// first of them or since Forget. It may be called after Run has returned, by
+	// any goroutine. The host keeps what it is given.
+	Spent(r plan.Requests)
 }

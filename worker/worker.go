@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // Leader is who a worker takes for the master.
@@ -38,8 +39,9 @@ type Config struct {
 	// Find returns who leads. It is called when the one that was asked does not
 	// answer, and may fail.
 	Find func(ctx context.Context) (Leader, error)
-	// Heard tells of leaders that others have heard of; it saves the search for
-	// one. Nil: nobody tells.
+	// Heard tells of new leaders; it saves the search for one. They get this
+	// process's token, so that only those may be told that Find might return. Nil:
+	// nobody tells.
 	Heard <-chan Leader
 	// HTTP carries requests.
 	HTTP http.RoundTripper
@@ -86,7 +88,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	w := &worker{cfg: cfg, changed: make(chan struct{}, 1), slots: make(chan struct{}, cfg.Info.Slots),
-		attempts: make(map[cluster.Ref]*attempt), outcomes: make(map[cluster.Ref]cluster.Outcome), lists: newLists()}
+		attempts: make(map[cluster.Ref]*attempt), outcomes: make(map[cluster.Ref]cluster.Outcome), accounts: make(map[plan.JobID]*account), lists: newLists()}
 	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	w.work = work
 	talk := &talk{worker: w, asked: cfg.Drain}

@@ -20,6 +20,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/azure/azuretest"
 	"github.com/windrow-mr/windrow/store/s3/s3test"
+	"github.com/windrow-mr/windrow/worker/jobproc"
 )
 
 // asProgram, set in the environment, makes the test binary the program under
@@ -27,7 +28,8 @@ import (
 const asProgram = "WINDROW_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	// A job process has nothing of its worker's environment.
+	if os.Getenv(asProgram) != "" || len(os.Args) == 2 && os.Args[1] == jobproc.Verb {
 		main()
 		return
 	}

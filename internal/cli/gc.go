@@ -13,7 +13,7 @@ import (
 // garbageCommand removes what nobody needs any more.
 func garbageCommand(p *Program) *cli.Command {
 	flags := []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "only tell what would be removed"}}
-	return clusterCommand(p, "gc", "remove from the cluster's root what no job needs any more", "", 0, 0, flags, func(c *cli.Context, cl *client.Client, printJSON bool) error {
+	return clusterCommand(p, "gc", "remove what no job needs any more, and unfinished uploads", "", 0, 0, flags, func(c *cli.Context, cl *client.Client, printJSON bool) error {
 		gone, err := cl.CollectGarbage(c.Context, c.Bool("dry-run"))
 		if err != nil {
 			return err
@@ -22,9 +22,9 @@ func garbageCommand(p *Program) *cli.Command {
 			return writeJSON(p, gone)
 		}
 		w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
-		fmt.Fprintln(w, "BELOW\tOBJECTS\tBYTES\tWHY")
+		fmt.Fprintln(w, "BELOW\tOBJECTS\tBYTES\tUPLOADS\tWHY")
 		for _, item := range gone.Jobs {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", item.Prefix, number(item.Objects), embedded.Bytes(item.Bytes), item.Why)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", item.Prefix, number(item.Objects), embedded.Bytes(item.Bytes), number(item.Uploads), item.Why)
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -33,7 +33,21 @@ func garbageCommand(p *Program) *cli.Command {
 		if gone.DryRun {
 			done = "would be removed"
 		}
-		fmt.Fprintf(p.Stderr, "%s: %s, %s\n", done, count(gone.Objects, "object"), embedded.Bytes(gone.Bytes))
+		fmt.Fprintf(p.Stderr, "%s: %s, %s; %s\n", done, count(gone.Objects, "object"), embedded.Bytes(gone.Bytes), count(gone.Uploads, "unfinished upload"))
+		tellSkipped(p, gone.Skipped)
 		return nil
 	})
+}
+
+// tellSkipped says where uploads were left alone: the first places, for one store
+// that refuses them may have the outputs of many jobs.
+func tellSkipped(p *Program, skipped []client.GarbageSkipped) {
+	const most = 10
+	for i, place := range skipped {
+		if i == most {
+			fmt.Fprintf(p.Stderr, "%s more where uploads were left alone: -o json tells all\n", number(int64(len(skipped)-most)))
+			return
+		}
+		fmt.Fprintf(p.Stderr, "uploads below %s are left alone: %s\n", place.Prefix, place.Error)
+	}
 }

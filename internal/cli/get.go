@@ -74,9 +74,7 @@ func findJob(c *cli.Context, cl *client.Client, word string) (plan.JobID, error)
 
 // writeJob tells about a job, for people.
 func writeJob(to io.Writer, j *client.Job) {
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(to, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
-	}
+	line := cardLine(to)
 	fmt.Fprintf(to, "%s %s: %s\n", j.Job, j.ID, j.State)
 	if j.Cause != nil {
 		line("cause", "%s", causeText(j.Cause))
@@ -122,6 +120,7 @@ func writeJob(to io.Writer, j *client.Job) {
 	if j.Run > 0 {
 		line("reopened", "%s", count(int64(j.Run), "time"))
 	}
+	writeRequests(line, j)
 }
 
 func causeText(cause *client.Cause) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/store"
 )
@@ -26,6 +27,24 @@ func requestKinds(u, planned store.Usage, whole bool) []requestKind {
 
 // requestsOf tells numbers of requests, by kind.
 func requestsOf(u store.Usage) string { return join(u, requestKinds(u, u, true)) }
+
+// jobRequests returns what a cluster tells of a job's requests.
+func jobRequests(r *client.Requests) store.Usage {
+	return store.Usage{Puts: r.Puts, Heartbeats: r.Heartbeats, Multipart: r.Multipart, Gets: r.Gets, Stats: r.Stats, Lists: r.Lists,
+		Deletes: r.Deletes, BytesUp: r.BytesUp, BytesDown: r.BytesDown, Throttles: r.Throttles}
+}
+
+// writeRequests tells what stores were asked for on behalf of a job, and its price.
+func writeRequests(line func(name, format string, args ...any), j *client.Job) {
+	if j.Requests == nil {
+		return
+	}
+	u := jobRequests(j.Requests)
+	line("requests", "%s; %s up, %s down", requestsOf(u), embedded.Bytes(u.BytesUp), embedded.Bytes(u.BytesDown))
+	if j.Dollars > 0 {
+		line("price", "%s", priceOf(j.Dollars))
+	}
+}
 
 // comparedRequests tells the requests that were counted, and beside them those
 // that were planned where these are others.

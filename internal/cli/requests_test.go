@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/bill"
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/store"
@@ -37,6 +39,38 @@ func TestCardComparesWithThePlan(t *testing.T) {
 		dollars, _ := r.Counted.Dollars()
 		if got := comparedPrice(dollars, r); got != c.price {
 			t.Errorf("%s: %q, want %q", name, got, c.price)
+		}
+	}
+}
+
+// TestJobsTellTheirRequests: by the words of a run, with the bytes, and with a price
+// where there is one; while the job runs, and at its end.
+func TestJobsTellTheirRequests(t *testing.T) {
+	t.Parallel()
+	some := &client.Requests{Puts: 1010, Multipart: 12, Gets: 2001, Stats: 1, Lists: 3, Deletes: 4, Heartbeats: 2, BytesUp: 3 << 20, BytesDown: 5 << 30}
+	for name, c := range map[string]struct {
+		job  client.Job
+		want []string
+		not  string
+	}{
+		"of a bucket": {client.Job{Requests: some, Dollars: 0.0059},
+			[]string{"  requests   3,033: 1,010 puts, 2,001 gets, 3 lists, 1 stat, 4 deletes, 12 upload requests, 2 heartbeats; 3 MiB up, 5 GiB down\n",
+				"  price      about $0.0059 at S3 list prices\n"}, ""},
+		"of files":            {client.Job{Requests: &client.Requests{Puts: 1, BytesUp: 7}}, []string{"  requests   1: 1 put; 7 B up, 0 B down\n"}, "price"},
+		"of an older cluster": {client.Job{}, nil, "requests"},
+	} {
+		var shown, ended strings.Builder
+		writeJob(&shown, &c.job)
+		writeEnd(&ended, &c.job)
+		for _, text := range []string{shown.String(), ended.String()} {
+			for _, want := range c.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s: %q is not in\n%s", name, want, text)
+				}
+			}
+			if c.not != "" && strings.Contains(text, c.not) {
+				t.Errorf("%s: %q is in\n%s", name, c.not, text)
+			}
 		}
 	}
 }

@@ -45,9 +45,7 @@ func watchCommand(p *Program) *cli.Command {
 // writeEnd tells what a job that succeeded did.
 func writeEnd(to io.Writer, j *client.Job) {
 	fmt.Fprintf(to, "%s → %s in %v\n", j.Job, j.Output, j.Elapsed(j.Ended).Round(time.Millisecond))
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(to, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
-	}
+	line := cardLine(to)
 	line("read", "%s", embedded.Bytes(j.Progress.Bytes))
 	for _, ph := range j.Phases {
 		line(ph.Phase, "%s", count(int64(ph.Tasks), "task"))
@@ -61,4 +59,5 @@ func writeEnd(to io.Writer, j *client.Job) {
 	if j.Progress.Retried > 0 {
 		line("retried", "%s", count(j.Progress.Retried, "attempt"))
 	}
+	writeRequests(line, j)
 }

@@ -29,6 +29,7 @@ import (
 
 	"github.com/windrow-mr/windrow/cluster/auth"
 	"github.com/windrow-mr/windrow/internal/cli"
+	"github.com/windrow-mr/windrow/internal/meter"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/allow"
 )
@@ -118,6 +119,12 @@ func newProcess(c *urfave.Context, p *Program, more ...string) (*process, error)
 	s.log = slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: level}))
 	stores := p.Stores
 	stores.Log, stores.CreateDir = s.log, true
+	stores.Wrap = func(d store.Driver) store.Driver {
+		if p.Stores.Wrap != nil {
+			d = p.Stores.Wrap(d)
+		}
+		return meter.Wrap(d) // what is asked for one job among many
+	}
 	if s.root, err = store.Open(c.Context, url, stores); err != nil {
 		return nil, err
 	}

@@ -111,7 +111,9 @@ func (r *reign) atRest(ctx context.Context, id plan.JobID) (client.Job, error) {
 	}
 	d := outline(spec)
 	d.State, d.Run = states[s.Status], s.Run
-	switch j := r.job(id); {
+	j := r.job(id)
+	usageOf(j, s).tell(&d)
+	switch {
 	case !s.Status.Ended():
 	case s.Status == scheduler.Succeeded: // its end is not put away yet
 		d.State = client.Committing

@@ -39,6 +39,7 @@ func (m *Master) Collect(ctx context.Context, dryRun bool) (client.Garbage, erro
 	for _, run := range active {
 		busy[run.Job] = true
 	}
+	var over []client.Job
 	for _, run := range ended {
 		if busy[run.Job] || r.job(run.Job) != nil {
 			continue
@@ -47,19 +48,27 @@ func (m *Master) Collect(ctx context.Context, dryRun bool) (client.Garbage, erro
 		if err != nil {
 			return g, err
 		}
+		over = append(over, client.Job{ID: run.Job, Job: sum.Job.Job, State: sum.Job.State, Output: sum.Job.Output, Run: sum.Job.Run})
 		if m.cfg.Now().Sub(sum.Job.Ended) <= m.cfg.Grace {
 			continue
 		}
 		for _, prefix := range []string{plan.ScratchPrefix(run.Job), plan.TablePrefix(run.Job)} {
-			why := fmt.Sprintf("job %s (%s) has ended: it %s", run.Job, sum.Job.Job, sum.Job.State)
-			if err := m.sweep(ctx, &g, prefix, why, func(o store.Object) bool {
+			if err := m.sweep(ctx, &g, prefix, ending(&sum.Job), func(o store.Object) bool {
 				return sum.Job.State == client.Succeeded || !fixed(run.Job, o.Key)
 			}); err != nil {
 				return g, err
 			}
 		}
 	}
-	return g, m.collectBundles(ctx, &g)
+	if err := m.collectBundles(ctx, &g); err != nil {
+		return g, err
+	}
+	return g, m.collectUploads(ctx, &g, over)
+}
+
+// ending says why what is left of a job is garbage.
+func ending(j *client.Job) string {
+	return fmt.Sprintf("job %s (%s) has ended: it %s", j.ID, j.Job, j.State)
 }
 
 // collectBundles removes the programs that no job needs: none that has not

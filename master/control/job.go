@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/meter"
 	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/internal/sums"
 	"github.com/windrow-mr/windrow/master"
@@ -26,7 +27,9 @@ type job struct {
 	run     journal.Run
 	id      plan.JobID
 	scratch *store.Root
-	gone    chan struct{} // closed when the reign has let go of it
+	ctx     context.Context // the reign's, whose requests are the job's
+	asked   meter.Tally     // those requests
+	gone    chan struct{}   // closed when the reign has let go of it
 
 	want   atomic.Int64 // tasks that could run now
 	weight atomic.Int64
@@ -54,8 +57,9 @@ type job struct {
 	tally   *plan.Tally // of a job that is committed
 	retried int64
 	shown   client.Progress // the most that was told
-	sums    committedSums   // of the newest state that was described
-	trouble error           // why it cannot go on just now
+	used    usage
+	sums    committedSums // of the newest state that was described
+	trouble error         // why it cannot go on just now
 }
 
 // state is what people watch of a job.
@@ -68,6 +72,7 @@ type state struct {
 func newJob(r *reign, run journal.Run) *job {
 	j := &job{reign: r, run: run, id: run.Job, scratch: r.cfg.Root.Sub(plan.ScratchPrefix(run.Job)), gone: make(chan struct{}),
 		changed: make(chan struct{}), tasks: make(map[plan.TaskID]*history), plans: make(map[plan.AttemptID]*planning.Table)}
+	j.ctx = meter.With(r.ctx, &j.asked)
 	j.weight.Store(plan.DefaultPriority)
 	j.wanted, j.unwant = context.WithCancel(context.WithoutCancel(r.ctx)) // a reign that ends cancels nothing
 	return j
@@ -123,6 +128,9 @@ func (j *job) carry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	j.mu.Lock()
+	j.used.recall(state)
+	j.mu.Unlock()
 	reopen := j.run.Number > state.Run
 	if state.Status.Ended() && !reopen {
 		return j.conclude(ctx, state)
@@ -309,9 +317,13 @@ func (j *job) listen(box *master.Mailbox) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.box = box
-	if box != nil && j.unwanted() {
+	if box == nil {
+		return
+	}
+	if j.unwanted() {
 		box.Post(scheduler.Cancel{Cause: cancelled()})
 	}
+	j.retell(box)
 }
 
 func cancelled() scheduler.Cause {
@@ -367,6 +379,7 @@ const snapshotTime = 5 * time.Second
 
 // follow notes what the log has, after each step that changed it.
 func (j *job) follow(ctx context.Context, records *journal.Log, s *scheduler.Job) {
+	j.account()
 	saving, cancel := context.WithTimeout(ctx, snapshotTime)
 	defer cancel()
 	if err := records.Snapshot(saving, s); err != nil {

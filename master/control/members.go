@@ -2,6 +2,7 @@ package control
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -41,6 +42,7 @@ type inbox interface {
 	post(e scheduler.Event)
 	ended(worker string, o *cluster.Outcome) // an attempt's
 	missing(ref cluster.Ref)                 // its worker does not know it any more
+	spent(a scheduler.Account, u plan.Usage) // what a worker has asked stores for, for the job
 }
 
 // member is a worker.
@@ -55,11 +57,12 @@ type member struct {
 	drain    bool // it is to be told to
 	suspect  bool // others cannot reach it
 	placed   map[cluster.Ref]*placed
-	acks     map[cluster.Ref]uint64 // outcomes that were taken, and when that was told
-	over     map[plan.JobID]uint64  // jobs that have ended, and when that was told
-	share    map[plan.JobID]int     // slots
-	changed  chan struct{}          // closed when there may be something to tell
-	failures int                    // in a row
+	acks     map[cluster.Ref]uint64       // outcomes that were taken, and when that was told
+	spent    map[plan.JobID]cluster.Spent // that the worker told last
+	over     map[plan.JobID]uint64        // jobs that have ended, and when that was told
+	share    map[plan.JobID]int           // slots
+	changed  chan struct{}                // closed when there may be something to tell
+	failures int                          // in a row
 }
 
 // placed is an attempt on a worker. What was told is the number of the message
@@ -99,7 +102,7 @@ func (t *members) news(now time.Duration, s *cluster.Sync) (known, uneven bool) 
 		return true, false
 	case w == nil:
 		w = &member{id: s.Worker, joined: now, placed: make(map[cluster.Ref]*placed), acks: make(map[cluster.Ref]uint64),
-			over: make(map[plan.JobID]uint64), share: make(map[plan.JobID]int), changed: make(chan struct{})}
+			over: make(map[plan.JobID]uint64), spent: make(map[plan.JobID]cluster.Spent), share: make(map[plan.JobID]int), changed: make(chan struct{})}
 		t.workers[s.Worker] = w
 	case s.Seq <= w.seq:
 		return true, false
@@ -116,7 +119,8 @@ func (t *members) news(now time.Duration, s *cluster.Sync) (known, uneven bool) 
 		t.tellDoubt(w)
 	}
 	w.draining = w.draining || s.Draining
-	w.wake() // who waits with an older message is answered
+	t.spent(w, s) // the record that has an outcome is to have what it took
+	w.wake()      // who waits with an older message is answered
 	if s.Leaving {
 		t.drop(now, w)
 		return known, true
@@ -129,6 +133,33 @@ func (t *members) news(now time.Duration, s *cluster.Sync) (known, uneven bool) 
 		}
 	}
 	return known, uneven
+}
+
+// spent hands what a worker has asked stores for to the jobs that it was for. Of
+// a job that has ended it need not count any more.
+func (t *members) spent(w *member, s *cluster.Sync) {
+	for _, now := range s.Spent {
+		job := t.jobs[now.Job]
+		if _, told := w.over[now.Job]; job == nil && !told {
+			w.over[now.Job] = 0
+		}
+		if job != nil && !sameSpent(w.spent[now.Job], now) {
+			w.spent[now.Job] = now
+			tellSpent(job, w.id, now)
+		}
+	}
+}
+
+func sameSpent(a, b cluster.Spent) bool {
+	return a.Account == b.Account && maps.Equal(a.Requests, b.Requests)
+}
+
+// tellSpent hands over what a worker has asked for.
+func tellSpent(job inbox, worker string, s cluster.Spent) {
+	name := fmt.Sprintf("%s.%d", worker, s.Account)
+	for _, scheme := range slices.Sorted(maps.Keys(s.Requests)) {
+		job.spent(scheduler.Account{Name: name, Scheme: scheme}, s.Requests[scheme])
+	}
 }
 
 // outcomes hands ends of attempts to their jobs, each once.
@@ -352,6 +383,8 @@ func (deaf) post(scheduler.Event)           {}
 func (deaf) ended(string, *cluster.Outcome) {}
 func (deaf) missing(cluster.Ref)            {}
 
+func (deaf) spent(scheduler.Account, plan.Usage) {}
+
 // close ends what is left of a job, and lets workers forget it.
 func (t *members) close(id plan.JobID) {
 	t.mu.Lock()
@@ -359,6 +392,7 @@ func (t *members) close(id plan.JobID) {
 	delete(t.jobs, id)
 	for _, w := range t.workers {
 		delete(w.share, id)
+		delete(w.spent, id)
 		w.over[id] = 0
 		for ref, p := range w.placed {
 			if ref.Job == id {
@@ -431,6 +465,9 @@ func (t *members) introduce(id plan.JobID, job inbox) {
 	for _, name := range names {
 		w := t.workers[name]
 		job.post(scheduler.Joined{Worker: scheduler.WorkerID(name)})
+		if s, ok := w.spent[id]; ok {
+			tellSpent(job, name, s)
+		}
 		for _, ref := range sortedRefs(w.placed) {
 			switch p := w.placed[ref]; {
 			case ref.Job != id:

@@ -148,7 +148,7 @@ func (r *reign) carry(run journal.Run) {
 	}
 	j := newJob(r, run)
 	began := r.spawn(func() {
-		j.main(r.ctx)
+		j.main(j.ctx)
 		r.mu.Lock()
 		delete(r.jobs, run.Job)
 		r.members.close(run.Job)

@@ -46,9 +46,11 @@ func outline(s *plan.Spec) client.Job {
 // describe returns a job as the log has it, with what runs now.
 func (j *job) describe(s *scheduler.Job) client.Job {
 	placed := j.members.placedOf(j.id)
+	j.account()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	d := outline(j.spec)
+	j.used.tell(&d)
 	d.State, d.Run = states[s.Status], max(s.Run, j.run.Number)
 	if s.Cause.Kind == scheduler.Cancelled && s.Status == scheduler.Failed {
 		d.State = client.Cancelled

@@ -95,6 +95,10 @@ func written(t *testing.T, root *store.Root, slots int) *scheduler.Job {
 		if slot == 0 {
 			r.Entries = []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: slots + 5, Reduces: 2}}}
 		}
+		if slot%7 == 3 { // a worker tells what it has asked for
+			r.Entries = append(r.Entries, scheduler.Used{Account: scheduler.Account{Name: fmt.Sprint("w", slot%5), Scheme: "s3"},
+				Usage: plan.Usage{Gets: int64(slot), BytesDown: int64(1000 * slot)}})
+		}
 		if won, _, err := log.Append(t.Context(), uint64(slot), r); !won || err != nil {
 			t.Fatal(slot, won, err)
 		}

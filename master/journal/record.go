@@ -13,7 +13,8 @@ import (
 
 const (
 	recordMagic = "WRLG\x00\x01"
-	snapMagic   = "WRSN\x00\x01"
+	snapMagic   = "WRSN\x00\x02"
+	oldMagic    = "WRSN\x00\x01" // of a snapshot that is the state alone: there were no accounts
 	// maxEntries bounds what a record that is read may claim to hold.
 	maxEntries = 1 << 20
 )
@@ -31,6 +32,7 @@ const (
 	aborted     kind = 7
 	done        kind = 8
 	reopened    kind = 9
+	used        kind = 10
 )
 
 // encodeRecord returns a record at rest: epoch, number of entries, and each
@@ -80,6 +82,12 @@ func fieldsOf(entry scheduler.Entry) ([]any, error) {
 		return []any{uint8(done)}, nil
 	case scheduler.Reopened:
 		return []any{uint8(reopened)}, nil
+	case scheduler.Used:
+		fields := []any{uint8(used), e.Account.Name, e.Account.Scheme}
+		for _, n := range e.Usage.Fields() {
+			fields = append(fields, *n)
+		}
+		return fields, nil
 	default:
 		return nil, fmt.Errorf("entry %T has no form at rest", entry)
 	}
@@ -234,9 +242,15 @@ func (d *decoder) entry() scheduler.Entry {
 		return scheduler.Done{}
 	case reopened:
 		return scheduler.Reopened{}
+	case used:
+		u := scheduler.Used{Account: scheduler.Account{Name: d.text(), Scheme: d.text()}}
+		for _, n := range u.Usage.Fields() {
+			*n = d.signed()
+		}
+		return u
 	}
 	return nil
 }
 
 // fieldCount is the length of each kind's array, the kind itself included.
-var fieldCount = map[kind]int{fence: 1, planned: 7, granted: 6, committed: 10, invalidated: 6, intent: 1, aborted: 5, done: 1, reopened: 1}
+var fieldCount = map[kind]int{fence: 1, planned: 7, granted: 6, committed: 10, invalidated: 6, intent: 1, aborted: 5, done: 1, reopened: 1, used: 13}

@@ -1,9 +1,12 @@
 package journal
 
 import (
+	"bytes"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
@@ -22,6 +25,9 @@ var (
 		scheduler.Intent{},
 		scheduler.Aborted{Cause: scheduler.Cause{Kind: scheduler.TaskFailed, Task: aTask, Text: "a \x00 reason\n"}},
 		scheduler.Done{},
+		scheduler.Used{Account: scheduler.Account{Name: "01arz3ndektsv4rrffq69g5fav.1", Scheme: "s3"}, Usage: plan.Usage{Puts: 1, Heartbeats: 2, Multipart: 3,
+			Gets: 1 << 40, Stats: 5, Lists: 6, Deletes: 7, BytesUp: 1 << 50, BytesDown: 1 << 62, Throttles: 10}},
+		scheduler.Used{},
 	}
 )
 
@@ -52,6 +58,48 @@ func TestACommitIsSmall(t *testing.T) {
 	b, err := encodeRecord(scheduler.Record{Epoch: 1 << 60, Entries: allKinds[3:4]})
 	if err != nil || len(b) > 100 {
 		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+// What a worker has asked for is told of it some times in a job, however many tasks
+// it does.
+func TestWhatAWorkerUsedIsSmall(t *testing.T) {
+	t.Parallel()
+	e := scheduler.Used{Account: scheduler.Account{Name: "01arz3ndektsv4rrffq69g5fav.1", Scheme: "s3"},
+		Usage: plan.Usage{Puts: 2000, Multipart: 900, Gets: 3000, BytesUp: 20 << 30, BytesDown: 30 << 30}}
+	b, err := encodeRecord(scheduler.Record{Epoch: 7, Entries: []scheduler.Entry{e}})
+	if err != nil || len(b) > 90 {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+// TestSnapshotsOfBeforeAreRead: those of releases that did not count requests lack a
+// field.
+func TestSnapshotsOfBeforeAreRead(t *testing.T) {
+	t.Parallel()
+	var want scheduler.Job
+	want.Fold(scheduler.Record{Epoch: 7, Entries: []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: 2}},
+		scheduler.Granted{Task: plan.TaskID{Phase: plan.Map}, Attempt: anID}}})
+	s := want.State()
+	before := struct {
+		Slots, Epoch uint64
+		Status       scheduler.Status
+		Cause        scheduler.Cause
+		Run          int
+		Tasks        [plan.Reduce + 1][]scheduler.TaskRecord
+		Parts        bool
+	}{s.Slots, s.Epoch, s.Status, s.Cause, s.Run, s.Tasks, s.Parts}
+	var b bytes.Buffer
+	b.WriteString("WRSN\x00\x01")
+	e := msgpack.NewEncoder(&b)
+	e.UseArrayEncodedStructs(true)
+	e.UseCompactInts(true)
+	if err := e.Encode(before); err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodeSnapshot(b.Bytes())
+	if err != nil || !reflect.DeepEqual(got, &want) {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
@@ -96,7 +144,7 @@ func FuzzRecord(f *testing.F) {
 // FuzzSnapshot does the same for snapshots.
 func FuzzSnapshot(f *testing.F) {
 	var job scheduler.Job
-	job.Fold(scheduler.Record{Epoch: 7, Entries: []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: 2, Reduces: 1}}, scheduler.Committed{Task: plan.TaskID{Phase: plan.Map}}}})
+	job.Fold(scheduler.Record{Epoch: 7, Entries: []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: 2, Reduces: 1}}, scheduler.Committed{Task: plan.TaskID{Phase: plan.Map}}, allKinds[9]}})
 	b, err := encodeSnapshot(&job)
 	if err != nil {
 		f.Fatal(err)

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -18,6 +19,12 @@ func unmarshal(body []byte, object any) error {
 	return msgpack.Unmarshal(body, object)
 }
 
+// snapshot is a fold at rest.
+type snapshot struct {
+	Job  *scheduler.JobState
+	Used []scheduler.Used
+}
+
 // encodeSnapshot returns a fold at rest.
 func encodeSnapshot(job *scheduler.Job) ([]byte, error) {
 	var b bytes.Buffer
@@ -25,7 +32,8 @@ func encodeSnapshot(job *scheduler.Job) ([]byte, error) {
 	e := msgpack.NewEncoder(&b)
 	e.UseArrayEncodedStructs(true)
 	e.UseCompactInts(true)
-	if err := e.Encode(job.State()); err != nil {
+	s := job.State()
+	if err := e.Encode(snapshot{s, s.Used}); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
@@ -33,13 +41,22 @@ func encodeSnapshot(job *scheduler.Job) ([]byte, error) {
 
 // decodeSnapshot is the inverse of encodeSnapshot.
 func decodeSnapshot(b []byte) (*scheduler.Job, error) {
+	s := snapshot{Job: new(scheduler.JobState)}
 	body, ok := bytes.CutPrefix(b, []byte(snapMagic))
+	into := any(&s)
+	if !ok {
+		body, ok = bytes.CutPrefix(b, []byte(oldMagic))
+		into = s.Job
+	}
 	if !ok {
 		return nil, fmt.Errorf("%d bytes that do not begin as a snapshot of this version", len(b))
 	}
-	var s scheduler.JobState
-	if err := unmarshal(body, &s); err != nil {
+	if err := unmarshal(body, into); err != nil {
 		return nil, fmt.Errorf("damaged snapshot: %w", err)
 	}
-	return scheduler.RestoreJob(&s)
+	if s.Job == nil {
+		return nil, errors.New("damaged snapshot: it has no state")
+	}
+	s.Job.Used = s.Used
+	return scheduler.RestoreJob(s.Job)
 }

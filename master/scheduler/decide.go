@@ -11,6 +11,7 @@ import (
 func (s *State) decide(now Time) {
 	if s.log == idle && !s.finished {
 		if entries := s.wanted(now); len(entries) > 0 {
+			entries = s.withUsed(entries)
 			s.inFlight = entries
 			s.log = appending
 			s.do(Append{Slot: s.job.Slots, Record: Record{Epoch: s.cfg.Epoch, Entries: entries}})

@@ -88,6 +88,12 @@ type (
 		Attempt plan.AttemptID
 		Text    string
 	}
+	// Spent tells what an account has come to, since it was opened. It may be
+	// told any number of times, in any order.
+	Spent struct {
+		Account Account
+		Usage   plan.Usage
+	}
 	// Cancel asks to abort the job.
 	Cancel struct{ Cause Cause }
 	// OutputCommitted answers CommitOutput.
@@ -114,6 +120,7 @@ func (FailedAttempt) event()   {}
 func (LostAttempt) event()     {}
 func (Asked) event()           {}
 func (Corrupt) event()         {}
+func (Spent) event()           {}
 func (Cancel) event()          {}
 func (OutputCommitted) event() {}
 func (OutputRefused) event()   {}

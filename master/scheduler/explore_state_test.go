@@ -32,6 +32,7 @@ func (w *world) clone() *world {
 
 func cloneJob(j *Job) *Job {
 	c := *j
+	c.used = maps.Clone(j.used)
 	for p := range j.tasks {
 		c.tasks[p] = slices.Clone(j.tasks[p])
 		for i := range c.tasks[p] {
@@ -45,6 +46,7 @@ func cloneJob(j *Job) *Job {
 func cloneState(s *State) *State {
 	c := *s
 	c.job = *cloneJob(&s.job)
+	c.ledger = ledger{told: maps.Clone(s.ledger.told), due: slices.Clone(s.ledger.due)}
 	c.inFlight = slices.Clone(s.inFlight)
 	for p := range s.tasks {
 		c.tasks[p] = slices.Clone(s.tasks[p])
@@ -77,6 +79,9 @@ func jobKey(j *Job) string {
 			fmt.Fprintf(&b, "%v %v %v;", j.tasks[p][i].Committed, j.tasks[p][i].Attempt.N, granted(j.tasks[p][i].Granted))
 		}
 	}
+	for _, u := range j.accounts() {
+		fmt.Fprintf(&b, "%s:%d,", u.Account.Name, u.Usage.Gets)
+	}
 	return b.String()
 }
 
@@ -105,6 +110,9 @@ func (w *world) key() string {
 		s := m.s
 		fmt.Fprintf(&b, "m%v%v%v%v%v%v%+v|%s|%d%d%+v%+v%+v%d%v%v%v%v%v%v|", m.alive, m.ended, m.checking, m.commit, m.cleanup, m.waits, m.answers,
 			jobKey(&s.job), s.log, s.checked, s.inFlight, s.unlogged, s.asking, s.issued, s.commanded, s.answered, s.refused, s.drained, s.strangers, s.abort != nil)
+		for _, a := range slices.SortedFunc(maps.Keys(s.ledger.told), Account.Compare) {
+			fmt.Fprintf(&b, "u%s%+v", a.Name, s.ledger.told[a])
+		}
 		for _, t := range s.tasks[plan.Reduce] {
 			fmt.Fprintf(&b, "t%+v", t)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -201,6 +202,11 @@ func (w *world) boot() {
 	}
 	w.step(i, Lead{})
 	w.step(i, Joined{"w", 1})
+	for _, a := range w.attempts {
+		if a.told { // whoever meets a master tells it all
+			w.step(i, Spent{accountOf(a), plan.Usage{Gets: 1}})
+		}
+	}
 }
 
 // step feeds a master an event and files its commands.
@@ -356,6 +362,7 @@ func (w *world) playAttempt(m move) {
 		}
 		if !a.lost {
 			a.told = true
+			w.tell(Spent{accountOf(a), plan.Usage{Gets: 1}})
 			w.tell(Reported{Task: onlyTask, Attempt: a.id, Winner: *w.part})
 		}
 	case "attempt is lost":
@@ -422,8 +429,34 @@ func (w *world) exhausted() bool {
 	return !alive && len(w.masters) == w.b.masters || w.passed == 3
 }
 
+// accountOf returns an account of an attempt's own, to which it adds a request.
+func accountOf(a *try) Account { return Account{Name: fmt.Sprint(a.id), Scheme: "s3"} }
+
+// checkUsage checks that the log has no request that was not made, and when the job
+// has succeeded the one of the attempt that did it.
+func (w *world) checkUsage() error {
+	left := maps.Clone(w.history.used)
+	for _, a := range w.attempts {
+		n := left[accountOf(a)].Gets
+		delete(left, accountOf(a))
+		if n > 1 || n == 1 && !a.told {
+			return fmt.Errorf("the log has %d requests of attempt %v, told: %v", n, a.id, a.told)
+		}
+		if n == 0 && a.told && w.history.Status == Succeeded && w.history.Task(onlyTask).Attempt == a.id {
+			return fmt.Errorf("attempt %v did the task, and what it asked for is not in the log", a.id)
+		}
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("the log has accounts of nobody: %v", left)
+	}
+	return nil
+}
+
 // check holds the world to what users were promised.
 func (w *world) check() error {
+	if err := w.checkUsage(); err != nil {
+		return err
+	}
 	if w.collected {
 		if w.part != nil {
 			return fmt.Errorf("attempt %v put a part into an output that is another job's by now", *w.part)

@@ -84,6 +84,11 @@ type (
 	// Reopened lets a job that has failed go on. What was made for the shuffle
 	// stays; parts are gone, and are made again under other names.
 	Reopened struct{}
+	// Used says what an account has come to, since it was opened.
+	Used struct {
+		Account Account
+		Usage   plan.Usage
+	}
 )
 
 func (Fence) entry()       {}
@@ -95,6 +100,7 @@ func (Intent) entry()      {}
 func (Aborted) entry()     {}
 func (Done) entry()        {}
 func (Reopened) entry()    {}
+func (Used) entry()        {}
 
 // Record is one slot of the log: the entries that one master appended at once.
 type Record struct {
@@ -148,6 +154,7 @@ type Job struct {
 	tasks  [plan.Reduce + 1][]TaskRecord
 	left   [plan.Reduce + 1]int // tasks not committed
 	parts  bool                 // a reduce was granted, so there may be parts
+	used   map[Account]plan.Usage
 }
 
 // Fold adds the record of the next slot. A record of a deposed master changes
@@ -217,6 +224,8 @@ func (j *Job) fold(e Entry) {
 		if j.Status == Failed {
 			j.reopen()
 		}
+	case Used:
+		j.use(e)
 	case Fence:
 	}
 }

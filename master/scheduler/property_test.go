@@ -55,6 +55,8 @@ type cluster struct {
 	done    map[plan.TaskID]bool        // tasks the log has committed
 	read    map[plan.AttemptID][]Digest // what the maps gave that a reduce read
 	fickle  bool                        // maps do not give the same every time
+	spent   map[Account]plan.Usage      // what workers have asked stores for, those that are gone too
+	told    map[Account]plan.Usage      // of that, what this master has heard
 	finish  *Finish
 }
 
@@ -72,7 +74,8 @@ func newCluster(seed uint64) *cluster {
 		cfg.Prepare, cfg.Counts = true, plan.Counts{}
 	}
 	return &cluster{r: r, cfg: cfg, counts: counts, reopens: r.IntN(3), s: New(cfg), trouble: r.Float64() * 0.7, fickle: r.IntN(4) == 0,
-		read:   map[plan.AttemptID][]Digest{},
+		read:  map[plan.AttemptID][]Digest{},
+		spent: map[Account]plan.Usage{}, told: map[Account]plan.Usage{},
 		grants: map[plan.AttemptID]bool{}, asked: map[plan.AttemptID]bool{}, done: map[plan.TaskID]bool{}}
 }
 
@@ -101,6 +104,9 @@ func (c *cluster) run() (Status, error) {
 			}
 		}
 	}
+	if err := c.counted(); err != nil {
+		return 0, err
+	}
 	if c.finish.Status == Succeeded {
 		for p := plan.Prepare; p <= plan.Reduce; p++ {
 			if c.s.job.Left(p) != 0 {
@@ -110,6 +116,44 @@ func (c *cluster) run() (Status, error) {
 		return c.finish.Status, c.consistent()
 	}
 	return c.finish.Status, nil
+}
+
+// ask lets a worker ask a store for something, and tell all that it has. At times
+// it tells an earlier state, too.
+func (c *cluster) ask(id WorkerID) error {
+	a := Account{string(id), []string{"file", "s3"}[c.r.IntN(2)]}
+	c.spent[a] = c.spent[a].Plus(plan.Usage{Puts: int64(c.r.IntN(5)), Gets: int64(c.r.IntN(3)), BytesUp: int64(c.r.IntN(1000))})
+	e := Spent{a, c.spent[a]}
+	c.past = append(c.past, e)
+	return c.step(e)
+}
+
+// tell tells a master all that a worker has asked for.
+func (c *cluster) tell(id WorkerID) error {
+	for _, scheme := range []string{"file", "s3"} {
+		if a := (Account{string(id), scheme}); c.spent[a] != (plan.Usage{}) {
+			if err := c.step(Spent{a, c.spent[a]}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// counted checks that the log has what this master was told, each once, and nothing
+// that was not asked for.
+func (c *cluster) counted() error {
+	for a, told := range c.told {
+		if got := c.s.job.used[a]; got.Max(told) != got {
+			return fmt.Errorf("the log has %+v of %v, its master was told %+v", got, a, told)
+		}
+	}
+	for a, got := range c.s.job.used {
+		if spent := c.spent[a]; spent.Max(got) != spent {
+			return fmt.Errorf("the log has %+v of %v, which has asked for %+v", got, a, spent)
+		}
+	}
+	return nil
 }
 
 // maps returns what the committed map attempts gave.
@@ -148,6 +192,7 @@ func (c *cluster) spoil() error {
 func (c *cluster) takeover() error {
 	c.cfg.Epoch++
 	c.s = New(c.cfg)
+	clear(c.told)
 	clear(c.asked) // who has no answer asks the next master
 	for _, r := range c.log {
 		if err := c.step(Replayed{r}); err != nil {
@@ -173,6 +218,9 @@ func (c *cluster) join(id WorkerID) error {
 	if err := c.step(Joined{id, 0}); err != nil {
 		return err
 	}
+	if err := c.tell(id); err != nil {
+		return err
+	}
 	for _, a := range slices.Clone(c.launch) {
 		if a.Worker != id {
 			continue
@@ -190,6 +238,7 @@ func (c *cluster) reopen() error {
 	c.finish = nil
 	c.cfg.Epoch++
 	c.s = New(c.cfg)
+	clear(c.told)
 	clear(c.asked) // who has no answer asks the next master
 	for _, r := range c.log {
 		if err := c.step(Replayed{r}); err != nil {
@@ -250,6 +299,9 @@ func (c *cluster) turn() error {
 	if len(c.past) > 0 && c.r.Float64() < c.trouble*0.3 {
 		return c.step(c.past[c.r.IntN(len(c.past))])
 	}
+	if c.r.Float64() < 0.1 {
+		return c.ask(c.workers[c.r.IntN(len(c.workers))])
+	}
 	if len(c.launch) == 0 || c.r.Float64() < 0.1 {
 		c.now += 1e9 * Time(1+c.r.IntN(20))
 		return c.step(Tick{})
@@ -294,6 +346,9 @@ func (c *cluster) attempt() error {
 func (c *cluster) step(e Event) error {
 	for events := []Event{e}; len(events) > 0; {
 		e, events = events[0], events[1:]
+		if s, ok := e.(Spent); ok {
+			c.told[s.Account] = c.told[s.Account].Max(s.Usage)
+		}
 		for _, command := range c.s.Step(c.now, e) {
 			switch command := command.(type) {
 			case Append:

@@ -15,12 +15,13 @@ type JobState struct {
 	Run    int
 	Tasks  [plan.Reduce + 1][]TaskRecord
 	Parts  bool
+	Used   []Used `msgpack:"-"` // in the order of accounts; a snapshot has it beside the others
 }
 
 // State returns the job as plain data, which is the job's own: it must not be
 // changed, nor kept longer than the job holds still.
 func (j *Job) State() *JobState {
-	return &JobState{j.Slots, j.Epoch, j.Status, j.Cause, j.Run, j.tasks, j.parts}
+	return &JobState{j.Slots, j.Epoch, j.Status, j.Cause, j.Run, j.tasks, j.parts, j.accounts()}
 }
 
 // RestoreJob is the inverse of State. It fails on what no log folds to.
@@ -32,6 +33,9 @@ func RestoreJob(s *JobState) (*Job, error) {
 				j.left[p]++
 			}
 		}
+	}
+	for _, u := range s.Used {
+		j.use(u)
 	}
 	if int(s.Status) >= len(statusNames) {
 		return nil, fmt.Errorf("a job of status %d, which this version does not know", s.Status)

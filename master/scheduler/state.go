@@ -91,6 +91,7 @@ type State struct {
 	asking   []Asked    // grants wanted
 	corrupt  []Corrupt  // results to be taken back
 	abort    *Cause     // an abort wanted
+	ledger   ledger
 
 	commanded  bool // CommitOutput or CleanUp was given
 	answered   bool // and done
@@ -148,6 +149,8 @@ func (s *State) Step(now Time, e Event) []Command {
 		s.stepWorker(now, e)
 	case Reported, FailedAttempt, LostAttempt, Found, Asked, Corrupt:
 		s.stepAttempt(now, e)
+	case Spent:
+		s.spent(e)
 	case Cancel:
 		if s.abort == nil {
 			s.abort = &e.Cause
@@ -243,6 +246,7 @@ func (s *State) fold(r Record) {
 	s.reopen = s.reopen && s.job.Status == Failed
 	s.sizeTasks()
 	s.forget()
+	s.settle()
 }
 
 // sizeTasks makes room for the tasks that the log has planned.

@@ -104,11 +104,14 @@ func (p *process) execute(ctx context.Context, r *running, run *Run) {
 	telling, stopTelling := context.WithCancel(ctx)
 	var teller sync.WaitGroup
 	teller.Go(func() { p.tell(telling, r.attempt.Progress) })
+	before := p.engine.reads()
 	m, err := p.engine.run(ctx, r, run)
 	stopTelling()
 	teller.Wait()
 	e := Ended{Attempt: run.Attempt, Took: time.Since(started),
 		Bytes: r.attempt.Progress.Bytes.Load(), Records: r.attempt.Progress.Records.Load()}
+	after := p.engine.reads()
+	e.Reads = Reads{after.Gets - before.Gets, after.Bytes - before.Bytes}
 	if err == nil {
 		e.Winner, e.Digest = m.Attempt, m.Digest()
 		if m.Attempt == run.Attempt {
@@ -230,6 +233,20 @@ func (e *engine) root(ctx context.Context, name string) (*store.Root, error) {
 	}
 	e.roots[name] = r
 	return r, nil
+}
+
+// reads returns what was read of stores at hand so far, by all attempts.
+func (e *engine) reads() (sum Reads) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, r := range e.roots {
+		if !r.Remote() {
+			u := r.Usage()
+			sum.Gets += u.Gets
+			sum.Bytes += u.BytesDown
+		}
+	}
+	return sum
 }
 
 // cuts returns the keys at which partitions are cut: a function of the sample

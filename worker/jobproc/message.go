@@ -120,8 +120,15 @@ type Ended struct {
 	Digest plan.Digest
 	Sums   list[plan.SectionSum]
 
+	// Reads are those of stores at hand, of which the worker may not have seen
+	// any: it gave away descriptors. Older programs do not tell.
+	Reads Reads
+
 	Verdict *Verdict // of one that is not done; else nil
 }
+
+// Reads are a number of reads, and their bytes.
+type Reads struct{ Gets, Bytes int64 }
 
 // Verdict is why an attempt is not done. See executor.Verdict.
 type Verdict struct {

@@ -296,6 +296,10 @@ func (a *attempt) grant(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
+// mostReads is more than an attempt can read, in requests or bytes; sums of many
+// stay what they are.
+const mostReads = 1 << 48
+
 // end reads how the attempt ended, and looks whether that can be.
 func (a *attempt) end(cancel context.CancelCauseFunc, payload []byte) (*Ended, error) {
 	var e Ended
@@ -315,6 +319,8 @@ func (a *attempt) end(cancel context.CancelCauseFunc, payload []byte) (*Ended, e
 		return nil, fmt.Errorf("it tells the end of attempt %v, and works on %v", e.Attempt, a.run.Attempt)
 	case e.Verdict == nil && !known:
 		return nil, fmt.Errorf("it says that attempt %v won, which was not granted", e.Winner)
+	case e.Reads.Gets < 0 || e.Reads.Gets > mostReads || e.Reads.Bytes < 0 || e.Reads.Bytes > mostReads:
+		return nil, fmt.Errorf("it tells of %d reads and %d bytes", e.Reads.Gets, e.Reads.Bytes)
 	case len(e.Sums) > sections:
 		return nil, fmt.Errorf("it tells the sums of %d sections of %d", len(e.Sums), sections)
 	}

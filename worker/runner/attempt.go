@@ -63,6 +63,7 @@ func (a *attempt) Progress(bytes, records int64) {
 	if more {
 		a.process.moved.Store(true)
 		a.host.Progress(bytes, records)
+		a.host.Spent(a.job.asked.Requests())
 	}
 }
 
@@ -86,6 +87,7 @@ func (a *attempt) execute(ctx context.Context) (cluster.Outcome, error) {
 	if err != nil {
 		return cluster.Outcome{}, err
 	}
+	a.job.asked.Read(atHand, ended.Reads.Gets, ended.Reads.Bytes)
 	a.mu.Lock()
 	refused := a.refused
 	a.mu.Unlock()
@@ -94,6 +96,10 @@ func (a *attempt) execute(ctx context.Context) (cluster.Outcome, error) {
 	}
 	return a.outcome(run, ended), nil
 }
+
+// atHand is the scheme of the stores of which a process may read what passes by
+// this one.
+const atHand = "file"
 
 // run says what the process is to do.
 func (a *attempt) run(ctx context.Context, table *planning.Table) (*jobproc.Run, error) {

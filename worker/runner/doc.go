@@ -18,6 +18,9 @@
 // written to the store beside the job while the attempt runs, and when it has
 // ended.
 //
+// What stores are asked for on behalf of a job, by this process or by a job process
+// through it, is counted by package internal/meter, and told to the Host.
+//
 // Concurrency: Run is called by as many goroutines as there are slots. Close is
 // called once, when no Run is under way, and waits for all that was started.
 //

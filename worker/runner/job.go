@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/windrow-mr/windrow/internal/meter"
 	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -19,6 +20,8 @@ type job struct {
 	id   plan.JobID
 	root *store.Root
 	turn chan struct{} // holds a token while somebody reads
+	// asked counts what is asked of stores for the job.
+	asked meter.Tally
 
 	spec    *plan.Spec
 	table   *planning.Table

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/windrow-mr/windrow/internal/meter"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/relay"
@@ -164,7 +165,7 @@ func (p *process) greet(ctx context.Context, j *job, spec *plan.Spec, storage, c
 	token := make([]byte, relay.TokenSize)
 	rand.Read(token)
 	p.others.Go(func() {
-		err := relay.Serve(r.ctx, storage, relay.Config{
+		err := relay.Serve(meter.WithLent(r.ctx, &j.asked), storage, relay.Config{
 			Token: token, Roots: map[string]*store.Root{
 				jobproc.ScratchRoot: r.cfg.Root.Sub(plan.ScratchPrefix(j.id)), jobproc.OutputRoot: p.output,
 			},

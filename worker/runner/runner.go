@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/internal/meter"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/worker"
 )
@@ -84,11 +85,13 @@ func (r *Runner) job(id plan.JobID) *job {
 // Run carries out an attempt.
 func (r *Runner) Run(ctx context.Context, l cluster.Launch, h worker.Host) cluster.Outcome {
 	started := time.Now()
+	j := r.job(l.Job)
+	ctx = meter.With(ctx, &j.asked)
 	notes := r.newLog(l.Ref)
 	refreshing, stop := context.WithCancel(ctx)
 	var refresher sync.WaitGroup
 	refresher.Go(func() { notes.refresh(refreshing) })
-	o, err := r.attempt(ctx, l, h, notes)
+	o, err := r.attempt(ctx, j, l, h, notes)
 	stop()
 	refresher.Wait()
 	if err != nil {
@@ -96,18 +99,21 @@ func (r *Runner) Run(ctx context.Context, l cluster.Launch, h worker.Host) clust
 	}
 	o.Ref, o.Took = l.Ref, time.Since(started)
 	notes.finish(&o)
-	r.keepLog(ctx, notes, o.Result)
+	r.keepLog(ctx, notes, o.Result, func() { h.Spent(j.asked.Requests()) })
+	h.Spent(j.asked.Requests())
 	return o
 }
 
-// keepLog writes the log of an ended attempt. Who hears that an attempt has
-// failed looks into its log, and should find it; others need not wait.
-func (r *Runner) keepLog(ctx context.Context, notes *attemptLog, result cluster.Result) {
+// keepLog writes the log of an ended attempt, and then tells what that took. Who
+// hears that an attempt has failed looks into its log, and should find it; others
+// need not wait.
+func (r *Runner) keepLog(ctx context.Context, notes *attemptLog, result cluster.Result, tell func()) {
 	ctx = context.WithoutCancel(ctx)
 	write := func() {
 		if err := notes.write(ctx); err != nil {
 			r.cfg.Log.Warn("the log of an attempt could not be written", "error", err)
 		}
+		tell()
 	}
 	if result == cluster.Failed {
 		write()
@@ -121,8 +127,7 @@ func (r *Runner) keepLog(ctx context.Context, notes *attemptLog, result cluster.
 }
 
 // attempt carries out an attempt as far as it goes.
-func (r *Runner) attempt(ctx context.Context, l cluster.Launch, h worker.Host, notes *attemptLog) (cluster.Outcome, error) {
-	j := r.job(l.Job)
+func (r *Runner) attempt(ctx context.Context, j *job, l cluster.Launch, h worker.Host, notes *attemptLog) (cluster.Outcome, error) {
 	spec, err := j.readSpec(ctx)
 	if err != nil {
 		return cluster.Outcome{}, err

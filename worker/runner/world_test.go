@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/internal/meter"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -98,15 +99,19 @@ type world struct {
 	roots    *roots
 	counting *counting
 	n        atomic.Uint32
+
+	mu    sync.Mutex
+	spent map[plan.JobID]plan.Requests
 }
 
 // newWorld makes one on a kind of store: "mem", "file" or "remote".
 func newWorld(t *testing.T, kind string, change func(*runner.Config)) *world {
 	t.Helper()
-	w := &world{counting: &counting{opened: map[string]int{}}}
+	w := &world{counting: &counting{opened: map[string]int{}}, spent: map[plan.JobID]plan.Requests{}}
 	w.roots = &roots{opts: store.Options{Mem: new(store.MemSpace)}, open: map[string]*store.Root{}}
+	w.roots.opts.Wrap = meter.Wrap
 	if kind == "remote" {
-		w.roots.opts.Wrap = func(d store.Driver) store.Driver { return faulttest.Remote(d, 5<<20) }
+		w.roots.opts.Wrap = func(d store.Driver) store.Driver { return meter.Wrap(faulttest.Remote(d, 5<<20)) }
 	}
 	base := "mem://w"
 	if kind == "file" {
@@ -120,7 +125,7 @@ func newWorld(t *testing.T, kind string, change func(*runner.Config)) *world {
 			d = faulttest.Remote(d, 5<<20)
 		}
 		w.counting.Driver = d
-		return w.counting
+		return meter.Wrap(w.counting)
 	}
 	rootURL := base + "/cluster"
 	if kind != "file" {
@@ -191,14 +196,19 @@ type host struct {
 	self    plan.AttemptID
 	granted atomic.Int32
 	records atomic.Int64
-	refuse  chan struct{} // no grant comes before it is closed; nil: at once
-	fails   error         // what all is answered with; nil: nothing
+	refuse  chan struct{}       // no grant comes before it is closed; nil: at once
+	fails   error               // what all is answered with; nil: nothing
+	spent   func(plan.Requests) // nil: nobody hears
+	asked   func()              // is told that a grant is asked for; nil: nobody
 }
 
 var _ worker.Host = (*host)(nil)
 
 func (h *host) Grant(ctx context.Context) ([]plan.AttemptID, error) {
 	h.granted.Add(1)
+	if h.asked != nil {
+		h.asked()
+	}
 	if h.fails != nil {
 		return nil, h.fails
 	}
@@ -215,6 +225,26 @@ func (h *host) Grant(ctx context.Context) ([]plan.AttemptID, error) {
 func (h *host) Maps(context.Context) ([]plan.AttemptID, error) { return h.maps, h.fails }
 
 func (h *host) Progress(_, records int64) { h.records.Store(records) }
+
+func (h *host) Spent(r plan.Requests) {
+	if h.spent != nil {
+		h.spent(r)
+	}
+}
+
+// hear takes what is told of the requests for a job.
+func (w *world) hear(id plan.JobID) func(plan.Requests) {
+	return func(r plan.Requests) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.spent[id] == nil {
+			w.spent[id] = plan.Requests{}
+		}
+		for scheme, u := range r {
+			w.spent[id][scheme] = w.spent[id][scheme].Max(u)
+		}
+	}
+}
 
 // launch makes an order for an attempt.
 func (w *world) launch(id plan.JobID, phase plan.Phase, index int) cluster.Launch {
@@ -250,7 +280,7 @@ func (w *world) failed(t *testing.T, l cluster.Launch, h *host, words ...string)
 // prepare plans a job.
 func (w *world) prepare(t *testing.T, id plan.JobID) (counts plan.Counts, planned plan.AttemptID) {
 	t.Helper()
-	o := done(t, w.Run(t.Context(), w.launch(id, plan.Prepare, 0), &host{}))
+	o := done(t, w.Run(t.Context(), w.launch(id, plan.Prepare, 0), &host{spent: w.hear(id)}))
 	return o.Counts, o.Attempt
 }
 
@@ -275,7 +305,7 @@ func (w *world) tasks(t *testing.T, id plan.JobID, phase plan.Phase, n int, base
 			defer func() { <-slots }()
 			l := w.launch(id, phase, i)
 			l.Planned, l.Sampled = base.Planned, base.Sampled
-			outcomes[i] = w.Run(t.Context(), l, &host{maps: maps, self: l.Attempt})
+			outcomes[i] = w.Run(t.Context(), l, &host{maps: maps, self: l.Attempt, spent: w.hear(id)})
 		})
 	}
 	all.Wait()

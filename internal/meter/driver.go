@@ -1,0 +1,273 @@
+package meter
+
+import (
+	"context"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/windrow-mr/windrow/store"
+)
+
+// Wrap decorates a driver, so that requests made with a context of With are
+// counted.
+func Wrap(d store.Driver) store.Driver {
+	t := d.Traits()
+	wrapped := &driver{Driver: d, scheme: schemeOf(t.URL), remote: t.Remote}
+	ranges, inRanges := d.(store.RangeLister)
+	uploads, inUploads := d.(store.UploadLister) // nobody's in particular: not counted
+	switch {
+	case inRanges && inUploads:
+		return struct {
+			*rangeLister
+			store.UploadLister
+		}{&rangeLister{wrapped, ranges}, uploads}
+	case inRanges:
+		return &rangeLister{wrapped, ranges}
+	case inUploads:
+		return struct {
+			*driver
+			store.UploadLister
+		}{wrapped, uploads}
+	default:
+		return wrapped
+	}
+}
+
+// driver counts the calls that it passes on.
+type driver struct {
+	store.Driver
+	scheme string
+	remote bool
+}
+
+// counts returns what is to count what is done with ctx; nil for nothing.
+func (d *driver) counts(ctx context.Context) *counts {
+	s := of(ctx)
+	if s.tally == nil {
+		return nil
+	}
+	return s.tally.of(d.scheme)
+}
+
+// note counts a refusal.
+func (c *counts) note(err error) error {
+	if err != nil && c != nil && store.KindOf(err) == store.Throttled {
+		c.throttles.Add(1)
+	}
+	return err
+}
+
+func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+	c := d.counts(ctx)
+	if c != nil {
+		if o.Class == store.Heartbeat {
+			c.heartbeats.Add(1)
+		} else {
+			c.puts.Add(1)
+		}
+		c.bytesUp.Add(int64(len(body)))
+	}
+	return c.note(d.Driver.Put(ctx, key, body, o))
+}
+
+func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
+	c := d.counts(ctx)
+	if c != nil {
+		c.stats.Add(1)
+	}
+	o, err := d.Driver.Stat(ctx, key)
+	return o, c.note(err)
+}
+
+func (d *driver) Delete(ctx context.Context, key string) error {
+	c := d.counts(ctx)
+	if c != nil {
+		c.deletes.Add(1)
+	}
+	return c.note(d.Driver.Delete(ctx, key))
+}
+
+func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+	c := d.counts(ctx)
+	if c != nil && d.remote {
+		c.multipart.Add(1)
+	}
+	u, err := d.Driver.Upload(ctx, key, o)
+	if c == nil || err != nil {
+		return u, c.note(err)
+	}
+	wrapped := upload{Upload: u, counts: c, remote: d.remote}
+	if l, ok := u.(store.Lender); ok {
+		return &lender{wrapped, l}, nil
+	}
+	return &wrapped, nil
+}
+
+func (d *driver) List(prefix string) store.Pager { return &pager{d.Driver.List(prefix), d} }
+
+// rangeLister is a driver that can begin a listing behind any key.
+type rangeLister struct {
+	*driver
+	inner store.RangeLister
+}
+
+// ListAfter begins a listing.
+func (d *rangeLister) ListAfter(prefix, after string) store.Pager {
+	return &pager{d.inner.ListAfter(prefix, after), d.driver}
+}
+
+type pager struct {
+	store.Pager
+	driver *driver
+}
+
+func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err error) {
+	c := p.driver.counts(ctx)
+	if c != nil {
+		c.lists.Add(1)
+	}
+	page, last, err = p.Pager.Next(ctx)
+	return page, last, c.note(err)
+}
+
+// upload counts for whoever has begun it.
+type upload struct {
+	store.Upload
+	counts *counts
+	remote bool
+}
+
+func (u *upload) Part(ctx context.Context, n int, body []byte) error {
+	u.counts.bytesUp.Add(int64(len(body)))
+	u.request()
+	return u.counts.note(u.Upload.Part(ctx, n, body))
+}
+
+func (u *upload) Commit(ctx context.Context) error {
+	if !u.remote {
+		u.counts.puts.Add(1)
+	}
+	u.request()
+	return u.counts.note(u.Upload.Commit(ctx))
+}
+
+func (u *upload) Abort(ctx context.Context) error {
+	u.request()
+	return u.counts.note(u.Upload.Abort(ctx))
+}
+
+// request counts what is a request on remote stores alone.
+func (u *upload) request() {
+	if u.remote {
+		u.counts.multipart.Add(1)
+	}
+}
+
+// lender is an upload that another process may write.
+type lender struct {
+	upload
+	inner store.Lender
+}
+
+// Lend passes the call on.
+func (l *lender) Lend() (*os.File, error) { return l.inner.Lend() }
+
+// TakeBack counts what the other process has written.
+func (l *lender) TakeBack(ctx context.Context) (int64, error) {
+	size, err := l.inner.TakeBack(ctx)
+	if err == nil {
+		l.counts.bytesUp.Add(size)
+	}
+	return size, err
+}
+
+func (d *driver) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+	r, err := d.Driver.Open(ctx, key, etag)
+	if err != nil {
+		return nil, d.counts(ctx).note(err)
+	}
+	at, ok := r.(io.ReaderAt)
+	if !ok {
+		return &reader{r, d}, nil
+	}
+	// It is not told by whom it is read: by who opens it.
+	s := of(ctx)
+	if s.tally == nil || s.lent {
+		return r, nil
+	}
+	return &fileReader{Reader: r, at: at, counts: d.counts(ctx), next: -1}, nil
+}
+
+// reader reads by requests.
+type reader struct {
+	store.Reader
+	driver *driver
+}
+
+func (r *reader) Object(ctx context.Context) (store.Object, error) {
+	c := r.driver.counts(ctx)
+	if c != nil && r.driver.remote {
+		c.stats.Add(1)
+	}
+	o, err := r.Reader.Object(ctx)
+	return o, c.note(err)
+}
+
+func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+	s := of(ctx)
+	if s.tally == nil || s.lent && !r.driver.remote {
+		return r.Reader.Range(ctx, off, n)
+	}
+	c := s.tally.of(r.driver.scheme)
+	c.gets.Add(1)
+	b, err := r.Reader.Range(ctx, off, n)
+	if err == nil {
+		b.ReadCloser = &body{b.ReadCloser, c}
+	}
+	return b, c.note(err)
+}
+
+// body counts what is read of it.
+type body struct {
+	io.ReadCloser
+	counts *counts
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.counts.bytesDown.Add(int64(n))
+	return n, err
+}
+
+// fileReader reads an object at hand.
+type fileReader struct {
+	store.Reader
+	at     io.ReaderAt
+	counts *counts
+
+	mu   sync.Mutex
+	next int64 // where the last read ended
+}
+
+// ReadAt reads. What goes on where the last read ended belongs to its request.
+func (r *fileReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := r.at.ReadAt(p, off)
+	r.mu.Lock()
+	if off != r.next {
+		r.counts.gets.Add(1)
+	}
+	r.next = off + int64(n)
+	r.mu.Unlock()
+	r.counts.bytesDown.Add(int64(n))
+	return n, err
+}
+
+func (r *fileReader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+	r.counts.gets.Add(1)
+	b, err := r.Reader.Range(ctx, off, n)
+	if err == nil {
+		b.ReadCloser = &body{b.ReadCloser, r.counts}
+	}
+	return b, err
+}

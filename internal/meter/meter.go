@@ -1,0 +1,109 @@
+// Package meter counts requests to stores for whoever makes them, where many share
+// a root: a worker, and a master, each do so for all of their jobs.
+//
+// A root counts for itself what it was asked by all. Whoever opens one decorates
+// its driver with Wrap; who is to be told his part makes his requests with a
+// context of With, and looks at his Tally. Commands master, worker and dev wrap the
+// roots that they open; the runner of a worker, and a master's jobs, have the
+// tallies. It is beneath retries and hedges, so each request is counted as often
+// as it was sent.
+//
+// What counts as what is store.Usage's: the same requests counted by a root give
+// the same numbers. But on stores at hand, where nobody pays for it, to open an
+// object is no request, and reading on where the last read ended is none either.
+//
+// Concurrency: a Tally may be used by any number of goroutines. Nothing fails.
+// Units: requests and bytes.
+package meter
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// Tally is what was counted for somebody. The zero Tally is ready.
+type Tally struct {
+	mu sync.Mutex
+	by map[string]*counts // by the scheme of the stores' URLs
+}
+
+// counts are those of plan.Usage.
+type counts struct {
+	puts, heartbeats, multipart, gets, stats, lists, deletes atomic.Int64
+	bytesUp, bytesDown                                       atomic.Int64
+	throttles                                                atomic.Int64
+}
+
+// of returns the counts of a scheme.
+func (t *Tally) of(scheme string) *counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.by[scheme]
+	if c == nil {
+		if t.by == nil {
+			t.by = make(map[string]*counts)
+		}
+		c = new(counts)
+		t.by[scheme] = c
+	}
+	return c
+}
+
+// Requests returns what was counted so far.
+func (t *Tally) Requests() plan.Requests {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make(plan.Requests, len(t.by))
+	for scheme, c := range t.by {
+		all[scheme] = plan.Usage{Puts: c.puts.Load(), Heartbeats: c.heartbeats.Load(), Multipart: c.multipart.Load(),
+			Gets: c.gets.Load(), Stats: c.stats.Load(), Lists: c.lists.Load(), Deletes: c.deletes.Load(),
+			BytesUp: c.bytesUp.Load(), BytesDown: c.bytesDown.Load(), Throttles: c.throttles.Load()}
+	}
+	return all
+}
+
+// Read counts reads that somebody else has made, at a store of a scheme.
+func (t *Tally) Read(scheme string, gets, bytes int64) {
+	c := t.of(scheme)
+	c.gets.Add(gets)
+	c.bytesDown.Add(bytes)
+}
+
+// scope says for whom a context's requests are counted.
+type scope struct {
+	tally *Tally
+	// lent says that reads of stores at hand are told by Read.
+	lent bool
+}
+
+type key struct{}
+
+// With returns a context whose requests are counted in t.
+func With(ctx context.Context, t *Tally) context.Context {
+	return context.WithValue(ctx, key{}, scope{tally: t})
+}
+
+// WithLent is With for what another process asks for. It may get descriptors of
+// files, and then nobody here sees what it reads: so of stores at hand no read is
+// counted, and who knows says it by Read.
+func WithLent(ctx context.Context, t *Tally) context.Context {
+	return context.WithValue(ctx, key{}, scope{tally: t, lent: true})
+}
+
+func of(ctx context.Context) scope {
+	s, _ := ctx.Value(key{}).(scope)
+	return s
+}
+
+// Scheme returns the scheme that a root's requests are counted under.
+func Scheme(r *store.Root) string { return schemeOf(r.Name("")) }
+
+func schemeOf(url string) string {
+	scheme, _, _ := strings.Cut(url, "://")
+	return scheme
+}

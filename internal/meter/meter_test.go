@@ -1,0 +1,284 @@
+package meter_test
+
+import (
+	"context"
+	"os"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/windrow-mr/windrow/internal/meter"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/fault"
+	"github.com/windrow-mr/windrow/store/fault/faulttest"
+	_ "github.com/windrow-mr/windrow/store/s3"
+	"github.com/windrow-mr/windrow/store/s3/s3test"
+	"github.com/windrow-mr/windrow/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	s3test.SetCredentials()
+	os.Exit(m.Run())
+}
+
+// everything makes all requests of a root be counted, whoever makes them.
+type everything struct {
+	store.Driver
+	tally *meter.Tally
+}
+
+func (e everything) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+	return e.Driver.Put(meter.With(ctx, e.tally), key, body, o)
+}
+
+func (e everything) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+	return e.Driver.Upload(meter.With(ctx, e.tally), key, o)
+}
+
+func (e everything) Stat(ctx context.Context, key string) (store.Object, error) {
+	return e.Driver.Stat(meter.With(ctx, e.tally), key)
+}
+
+func (e everything) Delete(ctx context.Context, key string) error {
+	return e.Driver.Delete(meter.With(ctx, e.tally), key)
+}
+
+func (e everything) List(prefix string) store.Pager { return pager{e.Driver.List(prefix), e.tally} }
+
+func (e everything) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+	r, err := e.Driver.Open(meter.With(ctx, e.tally), key, etag)
+	if err != nil || !e.Traits().Remote {
+		return r, err
+	}
+	return reader{r, e.tally}, nil
+}
+
+type pager struct {
+	store.Pager
+	tally *meter.Tally
+}
+
+func (p pager) Next(ctx context.Context) ([]store.Object, bool, error) {
+	return p.Pager.Next(meter.With(ctx, p.tally))
+}
+
+type reader struct {
+	store.Reader
+	tally *meter.Tally
+}
+
+func (r reader) Object(ctx context.Context) (store.Object, error) {
+	return r.Reader.Object(meter.With(ctx, r.tally))
+}
+
+func (r reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+	return r.Reader.Range(meter.With(ctx, r.tally), off, n)
+}
+
+// open opens a root of which all is counted twice, and compares at the end.
+func open(t *testing.T, url string, beneath func(store.Driver) store.Driver) *store.Root {
+	t.Helper()
+	var tally meter.Tally
+	root, err := store.Open(t.Context(), url, store.Options{
+		Wrap: func(d store.Driver) store.Driver {
+			return everything{meter.Wrap(beneath(d)), &tally}
+		},
+		Retry: store.Retry{Attempts: 20, Base: time.Millisecond, Max: 2 * time.Millisecond, Share: 1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		u := root.Usage()
+		want := plan.Usage{Puts: u.Puts, Heartbeats: u.Heartbeats, Multipart: u.Multipart, Gets: u.Gets, Stats: u.Stats, Lists: u.Lists,
+			Deletes: u.Deletes, BytesUp: u.BytesUp, BytesDown: u.BytesDown, Throttles: u.Throttles}
+		scheme := meter.Scheme(root)
+		got := tally.Requests()
+		if !root.Remote() { // where opening is no request
+			want.Stats = got[scheme].Stats
+		}
+		if got[scheme] != want || len(got) > 1 {
+			t.Errorf("the root counted %+v\n the meter %+v", want, got)
+		}
+		if err := root.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return root
+}
+
+// TestAsRootsCount runs the conformance suite of stores on a server: what a meter
+// has counted is what the root has, with and without faults.
+func TestAsRootsCount(t *testing.T) {
+	t.Parallel()
+	rules, err := fault.Parse("503:4%, 500:2%, lost:2%, short:5%")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket, query, _ := strings.Cut(s3test.Start(t), "?")
+	for name, beneath := range map[string]func(store.Driver) store.Driver{
+		"calm":    func(d store.Driver) store.Driver { return d },
+		"failing": func(d store.Driver) store.Driver { return fault.New(rules...).Wrap(d) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Run(t, func(t *testing.T) *store.Root {
+				return open(t, bucket+"/"+name+path.Base(t.Name())+"?"+query, beneath)
+			}, storetest.Features{MultipartOnce: true, Large: 17 << 20})
+		})
+	}
+}
+
+// TestToEachHisOwn: of those who share a root each is told his part alone, and what
+// nobody asks to be told is nobody's.
+func TestToEachHisOwn(t *testing.T) {
+	t.Parallel()
+	root, err := store.Open(t.Context(), "file://"+t.TempDir(), store.Options{Wrap: meter.Wrap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	var a, b meter.Tally
+	put := func(ctx context.Context, key string, size int) {
+		if err := root.Put(ctx, key, make([]byte, size), store.Scratch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(meter.With(t.Context(), &a), "a", 100)
+	put(meter.With(t.Context(), &b), "b", 10)
+	put(t.Context(), "c", 1)
+	if _, err := root.Get(meter.With(t.Context(), &b), "a", 1<<10); err != nil {
+		t.Fatal(err)
+	}
+	if err := root.Delete(meter.With(t.Context(), &a), "b"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := a.Requests()["file"], (plan.Usage{Puts: 1, Deletes: 1, BytesUp: 100}); got != want {
+		t.Errorf("a made %+v, want %+v", got, want)
+	}
+	if got, want := b.Requests()["file"], (plan.Usage{Puts: 1, Gets: 1, BytesUp: 10, BytesDown: 100}); got != want {
+		t.Errorf("b made %+v, want %+v", got, want)
+	}
+}
+
+// TestFilesThatAreLent: what another process writes to a file that it was lent is
+// counted; what it reads by itself is what it tells, and nothing is counted twice.
+func TestFilesThatAreLent(t *testing.T) {
+	t.Parallel()
+	root, err := store.Open(t.Context(), "file://"+t.TempDir(), store.Options{Wrap: meter.Wrap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	var tally meter.Tally
+	ctx := meter.WithLent(t.Context(), &tally)
+	w, err := root.Create(ctx, "k", store.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	f, err := w.Lend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 1000
+	if f == nil { // this system has none to lend
+		_, err = w.Write(make([]byte, size))
+	} else {
+		if _, err = f.Write(make([]byte, size)); err == nil {
+			err = f.Close()
+		}
+		if err == nil {
+			_, err = w.TakeBack()
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	h, err := root.OpenObject(ctx, "k", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if err := h.ReadAt(ctx, make([]byte, size), 0); err != nil {
+		t.Fatal(err)
+	}
+	tally.Read("file", 3, 77)
+	if got, want := tally.Requests()["file"], (plan.Usage{Puts: 1, Gets: 3, BytesUp: size, BytesDown: 77}); got != want {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
+}
+
+// TestReadingOn: what goes on where the last read ended is no request of its own.
+func TestReadingOn(t *testing.T) {
+	t.Parallel()
+	root, err := store.Open(t.Context(), "file://"+t.TempDir(), store.Options{Wrap: meter.Wrap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := root.Put(t.Context(), "k", make([]byte, 100), store.Scratch); err != nil {
+		t.Fatal(err)
+	}
+	var tally meter.Tally
+	ctx := meter.With(t.Context(), &tally)
+	h, err := root.OpenObject(ctx, "k", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	for _, off := range []int64{0, 10, 20, 50, 60, 0} {
+		if err := h.ReadAt(ctx, make([]byte, 10), off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := tally.Requests()["file"], (plan.Usage{Gets: 3, BytesDown: 60}); got != want {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
+}
+
+// ranger is what begins listings anywhere.
+type ranger struct{}
+
+func (ranger) ListAfter(string, string) store.Pager { return nil }
+
+// TestWhatDriversCanDo is told of a wrapped driver, too: long listings are walked
+// side by side, and uploads are found.
+func TestWhatDriversCanDo(t *testing.T) {
+	t.Parallel()
+	can := func(d store.Driver) (ranges, uploads bool) {
+		_, ranges = d.(store.RangeLister)
+		_, uploads = d.(store.UploadLister)
+		return ranges, uploads
+	}
+	var drivers []store.Driver
+	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d store.Driver) store.Driver {
+		bare := struct{ store.Driver }{d}
+		ranging := struct {
+			store.Driver
+			ranger
+		}{d, ranger{}}
+		drivers = append(drivers, bare, ranging, faulttest.Remote(bare, 1), faulttest.Remote(ranging, 1))
+		return d
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	kinds := make(map[[2]bool]bool)
+	for _, d := range drivers {
+		ranges, uploads := can(d)
+		kinds[[2]bool{ranges, uploads}] = true
+		if r, u := can(meter.Wrap(d)); r != ranges || u != uploads {
+			t.Errorf("%T lists ranges: %v, uploads: %v; wrapped: %v, %v", d, ranges, uploads, r, u)
+		}
+	}
+	if len(kinds) != 4 {
+		t.Errorf("only drivers of the kinds %v were tried", kinds)
+	}
+}

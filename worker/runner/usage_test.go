@@ -1,0 +1,159 @@
+//go:build linux
+
+package runner_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/runner"
+)
+
+// counted returns what all roots of a world were asked for, by whomever.
+func (w *world) counted() plan.Usage {
+	sum := w.root.Usage()
+	w.roots.mu.Lock()
+	defer w.roots.mu.Unlock()
+	for _, r := range w.roots.open {
+		sum = sum.Plus(r.Usage())
+	}
+	return usageOf(sum)
+}
+
+func usageOf(u store.Usage) plan.Usage {
+	return plan.Usage{Puts: u.Puts, Heartbeats: u.Heartbeats, Multipart: u.Multipart, Gets: u.Gets, Stats: u.Stats, Lists: u.Lists,
+		Deletes: u.Deletes, BytesUp: u.BytesUp, BytesDown: u.BytesDown, Throttles: u.Throttles}
+}
+
+// told returns what was told of the requests for a job, to all stores.
+func (w *world) told(id plan.JobID) plan.Usage {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.spent[id].Total()
+}
+
+// TestRequestsAreToldByJob: of two jobs that a worker runs at the same time, from
+// the same input, each is told what was asked for it, and nothing else: as much as
+// if it ran alone. Both together are all that the stores were asked for.
+func TestRequestsAreToldByJob(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"remote", "file", "mem"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			input := texts(3, 4000)
+			run := func(names ...string) (told map[string]plan.Usage, counted plan.Usage) {
+				w := newWorld(t, kind, func(c *runner.Config) {
+					c.Slots *= 2
+					c.Memory = leastMemory(c.Slots) + int64(c.Slots)*192<<20
+				})
+				w.cfg.Slots = 2 // of each job
+				w.write(t, input...)
+				ids := make(map[string]plan.JobID)
+				for _, name := range names {
+					ids[name] = w.submit(t, name, nil, func(s *plan.Spec) { s.Partitions = 3 })
+				}
+				before := w.counted()
+				var all sync.WaitGroup
+				for _, id := range ids {
+					all.Go(func() {
+						counts, planned := w.prepare(t, id)
+						base := w.launch(id, plan.Map, 0)
+						base.Planned = planned
+						for _, a := range w.tasks(t, id, plan.Sample, counts.Samples, base, nil) {
+							base.Sampled = a
+						}
+						maps := w.tasks(t, id, plan.Map, counts.Maps, base, nil)
+						w.tasks(t, id, plan.Reduce, counts.Reduces, base, maps)
+					})
+				}
+				all.Wait()
+				if err := w.Close(); err != nil { // and logs are written
+					t.Fatal(err)
+				}
+				told = make(map[string]plan.Usage)
+				for name, id := range ids {
+					told[name] = w.told(id)
+				}
+				return told, w.counted().Minus(before)
+			}
+			both, counted := run("words", "sorted")
+			sum := both["words"].Plus(both["sorted"])
+			if kind == "file" { // what job processes read the worker has not seen
+				size := int64(len(strings.Join(input, "")))
+				if sum.BytesDown < counted.BytesDown+2*size || sum.Gets <= counted.Gets {
+					t.Errorf("told are %d reads of %d bytes in all, of 2 × %d bytes", sum.Gets, sum.BytesDown, size)
+				}
+				sum.BytesDown, counted.BytesDown = 0, 0
+			}
+			if kind != "remote" { // a process reads as it likes, and to open an object is no request
+				sum.Gets, sum.Stats, counted.Gets, counted.Stats = 0, 0, 0, 0
+			}
+			if sum != counted {
+				t.Errorf("told are %+v\n the stores counted %+v", sum, counted)
+			}
+			for name, got := range both {
+				alone, _ := run(name)
+				want := alone[name]
+				// Texts that differ in length: logs, and what has an attempt's name in it.
+				if got.Requests() == 0 || got.Puts != want.Puts || got.Gets != want.Gets || got.Lists != want.Lists || got.Multipart != want.Multipart || got.Deletes != want.Deletes {
+					t.Errorf("%s is told %+v\n alone it is told %+v", name, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestRequestsOfFailuresAreTold: an attempt that fails has asked for something, too,
+// even if its process is gone; so has one that was stopped, and one that failed
+// before there was any process.
+func TestRequestsOfFailuresAreTold(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"error", "exit"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "remote", nil)
+			w.write(t, "hay\ngo\n")
+			id := w.submit(t, "misbehave", map[string]string{"how": how, "path": w.cfg.CacheDir}, nil)
+			before := w.counted()
+			l := w.firstMap(t, id)
+			planned := w.told(id)
+			for i := range int64(2) {
+				w.failed(t, l, &host{spent: w.hear(id)})
+				// Its log is written by then.
+				if got := w.told(id); got.Puts < planned.Puts+1+i || got.Gets < planned.Gets+1+i {
+					t.Errorf("after %d failures %+v are told, when it was planned %+v", i+1, got, planned)
+				}
+				l.Attempt.N++
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := w.told(id), w.counted().Minus(before); got != want {
+				t.Errorf("told are %+v, the stores counted %+v", got, want)
+			}
+		})
+	}
+	w := newWorld(t, "remote", nil)
+	w.write(t, "hay\ngo\n")
+	stopped := w.submit(t, "matching", map[string]string{"word": "hay"}, nil)
+	l := w.firstMap(t, stopped)
+	planned := w.told(stopped)
+	ctx, stop := context.WithCancel(t.Context())
+	h := &host{spent: w.hear(stopped), refuse: make(chan struct{}), asked: stop}
+	if o := w.Run(ctx, l, h); o.Result != cluster.Lost {
+		t.Fatalf("an attempt that was stopped: %+v", o)
+	}
+	if got := w.told(stopped); got.Gets <= planned.Gets {
+		t.Errorf("of an attempt that was stopped when it had read its input %+v are told, when it was planned %+v", got, planned)
+	}
+	id := w.submit(t, "words", nil, func(s *plan.Spec) { s.Input = []string{"mem://nothing/here"} })
+	w.failed(t, w.launch(id, plan.Prepare, 0), &host{spent: w.hear(id)})
+	if got := w.told(id); got.Requests() < 3 { // the spec, the input, the log
+		t.Errorf("of a job without input %+v are told", got)
+	}
+}
