@@ -30,8 +30,9 @@ test: tools ## run all tests, with the race detector
 	$(GO) test -race -parallel 8 -timeout 20m ./...
 
 .PHONY: test-faults
-test-faults: tools ## break clusters of real processes in every way that is known and look at more states of two masters
+test-faults: tools ## break clusters of real processes in every way that is known, try more seeds and look at more states of two masters
 	$(GO) test -count=1 -race -tags faults -parallel 8 -timeout 30m ./integration/faults
+	$(GO) test -count=1 -race -tags faults -parallel 8 -timeout 30m ./integration -run 'TestLibraryUnderFaults|TestAnyConfiguration'
 	$(GO) test -count=1 ./master/scheduler -run TestExplore -states 300000
 
 .PHONY: test-shells

@@ -50,7 +50,7 @@ func TestLibraryUnderFaults(t *testing.T) {
 		for _, job := range library.All() {
 			t.Run(c.name+"/"+job.Name(), func(t *testing.T) {
 				t.Parallel()
-				first, last := uint64(1), uint64(c.seeds)
+				first, last := uint64(1), uint64(c.seeds/oneIn)
 				if *seed != 0 {
 					first, last = *seed, *seed
 				}
@@ -71,8 +71,8 @@ func TestLibraryUnderFaults(t *testing.T) {
 						})
 					}
 				})
-				if n := int(survived.Load()); *seed == 0 && n < c.survivors {
-					t.Errorf("%d of %d runs got through", n, c.seeds)
+				if n := int(survived.Load()); *seed == 0 && n < c.survivors/oneIn {
+					t.Errorf("%d of %d runs got through", n, c.seeds/oneIn)
 				}
 			})
 		}

@@ -70,7 +70,7 @@ func TestAnyConfiguration(t *testing.T) {
 			if generate == nil {
 				t.Fatalf("job %s has no problem: add one to problems", job.Name())
 			}
-			first, last := uint64(1), uint64(configurations)
+			first, last := uint64(1), uint64(configurations/oneIn)
 			if *seed != 0 {
 				first, last = *seed, *seed
 			}
@@ -403,8 +403,9 @@ func records(r *rand.Rand, n int) []string {
 // dealt puts records into a few objects, in order.
 func dealt(r *rand.Rand, recs []string) []string {
 	objects := make([]string, 1+r.IntN(4))
-	for i, rec := range recs {
-		objects[i*len(objects)/len(recs)] += rec
+	for i := range objects {
+		from, to := (i*len(recs)+len(objects)-1)/len(objects), ((i+1)*len(recs)+len(objects)-1)/len(objects)
+		objects[i] = strings.Join(recs[from:to], "")
 	}
 	return objects
 }

@@ -43,7 +43,9 @@ func (r *run) lastingName(key string) string {
 		key = strings.ReplaceAll(key, strings.ToLower(r.id.Short()), "job")
 	}
 	key = attemptID.ReplaceAllString(key, "attempt")
-	key = partOf.ReplaceAllString(key, "$1")
+	if strings.Contains(key, "/part-") {
+		key = partOf.ReplaceAllString(key, "$1")
+	}
 	return random.ReplaceAllString(key, "$1$2")
 }
 
