@@ -73,7 +73,7 @@ func (d *driver) Put(ctx context.Context, key string, body []byte, o store.Creat
 
 func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
 	c := d.counts(ctx)
-	if c != nil {
+	if c != nil && (d.remote || !of(ctx).lent) {
 		c.stats.Add(1)
 	}
 	o, err := d.Driver.Stat(ctx, key)

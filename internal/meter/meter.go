@@ -77,7 +77,8 @@ func (t *Tally) Read(scheme string, gets, bytes int64) {
 // scope says for whom a context's requests are counted.
 type scope struct {
 	tally *Tally
-	// lent says that reads of stores at hand are told by Read.
+	// lent says that reads of stores at hand are told by Read, and that a stat there
+	// is for a descriptor that is lent.
 	lent bool
 }
 
@@ -90,7 +91,8 @@ func With(ctx context.Context, t *Tally) context.Context {
 
 // WithLent is With for what another process asks for. It may get descriptors of
 // files, and then nobody here sees what it reads: so of stores at hand no read is
-// counted, and who knows says it by Read.
+// counted, nor what looks whether a descriptor is of the right file, and who knows
+// says what was read by Read.
 func WithLent(ctx context.Context, t *Tally) context.Context {
 	return context.WithValue(ctx, key{}, scope{tally: t, lent: true})
 }
