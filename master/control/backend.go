@@ -67,6 +67,7 @@ func (m *Master) Job(ctx context.Context, id plan.JobID) (client.Job, error) {
 	if j := r.job(id); j != nil {
 		var d client.Job
 		if j.look(ctx, func(s *scheduler.Job) { d = j.describe(s) }) {
+			d.State = unsettled(d.State)
 			return d, nil
 		}
 	}
@@ -113,14 +114,9 @@ func (r *reign) atRest(ctx context.Context, id plan.JobID) (client.Job, error) {
 	d.State, d.Run = states[s.Status], s.Run
 	j := r.job(id)
 	usageOf(j, s).tell(&d)
-	switch {
-	case !s.Status.Ended():
-	case s.Status == scheduler.Succeeded: // its end is not put away yet
-		d.State = client.Committing
-	case j != nil && s.Run < j.run.Number: // it is to go on
+	d.State = unsettled(d.State)
+	if d.State == client.Aborting && s.Status.Ended() && j != nil && s.Run < j.run.Number { // it is to go on
 		d.State = client.Planning
-	default:
-		d.State = client.Aborting
 	}
 	for p := plan.Prepare; p <= plan.Reduce; p++ {
 		if n := s.Tasks(p); n > 0 {
@@ -128,6 +124,19 @@ func (r *reign) atRest(ctx context.Context, id plan.JobID) (client.Job, error) {
 		}
 	}
 	return d, nil
+}
+
+// unsettled is the state of a job that is carried on, or that nobody has put away:
+// it has not ended before there is a summary, which has what it counted.
+func unsettled(s client.State) client.State {
+	switch s {
+	case client.Succeeded:
+		return client.Committing
+	case client.FailedJob, client.Cancelled:
+		return client.Aborting
+	default:
+		return s
+	}
 }
 
 // Spec returns a job as it was submitted.
