@@ -403,9 +403,8 @@ func records(r *rand.Rand, n int) []string {
 // dealt puts records into a few objects, in order.
 func dealt(r *rand.Rand, recs []string) []string {
 	objects := make([]string, 1+r.IntN(4))
-	for i := range objects {
-		from, to := (i*len(recs)+len(objects)-1)/len(objects), ((i+1)*len(recs)+len(objects)-1)/len(objects)
-		objects[i] = strings.Join(recs[from:to], "")
+	for i, rec := range recs {
+		objects[i*len(objects)/len(recs)] += rec
 	}
 	return objects
 }

@@ -43,9 +43,7 @@ func (r *run) lastingName(key string) string {
 		key = strings.ReplaceAll(key, strings.ToLower(r.id.Short()), "job")
 	}
 	key = attemptID.ReplaceAllString(key, "attempt")
-	if strings.Contains(key, "/part-") {
-		key = partOf.ReplaceAllString(key, "$1")
-	}
+	key = partOf.ReplaceAllString(key, "$1")
 	return random.ReplaceAllString(key, "$1$2")
 }
 
