@@ -63,6 +63,10 @@ func kindOfCode(code string) (kind store.Kind, advice string) {
 		return store.Invalid, "set region= to the bucket's region"
 	case "ConditionalRequestConflict", "OperationAborted":
 		return store.Conflict, ""
+	case "ExistingObjectIsDirectory":
+		// Versitygw on a file system: also of keys that are free, while others
+		// delete the last objects in the directories above.
+		return store.Conflict, "the store keeps objects in directories, and cannot have one whose key goes on after a slash in another's"
 	case "PreconditionFailed", "InvalidRange":
 		return store.Changed, ""
 	case "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests":
@@ -98,7 +102,7 @@ func kindOfStatus(err error) (kind store.Kind, advice string) {
 		return store.Changed, ""
 	case http.StatusConflict:
 		if code(err) != "" {
-			return store.Invalid, "" // such as a key that is another's directory
+			return store.Invalid, "" // such as a key below another's
 		}
 		return store.Conflict, ""
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:

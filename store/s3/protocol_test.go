@@ -186,16 +186,21 @@ func TestConnectionsAreReused(t *testing.T) {
 
 func TestConflictStorm(t *testing.T) {
 	t.Parallel()
-	conflict := testserver.Few(5)
-	root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
-		if r.Method == http.MethodPut && conflict() {
-			refuse(w, http.StatusConflict, "ConditionalRequestConflict")
-			return
-		}
-		s3.ServeHTTP(w, r)
-	}), quick)
-	if won, _, err := root.CreateOnce(t.Context(), "x", nil); !won || err != nil {
-		t.Errorf("won %v, %v", won, err)
+	for _, code := range []string{"ConditionalRequestConflict", "ExistingObjectIsDirectory"} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			conflict := testserver.Few(5)
+			root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
+				if r.Method == http.MethodPut && conflict() {
+					refuse(w, http.StatusConflict, code)
+					return
+				}
+				s3.ServeHTTP(w, r)
+			}), quick)
+			if won, _, err := root.CreateOnce(t.Context(), "x", nil); !won || err != nil {
+				t.Errorf("won %v, %v", won, err)
+			}
+		})
 	}
 }
 

@@ -154,6 +154,30 @@ func (s suite) deleteTwice() {
 	s.wantBody("t/u", []byte("y"))
 }
 
+// deleteBeside: stores that keep their objects in a file system remove
+// directories with the last object in them, at the moment in which another
+// object is written there.
+func (s suite) deleteBeside() {
+	const writers, rounds = 3, 100
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := range rounds {
+				key := fmt.Sprintf("a/b/c/d/e/f/%d-%d", w, i)
+				won, _, err := s.root.CreateOnce(s.Context(), key, []byte(key))
+				if err != nil || !won {
+					s.Errorf("create %s: won %v, %v", key, won, err)
+					continue
+				}
+				if err := s.root.Delete(s.Context(), key); err != nil {
+					s.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func (s suite) deleteAll() {
 	var keys, want []string
 	for i := range 60 {

@@ -81,6 +81,7 @@ var behaviours = [...]struct {
 	{"list is ordered and complete", suite.listOrder},
 	{"list has many pages", suite.listPages},
 	{"delete is idempotent", suite.deleteTwice},
+	{"deletes beside creates", suite.deleteBeside},
 	{"delete all that match", suite.deleteAll},
 	{"sub roots", suite.subRoots},
 	{"usage counts requests and bytes", suite.usage},
