@@ -18,7 +18,7 @@ type talk struct {
 	leader   Leader
 	seq      uint64
 	taken    uint64 // the newest message whose answer was carried out
-	met      bool   // some master has answered
+	met      Leader // who answered last; no URL: nobody yet
 	failures int
 	sending  sync.WaitGroup
 	newest   context.CancelFunc // of the message sent last
@@ -210,8 +210,9 @@ func (t *talk) take(ctx context.Context, a answer, s *cluster.Sync) (done bool, 
 
 // heard notes who answered.
 func (t *talk) heard(epoch uint64) {
-	if t.failures > 0 || epoch != t.leader.Epoch || !t.met {
-		t.leader.Epoch, t.met = epoch, true
+	t.leader.Epoch = epoch
+	if t.failures > 0 || t.met != t.leader {
+		t.met = t.leader
 		t.cfg.Log.Info("a master answers", "master", t.leader.URL, "epoch", epoch)
 		if t.cfg.Met != nil {
 			t.cfg.Met(t.leader)

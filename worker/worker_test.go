@@ -308,3 +308,21 @@ func TestWhoIsMetIsTold(t *testing.T) {
 		}
 	})
 }
+
+// Who leads after another one is met too, though nothing failed between them.
+func TestNextLeaderIsMet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first, next, h := newDesk(1), newDesk(2), &hands{}
+		heard := make(chan worker.Leader, 1)
+		var met []worker.Leader
+		start(t, worker.Config{Runner: h, Find: finds(1, "a"), Heard: heard, HTTP: wire{"a": first, "b": next}, Met: func(l worker.Leader) { met = append(met, l) }})
+		time.Sleep(10 * time.Second)
+		heard <- worker.Leader{Epoch: 2, URL: "http://b"}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if want := []worker.Leader{{Epoch: 1, URL: "http://a"}, {Epoch: 2, URL: "http://b"}}; !slices.Equal(met, want) {
+			t.Errorf("met are %v, want %v", met, want)
+		}
+	})
+}
