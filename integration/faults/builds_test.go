@@ -169,7 +169,7 @@ func TestFault41AnotherProtocol(t *testing.T) {
 	later := release(t, stamp(), edit{"cluster/messages.go", line + now + "\n", line + now + "00\n"})
 	c := onFiles(t)
 	in := c.write(8, 20)
-	first := c.leader()
+	first := c.leader(patient)
 	left := c.worker(1)
 	id := c.submit("tally", "out", c.slow("20ms", "1ms", 20, 2)...)
 	c.until(id, committed("map", 2))

@@ -30,7 +30,7 @@ func TestFault26FullDisk(t *testing.T) {
 			t.Parallel()
 			c := onFiles(t)
 			in := c.write(8, 20)
-			m := c.leader()
+			m := c.leader(patient)
 			d := fill(t, filepath.Join(c.dir, "disk"))
 			full := c.workerOn(d)
 			good := c.worker(1)

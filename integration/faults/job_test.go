@@ -20,7 +20,7 @@ func misbehaves(t *testing.T, job, noProgress string, code int, words ...string)
 	if err := c.data.Put(t.Context(), "bad/lines", []byte("good\nbad\ngood\n"), store.Durable); err != nil {
 		t.Fatal(err)
 	}
-	m := c.leader()
+	m := c.leader(patient)
 	w := c.workerWith(1, []string{"--no-progress", noProgress})
 	bad := c.submitOn("bad", job, "bad-out", "--at", "bad")
 	got, said := c.ends(bad)
