@@ -134,6 +134,12 @@ type RangeLister interface {
 	ListAfter(prefix, after string) Pager
 }
 
+// KnownOpener is a Driver that would otherwise ask for what OpenKnown is told.
+type KnownOpener interface {
+	// OpenKnown is Open of an object of this Size. ETag "" means any version.
+	OpenKnown(ctx context.Context, o Object) (Reader, error)
+}
+
 // UploadLister is a Driver that can list the uploads which were begun and not
 // ended. A store without it drops what killed processes leave by itself, or has
 // nothing to drop.

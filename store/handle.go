@@ -55,7 +55,7 @@ func (r *Root) OpenObject(ctx context.Context, key string, etag string) (*Handle
 // missing object comes out at the first read. An object of another size or
 // version is an error of kind Changed, here or there.
 func (r *Root) OpenKnown(ctx context.Context, o Object) (*Handle, error) {
-	reader, err := r.core.driver.Open(ctx, r.prefix+o.Key, o.ETag)
+	reader, err := r.openKnown(ctx, o)
 	if err != nil {
 		return nil, r.fail("open", o.Key, r.core.judge(ctx, err))
 	}
@@ -70,6 +70,15 @@ func (r *Root) OpenKnown(ctx context.Context, o Object) (*Handle, error) {
 		}
 	}
 	return r.handle(reader, o), nil
+}
+
+func (r *Root) openKnown(ctx context.Context, o Object) (Reader, error) {
+	full := r.prefix + o.Key
+	if d, ok := r.core.driver.(KnownOpener); ok {
+		o.Key = full
+		return d.OpenKnown(ctx, o)
+	}
+	return r.core.driver.Open(ctx, full, o.ETag)
 }
 
 func (r *Root) handle(reader Reader, o Object) *Handle {

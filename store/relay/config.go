@@ -49,10 +49,7 @@ type Limits struct {
 	Hello time.Duration
 }
 
-const (
-	maxRange   = 8 << 20 // bytes of one request to a store
-	knownLimit = 4096    // objects whose size and version are remembered
-)
+const maxRange = 8 << 20 // bytes of one request to a store
 
 func (l Limits) withDefaults() Limits {
 	for _, d := range []struct {

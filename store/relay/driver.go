@@ -222,7 +222,13 @@ func (u *sending) end(ctx context.Context, k kind, payload []byte) error {
 // Open prepares reads. At a store at hand it opens the object, by a descriptor
 // where it can; at others the first read does.
 func (d *driver) Open(ctx context.Context, key, etag string) (store.Reader, error) {
-	r := &reader{driver: d, key: key, etag: etag}
+	return d.OpenKnown(ctx, store.Object{Key: key, Size: -1, ETag: etag})
+}
+
+// OpenKnown is Open with a size, for which the other side need not ask its store
+// then.
+func (d *driver) OpenKnown(ctx context.Context, o store.Object) (store.Reader, error) {
+	r := &reader{driver: d, key: o.Key, etag: o.ETag, size: o.Size}
 	if d.traits.Remote {
 		return r, nil
 	}
@@ -240,6 +246,7 @@ func (d *driver) Open(ctx context.Context, key, etag string) (store.Reader, erro
 type reader struct {
 	driver    *driver
 	key, etag string
+	size      int64 // -1: not known
 
 	mu     sync.Mutex
 	opened bool
@@ -264,7 +271,7 @@ func (r *reader) open(ctx context.Context, wantFile bool) (store.Reader, error) 
 
 func (r *reader) ask(ctx context.Context, wantFile bool) (store.Reader, error) {
 	c := r.driver.client
-	a, err := c.begin(ctx, kindOpen, r.driver.named(r.key).str(r.etag).bool(wantFile).b, nil)
+	a, err := c.begin(ctx, kindOpen, r.driver.named(r.key).str(r.etag).bool(wantFile).int(r.size).b, nil)
 	if err != nil {
 		return nil, err
 	}

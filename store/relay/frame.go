@@ -5,9 +5,13 @@ import (
 	"fmt"
 )
 
-// version is that of the protocol. Both sides are of one build as a rule; when
-// they are not, the hello is refused.
-const version = 2
+// version is that of the protocol. Both sides are of one build as a rule. When
+// they are not, a job of the release before is served, and any other hello is
+// refused.
+const (
+	version = 3
+	oldest  = 2 // without the size in kindOpen
+)
 
 const (
 	headerSize = 12
@@ -27,7 +31,7 @@ const (
 	kindRoot                    // call: a root's traits by its name
 	kindStat                    // call: root, key
 	kindDelete                  // call: root, key
-	kindOpen                    // call: root, key, ETag; the call's id becomes the handle's
+	kindOpen                    // call: root, key, ETag, whether a descriptor is wanted, the size or -1; the call's id becomes the handle's
 	kindClose                   // of a handle; not answered
 	kindRange                   // call: handle, offset, length
 	kindGet                     // call: root, key: a whole object in one request

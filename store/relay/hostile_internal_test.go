@@ -73,7 +73,7 @@ func TestBreaches(t *testing.T) {
 		"garbage":             {bytes.Repeat([]byte{0xff, 3}, 100), "unknown kind"},
 		"no hello":            {frame(kindStat, 1, name().b), "did not begin with a hello"},
 		"wrong token":         {frame(kindHello, 0, new(encoder).uint(version).str(strings.Repeat("x", TokenSize)).b), "token"},
-		"other version":       {frame(kindHello, 0, new(encoder).uint(version+1).str(string(testToken)).b), "version 2"},
+		"other version":       {frame(kindHello, 0, new(encoder).uint(version+1).str(string(testToken)).b), "version 3"},
 		"huge control frame":  {append(hello(), header{length: 1<<32 - 1, id: 1, kind: kindStat}.append(nil)...), "4294967295 bytes"},
 		"huge data frame":     {append(hello(), header{length: maxData + 1, id: 1, kind: kindData}.append(nil)...), "the limit is"},
 		"unknown kind":        {append(hello(), frame(200, 1, nil)...), "unknown kind 200"},
@@ -191,6 +191,41 @@ func TestVersionIsTold(t *testing.T) {
 	}
 	if err := (&decoder{b: p}).failure(); store.KindOf(err) != store.Invalid || !strings.Contains(err.Error(), "build the job") {
 		t.Errorf("told: %v", err)
+	}
+}
+
+// TestReleaseBefore: a process that was built with the release before is answered in
+// its words. It opens objects without saying how large they are.
+func TestReleaseBefore(t *testing.T) {
+	t.Parallel()
+	root, cfg := hostileRoots(t)
+	if err := root.Put(t.Context(), "mine/a", []byte("abc"), store.Durable); err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := net.Pipe()
+	go func() { _ = Serve(t.Context(), ours, cfg) }()
+	w := newWire(theirs, false)
+	go func() {
+		_ = w.send(kindHello, 0, new(encoder).uint(2).str(string(testToken)).b)
+		_ = w.send(kindOpen, 1, new(encoder).str("r").str("mine/a").str("").bool(false).b)
+	}()
+	for _, want := range []kind{kindWelcome, kindAnswer} {
+		h, err := w.receive()
+		if err != nil || h.kind != want {
+			t.Fatalf("%+v, %v, want kind %d", h, err, want)
+		}
+		p, err := w.payload(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := decoder{b: p}
+		if want == kindWelcome {
+			if v := d.uint(); v != 2 {
+				t.Errorf("it is welcome in version %d", v)
+			}
+		} else if ours, o := d.bool(), d.object("mine/a"); !ours || o.Size != 3 || d.end() != nil {
+			t.Errorf("opened is %+v (%v), %v", o, ours, d.err)
+		}
 	}
 }
 

@@ -16,8 +16,7 @@ type Grant struct {
 	// Inputs may be read, in exactly these versions: size, and ETag where
 	// there is one. Their keys are taken as they are.
 	Inputs []store.Object
-	// Read are patterns of keys that may be read. Objects of these names are
-	// written once: what the server learnt of them it need not ask again.
+	// Read are patterns of keys that may be read.
 	Read []string
 	// Scratch are patterns of keys that may be created, read back and deleted.
 	Scratch []string
@@ -74,27 +73,19 @@ func anyMatches(patterns []string, key string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return store.Match(p, key) })
 }
 
-// readable is how an object may be read.
-type readable struct {
-	pinned *store.Object // this version alone
-	stable bool          // it is written once
-}
-
-func (p *Policy) read(root, key string) (readable, error) {
+// read says whether an object may be read, and in which version alone: nil, any.
+func (p *Policy) read(root, key string) (pinned *store.Object, err error) {
 	r := p.of(root)
 	if o, ok := r.inputs[key]; ok {
-		return readable{pinned: &o}, nil
+		return &o, nil
 	}
 	if err := store.CheckKey(key); err != nil {
-		return readable{}, refused("read", key, "it is no declared input, and "+err.Error())
+		return nil, refused("read", key, "it is no declared input, and "+err.Error())
 	}
-	switch {
-	case anyMatches(r.Scratch, key), anyMatches(r.Parts, key):
-		return readable{}, nil
-	case anyMatches(r.Read, key):
-		return readable{stable: true}, nil
+	if anyMatches(r.Scratch, key) || anyMatches(r.Parts, key) || anyMatches(r.Read, key) {
+		return nil, nil
 	}
-	return readable{}, refused("read", key, "only declared inputs, the job's runs and manifests, and the attempt's own objects may be read")
+	return nil, refused("read", key, "only declared inputs, the job's runs and manifests, and the attempt's own objects may be read")
 }
 
 func (p *Policy) create(root, key string, o store.CreateOptions) error {

@@ -10,6 +10,7 @@ import (
 	mrand "math/rand/v2"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -604,8 +605,8 @@ func TestSlowStream(t *testing.T) {
 	}
 }
 
-// TestRemembersRuns: the size of a run is asked for once, whoever reads it.
-func TestRemembersRuns(t *testing.T) {
+// TestKnownRuns: nobody asks a bucket for a size that the reader knows.
+func TestKnownRuns(t *testing.T) {
 	t.Parallel()
 	root := mem(t, func(d store.Driver) store.Driver { return remote{d} })
 	put(t, root, "x/run", noise(4, 1000))
@@ -623,8 +624,17 @@ func TestRemembersRuns(t *testing.T) {
 		}
 		h.Close()
 	}
-	if u := root.Usage().Minus(before); u.Stats != 1 || u.Gets != 5 {
-		t.Errorf("%d stats and %d gets, want 1 and 5", u.Stats, u.Gets)
+	if u := root.Usage().Minus(before); u.Stats != 0 || u.Gets != 5 {
+		t.Errorf("%d stats and %d gets, want none and 5", u.Stats, u.Gets)
+	}
+	// What it knows is held against what is there.
+	for _, size := range []int64{999, 1001, 1 << 40} {
+		h, err := child.OpenKnown(t.Context(), store.Object{Key: "x/run", Size: size})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantKind(t, "the size "+strconv.FormatInt(size, 10), h.ReadAt(t.Context(), make([]byte, 10), min(size, 1005)-10), store.Changed)
+		h.Close()
 	}
 	// A whole object is one request.
 	before = root.Usage()

@@ -33,7 +33,6 @@ type session struct {
 	calls   map[uint32]*call
 	handles map[uint32]*handle
 	uploads map[uint32]*upload
-	known   map[objectName]store.Object
 }
 
 // objectName names an object of any root.
@@ -71,7 +70,7 @@ func Serve(ctx context.Context, conn net.Conn, cfg Config) error {
 		cfg: cfg, wire: newWire(conn, false), refusals: refusals{log: cfg.Log},
 		memory: semaphore.NewWeighted(cfg.Limits.Memory),
 		calls:  make(map[uint32]*call), handles: make(map[uint32]*handle),
-		uploads: make(map[uint32]*upload), known: make(map[objectName]store.Object),
+		uploads: make(map[uint32]*upload),
 	}
 	s.slabs.New = func() any { b := make([]byte, maxData); return &b }
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
@@ -152,12 +151,12 @@ func (s *session) hello() error {
 		return errors.New("it does not know the token")
 	}
 	_ = s.wire.conn.SetReadDeadline(time.Time{})
-	if v != version {
+	if v < oldest || v > version {
 		err = fmt.Errorf("it speaks version %d of the protocol, and this program version %d: build the job with the release that the workers run", v, version)
 		_ = s.wire.send(kindFailed, 0, new(encoder).failure(store.Fail(store.Invalid, "%w", err)).b)
 		return err
 	}
-	return s.wire.send(kindWelcome, 0, new(encoder).uint(version).uint(uint64(s.cfg.Limits.Calls)).b)
+	return s.wire.send(kindWelcome, 0, new(encoder).uint(v).uint(uint64(s.cfg.Limits.Calls)).b)
 }
 
 // data takes bytes of an upload.

@@ -12,7 +12,6 @@ import (
 // handle is an object that the other side has opened.
 type handle struct {
 	*store.Handle
-	name   objectName
 	remote bool
 
 	// guarded by the session's mutex
@@ -25,7 +24,7 @@ func (h *handle) close() {
 }
 
 func (s *session) stat(ctx context.Context, root, key string) ([]byte, error) {
-	how, err := s.cfg.Policy.read(root, key)
+	pinned, err := s.cfg.Policy.read(root, key)
 	r, err := s.allowed(root, err)
 	if err != nil {
 		return nil, err
@@ -34,14 +33,14 @@ func (s *session) stat(ctx context.Context, root, key string) ([]byte, error) {
 	o, err := r.Stat(ctx, key)
 	s.cfg.Activity.end()
 	if err == nil {
-		err = pinned(how, o)
+		err = fits(pinned, o)
 	}
 	return new(encoder).object(o).b, err
 }
 
-// pinned refuses a version that is not the declared one.
-func pinned(how readable, o store.Object) error {
-	switch p := how.pinned; {
+// fits refuses a version that is not the declared one.
+func fits(p *store.Object, o store.Object) error {
+	switch {
 	case p == nil:
 	case p.Size != o.Size:
 		return store.Fail(store.Changed, "the size is %d, not %d as when the job was planned", o.Size, p.Size)
@@ -61,30 +60,39 @@ func (s *session) remove(ctx context.Context, root, key string) error {
 	return r.Delete(ctx, key)
 }
 
-// prepareOpen reads the arguments of an open: root, key, ETag, and whether a
-// descriptor is wanted.
+// wanted is what an open asks for.
+type wanted struct {
+	name objectName
+	etag string
+	file bool  // a descriptor, if there can be one
+	size int64 // what the other side knows; -1: nothing
+}
+
+// prepareOpen reads the arguments of an open.
 func (s *session) prepareOpen(c *call, d *decoder) func() {
-	name := objectName{d.str(), d.str()}
-	etag, wantFile := d.str(), d.bool()
-	return func() { s.open(c, name, etag, wantFile) }
+	w := wanted{name: objectName{d.str(), d.str()}, etag: d.str(), file: d.bool(), size: -1}
+	if len(d.b) > 0 {
+		w.size = d.int()
+	}
+	return func() { s.open(c, w) }
 }
 
 // open opens an object, and answers with what it is and, if it can, with the
 // file itself.
-func (s *session) open(c *call, name objectName, etag string, wantFile bool) {
-	how, err := s.cfg.Policy.read(name.root, name.key)
-	r, err := s.allowed(name.root, err)
+func (s *session) open(c *call, w wanted) {
+	pinned, err := s.cfg.Policy.read(w.name.root, w.name.key)
+	r, err := s.allowed(w.name.root, err)
 	if err != nil {
 		s.answer(c, nil, err)
 		return
 	}
-	o, opened, err := s.openVersion(c.ctx, r, name, how, etag)
+	o, opened, err := s.openVersion(c.ctx, r, pinned, w)
 	if err != nil {
 		s.answer(c, nil, err)
 		return
 	}
-	h := &handle{Handle: opened, name: name, remote: r.Remote()}
-	if dir, ok := strings.CutPrefix(r.Name(""), "file://"); ok && wantFile && s.wire.unix != nil {
+	h := &handle{Handle: opened, remote: r.Remote()}
+	if dir, ok := strings.CutPrefix(r.Name(""), "file://"); ok && w.file && s.wire.unix != nil {
 		if f := openDescriptor(c.ctx, r, dir, o); f != nil {
 			h.close()
 			s.passFile(c, new(encoder).bool(false).object(o), f)
@@ -122,48 +130,30 @@ func (s *session) passFile(c *call, what *encoder, f *os.File) {
 }
 
 // openVersion opens the version that the policy, or else the other side, wants.
-// It asks the store only when neither tells its size.
-func (s *session) openVersion(ctx context.Context, r *store.Root, name objectName, how readable, etag string) (store.Object, *store.Handle, error) {
+// It asks the store only when neither tells its size. What the other side tells
+// is held against every range that a remote store gives.
+func (s *session) openVersion(ctx context.Context, r *store.Root, pinned *store.Object, w wanted) (store.Object, *store.Handle, error) {
 	s.cfg.Activity.begin()
 	defer s.cfg.Activity.end()
 	var o store.Object
-	switch known, ok := s.remembered(name); {
-	case how.pinned != nil:
-		o = *how.pinned
-		if etag != "" && o.ETag != "" && etag != o.ETag {
-			return o, nil, store.Fail(store.Changed, "the declared version is %s, not %s", o.ETag, etag)
+	switch {
+	case pinned != nil:
+		o = *pinned
+		if w.etag != "" && o.ETag != "" && w.etag != o.ETag {
+			return o, nil, store.Fail(store.Changed, "the declared version is %s, not %s", o.ETag, w.etag)
 		}
-	case ok && how.stable && (etag == "" || etag == known.ETag):
-		o = known
+	case w.size >= 0 && r.Remote():
+		o = store.Object{Key: w.name.key, Size: w.size, ETag: w.etag}
 	default:
-		h, err := r.OpenObject(ctx, name.key, etag)
+		h, err := r.OpenObject(ctx, w.name.key, w.etag)
 		if err != nil {
 			return o, nil, err
 		}
-		o = store.Object{Key: name.key, Size: h.Size(), ETag: h.ETag(), Sum: h.Sum()}
-		if how.stable && r.Remote() {
-			s.remember(name, o)
-		}
+		o = store.Object{Key: w.name.key, Size: h.Size(), ETag: h.ETag(), Sum: h.Sum()}
 		return o, h, nil
 	}
 	h, err := r.OpenKnown(ctx, o)
 	return o, h, err
-}
-
-func (s *session) remembered(name objectName) (store.Object, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o, ok := s.known[name]
-	return o, ok
-}
-
-func (s *session) remember(name objectName, o store.Object) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.known) >= knownLimit {
-		clear(s.known)
-	}
-	s.known[name] = o
 }
 
 // closeHandle closes a handle, now or after the last read.
@@ -240,11 +230,6 @@ func (s *session) readRange(c *call, id uint32, off, n int64) error {
 			}
 		})
 		if err != nil {
-			if kind := store.KindOf(err); kind == store.NotFound || kind == store.Changed {
-				s.mu.Lock()
-				delete(s.known, h.name)
-				s.mu.Unlock()
-			}
 			return err
 		}
 		off += got
@@ -292,12 +277,12 @@ func (s *session) slab(n int64) (p []byte, done func()) {
 
 // get sends a whole object that one request to the store can bring.
 func (s *session) get(c *call, root, key string) error {
-	how, err := s.cfg.Policy.read(root, key)
+	pinned, err := s.cfg.Policy.read(root, key)
 	r, err := s.allowed(root, err)
 	if err != nil {
 		return err
 	}
-	if how.pinned != nil {
+	if pinned != nil {
 		return store.Fail(store.Invalid, "a declared input is read by its version")
 	}
 	weight := min(maxRange, s.cfg.Limits.Memory)
