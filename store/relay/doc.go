@@ -50,10 +50,11 @@
 //	10  2   zero
 //	12  …   payload
 //
-// The first frame is the asking side's hello: version and token. Processes of the
-// release before are served in its version. Every call is answered once, also a canceled one, and is in flight until then; more calls,
-// uploads or handles than Limits allow, and every other breach of the rules,
-// end the connection. Data flows under a window of 512 KiB for each stream,
+// The first frame is the asking side's hello: version and token. Processes of
+// the release before are served in its version. Every call is answered once,
+// also a canceled one, and is in flight until then; more calls, uploads or
+// handles than Limits allow, and every other breach of the rules, end the
+// connection. Data flows under a window of 512 KiB for each stream,
 // which its reader opens further as it reads: a stream that nobody reads holds
 // that much, and does not keep others waiting.
 //
