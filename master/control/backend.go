@@ -64,7 +64,8 @@ func (m *Master) Job(ctx context.Context, id plan.JobID) (client.Job, error) {
 	if err != nil {
 		return client.Job{}, err
 	}
-	if j := r.job(id); j != nil {
+	j := r.job(id)
+	if j != nil {
 		var d client.Job
 		if j.look(ctx, func(s *scheduler.Job) { d = j.describe(s) }) {
 			d.State = unsettled(d.State)
@@ -75,7 +76,9 @@ func (m *Master) Job(ctx context.Context, id plan.JobID) (client.Job, error) {
 	if err != nil {
 		return client.Job{}, err
 	}
-	if ended && (r.job(id) == nil || r.job(id).run.Number <= sum.Job.Run) {
+	// A run that is put away while the summary is read is not told by that of the
+	// run before it.
+	if ended && (j == nil || j.run.Number <= sum.Job.Run) {
 		return sum.Job, nil
 	}
 	d, err := r.atRest(ctx, id)
