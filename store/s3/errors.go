@@ -33,7 +33,10 @@ func classify(err error) error {
 
 // classifyWrite is classify for writes, where a condition that failed says that
 // the object is there.
-func classifyWrite(err error, o store.CreateOptions) error {
+func (d *driver) classifyWrite(ctx context.Context, key string, err error, o store.CreateOptions) error {
+	if code(err) == "ExistingObjectIsDirectory" && !d.isDirectory(ctx, key) {
+		return store.Fail(store.Conflict, "%w", brief(err))
+	}
 	err = classify(err)
 	if o.IfAbsent && store.KindOf(err) == store.Changed {
 		return store.Fail(store.Exists, "another writer was first")
@@ -63,10 +66,6 @@ func kindOfCode(code string) (kind store.Kind, advice string) {
 		return store.Invalid, "set region= to the bucket's region"
 	case "ConditionalRequestConflict", "OperationAborted":
 		return store.Conflict, ""
-	case "ExistingObjectIsDirectory":
-		// Versitygw on a file system: also of keys that are free, while others
-		// delete the last objects in the directories above.
-		return store.Conflict, "the store keeps objects in directories, and cannot have one whose key goes on after a slash in another's"
 	case "PreconditionFailed", "InvalidRange":
 		return store.Changed, ""
 	case "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests":
@@ -102,7 +101,7 @@ func kindOfStatus(err error) (kind store.Kind, advice string) {
 		return store.Changed, ""
 	case http.StatusConflict:
 		if code(err) != "" {
-			return store.Invalid, "" // such as a key below another's
+			return store.Invalid, "" // such as a key that is another's directory
 		}
 		return store.Conflict, ""
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:

@@ -18,7 +18,15 @@ func (d *driver) Put(ctx context.Context, key string, body []byte, o store.Creat
 		Bucket: &d.bucket, Key: &key, Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
 		ChecksumAlgorithm: d.checksum, IfNoneMatch: ifAbsent(o), ServerSideEncryption: d.sse, SSEKMSKeyId: d.kmsKey,
 	})
-	return classifyWrite(err, o)
+	return d.classifyWrite(ctx, key, err, o)
+}
+
+// isDirectory tells whether there are objects below a key. Versitygw on a file
+// system refuses to write to such a key, and in the same words to one that is free
+// while others delete the last objects beside it: its directory vanishes.
+func (d *driver) isDirectory(ctx context.Context, key string) bool {
+	out, err := d.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &d.bucket, Prefix: aws.String(key + "/"), MaxKeys: aws.Int32(1)})
+	return err == nil && len(out.Contents) > 0
 }
 
 // Delete makes one request: the service answers alike whether there was an
@@ -125,7 +133,7 @@ func (u *upload) Commit(ctx context.Context) error {
 	if err != nil && again && code(err) == "NoSuchUpload" {
 		return u.resolve(ctx)
 	}
-	return classifyWrite(err, u.opts)
+	return u.driver.classifyWrite(ctx, u.key, err, u.opts)
 }
 
 // resolve looks what became of an upload that is gone after a Commit whose
