@@ -108,7 +108,8 @@ type world struct {
 func newWorld(t *testing.T, kind string, change func(*runner.Config)) *world {
 	t.Helper()
 	w := &world{counting: &counting{opened: map[string]int{}}, spent: map[plan.JobID]plan.Requests{}}
-	w.roots = &roots{opts: store.Options{Mem: new(store.MemSpace)}, open: map[string]*store.Root{}}
+	// Whether a range is asked for twice depends on how long others are under way.
+	w.roots = &roots{opts: store.Options{Mem: new(store.MemSpace), Transfer: store.Transfer{Unhedged: true}}, open: map[string]*store.Root{}}
 	w.roots.opts.Wrap = meter.Wrap
 	if kind == "remote" {
 		w.roots.opts.Wrap = func(d store.Driver) store.Driver { return meter.Wrap(faulttest.Remote(d, 5<<20)) }
