@@ -36,6 +36,7 @@ type cluster struct {
 	strays    bool   // a zombie's part may be seen beside those of the manifest
 	token     string // file of it; "" for none
 	program   string // that is run as windrow
+	patience  time.Duration
 }
 
 // onFiles makes a cluster in a directory.
@@ -68,7 +69,7 @@ func below(url, key string) string {
 
 func newCluster(t *testing.T, dir, root, data string) *cluster {
 	t.Helper()
-	c := &cluster{t: t, dir: dir, program: windrow, rootURL: root, dataURL: data, root: open(t, root), data: open(t, data)}
+	c := &cluster{t: t, dir: dir, program: windrow, patience: patience, rootURL: root, dataURL: data, root: open(t, root), data: open(t, data)}
 	c.jobsURL, _, _ = strings.Cut(data, "?")
 	// Job processes may run as another user, and leave marks here.
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
@@ -216,7 +217,7 @@ func (c *cluster) ends(id plan.JobID) (code int, stderr string) {
 // until follows a job until f is content, or the job has ended.
 func (c *cluster) until(id plan.JobID, f func(*client.Job) bool) client.Job {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(c.t.Context(), c.patience)
 	defer cancel()
 	var last client.Job
 	for e, err := range c.client.Watch(ctx, id) {
