@@ -58,7 +58,8 @@ type Garbage struct {
 	Objects int64         `json:"objects"` // in all
 	Bytes   int64         `json:"bytes"`   // of the objects
 	Uploads int64         `json:"uploads"` // that were begun and never ended; what they hold, no store tells
-	// Skipped are places where uploads could not be looked for, or not aborted.
+	// Skipped are places where uploads could not be looked for, or not aborted, and
+	// programs while nobody knows which ones a job needs.
 	Skipped []GarbageSkipped `json:"skipped,omitempty"`
 }
 

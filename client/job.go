@@ -97,7 +97,7 @@ type Job struct {
 	State State  `json:"state"`
 	Phase string `json:"phase,omitempty"` // "plan", "sample", "map" or "reduce": whose tasks may run now
 	Run   int    `json:"run"`             // how often it was retried
-	Cause *Cause `json:"cause,omitempty"` // why it failed, was cancelled or is aborting
+	Cause *Cause `json:"cause,omitempty"` // why it failed, was cancelled, is aborting, or does not begin
 
 	Submitted time.Time `json:"submitted"`
 	Ended     time.Time `json:"ended,omitzero"`

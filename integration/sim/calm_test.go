@@ -361,7 +361,6 @@ func TestDamagedObjects(t *testing.T) {
 		is   client.State
 		text string
 	}{
-		"spec": {func(_ *world, j *wanted) string { return plan.SpecKey(j.id) }, client.Planning, "spec"},
 		"log":  {func(_ *world, j *wanted) string { return plan.JobPrefix(j.id) + "log/00000000000000000000" }, client.Planning, "log/"},
 		"plan": {func(w *world, j *wanted) string { return w.first(plan.TablePrefix(j.id)) }, client.FailedJob, "plan/"},
 		"map":  {func(w *world, j *wanted) string { return w.first(plan.ScratchPrefix(j.id) + "att/m") }, client.Succeeded, ""},

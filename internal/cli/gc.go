@@ -39,15 +39,15 @@ func garbageCommand(p *Program) *cli.Command {
 	})
 }
 
-// tellSkipped says where uploads were left alone: the first places, for one store
-// that refuses them may have the outputs of many jobs.
+// tellSkipped says what was left alone: the first places, for one store that
+// refuses to list uploads may have the outputs of many jobs.
 func tellSkipped(p *Program, skipped []client.GarbageSkipped) {
 	const most = 10
 	for i, place := range skipped {
 		if i == most {
-			fmt.Fprintf(p.Stderr, "%s more where uploads were left alone: -o json tells all\n", number(int64(len(skipped)-most)))
+			fmt.Fprintf(p.Stderr, "%s more are left alone: -o json tells all\n", number(int64(len(skipped)-most)))
 			return
 		}
-		fmt.Fprintf(p.Stderr, "uploads below %s are left alone: %s\n", place.Prefix, place.Error)
+		fmt.Fprintf(p.Stderr, "left alone below %s: %s\n", place.Prefix, place.Error)
 	}
 }

@@ -25,7 +25,7 @@ func TestCollectGarbage(t *testing.T) {
 		told    []string // on standard error
 	}{
 		{"gc --dry-run", []string{"BELOW OBJECTS BYTES UPLOADS WHY", "j/aa/X/s/ 1,200 4 KiB 0 it ended", "s3://out/x 0 0 B 1,003 parts of jobs that have ended"},
-			[]string{"would be removed: 1,200 objects, 4 KiB; 1,003 unfinished uploads\n", "uploads below s3://closed/9 are left alone: permission denied\n", "3 more"}},
+			[]string{"would be removed: 1,200 objects, 4 KiB; 1,003 unfinished uploads\n", "left alone below s3://closed/9: permission denied\n", "3 more"}},
 		{"gc", nil, []string{"removed: 1,200 objects, 4 KiB; 1,003 unfinished uploads\n"}},
 		{"gc", nil, []string{"removed: 0 objects, 0 B; 0 unfinished uploads\n"}},
 		{"gc -o json", []string{`"uploads": 1003`, `"skipped": [`, `"prefix": "s3://closed/12"`}, nil},

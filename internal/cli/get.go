@@ -75,14 +75,16 @@ func findJob(c *cli.Context, cl *client.Client, word string) (plan.JobID, error)
 // writeJob tells about a job, for people.
 func writeJob(to io.Writer, j *client.Job) {
 	line := cardLine(to)
-	fmt.Fprintf(to, "%s %s: %s\n", j.Job, j.ID, j.State)
+	fmt.Fprintf(to, "%s: %s\n", strings.TrimSpace(j.Job+" "+string(j.ID)), j.State)
 	if j.Cause != nil {
 		line("cause", "%s", causeText(j.Cause))
 	}
 	for _, in := range j.Input {
 		line("input", "%s", in)
 	}
-	line("output", "%s", j.Output)
+	if j.Output != "" { // its specification could be read
+		line("output", "%s", j.Output)
+	}
 	if len(j.Params) > 0 {
 		line("params", "%s", pairsText(j.Params))
 	}

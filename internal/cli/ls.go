@@ -52,6 +52,11 @@ func listJobs(p *Program, page client.JobsPage) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	for i := range page.Jobs {
+		if j := &page.Jobs[i]; j.Cause != nil && j.State == client.Planning { // it waits for somebody to do something
+			fmt.Fprintf(p.Stderr, "job %s: %s\n", j.ID, causeText(j.Cause))
+		}
+	}
 	if page.Next != "" {
 		fmt.Fprintln(p.Stderr, "there are older ones: give a higher --limit")
 	}

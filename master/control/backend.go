@@ -3,11 +3,13 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/manifests"
@@ -16,7 +18,9 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Jobs returns all jobs that are older than before, the newest first.
+// Jobs returns all jobs that are older than before, the newest first. It looks
+// ahead, at no more jobs at once than it has been asked for so far: who wants one
+// page only does not pay for two.
 func (m *Master) Jobs(ctx context.Context, before plan.JobID) iter.Seq2[client.Job, error] {
 	return func(yield func(client.Job, error) bool) {
 		if _, err := m.rules(); err != nil {
@@ -28,16 +32,38 @@ func (m *Master) Jobs(ctx context.Context, before plan.JobID) iter.Seq2[client.J
 			yield(client.Job{}, storeError(err))
 			return
 		}
-		for _, id := range slices.Backward(ids) {
-			if before != "" && id >= before {
-				continue
-			}
-			job, err := m.Job(ctx, id)
-			if !yield(job, err) || err != nil {
-				return
+		if before != "" {
+			end, _ := slices.BinarySearch(ids, before)
+			ids = ids[:end]
+		}
+		slices.Reverse(ids)
+		for n := 1; len(ids) > 0; n = min(2*n, reading) {
+			next := ids[:min(n, len(ids))]
+			ids = ids[len(next):]
+			for _, look := range m.lookAt(ctx, next) {
+				if !yield(look.job, look.err) || look.err != nil {
+					return
+				}
 			}
 		}
 	}
+}
+
+// look is what was learned of a job.
+type look struct {
+	job client.Job
+	err error
+}
+
+// lookAt looks at jobs side by side.
+func (m *Master) lookAt(ctx context.Context, ids []plan.JobID) []look {
+	all := make([]look, len(ids))
+	var looks sync.WaitGroup
+	for i, id := range ids {
+		looks.Go(func() { all[i].job, all[i].err = m.Job(ctx, id) })
+	}
+	looks.Wait()
+	return all
 }
 
 // ids returns all jobs in the order of their ids.
@@ -82,6 +108,9 @@ func (m *Master) Job(ctx context.Context, id plan.JobID) (client.Job, error) {
 		return sum.Job, nil
 	}
 	d, err := r.atRest(ctx, id)
+	if u, ok := errors.AsType[*unreadable](err); ok {
+		return held(u), nil
+	}
 	if damaged(err) {
 		// Others must be told of nevertheless, and people of this.
 		return client.Job{ID: id, State: client.Planning, Phases: []client.Phase{},

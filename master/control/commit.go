@@ -34,6 +34,9 @@ func (c *committer) Commit(ctx context.Context, s *scheduler.Job) error {
 	if j.past {
 		return nil
 	}
+	if j.unread != nil {
+		return &output.Conflict{URL: "of " + string(j.id), Text: givenUp(j.unread).Text + "; whether it was committed before that, _SUCCESS there tells"}
+	}
 	if j.hold == nil {
 		return &output.Conflict{URL: j.spec.Output, Text: "another job took it over"}
 	}
@@ -111,7 +114,7 @@ func (j *job) lasting(ctx context.Context, err error) bool {
 	}
 	if store.KindOf(err) == store.NotFound {
 		_, err := journal.Spec(ctx, j.cfg.Root, j.id)
-		return err == nil
+		return err == nil || damaged(err) // what is damaged is there
 	}
 	return damaged(err)
 }

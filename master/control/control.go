@@ -77,6 +77,7 @@ type Master struct {
 	began  time.Time
 
 	submitting *semaphore.Weighted // all of it is held while programs are collected
+	deleting   *semaphore.Weighted // held while a prefix is swept: package store deletes side by side as it is
 }
 
 // submissions is how many may be under way at once.
@@ -108,7 +109,7 @@ func New(cfg Config) (*Master, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Master{cfg: cfg, times: timesOf(max(cfg.Haste, 1)), began: cfg.Now(), submitting: semaphore.NewWeighted(submissions)}, nil
+	return &Master{cfg: cfg, times: timesOf(max(cfg.Haste, 1)), began: cfg.Now(), submitting: semaphore.NewWeighted(submissions), deleting: semaphore.NewWeighted(1)}, nil
 }
 
 // Check makes sure that the store can keep a cluster's truth: it must create an

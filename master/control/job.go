@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -45,6 +44,7 @@ type job struct {
 	mu      sync.Mutex
 	box     *master.Mailbox                    // of the shell; nil while there is none
 	spec    *plan.Spec                         // nil until it is read
+	unread  *unreadable                        // why spec is not all that was submitted; nil if it is
 	plans   map[plan.AttemptID]*planning.Table // that were read
 	planner plan.AttemptID                     // whose plan is the job's
 	table   *planning.Table                    // that plan; nil until the job is planned
@@ -135,6 +135,9 @@ func (j *job) carry(ctx context.Context) error {
 	if state.Status.Ended() && !reopen {
 		return j.conclude(ctx, state)
 	}
+	if j.unread != nil && !j.unwanted() && state.Status != scheduler.Aborting {
+		return j.unread
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	box := master.NewMailbox()
@@ -203,45 +206,14 @@ const (
 	quiet = time.Minute
 )
 
-// readSpec reads what was submitted, once.
-func (j *job) readSpec(ctx context.Context) error {
-	j.mu.Lock()
-	known := j.spec != nil
-	j.mu.Unlock()
-	if known {
-		return nil
-	}
-	spec, err := readSpec(ctx, j.cfg.Root, j.id)
-	if err != nil {
-		return err
-	}
-	j.weight.Store(int64(spec.Share()))
-	j.mu.Lock()
-	j.spec = spec
-	j.mu.Unlock()
-	return nil
-}
-
-func readSpec(ctx context.Context, root *store.Root, id plan.JobID) (*plan.Spec, error) {
-	body, err := journal.Spec(ctx, root, id)
-	if err != nil {
-		return nil, err
-	}
-	spec := new(plan.Spec)
-	if err := json.Unmarshal(body, spec); err != nil {
-		return nil, fmt.Errorf("%s: damaged: %w", root.Name(plan.SpecKey(id)), err)
-	}
-	if spec.Version > plan.SpecVersion {
-		return nil, fmt.Errorf("%s is of version %d, and this build reads up to %d: run a newer windrow", root.Name(plan.SpecKey(id)), spec.Version, plan.SpecVersion)
-	}
-	return spec, nil
-}
-
 // reserve makes the run the only writer of its output, or finds that it is. A
 // cause says why it never can be.
 func (j *job) reserve(ctx context.Context, state *scheduler.Job, reopen bool) (*scheduler.Cause, error) {
 	if j.hold != nil {
 		return nil, nil
+	}
+	if j.unread != nil {
+		return givenUp(j.unread), nil
 	}
 	var err error
 	if j.out, err = j.cfg.Roots.Get(ctx, j.spec.Output, true); err != nil {

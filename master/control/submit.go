@@ -156,6 +156,9 @@ func storeError(err error) error {
 	if _, ok := errors.AsType[*client.Error](err); ok || err == nil {
 		return err
 	}
+	if u, ok := errors.AsType[*unreadable](err); ok { // to ask again would be no use
+		return client.Errorf(client.Conflict, "job %s: %v", u.spec.ID, u)
+	}
 	switch store.KindOf(err) {
 	case store.Denied:
 		return client.Errorf(client.Denied, "%v", err)
@@ -204,7 +207,7 @@ func (m *Master) Cancel(ctx context.Context, id plan.JobID) error {
 		case err != nil:
 		case run >= j.run.Number && (s == scheduler.Aborting || s == scheduler.Failed):
 			return nil
-		case s == scheduler.Committing || s == scheduler.Succeeded:
+		case (s == scheduler.Committing || s == scheduler.Succeeded) && !j.unreadable():
 			return client.Errorf(client.Conflict, "job %s cannot be cancelled any more: its output is being committed", id)
 		case !asked:
 			asked = true

@@ -78,7 +78,7 @@ func lead(t *testing.T, rootURL, outURL string) *cluster {
 			t.Fatal(err)
 		}
 	}
-	ctx, stop := context.WithCancel(t.Context())
+	ctx := t.Context()
 	root, err := store.Open(ctx, rootURL, opts)
 	must(err)
 	roots, err := allow.New([]string{outURL}, opts)
@@ -98,21 +98,31 @@ func lead(t *testing.T, rootURL, outURL string) *cluster {
 		must(journal.Conclude(ctx, root, journal.Run{Job: j.ID, Number: j.Run}, summary))
 	}
 	must(journal.Activate(ctx, root, journal.Run{Job: active, Number: 1})) // it is tried again
+	c.master = start(t, root, roots)
+	return c
+}
+
+// start starts a master, and returns it when it leads. The test stops it.
+func start(t *testing.T, root *store.Root, roots *allow.List) *control.Master {
+	t.Helper()
 	began := time.Now()
-	c.master, err = control.New(control.Config{ID: "m", URL: "http://m", Root: root, Roots: roots, Allows: roots.Allows,
+	m, err := control.New(control.Config{ID: "m", URL: "http://m", Root: root, Roots: roots, Allows: roots.Allows,
 		Clock: func() time.Duration { return time.Since(began) }, Grace: grace})
-	must(err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		c.master.Run(ctx)
+		m.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		stop()
 		<-ended
 	})
 	time.Sleep(time.Minute) // until it leads
-	return c
+	return m
 }
 
 // begin begins uploads that nobody ends.

@@ -39,6 +39,18 @@ func Spec(ctx context.Context, root *store.Root, job plan.JobID) ([]byte, error)
 	return root.ReadOnce(ctx, plan.SpecKey(job))
 }
 
+// exists returns nil if a job was made. What was submitted may be damaged: its log
+// is another matter, and an object that is damaged is there.
+func exists(ctx context.Context, root *store.Root, job plan.JobID) error {
+	_, err := Spec(ctx, root, job)
+	switch store.KindOf(err) {
+	case store.Corrupt, store.TooLarge:
+		return nil
+	default:
+		return err
+	}
+}
+
 // Open returns the log of a job for the leader who holds the lease.
 func Open(root *store.Root, job plan.JobID, lease *Lease) *Log {
 	return &Log{root: root, job: job, lease: lease}
@@ -123,8 +135,7 @@ func Records(ctx context.Context, root *store.Root, id plan.JobID) ([]scheduler.
 	for {
 		r, err := readSlot(ctx, root, id, uint64(len(all)))
 		if store.KindOf(err) == store.NotFound {
-			_, err = Spec(ctx, root, id)
-			return all, err
+			return all, exists(ctx, root, id)
 		}
 		if err != nil {
 			return nil, err
@@ -139,7 +150,7 @@ var errMoved = errors.New("the listing of the log has gaps: the store hides obje
 func read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job, error) {
 	// The object that must be there is read in the same attempt: otherwise a
 	// store that is cut off could look like one in which the log is empty.
-	if _, err := Spec(ctx, root, id); err != nil {
+	if err := exists(ctx, root, id); err != nil {
 		return nil, err
 	}
 	job, err := latestSnapshot(ctx, root, id)
@@ -176,8 +187,7 @@ func followTail(ctx context.Context, root *store.Root, id plan.JobID, job *sched
 	for {
 		r, err := readSlot(ctx, root, id, job.Slots)
 		if store.KindOf(err) == store.NotFound {
-			_, err = Spec(ctx, root, id)
-			return err
+			return exists(ctx, root, id)
 		}
 		if err != nil {
 			return err

@@ -167,3 +167,26 @@ func TestADamagedSlotIsNamed(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+// What was submitted may be damaged: the log is read nevertheless. Only where there
+// is nothing at all it is not, since then the store may be cut off.
+func TestLogOfADamagedSpec(t *testing.T) {
+	t.Parallel()
+	ctx, root := t.Context(), created(t)
+	want := written(t, root, 3)
+	if err := root.Put(ctx, plan.SpecKey(job), []byte("not what was written here"), store.Durable); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := journal.Read(ctx, root, job); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("read %+v, %v", got, err)
+	}
+	if all, err := journal.Records(ctx, root, job); err != nil || uint64(len(all)) != want.Slots {
+		t.Errorf("%d records, %v", len(all), err)
+	}
+	if err := root.Delete(ctx, plan.SpecKey(job)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.Read(ctx, root, job); store.KindOf(err) != store.NotFound {
+		t.Errorf("without any spec: %v", err)
+	}
+}

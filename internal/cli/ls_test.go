@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/master/api/apitest"
+)
+
+// TestJobThatWaitsForSomebody: ls and get tell why a job does not go on, and what to
+// do, even if that is all that is known of it; of jobs that ended ls has no room to.
+func TestJobThatWaitsForSomebody(t *testing.T) {
+	t.Parallel()
+	b, url := master(t)
+	u := newUser(t, "WINDROW_MASTER", url)
+	why := "its specification cannot be read: restore the object, or cancel the job"
+	id := apitest.ID(1)
+	b.Set(&apitest.Job{Job: client.Job{ID: id, State: client.Planning, Cause: &client.Cause{Kind: "inconsistent", Text: why}}})
+	b.Set(&apitest.Job{Job: client.Job{ID: apitest.ID(2), State: client.FailedJob, Cause: &client.Cause{Kind: "failed", Text: "it divided by zero"}}})
+	code, stdout, stderr := u.do(t, "ls")
+	if code != 0 || !strings.Contains(stdout, string(id)) || stderr != "job "+string(id)+": "+why+"\n" {
+		t.Errorf("ls: exit %d:\n%s%s", code, stdout, stderr)
+	}
+	code, stdout, _ = u.do(t, "get", string(id))
+	if code != 0 || !strings.HasPrefix(stdout, string(id)+": planning\n") || !strings.Contains(stdout, why) || strings.Contains(stdout, "output") {
+		t.Errorf("get: exit %d:\n%s", code, stdout)
+	}
+}
