@@ -146,11 +146,20 @@ func (c Codec) Ext() string {
 // does not close r.
 func (c Codec) Reader(r io.Reader) (io.ReadCloser, error) { return new(Decompressor).Open(c, r) }
 
-// lz4Block is the size of the blocks of lz4 frames that are written.
-const lz4Block = lz4.Block256Kb
+const (
+	// lz4Block is the size of the blocks of lz4 frames that are written.
+	lz4Block = lz4.Block256Kb
+	// zstdWindow is how far back a match may be in zstd frames that are written,
+	// in bytes. A writer keeps twice as much: with the library's own 8 MiB it took
+	// 18 MiB for each part. What is written became 0.1 % larger by this for words,
+	// and 1.5 % for program text, at the same speed. (With WithLowerEncoderMem it
+	// takes 0.6 MiB less and is slower by a tenth.)
+	zstdWindow = 1 << 20
+)
 
 // Writer returns a writer that compresses to w. Close completes the stream and
-// does not close w.
+// does not close w. Until then it holds up to 5 MiB for zstd, 1.5 MiB for gzip, and
+// 1 MiB for lz4, which are in nobody's budget.
 func (c Codec) Writer(w io.Writer) (io.WriteCloser, error) {
 	switch c {
 	case None:
@@ -159,7 +168,7 @@ func (c Codec) Writer(w io.Writer) (io.WriteCloser, error) {
 		return gzip.NewWriter(w), nil
 	case Zstd:
 		// A frame for no bytes too: nothing at all reads as cut short.
-		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
+		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithWindowSize(zstdWindow))
 	case Bzip2:
 		return nil, readOnly(c)
 	case Lz4:
