@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,8 +23,8 @@ import (
 )
 
 // bundles keeps programs in a directory, by their digest, up to a number of
-// bytes. A program is looked at before it is first used here, and fetched when
-// it is not what it should be.
+// bytes, or as many as the disk has room for. A program is looked at before it is
+// first used here, and fetched when it is not what it should be.
 type bundles struct {
 	root  *store.Root
 	dir   string
@@ -180,15 +182,25 @@ func (b *bundles) provide(ctx context.Context, want plan.Bundle) error {
 		return err
 	}
 	var err error
-	for range fetchTries {
+	for try := 0; try < fetchTries; {
 		var damaged bool
-		if damaged, err = b.fetch(ctx, want); !damaged {
+		damaged, err = b.fetch(ctx, want)
+		switch {
+		case full(err) && b.evict():
+			b.log.Info("there is no room for a program of a job; another one that nobody uses was removed", "directory", b.dir, "program", want.Digest, "error", err)
+		case damaged:
+			try++
+			b.log.Warn("a program arrived damaged", "object", b.root.Name(plan.BundleKey(want.Digest)), "error", err)
+		default:
 			return err
 		}
-		b.log.Warn("a program arrived damaged", "object", b.root.Name(plan.BundleKey(want.Digest)), "error", err)
 	}
 	return err
 }
+
+// full tells whether an error says that there is no room on the disk, which may
+// have less than the limit.
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // fetch brings a program from the store. It gets its name when it is found to
 // be right. damaged says that other bytes came than those that were asked for.
@@ -229,7 +241,7 @@ func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, er
 
 // advise says what to do about an error of the directory, where that is known.
 func (b *bundles) advise(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+	if full(err) || errors.Is(err, syscall.EFBIG) {
 		return fmt.Errorf("%w: make room in %s, or let the worker keep programs elsewhere by --cache", err, b.dir)
 	}
 	return err
@@ -244,25 +256,59 @@ func (b *bundles) swapped(want plan.Bundle, how string) error {
 func (b *bundles) makeRoom(size int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	all, total, err := b.idle()
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if total+size <= b.limit {
+			break
+		}
+		if err := b.remove(c.name); err != nil {
+			return err
+		}
+		total -= c.size
+	}
+	return nil
+}
+
+// evict removes the program that was not used for longest, of those that nobody
+// uses. False: there is none.
+func (b *bundles) evict() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all, _, err := b.idle()
+	if err == nil && len(all) > 0 {
+		err = b.remove(all[0].name)
+	}
+	if err != nil {
+		b.log.Warn("no program can be removed from a full disk", "error", err)
+	}
+	return err == nil && len(all) > 0
+}
+
+// cached is a program in the directory.
+type cached struct {
+	name string
+	size int64
+	used int64     // when, by the clock of bundles; 0 for one that this process has not used
+	at   time.Time // when it was written
+}
+
+// idle returns the programs that nobody uses, the one first that was not used for
+// longest, and how many bytes all programs have. b.mu is held.
+func (b *bundles) idle() (all []cached, total int64, err error) {
 	files, err := os.ReadDir(b.dir)
 	if err != nil {
-		return fmt.Errorf("look into the cache of programs: %w", err)
+		return nil, 0, fmt.Errorf("look into the cache of programs: %w", err)
 	}
-	type candidate struct {
-		name string
-		size int64
-		used int64
-		at   time.Time
-	}
-	var all []candidate
-	total := size
 	for _, f := range files {
 		info, err := f.Info()
 		if err != nil || !info.Mode().IsRegular() || strings.HasPrefix(f.Name(), partial) {
 			continue
 		}
 		total += info.Size()
-		c := candidate{name: f.Name(), size: info.Size(), at: info.ModTime()}
+		c := cached{name: f.Name(), size: info.Size(), at: info.ModTime()}
 		if p := b.known[f.Name()]; p != nil {
 			if p.users > 0 {
 				continue
@@ -271,23 +317,16 @@ func (b *bundles) makeRoom(size int64) error {
 		}
 		all = append(all, c)
 	}
-	for total > b.limit && len(all) > 0 {
-		oldest := 0
-		for i, c := range all {
-			o := all[oldest]
-			if c.used < o.used || c.used == o.used && c.at.Before(o.at) {
-				oldest = i
-			}
-		}
-		c := all[oldest]
-		if err := os.Remove(b.path(c.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("make room in the cache of programs: %w", err)
-		}
-		delete(b.known, c.name)
-		total -= c.size
-		all[oldest] = all[len(all)-1]
-		all = all[:len(all)-1]
+	slices.SortFunc(all, func(x, y cached) int { return cmp.Or(cmp.Compare(x.used, y.used), x.at.Compare(y.at)) })
+	return all, total, nil
+}
+
+// remove removes a program that nobody uses. b.mu is held.
+func (b *bundles) remove(name string) error {
+	if err := os.Remove(b.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("make room in the cache of programs: %w", err)
 	}
+	delete(b.known, name)
 	return nil
 }
 

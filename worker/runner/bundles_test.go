@@ -190,7 +190,7 @@ func TestCacheLimit(t *testing.T) {
 		id := w.submit(t, "words", nil, func(s *plan.Spec) { s.Bundles = w.upload(t, append(slices.Clip(program), byte(i))) })
 		w.prepare(t, id)
 		w.Forget(id)
-		if want := min(i+1, 3); cached() > want {
+		if want := min(i+1, 2); cached() > want {
 			t.Errorf("%d programs are kept after the %dth", cached(), i+1)
 		}
 	}
