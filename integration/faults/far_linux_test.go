@@ -110,7 +110,7 @@ func TestAShuffleAcrossANetwork(t *testing.T) {
 	c.until(id, committed("map", tasks))
 	looking := w.look()
 	c.until(id, committed("reduce", tasks))
-	spent, wall := looking.end()
+	told := looking.end()
 	j := c.until(id, func(*client.Job) bool { return false })
 	if j.State != client.Succeeded {
 		t.Fatalf("the job is %s: %s", j.State, j.Cause)
@@ -122,30 +122,26 @@ func TestAShuffleAcrossANetwork(t *testing.T) {
 		t.Errorf("the requests were %+v", j.Requests)
 	}
 	if *gigabyte {
-		t.Logf("reduces: %v wall, %v computed, %v kept from it by others: 2 processors %.0f %% busy (%.0f %%); %+v",
-			wall.Round(time.Millisecond), spent.cpu.Round(time.Millisecond), spent.held.Round(time.Millisecond),
-			50*spent.cpu.Seconds()/wall.Seconds(), 50*(spent.cpu+spent.held).Seconds()/wall.Seconds(), *j.Requests)
+		t.Logf("reduces: %s; %+v", told, *j.Requests)
 	}
 }
 
-// computed is what threads had computed, and for how long they could have but others
-// had the processors.
-type computed struct{ cpu, held time.Duration }
-
-// watch adds up what a process and its descendants compute.
+// watch adds up what a process and its descendants compute, in all threads, and what
+// all processes of the machine do.
 type watch struct {
-	p     *process
-	began time.Time
-	first map[string]computed // of each thread, when it was first seen
-	last  map[string]computed
-	stop  chan struct{}
-	done  sync.WaitGroup
+	p           *process
+	began       time.Time
+	busy, all   time.Duration            // of the processors, at the beginning
+	first, last map[string]time.Duration // what each thread had computed
+	stop        chan struct{}
+	done        sync.WaitGroup
 }
 
 // look begins to look at a process and its descendants, several times a second: what
 // a thread does after the last time that it is seen is not counted.
 func (p *process) look() *watch {
-	w := &watch{p: p, began: time.Now(), last: make(map[string]computed), stop: make(chan struct{})}
+	w := &watch{p: p, began: time.Now(), last: make(map[string]time.Duration), stop: make(chan struct{})}
+	w.busy, w.all = processors(p.t)
 	w.see()
 	w.first = maps.Clone(w.last)
 	w.done.Go(func() {
@@ -172,21 +168,44 @@ func (w *watch) see() {
 			if err != nil {
 				continue // it has ended
 			}
-			var ran, waited, times int64
-			if n, _ := fmt.Sscan(string(body), &ran, &waited, &times); n == 3 {
-				w.last[name] = computed{time.Duration(ran), time.Duration(waited)}
+			var ran int64
+			if n, _ := fmt.Sscan(string(body), &ran); n == 1 {
+				w.last[name] = time.Duration(ran)
 			}
 		}
 	}
 }
 
-// end returns what was computed since look.
-func (w *watch) end() (sum computed, wall time.Duration) {
+// end tells how busy the process and its descendants were since look, of what others
+// left them of the processors.
+func (w *watch) end() string {
 	close(w.stop)
 	w.done.Wait()
+	wall := time.Since(w.began)
+	var computed time.Duration
 	for name, l := range w.last {
-		sum.cpu += l.cpu - w.first[name].cpu
-		sum.held += l.held - w.first[name].held
+		computed += l - w.first[name]
 	}
-	return sum, time.Since(w.began)
+	busy, all := processors(w.p.t)
+	others := max(0, busy-w.busy-computed)
+	left := all - w.all - others
+	return fmt.Sprintf("%v wall; of %v of processors others took %v, and it computed for %v: %.0f %% busy",
+		wall.Round(time.Millisecond), (all - w.all).Round(time.Millisecond), others.Round(time.Millisecond), computed.Round(time.Millisecond),
+		100*computed.Seconds()/left.Seconds())
+}
+
+// processors tells for how long the machine's processors were busy, and for how long
+// they were there, since it began.
+func processors(t *testing.T) (busy, all time.Duration) {
+	t.Helper()
+	body, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var user, nice, system, idle, waiting, interrupts, soft, stolen int64 // in hundredths of a second
+	if _, err := fmt.Sscanf(string(body), "cpu %d %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &waiting, &interrupts, &soft, &stolen); err != nil {
+		t.Fatal(err)
+	}
+	ran := user + nice + system + interrupts + soft + stolen
+	return time.Duration(ran) * 10 * time.Millisecond, time.Duration(ran+idle+waiting) * 10 * time.Millisecond
 }
