@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -304,11 +305,35 @@ func (h *Hold) recover(ctx context.Context, dead *Holder) error {
 	if err := h.sweepProbes(ctx); err != nil {
 		return err
 	}
+	if dead != nil {
+		if err := h.abortUploads(ctx, of); err != nil {
+			return err
+		}
+	}
 	beaten := func(key string) bool { return key < beatKey(h.self.Slot) }
 	if err := h.root.DeleteAll(ctx, beatDir, beaten); err != nil {
 		return err
 	}
 	return h.sweep(ctx, h.base)
+}
+
+// abortUploads ends the uploads in parts that a dead job was making: nobody sees
+// them, and a bucket bills them. Not everybody may list uploads, and what cannot be
+// listed holds nobody up. On files a store finds what the dead left by itself.
+func (h *Hold) abortUploads(ctx context.Context, dead plan.JobID) error {
+	if !h.root.Remote() {
+		return nil
+	}
+	err := h.root.AbortUploads(ctx, "", func(u store.Unfinished) bool {
+		if strings.HasPrefix(u.Key, tmpDir) {
+			return h.isOver(u.Key, dead)
+		}
+		return strings.HasPrefix(u.Key, "part-") && slices.Contains(h.state.Garbage, tokenOf(u.Key))
+	})
+	if k := store.KindOf(err); k == store.Denied || k == store.Invalid {
+		return nil
+	}
+	return err
 }
 
 // probeAge is the age from which a probe is one of a process that was killed.
