@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"os"
 	"testing"
@@ -63,7 +65,7 @@ func TestMembersAreBounded(t *testing.T) {
 	})
 }
 
-// Who has shown no key holds few streams, and sends little on each.
+// Who has shown no key holds few streams.
 func TestStreamsAreBounded(t *testing.T) {
 	t.Parallel()
 	n, err := Start(Config{Name: "a", Cluster: "test", Bind: "127.0.0.1:0", Keys: [][]byte{bytes.Repeat([]byte{7}, 32)}})
@@ -97,16 +99,42 @@ func TestStreamsAreBounded(t *testing.T) {
 	if _, err := dial().Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("one stream too many is kept: %v", err)
 	}
-	sent := 0
-	for sent < 16<<20 {
-		k, err := held[0].Write(make([]byte, 64<<10))
-		sent += k
-		if err != nil {
-			break
+}
+
+// handed is a transport that hands on connections of a test.
+type handed struct {
+	memberlist.NodeAwareTransport
+	conns chan net.Conn
+}
+
+func (h handed) StreamCh() <-chan net.Conn { return h.conns }
+func (handed) Shutdown() error             { return nil }
+
+// Who sends more than the state of a cluster is not read any further.
+func TestStreamsAreShort(t *testing.T) {
+	t.Parallel()
+	h := handed{conns: make(chan net.Conn)}
+	b := newBounded(h, slog.New(slog.DiscardHandler))
+	defer func() {
+		if err := b.Shutdown(); err != nil {
+			t.Error(err)
 		}
+	}()
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	go func() {
+		for {
+			if _, err := theirs.Write(make([]byte, 64<<10)); err != nil {
+				return
+			}
+		}
+	}()
+	h.conns <- ours
+	s := <-b.StreamCh()
+	if n, err := io.Copy(io.Discard, io.LimitReader(s, 2*mostStreamBytes)); !errors.Is(err, errTooLong) || n < mostStreamBytes || n > mostStreamBytes+1<<20 {
+		t.Errorf("%d bytes are read: %v", n, err)
 	}
-	// What both systems hold on the way counts too.
-	if sent >= 16<<20 {
-		t.Errorf("%d bytes of a stream without the key are taken", sent)
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
