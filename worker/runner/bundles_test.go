@@ -172,6 +172,25 @@ func TestNoProgram(t *testing.T) {
 	}
 }
 
+// TestNoExec: where nothing may be executed, what to do is said.
+func TestNoExec(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "mem", nil)
+	w.write(t, "hay\n")
+	uses := func(s *plan.Spec) { s.Bundles = w.upload(t, self(t)) }
+	first := w.submit(t, "words", nil, uses)
+	w.prepare(t, first)
+	w.Forget(first)
+	programs, err := filepath.Glob(filepath.Join(w.cfg.CacheDir, "bundles", "*"))
+	if err != nil || len(programs) != 1 {
+		t.Fatal(programs, err)
+	}
+	if err := os.Chmod(programs[0], 0o600); err != nil { // as good as a mount option
+		t.Fatal(err)
+	}
+	w.failed(t, w.launch(w.submit(t, "words", nil, uses), plan.Prepare, 0), &host{}, programs[0], "permission denied", "noexec", "--cache")
+}
+
 // TestCacheLimit: programs that nobody uses make room for others, those that
 // are used stay.
 func TestCacheLimit(t *testing.T) {

@@ -135,7 +135,10 @@ func (p *process) launch(ctx context.Context, path string, args []string) (stora
 	})
 	if err != nil {
 		_, _ = storage.Close(), control.Close()
-		if errors.Is(err, syscall.ENOEXEC) {
+		switch {
+		case errors.Is(err, syscall.EACCES):
+			err = fmt.Errorf("start the program of the job: %w: where the directory is mounted noexec, let the worker keep programs elsewhere by --cache", err)
+		case errors.Is(err, syscall.ENOEXEC):
 			err = final("what was submitted as the program of the job cannot be executed on %s/%s: %w; it must be made with windrow.Main", runtime.GOOS, runtime.GOARCH, err)
 		}
 		return nil, nil, err
