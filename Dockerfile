@@ -1,5 +1,3 @@
-# syntax=docker/dockerfile:1
-
 # One static binary, the authorities that certificates are checked by, and one
 # directory to write to: there is no shell and no package to keep up to date.
 #

@@ -37,7 +37,7 @@ test-faults: tools ## break clusters of real processes in every way that is know
 
 .PHONY: test-shells
 test-shells: ## test shell completion in fish and zsh too (installs them with apt-get)
-	@command -v fish zsh >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends fish zsh; }
+	@{ command -v fish && command -v zsh; } >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends fish zsh; }
 	$(GO) test -tags shells -run 'Completes$$' ./integration
 
 .PHONY: tools
@@ -54,11 +54,22 @@ test-stores: ## run drivers and jobs on minio, rclone, fake-gcs-server, Azurite 
 	else echo "Ceph is left out: apt-get install radosgw ceph-mon ceph-osd ceph-common brings it" >&2; fi; \
 	$(GO) test -count=1 -race -tags $$tags -parallel 8 -timeout 20m -run 'Server|Store' ./store/gcs ./store/azure ./store/s3 ./cmd/windrow
 
+.PHONY: test-image
+test-image: tools ## build the container image, and break clusters of its containers (as root; installs Docker with apt-get)
+	@missing=; command -v dockerd >/dev/null || missing=docker.io; command -v debootstrap >/dev/null || missing="$$missing debootstrap"; \
+	test -z "$$missing" || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; }
+	$(GO) test -count=1 -tags image -timeout 40m -v ./integration/image
+
+.PHONY: test-manifests
+test-manifests: ## hold the manifests against an API server of Kubernetes, which it builds (installs etcd with apt-get)
+	@command -v etcd >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends etcd-server; }
+	$(GO) test -count=1 -tags image -timeout 60m -v ./integration/image/manifests
+
 .PHONY: lint
 lint: $(LINT) ## check style, layers and formatting
-	$(GO) vet -tags stores,ceph,shells,faults ./...
+	$(GO) vet -tags stores,ceph,shells,faults,image ./...
 	$(GO) vet -tags failpoint ./cmd/windrow
-	$(LINT) run --build-tags stores,ceph,shells,faults
+	$(LINT) run --build-tags stores,ceph,shells,faults,image
 
 $(LINT):
 	@mkdir -p $(TOOLS)
@@ -143,7 +154,7 @@ $(BENCHSTAT):
 
 .PHONY: docker
 docker: ## build the container image windrow, of nothing but the binary
-	docker build -t windrow .
+	DOCKER_BUILDKIT=1 docker build -t windrow .
 
 .PHONY: clean
 clean: ## remove what the targets made here
