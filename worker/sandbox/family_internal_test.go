@@ -41,3 +41,23 @@ func BenchmarkLook(b *testing.B) {
 		f.resident()
 	}
 }
+
+// TestBusiestThread: who is asked for stacks runs, if any thread does. One that has
+// computed for longer, and sleeps now, does not have what runs on its own.
+func TestBusiestThread(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		all  []thread
+		want int
+	}{
+		"one":               {[]thread{{1, false, 0}}, 1},
+		"all sleep":         {[]thread{{1, false, 3}, {2, false, 9}, {3, false, 4}}, 2},
+		"one runs":          {[]thread{{1, false, 3}, {2, false, 9}, {3, true, 4}}, 3},
+		"the first one":     {[]thread{{1, true, 0}, {2, false, 9}}, 1},
+		"the busier of two": {[]thread{{1, true, 3}, {2, false, 9}, {3, true, 4}}, 3},
+	} {
+		if got := busiest(c.all); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}

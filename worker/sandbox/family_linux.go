@@ -2,7 +2,9 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -112,13 +114,12 @@ func (f *family) scan() {
 	}
 }
 
-// askStacks makes a Go program print its stacks and exit. Go prints that of a
-// running goroutine only if the signal comes to its thread: it goes to the one
-// that has used most of the processor.
+// askStacks makes a Go program print its stacks and exit. Go is sure to print that
+// of a running goroutine only if the signal comes to its thread.
 func askStacks(p *os.Process) {
 	id := strconv.Itoa(p.Pid)
 	threads, err := os.ReadDir("/proc/" + id + "/task")
-	busiest, most := p.Pid, int64(-1)
+	var all []thread
 	for _, t := range threads {
 		fields := statFields(id + "/task/" + t.Name())
 		if fields == nil {
@@ -126,13 +127,34 @@ func askStacks(p *os.Process) {
 		}
 		user, userErr := strconv.ParseInt(string(fields[11]), 10, 64)
 		tid, tidErr := strconv.Atoi(t.Name())
-		if userErr == nil && tidErr == nil && user > most {
-			busiest, most = tid, user
+		if userErr == nil && tidErr == nil {
+			all = append(all, thread{tid, string(fields[0]) == "R", user})
 		}
 	}
-	if err != nil || unix.Tgkill(p.Pid, busiest, syscall.SIGQUIT) != nil {
+	if err != nil || len(all) == 0 || unix.Tgkill(p.Pid, busiest(all), syscall.SIGQUIT) != nil {
 		_ = p.Signal(syscall.SIGQUIT)
 	}
+}
+
+// thread is one of a process.
+type thread struct {
+	id      int
+	running bool
+	user    int64 // processor time
+}
+
+// busiest returns the thread that has used most of the processor, of those that run
+// just now: a goroutine may have been on another one for longer, which sleeps since.
+func busiest(all []thread) int {
+	return slices.MaxFunc(all, func(a, b thread) int {
+		if a.running != b.running {
+			if a.running {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a.user, b.user)
+	}).id
 }
 
 // stat is what is read of /proc/<pid>/stat.
