@@ -36,6 +36,7 @@ var layers = map[string][]string{
 	"integration/image/guest":          {".", "jobs"},
 	"integration/image/manifests":      {},
 	"integration/latency":              {},
+	"integration/records":              {},
 	"integration/scale":                {},
 	"integration/faults":               {},
 	"integration/sim":                  {},

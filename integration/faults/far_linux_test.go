@@ -1,3 +1,5 @@
+//go:build faults
+
 package faults
 
 import (
@@ -5,7 +7,6 @@ import (
 	"encoding/binary"
 	"flag"
 	"fmt"
-	"hash/crc32"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/integration/records"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 )
@@ -28,31 +30,16 @@ var gigabyte = flag.Bool("gigabyte", false, "shuffle 1 GB of 64 × 64 in TestASh
 const far = "slow:100% for=30ms key=**/s/**, bandwidth:100% rate=80000000B/s key=**/s/**, " +
 	"slow:100% for=30ms key=**/out/**, bandwidth:100% rate=80000000B/s key=**/out/**"
 
-const recordSize = 100
-
-// records are what two sets of records have in common if they are the same.
-type records struct {
-	n   int
-	sum uint64
-}
-
-func (r *records) add(body []byte) {
-	for record := range slices.Chunk(body, recordSize) {
-		r.n++
-		r.sum += uint64(crc32.ChecksumIEEE(record))<<32 | uint64(crc32.Checksum(record, crc32.MakeTable(crc32.Castagnoli)))
-	}
-}
-
 // scatter writes as many objects of random records.
-func (c *cluster) scatter(objects int, size int64) (all records) {
+func (c *cluster) scatter(objects int, size int64) (all records.Digest) {
 	c.t.Helper()
 	random := rand.NewChaCha8([32]byte{byte(*seed)})
-	body := make([]byte, size/int64(objects)/recordSize*recordSize)
+	body := make([]byte, size/int64(objects)/records.Size*records.Size)
 	for i := range objects {
 		for at := 0; at+8 <= len(body); at += 8 {
 			binary.LittleEndian.PutUint64(body[at:], random.Uint64())
 		}
-		all.add(body)
+		all.Add(body)
 		w, err := c.data.Create(c.t.Context(), fmt.Sprintf("in/%04d", i), store.CreateOptions{})
 		if err == nil {
 			_, _ = w.Write(body) // Commit tells
@@ -66,7 +53,7 @@ func (c *cluster) scatter(objects int, size int64) (all records) {
 }
 
 // sorted reads records that must be in order.
-func (c *cluster) sorted(dir string) (all records) {
+func (c *cluster) sorted(dir string) (all records.Digest) {
 	c.t.Helper()
 	var last []byte
 	for _, name := range c.visible(dir) {
@@ -74,13 +61,13 @@ func (c *cluster) sorted(dir string) (all records) {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		for record := range slices.Chunk(body, recordSize) {
+		for record := range slices.Chunk(body, records.Size) {
 			if bytes.Compare(last, record) > 0 {
 				c.t.Fatalf("%s is out of order", name)
 			}
 			last = record
 		}
-		all.add(body)
+		all.Add(body)
 	}
 	return all
 }

@@ -5,12 +5,12 @@ import (
 	"encoding/binary"
 	"flag"
 	"fmt"
-	"hash/crc32"
 	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/integration/records"
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/jobs/library/terasort"
 	"github.com/windrow-mr/windrow/shuffle"
@@ -20,8 +20,6 @@ import (
 )
 
 var gigabyte = flag.Bool("gigabyte", false, "shuffle 1 GB of 64 × 64, and print how busy the processors were")
-
-const recordSize = 100
 
 // far is how the store behaves, but for the input: 30 ms to the first byte,
 // 80 MB/s on each connection.
@@ -45,8 +43,8 @@ func newWorld(t *testing.T, input int64, tasks int) *world {
 	}
 	t.Cleanup(func() { _ = w.near.Close() })
 	random := rand.NewChaCha8([32]byte{1})
-	perTask := input / int64(tasks) / recordSize
-	body := make([]byte, perTask*recordSize)
+	perTask := input / int64(tasks) / records.Size
+	body := make([]byte, perTask*records.Size)
 	for i := range tasks {
 		for at := 0; at < len(body); at += 8 {
 			binary.LittleEndian.PutUint64(body[at:], random.Uint64())
@@ -84,36 +82,23 @@ func (w *world) run(t *testing.T, memory int64) *embedded.Result {
 	return r
 }
 
-// digest is what two sets of records have in common if they are the same.
-type digest struct {
-	records int
-	sum     uint64
-}
-
-func (d *digest) add(records []byte) {
-	for r := range slices.Chunk(records, recordSize) {
-		d.records++
-		d.sum += uint64(crc32.ChecksumIEEE(r))<<32 | uint64(crc32.Checksum(r, crc32.MakeTable(crc32.Castagnoli)))
-	}
-}
-
 // check holds the output against the input: the same records, in order.
 func (w *world) check(t *testing.T, r *embedded.Result) {
 	t.Helper()
-	var in, out digest
+	var in, out records.Digest
 	for i := range w.tasks {
-		in.add(w.get(t, fmt.Sprintf("in/%04d", i)))
+		in.Add(w.get(t, fmt.Sprintf("in/%04d", i)))
 	}
 	var last []byte
 	for _, p := range r.Manifest.Parts {
 		body := w.get(t, "out/"+p.Name)
-		for rec := range slices.Chunk(body, recordSize) {
+		for rec := range slices.Chunk(body, records.Size) {
 			if bytes.Compare(last, rec) > 0 {
 				t.Fatalf("%s is out of order", p.Name)
 			}
 			last = rec
 		}
-		out.add(body)
+		out.Add(body)
 	}
 	if in != out {
 		t.Fatalf("%+v went in, and %+v came out", in, out)

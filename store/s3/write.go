@@ -23,7 +23,8 @@ func (d *driver) Put(ctx context.Context, key string, body []byte, o store.Creat
 
 // isDirectory tells whether there are objects below a key. Versitygw on a file
 // system refuses to write to such a key, and in the same words to one that is free
-// while others delete the last objects beside it: its directory vanishes.
+// while others delete the last objects beside it: its directory vanishes. It is a
+// second request of one call, after that refusal alone, and is not counted.
 func (d *driver) isDirectory(ctx context.Context, key string) bool {
 	out, err := d.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &d.bucket, Prefix: aws.String(key + "/"), MaxKeys: aws.Int32(1)})
 	return err == nil && len(out.Contents) > 0
