@@ -91,14 +91,16 @@ func TestImageRuns(t *testing.T) {
 	if version.Module != "github.com/windrow-mr/windrow" || version.Revision != revision || !strings.HasPrefix(version.Platform, "linux/") {
 		t.Errorf("the image is of %+v, at %s", version, revision)
 	}
-	for _, args := range [][]string{{"--help"}, {"worker", "--help"}, {"jobs"}} {
-		if out, err := alone(args...); err != nil || !strings.Contains(out, "w") {
-			t.Errorf("windrow %v says %q, %v", args, out, err)
+	for args, words := range map[string]string{"--help": "submit", "worker --help": "--slots", "jobs": "wordcount"} {
+		if out, err := alone(strings.Fields(args)...); err != nil || !strings.Contains(out, words) {
+			t.Errorf("windrow %s says %q, %v", args, out, err)
 		}
 	}
 	// Nobody listens beyond loopback without a token, not even in a container.
-	if out, err := alone("master", "--root", "/var/windrow/root", "--listen", ":7411"); err == nil {
-		t.Errorf("a master without a token says %q", out)
+	out, err = dockerTo(t.Context(), "run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/var/windrow:uid=65532,gid=65532", "--cap-drop", "ALL", name,
+		"master", "--root", "/var/windrow/root", "--listen", ":7411")
+	if err == nil || !strings.Contains(err.Error(), "--token-file") {
+		t.Errorf("a master without a token says %q, %v", out, err)
 	}
 }
 
