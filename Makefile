@@ -98,7 +98,7 @@ DUCKDB    := $(TOOLS)/duckdb-1.5.6
 BENCHSTAT := $(TOOLS)/benchstat-v0.0.0-20260908200009-22c9c6c9d4da
 # Packages whose benchmarks are compared between versions, and how they are run.
 # What is measured beside them to be compared at once, such as SortFunc, is not.
-BENCHED   := ./internal/pairs ./shuffle/... ./jobs/codec ./jobs/internal/... ./jobs/library/... ./store/checksum ./store/relay ./master/scheduler
+BENCHED   := ./shuffle/... ./jobs/codec ./jobs/internal/... ./jobs/library/... ./store/checksum ./store/relay ./master/scheduler
 COMPARED  := -run '^$$' -bench . -skip '//SortFunc|/by_hand|/frames' -count 6 -benchtime 200ms -p 1
 
 .PHONY: bench

@@ -12,7 +12,7 @@ import (
 
 	"github.com/vmihailenco/msgpack/v5"
 
-	"github.com/windrow-mr/windrow/internal/packed"
+	"github.com/windrow-mr/windrow/plan/packed"
 )
 
 // Bounds of messages, in bytes.

@@ -18,10 +18,10 @@ import (
 	"time"
 
 	engine "github.com/windrow-mr/windrow"
-	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/library"
 	"github.com/windrow-mr/windrow/jobs/library/sort"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"

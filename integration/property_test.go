@@ -20,9 +20,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	engine "github.com/windrow-mr/windrow"
-	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/library"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"

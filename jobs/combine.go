@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/jobs/codec"
 	"github.com/windrow-mr/windrow/jobs/internal/table"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 const (

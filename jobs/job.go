@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"runtime/debug"
 
-	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 )
 
 // A Job is a named constructor of plans. New and Define make one; the zero Job

@@ -13,7 +13,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/windrow-mr/windrow/internal/nearest"
+	"github.com/windrow-mr/windrow/plan/nearest"
 )
 
 // Param describes one parameter of a job.

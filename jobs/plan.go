@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
-	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/jobs/codec"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // A Plan is what a constructor builds: a graph of inputs, functions, at most

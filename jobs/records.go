@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/jobs/internal/tsv"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 )
 

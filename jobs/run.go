@@ -8,8 +8,8 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
-	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // checkEvery is how many records or pairs pass between two looks at the task's

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"slices"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
-	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // overwritten is the byte that is left of what was borrowed in a trial: it is

@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // teraRuns writes k runs of n records of 100 bytes each, of one partition.

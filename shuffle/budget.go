@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // A Budget is the memory of a process that may hold pairs. Stages take fixed

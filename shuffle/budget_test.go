@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 func TestBudgetServesInOrder(t *testing.T) {

@@ -3,7 +3,7 @@ package shuffle
 import (
 	"bytes"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // folding folds adjacent pairs of equal keys and hands the results on. A pair

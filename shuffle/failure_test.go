@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // attempt maps and reduces some pairs: several spills, a merge of them, and a

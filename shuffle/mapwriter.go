@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 	"github.com/windrow-mr/windrow/shuffle/run"
 )
 

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // kv is a pair of the oracle.

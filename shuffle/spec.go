@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // Spec says how the pairs of one shuffle are laid out, ordered and stored. All

@@ -30,7 +30,7 @@ import (
 	"github.com/hashicorp/memberlist"
 	"github.com/vmihailenco/msgpack/v5"
 
-	"github.com/windrow-mr/windrow/internal/packed"
+	"github.com/windrow-mr/windrow/plan/packed"
 )
 
 // Role is what a process is.

@@ -18,7 +18,6 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/cluster"
-	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/master/control"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/master/scheduler"
@@ -27,6 +26,7 @@ import (
 	"github.com/windrow-mr/windrow/store/allow"
 	"github.com/windrow-mr/windrow/worker"
 	"github.com/windrow-mr/windrow/worker/executor"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 var (
@@ -273,7 +273,7 @@ func (r *runner) Run(ctx context.Context, l cluster.Launch, h worker.Host) clust
 
 func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cluster.Outcome) error {
 	if l.Task.Phase == plan.Prepare {
-		table := &planning.Table{Job: l.Job, Partitions: reduces, PartOnce: true, Splits: make([]plan.Split, *tasks)}
+		table := &planner.Table{Job: l.Job, Partitions: reduces, PartOnce: true, Splits: make([]plan.Split, *tasks)}
 		for i := range table.Splits {
 			table.Splits[i].Sections = []plan.Section{{Object: plan.Object{Root: "mem://data", Key: fmt.Sprintf("logs/2026/%07d.log", i), Size: 1 << 26, ETag: "e"}, Length: 1 << 26}}
 		}

@@ -10,21 +10,21 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/cluster"
-	"github.com/windrow-mr/windrow/internal/pairs"
-	"github.com/windrow-mr/windrow/internal/pipeline"
-	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker"
 	"github.com/windrow-mr/windrow/worker/executor"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // runner runs attempts in this process, by the real executor, and takes its time.
 type runner struct {
 	root  *store.Root
-	roots planning.Roots
+	roots planner.Roots
 	jobs  map[string]*jobs.Job
 
 	mu sync.Mutex
@@ -89,7 +89,7 @@ func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cl
 	if l.Task.Phase == plan.Prepare {
 		return r.prepare(ctx, &spec, p, l, o)
 	}
-	table, err := planning.ReadTable(ctx, r.root, l.Job, l.Planned)
+	table, err := planner.ReadTable(ctx, r.root, l.Job, l.Planned)
 	if err != nil {
 		return err
 	}
@@ -138,12 +138,12 @@ func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cl
 }
 
 func (r *runner) prepare(ctx context.Context, spec *plan.Spec, p *pipeline.Plan, l cluster.Launch, o *cluster.Outcome) error {
-	codecs, err := planning.ParseCodecs(spec.Compress, spec.Decompress, spec.MaxRatio, spec.MaxDecompressed)
+	codecs, err := planner.ParseCodecs(spec.Compress, spec.Decompress, spec.MaxRatio, spec.MaxDecompressed)
 	if err != nil {
 		return err
 	}
-	table, err := planning.Make(ctx, planning.Of(p), planning.Request{Job: l.Job, Input: spec.Input, Output: spec.Output, Partitions: spec.Partitions,
-		SplitSize: spec.SplitSize, Slots: max(l.Slots, 1), Memory: planning.Memory{Bytes: memory, Attempts: 1}, Codecs: codecs}, r.roots, slog.New(slog.DiscardHandler))
+	table, err := planner.Make(ctx, planner.Of(p), planner.Request{Job: l.Job, Input: spec.Input, Output: spec.Output, Partitions: spec.Partitions,
+		SplitSize: spec.SplitSize, Slots: max(l.Slots, 1), Memory: planner.Memory{Bytes: memory, Attempts: 1}, Codecs: codecs}, r.roots, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/internal/embedded"
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
 	"github.com/windrow-mr/windrow/jobs/library/sort"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/store"

@@ -23,9 +23,9 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
-	"github.com/windrow-mr/windrow/internal/nearest"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan/nearest"
 	"github.com/windrow-mr/windrow/store"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/windrow-mr/windrow/internal/nearest"
+	"github.com/windrow-mr/windrow/plan/nearest"
 )
 
 // contexts are the clusters that a user has names for, as they are at rest.

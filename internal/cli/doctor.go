@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/windrow-mr/windrow/internal/doctor"
+	"github.com/windrow-mr/windrow/store/doctor"
 )
 
 // doctorCommand examines a root.

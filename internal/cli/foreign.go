@@ -17,8 +17,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/windrow-mr/windrow/client"
-	"github.com/windrow-mr/windrow/internal/nearest"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/plan/nearest"
 )
 
 // foreign is another program, by its file or by the folder of its package.

@@ -3,8 +3,8 @@ package cli
 import (
 	"github.com/urfave/cli/v2"
 
-	"github.com/windrow-mr/windrow/internal/nearest"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/plan/nearest"
 	"github.com/windrow-mr/windrow/worker/jobproc"
 )
 

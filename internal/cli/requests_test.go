@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/windrow-mr/windrow/client"
-	"github.com/windrow-mr/windrow/internal/bill"
 	"github.com/windrow-mr/windrow/internal/embedded"
+	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -14,7 +14,7 @@ import (
 // only where it is another number, and never beside what nobody can plan.
 func TestCardComparesWithThePlan(t *testing.T) {
 	t.Parallel()
-	planned := bill.Requests{"s3": {Puts: 10, Gets: 2000, Lists: 3, Deletes: 4}}
+	planned := forecast.Requests{"s3": {Puts: 10, Gets: 2000, Lists: 3, Deletes: 4}}
 	for name, c := range map[string]struct {
 		counted store.Usage
 		part    bool // the gets of the shuffle are not in the plan
@@ -32,7 +32,7 @@ func TestCardComparesWithThePlan(t *testing.T) {
 		"gets that are not planned": {store.Usage{Puts: 10, Gets: 9, Lists: 3, Deletes: 4}, true,
 			"26: 10 puts, 9 gets, 3 lists, 4 deletes", "about $0.0001 at S3 list prices (planned $0.0009)"},
 	} {
-		r := &embedded.Receipt{Planned: &embedded.Plan{Requests: planned, Whole: !c.part}, Counted: bill.Requests{"s3": c.counted}}
+		r := &embedded.Receipt{Planned: &embedded.Plan{Requests: planned, Whole: !c.part}, Counted: forecast.Requests{"s3": c.counted}}
 		if got := comparedRequests(r); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}

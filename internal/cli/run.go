@@ -13,9 +13,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/jobs"
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
 )
 
 // runCommand runs a job in this process. Every job is a command of its own

@@ -29,9 +29,9 @@ import (
 
 	"github.com/windrow-mr/windrow/cluster/auth"
 	"github.com/windrow-mr/windrow/internal/cli"
-	"github.com/windrow-mr/windrow/internal/meter"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/allow"
+	"github.com/windrow-mr/windrow/store/meter"
 )
 
 // Program is what the commands work with.

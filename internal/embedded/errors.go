@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 
-	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // A Kind says what kept a job from its output, as far as a caller can act on it.
@@ -39,14 +39,14 @@ func (e *Error) Unwrap() error { return e.Err }
 func classify(err error) error {
 	kind := JobFailed
 	var known *Error
-	var asked *planning.Error
+	var asked *planner.Error
 	var conflict *output.Conflict
 	switch {
 	case err == nil || errors.As(err, &known):
 		return err
 	case errors.As(err, &asked):
 		kind = Usage
-		if asked.Kind == planning.NotFound {
+		if asked.Kind == planner.NotFound {
 			kind = NotFound
 		}
 	case errors.As(err, &conflict):

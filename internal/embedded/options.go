@@ -18,17 +18,17 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // Memory rules, in bytes.
 const (
 	// LeastPerSlot is the least memory with which a slot may work.
-	LeastPerSlot = planning.LeastPerSlot
+	LeastPerSlot = planner.LeastPerSlot
 	// DefaultMemory is used when none is given.
 	DefaultMemory = 1 << 30
 )
@@ -61,7 +61,7 @@ type Options struct {
 type settings struct {
 	Options
 	mode   output.Mode
-	codecs planning.Codecs
+	codecs planner.Codecs
 }
 
 // check fills in defaults and refuses what makes no sense.
@@ -77,7 +77,7 @@ func (o Options) check() (settings, error) {
 	if s.mode, err = output.ParseMode(s.OnExists); err != nil {
 		return s, err
 	}
-	if s.codecs, err = planning.ParseCodecs(s.Compress, s.Decompress, s.MaxRatio, s.MaxDecompressed); err != nil {
+	if s.codecs, err = planner.ParseCodecs(s.Compress, s.Decompress, s.MaxRatio, s.MaxDecompressed); err != nil {
 		return s, err
 	}
 	if err = s.request("").Check(); err != nil {
@@ -121,15 +121,15 @@ func (s *settings) checkMemory() error {
 }
 
 // memory returns what there is for attempts.
-func (s *settings) memory() planning.Memory {
-	return planning.Memory{Bytes: s.Memory, Attempts: s.Slots}
+func (s *settings) memory() planner.Memory {
+	return planner.Memory{Bytes: s.Memory, Attempts: s.Slots}
 }
 
 // request returns what is to be planned.
-func (s *settings) request(id plan.JobID) *planning.Request {
-	return &planning.Request{Job: id, Input: s.Input, Output: s.Output, Partitions: s.Partitions, SplitSize: s.SplitSize,
+func (s *settings) request(id plan.JobID) *planner.Request {
+	return &planner.Request{Job: id, Input: s.Input, Output: s.Output, Partitions: s.Partitions, SplitSize: s.SplitSize,
 		Slots: s.Slots, Memory: s.memory(), Codecs: s.codecs}
 }
 
 // Bytes returns a size as users read it: "1.5 GiB".
-func Bytes(n int64) string { return planning.Bytes(n) }
+func Bytes(n int64) string { return planner.Bytes(n) }

@@ -8,13 +8,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/bill"
-	"github.com/windrow-mr/windrow/internal/pipeline"
-	"github.com/windrow-mr/windrow/internal/planning"
+	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // Plan is what a run is about to do.
@@ -38,7 +38,7 @@ type Plan struct {
 	Found      output.Found   // what the output holds
 	Held       *output.Holder // who is writing the output, or was when it was killed
 	// Requests are what the run is foreseen to ask of stores.
-	Requests bill.Requests
+	Requests forecast.Requests
 	// Whole says that all gets are foreseen. Otherwise those of the shuffle are
 	// left out: on files they go by its batches.
 	Whole bool
@@ -54,8 +54,8 @@ type Plan struct {
 // time.
 type Receipt struct {
 	Planned *Plan
-	Known   bill.Requests
-	Counted bill.Requests
+	Known   forecast.Requests
+	Counted forecast.Requests
 }
 
 // Look plans a run and writes nothing, nor makes a directory. It fails as Run
@@ -140,7 +140,7 @@ func (p *Plan) assume() {
 		say("parts are as large as what their tasks read")
 	}
 	if p.Partitions > 0 && p.Split > p.Share {
-		say("pairs fit into the %s of a task: more memory or smaller splits would see to it", planning.Bytes(p.Share))
+		say("pairs fit into the %s of a task: more memory or smaller splits would see to it", planner.Bytes(p.Share))
 	}
 	if p.cut {
 		say("the last line of a split goes on behind it, by less than 64 KiB")
@@ -151,12 +151,12 @@ func (p *Plan) assume() {
 }
 
 // bill returns what the requests of the run depend on.
-func (r *run) bill(found output.Found) *bill.Job {
+func (r *run) bill(found output.Found) *forecast.Job {
 	scratch := r.Output
 	if r.Root != "" {
 		scratch = r.Root
 	}
-	j := &bill.Job{Table: r.table, Input: r.roots.kind, Output: r.roots.kind(r.Output), Scratch: r.roots.kind(scratch), Apart: r.Root != "",
+	j := &forecast.Job{Table: r.table, Input: r.roots.kind, Output: r.roots.kind(r.Output), Scratch: r.roots.kind(scratch), Apart: r.Root != "",
 		Mode: r.mode, Found: found, PartOnce: r.table.PartOnce, Memory: r.share(), Planning: r.planned}
 	for i := range r.plan.Inputs {
 		j.Lines = append(j.Lines, r.plan.Inputs[i].Lines)

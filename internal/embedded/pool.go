@@ -11,14 +11,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/pipeline"
-	"github.com/windrow-mr/windrow/internal/planning"
-	"github.com/windrow-mr/windrow/internal/sums"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/master/sums"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/worker/executor"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // thisProcess is the only worker of an embedded run.
@@ -30,7 +30,7 @@ type pool struct {
 	log    *slog.Logger
 	events *master.Mailbox
 	plan   *pipeline.Plan
-	table  *planning.Table
+	table  *planner.Table
 	hold   *output.Hold
 
 	work   context.Context // all attempts end with it

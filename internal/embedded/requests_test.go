@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/windrow-mr/windrow/internal/bill"
 	"github.com/windrow-mr/windrow/internal/embedded"
+	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/formats/fixed"
 	"github.com/windrow-mr/windrow/jobs/library/grep"
@@ -203,7 +203,7 @@ func (b *billed) make(t *testing.T, p place) embedded.Options {
 // kinds are numbers of requests that do not go by time, as hedges do.
 type kinds struct{ puts, multipart, gets, stats, lists, deletes int64 }
 
-func kindsOf(r bill.Requests) kinds {
+func kindsOf(r forecast.Requests) kinds {
 	u := r.Total()
 	return kinds{u.Puts, u.Multipart, u.Gets - u.Hedges, u.Stats, u.Lists, u.Deletes}
 }

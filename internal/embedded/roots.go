@@ -8,9 +8,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/windrow-mr/windrow/internal/bill"
-	"github.com/windrow-mr/windrow/internal/planning"
+	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // roots are the roots that a run has opened, by URL. It may open whatever its
@@ -24,10 +24,10 @@ type roots struct {
 	open map[string]*store.Root
 	// standing are directories that are missing, below roots that are open.
 	standing map[string]*store.Root
-	kinds    map[string]bill.Store
+	kinds    map[string]forecast.Store
 }
 
-var _ planning.Roots = (*roots)(nil)
+var _ planner.Roots = (*roots)(nil)
 
 // Locate splits the URL of an input into a root and a key.
 func (r *roots) Locate(url string) (rootURL, key string, err error) { return store.Locate(url) }
@@ -52,7 +52,7 @@ func (r *roots) Get(ctx context.Context, url string, create bool) (*store.Root, 
 // openOne opens a root, and notes of what kind its store is. The caller holds the
 // lock.
 func (r *roots) openOne(ctx context.Context, url string, create bool) (*store.Root, error) {
-	opts, kind := r.opts, bill.Store{Range: store.DefaultRange}
+	opts, kind := r.opts, forecast.Store{Range: store.DefaultRange}
 	if opts.Transfer.Range > 0 {
 		kind.Range = int64(opts.Transfer.Range)
 	}
@@ -71,7 +71,7 @@ func (r *roots) openOne(ctx context.Context, url string, create bool) (*store.Ro
 		return nil, err
 	}
 	if r.open == nil {
-		r.open, r.kinds = make(map[string]*store.Root), make(map[string]bill.Store)
+		r.open, r.kinds = make(map[string]*store.Root), make(map[string]forecast.Store)
 	}
 	r.open[url], r.kinds[url] = root, kind
 	return root, nil
@@ -101,7 +101,7 @@ func (r *roots) standIn(ctx context.Context, url string) (*store.Root, error) {
 }
 
 // kind returns of what kind the store of an opened root is.
-func (r *roots) kind(url string) bill.Store {
+func (r *roots) kind(url string) forecast.Store {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.kinds[url]
@@ -121,10 +121,10 @@ func (r *roots) Opened(url string) (*store.Root, error) {
 }
 
 // requests returns the requests to all roots, by the scheme of their URLs.
-func (r *roots) requests() bill.Requests {
+func (r *roots) requests() forecast.Requests {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sum := bill.Requests{}
+	sum := forecast.Requests{}
 	for url, root := range r.open {
 		scheme := r.kinds[url].Scheme
 		sum[scheme] = sum[scheme].Plus(root.Usage())

@@ -13,19 +13,19 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"github.com/windrow-mr/windrow/internal/bill"
+	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/internal/manifests"
-	"github.com/windrow-mr/windrow/internal/pipeline"
-	"github.com/windrow-mr/windrow/internal/planning"
-	"github.com/windrow-mr/windrow/internal/sums"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/master/sums"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/executor"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // Run runs a job and commits its output. When ctx ends it stops within two
@@ -62,9 +62,9 @@ type run struct {
 	out     *store.Root
 	base    *store.Root // where scratch is
 	scratch *store.Root
-	table   *planning.Table
+	table   *planner.Table
 	hold    *output.Hold
-	planned bill.Requests                   // what planning took
+	planned forecast.Requests               // what planning took
 	summed  atomic.Pointer[map[string]bool] // input with a checksum, by name
 }
 
@@ -76,7 +76,7 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	r.id = plan.JobID(id.String())
-	if r.table, err = planning.Make(ctx, planning.Of(r.plan), *r.request(r.id), &r.roots, r.Log); err != nil {
+	if r.table, err = planner.Make(ctx, planner.Of(r.plan), *r.request(r.id), &r.roots, r.Log); err != nil {
 		return err
 	}
 	if r.out, err = r.roots.Get(ctx, r.Output, true); err != nil {

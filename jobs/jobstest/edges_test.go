@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/jobs"
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
 	"github.com/windrow-mr/windrow/jobs/formats/text"
 	"github.com/windrow-mr/windrow/jobs/jobstest"
 )

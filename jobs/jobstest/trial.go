@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/windrow-mr/windrow"
-	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/store"
 )

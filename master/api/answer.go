@@ -16,8 +16,8 @@ import (
 	"strings"
 
 	"github.com/windrow-mr/windrow/client"
-	"github.com/windrow-mr/windrow/internal/nearest"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/plan/nearest"
 )
 
 // handle makes a handler that answers with the error that serve returns. A serve

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/windrow-mr/windrow/client"
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/output"
 )
 

@@ -4,13 +4,13 @@ import (
 	"log/slog"
 	"testing"
 
-	"github.com/windrow-mr/windrow/internal/planning"
-	"github.com/windrow-mr/windrow/internal/sums"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/master/sums"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/executor"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // TestAdoptedWorkIsHeldAgainstItsInput: maps that finished unheard have read
@@ -29,7 +29,7 @@ func TestAdoptedWorkIsHeldAgainstItsInput(t *testing.T) {
 		whole, _ := executor.CombineSums(read, []int64{half, half})
 		whole.Value ^= spoil
 		object := plan.Object{Root: "mem://in", Key: "k", Size: 2 * half, Sum: whole}
-		table := &planning.Table{Partitions: 1}
+		table := &planner.Table{Partitions: 1}
 		for i := range int64(2) {
 			table.Splits = append(table.Splits, plan.Split{Sections: []plan.Section{{Object: object, Offset: i * half, Length: half}}})
 		}

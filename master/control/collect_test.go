@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/client"
-	"github.com/windrow-mr/windrow/internal/meter"
 	"github.com/windrow-mr/windrow/master/control"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/plan"
@@ -17,6 +16,7 @@ import (
 	"github.com/windrow-mr/windrow/store/allow"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
+	"github.com/windrow-mr/windrow/store/meter"
 )
 
 const (

@@ -12,15 +12,15 @@ import (
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/internal/manifests"
-	"github.com/windrow-mr/windrow/internal/planning"
-	"github.com/windrow-mr/windrow/internal/sums"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/master/sums"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/executor"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // committer is a job as its shell commits it.
@@ -83,7 +83,7 @@ func (c *committer) CleanUp(ctx context.Context) error {
 
 // readTable reads the tasks that an attempt has planned.
 func (j *job) readTable(ctx context.Context, id plan.AttemptID) error {
-	t, err := planning.ReadTable(ctx, j.cfg.Root, j.id, id)
+	t, err := planner.ReadTable(ctx, j.cfg.Root, j.id, id)
 	if err != nil {
 		return err
 	}

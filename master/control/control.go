@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/windrow-mr/windrow/cluster"
-	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // Times of the workers' protocol.
@@ -46,7 +46,7 @@ type Config struct {
 	// Root is the cluster's.
 	Root *store.Root
 	// Roots are what jobs may read and write.
-	Roots planning.Roots
+	Roots planner.Roots
 	// Allows says why a job may not use a URL; nil allows it.
 	Allows func(url string) error
 	// Clock is what leases are measured by: journal.BootClock but in tests.

@@ -6,9 +6,9 @@ import (
 	"slices"
 
 	"github.com/windrow-mr/windrow/cluster"
-	"github.com/windrow-mr/windrow/internal/sums"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/master/sums"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/worker/executor"

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/windrow-mr/windrow/client"
-	"github.com/windrow-mr/windrow/internal/bill"
+	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
@@ -49,7 +49,7 @@ func (u *usage) tell(d *client.Job) {
 	sum := u.sum.Total()
 	d.Requests = &client.Requests{Puts: sum.Puts, Heartbeats: sum.Heartbeats, Multipart: sum.Multipart, Gets: sum.Gets, Stats: sum.Stats,
 		Lists: sum.Lists, Deletes: sum.Deletes, BytesUp: sum.BytesUp, BytesDown: sum.BytesDown, Throttles: sum.Throttles}
-	priced := make(bill.Requests, len(u.sum))
+	priced := make(forecast.Requests, len(u.sum))
 	for scheme, n := range u.sum {
 		priced[scheme] = store.Usage{Puts: n.Puts, Heartbeats: n.Heartbeats, Multipart: n.Multipart, Gets: n.Gets, Stats: n.Stats,
 			Lists: n.Lists, Deletes: n.Deletes}

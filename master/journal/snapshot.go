@@ -7,8 +7,8 @@ import (
 
 	"github.com/vmihailenco/msgpack/v5"
 
-	"github.com/windrow-mr/windrow/internal/packed"
 	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/plan/packed"
 )
 
 // unmarshal reads an object that may be damaged.

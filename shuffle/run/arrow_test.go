@@ -13,8 +13,8 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 	flatbuffers "github.com/google/flatbuffers/go"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // arrowRows reads all pairs of a run with the stock reader.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 func TestNoFlippedBitIsAccepted(t *testing.T) {

@@ -13,7 +13,7 @@
 // patched numbers is faster to write, and stricter to read, than a parser.
 package run
 
-import "github.com/windrow-mr/windrow/internal/pairs"
+import "github.com/windrow-mr/windrow/shuffle/pairs"
 
 const (
 	// Version is the version of the format, which the schema's metadata states.

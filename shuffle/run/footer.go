@@ -8,8 +8,8 @@ import (
 
 	flatbuffers "github.com/google/flatbuffers/go"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // block is the place of a batch in the file.

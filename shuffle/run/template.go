@@ -9,7 +9,7 @@ import (
 
 	flatbuffers "github.com/google/flatbuffers/go"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // Numbers of the Arrow format: Message.fbs and Schema.fbs of the Arrow project,

@@ -8,8 +8,8 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // Options say how a run is written.

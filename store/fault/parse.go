@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/nearest"
+	"github.com/windrow-mr/windrow/plan/nearest"
 	"github.com/windrow-mr/windrow/store"
 )
 

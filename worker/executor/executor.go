@@ -22,11 +22,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
-	"github.com/windrow-mr/windrow/internal/pipeline"
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/compress"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 	"github.com/windrow-mr/windrow/store"
 )
 

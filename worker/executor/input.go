@@ -8,8 +8,8 @@ import (
 	"io"
 	"sync/atomic"
 
-	"github.com/windrow-mr/windrow/internal/pipeline"
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/compress"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 )

@@ -11,8 +11,8 @@ import (
 
 	"github.com/vmihailenco/msgpack/v5"
 
-	"github.com/windrow-mr/windrow/internal/packed"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/plan/packed"
 	"github.com/windrow-mr/windrow/store"
 )
 

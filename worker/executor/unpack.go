@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 
-	"github.com/windrow-mr/windrow/internal/pipeline"
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/compress"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 )
 

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/pipeline"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle"
 	"github.com/windrow-mr/windrow/store"

@@ -13,10 +13,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/nearest"
-	"github.com/windrow-mr/windrow/internal/pipeline"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/plan/nearest"
 	"github.com/windrow-mr/windrow/store/relay"
 )
 

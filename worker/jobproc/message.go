@@ -3,7 +3,7 @@ package jobproc
 import (
 	"time"
 
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/plan"
 )
 

@@ -9,13 +9,13 @@ import (
 	"sync"
 
 	"github.com/windrow-mr/windrow/cluster"
-	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/relay"
 	"github.com/windrow-mr/windrow/worker"
 	"github.com/windrow-mr/windrow/worker/executor"
 	"github.com/windrow-mr/windrow/worker/jobproc"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // attempt is one on its process.
@@ -102,10 +102,10 @@ func (a *attempt) execute(ctx context.Context) (cluster.Outcome, error) {
 const atHand = "file"
 
 // run says what the process is to do.
-func (a *attempt) run(ctx context.Context, table *planning.Table) (*jobproc.Run, error) {
+func (a *attempt) run(ctx context.Context, table *planner.Table) (*jobproc.Run, error) {
 	task := a.launch.Task
-	mem := planning.Memory{Bytes: a.process.budget.pairs, Attempts: 1}
-	codecs, err := planning.ParseCodecs(a.spec.Compress, a.spec.Decompress, a.spec.MaxRatio, a.spec.MaxDecompressed)
+	mem := planner.Memory{Bytes: a.process.budget.pairs, Attempts: 1}
+	codecs, err := planner.ParseCodecs(a.spec.Compress, a.spec.Decompress, a.spec.MaxRatio, a.spec.MaxDecompressed)
 	if err != nil {
 		return nil, err
 	}
@@ -240,16 +240,16 @@ func final(format string, args ...any) error { return &finalError{fmt.Errorf(for
 func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 	p, r := a.process, a.runner
 	p.waiting.Store(true) // but while it is asked
-	codecs, err := planning.ParseCodecs(a.spec.Compress, a.spec.Decompress, a.spec.MaxRatio, a.spec.MaxDecompressed)
+	codecs, err := planner.ParseCodecs(a.spec.Compress, a.spec.Decompress, a.spec.MaxRatio, a.spec.MaxDecompressed)
 	if err != nil {
 		return cluster.Outcome{}, &finalError{err}
 	}
-	table, err := planning.Make(ctx, a.described(), planning.Request{
+	table, err := planner.Make(ctx, a.described(), planner.Request{
 		Job: a.launch.Job, Input: a.spec.Input, Output: a.spec.Output, Partitions: a.spec.Partitions, SplitSize: a.spec.SplitSize,
-		Slots: max(r.cfg.Slots, a.launch.Slots), Memory: planning.Memory{Bytes: p.budget.pairs, Attempts: 1}, Codecs: codecs,
+		Slots: max(r.cfg.Slots, a.launch.Slots), Memory: planner.Memory{Bytes: p.budget.pairs, Attempts: 1}, Codecs: codecs,
 	}, r.cfg.Roots, a.notes.logger())
 	if err != nil {
-		if planning.Final(err) {
+		if planner.Final(err) {
 			err = &finalError{err}
 		}
 		return cluster.Outcome{}, err
@@ -267,11 +267,11 @@ func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 
 // described returns what planning needs to know of the job, with the functions
 // of the process.
-func (a *attempt) described() planning.Job {
+func (a *attempt) described() planner.Job {
 	d := a.process.session.Plan()
-	out := planning.Job{Name: a.spec.Job, Shuffled: d.Shuffled, Ranges: d.Ranges, Ext: d.Ext, Compressible: d.Compressible}
+	out := planner.Job{Name: a.spec.Job, Shuffled: d.Shuffled, Ranges: d.Ranges, Ext: d.Ext, Compressible: d.Compressible}
 	for i, in := range d.Inputs {
-		input := planning.Input{Name: in.Name, Text: in.Text, Lines: in.Lines}
+		input := planner.Input{Name: in.Name, Text: in.Text, Lines: in.Lines}
 		if in.Cut {
 			input.Cut = func(ctx context.Context, o plan.Object, target int64) ([]plan.Section, error) {
 				defer a.asked()()

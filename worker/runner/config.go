@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // Config says what a worker has for job processes.
@@ -18,7 +18,7 @@ type Config struct {
 	// below it.
 	Root *store.Root
 	// Roots opens what jobs name: input and output.
-	Roots planning.Roots
+	Roots planner.Roots
 	// Slots is how many attempts run at once.
 	Slots int
 	// Memory is for this process and all job processes together, in bytes.
@@ -55,7 +55,7 @@ type Config struct {
 const (
 	ownMemory     = 128 << 20 // of the worker itself
 	ownMemorySlot = 24 << 20  // and for each slot, for what is on its way
-	leastMemory   = planning.LeastPerSlot
+	leastMemory   = planner.LeastPerSlot
 	// heapRoom is what a process has beside its heap: program and stacks.
 	heapRoom = 24 << 20
 	// idleMemory is what a process has besides pairs, on its heap.

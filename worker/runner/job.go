@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/windrow-mr/windrow/internal/meter"
-	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/meter"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // job is what is kept of a job until it has ended. What is read of it never
@@ -24,7 +24,7 @@ type job struct {
 	asked meter.Tally
 
 	spec    *plan.Spec
-	table   *planning.Table
+	table   *planner.Table
 	planned plan.AttemptID // whose table it is
 }
 
@@ -69,7 +69,7 @@ func (j *job) readSpec(ctx context.Context) (*plan.Spec, error) {
 }
 
 // readTable returns the tasks, as an attempt at planning the job has found them.
-func (j *job) readTable(ctx context.Context, id plan.AttemptID) (*planning.Table, error) {
+func (j *job) readTable(ctx context.Context, id plan.AttemptID) (*planner.Table, error) {
 	if err := j.take(ctx); err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (j *job) readTable(ctx context.Context, id plan.AttemptID) (*planning.Table
 	if j.table != nil && j.planned == id {
 		return j.table, nil
 	}
-	t, err := planning.ReadTable(ctx, j.root, j.id, id)
+	t, err := planner.ReadTable(ctx, j.root, j.id, id)
 	if err != nil {
 		return nil, fmt.Errorf("the tasks of job %s: %w", j.id, err)
 	}

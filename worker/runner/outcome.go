@@ -8,9 +8,9 @@ import (
 	"syscall"
 
 	"github.com/windrow-mr/windrow/cluster"
-	"github.com/windrow-mr/windrow/internal/planning"
 	"github.com/windrow-mr/windrow/worker/executor"
 	"github.com/windrow-mr/windrow/worker/jobproc"
+	"github.com/windrow-mr/windrow/worker/planner"
 	"github.com/windrow-mr/windrow/worker/sandbox"
 )
 
@@ -35,10 +35,10 @@ func (r *Runner) fault(ctx context.Context, err error) cluster.Outcome {
 	default:
 		v := executor.Judge(err)
 		o.Text, o.Fingerprint, o.Final, o.Conflict, o.Denied = v.Text, v.Fingerprint, v.Final, v.Conflict, v.Denied
-		o.Final = o.Final || last || planning.Final(err)
+		o.Final = o.Final || last || planner.Final(err)
 	}
-	if asked, ok := errors.AsType[*planning.Error](err); ok {
-		o.NotFound, o.Usage = asked.Kind == planning.NotFound, asked.Kind == planning.Usage
+	if asked, ok := errors.AsType[*planner.Error](err); ok {
+		o.NotFound, o.Usage = asked.Kind == planner.NotFound, asked.Kind == planner.Usage
 	}
 	if o.Fingerprint == "" && !o.Final {
 		o.Text += r.on()

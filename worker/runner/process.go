@@ -14,9 +14,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/meter"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/meter"
 	"github.com/windrow-mr/windrow/store/relay"
 	"github.com/windrow-mr/windrow/worker/jobproc"
 	"github.com/windrow-mr/windrow/worker/sandbox"

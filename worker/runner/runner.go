@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/cluster"
-	"github.com/windrow-mr/windrow/internal/meter"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/meter"
 	"github.com/windrow-mr/windrow/worker"
 )
 

@@ -18,11 +18,11 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/cluster"
-	"github.com/windrow-mr/windrow/internal/meter"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
+	"github.com/windrow-mr/windrow/store/meter"
 	"github.com/windrow-mr/windrow/worker"
 	"github.com/windrow-mr/windrow/worker/runner"
 )

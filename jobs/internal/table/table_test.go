@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 type acc struct{ n, sum int64 }

@@ -1,4 +1,4 @@
-package bill
+package forecast
 
 import (
 	"github.com/windrow-mr/windrow/plan"

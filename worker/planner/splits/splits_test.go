@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/windrow-mr/windrow/master/splits"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/worker/planner/splits"
 )
 
 func object(key string, size int64, codec string) plan.Object {

@@ -1,4 +1,4 @@
-package planning
+package planner
 
 import (
 	"context"
@@ -6,11 +6,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
-	"github.com/windrow-mr/windrow/master/splits"
+	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/executor"
+	"github.com/windrow-mr/windrow/worker/planner/splits"
 )
 
 // Codecs say how objects are decompressed and compressed.

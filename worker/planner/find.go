@@ -1,4 +1,4 @@
-package planning
+package planner
 
 import (
 	"context"
@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/windrow-mr/windrow/master/splits"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/planner/splits"
 )
 
 // resolve finds the objects of every input of the job.

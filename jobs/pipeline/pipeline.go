@@ -14,8 +14,8 @@ import (
 	"log/slog"
 	"sync/atomic"
 
-	"github.com/windrow-mr/windrow/internal/pairs"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
 // Plan is a job with its parameters, ready to run.

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/doctor"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/doctor"
 )
 
 // driver is a store that is not as it should be.

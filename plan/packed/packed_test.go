@@ -8,7 +8,7 @@ import (
 
 	"github.com/vmihailenco/msgpack/v5"
 
-	"github.com/windrow-mr/windrow/internal/packed"
+	"github.com/windrow-mr/windrow/plan/packed"
 )
 
 // TestCheck takes values of every form, and none that is cut off or goes on.

@@ -1,9 +1,9 @@
-package planning
+package planner
 
 import (
 	"fmt"
 
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/shuffle"
 )
 

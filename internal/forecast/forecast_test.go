@@ -1,14 +1,14 @@
-package bill_test
+package forecast_test
 
 import (
 	"math"
 	"testing"
 
-	"github.com/windrow-mr/windrow/internal/bill"
-	"github.com/windrow-mr/windrow/internal/planning"
+	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // TestPrice prices a thousand of each at S3's list prices: $0.005 for what
@@ -17,21 +17,21 @@ import (
 func TestPrice(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		r    bill.Requests
+		r    forecast.Requests
 		want float64
 		ok   bool
 	}{
-		"puts":       {bill.Requests{"s3": {Puts: 1000}}, 0.005, true},
-		"heartbeats": {bill.Requests{"s3": {Heartbeats: 1000}}, 0.005, true},
-		"uploads":    {bill.Requests{"s3": {Multipart: 1000}}, 0.005, true},
-		"lists":      {bill.Requests{"s3": {Lists: 1000}}, 0.005, true},
-		"gets":       {bill.Requests{"s3": {Gets: 1000}}, 0.0004, true},
-		"stats":      {bill.Requests{"s3": {Stats: 1000}}, 0.0004, true},
-		"deletes":    {bill.Requests{"s3": {Deletes: 1000}}, 0, true},
-		"bytes":      {bill.Requests{"s3": {BytesUp: 1 << 40, BytesDown: 1 << 40}}, 0, true},
-		"both kinds": {bill.Requests{"s3": {Puts: 2000, Gets: 5000}, "file": {Puts: 1 << 30}}, 0.012, true},
-		"files":      {bill.Requests{"file": {Puts: 1000}}, 0, false},
-		"elsewhere":  {bill.Requests{"gs": {Puts: 1000}}, 0, false},
+		"puts":       {forecast.Requests{"s3": {Puts: 1000}}, 0.005, true},
+		"heartbeats": {forecast.Requests{"s3": {Heartbeats: 1000}}, 0.005, true},
+		"uploads":    {forecast.Requests{"s3": {Multipart: 1000}}, 0.005, true},
+		"lists":      {forecast.Requests{"s3": {Lists: 1000}}, 0.005, true},
+		"gets":       {forecast.Requests{"s3": {Gets: 1000}}, 0.0004, true},
+		"stats":      {forecast.Requests{"s3": {Stats: 1000}}, 0.0004, true},
+		"deletes":    {forecast.Requests{"s3": {Deletes: 1000}}, 0, true},
+		"bytes":      {forecast.Requests{"s3": {BytesUp: 1 << 40, BytesDown: 1 << 40}}, 0, true},
+		"both kinds": {forecast.Requests{"s3": {Puts: 2000, Gets: 5000}, "file": {Puts: 1 << 30}}, 0.012, true},
+		"files":      {forecast.Requests{"file": {Puts: 1000}}, 0, false},
+		"elsewhere":  {forecast.Requests{"gs": {Puts: 1000}}, 0, false},
 	} {
 		if got, ok := c.r.Dollars(); ok != c.ok || c.ok && math.Abs(got-c.want) > 1e-9 {
 			t.Errorf("%s: %v, %v; want %v, %v", name, got, ok, c.want, c.ok)
@@ -41,15 +41,15 @@ func TestPrice(t *testing.T) {
 
 // bucket is a store of few bytes in a request, file one at hand.
 var (
-	bucket = bill.Store{Scheme: "s3", Remote: true, PartSize: 1000, Range: 1000}
-	file   = bill.Store{Scheme: "file"}
+	bucket = forecast.Store{Scheme: "s3", Remote: true, PartSize: 1000, Range: 1000}
+	file   = forecast.Store{Scheme: "file"}
 )
 
 // reading returns a job that maps one section of an object of that size.
-func reading(s bill.Store, lines bool, size int64, section plan.Section) *bill.Job {
+func reading(s forecast.Store, lines bool, size int64, section plan.Section) *forecast.Job {
 	section.Object.Root, section.Object.Key, section.Object.Size = "in", "key", size
-	return &bill.Job{Table: &planning.Table{Splits: []plan.Split{{Sections: []plan.Section{section}}}}, Lines: []bool{lines},
-		Input: func(string) bill.Store { return s }, Output: bill.Store{Scheme: "mem"}, Scratch: bill.Store{Scheme: "mem"}, Mode: output.Fail}
+	return &forecast.Job{Table: &planner.Table{Splits: []plan.Split{{Sections: []plan.Section{section}}}}, Lines: []bool{lines},
+		Input: func(string) forecast.Store { return s }, Output: forecast.Store{Scheme: "mem"}, Scratch: forecast.Store{Scheme: "mem"}, Mode: output.Fail}
 }
 
 // TestReadsOfASection counts what reads one section, of lines and of other
@@ -59,7 +59,7 @@ func TestReadsOfASection(t *testing.T) {
 	const size = 10 << 20
 	summed := plan.Object{Sum: plan.Checksum{Algorithm: 1}}
 	for name, c := range map[string]struct {
-		of    bill.Store
+		of    forecast.Store
 		lines bool
 		size  int64
 		s     plan.Section
@@ -78,7 +78,7 @@ func TestReadsOfASection(t *testing.T) {
 		"part of a file":                       {file, true, size, plan.Section{Offset: 3000, Length: 3000}, 2},
 	} {
 		j := reading(c.of, c.lines, c.size, c.s)
-		if got := j.Foresee(bill.Sizes{})[c.of.Scheme].Gets; got != c.want {
+		if got := j.Foresee(forecast.Sizes{})[c.of.Scheme].Gets; got != c.want {
 			t.Errorf("%s: %d gets, want %d", name, got, c.want)
 		}
 	}
@@ -89,7 +89,7 @@ func TestReadsOfASection(t *testing.T) {
 // each, 256,000 of all.
 func TestReadsOfASample(t *testing.T) {
 	t.Parallel()
-	s3 := bill.Store{Scheme: "s3", Remote: true, PartSize: 8 << 20, Range: 8 << 20}
+	s3 := forecast.Store{Scheme: "s3", Remote: true, PartSize: 8 << 20, Range: 8 << 20}
 	for name, c := range map[string]struct {
 		sections       int
 		lines          bool
@@ -108,14 +108,14 @@ func TestReadsOfASample(t *testing.T) {
 	} {
 		section := plan.Section{Offset: 8 << 20, Length: c.length}
 		j := reading(s3, c.lines, 1<<30, section)
-		none := j.Foresee(bill.Sizes{Record: c.record})["s3"].Gets
+		none := j.Foresee(forecast.Sizes{Record: c.record})["s3"].Gets
 		section.Object = j.Table.Splits[0].Sections[0].Object
 		split := plan.Split{}
 		for range c.sections {
 			split.Sections = append(split.Sections, section)
 		}
 		j.Table.Samples = []plan.Split{split}
-		if got := j.Foresee(bill.Sizes{Record: c.record})["s3"].Gets - none; got != c.want*int64(c.sections) {
+		if got := j.Foresee(forecast.Sizes{Record: c.record})["s3"].Gets - none; got != c.want*int64(c.sections) {
 			t.Errorf("%s: %d gets of %d sections, want %d of each", name, got, c.sections, c.want)
 		}
 	}
@@ -124,14 +124,14 @@ func TestReadsOfASample(t *testing.T) {
 // TestWrites counts what writes parts at the border of what one request takes.
 func TestWrites(t *testing.T) {
 	t.Parallel()
-	of := func(s bill.Store, sizes ...int64) store.Usage {
+	of := func(s forecast.Store, sizes ...int64) store.Usage {
 		j := reading(file, false, 10, plan.Section{Length: 10})
 		j.Output = s
-		none := j.Foresee(bill.Sizes{Parts: []int64{0}})[s.Scheme]
-		return j.Foresee(bill.Sizes{Parts: append(sizes, 0)})[s.Scheme].Minus(none)
+		none := j.Foresee(forecast.Sizes{Parts: []int64{0}})[s.Scheme]
+		return j.Foresee(forecast.Sizes{Parts: append(sizes, 0)})[s.Scheme].Minus(none)
 	}
 	for _, c := range []struct {
-		s    bill.Store
+		s    forecast.Store
 		size int64
 		want store.Usage
 	}{
@@ -139,7 +139,7 @@ func TestWrites(t *testing.T) {
 		{bucket, 1001, store.Usage{Multipart: 4}},
 		{bucket, 2000, store.Usage{Multipart: 4}},
 		{bucket, 2001, store.Usage{Multipart: 5}},
-		{bill.Store{Scheme: "mem"}, 1 << 40, store.Usage{Puts: 1}},
+		{forecast.Store{Scheme: "mem"}, 1 << 40, store.Usage{Puts: 1}},
 	} {
 		if got := of(c.s, c.size); got != c.want {
 			t.Errorf("a part of %d bytes on %s: %+v, want %+v", c.size, c.s.Scheme, got, c.want)
@@ -152,14 +152,14 @@ func TestWrites(t *testing.T) {
 // does not know.
 func TestLongListings(t *testing.T) {
 	t.Parallel()
-	lists := func(s bill.Store, runs int) int64 {
-		j := reading(bill.Store{Scheme: "in"}, false, 10, plan.Section{Length: 10})
+	lists := func(s forecast.Store, runs int) int64 {
+		j := reading(forecast.Store{Scheme: "in"}, false, 10, plan.Section{Length: 10})
 		j.Scratch = s
 		// The task's manifest is one more object.
-		return j.Foresee(bill.Sizes{Runs: make([]int64, runs-1)})[s.Scheme].Lists
+		return j.Foresee(forecast.Sizes{Runs: make([]int64, runs-1)})[s.Scheme].Lists
 	}
 	for _, c := range []struct {
-		s       bill.Store
+		s       forecast.Store
 		objects int
 		want    int64
 	}{{bucket, 1, 1}, {bucket, 1000, 1}, {bucket, 1001, 2}, {file, 999, 1}, {file, 1000, 2}, {file, 2001, 3}} {

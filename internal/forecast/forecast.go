@@ -1,4 +1,4 @@
-// Package bill foresees how many requests a run makes to stores, and what they
+// Package forecast foresees how many requests a run makes to stores, and what they
 // cost by a list of prices.
 //
 // Foresee is a pure function of what is fixed when a job is planned, and of the
@@ -13,7 +13,7 @@
 // not foreseen but counted: it is over when the plan is told. Everything may be
 // called by any number of goroutines; nothing fails. Sizes are bytes, prices
 // US dollars.
-package bill
+package forecast
 
 import (
 	"maps"

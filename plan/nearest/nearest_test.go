@@ -3,7 +3,7 @@ package nearest_test
 import (
 	"testing"
 
-	"github.com/windrow-mr/windrow/internal/nearest"
+	"github.com/windrow-mr/windrow/plan/nearest"
 )
 
 func TestName(t *testing.T) {

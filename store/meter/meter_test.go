@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/meter"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
+	"github.com/windrow-mr/windrow/store/meter"
 	_ "github.com/windrow-mr/windrow/store/s3"
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 	"github.com/windrow-mr/windrow/store/storetest"

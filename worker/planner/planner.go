@@ -1,4 +1,4 @@
-// Package planning makes a job's tasks: it finds the input, looks into what may
+// Package planner makes a job's tasks: it finds the input, looks into what may
 // be divided, and writes down which task reads what.
 //
 // An embedded run calls it before it begins. In a cluster a worker calls it, in
@@ -12,18 +12,18 @@
 // *store.Error. Make has ended its goroutines when it returns. A Table must not
 // be changed while several goroutines use it. Sizes are bytes, of compressed
 // objects at rest.
-package planning
+package planner
 
 import (
 	"context"
 	"log/slog"
 
-	"github.com/windrow-mr/windrow/internal/pipeline"
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
-	"github.com/windrow-mr/windrow/master/splits"
+	"github.com/windrow-mr/windrow/compress"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/executor"
+	"github.com/windrow-mr/windrow/worker/planner/splits"
 )
 
 // Sizes that are chosen, and bounds of what may be asked for.

@@ -1,4 +1,4 @@
-package planning_test
+package planner_test
 
 import (
 	"context"
@@ -8,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/windrow-mr/windrow/internal/planning"
-	"github.com/windrow-mr/windrow/jobs/formats/compress"
+	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/jobs/library/sort"
 	"github.com/windrow-mr/windrow/jobs/library/wordcount"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/allow"
+	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // site is a store with an operator's list of what jobs may use of it.
@@ -48,27 +48,27 @@ func (s *site) put(t *testing.T, bucket, key, body string) {
 }
 
 // request asks for a plan with all that has a default filled in.
-func request(t *testing.T, out string, in ...string) planning.Request {
+func request(t *testing.T, out string, in ...string) planner.Request {
 	t.Helper()
-	codecs, err := planning.ParseCodecs("", "", 0, 0)
+	codecs, err := planner.ParseCodecs("", "", 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return planning.Request{Job: job, Input: in, Output: out, Slots: 4, Memory: planning.Memory{Bytes: 1 << 30, Attempts: 4}, Codecs: codecs}
+	return planner.Request{Job: job, Input: in, Output: out, Slots: 4, Memory: planner.Memory{Bytes: 1 << 30, Attempts: 4}, Codecs: codecs}
 }
 
-func words(t *testing.T) planning.Job {
+func words(t *testing.T) planner.Job {
 	t.Helper()
 	p, err := wordcount.Job().Build(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return planning.Of(p)
+	return planner.Of(p)
 }
 
-func (s *site) make(t *testing.T, j planning.Job, r planning.Request) (*planning.Table, error) {
+func (s *site) make(t *testing.T, j planner.Job, r planner.Request) (*planner.Table, error) {
 	t.Helper()
-	return planning.Make(t.Context(), j, r, s.roots, slog.New(slog.DiscardHandler))
+	return planner.Make(t.Context(), j, r, s.roots, slog.New(slog.DiscardHandler))
 }
 
 // TestMakeWithinAnAllowList plans jobs whose roots are below buckets that are
@@ -100,13 +100,13 @@ func TestMakeWithinAnAllowList(t *testing.T) {
 			}
 		}
 	}
-	for _, r := range []planning.Request{
+	for _, r := range []planner.Request{
 		request(t, "mem://b/out/x", "mem://a/logs2"),
 		request(t, "mem://b/out/x", "mem://a"),
 		request(t, "mem://b/other", "mem://a/logs"),
 		request(t, "mem://b/out?endpoint=http://elsewhere", "mem://a/logs"),
 	} {
-		if _, err := s.make(t, words(t), r); store.KindOf(err) != store.Denied || !planning.Final(err) {
+		if _, err := s.make(t, words(t), r); store.KindOf(err) != store.Denied || !planner.Final(err) {
 			t.Errorf("%s to %s: %v", r.Input, r.Output, err)
 		}
 	}
@@ -126,17 +126,17 @@ func TestOutputsInOtherOutputs(t *testing.T) {
 	}
 	for _, out := range []string{"mem://b/below/here/old/new", "mem://b/below/here/old/x/y/new", "mem://b/below/here/x/_windrow/new", "mem://a/logs/new"} {
 		_, err := s.make(t, words(t), request(t, out, "mem://a/logs"))
-		wantKind(t, out, err, planning.Usage)
+		wantKind(t, out, err, planner.Usage)
 	}
 }
 
-func wantKind(t *testing.T, what string, err error, kind planning.Kind) {
+func wantKind(t *testing.T, what string, err error, kind planner.Kind) {
 	t.Helper()
-	asked, ok := errors.AsType[*planning.Error](err)
+	asked, ok := errors.AsType[*planner.Error](err)
 	if !ok || asked.Kind != kind {
 		t.Errorf("%s: %v, want an error of kind %d", what, err, kind)
 	}
-	if err != nil && !planning.Final(err) {
+	if err != nil && !planner.Final(err) {
 		t.Errorf("%s: %v is not final", what, err)
 	}
 }
@@ -155,26 +155,26 @@ func TestWrongRequests(t *testing.T) {
 	generating := words(t)
 	generating.Inputs[0].Generate = func(context.Context, int) ([]plan.Section, error) { return nil, nil }
 	for name, c := range map[string]struct {
-		job    planning.Job
-		change func(*planning.Request)
-		kind   planning.Kind
+		job    planner.Job
+		change func(*planner.Request)
+		kind   planner.Kind
 		text   string
 	}{
-		"no output":               {words(t), func(r *planning.Request) { r.Output = "" }, planning.Usage, "--out"},
-		"partitions":              {words(t), func(r *planning.Request) { r.Partitions = -1 }, planning.Usage, "-1"},
-		"too many partitions":     {words(t), func(r *planning.Request) { r.Partitions = planning.MaxPartitions + 1 }, planning.Usage, "100001"},
-		"split size":              {words(t), func(r *planning.Request) { r.SplitSize = -5 }, planning.Usage, "-5"},
-		"no input":                {words(t), func(r *planning.Request) { r.Input = nil }, planning.Usage, "--input"},
-		"missing input":           {words(t), func(r *planning.Request) { r.Input = []string{"mem://a/none"} }, planning.NotFound, "mem://a/none"},
-		"nothing but hidden":      {words(t), func(r *planning.Request) { r.Input = []string{"mem://a/empty/"} }, planning.NotFound, "no objects"},
-		"an input named twice":    {words(t), func(r *planning.Request) { r.Input = []string{"mem://a/in", "mem://a/in/1.txt"} }, planning.Usage, "twice"},
-		"a name too few":          {two, func(*planning.Request) {}, planning.Usage, "left, right"},
-		"a name that is not":      {two, func(r *planning.Request) { r.Input = []string{"middle=mem://a/in"} }, planning.Usage, "middle"},
-		"one of two":              {two, func(r *planning.Request) { r.Input = []string{"left=mem://a/in"} }, planning.Usage, "right"},
-		"input that is made":      {generating, func(*planning.Request) {}, planning.Usage, "makes its own"},
-		"the index does not fit":  {words(t), func(r *planning.Request) { r.Partitions, r.Memory.Bytes = 90_000, 64<<20 }, planning.Usage, "at most"},
-		"parts that are not text": {binary, func(r *planning.Request) { r.Codecs.Output = compress.Gzip }, planning.Usage, ".bin"},
-		"output in input":         {words(t), func(r *planning.Request) { r.Output = "mem://a/in/out" }, planning.Usage, "input directory"},
+		"no output":               {words(t), func(r *planner.Request) { r.Output = "" }, planner.Usage, "--out"},
+		"partitions":              {words(t), func(r *planner.Request) { r.Partitions = -1 }, planner.Usage, "-1"},
+		"too many partitions":     {words(t), func(r *planner.Request) { r.Partitions = planner.MaxPartitions + 1 }, planner.Usage, "100001"},
+		"split size":              {words(t), func(r *planner.Request) { r.SplitSize = -5 }, planner.Usage, "-5"},
+		"no input":                {words(t), func(r *planner.Request) { r.Input = nil }, planner.Usage, "--input"},
+		"missing input":           {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/none"} }, planner.NotFound, "mem://a/none"},
+		"nothing but hidden":      {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/empty/"} }, planner.NotFound, "no objects"},
+		"an input named twice":    {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/in", "mem://a/in/1.txt"} }, planner.Usage, "twice"},
+		"a name too few":          {two, func(*planner.Request) {}, planner.Usage, "left, right"},
+		"a name that is not":      {two, func(r *planner.Request) { r.Input = []string{"middle=mem://a/in"} }, planner.Usage, "middle"},
+		"one of two":              {two, func(r *planner.Request) { r.Input = []string{"left=mem://a/in"} }, planner.Usage, "right"},
+		"input that is made":      {generating, func(*planner.Request) {}, planner.Usage, "makes its own"},
+		"the index does not fit":  {words(t), func(r *planner.Request) { r.Partitions, r.Memory.Bytes = 90_000, 64<<20 }, planner.Usage, "at most"},
+		"parts that are not text": {binary, func(r *planner.Request) { r.Codecs.Output = compress.Gzip }, planner.Usage, ".bin"},
+		"output in input":         {words(t), func(r *planner.Request) { r.Output = "mem://a/in/out" }, planner.Usage, "input directory"},
 	} {
 		r := request(t, "mem://a/out", "mem://a/in")
 		c.change(&r)
@@ -184,8 +184,8 @@ func TestWrongRequests(t *testing.T) {
 			t.Errorf("%s: %v does not say %q", name, err, c.text)
 		}
 	}
-	for what, err := range map[string]error{"output": second(planning.ParseCodecs("bzip2", "", 0, 0)), "input": second(planning.ParseCodecs("", "rar", 0, 0)), "limit": second(planning.ParseCodecs("", "", 0, -1))} {
-		wantKind(t, what, err, planning.Usage)
+	for what, err := range map[string]error{"output": second(planner.ParseCodecs("bzip2", "", 0, 0)), "input": second(planner.ParseCodecs("", "rar", 0, 0)), "limit": second(planner.ParseCodecs("", "", 0, -1))} {
+		wantKind(t, what, err, planner.Usage)
 	}
 }
 
@@ -200,7 +200,7 @@ func TestCutsOfAnotherProcess(t *testing.T) {
 	type key struct{}
 	ctx := context.WithValue(t.Context(), key{}, "here")
 	var asked int64
-	j := planning.Job{Name: "other", Shuffled: true, Inputs: []planning.Input{
+	j := planner.Job{Name: "other", Shuffled: true, Inputs: []planner.Input{
 		{Name: "cut", Cut: func(ctx context.Context, o plan.Object, target int64) ([]plan.Section, error) {
 			if ctx.Value(key{}) != "here" {
 				return nil, errors.New("it has another context")
@@ -217,7 +217,7 @@ func TestCutsOfAnotherProcess(t *testing.T) {
 	}}
 	r := request(t, "mem://a/out", "cut=mem://a/in")
 	r.SplitSize, r.Slots = 100, 3
-	table, err := planning.Make(ctx, j, r, s.roots, slog.New(slog.DiscardHandler))
+	table, err := planner.Make(ctx, j, r, s.roots, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,13 +231,13 @@ func TestCutsOfAnotherProcess(t *testing.T) {
 	broken := errors.New("the process has ended")
 	for i := range j.Inputs {
 		broke := j
-		broke.Inputs = append([]planning.Input(nil), j.Inputs...)
+		broke.Inputs = append([]planner.Input(nil), j.Inputs...)
 		if i == 0 {
 			broke.Inputs[0].Cut = func(context.Context, plan.Object, int64) ([]plan.Section, error) { return nil, broken }
 		} else {
 			broke.Inputs[1].Generate = func(context.Context, int) ([]plan.Section, error) { return nil, broken }
 		}
-		if _, err := planning.Make(ctx, broke, r, s.roots, slog.New(slog.DiscardHandler)); !errors.Is(err, broken) || planning.Final(err) {
+		if _, err := planner.Make(ctx, broke, r, s.roots, slog.New(slog.DiscardHandler)); !errors.Is(err, broken) || planner.Final(err) {
 			t.Errorf("input %d: %v", i, err)
 		}
 	}
@@ -255,7 +255,7 @@ func TestSortsAreSampled(t *testing.T) {
 	r := request(t, "mem://a/out", "mem://a/in")
 	for _, partitions := range []int{1, 5} {
 		r.Partitions = partitions
-		table, err := s.make(t, planning.Of(p), r)
+		table, err := s.make(t, planner.Of(p), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,7 +276,7 @@ func TestProbe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := planning.Table{Input: 1 << 30}
+	table := planner.Table{Input: 1 << 30}
 	if err := table.Probe(t.Context(), root); err != nil || !table.PartOnce {
 		t.Errorf("a store that keeps its promises: %v, %v", table.PartOnce, err)
 	}
@@ -305,13 +305,13 @@ func TestMemory(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
 	for _, c := range []struct {
-		memory                       planning.Memory
+		memory                       planner.Memory
 		share, remoteShare, lookBack int64
 	}{
-		{planning.Memory{Bytes: 1024 * mib, Attempts: 4}, 256 * mib, 216 * mib, 64 * mib},
-		{planning.Memory{Bytes: 64 * mib, Attempts: 1}, 64 * mib, 24 * mib, 16 * mib},
-		{planning.Memory{Bytes: 4096 * mib, Attempts: 2}, 2048 * mib, 2008 * mib, 128 * mib},
-		{planning.Memory{Bytes: 16 * mib, Attempts: 1}, 16 * mib, 4 * mib, 8 * mib},
+		{planner.Memory{Bytes: 1024 * mib, Attempts: 4}, 256 * mib, 216 * mib, 64 * mib},
+		{planner.Memory{Bytes: 64 * mib, Attempts: 1}, 64 * mib, 24 * mib, 16 * mib},
+		{planner.Memory{Bytes: 4096 * mib, Attempts: 2}, 2048 * mib, 2008 * mib, 128 * mib},
+		{planner.Memory{Bytes: 16 * mib, Attempts: 1}, 16 * mib, 4 * mib, 8 * mib},
 	} {
 		if got := [...]int64{c.memory.Share(false), c.memory.Share(true), c.memory.Window()}; got != [...]int64{c.share, c.remoteShare, c.lookBack} {
 			t.Errorf("%+v: %d", c.memory, got)
@@ -323,7 +323,7 @@ func TestMemory(t *testing.T) {
 func TestBytes(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1 KiB", 1536: "1.5 KiB", 1 << 20: "1 MiB", 1<<20 - 1: "1 MiB", 1<<30 + 1<<29: "1.5 GiB"} {
-		if got := planning.Bytes(n); got != want && (n != 1<<20-1 || got != "1.0 MiB") {
+		if got := planner.Bytes(n); got != want && (n != 1<<20-1 || got != "1.0 MiB") {
 			t.Errorf("Bytes(%d) = %q, want %q", n, got, want)
 		}
 	}

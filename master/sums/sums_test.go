@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/windrow-mr/windrow/internal/sums"
+	"github.com/windrow-mr/windrow/master/sums"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store/checksum"
 )
