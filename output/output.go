@@ -212,7 +212,7 @@ func beatKey(slot uint64) string { return fmt.Sprintf("%s%020d", beatDir, slot) 
 // readSlot returns the entry in a slot; ok is false when it is free.
 func readSlot(ctx context.Context, root *store.Root, slot uint64) (e entry, ok bool, err error) {
 	body, err := root.ReadOnce(ctx, slotKey(slot))
-	if store.KindOf(err) == store.NotFound {
+	if plan.KindOf(err) == plan.NotFound {
 		return entry{}, false, nil
 	}
 	if err == nil {

@@ -176,7 +176,7 @@ func TestUnfinished(t *testing.T) {
 			if got := visible(t, root); len(got) != 1+len(strings.Fields(want)) {
 				t.Errorf("the directory holds %v: the dead job's part is left", got)
 			}
-			if _, err := root.Stat(t.Context(), tmp); store.KindOf(err) != store.NotFound {
+			if _, err := root.Stat(t.Context(), tmp); plan.KindOf(err) != plan.NotFound {
 				t.Errorf("the dead job's temporary data is left: %v", err)
 			}
 			_, err = dead.Commit(t.Context(), nil)
@@ -386,7 +386,7 @@ func faulty(t *testing.T, dir string, rules ...fault.Rule) *store.Root {
 func TestReleaseAfterUnknownCommit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	root := faulty(t, dir, fault.Rule{Op: fault.Put, Key: "_windrow/0*1", Do: fault.LoseResponse, Kind: store.Denied})
+	root := faulty(t, dir, fault.Rule{Op: fault.Put, Key: "_windrow/0*1", Do: fault.LoseResponse, Kind: plan.Denied})
 	h, err := output.Reserve(t.Context(), root, request(1, output.Fail))
 	if err != nil {
 		t.Fatal(err)
@@ -407,8 +407,8 @@ func TestReleaseAfterUnknownCommit(t *testing.T) {
 func TestReleaseWhenTheLogLies(t *testing.T) {
 	t.Parallel()
 	root := faulty(t, t.TempDir(),
-		fault.Rule{Op: fault.Put, Key: "_windrow/0*1", Do: fault.LoseResponse, Kind: store.Denied},
-		fault.Rule{Op: fault.Read, Key: "_windrow/0*1", Kind: store.NotFound})
+		fault.Rule{Op: fault.Put, Key: "_windrow/0*1", Do: fault.LoseResponse, Kind: plan.Denied},
+		fault.Rule{Op: fault.Read, Key: "_windrow/0*1", Kind: plan.NotFound})
 	h, err := output.Reserve(t.Context(), root, request(1, output.Fail))
 	if err != nil {
 		t.Fatal(err)
@@ -429,7 +429,7 @@ func TestReleaseWhenTheLogLies(t *testing.T) {
 func TestOutputIsKnownByItsListing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	root := faulty(t, dir, fault.Rule{Op: fault.Read, Times: -1, Kind: store.NotFound}, fault.Rule{Op: fault.Stat, Times: -1, Kind: store.NotFound})
+	root := faulty(t, dir, fault.Rule{Op: fault.Read, Times: -1, Kind: plan.NotFound}, fault.Rule{Op: fault.Stat, Times: -1, Kind: plan.NotFound})
 	if is, err := output.IsOutput(t.Context(), root); is || err != nil {
 		t.Errorf("an empty directory is an output: %v, %v", is, err)
 	}
@@ -469,7 +469,7 @@ func TestBeginYields(t *testing.T) {
 // TestCommitAgain commits once more after an error whose commit was done.
 func TestCommitAgain(t *testing.T) {
 	t.Parallel()
-	root := faulty(t, t.TempDir(), fault.Rule{Op: fault.Put, Key: "_windrow/0*1", Do: fault.LoseResponse, Kind: store.Denied})
+	root := faulty(t, t.TempDir(), fault.Rule{Op: fault.Put, Key: "_windrow/0*1", Do: fault.LoseResponse, Kind: plan.Denied})
 	h, err := output.Reserve(t.Context(), root, request(1, output.Fail))
 	if err != nil {
 		t.Fatal(err)
@@ -489,7 +489,7 @@ func TestCommitAgain(t *testing.T) {
 func TestReserveAnswerLost(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	root := faulty(t, dir, fault.Rule{Op: fault.Put, Key: "_windrow/0*0", Do: fault.LoseResponse, Kind: store.Denied})
+	root := faulty(t, dir, fault.Rule{Op: fault.Put, Key: "_windrow/0*0", Do: fault.LoseResponse, Kind: plan.Denied})
 	if _, err := output.Reserve(t.Context(), root, request(1, output.Fail)); err == nil {
 		t.Fatal("reserved in spite of an error")
 	}

@@ -218,7 +218,7 @@ func heal(ctx context.Context, root *store.Root, s state) error {
 	if s.Newest == nil || s.Holder != nil {
 		return nil
 	}
-	if _, err := root.Stat(ctx, SuccessName); store.KindOf(err) != store.NotFound {
+	if _, err := root.Stat(ctx, SuccessName); plan.KindOf(err) != plan.NotFound {
 		return err
 	}
 	return mark(ctx, root, s.Newest)
@@ -260,7 +260,7 @@ func watch(ctx context.Context, root *store.Root, req Request, other Holder) (al
 	}
 	read := func() (string, error) {
 		b, err := root.Get(ctx, beatKey(other.Slot), 1024)
-		if store.KindOf(err) == store.NotFound {
+		if plan.KindOf(err) == plan.NotFound {
 			return "", nil
 		}
 		return string(b), err
@@ -330,7 +330,7 @@ func (h *Hold) abortUploads(ctx context.Context, dead plan.JobID) error {
 		}
 		return strings.HasPrefix(u.Key, "part-") && slices.Contains(h.state.Garbage, tokenOf(u.Key))
 	})
-	if k := store.KindOf(err); k == store.Denied || k == store.Invalid {
+	if k := plan.KindOf(err); k == plan.Denied || k == plan.Invalid {
 		return nil
 	}
 	return err

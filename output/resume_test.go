@@ -9,7 +9,6 @@ import (
 
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/store"
 )
 
 // TestResume: another process goes on with what a job has reserved, at every
@@ -189,7 +188,7 @@ func TestResumeFinishesRelease(t *testing.T) {
 	if h, err := output.Resume(ctx, root, resumed(2, output.Append)); h != nil || err != nil {
 		t.Errorf("what was released is resumed as %v, %v", h, err)
 	}
-	if _, err := root.Stat(ctx, part.Name); store.KindOf(err) != store.NotFound {
+	if _, err := root.Stat(ctx, part.Name); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("a part of a job that gave up is visible (%v)", err)
 	}
 }

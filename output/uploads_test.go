@@ -86,7 +86,7 @@ func (closed) ListUploads(string) store.UploadPager { return closed{} }
 func (closed) AbortUpload(context.Context, store.Unfinished) error { return nil }
 
 func (closed) Next(context.Context) (page []store.Unfinished, last bool, err error) {
-	return nil, false, store.Fail(store.Denied, "not you")
+	return nil, false, store.Fail(plan.Denied, "not you")
 }
 
 // TestTakeoverWithoutListing: who may not list uploads takes over all the same.

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // core is what all roots on one driver share.
@@ -64,7 +66,7 @@ func (c *core) timed(ctx context.Context, f func(ctx context.Context) error) err
 	defer cancel()
 	err := f(timed)
 	if err != nil && errors.Is(context.Cause(timed), errNoAnswer) {
-		return Fail(Unavailable, "no answer in %v", c.opts.Transfer.Request)
+		return Fail(plan.Unavailable, "no answer in %v", c.opts.Transfer.Request)
 	}
 	return err
 }
@@ -74,11 +76,11 @@ var errNoAnswer = errors.New("no answer")
 // admit waits for the request's turn and counts it.
 func (c *core) admit(ctx context.Context, k requestKind) error {
 	if err := ctx.Err(); err != nil {
-		return Fail(Canceled, "%w", context.Cause(ctx))
+		return Fail(plan.Interrupted, "%w", context.Cause(ctx))
 	}
 	if c.traits.Remote {
 		if err := c.pace.wait(ctx); err != nil {
-			return Fail(Canceled, "%w", err)
+			return Fail(plan.Interrupted, "%w", err)
 		}
 	}
 	c.meter.requests[k].Add(1)
@@ -97,13 +99,13 @@ func (c *core) succeeded() {
 func (c *core) judge(ctx context.Context, err error) error {
 	kind, cause := causeOf(err)
 	if ctx.Err() != nil {
-		return Fail(Canceled, "%w", context.Cause(ctx))
+		return Fail(plan.Interrupted, "%w", context.Cause(ctx))
 	}
-	if kind == Canceled {
+	if kind == plan.Interrupted {
 		// Somebody's deadline ended, but not the caller's: the transport's.
-		kind = Unavailable
+		kind = plan.Unavailable
 	}
-	if kind == Throttled {
+	if kind == plan.Throttled {
 		c.meter.throttles.Add(1)
 		c.pace.throttle(time.Now())
 	}
@@ -113,7 +115,7 @@ func (c *core) judge(ctx context.Context, err error) error {
 // again waits before a failed request is repeated, or returns why it is not.
 func (c *core) again(ctx context.Context, attempt int, key string, err error) error {
 	kind, _ := causeOf(err)
-	if !kind.retryable() || attempt >= c.opts.Retry.Attempts {
+	if !kind.Retryable() || attempt >= c.opts.Retry.Attempts {
 		return err
 	}
 	turn, ok := c.budget.spend(time.Now())
@@ -124,7 +126,7 @@ func (c *core) again(ctx context.Context, attempt int, key string, err error) er
 	c.opts.Log.LogAttrs(ctx, slog.LevelDebug, "store request is repeated", slog.String("object", c.traits.URL+"/"+key),
 		slog.Int("attempt", attempt+1), slog.Duration("wait", wait), slog.String("error", err.Error()))
 	if ended := sleep(ctx, wait); ended != nil {
-		return Fail(Canceled, "%w while waiting to try again after: %w", ended, err)
+		return Fail(plan.Interrupted, "%w while waiting to try again after: %w", ended, err)
 	}
 	c.meter.retries.Add(1)
 	return nil

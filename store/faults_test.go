@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"
 )
@@ -115,7 +117,7 @@ func openFaulty(t *testing.T, o store.Options, rules ...fault.Rule) (*store.Root
 
 func TestCreateOnceLostResponses(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []store.Kind{store.Unavailable, store.Unknown, store.Throttled, store.Conflict} {
+	for _, kind := range []plan.Kind{plan.Unavailable, plan.Unknown, plan.Throttled, plan.Contended} {
 		for times := range 4 {
 			t.Run(fmt.Sprint(kind, times), func(t *testing.T) {
 				t.Parallel()
@@ -140,17 +142,17 @@ func TestRetriesHealFaults(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		rule  fault.Rule
-		kinds []store.Kind
+		kinds []plan.Kind
 	}{
-		{"put", fault.Rule{Op: fault.Put}, []store.Kind{store.Unavailable, store.Throttled, store.Conflict}},
-		{"stat", fault.Rule{Op: fault.Stat}, []store.Kind{store.Unavailable, store.Throttled}},
-		{"list", fault.Rule{Op: fault.List}, []store.Kind{store.Unavailable, store.Throttled}},
-		{"read", fault.Rule{Op: fault.Read}, []store.Kind{store.Unavailable, store.Throttled, store.Corrupt}},
-		{"delete", fault.Rule{Op: fault.Delete, Do: fault.LoseResponse}, []store.Kind{store.Unavailable}},
-		{"begin", fault.Rule{Op: fault.Begin}, []store.Kind{store.Unavailable}},
-		{"part", fault.Rule{Op: fault.Part}, []store.Kind{store.Unavailable}},
-		{"part answered late", fault.Rule{Op: fault.Part, Do: fault.LoseResponse}, []store.Kind{store.Unavailable}},
-		{"commit", fault.Rule{Op: fault.Commit, Do: fault.LoseResponse}, []store.Kind{store.Unavailable}},
+		{"put", fault.Rule{Op: fault.Put}, []plan.Kind{plan.Unavailable, plan.Throttled, plan.Contended}},
+		{"stat", fault.Rule{Op: fault.Stat}, []plan.Kind{plan.Unavailable, plan.Throttled}},
+		{"list", fault.Rule{Op: fault.List}, []plan.Kind{plan.Unavailable, plan.Throttled}},
+		{"read", fault.Rule{Op: fault.Read}, []plan.Kind{plan.Unavailable, plan.Throttled, plan.Corrupt}},
+		{"delete", fault.Rule{Op: fault.Delete, Do: fault.LoseResponse}, []plan.Kind{plan.Unavailable}},
+		{"begin", fault.Rule{Op: fault.Begin}, []plan.Kind{plan.Unavailable}},
+		{"part", fault.Rule{Op: fault.Part}, []plan.Kind{plan.Unavailable}},
+		{"part answered late", fault.Rule{Op: fault.Part, Do: fault.LoseResponse}, []plan.Kind{plan.Unavailable}},
+		{"commit", fault.Rule{Op: fault.Commit, Do: fault.LoseResponse}, []plan.Kind{plan.Unavailable}},
 	} {
 		for _, kind := range c.kinds {
 			t.Run(c.name+" "+kind.String(), func(t *testing.T) {
@@ -164,7 +166,7 @@ func TestRetriesHealFaults(t *testing.T) {
 					if u.Retries != 5 {
 						t.Errorf("%d retries, want 5", u.Retries)
 					}
-					if (kind == store.Throttled) != (u.Throttles == 5) {
+					if (kind == plan.Throttled) != (u.Throttles == 5) {
 						t.Errorf("%d throttles", u.Throttles)
 					}
 				})
@@ -215,7 +217,7 @@ func everything(t *testing.T, root *store.Root) {
 func TestErrorsThatTimeDoesNotHeal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		for _, kind := range []store.Kind{store.Denied, store.NotFound, store.Invalid} {
+		for _, kind := range []plan.Kind{plan.Denied, plan.NotFound, plan.Invalid} {
 			root, _, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Read, Times: -1, Kind: kind})
 			if err := root.Put(t.Context(), "x", nil, store.Durable); err != nil {
 				t.Fatal(err)
@@ -234,7 +236,7 @@ func TestErrorsThatTimeDoesNotHeal(t *testing.T) {
 func TestCreateOnceDoubtsNotFound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		root, _, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Read, Times: -1, Kind: store.NotFound})
+		root, _, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Read, Times: -1, Kind: plan.NotFound})
 		if won, _, err := root.CreateOnce(t.Context(), "x", []byte("1")); !won || err != nil {
 			t.Fatal(won, err)
 		}
@@ -242,7 +244,7 @@ func TestCreateOnceDoubtsNotFound(t *testing.T) {
 		if won || existing != nil {
 			t.Errorf("won %v, existing %q", won, existing)
 		}
-		wantKind(t, err, store.Unavailable)
+		wantKind(t, err, plan.Unavailable)
 	})
 }
 
@@ -251,7 +253,7 @@ func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root, _, _ := openFaulty(t, store.Options{Retry: store.Retry{Attempts: 5}}, fault.Rule{Op: fault.Put, Times: -1})
 		begin := time.Now()
-		wantKind(t, root.Put(t.Context(), "x", nil, store.Durable), store.Unavailable)
+		wantKind(t, root.Put(t.Context(), "x", nil, store.Durable), plan.Unavailable)
 		if u := root.Usage(); u.Puts != 5 || u.Retries != 4 {
 			t.Errorf("usage %+v, want 5 tries", u)
 		}
@@ -263,7 +265,7 @@ func TestOutage(t *testing.T) {
 		begin = time.Now()
 		var all sync.WaitGroup
 		for range 200 {
-			all.Go(func() { wantKind(t, root.Put(t.Context(), "x", nil, store.Durable), store.Unavailable) })
+			all.Go(func() { wantKind(t, root.Put(t.Context(), "x", nil, store.Durable), plan.Unavailable) })
 		}
 		all.Wait()
 		if u, most := root.Usage(), int64(50+time.Since(begin).Seconds()); u.Retries > most || most > 200 {
@@ -278,14 +280,14 @@ func TestOutageEndsWithContext(t *testing.T) {
 		root, _, _ := openFaulty(t, store.Options{Retry: store.Retry{Attempts: 1000}}, fault.Rule{Op: fault.Put, Times: -1})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		wantKind(t, root.Put(ctx, "x", nil, store.Durable), store.Canceled)
+		wantKind(t, root.Put(ctx, "x", nil, store.Durable), plan.Interrupted)
 	})
 }
 
 func TestPacing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		root, _, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Stat, Nth: 101, Kind: store.Throttled})
+		root, _, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Stat, Nth: 101, Kind: plan.Throttled})
 		if err := root.Put(t.Context(), "x", nil, store.Durable); err != nil {
 			t.Fatal(err)
 		}
@@ -363,10 +365,10 @@ func TestBrokenForGood(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantKind(t, h.ReadAt(t.Context(), make([]byte, 10), 0), store.Corrupt)
+		wantKind(t, h.ReadAt(t.Context(), make([]byte, 10), 0), plan.Corrupt)
 		stream := h.Stream(t.Context(), 0, -1)
 		_, err = io.ReadAll(stream)
-		wantKind(t, err, store.Corrupt)
+		wantKind(t, err, plan.Corrupt)
 		if err := stream.Close(); err != nil {
 			t.Error(err)
 		}
@@ -376,7 +378,7 @@ func TestBrokenForGood(t *testing.T) {
 func TestWriterPartFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		root, r, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Part, Nth: 3, Times: -1, Kind: store.Denied})
+		root, r, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Part, Nth: 3, Times: -1, Kind: plan.Denied})
 		w, err := root.Create(t.Context(), "x", store.CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -387,13 +389,13 @@ func TestWriterPartFails(t *testing.T) {
 				break
 			}
 		}
-		wantKind(t, err, store.Denied)
-		wantKind(t, w.Commit(), store.Denied)
+		wantKind(t, err, plan.Denied)
+		wantKind(t, w.Commit(), plan.Denied)
 		if n := r.aborted.Load(); n != 1 {
 			t.Errorf("aborted %d times", n)
 		}
 		_, err = root.Stat(t.Context(), "x")
-		wantKind(t, err, store.NotFound)
+		wantKind(t, err, plan.NotFound)
 	})
 }
 
@@ -476,7 +478,7 @@ func TestWriterBounds(t *testing.T) {
 		if _, err = w.Write(make([]byte, 1024)); err == nil {
 			err = w.Commit()
 		}
-		wantKind(t, err, store.TooLarge)
+		wantKind(t, err, plan.TooLarge)
 		if peak := r.peak.Load(); peak != 3 {
 			t.Errorf("%d parts at a time, want 3", peak)
 		}
@@ -490,14 +492,14 @@ func TestProbeRefuses(t *testing.T) {
 		"ignores the condition": func(d store.Driver) store.Driver { return &heedless{d, func(bool) bool { return false }} },
 		"inverts the condition": func(d store.Driver) store.Driver { return &heedless{d, func(o bool) bool { return !o }} },
 		"refuses conditions": func(d store.Driver) store.Driver {
-			return fault.New(fault.Rule{Op: fault.Put, Times: -1, Kind: store.Invalid}).Wrap(d)
+			return fault.New(fault.Rule{Op: fault.Put, Times: -1, Kind: plan.Invalid}).Wrap(d)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			root := open(t, "mem://", store.Options{Wrap: wrap})
 			_, err := root.Probe(t.Context())
-			wantKind(t, err, store.Invalid)
+			wantKind(t, err, plan.Invalid)
 		})
 	}
 }
@@ -516,13 +518,13 @@ func (h *heedless) Put(ctx context.Context, key string, body []byte, o store.Cre
 // TestBeforeAndAfterWrite is what failpoints rest on.
 func TestBeforeAndAfterWrite(t *testing.T) {
 	t.Parallel()
-	faults := fault.New(fault.Rule{Op: fault.Put, Key: "**/fails", Times: -1, Kind: store.Denied})
+	faults := fault.New(fault.Rule{Op: fault.Put, Key: "**/fails", Times: -1, Kind: plan.Denied})
 	var asked, seen []string
 	faults.BeforeWrite = func(w fault.Write) { asked = append(asked, fmt.Sprint(w.Op, " ", w.Key, " ", w.Absent)) }
 	faults.AfterWrite = func(n int, w fault.Write) { seen = append(seen, fmt.Sprint(n, string(w.Op), " ", w.Key)) }
 	root := open(t, "mem://", store.Options{Wrap: faults.Wrap})
 	everything(t, root)
-	wantKind(t, root.Put(t.Context(), "a/fails", nil, store.Durable), store.Denied)
+	wantKind(t, root.Put(t.Context(), "a/fails", nil, store.Durable), plan.Denied)
 	if _, _, err := root.CreateOnce(t.Context(), "once", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -541,7 +543,7 @@ func TestBeforeAndAfterWrite(t *testing.T) {
 func TestAStoreThatFailsMoreThanTheBudgetIsSurvived(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		root, _, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Put, Percent: 15, Kind: store.Throttled})
+		root, _, _ := openFaulty(t, store.Options{}, fault.Rule{Op: fault.Put, Percent: 15, Kind: plan.Throttled})
 		var all sync.WaitGroup
 		for c := range 8 {
 			all.Go(func() {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // fileDriver keeps objects as files below a directory. Everything goes through
@@ -35,11 +37,11 @@ func openFile(dir string, o Options) (*fileDriver, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case err == nil && !info.IsDir():
-		return nil, Fail(Invalid, "it is a file, and a directory is needed here (%s is one, and holds it as %q)", filepath.Dir(dir), filepath.Base(dir))
+		return nil, Fail(plan.Invalid, "it is a file, and a directory is needed here (%s is one, and holds it as %q)", filepath.Dir(dir), filepath.Base(dir))
 	case errors.Is(err, fs.ErrNotExist) && o.CreateDir:
 		err = makeDirs(dir)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, Fail(NotFound, "there is no such directory")
+		return nil, Fail(plan.NotFound, "there is no such directory")
 	}
 	if err != nil {
 		return nil, fileError(err)
@@ -113,7 +115,7 @@ func (d *fileDriver) Delete(_ context.Context, key string) error {
 	}
 	if err != nil {
 		err = d.absent(err)
-		if kind, _ := causeOf(err); kind == NotFound {
+		if kind, _ := causeOf(err); kind == plan.NotFound {
 			return nil
 		}
 		return err
@@ -145,17 +147,17 @@ func (d *fileDriver) prune(dir string) {
 // while the root itself is there.
 func (d *fileDriver) absent(err error) error {
 	if errors.Is(err, syscall.ENOTDIR) {
-		return Fail(NotFound, "no such object")
+		return Fail(plan.NotFound, "no such object")
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		info, statErr := d.root.Stat(".")
 		if statErr != nil {
-			return Fail(Unavailable, "the root directory cannot be looked at: %w", statErr)
+			return Fail(plan.Unavailable, "the root directory cannot be looked at: %w", statErr)
 		}
 		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink == 0 {
-			return Fail(Unavailable, "the root directory was removed")
+			return Fail(plan.Unavailable, "the root directory was removed")
 		}
-		return Fail(NotFound, "no such object")
+		return Fail(plan.NotFound, "no such object")
 	}
 	return fileError(err)
 }
@@ -174,18 +176,18 @@ func fileError(err error) error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return Fail(Denied, "%w", cause)
+		return Fail(plan.Denied, "%w", cause)
 	case errors.Is(err, syscall.EXDEV):
-		return Fail(Invalid, "its directory is on another file system than the root: open a root there")
+		return Fail(plan.Invalid, "its directory is on another file system than the root: open a root there")
 	case errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
-		return Fail(Invalid, "%w", cause)
+		return Fail(plan.Invalid, "%w", cause)
 	case errors.Is(err, syscall.ESTALE), errors.Is(err, syscall.ETIMEDOUT):
-		return Fail(Unavailable, "%w", cause)
+		return Fail(plan.Unavailable, "%w", cause)
 	case strings.Contains(cause.Error(), "escapes from parent"):
 		// os.Root has no exported error for this.
-		return Fail(Invalid, "a symbolic link leads out of the directory that is read: name its target instead, or remove it")
+		return Fail(plan.Invalid, "a symbolic link leads out of the directory that is read: name its target instead, or remove it")
 	default:
-		return Fail(Unknown, "%w", cause)
+		return Fail(plan.Unknown, "%w", cause)
 	}
 }
 
@@ -193,7 +195,7 @@ func fileError(err error) error {
 // others made may hold what CheckKey refuses.
 func localPath(key string) error {
 	if !fs.ValidPath(key) || key == "." || strings.ContainsRune(key, 0) {
-		return Fail(Invalid, "the key is not a path below the root")
+		return Fail(plan.Invalid, "the key is not a path below the root")
 	}
 	return checkReserved(key)
 }
@@ -202,7 +204,7 @@ func checkReserved(key string) error {
 	if strings.Contains(key, reservedSegment) {
 		for s := range strings.SplitSeq(key, "/") {
 			if s == reservedSegment {
-				return Fail(Invalid, "the key has the reserved segment %q", s)
+				return Fail(plan.Invalid, "the key has the reserved segment %q", s)
 			}
 		}
 	}
@@ -211,9 +213,9 @@ func checkReserved(key string) error {
 
 func notAFile(m fs.FileMode) error {
 	if m.IsDir() {
-		return Fail(NotFound, "it is a directory, not an object")
+		return Fail(plan.NotFound, "it is a directory, not an object")
 	}
-	return Fail(Invalid, "it is not a regular file")
+	return Fail(plan.Invalid, "it is not a regular file")
 }
 
 // fileObject describes a file. A file that replaced another has another inode,

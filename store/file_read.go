@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // fileReader reads a file that stays open, and notices when it is written to:
@@ -47,7 +49,7 @@ func newFileReader(f *os.File, key, etag string) (*fileReader, error) {
 	}
 	r := &fileReader{file: f, object: fileObject(key, info)}
 	if etag != "" && etag != r.object.ETag {
-		return nil, Fail(Changed, "the file was written to or replaced")
+		return nil, Fail(plan.Changed, "the file was written to or replaced")
 	}
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -68,7 +70,7 @@ func (r *fileReader) ReadAt(p []byte, off int64) (int, error) {
 		return 0, fileError(statErr)
 	}
 	if st.Size != r.object.Size || modified(&st) != r.object.ModTime.UnixNano() {
-		return 0, Fail(Changed, "the file was written to while it was read")
+		return 0, Fail(plan.Changed, "the file was written to while it was read")
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = fileError(err)
@@ -147,7 +149,7 @@ func (p *filePager) visit(name string, e fs.DirEntry) (Object, error) {
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		if info, err = p.driver.root.Stat(name); err != nil {
 			_, cause := causeOf(fileError(err))
-			return Object{}, Fail(Invalid, "symbolic link %s: %w", name, cause)
+			return Object{}, Fail(plan.Invalid, "symbolic link %s: %w", name, cause)
 		}
 	}
 	switch {
@@ -165,12 +167,12 @@ func (p *filePager) visit(name string, e fs.DirEntry) (Object, error) {
 func (p *filePager) enter(dir string) error {
 	name := path.Clean(dir)
 	if !fs.ValidPath(name) {
-		return Fail(Invalid, "the prefix is not a path below the root")
+		return Fail(plan.Invalid, "the prefix is not a path below the root")
 	}
 	f, err := p.driver.root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		kind, cause := causeOf(p.driver.absent(err))
-		if kind == NotFound {
+		if kind == plan.NotFound {
 			return nil
 		}
 		return Fail(kind, "directory %s: %w", name, cause)
@@ -178,7 +180,7 @@ func (p *filePager) enter(dir string) error {
 	defer f.Close()
 	entries, err := f.ReadDir(-1)
 	if err != nil {
-		if err = p.driver.absent(err); KindOf(err) == NotFound {
+		if err = p.driver.absent(err); plan.KindOf(err) == plan.NotFound {
 			return nil // removed meanwhile
 		}
 		return err

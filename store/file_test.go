@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/storetest"
 )
@@ -49,9 +51,9 @@ func open(t testing.TB, url string, o store.Options) *store.Root {
 }
 
 // wantKind checks an error's kind.
-func wantKind(t *testing.T, err error, want store.Kind) {
+func wantKind(t *testing.T, err error, want plan.Kind) {
 	t.Helper()
-	if got := store.KindOf(err); err == nil || got != want {
+	if got := plan.KindOf(err); err == nil || got != want {
 		t.Errorf("error %v: kind %v, want %v", err, got, want)
 	}
 }
@@ -151,10 +153,10 @@ func TestFileOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := store.Open(t.Context(), file, store.Options{})
-	wantKind(t, err, store.Invalid)
+	wantKind(t, err, plan.Invalid)
 	missing := filepath.Join(dir, "a", "b")
 	_, err = store.Open(t.Context(), missing, store.Options{})
-	wantKind(t, err, store.NotFound)
+	wantKind(t, err, plan.NotFound)
 	if !strings.Contains(err.Error(), missing) {
 		t.Errorf("%v does not name the directory", err)
 	}
@@ -271,7 +273,7 @@ func TestFileStaleTemporaries(t *testing.T) {
 		}
 	}
 	_, err := r.Get(t.Context(), ".windrow-tmp/young", 1)
-	wantKind(t, err, store.Invalid)
+	wantKind(t, err, plan.Invalid)
 }
 
 // TestFileNoticesWrites: a file that is written to in place is not the version
@@ -301,12 +303,12 @@ func TestFileNoticesWrites(t *testing.T) {
 	if _, err := f.WriteString("more"); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, h.ReadAt(t.Context(), p, 0), store.Changed)
+	wantKind(t, h.ReadAt(t.Context(), p, 0), plan.Changed)
 	if err := os.Truncate(name, 3); err != nil {
 		t.Fatal(err)
 	}
 	_, err = io.ReadAll(h.Stream(t.Context(), 0, -1))
-	wantKind(t, err, store.Changed)
+	wantKind(t, err, plan.Changed)
 }
 
 func TestFileSymlinks(t *testing.T) {
@@ -340,14 +342,14 @@ func TestFileSymlinks(t *testing.T) {
 	}
 	link(secret, "leak")
 	_, err := r.Get(t.Context(), "leak", 100)
-	wantKind(t, err, store.Invalid)
+	wantKind(t, err, plan.Invalid)
 	err = nil
 	for _, e := range r.List(t.Context(), "") {
 		err = errors.Join(err, e)
 	}
-	wantKind(t, err, store.Invalid)
+	wantKind(t, err, plan.Invalid)
 	link(outside, "dir")
-	wantKind(t, r.Put(t.Context(), "dir/new", nil, store.Scratch), store.Invalid)
+	wantKind(t, r.Put(t.Context(), "dir/new", nil, store.Scratch), plan.Invalid)
 	if _, err := os.Stat(filepath.Join(outside, "new")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a key left the root: %v", err)
 	}
@@ -362,11 +364,11 @@ func TestFileRootRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := r.ReadOnce(t.Context(), "log/1")
-	wantKind(t, err, store.Unavailable)
+	wantKind(t, err, plan.Unavailable)
 	_, _, err = r.CreateOnce(t.Context(), "log/1", nil)
-	wantKind(t, err, store.Unavailable)
+	wantKind(t, err, plan.Unavailable)
 	for _, err = range r.List(t.Context(), "") {
-		wantKind(t, err, store.Unavailable)
+		wantKind(t, err, plan.Unavailable)
 	}
 }
 
@@ -379,7 +381,7 @@ func TestFilePipe(t *testing.T) {
 	}
 	r := open(t, dir, store.Options{})
 	_, err := r.Get(t.Context(), "pipe", 1)
-	wantKind(t, err, store.Invalid)
+	wantKind(t, err, plan.Invalid)
 	for o := range r.List(t.Context(), "") {
 		t.Errorf("listed: %+v", o)
 	}

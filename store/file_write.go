@@ -9,6 +9,8 @@ import (
 	"os"
 	"path"
 	"syscall"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // publishTries bounds how often a writer makes its directory again when
@@ -72,12 +74,12 @@ func (d *fileDriver) begin(key string, o CreateOptions) (*fileUpload, error) {
 			return nil, fileError(err)
 		}
 		if err = d.root.Mkdir(reservedSegment, 0o777); errors.Is(err, fs.ErrNotExist) {
-			return nil, Fail(Unavailable, "the root directory was removed")
+			return nil, Fail(plan.Unavailable, "the root directory was removed")
 		} else if err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fileError(err)
 		}
 	}
-	return nil, Fail(Conflict, "other processes keep removing %s", reservedSegment)
+	return nil, Fail(plan.Contended, "other processes keep removing %s", reservedSegment)
 }
 
 func (u *fileUpload) Part(ctx context.Context, _ int, body []byte) error {
@@ -131,7 +133,7 @@ func (u *fileUpload) publish() error {
 			return clash(err)
 		}
 	}
-	return Fail(Conflict, "other processes keep removing the directory")
+	return Fail(plan.Contended, "other processes keep removing the directory")
 }
 
 // makeParent makes the directories of a key.
@@ -142,7 +144,7 @@ func (d *fileDriver) makeParent(key string) error {
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, statErr := d.root.Lstat(reservedSegment); statErr != nil {
-			return Fail(Unavailable, "the root directory was removed")
+			return Fail(plan.Unavailable, "the root directory was removed")
 		}
 		return nil // a directory was removed meanwhile: once more
 	}
@@ -165,7 +167,7 @@ func (d *fileDriver) taken(key string, o CreateOptions) error {
 		if err = d.root.Remove(key); err == nil || errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		return Fail(Invalid, "there are objects below it: a key cannot be another's directory")
+		return Fail(plan.Invalid, "there are objects below it: a key cannot be another's directory")
 	case !o.IfAbsent:
 		return nil
 	}
@@ -175,13 +177,13 @@ func (d *fileDriver) taken(key string, o CreateOptions) error {
 			return err
 		}
 	}
-	return Fail(Exists, "another writer was first")
+	return Fail(plan.Exists, "another writer was first")
 }
 
 // clash names the case of a key whose directory is an object.
 func clash(err error) error {
 	if errors.Is(err, syscall.ENOTDIR) {
-		return Fail(Invalid, "a part of its path is an object: a key cannot be another's directory")
+		return Fail(plan.Invalid, "a part of its path is an object: a key cannot be another's directory")
 	}
 	if _, ok := errors.AsType[*failure](err); ok {
 		return err

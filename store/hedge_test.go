@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
@@ -119,7 +121,7 @@ func TestAnEndedReadLeavesNothingBehind(t *testing.T) {
 		readRanges(t, h, body, 59)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // when both requests are under way
 		defer cancel()
-		if err := h.ReadAt(ctx, make([]byte, 1000), 0); store.KindOf(err) != store.Canceled {
+		if err := h.ReadAt(ctx, make([]byte, 1000), 0); plan.KindOf(err) != plan.Interrupted {
 			t.Errorf("the read ended with %v", err)
 		}
 		synctest.Wait() // a goroutine that went on would hold up the end

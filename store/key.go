@@ -3,6 +3,8 @@ package store
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 const (
@@ -22,15 +24,15 @@ const reservedSegment = ".windrow-tmp"
 func CheckKey(key string) error {
 	switch {
 	case key == "":
-		return Fail(Invalid, "the key is empty")
+		return Fail(plan.Invalid, "the key is empty")
 	case len(key) > maxKey:
-		return Fail(Invalid, "the key has %d bytes, more than %d", len(key), maxKey)
+		return Fail(plan.Invalid, "the key has %d bytes, more than %d", len(key), maxKey)
 	case !utf8.ValidString(key):
-		return Fail(Invalid, "the key is not valid UTF-8")
+		return Fail(plan.Invalid, "the key is not valid UTF-8")
 	}
 	for _, c := range key {
 		if c < 0x20 || c == 0x7f || c == '\\' {
-			return Fail(Invalid, "the key holds the character %q", c)
+			return Fail(plan.Invalid, "the key holds the character %q", c)
 		}
 	}
 	return checkSegments(key)
@@ -41,13 +43,13 @@ func checkSegments(key string) error {
 	for s := range strings.SplitSeq(key, "/") {
 		switch {
 		case s == "":
-			return Fail(Invalid, "the key begins or ends with a slash or has two in a row")
+			return Fail(plan.Invalid, "the key begins or ends with a slash or has two in a row")
 		case s == "." || s == "..":
-			return Fail(Invalid, "the key has a segment %q", s)
+			return Fail(plan.Invalid, "the key has a segment %q", s)
 		case s == reservedSegment:
-			return Fail(Invalid, "the key has the reserved segment %q", s)
+			return Fail(plan.Invalid, "the key has the reserved segment %q", s)
 		case len(s) > maxSegment:
-			return Fail(Invalid, "the key has a segment of %d bytes, more than %d", len(s), maxSegment)
+			return Fail(plan.Invalid, "the key has a segment of %d bytes, more than %d", len(s), maxSegment)
 		}
 	}
 	return nil

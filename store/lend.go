@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // Lender is an Upload that is a file, which another process may write.
@@ -48,7 +50,7 @@ func (w *Writer) TakeBack() (int64, error) {
 	}
 	l, ok := w.upload.(Lender)
 	if !ok || !w.lent {
-		return 0, w.fail("take back", Fail(Invalid, "it was not lent"))
+		return 0, w.fail("take back", Fail(plan.Invalid, "it was not lent"))
 	}
 	size, err := l.TakeBack(w.ctx)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // How long a lent file may still be open when it is taken back: a process that is
@@ -51,7 +53,7 @@ func (u *fileUpload) TakeBack(ctx context.Context) (int64, error) {
 			return 0, fileError(err)
 		}
 		if time.Now().After(until) {
-			return 0, Fail(Invalid, "a process that was to write it still has it open for writing: all of it must be written, and closed, before it is committed")
+			return 0, Fail(plan.Invalid, "a process that was to write it still has it open for writing: all of it must be written, and closed, before it is committed")
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return 0, err

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -79,7 +81,7 @@ func (p *listingPager) Next(ctx context.Context) (page []store.Object, last bool
 			return page, false, nil
 		}
 		if d.failAt != "" && d.keys[i] >= d.failAt {
-			return nil, false, store.Fail(store.Denied, "no further")
+			return nil, false, store.Fail(plan.Denied, "no further")
 		}
 		page = append(page, store.Object{Key: d.keys[i], Size: int64(len(d.keys[i]))})
 	}
@@ -309,7 +311,7 @@ func TestListErrors(t *testing.T) {
 			n++
 		}
 	}
-	if store.KindOf(last) != store.Denied || n < 4800 || n > 5000 {
+	if plan.KindOf(last) != plan.Denied || n < 4800 || n > 5000 {
 		t.Errorf("%d objects, then %v", n, last)
 	}
 }
@@ -350,7 +352,7 @@ func TestListLeft(t *testing.T) {
 				}
 				last = err
 			}
-			if store.KindOf(last) != store.Canceled || !errors.Is(last, boom) {
+			if plan.KindOf(last) != plan.Interrupted || !errors.Is(last, boom) {
 				t.Errorf("canceled at %d: %v", at, last)
 			}
 		})

@@ -5,6 +5,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // Locate splits the URL of an input into a root to open and a key, or a
@@ -106,7 +108,7 @@ func checkPattern(pattern string) error {
 			continue
 		}
 		if _, err := path.Match(s, ""); err != nil {
-			return Fail(Invalid, "the pattern %q is malformed: a bracket or a backslash has no partner", s)
+			return Fail(plan.Invalid, "the pattern %q is malformed: a bracket or a backslash has no partner", s)
 		}
 	}
 	return nil

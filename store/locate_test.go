@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -48,7 +50,7 @@ func TestLocate(t *testing.T) {
 	}
 	for _, bad := range []string{"", "s3://b/x[1", dir + "/y[", `s3://b/x\`} {
 		_, _, err := store.Locate(bad)
-		wantKind(t, err, store.Invalid)
+		wantKind(t, err, plan.Invalid)
 	}
 	if store.IsPattern("a/b-c.txt") || !store.IsPattern("a/*") {
 		t.Error("IsPattern")

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store/checksum"
 )
 
@@ -66,7 +68,7 @@ func (s *memStore) add(key string, body []byte, o CreateOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if o.IfAbsent && s.objects[key] != nil {
-		return Fail(Exists, "another writer was first")
+		return Fail(plan.Exists, "another writer was first")
 	}
 	if s.objects == nil {
 		s.objects = make(map[string]*memObject)
@@ -88,7 +90,7 @@ func (s *memStore) find(key string) (*memObject, error) {
 	if o := s.objects[key]; o != nil {
 		return o, nil
 	}
-	return nil, Fail(NotFound, "no such object")
+	return nil, Fail(plan.NotFound, "no such object")
 }
 
 func (s *memStore) Stat(_ context.Context, key string) (Object, error) {
@@ -112,7 +114,7 @@ func (s *memStore) Open(_ context.Context, key, etag string) (Reader, error) {
 		return nil, err
 	}
 	if etag != "" && etag != o.ETag {
-		return nil, Fail(Changed, "the version is %s, not %s", o.ETag, etag)
+		return nil, Fail(plan.Changed, "the version is %s, not %s", o.ETag, etag)
 	}
 	return memReader{o, bytes.NewReader(o.body)}, nil
 }
@@ -145,7 +147,7 @@ func sectionBody(r io.ReaderAt, size, off, n int64) (Body, error) {
 		off, n = 0, size
 	}
 	if off > size {
-		return Body{}, Fail(Changed, "the object ends at %d, before %d", size, off)
+		return Body{}, Fail(plan.Changed, "the object ends at %d, before %d", size, off)
 	}
 	n = min(n, size-off)
 	return Body{ReadCloser: io.NopCloser(io.NewSectionReader(r, off, n)), Length: n, Total: size}, nil

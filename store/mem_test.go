@@ -3,6 +3,8 @@ package store_test
 import (
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/storetest"
 )
@@ -32,7 +34,7 @@ func TestMemNames(t *testing.T) {
 		"other space": open(t, "mem://a/p/q", store.Options{}),
 	} {
 		_, err := other.Stat(t.Context(), "k")
-		if store.KindOf(err) != store.NotFound {
+		if plan.KindOf(err) != plan.NotFound {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

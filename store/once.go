@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"hash/crc32"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // A create-once object is framed, all integers little-endian:
@@ -61,7 +63,7 @@ func (c *core) createOnce(ctx context.Context, key string, frame []byte, mine no
 		if err == nil {
 			return true, nil, nil
 		}
-		if kind, _ := causeOf(err); kind != Exists {
+		if kind, _ := causeOf(err); kind != plan.Exists {
 			return false, nil, err
 		}
 		winner, body, readErr := c.readOnce(ctx, key)
@@ -70,11 +72,11 @@ func (c *core) createOnce(ctx context.Context, key string, frame []byte, mine no
 			return true, nil, nil
 		case readErr == nil:
 			return false, body, nil
-		case kind != NotFound:
+		case kind != plan.NotFound:
 			return false, nil, readErr
 		}
 	}
-	return false, nil, Fail(Unavailable, "the store says that the object exists, and that it does not: %w", err)
+	return false, nil, Fail(plan.Unavailable, "the store says that the object exists, and that it does not: %w", err)
 }
 
 // readOnce reads a framed object, once more when its bytes are wrong: a flip on
@@ -105,14 +107,14 @@ func frameOnce(n nonce, body []byte) []byte {
 // parseOnce is the inverse of frameOnce. The body aliases the frame.
 func parseOnce(frame []byte) (n nonce, body []byte, err error) {
 	if len(frame) < onceHeader || !bytes.HasPrefix(frame, []byte(onceMagic)) {
-		return n, nil, Fail(Corrupt, "not written by create-once: the frame's first bytes are missing")
+		return n, nil, Fail(plan.Corrupt, "not written by create-once: the frame's first bytes are missing")
 	}
 	body = frame[onceHeader:]
 	if size := binary.LittleEndian.Uint64(frame[20:]); size != uint64(len(body)) {
-		return n, nil, Fail(Corrupt, "the frame promises %d bytes and holds %d", size, len(body))
+		return n, nil, Fail(plan.Corrupt, "the frame promises %d bytes and holds %d", size, len(body))
 	}
 	if sum := onceSum(frame[:28], body); sum != binary.LittleEndian.Uint32(frame[28:]) {
-		return n, nil, Fail(Corrupt, "the checksum does not match: the object was damaged")
+		return n, nil, Fail(plan.Corrupt, "the checksum does not match: the object was damaged")
 	}
 	copy(n[:], frame[4:])
 	return n, body, nil

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // TestOnceFrameDamage: every single flipped bit and every cut is noticed.
@@ -14,16 +16,16 @@ func TestOnceFrameDamage(t *testing.T) {
 	for bit := range 8 * len(frame) {
 		damaged := bytes.Clone(frame)
 		damaged[bit/8] ^= 1 << (bit % 8)
-		if _, _, err := parseOnce(damaged); KindOf(err) != Corrupt {
+		if _, _, err := parseOnce(damaged); plan.KindOf(err) != plan.Corrupt {
 			t.Errorf("bit %d: %v", bit, err)
 		}
 	}
 	for n := range frame {
-		if _, _, err := parseOnce(frame[:n]); KindOf(err) != Corrupt {
+		if _, _, err := parseOnce(frame[:n]); plan.KindOf(err) != plan.Corrupt {
 			t.Errorf("cut to %d: %v", n, err)
 		}
 	}
-	if _, _, err := parseOnce(append(frame, 0)); KindOf(err) != Corrupt {
+	if _, _, err := parseOnce(append(frame, 0)); plan.KindOf(err) != plan.Corrupt {
 		t.Errorf("a byte more: %v", err)
 	}
 	n, got, err := parseOnce(frame)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -30,7 +32,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"mem://x", store.Options{Transfer: store.Transfer{Stall: -time.Second}}, "Transfer.Stall"},
 	} {
 		_, err := store.Open(t.Context(), c.url, c.o)
-		wantKind(t, err, store.Invalid)
+		wantKind(t, err, plan.Invalid)
 		if err != nil && (!strings.Contains(err.Error(), c.mention) || strings.Contains(err.Error(), "hunter2")) {
 			t.Errorf("%q: %v, want it to mention %q and no secret", c.url, err, c.mention)
 		}
@@ -43,10 +45,10 @@ func TestRegister(t *testing.T) {
 	var query url.Values
 	store.Register("test-scheme", func(ctx context.Context, h string, q url.Values, o store.Options) (store.Driver, error) {
 		host, query = h, q
-		return nil, store.Fail(store.Denied, "no entry")
+		return nil, store.Fail(plan.Denied, "no entry")
 	})
 	_, err := store.Open(t.Context(), "test-scheme://host/a/b?x=1&token=hunter2", store.Options{})
-	wantKind(t, err, store.Denied)
+	wantKind(t, err, plan.Denied)
 	if host != "host" || query.Get("x") != "1" {
 		t.Errorf("host %q, query %v", host, query)
 	}
@@ -69,13 +71,13 @@ func TestErrors(t *testing.T) {
 	r := open(t, "mem://m", store.Options{})
 	_, err := r.Get(t.Context(), "a/b", 1)
 	var e *store.Error
-	if !errors.As(fmt.Errorf("task 3: %w", err), &e) || e.Op != "get" || e.URL != "mem://m/a/b" || e.Kind != store.NotFound {
+	if !errors.As(fmt.Errorf("task 3: %w", err), &e) || e.Op != "get" || e.URL != "mem://m/a/b" || e.Kind != plan.NotFound {
 		t.Errorf("error: %#v", err)
 	}
-	if k := store.KindOf(errors.New("other")); k != store.Unknown {
+	if k := plan.KindOf(errors.New("other")); k != plan.Unknown {
 		t.Errorf("kind of another error: %v", k)
 	}
-	if k := store.KindOf(context.DeadlineExceeded); k != store.Canceled {
+	if k := plan.KindOf(context.DeadlineExceeded); k != plan.Interrupted {
 		t.Errorf("kind of a deadline: %v", k)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"time"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // An Ask is something that Probe looks at only when it is asked to.
@@ -59,26 +61,26 @@ const unsafe = "Windrow cannot commit safely here. Write to another store, or up
 func (r *Root) probeOnce(ctx context.Context, key string) (err error) {
 	first, second := []byte("first"), []byte("second")
 	won, _, err := r.CreateOnce(ctx, key, first)
-	if KindOf(err) == Invalid {
+	if plan.KindOf(err) == plan.Invalid {
 		_, cause := causeOf(err)
 		if e := (*Error)(nil); errors.As(err, &e) && e.Err != nil {
 			cause = e.Err
 		}
-		return Fail(Invalid, "the store refuses to create an object on condition that there is none: %w", cause)
+		return Fail(plan.Invalid, "the store refuses to create an object on condition that there is none: %w", cause)
 	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.discard(ctx, key)) }()
 	if !won {
-		return Fail(Invalid, "the store says that a new object exists already: %s", unsafe)
+		return Fail(plan.Invalid, "the store says that a new object exists already: %s", unsafe)
 	}
 	won, existing, err := r.CreateOnce(ctx, key, second)
 	if err != nil {
 		return err
 	}
 	if won || !bytes.Equal(existing, first) {
-		return Fail(Invalid, "the store does not honour create-once (it ignores If-None-Match, or the like): %s", unsafe)
+		return Fail(plan.Invalid, "the store does not honour create-once (it ignores If-None-Match, or the like): %s", unsafe)
 	}
 	return nil
 }
@@ -111,11 +113,11 @@ func (r *Root) probeMultipart(ctx context.Context, key string) (honoured bool, e
 		}
 		// Nobody else has this key: what exists after the first try is what it
 		// wrote, and only the answer was lost.
-		if try == 0 && err != nil && KindOf(err) != Exists {
+		if try == 0 && err != nil && plan.KindOf(err) != plan.Exists {
 			return false, err
 		}
 		if try == 1 {
-			honoured = KindOf(err) == Exists
+			honoured = plan.KindOf(err) == plan.Exists
 			err = r.discard(ctx, key)
 			return honoured, err
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // OpenFunc opens a driver on a bucket or whatever the host of a URL names, and
@@ -57,13 +59,13 @@ func openRemote(ctx context.Context, u parsedURL, o Options) (Driver, error) {
 		}
 		kind, _ := causeOf(err)
 		if ctx.Err() != nil {
-			return nil, Fail(Canceled, "%w", context.Cause(ctx))
+			return nil, Fail(plan.Interrupted, "%w", context.Cause(ctx))
 		}
-		if !kind.retryable() || attempt >= min(openTries, o.Retry.Attempts) {
+		if !kind.Retryable() || attempt >= min(openTries, o.Retry.Attempts) {
 			return nil, err
 		}
 		if ended := sleep(ctx, o.Retry.backoff(attempt)); ended != nil {
-			return nil, Fail(Canceled, "%w while waiting to try again after: %w", ended, err)
+			return nil, Fail(plan.Interrupted, "%w while waiting to try again after: %w", ended, err)
 		}
 	}
 }
@@ -77,7 +79,7 @@ func lookup(scheme string) (OpenFunc, error) {
 	}
 	for _, i := range imports {
 		if i.scheme == scheme {
-			return nil, Fail(Invalid, "this program was built without the %s driver: add import _ %q", scheme, i.path)
+			return nil, Fail(plan.Invalid, "this program was built without the %s driver: add import _ %q", scheme, i.path)
 		}
 	}
 	known := []string{"file", "mem"}
@@ -88,5 +90,5 @@ func lookup(scheme string) (OpenFunc, error) {
 		known = append(known, i.scheme)
 	}
 	slices.Sort(known)
-	return nil, Fail(Invalid, "unknown scheme %q: known are %s and plain paths", scheme, strings.Join(slices.Compact(known), ", "))
+	return nil, Fail(plan.Invalid, "unknown scheme %q: known are %s and plain paths", scheme, strings.Join(slices.Compact(known), ", "))
 }

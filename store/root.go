@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store/checksum"
 )
 
@@ -39,7 +41,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Root, error) {
 		return nil, &Error{Op: "open", URL: redact(rawURL), Kind: kind, Err: cause}
 	}
 	if err := o.Validate(); err != nil {
-		return fail(Fail(Invalid, "%w", err))
+		return fail(Fail(plan.Invalid, "%w", err))
 	}
 	o = o.withDefaults()
 	u, err := splitURL(rawURL)
@@ -156,7 +158,7 @@ func (r *Root) fail(op, key string, err error) error {
 // checkWrite refuses keys and bodies that not every store takes.
 func checkWrite(key string, size int) error {
 	if size > MaxBody {
-		return Fail(TooLarge, "%d bytes are more than the %d of one request: use Create", size, MaxBody)
+		return Fail(plan.TooLarge, "%d bytes are more than the %d of one request: use Create", size, MaxBody)
 	}
 	return CheckKey(key)
 }
@@ -182,13 +184,13 @@ func (c *core) put(ctx context.Context, key string, body []byte, o CreateOptions
 // again would only be cut off again.
 func (c *core) resolve(ctx context.Context, key string, err error) error {
 	switch kind, _ := causeOf(err); kind {
-	case Unavailable, Unknown, Corrupt:
+	case plan.Unavailable, plan.Unknown, plan.Corrupt:
 	default:
 		return err
 	}
 	c.meter.requests[statRequest].Add(1)
 	if _, statErr := c.driver.Stat(ctx, key); statErr == nil {
-		return Fail(Exists, "seen after an unclear answer: %w", err)
+		return Fail(plan.Exists, "seen after an unclear answer: %w", err)
 	}
 	return err
 }
@@ -218,10 +220,10 @@ func (c *core) getFrom(ctx context.Context, r Reader, limit int64) ([]byte, erro
 	}
 	defer b.Close()
 	if b.Length > limit {
-		return nil, Fail(TooLarge, "%d bytes, the limit is %d", b.Length, limit)
+		return nil, Fail(plan.TooLarge, "%d bytes, the limit is %d", b.Length, limit)
 	}
 	if b.Length < 0 {
-		return nil, Fail(Corrupt, "the store did not say how long the object is")
+		return nil, Fail(plan.Corrupt, "the store did not say how long the object is")
 	}
 	buf := make([]byte, b.Length)
 	n, err := w.fill(b, buf)
@@ -236,7 +238,7 @@ func (c *core) getFrom(ctx context.Context, r Reader, limit int64) ([]byte, erro
 // told; one that it did not tell fits anything.
 func verify(told, got checksum.Sum) error {
 	if told.Known() && got != told {
-		return Fail(Corrupt, "the bytes have checksum %v, and the store says %v", got, told)
+		return Fail(plan.Corrupt, "the bytes have checksum %v, and the store says %v", got, told)
 	}
 	return nil
 }
@@ -252,32 +254,32 @@ func splitURL(raw string) (parsedURL, error) {
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok {
 		if raw == "" {
-			return parsedURL{}, Fail(Invalid, "the URL is empty")
+			return parsedURL{}, Fail(plan.Invalid, "the URL is empty")
 		}
 		abs, err := filepath.Abs(raw)
 		return parsedURL{scheme: "file", path: abs}, err
 	}
 	if !isScheme(scheme) {
-		return parsedURL{}, Fail(Invalid, "%q is no scheme: a URL is scheme://bucket/path", scheme)
+		return parsedURL{}, Fail(plan.Invalid, "%q is no scheme: a URL is scheme://bucket/path", scheme)
 	}
 	if scheme == "file" {
 		if !strings.HasPrefix(rest, "/") {
-			return parsedURL{}, Fail(Invalid, "a file URL is file:///absolute/path, with three slashes")
+			return parsedURL{}, Fail(plan.Invalid, "a file URL is file:///absolute/path, with three slashes")
 		}
 		return parsedURL{scheme: "file", path: filepath.Clean(rest)}, nil
 	}
 	rest, rawQuery, _ := strings.Cut(rest, "?")
 	host, path, _ := strings.Cut(rest, "/")
 	if strings.Contains(host, "@") {
-		return parsedURL{}, Fail(Invalid, "a URL must not hold credentials: give them by environment or profile")
+		return parsedURL{}, Fail(plan.Invalid, "a URL must not hold credentials: give them by environment or profile")
 	}
 	if host == "" && scheme != "mem" {
-		return parsedURL{}, Fail(Invalid, "the URL names no bucket")
+		return parsedURL{}, Fail(plan.Invalid, "the URL names no bucket")
 	}
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		// The parser's own error quotes the query, which may hold a secret.
-		return parsedURL{}, Fail(Invalid, "the query of the URL is malformed")
+		return parsedURL{}, Fail(plan.Invalid, "the query of the URL is malformed")
 	}
 	return parsedURL{scheme, host, path, query}, nil
 }

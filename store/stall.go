@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 var errStalled = errors.New("stalled")
@@ -40,7 +42,7 @@ func (w *watch) stop() {
 // cause returns err, or what it means when the watch itself made it.
 func (w *watch) cause(err error) error {
 	if err != nil && errors.Is(context.Cause(w.ctx), errStalled) {
-		return Fail(Unavailable, "no byte came in %v", w.stall)
+		return Fail(plan.Unavailable, "no byte came in %v", w.stall)
 	}
 	return err
 }
@@ -58,7 +60,7 @@ func (w *watch) fill(b Body, p []byte) (int, error) {
 			break
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return got, Fail(Unavailable, "the response ended after %d of %d bytes", got, len(p))
+			return got, Fail(plan.Unavailable, "the response ended after %d of %d bytes", got, len(p))
 		}
 		if err != nil {
 			return got, w.cause(err)

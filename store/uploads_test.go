@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
@@ -151,7 +153,7 @@ func TestAbortUploadsFails(t *testing.T) {
 	root, _ := orphaned(t, "", same, "root/a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	wantKind(t, root.AbortUploads(ctx, "", all), store.Canceled)
+	wantKind(t, root.AbortUploads(ctx, "", all), plan.Interrupted)
 }
 
 // TestAbortUploadsOfNone: a store that cannot list uploads is not asked.

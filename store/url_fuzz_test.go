@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -28,7 +30,7 @@ func FuzzLocate(f *testing.F) {
 				strings.Contains(err.Error(), secret) {
 				t.Errorf("%q: the error tells the secret: %v", raw, err)
 			}
-			if store.KindOf(err) == store.Unknown {
+			if plan.KindOf(err) == plan.Unknown {
 				t.Errorf("%q: %v is of no kind", raw, err)
 			}
 			return

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // abortTimeout bounds the abort of an upload, whose own context may have ended, and
@@ -90,9 +92,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 	var err error
 	switch {
 	case w.lent:
-		err = Fail(Invalid, "%w", errLent)
+		err = Fail(plan.Invalid, "%w", errLent)
 	case w.last:
-		err = Fail(Invalid, "more is written after the end")
+		err = Fail(plan.Invalid, "more is written after the end")
 	case w.root.core.traits.Remote:
 		err = w.gather(p)
 	default:
@@ -183,7 +185,7 @@ func (w *Writer) send() error {
 		w.sent.Go(func() { w.begin(key) })
 	}
 	if w.part++; c.traits.MaxParts > 0 && w.part > c.traits.MaxParts {
-		return Fail(TooLarge, "more than %d parts of %d bytes: write more and smaller objects", c.traits.MaxParts, c.traits.PartSize)
+		return Fail(plan.TooLarge, "more than %d parts of %d bytes: write more and smaller objects", c.traits.MaxParts, c.traits.PartSize)
 	}
 	select {
 	case w.sending <- struct{}{}:
@@ -273,7 +275,7 @@ func (w *Writer) Last() error {
 func (w *Writer) Commit() error {
 	err := w.failed()
 	if err == nil && w.lent {
-		err = Fail(Invalid, "%w", errLent)
+		err = Fail(plan.Invalid, "%w", errLent)
 	}
 	if err == nil {
 		err = w.commit()
@@ -333,7 +335,7 @@ func (w *Writer) Abort() {
 	w.done = true
 	w.cancel(errAborted)
 	w.sent.Wait()
-	_ = w.fail("write", Fail(Canceled, "%w", errAborted)) // kept for later calls
+	_ = w.fail("write", Fail(plan.Interrupted, "%w", errAborted)) // kept for later calls
 	w.buf, w.spare = nil, nil
 	if w.upload == nil {
 		return

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
@@ -84,10 +86,10 @@ func TestNothingIsWrittenBehindTheLastPart(t *testing.T) {
 	if err := w.Last(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Write([]byte("more")); store.KindOf(err) != store.Invalid {
+	if _, err := w.Write([]byte("more")); plan.KindOf(err) != plan.Invalid {
 		t.Errorf("writing behind the end gives %v", err)
 	}
-	if err := w.Commit(); store.KindOf(err) != store.Invalid {
+	if err := w.Commit(); plan.KindOf(err) != plan.Invalid {
 		t.Errorf("the commit after that gives %v", err)
 	}
 }
@@ -103,10 +105,10 @@ func TestAnUploadThatDoesNotBeginIsAnErrorOfTheWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = w.Last()
-	if err := w.Commit(); store.KindOf(err) != store.Invalid && store.KindOf(err) != store.Unknown || err == nil {
+	if err := w.Commit(); plan.KindOf(err) != plan.Invalid && plan.KindOf(err) != plan.Unknown || err == nil {
 		t.Errorf("the commit gives %v", err)
 	}
-	if _, err := root.Get(t.Context(), "o", 1<<20); store.KindOf(err) != store.NotFound {
+	if _, err := root.Get(t.Context(), "o", 1<<20); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("reading the object gives %v", err)
 	}
 }

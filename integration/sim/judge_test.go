@@ -174,7 +174,7 @@ func (w *world) output(ctx context.Context, url string, out *store.Root) error {
 	commits := make(map[plan.JobID]int)
 	for slot := 0; ; slot++ {
 		body, err := out.ReadOnce(ctx, fmt.Sprintf("%s/%020d", output.Dir, slot))
-		if store.KindOf(err) == store.NotFound {
+		if plan.KindOf(err) == plan.NotFound {
 			break
 		}
 		if err != nil {

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -112,14 +114,14 @@ func (g *gate) pass(ctx context.Context, do func() error) error {
 		return err
 	}
 	if err := wait(ctx, g.late()); err != nil {
-		return store.Fail(store.Canceled, "%w", err)
+		return store.Fail(plan.Interrupted, "%w", err)
 	}
 	err := do()
 	if slow := wait(ctx, g.late()); slow != nil {
-		return store.Fail(store.Canceled, "%w", slow)
+		return store.Fail(plan.Interrupted, "%w", slow)
 	}
 	if after := g.p.running(ctx); after != nil {
-		return store.Fail(store.Canceled, "%w", after)
+		return store.Fail(plan.Interrupted, "%w", after)
 	}
 	return err
 }
@@ -138,13 +140,13 @@ const theStore = "the store"
 
 func (g *gate) reach(ctx context.Context) error {
 	if err := g.p.running(ctx); err != nil {
-		return store.Fail(store.Canceled, "%w", err)
+		return store.Fail(plan.Interrupted, "%w", err)
 	}
 	g.p.mu.Lock()
 	cut := g.p.cutOff[theStore]
 	g.p.mu.Unlock()
 	if cut || g.p.world.outage.Load() {
-		return store.Fail(store.Unavailable, "it cannot be reached")
+		return store.Fail(plan.Unavailable, "it cannot be reached")
 	}
 	return nil
 }

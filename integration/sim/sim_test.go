@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/jobs"
@@ -63,8 +65,8 @@ func run(t *testing.T, seed uint64, ends map[client.State]int) error {
 	for _, j := range library.All() {
 		w.library[j.Name()] = j
 	}
-	w.faults = fault.New(fault.Rule{Do: fault.Fail, Kind: store.Unavailable, Percent: r.Float64() * 5},
-		fault.Rule{Do: fault.LoseResponse, Kind: store.Unavailable, Percent: r.Float64() * 5})
+	w.faults = fault.New(fault.Rule{Do: fault.Fail, Kind: plan.Unavailable, Percent: r.Float64() * 5},
+		fault.Rule{Do: fault.LoseResponse, Kind: plan.Unavailable, Percent: r.Float64() * 5})
 	w.faults.Seed = seed
 	defer w.end()
 	if err := w.begin(); err != nil {

@@ -55,7 +55,7 @@ func cat(ctx context.Context, p *Program, url string) error {
 	}
 	for try := 1; ; try++ {
 		printed, err := catManifest(ctx, p.Stdout, root, m)
-		if store.KindOf(err) != store.NotFound {
+		if plan.KindOf(err) != plan.NotFound {
 			return err
 		}
 		newest, readErr := output.Read(ctx, root)

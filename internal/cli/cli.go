@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/windrow-mr/windrow/client"
@@ -167,12 +169,12 @@ func status(err error) int {
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	}
-	switch store.KindOf(err) {
-	case store.NotFound:
+	switch plan.KindOf(err) {
+	case plan.NotFound:
 		return exitNotFound
-	case store.Denied:
+	case plan.Denied:
 		return exitDenied
-	case store.Invalid:
+	case plan.Invalid:
 		return exitUsage
 	default:
 		return exitFailed

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/windrow-mr/windrow/client"
@@ -141,12 +143,12 @@ func findLeader(ctx context.Context, url string, stores store.Options) (string, 
 // clientError gives an error of a store the kind that it has for somebody who
 // looks for a master there.
 func clientError(err error) error {
-	switch store.KindOf(err) {
-	case store.Denied:
+	switch plan.KindOf(err) {
+	case plan.Denied:
 		return client.Errorf(client.Denied, "%v", err)
-	case store.NotFound:
+	case plan.NotFound:
 		return client.Errorf(client.NotFound, "%v", err)
-	case store.Invalid:
+	case plan.Invalid:
 		return client.Errorf(client.Usage, "%v", err)
 	default:
 		return err

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/output"
-	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/planner"
 )
 
@@ -56,12 +57,12 @@ func classify(err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		kind = Interrupted
 	default:
-		switch store.KindOf(err) {
-		case store.NotFound:
+		switch plan.KindOf(err) {
+		case plan.NotFound:
 			kind = NotFound
-		case store.Denied:
+		case plan.Denied:
 			kind = Denied
-		case store.Invalid:
+		case plan.Invalid:
 			kind = Usage
 		default:
 		}

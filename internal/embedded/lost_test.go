@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/jobs/library/wordcount"
 	"github.com/windrow-mr/windrow/store"
@@ -45,7 +47,7 @@ func (r *rotting) Open(ctx context.Context, key, etag string) (store.Reader, err
 	}
 	r.mu.Unlock()
 	if rotten && r.deletes {
-		return nil, store.Fail(store.NotFound, "it rotted away")
+		return nil, store.Fail(plan.NotFound, "it rotted away")
 	}
 	reader, err := r.Driver.Open(ctx, key, etag)
 	if err != nil || !rotten {

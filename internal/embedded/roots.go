@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/planner"
@@ -43,7 +45,7 @@ func (r *roots) Get(ctx context.Context, url string, create bool) (*store.Root, 
 		return root, nil
 	}
 	root, err := r.openOne(ctx, url, create && !r.look)
-	if r.look && create && store.KindOf(err) == store.NotFound {
+	if r.look && create && plan.KindOf(err) == plan.NotFound {
 		return r.standIn(ctx, url)
 	}
 	return root, err

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/library/sort"
@@ -73,7 +75,7 @@ func TestFaults(t *testing.T) {
 	}{
 		"every answer of the log is lost once":  {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Do: fault.LoseResponse}, true},
 		"the commit's answer is lost":           {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Nth: 2, Do: fault.LoseResponse}, true},
-		"the commit's answer is lost for good":  {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Nth: 2, Times: -1, Do: fault.LoseResponse, Kind: store.Denied}, true},
+		"the commit's answer is lost for good":  {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Nth: 2, Times: -1, Do: fault.LoseResponse, Kind: plan.Denied}, true},
 		"the part's answer is lost":             {fault.Rule{Op: fault.Commit, Key: "**/part-*", Do: fault.LoseResponse}, true},
 		"the first part cannot be made":         {fault.Rule{Op: fault.Commit, Key: "**/part-*", Times: 3}, true},
 		"runs cannot be read for a while":       {fault.Rule{Op: fault.Read, Key: "**/x/**", Times: 4}, true},
@@ -85,8 +87,8 @@ func TestFaults(t *testing.T) {
 		"the commit fails for good":             {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Nth: 2, Times: -1}, false},
 		"runs cannot be read":                   {fault.Rule{Op: fault.Read, Key: "**/x/**", Times: -1}, false},
 		"the input cannot be read":              {fault.Rule{Op: fault.Read, Key: "text", Times: -1}, false},
-		"nobody may write":                      {fault.Rule{Op: fault.Put, Times: -1, Kind: store.Denied}, false},
-		"the input is not found when it is due": {fault.Rule{Op: fault.Read, Key: "text", Times: -1, Kind: store.NotFound}, false},
+		"nobody may write":                      {fault.Rule{Op: fault.Put, Times: -1, Kind: plan.Denied}, false},
+		"the input is not found when it is due": {fault.Rule{Op: fault.Read, Key: "text", Times: -1, Kind: plan.NotFound}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

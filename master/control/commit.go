@@ -64,8 +64,8 @@ func (c *committer) Commit(ctx context.Context, s *scheduler.Job) error {
 
 // passing tells whether an error is one of a store that does not answer just now.
 func passing(err error) bool {
-	switch store.KindOf(err) {
-	case store.Unavailable, store.Throttled, store.Canceled:
+	switch plan.KindOf(err) {
+	case plan.Unavailable, plan.Throttled, plan.Interrupted:
 		return true
 	default:
 		return false
@@ -112,7 +112,7 @@ func (j *job) lasting(ctx context.Context, err error) bool {
 	if err == nil || ctx.Err() != nil {
 		return false
 	}
-	if store.KindOf(err) == store.NotFound {
+	if plan.KindOf(err) == plan.NotFound {
 		_, err := journal.Spec(ctx, j.cfg.Root, j.id)
 		return err == nil || damaged(err) // what is damaged is there
 	}
@@ -121,10 +121,10 @@ func (j *job) lasting(ctx context.Context, err error) bool {
 
 // damaged tells whether an object was read and makes no sense.
 func damaged(err error) bool {
-	switch store.KindOf(err) {
-	case store.Corrupt, store.TooLarge:
+	switch plan.KindOf(err) {
+	case plan.Corrupt, plan.TooLarge:
 		return true
-	case store.Unknown:
+	case plan.Unknown:
 		_, fromStore := errors.AsType[*store.Error](err)
 		return err != nil && !fromStore
 	default:
@@ -265,7 +265,7 @@ func (j *job) hasPart(ctx context.Context, granted []plan.AttemptID, m *plan.Man
 		return false, nil
 	}
 	found, err := executor.SumPart(ctx, j.out, m.Part.Name)
-	if store.KindOf(err) == store.NotFound {
+	if plan.KindOf(err) == plan.NotFound {
 		return false, nil
 	}
 	return err == nil && found.Size == m.Part.Size && found.CRC32C == m.Part.CRC32C, err
@@ -281,7 +281,7 @@ type summary struct {
 func (j *job) conclude(ctx context.Context, s *scheduler.Job) error {
 	sum := summary{Job: j.describe(s)}
 	_, err := journal.Conclusion(ctx, j.cfg.Root, j.run)
-	if store.KindOf(err) == store.NotFound && j.lasting(ctx, err) {
+	if plan.KindOf(err) == plan.NotFound && j.lasting(ctx, err) {
 		err = j.summarise(ctx, s, &sum)
 	} // else another master has done so, and what it was made of may be gone
 	if err != nil {

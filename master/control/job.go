@@ -264,10 +264,10 @@ func asCause(err error) (*scheduler.Cause, error) {
 	if conflict, ok := errors.AsType[*output.Conflict](err); ok {
 		return &scheduler.Cause{Kind: scheduler.Conflict, Text: conflict.Error()}, nil
 	}
-	switch store.KindOf(err) {
-	case store.Denied:
+	switch plan.KindOf(err) {
+	case plan.Denied:
 		return &scheduler.Cause{Kind: scheduler.Denied, Text: err.Error()}, nil
-	case store.Invalid:
+	case plan.Invalid:
 		return &scheduler.Cause{Kind: scheduler.Misuse, Text: err.Error()}, nil
 	default:
 		return nil, err

@@ -80,9 +80,9 @@ func (m *Master) OpenLog(ctx context.Context, id plan.JobID, task plan.TaskID, a
 	})
 	body, err := m.cfg.Root.Get(ctx, plan.LogKey(id, task, attempt), maxLog)
 	switch {
-	case store.KindOf(err) == store.NotFound && running:
+	case plan.KindOf(err) == plan.NotFound && running:
 		body = nil
-	case store.KindOf(err) == store.NotFound:
+	case plan.KindOf(err) == plan.NotFound:
 		return nil, false, client.Errorf(client.NotFound, "job %s has no log of attempt %v at task %v: windrow logs %s lists those that there are", id, attempt, task, id)
 	case err != nil:
 		return nil, false, storeError(err)
@@ -93,7 +93,7 @@ func (m *Master) OpenLog(ctx context.Context, id plan.JobID, task plan.TaskID, a
 // HasBundle tells whether a program is there.
 func (m *Master) HasBundle(ctx context.Context, digest string) (bool, error) {
 	_, err := m.cfg.Root.Stat(ctx, plan.BundleKey(digest))
-	if store.KindOf(err) == store.NotFound {
+	if plan.KindOf(err) == plan.NotFound {
 		return false, nil
 	}
 	return err == nil, storeError(err)

@@ -17,7 +17,6 @@ import (
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/store"
 )
 
 // rules returns the reign, or what a client is told when there is none.
@@ -159,14 +158,14 @@ func storeError(err error) error {
 	if u, ok := errors.AsType[*unreadable](err); ok { // to ask again would be no use
 		return client.Errorf(client.Conflict, "job %s: %v", u.spec.ID, u)
 	}
-	switch store.KindOf(err) {
-	case store.Denied:
+	switch plan.KindOf(err) {
+	case plan.Denied:
 		return client.Errorf(client.Denied, "%v", err)
-	case store.Invalid:
+	case plan.Invalid:
 		return client.Errorf(client.Usage, "%v", err)
-	case store.NotFound:
+	case plan.NotFound:
 		return client.Errorf(client.NotFound, "%v", err)
-	case store.Canceled:
+	case plan.Interrupted:
 		return err
 	default:
 		return client.Errorf(client.Unavailable, "%v", err)
@@ -330,7 +329,7 @@ func (r *reign) underWay(ctx context.Context, id plan.JobID) (bool, error) {
 // jobError says that there is no such job, if that is what an error of reading
 // its spec means.
 func jobError(id plan.JobID, err error) error {
-	if store.KindOf(err) == store.NotFound {
+	if plan.KindOf(err) == plan.NotFound {
 		return client.Errorf(client.NotFound, "there is no job %s: windrow ls shows those that there are", id)
 	}
 	return storeError(err)

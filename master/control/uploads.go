@@ -41,7 +41,7 @@ func (m *Master) collectUploads(ctx context.Context, g *client.Garbage, over []c
 			continue // not this cluster's any more
 		}
 		root, err := m.cfg.Roots.Get(ctx, url, false)
-		if store.KindOf(err) == store.NotFound {
+		if plan.KindOf(err) == plan.NotFound {
 			continue // not even its directory is left
 		}
 		if err == nil {

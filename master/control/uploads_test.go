@@ -57,7 +57,7 @@ func (d refusing) AbortUpload(ctx context.Context, u store.Unfinished) error {
 type refusal struct{}
 
 func (refusal) Next(context.Context) ([]store.Unfinished, bool, error) {
-	return nil, false, store.Fail(store.Denied, "you may not list uploads")
+	return nil, false, store.Fail(plan.Denied, "you may not list uploads")
 }
 
 // lead starts a cluster in which one job has ended and another is under way, with

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/windrow-mr/windrow/store"
@@ -124,7 +126,7 @@ func watch(ctx context.Context, root *store.Root, epoch uint64, clock Clock, tim
 	for {
 		b, err := readBeat(ctx, root, epoch)
 		switch {
-		case store.KindOf(err) == store.Canceled && ctx.Err() != nil:
+		case plan.KindOf(err) == plan.Interrupted && ctx.Err() != nil:
 			return err
 		case err != nil:
 			// A store that cannot be asked tells nothing of the holder.
@@ -149,7 +151,7 @@ func watch(ctx context.Context, root *store.Root, epoch uint64, clock Clock, tim
 func readBeat(ctx context.Context, root *store.Root, epoch uint64) (beat, error) {
 	var b beat
 	body, err := root.Get(ctx, beatKey(epoch), 1<<10)
-	if store.KindOf(err) == store.NotFound {
+	if plan.KindOf(err) == plan.NotFound {
 		_, err = root.ReadOnce(ctx, leaderKey(epoch)) // is the store there at all?
 		return b, err
 	}
@@ -241,7 +243,7 @@ func (l *Lease) Leads(ctx context.Context) (bool, error) {
 	switch {
 	case err == nil:
 		return false, nil
-	case store.KindOf(err) != store.NotFound:
+	case plan.KindOf(err) != plan.NotFound:
 		return false, err
 	}
 	// Epochs have no gaps. That the next is absent counts if this one is seen.

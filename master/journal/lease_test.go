@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/store"
@@ -148,7 +150,7 @@ type cut struct {
 	off *atomic.Bool
 }
 
-var errCut = store.Fail(store.Denied, "cut off")
+var errCut = store.Fail(plan.Denied, "cut off")
 
 func (c *cut) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	if c.off.Load() {

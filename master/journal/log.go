@@ -43,8 +43,8 @@ func Spec(ctx context.Context, root *store.Root, job plan.JobID) ([]byte, error)
 // is another matter, and an object that is damaged is there.
 func exists(ctx context.Context, root *store.Root, job plan.JobID) error {
 	_, err := Spec(ctx, root, job)
-	switch store.KindOf(err) {
-	case store.Corrupt, store.TooLarge:
+	switch plan.KindOf(err) {
+	case plan.Corrupt, plan.TooLarge:
 		return nil
 	default:
 		return err
@@ -91,8 +91,8 @@ const appendEvery = time.Second
 
 // mayPass tells whether an error may be another one, or none, a little later.
 func mayPass(err error) bool {
-	switch store.KindOf(err) {
-	case store.Invalid, store.TooLarge, store.Corrupt, store.Canceled:
+	switch plan.KindOf(err) {
+	case plan.Invalid, plan.TooLarge, plan.Corrupt, plan.Interrupted:
 		return false
 	default:
 		return true
@@ -134,7 +134,7 @@ func Records(ctx context.Context, root *store.Root, id plan.JobID) ([]scheduler.
 	var all []scheduler.Record
 	for {
 		r, err := readSlot(ctx, root, id, uint64(len(all)))
-		if store.KindOf(err) == store.NotFound {
+		if plan.KindOf(err) == plan.NotFound {
 			return all, exists(ctx, root, id)
 		}
 		if err != nil {
@@ -186,7 +186,7 @@ func read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job,
 func followTail(ctx context.Context, root *store.Root, id plan.JobID, job *scheduler.Job) error {
 	for {
 		r, err := readSlot(ctx, root, id, job.Slots)
-		if store.KindOf(err) == store.NotFound {
+		if plan.KindOf(err) == plan.NotFound {
 			return exists(ctx, root, id)
 		}
 		if err != nil {
@@ -204,7 +204,7 @@ func readSlots(ctx context.Context, root *store.Root, id plan.JobID, from, to ui
 	for i := range records {
 		g.Go(func() (err error) {
 			records[i], err = readSlot(ctx, root, id, from+uint64(i))
-			if store.KindOf(err) == store.NotFound {
+			if plan.KindOf(err) == plan.NotFound {
 				return errMoved
 			}
 			return err

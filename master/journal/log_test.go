@@ -147,7 +147,7 @@ func TestAGapIsAnError(t *testing.T) {
 // A log whose job cannot be seen is no empty log.
 func TestAnUnseenJobIsAnError(t *testing.T) {
 	t.Parallel()
-	if _, err := journal.Read(t.Context(), open(t, store.Options{}), job); store.KindOf(err) != store.NotFound {
+	if _, err := journal.Read(t.Context(), open(t, store.Options{}), job); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -186,7 +186,7 @@ func TestLogOfADamagedSpec(t *testing.T) {
 	if err := root.Delete(ctx, plan.SpecKey(job)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := journal.Read(ctx, root, job); store.KindOf(err) != store.NotFound {
+	if _, err := journal.Read(ctx, root, job); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("without any spec: %v", err)
 	}
 }

@@ -21,6 +21,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -54,13 +56,13 @@ func New(urls []string, o store.Options) (*List, error) {
 	for _, url := range urls {
 		n, query, err := parseAllowed(url)
 		if err != nil {
-			return nil, &store.Error{Op: "allow", URL: shown(url), Kind: store.Invalid, Err: err}
+			return nil, &store.Error{Op: "allow", URL: shown(url), Kind: plan.Invalid, Err: err}
 		}
 		if i := slices.IndexFunc(l.entries, func(e *entry) bool { return e.name == n }); i >= 0 {
 			if l.entries[i].query == query {
 				continue
 			}
-			return nil, &store.Error{Op: "allow", URL: n.String(), Kind: store.Invalid, Err: errors.New("it is given twice, with different parameters: leave one out")}
+			return nil, &store.Error{Op: "allow", URL: n.String(), Kind: plan.Invalid, Err: errors.New("it is given twice, with different parameters: leave one out")}
 		}
 		e := &entry{name: n, query: query, turn: make(chan struct{}, 1)}
 		e.turn <- struct{}{}
@@ -73,18 +75,18 @@ func New(urls []string, o store.Options) (*List, error) {
 // Locate splits the URL of an input into a root that Get opens, and a key or a
 // pattern in it, as store.Locate does. What is allowed as a whole is a root.
 func (l *List) Locate(url string) (rootURL, key string, err error) {
-	fail := func(kind store.Kind, err error) (string, string, error) {
+	fail := func(kind plan.Kind, err error) (string, string, error) {
 		return "", "", &store.Error{Op: "locate", URL: shown(url), Kind: kind, Err: err}
 	}
 	n, err := parse(url)
 	if err != nil {
-		return fail(store.KindOf(err), err)
+		return fail(plan.KindOf(err), err)
 	}
 	// Only names that are allowed are looked up, so that nobody learns from the
 	// answer which others there are. What a pattern matches begins with what
 	// precedes it, so a pattern is a name for this.
 	if e, _ := l.find(n); e == nil {
-		return fail(store.Denied, l.refusal())
+		return fail(plan.Denied, l.refusal())
 	}
 	rootURL, key, err = store.Locate(url)
 	if err != nil {
@@ -92,7 +94,7 @@ func (l *List) Locate(url string) (rootURL, key string, err error) {
 	}
 	root, err := parse(rootURL)
 	if err != nil {
-		return fail(store.KindOf(err), err)
+		return fail(plan.KindOf(err), err)
 	}
 	if e, _ := l.find(root); e != nil {
 		return root.String(), key, nil
@@ -102,7 +104,7 @@ func (l *List) Locate(url string) (rootURL, key string, err error) {
 			return whole.String(), "", nil
 		}
 	}
-	return fail(store.Denied, l.refusal())
+	return fail(plan.Denied, l.refusal())
 }
 
 // Allows tells whether Get would open a root, without asking a store.
@@ -134,7 +136,7 @@ func (l *List) Opened(url string) (*store.Root, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.root == nil {
-		return nil, &store.Error{Op: "open", URL: shown(url), Kind: store.Unavailable, Err: errors.New("nothing was opened there before")}
+		return nil, &store.Error{Op: "open", URL: shown(url), Kind: plan.Unavailable, Err: errors.New("nothing was opened there before")}
 	}
 	return e.root.Sub(below), nil
 }
@@ -183,7 +185,7 @@ func (e *entry) open(ctx context.Context, o store.Options, create bool) (*store.
 	case <-e.turn:
 		defer func() { e.turn <- struct{}{} }()
 	case <-ctx.Done():
-		return nil, &store.Error{Op: "open", URL: e.name.String(), Kind: store.Canceled, Err: context.Cause(ctx)}
+		return nil, &store.Error{Op: "open", URL: e.name.String(), Kind: plan.Interrupted, Err: context.Cause(ctx)}
 	}
 	e.mu.Lock()
 	root := e.root
@@ -204,15 +206,15 @@ func (e *entry) open(ctx context.Context, o store.Options, create bool) (*store.
 
 // allowed finds the entry for a root, and what of it is meant.
 func (l *List) allowed(url string) (e *entry, below string, err error) {
-	fail := func(kind store.Kind, err error) (*entry, string, error) {
+	fail := func(kind plan.Kind, err error) (*entry, string, error) {
 		return nil, "", &store.Error{Op: "open", URL: shown(url), Kind: kind, Err: err}
 	}
 	n, err := parse(url)
 	if err != nil {
-		return fail(store.KindOf(err), err)
+		return fail(plan.KindOf(err), err)
 	}
 	if e, below = l.find(n); e == nil {
-		return fail(store.Denied, l.refusal())
+		return fail(plan.Denied, l.refusal())
 	}
 	return e, below, nil
 }

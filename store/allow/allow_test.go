@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/allow"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
@@ -36,11 +38,11 @@ const secret = "hunter2"
 // TestRefused gives names that a job must not get anything by.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	const denied, invalid = store.Denied, store.Invalid
+	const denied, invalid = plan.Denied, plan.Invalid
 	l := list(t, store.Options{}, "mem://a/logs?token="+secret, "mem://whole", "/srv/data", "mem://a/logs/deep")
 	for _, c := range []struct {
 		url  string
-		kind store.Kind
+		kind plan.Kind
 	}{
 		// Beside and above what is allowed.
 		{"mem://a", denied},
@@ -115,8 +117,8 @@ func TestRefused(t *testing.T) {
 			switch {
 			case err == nil:
 				t.Errorf("%s lets %q through", what, c.url)
-			case store.KindOf(err) != c.kind:
-				t.Errorf("%s(%q): %v, which is of kind %v", what, c.url, err, store.KindOf(err))
+			case plan.KindOf(err) != c.kind:
+				t.Errorf("%s(%q): %v, which is of kind %v", what, c.url, err, plan.KindOf(err))
 			case strings.Contains(err.Error(), secret) || strings.ContainsAny(err.Error(), "\x00\n"):
 				t.Errorf("%s(%q) shows what it must not: %q", what, c.url, err)
 			case c.kind == denied && !strings.Contains(err.Error(), "--allow"):
@@ -184,7 +186,7 @@ func TestLocate(t *testing.T) {
 		}
 	}
 	for _, url := range []string{"mem://a/log*", "mem://a/**", "mem://a/logs*/x", "mem://a/{logs}", "mem://*/logs", file + "/dat?", file + "/*", file + "/**/x.txt"} {
-		if root, key, err := l.Locate(url); store.KindOf(err) != store.Denied {
+		if root, key, err := l.Locate(url); plan.KindOf(err) != plan.Denied {
 			t.Errorf("%s: %q and %q, %v; want it to be refused", url, root, key, err)
 		}
 	}
@@ -207,7 +209,7 @@ func TestAllowedRootIsOpenedOnce(t *testing.T) {
 		opened.Add(1)
 		return d
 	}}, "mem://a/logs", "mem://other")
-	if _, err := l.Opened("mem://a/logs"); store.KindOf(err) != store.Unavailable {
+	if _, err := l.Opened("mem://a/logs"); plan.KindOf(err) != plan.Unavailable {
 		t.Errorf("before it is opened: %v", err)
 	}
 	var users sync.WaitGroup
@@ -249,7 +251,7 @@ func TestParametersAreTheOperators(t *testing.T) {
 	store.Register("test-allow", func(_ context.Context, host string, q url.Values, _ store.Options) (store.Driver, error) {
 		asked <- host + " " + q.Encode()
 		<-answer
-		return nil, store.Fail(store.Denied, "no entry")
+		return nil, store.Fail(plan.Denied, "no entry")
 	})
 	l := list(t, store.Options{}, "test-allow://b/x?endpoint=one&secret="+secret, "test-allow://b/x/y?endpoint=two", "test-allow://c")
 	var first sync.WaitGroup
@@ -263,7 +265,7 @@ func TestParametersAreTheOperators(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := l.Get(ctx, "test-allow://b/x", false); store.KindOf(err) != store.Canceled {
+	if _, err := l.Get(ctx, "test-allow://b/x", false); plan.KindOf(err) != plan.Interrupted {
 		t.Errorf("who waits and gives up gets %v", err)
 	}
 	close(answer)
@@ -350,7 +352,7 @@ func TestMissingDirectories(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	l := list(t, store.Options{}, dir+"/new")
-	if _, err := l.Get(t.Context(), dir+"/new/x", false); store.KindOf(err) != store.NotFound {
+	if _, err := l.Get(t.Context(), dir+"/new/x", false); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("to read: %v", err)
 	}
 	root, err := l.Get(t.Context(), dir+"/new/x", true)

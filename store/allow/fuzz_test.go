@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/allow"
 )
@@ -25,7 +27,7 @@ func FuzzLocate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		root, key, err := l.Locate(raw)
 		if err != nil {
-			if kind := store.KindOf(err); kind != store.Denied && kind != store.Invalid {
+			if kind := plan.KindOf(err); kind != plan.Denied && kind != plan.Invalid {
 				t.Errorf("%q: %v is of kind %v", raw, err, kind)
 			}
 			return

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -43,33 +45,33 @@ func (n name) join(key string) name {
 // nothing in it is decoded, cleaned or completed.
 func parse(raw string) (name, error) {
 	if strings.ContainsFunc(raw, unicode.IsControl) {
-		return name{}, store.Fail(store.Invalid, "it has control characters")
+		return name{}, store.Fail(plan.Invalid, "it has control characters")
 	}
 	scheme, rest, isURL := strings.Cut(raw, "://")
 	switch {
 	case !isURL && !strings.HasPrefix(raw, "/"):
-		return name{}, store.Fail(store.Invalid, "it is neither a URL nor an absolute path, and other machines have other working directories")
+		return name{}, store.Fail(plan.Invalid, "it is neither a URL nor an absolute path, and other machines have other working directories")
 	case !isURL:
 		scheme, rest = "file", raw
 	case !isScheme(scheme):
-		return name{}, store.Fail(store.Invalid, "%q is no scheme: a URL is scheme://bucket/path, in lower case before the colon", scheme)
+		return name{}, store.Fail(plan.Invalid, "%q is no scheme: a URL is scheme://bucket/path, in lower case before the colon", scheme)
 	}
 	n := name{scheme: scheme}
 	if scheme == "file" {
 		if !strings.HasPrefix(rest, "/") {
-			return name{}, store.Fail(store.Invalid, "a file URL is file:///absolute/path, with three slashes")
+			return name{}, store.Fail(plan.Invalid, "a file URL is file:///absolute/path, with three slashes")
 		}
 		n.path = rest[1:]
 	} else {
 		if strings.Contains(rest, "?") {
-			return name{}, store.Fail(store.Denied, "URL parameters come from the operator's --allow only: leave out the question mark and what follows it")
+			return name{}, store.Fail(plan.Denied, "URL parameters come from the operator's --allow only: leave out the question mark and what follows it")
 		}
 		n.host, n.path, _ = strings.Cut(rest, "/")
 		if strings.Contains(n.host, "@") {
-			return name{}, store.Fail(store.Invalid, "a URL must not hold credentials: masters and workers have their own")
+			return name{}, store.Fail(plan.Invalid, "a URL must not hold credentials: masters and workers have their own")
 		}
 		if n.host == "" && scheme != "mem" {
-			return name{}, store.Fail(store.Invalid, "the URL names no bucket")
+			return name{}, store.Fail(plan.Invalid, "the URL names no bucket")
 		}
 	}
 	n.path = strings.TrimSuffix(n.path, "/")
@@ -78,7 +80,7 @@ func parse(raw string) (name, error) {
 	}
 	for segment := range strings.SplitSeq(n.path, "/") {
 		if segment == "" || segment == "." || segment == ".." {
-			return name{}, store.Fail(store.Invalid, "it has the segment %q: write the path without detours", segment)
+			return name{}, store.Fail(plan.Invalid, "it has the segment %q: write the path without detours", segment)
 		}
 	}
 	return n, nil
@@ -89,7 +91,7 @@ func parseAllowed(raw string) (n name, query string, err error) {
 	scheme, _, isURL := strings.Cut(raw, "://")
 	switch {
 	case raw == "":
-		return name{}, "", store.Fail(store.Invalid, "the URL is empty")
+		return name{}, "", store.Fail(plan.Invalid, "the URL is empty")
 	case !isURL:
 		abs, err := filepath.Abs(raw)
 		if err != nil {
@@ -101,7 +103,7 @@ func parseAllowed(raw string) (n name, query string, err error) {
 		raw, query, found = strings.Cut(raw, "?")
 		if _, err := url.ParseQuery(query); err != nil {
 			// The parser's own error quotes the query, which may hold a secret.
-			return name{}, "", store.Fail(store.Invalid, "the query of the URL is malformed")
+			return name{}, "", store.Fail(plan.Invalid, "the query of the URL is malformed")
 		}
 		if found {
 			query = "?" + query
@@ -111,7 +113,7 @@ func parseAllowed(raw string) (n name, query string, err error) {
 		return name{}, "", err
 	}
 	if store.IsPattern(n.path) {
-		return name{}, "", store.Fail(store.Invalid, "a pattern cannot be allowed: name the directory or the prefix that jobs may use")
+		return name{}, "", store.Fail(plan.Invalid, "a pattern cannot be allowed: name the directory or the prefix that jobs may use")
 	}
 	return n, query, nil
 }

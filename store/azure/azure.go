@@ -22,6 +22,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"gocloud.dev/blob"
@@ -53,13 +55,13 @@ func open(ctx context.Context, name string, query url.Values, _ store.Options) (
 	d := &driver{name: name, query: drive.PublicQuery(query, "cdn", "domain", "localemu", "protocol", "storage_account")}
 	var err error
 	if d.client, err = connect(ctx, name, query); err != nil {
-		return nil, store.Fail(store.Invalid, "%w: name the storage account by AZURE_STORAGE_ACCOUNT, or storage_account= in the URL", err)
+		return nil, store.Fail(plan.Invalid, "%w: name the storage account by AZURE_STORAGE_ACCOUNT, or storage_account= in the URL", err)
 	}
 	_, err = d.client.GetProperties(once(ctx), nil)
-	switch err = classify(err); store.KindOf(err) {
-	case store.NotFound:
+	switch err = classify(err); plan.KindOf(err) {
+	case plan.NotFound:
 		return nil, noContainer()
-	case store.Denied:
+	case plan.Denied:
 		if answered(err) {
 			// Who may not ask for a container may still read and write in it.
 			return d, nil
@@ -72,7 +74,7 @@ func open(ctx context.Context, name string, query url.Values, _ store.Options) (
 }
 
 func noContainer() error {
-	return store.Fail(store.Invalid, "there is no such container: create it, or check its name and the storage account")
+	return store.Fail(plan.Invalid, "there is no such container: create it, or check its name and the storage account")
 }
 
 // connect makes a client as the URL says.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 
@@ -34,60 +36,60 @@ func classify(err error) error {
 		NonRetriable()
 	}
 	if _, ok := errors.AsType[final](err); ok {
-		return store.Fail(store.Denied, "no credentials were accepted: set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY, or AZURE_STORAGE_SAS_TOKEN, or log in with az login: %w", err)
+		return store.Fail(plan.Denied, "no credentials were accepted: set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY, or AZURE_STORAGE_SAS_TOKEN, or log in with az login: %w", err)
 	}
 	// No answer: names, connections, TLS. A host that is not found is no object
 	// that is not there.
-	return store.Fail(store.Unavailable, "%w", err)
+	return store.Fail(plan.Unavailable, "%w", err)
 }
 
 // classifyWrite is classify for writes, where a condition that failed says that
 // the object is there, and where nothing can be missing but the container.
 func classifyWrite(err error, o store.CreateOptions) error {
 	err = classify(err)
-	switch kind := store.KindOf(err); {
-	case kind == store.NotFound:
+	switch kind := plan.KindOf(err); {
+	case kind == plan.NotFound:
 		return noContainer()
-	case kind == store.Changed && o.IfAbsent:
-		return store.Fail(store.Exists, "another writer was first")
+	case kind == plan.Changed && o.IfAbsent:
+		return store.Fail(plan.Exists, "another writer was first")
 	}
 	return err
 }
 
 // kindOf knows the codes that say more than their HTTP status, or other things.
-func kindOf(response *azcore.ResponseError) (kind store.Kind, advice string) {
+func kindOf(response *azcore.ResponseError) (kind plan.Kind, advice string) {
 	switch bloberror.Code(response.ErrorCode) {
 	case bloberror.ContainerNotFound, bloberror.ContainerDisabled:
-		return store.Invalid, "there is no such container: create it, or check its name and the storage account"
+		return plan.Invalid, "there is no such container: create it, or check its name and the storage account"
 	case bloberror.ContainerBeingDeleted:
-		return store.Unavailable, ""
+		return plan.Unavailable, ""
 	case bloberror.BlobNotFound, bloberror.ResourceNotFound:
-		return store.NotFound, ""
+		return plan.NotFound, ""
 	case bloberror.BlobAlreadyExists, bloberror.ConditionNotMet, bloberror.TargetConditionNotMet, bloberror.InvalidRange:
-		return store.Changed, ""
+		return plan.Changed, ""
 	case bloberror.LeaseIDMissing, bloberror.LeaseLost, bloberror.LeaseIDMismatchWithBlobOperation:
-		return store.Denied, "somebody holds a lease on it"
+		return plan.Denied, "somebody holds a lease on it"
 	case bloberror.BlobImmutableDueToPolicy:
-		return store.Denied, "a policy keeps it from being changed"
+		return plan.Denied, "a policy keeps it from being changed"
 	case bloberror.BlobArchived, bloberror.BlobBeingRehydrated:
-		return store.Invalid, "it is archived: rehydrate it first"
+		return plan.Invalid, "it is archived: rehydrate it first"
 	case bloberror.ServerBusy:
-		return store.Throttled, ""
+		return plan.Throttled, ""
 	case bloberror.InternalError, bloberror.OperationTimedOut:
-		return store.Unavailable, ""
+		return plan.Unavailable, ""
 	case bloberror.PendingCopyOperation:
-		return store.Conflict, ""
+		return plan.Contended, ""
 	case bloberror.CRC64Mismatch, bloberror.MD5Mismatch:
-		return store.Corrupt, ""
+		return plan.Corrupt, ""
 	case bloberror.RequestBodyTooLarge:
-		return store.TooLarge, ""
+		return plan.TooLarge, ""
 	}
 	switch response.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return store.Denied, "check the credentials and what they may do in this container"
+		return plan.Denied, "check the credentials and what they may do in this container"
 	case http.StatusConflict:
 		if response.ErrorCode != "" {
-			return store.Invalid, "" // a state of the object that does not pass
+			return plan.Invalid, "" // a state of the object that does not pass
 		}
 	}
 	return drive.KindOfStatus(response.StatusCode), ""

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // TestTransportErrors: what did not get through is no answer, least of all that
@@ -16,15 +16,15 @@ func TestTransportErrors(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		err  error
-		want store.Kind
+		want plan.Kind
 	}{
-		{&net.DNSError{Err: "no such host", Name: "nowhere", IsNotFound: true}, store.Unavailable},
-		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, store.Unavailable},
-		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, store.Unavailable},
-		{context.Canceled, store.Canceled},
+		{&net.DNSError{Err: "no such host", Name: "nowhere", IsNotFound: true}, plan.Unavailable},
+		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, plan.Unavailable},
+		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, plan.Unavailable},
+		{context.Canceled, plan.Interrupted},
 	} {
 		err := classify(&url.Error{Op: "Get", URL: "https://nowhere/", Err: c.err})
-		if got := store.KindOf(err); got != c.want {
+		if got := plan.KindOf(err); got != c.want {
 			t.Errorf("%v is %v, want %v", err, got, c.want)
 		}
 	}

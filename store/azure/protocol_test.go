@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/azure/azuretest"
 	"github.com/windrow-mr/windrow/store/internal/testserver"
@@ -39,29 +41,29 @@ func TestKinds(t *testing.T) {
 	for _, c := range []struct {
 		status int
 		code   string
-		want   store.Kind
+		want   plan.Kind
 	}{
-		{404, "BlobNotFound", store.NotFound},
-		{404, "ContainerNotFound", store.Invalid},
-		{409, "ContainerBeingDeleted", store.Unavailable},
-		{403, "AuthenticationFailed", store.Denied},
-		{403, "AuthorizationPermissionMismatch", store.Denied},
-		{401, "NoAuthenticationInformation", store.Denied},
-		{503, "ServerBusy", store.Throttled},
-		{429, "", store.Throttled},
-		{500, "InternalError", store.Unavailable},
-		{500, "OperationTimedOut", store.Unavailable},
-		{502, "", store.Unavailable},
-		{504, "", store.Unavailable},
-		{408, "", store.Unavailable},
-		{409, "", store.Conflict},
-		{409, "BlobArchived", store.Invalid},
-		{412, "ConditionNotMet", store.Changed},
-		{412, "LeaseIdMissing", store.Denied},
-		{416, "InvalidRange", store.Changed},
-		{400, "InvalidHeaderValue", store.Invalid},
-		{400, "Md5Mismatch", store.Corrupt},
-		{501, "", store.Invalid},
+		{404, "BlobNotFound", plan.NotFound},
+		{404, "ContainerNotFound", plan.Invalid},
+		{409, "ContainerBeingDeleted", plan.Unavailable},
+		{403, "AuthenticationFailed", plan.Denied},
+		{403, "AuthorizationPermissionMismatch", plan.Denied},
+		{401, "NoAuthenticationInformation", plan.Denied},
+		{503, "ServerBusy", plan.Throttled},
+		{429, "", plan.Throttled},
+		{500, "InternalError", plan.Unavailable},
+		{500, "OperationTimedOut", plan.Unavailable},
+		{502, "", plan.Unavailable},
+		{504, "", plan.Unavailable},
+		{408, "", plan.Unavailable},
+		{409, "", plan.Contended},
+		{409, "BlobArchived", plan.Invalid},
+		{412, "ConditionNotMet", plan.Changed},
+		{412, "LeaseIdMissing", plan.Denied},
+		{416, "InvalidRange", plan.Changed},
+		{400, "InvalidHeaderValue", plan.Invalid},
+		{400, "Md5Mismatch", plan.Corrupt},
+		{501, "", plan.Invalid},
 	} {
 		t.Run(fmt.Sprint(c.status, c.code), func(t *testing.T) {
 			t.Parallel()
@@ -82,7 +84,7 @@ func TestKinds(t *testing.T) {
 			if u := root.Usage(); u.Gets != asked.Load() {
 				t.Errorf("counted %d requests, the server saw %d: somebody else retries", u.Gets, asked.Load())
 			}
-			if _, statErr := root.Stat(t.Context(), "log/1"); store.KindOf(statErr) != c.want {
+			if _, statErr := root.Stat(t.Context(), "log/1"); plan.KindOf(statErr) != c.want {
 				t.Errorf("stat: %v", statErr)
 			}
 		})
@@ -96,12 +98,12 @@ func TestOpenRefuses(t *testing.T) {
 	gone.Close()
 	for _, c := range []struct {
 		url  string
-		want store.Kind
+		want plan.Kind
 		text string
 	}{
-		{strings.Replace(url, "//test?", "//other?", 1), store.Invalid, "no such container"},
-		{"azblob://test?protocol=http&storage_account=" + azuretest.Account + "&domain=" + strings.TrimPrefix(gone.URL, "http://"), store.Unavailable, ""},
-		{url + "&colour=red", store.Invalid, `"colour"`},
+		{strings.Replace(url, "//test?", "//other?", 1), plan.Invalid, "no such container"},
+		{"azblob://test?protocol=http&storage_account=" + azuretest.Account + "&domain=" + strings.TrimPrefix(gone.URL, "http://"), plan.Unavailable, ""},
+		{url + "&colour=red", plan.Invalid, `"colour"`},
 	} {
 		_, err := store.Open(t.Context(), c.url, testserver.Quick())
 		testserver.WantKind(t, err, c.want)
@@ -164,7 +166,7 @@ func TestEarlyRefusal(t *testing.T) {
 		}
 		server.ServeHTTP(w, r)
 	})
-	testserver.WantKind(t, write(t, root, "part", noise(7<<20), store.CreateOptions{IfAbsent: true}), store.Exists)
+	testserver.WantKind(t, write(t, root, "part", noise(7<<20), store.CreateOptions{IfAbsent: true}), plan.Exists)
 	if u := root.Usage(); u.Puts != 1 || u.Retries != 0 {
 		t.Errorf("usage %+v, want one put and no retry", u)
 	}
@@ -200,7 +202,7 @@ func TestFailedUploads(t *testing.T) {
 			server.ServeHTTP(w, r)
 		})
 		body := noise(size)
-		testserver.WantKind(t, write(t, root, "taken", body, store.CreateOptions{IfAbsent: true}), store.Exists)
+		testserver.WantKind(t, write(t, root, "taken", body, store.CreateOptions{IfAbsent: true}), plan.Exists)
 
 		ctx, cancel := context.WithCancel(t.Context())
 		w, err := root.Create(ctx, "canceled", store.CreateOptions{})
@@ -211,13 +213,13 @@ func TestFailedUploads(t *testing.T) {
 			t.Fatal(err)
 		}
 		cancel()
-		testserver.WantKind(t, w.Commit(), store.Canceled)
+		testserver.WantKind(t, w.Commit(), plan.Interrupted)
 
 		refused.Store(true)
-		testserver.WantKind(t, write(t, root, "refused", body, store.CreateOptions{}), store.Denied)
+		testserver.WantKind(t, write(t, root, "refused", body, store.CreateOptions{}), plan.Denied)
 		for _, key := range []string{"canceled", "refused"} {
 			_, err = root.Stat(t.Context(), key)
-			testserver.WantKind(t, err, store.NotFound)
+			testserver.WantKind(t, err, plan.NotFound)
 		}
 		if got, err := root.Get(t.Context(), "taken", 100); err != nil || string(got) != "first" {
 			t.Errorf("%q, %v", got, err)
@@ -241,7 +243,7 @@ func TestLostCommit(t *testing.T) {
 		body := noise(17 << 20)
 		if err := write(t, root, "x", body, store.CreateOptions{IfAbsent: once}); once {
 			// Who won is for the caller to find out, as Commit says.
-			testserver.WantKind(t, err, store.Exists)
+			testserver.WantKind(t, err, plan.Exists)
 		} else if err != nil {
 			t.Error(err)
 		}
@@ -255,7 +257,7 @@ func TestLostCommit(t *testing.T) {
 // parts of this one.
 func TestLateCommit(t *testing.T) {
 	t.Parallel()
-	for once, want := range map[bool]store.Kind{false: store.Changed, true: store.Exists} {
+	for once, want := range map[bool]plan.Kind{false: plan.Changed, true: plan.Exists} {
 		f := newFake()
 		root := openFake(t, f, nil)
 		w, err := root.Create(t.Context(), "x", store.CreateOptions{IfAbsent: once})

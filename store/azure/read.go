@@ -3,6 +3,8 @@ package azure
 import (
 	"context"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -104,7 +106,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 	}
 	out, err := p.driver.client.NewListBlobsFlatPager(o).NextPage(once(ctx))
 	if err != nil {
-		if err = classify(err); store.KindOf(err) == store.NotFound {
+		if err = classify(err); plan.KindOf(err) == plan.NotFound {
 			err = noContainer() // there is nothing else that a listing may lack
 		}
 		return nil, false, err

@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"sync"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
@@ -34,7 +36,7 @@ func (d *driver) Put(ctx context.Context, key string, body []byte, o store.Creat
 
 func (d *driver) Delete(ctx context.Context, key string) error {
 	_, err := d.client.NewBlobClient(key).Delete(once(ctx), nil)
-	if err = classify(err); store.KindOf(err) == store.NotFound {
+	if err = classify(err); plan.KindOf(err) == plan.NotFound {
 		return nil
 	}
 	return err
@@ -96,14 +98,14 @@ func (u *upload) Commit(ctx context.Context) error {
 func (u *upload) late(ctx context.Context) error {
 	_, err := u.driver.describe(ctx, u.key, "")
 	switch {
-	case store.KindOf(err) == store.NotFound:
-		return store.Fail(store.Unknown, "the parts are gone, and there is no object: somebody wrote and deleted it meanwhile")
+	case plan.KindOf(err) == plan.NotFound:
+		return store.Fail(plan.Unknown, "the parts are gone, and there is no object: somebody wrote and deleted it meanwhile")
 	case err != nil:
 		return err
 	case u.opts.IfAbsent:
-		return store.Fail(store.Exists, "another writer was first")
+		return store.Fail(plan.Exists, "another writer was first")
 	}
-	return store.Fail(store.Changed, "the parts are gone: somebody wrote the object meanwhile")
+	return store.Fail(plan.Changed, "the parts are gone: somebody wrote the object meanwhile")
 }
 
 // Abort leaves the blocks to the service: nobody sees them, and there is no

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/doctor"
 )
@@ -74,7 +76,7 @@ func TestASoundRootPassesAndIsLeftAsItWas(t *testing.T) {
 func TestARootThatMayNotBeWrittenIsSaidSo(t *testing.T) {
 	t.Parallel()
 	report, _ := examine(t, doctor.Options{}, func(context.Context, store.Driver, string, []byte, store.CreateOptions) error {
-		return store.Fail(store.Denied, "no such right")
+		return store.Fail(plan.Denied, "no such right")
 	})
 	if f := status(report, "write"); f.Status != doctor.Fail || !strings.Contains(f.Detail, "no such right") {
 		t.Errorf("write: %+v", f)
@@ -82,7 +84,7 @@ func TestARootThatMayNotBeWrittenIsSaidSo(t *testing.T) {
 	if f := status(report, "list"); f.Status != doctor.OK {
 		t.Errorf("list: %+v", f)
 	}
-	if store.KindOf(report.Err()) != store.Denied {
+	if plan.KindOf(report.Err()) != plan.Denied {
 		t.Errorf("error %v", report.Err())
 	}
 }
@@ -140,7 +142,7 @@ func TestAnInterruptedExaminationCleansUp(t *testing.T) {
 func TestAMissingRootIsTheOnlyFinding(t *testing.T) {
 	t.Parallel()
 	report, err := doctor.Examine(t.Context(), t.TempDir()+"/nothing", doctor.Options{})
-	if err != nil || len(report.Findings) != 1 || store.KindOf(report.Err()) != store.NotFound {
+	if err != nil || len(report.Findings) != 1 || plan.KindOf(report.Err()) != plan.NotFound {
 		t.Errorf("%v, %+v", err, report)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -56,7 +58,7 @@ func (r *reader) spoil(ctx context.Context, h *hit, b *store.Body, asked int64) 
 }
 
 // reset is the error of a connection that broke.
-func reset() error { return store.Fail(store.Unavailable, "injected fault: connection reset") }
+func reset() error { return store.Fail(plan.Unavailable, "injected fault: connection reset") }
 
 // spoiled is a body that does not go on after some bytes.
 type spoiled struct {

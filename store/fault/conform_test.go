@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
@@ -168,22 +170,22 @@ func TestHopeless(t *testing.T) {
 	for name, c := range map[string]struct {
 		plan string
 		do   func(context.Context, *store.Root) error
-		kind store.Kind
+		kind plan.Kind
 	}{
-		"expired credentials, reading":       {"expired:100%", get, store.Denied},
-		"expired credentials, creating":      {"expired:100%", create, store.Denied},
-		"credentials expire during a commit": {"expired:100% commit", write, store.Denied},
-		"credentials expire between parts":   {"expired:@3- part", write, store.Denied},
-		"absent for ever":                    {"404:100%", get, store.NotFound},
-		"exists and does not":                {"412:100%", create, store.Unavailable},
-		"won, told lost, then not found":     {"lost:100% put as=412, 404:100% read", create, store.Unavailable},
-		"throttled for ever":                 {"503:100%", get, store.Throttled},
-		"failing for ever":                   {"500:100%", write, store.Unavailable},
-		"conflicts for ever":                 {"409:100%", create, store.Conflict},
-		"resets for ever":                    {"reset:100%", get, store.Unavailable},
-		"always cut":                         {"cut:100% after=0B", get, store.Unavailable},
-		"always stalled":                     {"stall:100% for=0s", get, store.Unavailable},
-		"always flipped":                     {"flip:100%", get, store.Corrupt},
+		"expired credentials, reading":       {"expired:100%", get, plan.Denied},
+		"expired credentials, creating":      {"expired:100%", create, plan.Denied},
+		"credentials expire during a commit": {"expired:100% commit", write, plan.Denied},
+		"credentials expire between parts":   {"expired:@3- part", write, plan.Denied},
+		"absent for ever":                    {"404:100%", get, plan.NotFound},
+		"exists and does not":                {"412:100%", create, plan.Unavailable},
+		"won, told lost, then not found":     {"lost:100% put as=412, 404:100% read", create, plan.Unavailable},
+		"throttled for ever":                 {"503:100%", get, plan.Throttled},
+		"failing for ever":                   {"500:100%", write, plan.Unavailable},
+		"conflicts for ever":                 {"409:100%", create, plan.Contended},
+		"resets for ever":                    {"reset:100%", get, plan.Unavailable},
+		"always cut":                         {"cut:100% after=0B", get, plan.Unavailable},
+		"always stalled":                     {"stall:100% for=0s", get, plan.Unavailable},
+		"always flipped":                     {"flip:100%", get, plan.Corrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -200,8 +202,8 @@ func TestHopeless(t *testing.T) {
 				}
 				defer root.Close()
 				err = c.do(t.Context(), root)
-				if err == nil || store.KindOf(err) != c.kind {
-					t.Errorf("%v: kind %v, want %v", err, store.KindOf(err), c.kind)
+				if err == nil || plan.KindOf(err) != c.kind {
+					t.Errorf("%v: kind %v, want %v", err, plan.KindOf(err), c.kind)
 				}
 				if u := root.Usage(); u.Requests() > 64 {
 					t.Errorf("%d requests until then", u.Requests())

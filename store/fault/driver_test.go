@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
@@ -109,18 +111,18 @@ func TestAnswers(t *testing.T) {
 	t.Parallel()
 	all := []fault.Op{fault.Put, fault.Begin, fault.Part, fault.Commit, fault.Abort, fault.Read, fault.Stat, fault.List, fault.Delete}
 	for name, c := range map[string]struct {
-		kind store.Kind
+		kind plan.Kind
 		ops  []fault.Op
 	}{
-		"503":     {store.Throttled, all},
-		"500":     {store.Unavailable, all},
-		"400":     {store.Invalid, all},
-		"expired": {store.Denied, all},
-		"corrupt": {store.Corrupt, all},
-		"reset":   {store.Unavailable, all},
-		"404":     {store.NotFound, []fault.Op{fault.Read, fault.Stat}},
-		"409":     {store.Conflict, []fault.Op{fault.Put, fault.Commit}},
-		"412":     {store.Exists, []fault.Op{fault.Put, fault.Commit}},
+		"503":     {plan.Throttled, all},
+		"500":     {plan.Unavailable, all},
+		"400":     {plan.Invalid, all},
+		"expired": {plan.Denied, all},
+		"corrupt": {plan.Corrupt, all},
+		"reset":   {plan.Unavailable, all},
+		"404":     {plan.NotFound, []fault.Op{fault.Read, fault.Stat}},
+		"409":     {plan.Contended, []fault.Op{fault.Put, fault.Commit}},
+		"412":     {plan.Exists, []fault.Op{fault.Put, fault.Commit}},
 	} {
 		for _, op := range all {
 			d, faults := driver(t, name+":100%")
@@ -138,7 +140,7 @@ func TestAnswers(t *testing.T) {
 				}
 				continue
 			}
-			if err == nil || store.KindOf(err) != c.kind || !strings.Contains(err.Error(), "injected") {
+			if err == nil || plan.KindOf(err) != c.kind || !strings.Contains(err.Error(), "injected") {
 				t.Errorf("%s of %s: %v", name, op, err)
 			}
 			if len(faults.Report().Injected) != 1 || faults.Report().Injected[0].Fault != name {
@@ -179,7 +181,7 @@ func TestNothingIsDone(t *testing.T) {
 		}
 	}
 	d, _ := driver(t, "lost:100% put as=412")
-	if err := d.Put(t.Context(), "y", nil, store.CreateOptions{IfAbsent: true}); store.KindOf(err) != store.Exists {
+	if err := d.Put(t.Context(), "y", nil, store.CreateOptions{IfAbsent: true}); plan.KindOf(err) != plan.Exists {
 		t.Errorf("the winner is told %v", err)
 	}
 }
@@ -213,9 +215,9 @@ func TestBodies(t *testing.T) {
 		"full, of the beginning":  {"full:#1", 0, 5000, 10_000, body, io.EOF, "1 full"},
 		"full, of what is all":    {"full:#1", 0, 10_000, 10_000, body, io.EOF, ""},
 		"cut":                     {"cut:#1 after=700B", 100, 5000, 5000, body[100:800], io.ErrUnexpectedEOF, "1 cut"},
-		"reset":                   {"reset:#1 after=700B", 100, 5000, 5000, body[100:800], store.Fail(store.Unavailable, "connection reset"), "1 reset"},
-		"reset of a whole":        {"reset:#1 after=0B", 0, -1, 10_000, nil, store.Fail(store.Unavailable, "connection reset"), "1 reset"},
-		"stall, then reset":       {"stall:#1 after=700B for=1h", 100, 5000, 5000, body[100:800], store.Fail(store.Unavailable, "connection reset"), "1 stall"},
+		"reset":                   {"reset:#1 after=700B", 100, 5000, 5000, body[100:800], store.Fail(plan.Unavailable, "connection reset"), "1 reset"},
+		"reset of a whole":        {"reset:#1 after=0B", 0, -1, 10_000, nil, store.Fail(plan.Unavailable, "connection reset"), "1 reset"},
+		"stall, then reset":       {"stall:#1 after=700B for=1h", 100, 5000, 5000, body[100:800], store.Fail(plan.Unavailable, "connection reset"), "1 stall"},
 		"stall without end":       {"stall:#1 after=700B for=0s", 100, 5000, 5000, body[100:800], context.DeadlineExceeded, "1 stall"},
 		"slow":                    {"slow:#1 for=30ms", 100, 5000, 5000, body[100:5100], io.EOF, "1 slow"},
 		"bandwidth":               {"bandwidth:#1 rate=1KiB/s", 100, 5000, 5000, body[100:5100], io.EOF, "1 bandwidth"},
@@ -246,7 +248,7 @@ func TestBodies(t *testing.T) {
 				}
 				switch {
 				case err == nil && errors.Is(c.err, io.EOF), errors.Is(err, c.err):
-				case store.KindOf(c.err) == store.Unavailable && store.KindOf(err) == store.Unavailable:
+				case plan.KindOf(c.err) == plan.Unavailable && plan.KindOf(err) == plan.Unavailable:
 				default:
 					t.Errorf("it ends with %v, want %v", err, c.err)
 				}
@@ -582,10 +584,10 @@ func TestUploadsMeetFaults(t *testing.T) {
 	if _, err := d.Upload(t.Context(), "u", store.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := l.ListUploads("u").Next(t.Context()); store.KindOf(err) != store.Throttled {
+	if _, _, err := l.ListUploads("u").Next(t.Context()); plan.KindOf(err) != plan.Throttled {
 		t.Errorf("list: %v", err)
 	}
-	if err := l.AbortUpload(t.Context(), store.Unfinished{Key: "u", ID: "1"}); store.KindOf(err) != store.Unavailable {
+	if err := l.AbortUpload(t.Context(), store.Unfinished{Key: "u", ID: "1"}); plan.KindOf(err) != plan.Unavailable {
 		t.Errorf("abort: %v", err)
 	}
 	wantReport(t, faults, "1 503, 1 500")

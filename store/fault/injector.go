@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -163,7 +165,7 @@ func (r *Rule) isFor(op Op, key string, word int, absent bool) bool {
 	switch {
 	case r.Op != "" && r.Op != op, word >= 0 && !words[word].befalls(op):
 		return false
-	case r.Kind == store.Exists && !absent, r.Kind == store.Conflict && op != Put && op != Commit:
+	case r.Kind == plan.Exists && !absent, r.Kind == plan.Contended && op != Put && op != Commit:
 		return false // no store answers so
 	default:
 		return r.Key == "" || store.Match(r.Key, key)

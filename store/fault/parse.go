@@ -10,8 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/plan/nearest"
-	"github.com/windrow-mr/windrow/store"
 )
 
 // Parse reads a plan in the language of the package comment. An error names
@@ -250,12 +251,12 @@ func (r *Rule) parseOp(w *word, t token) error {
 // parseAs reads the error that a lost answer turns into.
 func (r *Rule) parseAs(t token, value string) error {
 	as, ok := named(value)
-	if !ok || as.do != Fail || as.kind == store.NotFound {
+	if !ok || as.do != Fail || as.kind == plan.NotFound {
 		return t.wrong("%q: as= takes one of %s", t.text, list(names(true)))
 	}
 	r.Kind = as.kind
-	if r.Kind == store.Unavailable {
-		r.Kind = store.Unknown // which stands for it
+	if r.Kind == plan.Unavailable {
+		r.Kind = plan.Unknown // which stands for it
 	}
 	return nil
 }

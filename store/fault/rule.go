@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // Op is a driver call that rules can meet.
@@ -57,7 +57,7 @@ type Rule struct {
 	Tries      bool // Nth and Times count the tries of each call, not all calls
 
 	Do    Action
-	Kind  store.Kind    // of the error of Fail and LoseResponse; Unknown stands for Unavailable
+	Kind  plan.Kind     // of the error of Fail and LoseResponse; Unknown stands for Unavailable
 	After int64         // bytes that come before the fault in a body; negative: as drawn
 	For   time.Duration // how long Slow and Stall last; 0: for Stall, until the context ends
 	Rate  int64         // bytes per second of Limit
@@ -96,7 +96,7 @@ const (
 type word struct {
 	name   string
 	do     Action
-	kind   store.Kind
+	kind   plan.Kind
 	ops    []Op // nil: all
 	params parameter
 }
@@ -105,14 +105,14 @@ type word struct {
 var allOps = []Op{Put, Begin, Part, Commit, Abort, Read, Stat, List, Delete}
 
 var words = []word{
-	{name: "503", do: Fail, kind: store.Throttled},
-	{name: "500", do: Fail, kind: store.Unavailable},
-	{name: "400", do: Fail, kind: store.Invalid},
-	{name: "expired", do: Fail, kind: store.Denied},
-	{name: "404", do: Fail, kind: store.NotFound, ops: []Op{Read, Stat}},
-	{name: "409", do: Fail, kind: store.Conflict, ops: []Op{Put, Commit}},
-	{name: "412", do: Fail, kind: store.Exists, ops: []Op{Put, Commit}},
-	{name: "corrupt", do: Fail, kind: store.Corrupt},
+	{name: "503", do: Fail, kind: plan.Throttled},
+	{name: "500", do: Fail, kind: plan.Unavailable},
+	{name: "400", do: Fail, kind: plan.Invalid},
+	{name: "expired", do: Fail, kind: plan.Denied},
+	{name: "404", do: Fail, kind: plan.NotFound, ops: []Op{Read, Stat}},
+	{name: "409", do: Fail, kind: plan.Contended, ops: []Op{Put, Commit}},
+	{name: "412", do: Fail, kind: plan.Exists, ops: []Op{Put, Commit}},
+	{name: "corrupt", do: Fail, kind: plan.Corrupt},
 	{name: "reset", do: Reset, params: paramAfter},
 	{name: "lost", do: LoseResponse, ops: []Op{Put, Begin, Part, Commit, Abort, Delete}, params: paramAs},
 	{name: "cut", do: Truncate, ops: []Op{Read}, params: paramAfter},
@@ -138,7 +138,7 @@ func named(name string) (word, bool) {
 func names(only bool) []string {
 	var all []string
 	for i := range words {
-		if !only || words[i].do == Fail && words[i].kind != store.NotFound {
+		if !only || words[i].do == Fail && words[i].kind != plan.NotFound {
 			all = append(all, words[i].name)
 		}
 	}
@@ -157,9 +157,9 @@ func (r *Rule) word() int {
 }
 
 // kind returns the kind of the rule's error.
-func (r *Rule) kind() store.Kind {
-	if r.Kind == store.Unknown {
-		return store.Unavailable
+func (r *Rule) kind() plan.Kind {
+	if r.Kind == plan.Unknown {
+		return plan.Unavailable
 	}
 	return r.Kind
 }
@@ -184,7 +184,7 @@ func (r *Rule) String() string {
 	if r.Key != "" {
 		add("key=", quoted(r.Key))
 	}
-	if r.Do == LoseResponse && r.kind() != store.Unavailable {
+	if r.Do == LoseResponse && r.kind() != plan.Unavailable {
 		as := Rule{Do: Fail, Kind: r.Kind}
 		add("as=", as.name())
 	}

@@ -27,6 +27,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"gocloud.dev/gcp"
 	"golang.org/x/oauth2/google"
 	"google.golang.org/api/option"
@@ -74,14 +76,14 @@ func open(ctx context.Context, bucket string, query url.Values, _ store.Options)
 	}
 	service, err := storage.NewService(ctx, option.WithHTTPClient(d.http), option.WithEndpoint(d.base+"/storage/v1/"))
 	if err != nil {
-		return nil, store.Fail(store.Invalid, "%w", err)
+		return nil, store.Fail(plan.Invalid, "%w", err)
 	}
 	d.objects = service.Objects
 	_, err = d.objects.List(bucket).MaxResults(1).Fields("kind").Context(ctx).Do()
-	switch err = classify(err); store.KindOf(err) {
-	case store.NotFound:
+	switch err = classify(err); plan.KindOf(err) {
+	case plan.NotFound:
 		return nil, noBucket()
-	case store.Denied:
+	case plan.Denied:
 		// Who may not list a bucket may still read and write in it.
 		return d, nil
 	}
@@ -92,7 +94,7 @@ func open(ctx context.Context, bucket string, query url.Values, _ store.Options)
 }
 
 func noBucket() error {
-	return store.Fail(store.Invalid, "there is no such bucket: create it, or check its name")
+	return store.Fail(plan.Invalid, "there is no such bucket: create it, or check its name")
 }
 
 // checkQuery refuses parameters that would be ignored.
@@ -103,16 +105,16 @@ func checkQuery(query url.Values) error {
 	for k := range query {
 		if !slices.Contains(known, k) {
 			slices.Sort(known)
-			return store.Fail(store.Invalid, "the URL has the unknown parameter %q: known are %s", k, strings.Join(known, ", "))
+			return store.Fail(plan.Invalid, "the URL has the unknown parameter %q: known are %s", k, strings.Join(known, ", "))
 		}
 	}
 	for _, k := range []string{"anonymous", "grpc", "zonal"} {
 		on, err := strconv.ParseBool(query.Get(k))
 		if query.Has(k) && err != nil {
-			return store.Fail(store.Invalid, "the parameter %s must be true or false", k)
+			return store.Fail(plan.Invalid, "the parameter %s must be true or false", k)
 		}
 		if on && k != "anonymous" {
-			return store.Fail(store.Invalid, "the parameter %s=true is not supported: leave it out", k)
+			return store.Fail(plan.Invalid, "the parameter %s=true is not supported: leave it out", k)
 		}
 	}
 	return nil
@@ -139,7 +141,7 @@ func connect(ctx context.Context, query url.Values) (client *http.Client, base s
 	} else {
 		credentials, err := gcp.DefaultCredentialsWithParams(ctx, google.CredentialsParams{UniverseDomain: domain})
 		if err != nil {
-			return nil, "", store.Fail(store.Denied,
+			return nil, "", store.Fail(plan.Denied,
 				"no credentials were found: run gcloud auth application-default login, set GOOGLE_APPLICATION_CREDENTIALS, or add ?anonymous=true for a public bucket: %w", err)
 		}
 		if domain == "" {
@@ -148,7 +150,7 @@ func connect(ctx context.Context, query url.Values) (client *http.Client, base s
 		}
 		authorised, err := gcp.NewHTTPClient(transport, gcp.CredentialsTokenSource(credentials))
 		if err != nil {
-			return nil, "", store.Fail(store.Denied, "%w", err)
+			return nil, "", store.Fail(plan.Denied, "%w", err)
 		}
 		client = &authorised.Client
 	}

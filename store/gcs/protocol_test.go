@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/internal/testserver"
 	"github.com/windrow-mr/windrow/store/storetest"
@@ -37,25 +39,25 @@ func TestKinds(t *testing.T) {
 	for _, c := range []struct {
 		status          int
 		reason, message string
-		want            store.Kind
+		want            plan.Kind
 	}{
-		{404, "notFound", "No such object: test/log/1", store.NotFound},
-		{404, "notFound", "The specified bucket does not exist.", store.Invalid},
-		{403, "forbidden", "does not have storage.objects.get access", store.Denied},
-		{403, "rateLimitExceeded", "slow down", store.Throttled},
-		{401, "required", "Login Required", store.Denied},
-		{429, "rateLimitExceeded", "slow down", store.Throttled},
-		{503, "backendError", "try again", store.Throttled},
-		{500, "backendError", "try again", store.Unavailable},
-		{502, "", "", store.Unavailable},
-		{504, "", "", store.Unavailable},
-		{408, "", "", store.Unavailable},
-		{409, "conflict", "", store.Conflict},
-		{412, "conditionNotMet", "", store.Changed},
-		{416, "requestedRangeNotSatisfiable", "", store.Changed},
-		{400, "invalid", "Provided CRC32C doesn't match", store.Corrupt},
-		{400, "invalid", "Bad request", store.Invalid},
-		{501, "", "", store.Invalid},
+		{404, "notFound", "No such object: test/log/1", plan.NotFound},
+		{404, "notFound", "The specified bucket does not exist.", plan.Invalid},
+		{403, "forbidden", "does not have storage.objects.get access", plan.Denied},
+		{403, "rateLimitExceeded", "slow down", plan.Throttled},
+		{401, "required", "Login Required", plan.Denied},
+		{429, "rateLimitExceeded", "slow down", plan.Throttled},
+		{503, "backendError", "try again", plan.Throttled},
+		{500, "backendError", "try again", plan.Unavailable},
+		{502, "", "", plan.Unavailable},
+		{504, "", "", plan.Unavailable},
+		{408, "", "", plan.Unavailable},
+		{409, "conflict", "", plan.Contended},
+		{412, "conditionNotMet", "", plan.Changed},
+		{416, "requestedRangeNotSatisfiable", "", plan.Changed},
+		{400, "invalid", "Provided CRC32C doesn't match", plan.Corrupt},
+		{400, "invalid", "Bad request", plan.Invalid},
+		{501, "", "", plan.Invalid},
 	} {
 		t.Run(fmt.Sprint(c.status, c.reason, c.message), func(t *testing.T) {
 			t.Parallel()
@@ -74,7 +76,7 @@ func TestKinds(t *testing.T) {
 			if err != nil && !strings.Contains(err.Error(), "gs://test/log/1") {
 				t.Errorf("%v does not name the object", err)
 			}
-			if _, statErr := root.Stat(t.Context(), "log/1"); store.KindOf(statErr) != c.want {
+			if _, statErr := root.Stat(t.Context(), "log/1"); plan.KindOf(statErr) != c.want {
 				t.Errorf("stat: %v", statErr)
 			}
 		})
@@ -88,14 +90,14 @@ func TestOpenRefuses(t *testing.T) {
 	gone.Close()
 	for _, c := range []struct {
 		url  string
-		want store.Kind
+		want plan.Kind
 		text string
 	}{
-		{strings.Replace(url, "//test?", "//other?", 1), store.Invalid, "no such bucket"},
-		{"gs://test?anonymous=true&endpoint=" + gone.URL, store.Unavailable, ""},
-		{url + "&colour=red", store.Invalid, `"colour"`},
-		{url + "&grpc=true", store.Invalid, "grpc=true is not supported"},
-		{url + "&anonymous=perhaps", store.Invalid, ""},
+		{strings.Replace(url, "//test?", "//other?", 1), plan.Invalid, "no such bucket"},
+		{"gs://test?anonymous=true&endpoint=" + gone.URL, plan.Unavailable, ""},
+		{url + "&colour=red", plan.Invalid, `"colour"`},
+		{url + "&grpc=true", plan.Invalid, "grpc=true is not supported"},
+		{url + "&anonymous=perhaps", plan.Invalid, ""},
 	} {
 		_, err := store.Open(t.Context(), c.url, testserver.Quick())
 		if c.text == "" && err == nil {
@@ -161,7 +163,7 @@ func TestEarlyRefusal(t *testing.T) {
 		}
 		server.ServeHTTP(w, r)
 	})
-	testserver.WantKind(t, write(t, root, "part", noise(7<<20), store.CreateOptions{IfAbsent: true}), store.Exists)
+	testserver.WantKind(t, write(t, root, "part", noise(7<<20), store.CreateOptions{IfAbsent: true}), plan.Exists)
 	if u := root.Usage(); u.Puts != 1 || u.Retries != 0 {
 		t.Errorf("usage %+v, want one put and no retry", u)
 	}
@@ -247,7 +249,7 @@ func TestUploadConflicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.put("x", []byte("first"), "")
-	testserver.WantKind(t, w.Commit(), store.Exists)
+	testserver.WantKind(t, w.Commit(), plan.Exists)
 	if got, err := root.Get(t.Context(), "x", 100); err != nil || string(got) != "first" {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -266,7 +268,7 @@ func TestAbortReachesServer(t *testing.T) {
 		func(w *store.Writer, cancel func()) { cancel(); w.Abort() },
 		func(w *store.Writer, cancel func()) {
 			cancel()
-			testserver.WantKind(t, w.Commit(), store.Canceled)
+			testserver.WantKind(t, w.Commit(), plan.Interrupted)
 		},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -287,7 +289,7 @@ func TestAbortReachesServer(t *testing.T) {
 		}
 	}
 	_, err := root.Stat(t.Context(), "x")
-	testserver.WantKind(t, err, store.NotFound)
+	testserver.WantKind(t, err, plan.NotFound)
 }
 
 // TestReadsAreRaw: objects that are stored compressed come as they are stored.
@@ -327,8 +329,8 @@ func TestFlippedBits(t *testing.T) {
 	ranges.Transfer.Range = 1 << 20
 	for _, c := range []struct {
 		times int32
-		want  store.Kind // Unknown: the right bytes
-	}{{2, store.Unknown}, {1000, store.Corrupt}} {
+		want  plan.Kind // Unknown: the right bytes
+	}{{2, plan.Unknown}, {1000, plan.Corrupt}} {
 		for _, size := range []int{len(body), 3_000_000} {
 			f := newFake(t)
 			whole := bytes.Repeat(body, size/len(body))
@@ -342,7 +344,7 @@ func TestFlippedBits(t *testing.T) {
 			}), ranges)
 			check := func(how string, got []byte, err error) {
 				t.Helper()
-				if c.want != store.Unknown {
+				if c.want != plan.Unknown {
 					testserver.WantKind(t, err, c.want)
 				} else if err != nil || !bytes.Equal(got, whole) {
 					t.Errorf("%s of %d bytes: other bytes, or %v", how, size, err)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/storage/v1"
 
@@ -45,7 +47,7 @@ func (d *driver) describe(ctx context.Context, key, etag string) (store.Object, 
 func parseGeneration(etag string) (int64, error) {
 	generation, err := strconv.ParseInt(etag, 10, 64)
 	if err != nil || generation <= 0 {
-		return 0, store.Fail(store.Changed, "the version %q is no generation of Google Cloud Storage", etag)
+		return 0, store.Fail(plan.Changed, "the version %q is no generation of Google Cloud Storage", etag)
 	}
 	return generation, nil
 }
@@ -99,7 +101,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
 		d.base+"/storage/v1/b/"+url.PathEscape(d.bucket)+"/o/"+url.PathEscape(r.key)+"?"+query.Encode(), http.NoBody)
 	if err != nil {
-		return store.Body{}, store.Fail(store.Invalid, "%w", err)
+		return store.Body{}, store.Fail(plan.Invalid, "%w", err)
 	}
 	request.Header.Set("Accept-Encoding", "gzip")
 	if n >= 0 {
@@ -169,7 +171,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 	}
 	answer, err := call.Do()
 	if err != nil {
-		if err = classify(err); store.KindOf(err) == store.NotFound {
+		if err = classify(err); plan.KindOf(err) == plan.NotFound {
 			err = noBucket() // there is nothing else that a listing may lack
 		}
 		return nil, false, err

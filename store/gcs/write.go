@@ -3,6 +3,8 @@ package gcs
 import (
 	"context"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/storage/v1"
 
@@ -32,7 +34,7 @@ func (d *driver) Put(ctx context.Context, key string, body []byte, o store.Creat
 // notAnObject returns the error of a write: what is not found then is the
 // bucket.
 func notAnObject(err error) error {
-	if store.KindOf(err) == store.NotFound {
+	if plan.KindOf(err) == plan.NotFound {
 		return noBucket()
 	}
 	return err
@@ -40,7 +42,7 @@ func notAnObject(err error) error {
 
 func (d *driver) Delete(ctx context.Context, key string) error {
 	err := classify(d.objects.Delete(d.bucket, key).Context(ctx).Do())
-	if store.KindOf(err) == store.NotFound {
+	if plan.KindOf(err) == plan.NotFound {
 		return nil
 	}
 	return err

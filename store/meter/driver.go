@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -52,7 +54,7 @@ func (d *driver) counts(ctx context.Context) *counts {
 
 // note counts a refusal.
 func (c *counts) note(err error) error {
-	if err != nil && c != nil && store.KindOf(err) == store.Throttled {
+	if err != nil && c != nil && plan.KindOf(err) == plan.Throttled {
 		c.throttles.Add(1)
 	}
 	return err

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/relay"
 )
@@ -107,7 +109,7 @@ func TestLaterRoot(t *testing.T) {
 			}
 			return nil
 		}}, false)
-	if _, err := s.client.Open(t.Context(), "later", store.Options{}); store.KindOf(err) != store.Denied {
+	if _, err := s.client.Open(t.Context(), "later", store.Options{}); plan.KindOf(err) != plan.Denied {
 		t.Errorf("too early: %v", err)
 	}
 	there.Store(true)
@@ -119,7 +121,7 @@ func TestLaterRoot(t *testing.T) {
 		t.Errorf("%q, %v", b, err)
 	}
 	there.Store(false)
-	if _, err := client.Get(t.Context(), "hay", 10); store.KindOf(err) != store.Denied {
+	if _, err := client.Get(t.Context(), "hay", 10); plan.KindOf(err) != plan.Denied {
 		t.Errorf("too late: %v", err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
 	"github.com/windrow-mr/windrow/store/relay"
@@ -120,7 +122,7 @@ func TestCanceledWhileAFileBegins(t *testing.T) {
 			<-d.begun
 			cancel()
 			time.AfterFunc(20*time.Millisecond, func() { close(d.answer) })
-			wantKind(t, "write", <-result, store.Canceled)
+			wantKind(t, "write", <-result, plan.Interrupted)
 			_ = s.conn.Close()
 			_ = s.wait(t)
 			if n := d.open.Load(); n != 0 {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -109,7 +111,7 @@ func (c *Client) Done() <-chan struct{} { return c.done }
 func (c *Client) Open(ctx context.Context, name string, o store.Options) (*store.Root, error) {
 	d, err := c.Driver(ctx, name)
 	if err != nil {
-		return nil, &store.Error{Op: "open", URL: name, Kind: store.KindOf(err), Err: err}
+		return nil, &store.Error{Op: "open", URL: name, Kind: plan.KindOf(err), Err: err}
 	}
 	inner := o.Wrap
 	o.Wrap = func(store.Driver) store.Driver {
@@ -153,7 +155,7 @@ func (c *Client) ask(ctx context.Context, k kind, payload []byte, a *asked) (*as
 		return nil, context.Cause(ctx)
 	}
 	if len(payload) > maxName {
-		return nil, store.Fail(store.Invalid, "the key is too long")
+		return nil, store.Fail(plan.Invalid, "the key is too long")
 	}
 	select {
 	case c.inFlight <- struct{}{}:
@@ -213,7 +215,7 @@ func (c *Client) call(ctx context.Context, k kind, payload []byte) ([]byte, erro
 func (c *Client) lost() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return store.Fail(store.Unavailable, "the connection to the worker ended: %w", c.err)
+	return store.Fail(plan.Unavailable, "the connection to the worker ended: %w", c.err)
 }
 
 // receive takes frames until the connection ends. It waits for nothing else.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -46,7 +48,7 @@ func (d *driver) List(string) store.Pager { return noPager{} }
 type noPager struct{}
 
 func (noPager) Next(context.Context) ([]store.Object, bool, error) {
-	return nil, false, store.Fail(store.Denied, "a job process cannot list: it is told the names of what it may read")
+	return nil, false, store.Fail(plan.Denied, "a job process cannot list: it is told the names of what it may read")
 }
 
 func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
@@ -375,7 +377,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 	c := r.driver.client
 	if r.driver.traits.Remote && n < 0 && r.etag == "" {
 		b, err := c.body(ctx, kindGet, r.driver.named(r.key).b)
-		if k := store.KindOf(err); k != store.TooLarge && k != store.Invalid {
+		if k := plan.KindOf(err); k != plan.TooLarge && k != plan.Invalid {
 			return b, err
 		}
 	}
@@ -422,7 +424,7 @@ func (b *body) begun() (*decoder, error) {
 		default:
 		}
 		if r.err == nil {
-			r.err = store.Fail(store.Unavailable, "%w", errShort)
+			r.err = store.Fail(plan.Unavailable, "%w", errShort)
 		}
 		return nil, r.err
 	case <-b.ctx.Done():

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -131,7 +133,7 @@ func (r *fileReader) begin(device, inode uint64) error {
 	case st.Dev != device || st.Ino != inode:
 		return errNoFile
 	case st.Size != r.object.Size:
-		return store.Fail(store.Changed, "the size is %d, not %d", st.Size, r.object.Size)
+		return store.Fail(plan.Changed, "the size is %d, not %d", st.Size, r.object.Size)
 	}
 	r.mtime = st.Mtim
 	if r.object.ModTime.IsZero() {
@@ -148,7 +150,7 @@ func (r *fileReader) ReadAt(p []byte, off int64) (int, error) {
 		return 0, statErr
 	}
 	if st.Size != r.object.Size || st.Mtim != r.mtime {
-		return 0, store.Fail(store.Changed, "the file was written to while it was read")
+		return 0, store.Fail(plan.Changed, "the file was written to while it was read")
 	}
 	return n, err
 }
@@ -162,7 +164,7 @@ func (r *fileReader) Range(_ context.Context, off, n int64) (store.Body, error) 
 		off, n = 0, r.object.Size
 	}
 	if off > r.object.Size {
-		return store.Body{}, store.Fail(store.Changed, "the object ends at %d, before %d", r.object.Size, off)
+		return store.Body{}, store.Fail(plan.Changed, "the object ends at %d, before %d", r.object.Size, off)
 	}
 	n = min(n, r.object.Size-off)
 	return store.Body{ReadCloser: io.NopCloser(io.NewSectionReader(r, off, n)), Length: n, Total: r.object.Size}, nil

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -189,7 +191,7 @@ func TestVersionIsTold(t *testing.T) {
 	if _, err := io.ReadFull(theirs, p); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&decoder{b: p}).failure(); store.KindOf(err) != store.Invalid || !strings.Contains(err.Error(), "build the job") {
+	if err := (&decoder{b: p}).failure(); plan.KindOf(err) != plan.Invalid || !strings.Contains(err.Error(), "build the job") {
 		t.Errorf("told: %v", err)
 	}
 }
@@ -264,13 +266,13 @@ func TestHalfUpload(t *testing.T) {
 		if h.id != 2 {
 			continue
 		}
-		if err := (&decoder{b: p}).failure(); h.kind != kindFailed || store.KindOf(err) != store.Corrupt {
+		if err := (&decoder{b: p}).failure(); h.kind != kindFailed || plan.KindOf(err) != plan.Corrupt {
 			t.Errorf("answer %+v, %v", h, err)
 		}
 		break
 	}
 	_ = theirs.Close()
-	if _, err := root.Stat(t.Context(), "mine/b"); store.KindOf(err) != store.NotFound {
+	if _, err := root.Stat(t.Context(), "mine/b"); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("it was made: %v", err)
 	}
 }
@@ -331,18 +333,18 @@ func FuzzHeader(f *testing.F) {
 // the asking root knows; a text has its limit.
 func TestErrorsTravel(t *testing.T) {
 	t.Parallel()
-	for k := store.Unknown; k <= store.Canceled; k++ {
+	for k := plan.Unknown; k <= plan.Interrupted; k++ {
 		sent := &store.Error{Op: "get", URL: "s3://bucket/key", Kind: k, Err: errors.New("the cause")}
 		got := (&decoder{b: new(encoder).failure(sent).b}).failure()
-		if store.KindOf(got) != k || got.Error() != "the cause" {
-			t.Errorf("%v became %v, %q", sent, store.KindOf(got), got.Error())
+		if plan.KindOf(got) != k || got.Error() != "the cause" {
+			t.Errorf("%v became %v, %q", sent, plan.KindOf(got), got.Error())
 		}
 	}
 	long := (&decoder{b: new(encoder).failure(errors.New(strings.Repeat("ü", 100_000))).b}).failure()
 	if n := len(long.Error()); n > maxText+10 || n < maxText-10 {
 		t.Errorf("a long text has %d bytes", n)
 	}
-	if err := (&decoder{b: []byte{99, 1, 'x'}}).failure(); store.KindOf(err) != store.Unavailable {
+	if err := (&decoder{b: []byte{99, 1, 'x'}}).failure(); plan.KindOf(err) != plan.Unavailable {
 		t.Errorf("an unknown kind: %v", err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -72,7 +74,7 @@ func TestWrittenThroughDescriptor(t *testing.T) {
 	if err := u.Part(t.Context(), 2, []byte("is in a frame")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := root.Stat(t.Context(), "a/b"); store.KindOf(err) != store.NotFound {
+	if _, err := root.Stat(t.Context(), "a/b"); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("it is there before it is committed: %v", err)
 	}
 	if err := u.Commit(t.Context()); err != nil {
@@ -129,10 +131,10 @@ func TestKeptDescriptor(t *testing.T) {
 				t.Fatal(err)
 			}
 			keep(t, u.file)
-			if err := u.Commit(t.Context()); store.KindOf(err) != store.Invalid {
+			if err := u.Commit(t.Context()); plan.KindOf(err) != plan.Invalid {
 				t.Errorf("commit: %v", err)
 			}
-			if _, err := root.Stat(t.Context(), "a"); store.KindOf(err) != store.NotFound {
+			if _, err := root.Stat(t.Context(), "a"); plan.KindOf(err) != plan.NotFound {
 				t.Errorf("it is there: %v", err)
 			}
 			if err := u.Abort(t.Context()); err != nil {
@@ -149,10 +151,10 @@ func TestLentAndFramed(t *testing.T) {
 	u := lent(t, d, "a")
 	u.client.send(kindData, u.id, []byte("in a frame"))
 	u.size = 10
-	if err := u.Commit(t.Context()); store.KindOf(err) != store.Invalid {
+	if err := u.Commit(t.Context()); plan.KindOf(err) != plan.Invalid {
 		t.Errorf("commit: %v", err)
 	}
-	if _, err := root.Stat(t.Context(), "a"); store.KindOf(err) != store.NotFound {
+	if _, err := root.Stat(t.Context(), "a"); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("it is there: %v", err)
 	}
 }
@@ -174,7 +176,7 @@ func TestLentIsGone(t *testing.T) {
 	if err := second.Commit(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := first.Commit(t.Context()); store.KindOf(err) != store.Exists {
+	if err := first.Commit(t.Context()); plan.KindOf(err) != plan.Exists {
 		t.Errorf("the second commit of one name: %v", err)
 	}
 	if err := first.Abort(t.Context()); err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/checksum"
 )
@@ -43,7 +45,7 @@ func (e *encoder) object(o store.Object) *encoder {
 // failure puts an error: its kind, and its text without the operation and the
 // object, which the asking root adds.
 func (e *encoder) failure(err error) *encoder {
-	k, cause := store.KindOf(err), err
+	k, cause := plan.KindOf(err), err
 	if named, ok := errors.AsType[*store.Error](err); ok {
 		cause = named.Err
 	}
@@ -132,10 +134,10 @@ func (d *decoder) object(key string) store.Object {
 
 // failure is the inverse of encoder.failure.
 func (d *decoder) failure() error {
-	k := store.Kind(d.uint())
+	k := plan.Kind(d.uint())
 	text := d.str()
-	if d.err != nil || k < store.Unknown || k > store.Canceled {
-		return store.Fail(store.Unavailable, "an error that cannot be read: %w", errShort)
+	if d.err != nil || k < plan.Unknown || k > plan.Interrupted {
+		return store.Fail(plan.Unavailable, "an error that cannot be read: %w", errShort)
 	}
 	return store.Fail(k, "%s", text)
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -123,7 +125,7 @@ func refused(op, key, rule string) error {
 	if len(key) > 1100 {
 		key = key[:1100] + "…"
 	}
-	return store.Fail(store.Denied, "the job process may not %s %q: %s", op, key, rule)
+	return store.Fail(plan.Denied, "the job process may not %s %q: %s", op, key, rule)
 }
 
 // refusals logs what a policy refused: the first ones each, so that a process

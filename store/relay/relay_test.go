@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/relay"
 	"github.com/windrow-mr/windrow/store/storetest"
@@ -220,9 +222,9 @@ func noise(seed byte, n int) []byte {
 	return b
 }
 
-func wantKind(t testing.TB, what string, err error, want store.Kind, words ...string) {
+func wantKind(t testing.TB, what string, err error, want plan.Kind, words ...string) {
 	t.Helper()
-	if err == nil || store.KindOf(err) != want {
+	if err == nil || plan.KindOf(err) != want {
 		t.Errorf("%s: error %v, want kind %v", what, err, want)
 		return
 	}
@@ -307,7 +309,7 @@ func TestPolicy(t *testing.T) {
 
 	denied := func(what string, err error, words ...string) {
 		t.Helper()
-		wantKind(t, what, err, store.Denied, words...)
+		wantKind(t, what, err, plan.Denied, words...)
 	}
 	get := func(r *store.Root, key string) error { _, err := r.Get(ctx, key, 100); return err }
 	once := store.CreateOptions{IfAbsent: true}
@@ -331,7 +333,7 @@ func TestPolicy(t *testing.T) {
 	_, err := s.client.Open(ctx, "elsewhere", store.Options{})
 	denied("root", err, "elsewhere")
 	denied("root without grant", get(open(t, s, "unmentioned"), "k"))
-	if _, err := out.Stat(ctx, "part-r-00002.txt"); store.KindOf(err) != store.NotFound {
+	if _, err := out.Stat(ctx, "part-r-00002.txt"); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("a part without grant: %v", err)
 	}
 
@@ -378,9 +380,9 @@ func TestPinned(t *testing.T) {
 			}
 			put(t, root, "a", []byte("afterwards"))
 			_, err = child.OpenObject(t.Context(), "a", "")
-			wantKind(t, "open", err, store.Changed)
+			wantKind(t, "open", err, plan.Changed)
 			_, err = child.Stat(t.Context(), "a")
-			wantKind(t, "stat", err, store.Changed)
+			wantKind(t, "stat", err, plan.Changed)
 		})
 	}
 }
@@ -414,7 +416,7 @@ func TestWrittenInPlace(t *testing.T) {
 			if err := os.Chtimes(dir+"/a", time.Time{}, time.Now().Add(time.Second)); err != nil { // a coarse clock
 				t.Fatal(err)
 			}
-			wantKind(t, "read", h.ReadAt(t.Context(), p, 0), store.Changed)
+			wantKind(t, "read", h.ReadAt(t.Context(), p, 0), plan.Changed)
 		})
 	}
 }
@@ -471,7 +473,7 @@ func TestClientDies(t *testing.T) {
 	for o := range root.List(t.Context(), "") {
 		t.Errorf("left behind: %v", o.Key)
 	}
-	wantKind(t, "commit", w.Commit(), store.Unavailable, "half", "connection")
+	wantKind(t, "commit", w.Commit(), plan.Unavailable, "half", "connection")
 }
 
 // slow is a driver whose bodies stop after some bytes until their context ends.
@@ -527,13 +529,13 @@ func TestServerDies(t *testing.T) {
 	}()
 	<-stopped
 	s.stop()
-	wantKind(t, "get", <-result, store.Unavailable, "slow", "connection to the worker")
+	wantKind(t, "get", <-result, plan.Unavailable, "slow", "connection to the worker")
 	if err := s.wait(t); !errors.Is(err, context.Canceled) {
 		t.Errorf("Serve: %v", err)
 	}
 	<-s.client.Done()
 	_, err := child.Stat(t.Context(), "slow")
-	wantKind(t, "stat afterwards", err, store.Unavailable)
+	wantKind(t, "stat afterwards", err, plan.Unavailable)
 }
 
 // TestCancel: a read that its caller gives up ends in the server too, and the
@@ -558,7 +560,7 @@ func TestCancel(t *testing.T) {
 		}()
 		<-stopped
 		cancel()
-		wantKind(t, "get", <-result, store.Canceled)
+		wantKind(t, "get", <-result, plan.Interrupted)
 		if got, err := child.Get(t.Context(), "other", 10); err != nil || string(got) != "fine" {
 			t.Fatalf("%q, %v", got, err)
 		}
@@ -633,7 +635,7 @@ func TestKnownRuns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantKind(t, "the size "+strconv.FormatInt(size, 10), h.ReadAt(t.Context(), make([]byte, 10), min(size, 1005)-10), store.Changed)
+		wantKind(t, "the size "+strconv.FormatInt(size, 10), h.ReadAt(t.Context(), make([]byte, 10), min(size, 1005)-10), plan.Changed)
 		h.Close()
 	}
 	// A whole object is one request.

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"golang.org/x/sync/semaphore"
 
 	"github.com/windrow-mr/windrow/store"
@@ -153,7 +155,7 @@ func (s *session) hello() error {
 	_ = s.wire.conn.SetReadDeadline(time.Time{})
 	if v < oldest || v > version {
 		err = fmt.Errorf("it speaks version %d of the protocol, and this program version %d: build the job with the release that the workers run", v, version)
-		_ = s.wire.send(kindFailed, 0, new(encoder).failure(store.Fail(store.Invalid, "%w", err)).b)
+		_ = s.wire.send(kindFailed, 0, new(encoder).failure(store.Fail(plan.Invalid, "%w", err)).b)
 		return err
 	}
 	return s.wire.send(kindWelcome, 0, new(encoder).uint(v).uint(uint64(s.cfg.Limits.Calls)).b)
@@ -303,14 +305,14 @@ func (s *session) root(name string) (*store.Root, error) {
 			return r, nil
 		}
 	}
-	err := store.Fail(store.Denied, "%q is no root of this job: declare it as an input or an output", name)
+	err := store.Fail(plan.Denied, "%q is no root of this job: declare it as an input or an output", name)
 	s.refusals.tell(name, err)
 	return nil, err
 }
 
 // allowed returns a root when the policy had nothing against it.
 func (s *session) allowed(root string, err error) (*store.Root, error) {
-	if store.KindOf(err) == store.Denied {
+	if plan.KindOf(err) == plan.Denied {
 		s.refusals.tell(root, err)
 	}
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -59,7 +61,7 @@ func (s *session) prepareUpload(c *call, d *decoder) (func(), error) {
 		return nil, fmt.Errorf("two uploads with the id %d", u.id)
 	}
 	if len(s.uploads) >= s.cfg.Limits.Uploads {
-		err := store.Fail(store.TooLarge, "more than %d objects are being written by this job process", s.cfg.Limits.Uploads)
+		err := store.Fail(plan.TooLarge, "more than %d objects are being written by this job process", s.cfg.Limits.Uploads)
 		return func() { s.answer(c, nil, err) }, nil
 	}
 	room := windowSize
@@ -129,7 +131,7 @@ func (u *upload) create(r *store.Root) (w *store.Writer, file *os.File, err erro
 // takeBack returns the size of an object that the other side has written.
 func (u *upload) takeBack(w *store.Writer, framed int64) (int64, error) {
 	if framed > 0 {
-		return 0, store.Fail(store.Invalid, "%d bytes came in frames for an object that is written through a descriptor", framed)
+		return 0, store.Fail(plan.Invalid, "%d bytes came in frames for an object that is written through a descriptor", framed)
 	}
 	u.session.cfg.Activity.begin()
 	defer u.session.cfg.Activity.end()
@@ -144,7 +146,7 @@ func (u *upload) copy(w *store.Writer) (size int64, err error) {
 			return size, nil
 		}
 		if err != nil {
-			return size, store.Fail(store.Canceled, "%w", err)
+			return size, store.Fail(plan.Interrupted, "%w", err)
 		}
 		p = p[:min(len(p), maxData)]
 		if err := u.write(w, p); err != nil {
@@ -188,7 +190,7 @@ func (u *upload) commit(w *store.Writer, size int64) error {
 	}
 	u.mu.Unlock()
 	if last.size != size {
-		return store.Fail(store.Corrupt, "%d bytes arrived of %d", size, last.size)
+		return store.Fail(plan.Corrupt, "%d bytes arrived of %d", size, last.size)
 	}
 	if _, err := u.session.allowed(u.name.root, u.session.cfg.Policy.commit(u.name.root, u.name.key)); err != nil {
 		return err
@@ -244,7 +246,7 @@ func (s *session) prepareEnd(commit bool, c *call, d *decoder) (func(), error) {
 		u := s.uploads[id]
 		s.mu.Unlock()
 		if u == nil {
-			s.answer(c, nil, store.Fail(store.Invalid, "the upload %d is not open", id))
+			s.answer(c, nil, store.Fail(plan.Invalid, "the upload %d is not open", id))
 			return
 		}
 		u.end(e)

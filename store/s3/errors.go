@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 
@@ -21,7 +23,7 @@ func classify(err error) error {
 		return err
 	}
 	kind, advice := kindOfCode(code(err))
-	if kind == store.Unknown {
+	if kind == plan.Unknown {
 		kind, advice = kindOfStatus(err)
 	}
 	cause := brief(err)
@@ -35,11 +37,11 @@ func classify(err error) error {
 // the object is there.
 func (d *driver) classifyWrite(ctx context.Context, key string, err error, o store.CreateOptions) error {
 	if code(err) == "ExistingObjectIsDirectory" && !d.isDirectory(ctx, key) {
-		return store.Fail(store.Conflict, "%w", brief(err))
+		return store.Fail(plan.Contended, "%w", brief(err))
 	}
 	err = classify(err)
-	if o.IfAbsent && store.KindOf(err) == store.Changed {
-		return store.Fail(store.Exists, "another writer was first")
+	if o.IfAbsent && plan.KindOf(err) == plan.Changed {
+		return store.Fail(plan.Exists, "another writer was first")
 	}
 	return err
 }
@@ -54,85 +56,85 @@ func code(err error) string {
 
 // kindOfCode knows the codes that say more than their HTTP status, or other
 // things.
-func kindOfCode(code string) (kind store.Kind, advice string) {
+func kindOfCode(code string) (kind plan.Kind, advice string) {
 	switch code {
 	case "NoSuchKey", "NotFound":
-		return store.NotFound, ""
+		return plan.NotFound, ""
 	case "NoSuchBucket":
-		return store.Invalid, "create the bucket, or check its name and the endpoint"
+		return plan.Invalid, "create the bucket, or check its name and the endpoint"
 	case "NoSuchUpload":
-		return store.Invalid, "the upload was aborted, perhaps by a lifecycle rule"
+		return plan.Invalid, "the upload was aborted, perhaps by a lifecycle rule"
 	case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
-		return store.Invalid, "set region= to the bucket's region"
+		return plan.Invalid, "set region= to the bucket's region"
 	case "ConditionalRequestConflict", "OperationAborted":
-		return store.Conflict, ""
+		return plan.Contended, ""
 	case "PreconditionFailed", "InvalidRange":
-		return store.Changed, ""
+		return plan.Changed, ""
 	case "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests":
-		return store.Throttled, ""
+		return plan.Throttled, ""
 	case "RequestTimeout", "InternalError", "ServiceUnavailable":
-		return store.Unavailable, ""
+		return plan.Unavailable, ""
 	case "BadDigest", "InvalidDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch":
-		return store.Corrupt, ""
+		return plan.Corrupt, ""
 	case "ExpiredToken", "RequestTimeTooSkewed":
-		return store.Denied, "renew the credentials, or set the clock"
+		return plan.Denied, "renew the credentials, or set the clock"
 	case "EntityTooLarge":
-		return store.TooLarge, ""
+		return plan.TooLarge, ""
 	default:
-		return store.Unknown, ""
+		return plan.Unknown, ""
 	}
 }
 
 // kindOfStatus goes by the HTTP status. An error without a response is one of
 // the way there: names, connections, TLS.
-func kindOfStatus(err error) (kind store.Kind, advice string) {
+func kindOfStatus(err error) (kind plan.Kind, advice string) {
 	var response *awshttp.ResponseError
 	if !errors.As(err, &response) || response.HTTPStatusCode() == 0 {
 		return kindOfTransport(err)
 	}
 	switch status := response.HTTPStatusCode(); status {
 	case http.StatusNotFound:
-		return store.NotFound, ""
+		return plan.NotFound, ""
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return store.Denied, "check the credentials and what they may do in this bucket"
+		return plan.Denied, "check the credentials and what they may do in this bucket"
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect:
-		return store.Invalid, "set region= to the bucket's region"
+		return plan.Invalid, "set region= to the bucket's region"
 	case http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
-		return store.Changed, ""
+		return plan.Changed, ""
 	case http.StatusConflict:
 		if code(err) != "" {
-			return store.Invalid, "" // such as a key that is another's directory
+			return plan.Invalid, "" // such as a key that is another's directory
 		}
-		return store.Conflict, ""
+		return plan.Contended, ""
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return store.Throttled, ""
+		return plan.Throttled, ""
 	case http.StatusNotImplemented:
-		return store.Invalid, "the store does not know this kind of request"
+		return plan.Invalid, "the store does not know this kind of request"
 	case http.StatusRequestTimeout:
-		return store.Unavailable, ""
+		return plan.Unavailable, ""
 	default:
 		if status >= 500 {
-			return store.Unavailable, ""
+			return plan.Unavailable, ""
 		}
 		if status >= 200 && status < 300 {
-			return store.Unavailable, "" // the response broke off
+			return plan.Unavailable, "" // the response broke off
 		}
-		return store.Invalid, ""
+		return plan.Invalid, ""
 	}
 }
 
 // kindOfTransport tells a client that cannot make a request from a request that
 // did not get through.
-func kindOfTransport(err error) (kind store.Kind, advice string) {
+func kindOfTransport(err error) (kind plan.Kind, advice string) {
 	var params smithy.InvalidParamsError
 	switch {
 	case errors.As(err, &params):
-		return store.Invalid, ""
+		return plan.Invalid, ""
 	case strings.Contains(err.Error(), "get identity: "):
 		// The SDK has no type for this one.
-		return store.Denied, "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"
+		return plan.Denied, "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"
 	default:
-		return store.Unavailable, ""
+		return plan.Unavailable, ""
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/checksum"
 	"github.com/windrow-mr/windrow/store/internal/testserver"
@@ -44,7 +46,7 @@ func TestEarlyRefusal(t *testing.T) {
 	if _, err = w.Write(noise(7 << 20)); err != nil {
 		t.Fatal(err)
 	}
-	testserver.WantKind(t, w.Commit(), store.Exists)
+	testserver.WantKind(t, w.Commit(), plan.Exists)
 	if u := root.Usage(); u.Puts != 2 || u.Retries != 0 {
 		t.Errorf("usage %+v, want two puts and no retry", u)
 	}
@@ -70,8 +72,8 @@ func TestFlippedBits(t *testing.T) {
 		for _, c := range []struct {
 			times int32
 			kind  string
-			want  store.Kind // Unknown: the right bytes
-		}{{2, "FULL_OBJECT", store.Unknown}, {1000, "FULL_OBJECT", store.Corrupt}, {0, "COMPOSITE", store.Unknown}} {
+			want  plan.Kind // Unknown: the right bytes
+		}{{2, "FULL_OBJECT", plan.Unknown}, {1000, "FULL_OBJECT", plan.Corrupt}, {0, "COMPOSITE", plan.Unknown}} {
 			t.Run(fmt.Sprint(algorithm, c.times, c.kind), func(t *testing.T) {
 				t.Parallel()
 				told := checksum.Of(algorithm, body).Base64()
@@ -101,7 +103,7 @@ func TestFlippedBits(t *testing.T) {
 				}
 				check := func(how string, got []byte, err error) {
 					t.Helper()
-					if c.want != store.Unknown {
+					if c.want != plan.Unknown {
 						testserver.WantKind(t, err, c.want)
 					} else if err != nil || !bytes.Equal(got, body) {
 						t.Errorf("%s: other bytes, or %v", how, err)
@@ -209,7 +211,7 @@ func TestProbeLeavesNothing(t *testing.T) {
 		s3.ServeHTTP(w, r)
 	}), quick)
 	_, err := root.Probe(t.Context())
-	testserver.WantKind(t, err, store.Invalid)
+	testserver.WantKind(t, err, plan.Invalid)
 	if text := fmt.Sprint(err); !strings.Contains(text, "Write to another store") {
 		t.Errorf("%q does not say what to do", text)
 	}
@@ -224,7 +226,7 @@ func TestProbeLeavesNothing(t *testing.T) {
 		s3.ServeHTTP(w, r)
 	}), quick)
 	_, err = refusing.Probe(t.Context())
-	testserver.WantKind(t, err, store.Invalid)
+	testserver.WantKind(t, err, plan.Invalid)
 	if text := fmt.Sprint(err); !strings.Contains(text, "refuses to create an object on condition") {
 		t.Error(text)
 	}

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
@@ -54,26 +56,26 @@ func TestKinds(t *testing.T) {
 	for _, c := range []struct {
 		status int
 		code   string
-		want   store.Kind
+		want   plan.Kind
 	}{
-		{404, "NoSuchKey", store.NotFound},
-		{404, "NoSuchBucket", store.Invalid},
-		{403, "AccessDenied", store.Denied},
-		{403, "SignatureDoesNotMatch", store.Denied},
-		{400, "ExpiredToken", store.Denied},
-		{401, "", store.Denied},
-		{301, "PermanentRedirect", store.Invalid},
-		{503, "SlowDown", store.Throttled},
-		{429, "", store.Throttled},
-		{500, "InternalError", store.Unavailable},
-		{502, "", store.Unavailable},
-		{504, "", store.Unavailable},
-		{400, "RequestTimeout", store.Unavailable},
-		{409, "OperationAborted", store.Conflict},
-		{412, "PreconditionFailed", store.Changed},
-		{416, "InvalidRange", store.Changed},
-		{501, "NotImplemented", store.Invalid},
-		{400, "InvalidArgument", store.Invalid},
+		{404, "NoSuchKey", plan.NotFound},
+		{404, "NoSuchBucket", plan.Invalid},
+		{403, "AccessDenied", plan.Denied},
+		{403, "SignatureDoesNotMatch", plan.Denied},
+		{400, "ExpiredToken", plan.Denied},
+		{401, "", plan.Denied},
+		{301, "PermanentRedirect", plan.Invalid},
+		{503, "SlowDown", plan.Throttled},
+		{429, "", plan.Throttled},
+		{500, "InternalError", plan.Unavailable},
+		{502, "", plan.Unavailable},
+		{504, "", plan.Unavailable},
+		{400, "RequestTimeout", plan.Unavailable},
+		{409, "OperationAborted", plan.Contended},
+		{412, "PreconditionFailed", plan.Changed},
+		{416, "InvalidRange", plan.Changed},
+		{501, "NotImplemented", plan.Invalid},
+		{400, "InvalidArgument", plan.Invalid},
 	} {
 		t.Run(fmt.Sprint(c.status, c.code), func(t *testing.T) {
 			t.Parallel()
@@ -91,7 +93,7 @@ func TestKinds(t *testing.T) {
 			}
 			var retried bool
 			switch c.want {
-			case store.Throttled, store.Unavailable, store.Conflict:
+			case plan.Throttled, plan.Unavailable, plan.Contended:
 				retried = true
 			}
 			if u := root.Usage(); (u.Retries > 0) != retried {
@@ -105,7 +107,7 @@ func TestOpenRefusesBuckets(t *testing.T) {
 	t.Parallel()
 	url := fake(t)
 	_, err := store.Open(t.Context(), strings.Replace(url, "//test?", "//other?", 1), quick)
-	testserver.WantKind(t, err, store.Invalid)
+	testserver.WantKind(t, err, plan.Invalid)
 	if !strings.Contains(fmt.Sprint(err), "no such bucket") {
 		t.Error(err)
 	}
@@ -114,7 +116,7 @@ func TestOpenRefusesBuckets(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	_, err = store.Open(ctx, "s3://test?region=us-east-1&use_path_style=true&endpoint="+gone.URL, quick)
-	testserver.WantKind(t, err, store.Unavailable)
+	testserver.WantKind(t, err, plan.Unavailable)
 }
 
 // TestLostPut: a put is applied, and then the connection breaks.
@@ -209,8 +211,8 @@ func TestLostComplete(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		ifAbsent bool
-		want     store.Kind
-	}{{false, store.Unknown}, {true, store.Exists}} {
+		want     plan.Kind
+	}{{false, plan.Unknown}, {true, plan.Exists}} {
 		t.Run(fmt.Sprint(c.ifAbsent), func(t *testing.T) {
 			t.Parallel()
 			lose := testserver.Few(1)
@@ -256,12 +258,12 @@ func TestRanges(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		times  int32
-		want   store.Kind // Unknown: the right bytes
+		want   plan.Kind // Unknown: the right bytes
 		answer func(w http.ResponseWriter, from, to int)
 	}{
-		"short":         {3, store.Unknown, func(w http.ResponseWriter, from, to int) { short(w, from, to, 10) }},
-		"short forever": {1000, store.Corrupt, func(w http.ResponseWriter, from, to int) { short(w, from, to, 0) }},
-		"cut": {3, store.Unknown, func(w http.ResponseWriter, from, to int) {
+		"short":         {3, plan.Unknown, func(w http.ResponseWriter, from, to int) { short(w, from, to, 10) }},
+		"short forever": {1000, plan.Corrupt, func(w http.ResponseWriter, from, to int) { short(w, from, to, 0) }},
+		"cut": {3, plan.Unknown, func(w http.ResponseWriter, from, to int) {
 			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, len(body)))
 			w.Header().Set("Content-Length", strconv.Itoa(to+1-from))
 			w.WriteHeader(http.StatusPartialContent)
@@ -269,13 +271,13 @@ func TestRanges(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			testserver.Cut(w)
 		}},
-		"whole object": {1000, store.Corrupt, func(w http.ResponseWriter, from, to int) { _, _ = w.Write(body) }},
-		"other range": {1000, store.Corrupt, func(w http.ResponseWriter, from, to int) {
+		"whole object": {1000, plan.Corrupt, func(w http.ResponseWriter, from, to int) { _, _ = w.Write(body) }},
+		"other range": {1000, plan.Corrupt, func(w http.ResponseWriter, from, to int) {
 			w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", to-from, len(body)))
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = w.Write(body[:to+1-from])
 		}},
-		"other size": {1000, store.Changed, func(w http.ResponseWriter, from, to int) {
+		"other size": {1000, plan.Changed, func(w http.ResponseWriter, from, to int) {
 			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, len(body)+1))
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = w.Write(body[from : to+1])
@@ -303,7 +305,7 @@ func TestRanges(t *testing.T) {
 			defer h.Close()
 			p := make([]byte, 5000)
 			err = h.ReadAt(t.Context(), p, 1234)
-			if c.want != store.Unknown {
+			if c.want != plan.Unknown {
 				testserver.WantKind(t, err, c.want)
 			} else if err != nil || !bytes.Equal(p, body[1234:6234]) {
 				t.Errorf("other bytes, or %v", err)
@@ -311,7 +313,7 @@ func TestRanges(t *testing.T) {
 			stream := h.Stream(t.Context(), 7, -1)
 			got, err := io.ReadAll(stream)
 			err = errors.Join(err, stream.Close())
-			if c.want != store.Unknown {
+			if c.want != plan.Unknown {
 				testserver.WantKind(t, err, c.want)
 			} else if err != nil || !bytes.Equal(got, body[7:]) {
 				t.Errorf("stream of %d bytes, %v", len(got), err)
@@ -348,8 +350,8 @@ func TestVersionWithoutIfMatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	put("new bytes")
-	testserver.WantKind(t, pinned.ReadAt(t.Context(), p, 0), store.Changed)
-	testserver.WantKind(t, known.ReadAt(t.Context(), p, 0), store.Changed)
+	testserver.WantKind(t, pinned.ReadAt(t.Context(), p, 0), plan.Changed)
+	testserver.WantKind(t, known.ReadAt(t.Context(), p, 0), plan.Changed)
 }
 
 func TestProbeRefusesHeedlessStore(t *testing.T) {
@@ -359,7 +361,7 @@ func TestProbeRefusesHeedlessStore(t *testing.T) {
 		s3.ServeHTTP(w, r)
 	}), quick)
 	_, err := root.Probe(t.Context())
-	testserver.WantKind(t, err, store.Invalid)
+	testserver.WantKind(t, err, plan.Invalid)
 	if text := fmt.Sprint(err); !strings.Contains(text, "does not honour create-once") || !strings.Contains(text, "s3://test") {
 		t.Error(text)
 	}
@@ -481,7 +483,7 @@ func TestAbortReachesServer(t *testing.T) {
 		"cancelled and written": func(w *store.Writer, cancel, answer func()) {
 			answer()
 			cancel()
-			testserver.WantKind(t, w.Commit(), store.Canceled)
+			testserver.WantKind(t, w.Commit(), plan.Interrupted)
 		},
 		// Abort waits for the answer, so it comes by itself.
 		"not answered yet": func(w *store.Writer, cancel, answer func()) {
@@ -528,7 +530,7 @@ func TestLargeLoser(t *testing.T) {
 		if err := w.Commit(); i == 0 && err != nil {
 			t.Fatal(err)
 		} else if i > 0 {
-			testserver.WantKind(t, err, store.Exists)
+			testserver.WantKind(t, err, plan.Exists)
 		}
 	}
 	if u := root.Usage(); u.Puts != 12 || u.Retries != 0 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -132,7 +134,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 		}
 	}
 	if aws.ToBool(out.IsTruncated) && p.token == nil {
-		return nil, false, store.Fail(store.Corrupt, "the store cut the listing and did not say how to go on")
+		return nil, false, store.Fail(plan.Corrupt, "the store cut the listing and did not say how to go on")
 	}
 	return page, p.token == nil, nil
 }

@@ -26,6 +26,8 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -66,17 +68,17 @@ func open(ctx context.Context, bucket string, query url.Values, _ store.Options)
 	}
 	client, err := connect(ctx, bucket, query)
 	if err != nil {
-		return nil, store.Fail(store.Invalid, "%w", err)
+		return nil, store.Fail(plan.Invalid, "%w", err)
 	}
 	d.client = s3.New(client.Options(), tune)
 	if client.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired {
 		d.checksum = types.ChecksumAlgorithmCrc32c
 	}
 	_, err = d.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
-	switch err = classify(err); store.KindOf(err) {
-	case store.NotFound:
-		return nil, store.Fail(store.Invalid, "there is no such bucket: create it, or check its name and the endpoint")
-	case store.Denied:
+	switch err = classify(err); plan.KindOf(err) {
+	case plan.NotFound:
+		return nil, store.Fail(plan.Invalid, "there is no such bucket: create it, or check its name and the endpoint")
+	case plan.Denied:
 		// Who may not list a bucket may still read and write in it.
 		return d, nil
 	}

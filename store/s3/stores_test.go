@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/internal/testserver"
 	"github.com/windrow-mr/windrow/store/s3/s3test"
@@ -26,7 +28,7 @@ func TestRcloneServerIsRefused(t *testing.T) {
 	t.Parallel()
 	root := open(t, s3test.StartRclone(t).URL, store.Options{})
 	_, err := root.Probe(t.Context())
-	testserver.WantKind(t, err, store.Invalid)
+	testserver.WantKind(t, err, plan.Invalid)
 	if text := fmt.Sprint(err); !strings.Contains(text, "does not honour create-once") || !strings.Contains(text, "s3://test") {
 		t.Error(text)
 	}

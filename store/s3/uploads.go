@@ -3,6 +3,8 @@ package s3
 import (
 	"context"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -57,9 +59,9 @@ func (p *uploadPager) Next(ctx context.Context) (page []store.Unfinished, last b
 func (p *uploadPager) goOn(key, id *string) error {
 	switch {
 	case key == nil:
-		return store.Fail(store.Invalid, "the store cut the listing of uploads and did not say how to go on")
+		return store.Fail(plan.Invalid, "the store cut the listing of uploads and did not say how to go on")
 	case p.key != nil && *key == *p.key && aws.ToString(id) == aws.ToString(p.id):
-		return store.Fail(store.Invalid, "the store gives the same page of uploads again and again")
+		return store.Fail(plan.Invalid, "the store gives the same page of uploads again and again")
 	}
 	p.key, p.id = key, id
 	return nil

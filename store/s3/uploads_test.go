@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/windrow-mr/windrow/store"
@@ -175,14 +177,14 @@ func TestUploadsRefused(t *testing.T) {
 	for _, c := range []struct {
 		status int
 		code   string
-		want   store.Kind
+		want   plan.Kind
 		text   string
 	}{
-		{403, "AccessDenied", store.Denied, "check the credentials and what they may do in this bucket"},
-		{501, "NotImplemented", store.Invalid, "the store does not know this kind of request"},
-		{503, "SlowDown", store.Throttled, "throttled"},
-		{404, "NoSuchBucket", store.Invalid, "create the bucket"},
-		{400, "InvalidArgument", store.Invalid, "scripted"},
+		{403, "AccessDenied", plan.Denied, "check the credentials and what they may do in this bucket"},
+		{501, "NotImplemented", plan.Invalid, "the store does not know this kind of request"},
+		{503, "SlowDown", plan.Throttled, "throttled"},
+		{404, "NoSuchBucket", plan.Invalid, "create the bucket"},
+		{400, "InvalidArgument", plan.Invalid, "scripted"},
 	} {
 		root := listing(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, c.status, c.code) })
 		err := root.AbortUploads(t.Context(), "j/", all)
@@ -208,7 +210,7 @@ func TestUploadsCutShort(t *testing.T) {
 			_, _ = fmt.Fprintf(w, `<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>%s<Upload><Key>a</Key><UploadId>1</UploadId></Upload></ListMultipartUploadsResult>`, c.next)
 		})
 		err := root.AbortUploads(t.Context(), "", all)
-		testserver.WantKind(t, err, store.Invalid)
+		testserver.WantKind(t, err, plan.Invalid)
 		if !strings.Contains(fmt.Sprint(err), c.text) || asked > 2 {
 			t.Errorf("%s: %v after %d requests", name, err, asked)
 		}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -34,7 +36,7 @@ func (d *driver) isDirectory(ctx context.Context, key string) bool {
 // object or not.
 func (d *driver) Delete(ctx context.Context, key string) error {
 	_, err := d.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &d.bucket, Key: &key})
-	if err = classify(err); store.KindOf(err) == store.NotFound {
+	if err = classify(err); plan.KindOf(err) == plan.NotFound {
 		return nil
 	}
 	return err
@@ -143,14 +145,14 @@ func (u *upload) Commit(ctx context.Context) error {
 func (u *upload) resolve(ctx context.Context) error {
 	o, err := u.driver.head(ctx, u.key, "")
 	switch {
-	case store.KindOf(err) == store.NotFound:
-		return store.Fail(store.Unknown, "the upload is gone, and there is no object: somebody aborted or deleted it")
+	case plan.KindOf(err) == plan.NotFound:
+		return store.Fail(plan.Unknown, "the upload is gone, and there is no object: somebody aborted or deleted it")
 	case err != nil:
 		return err
 	case u.opts.IfAbsent:
-		return store.Fail(store.Exists, "the upload is gone: the object may be its own")
+		return store.Fail(plan.Exists, "the upload is gone: the object may be its own")
 	case o.Size != u.size():
-		return store.Fail(store.Changed, "the upload is gone, and the object has %d bytes, not %d: somebody wrote it meanwhile", o.Size, u.size())
+		return store.Fail(plan.Changed, "the upload is gone, and the object has %d bytes, not %d: somebody wrote it meanwhile", o.Size, u.size())
 	}
 	return nil
 }

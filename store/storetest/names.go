@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -45,11 +47,11 @@ func (s suite) badKeys() {
 		"", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", "../a", "nul\x00", "new\nline", "back\\slash", "bad\xff", ".windrow-tmp/x",
 		strings.Repeat("s", 256), strings.Repeat("long/", 250) + "x",
 	} {
-		s.wantKind(s.root.Put(s.Context(), k, nil, store.Scratch), store.Invalid)
+		s.wantKind(s.root.Put(s.Context(), k, nil, store.Scratch), plan.Invalid)
 		_, _, err := s.root.CreateOnce(s.Context(), k, nil)
-		s.wantKind(err, store.Invalid)
+		s.wantKind(err, plan.Invalid)
 		_, err = s.root.Create(s.Context(), k, store.CreateOptions{})
-		s.wantKind(err, store.Invalid)
+		s.wantKind(err, plan.Invalid)
 	}
 	if s.features.Flat {
 		return
@@ -58,9 +60,9 @@ func (s suite) badKeys() {
 	s.must(s.root.Put(s.Context(), "c", []byte("c"), store.Scratch))
 	for _, k := range []string{"a", "c/d", "c/d/e"} {
 		err := s.root.Put(s.Context(), k, nil, store.Scratch)
-		s.wantKind(err, store.Invalid)
+		s.wantKind(err, plan.Invalid)
 		_, _, err = s.root.CreateOnce(s.Context(), k, nil)
-		s.wantKind(err, store.Invalid)
+		s.wantKind(err, plan.Invalid)
 	}
 	s.wantBody("a/b", []byte("b"))
 	s.wantBody("c", []byte("c"))
@@ -263,16 +265,16 @@ func (s suite) canceled() {
 	defer h.Close()
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
-	s.wantKind(s.root.Put(ctx, "y", nil, store.Scratch), store.Canceled)
+	s.wantKind(s.root.Put(ctx, "y", nil, store.Scratch), plan.Interrupted)
 	_, err = s.root.Get(ctx, "x", 10)
-	s.wantKind(err, store.Canceled)
+	s.wantKind(err, plan.Interrupted)
 	_, _, err = s.root.CreateOnce(ctx, "y", nil)
-	s.wantKind(err, store.Canceled)
-	s.wantKind(h.ReadAt(ctx, make([]byte, 1), 0), store.Canceled)
+	s.wantKind(err, plan.Interrupted)
+	s.wantKind(h.ReadAt(ctx, make([]byte, 1), 0), plan.Interrupted)
 	_, _, err = drain(h.Stream(ctx, 0, -1))
-	s.wantKind(err, store.Canceled)
+	s.wantKind(err, plan.Interrupted)
 	for _, err := range s.root.List(ctx, "") {
-		s.wantKind(err, store.Canceled)
+		s.wantKind(err, plan.Interrupted)
 	}
 	s.wantAbsent("y")
 }

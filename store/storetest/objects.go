@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/checksum"
 )
@@ -51,7 +53,7 @@ func (s suite) writerSizes() {
 func (s suite) writerIfAbsent() {
 	o := store.CreateOptions{IfAbsent: true}
 	s.must(s.write("part", []byte("first"), o))
-	s.wantKind(s.write("part", []byte("second"), o), store.Exists)
+	s.wantKind(s.write("part", []byte("second"), o), plan.Exists)
 	s.wantBody("part", []byte("first"))
 	s.must(s.write("part", []byte("third"), store.CreateOptions{}))
 	s.wantBody("part", []byte("third"))
@@ -82,7 +84,7 @@ func (s suite) writerIfAbsentLarge() {
 		case err == nil:
 			s.Errorf("writers %d and %d both won", winner, i)
 		default:
-			s.wantKind(err, store.Exists)
+			s.wantKind(err, plan.Exists)
 		}
 	}
 	if winner < 0 {
@@ -136,7 +138,7 @@ func (s suite) writerCanceled() {
 		_, err = w.Write(noise(5, size))
 		s.must(err)
 		cancel()
-		s.wantKind(w.Commit(), store.Canceled)
+		s.wantKind(w.Commit(), plan.Interrupted)
 		s.wantAbsent("canceled")
 	}
 }
@@ -169,7 +171,7 @@ func (s suite) rangesExact() {
 	}
 	all.Wait()
 	for _, g := range [][2]int{{len(body), 1}, {len(body) - 1, 2}, {-1, 1}} {
-		s.wantKind(h.ReadAt(s.Context(), make([]byte, g[1]), int64(g[0])), store.Invalid)
+		s.wantKind(h.ReadAt(s.Context(), make([]byte, g[1]), int64(g[0])), plan.Invalid)
 	}
 }
 
@@ -191,7 +193,7 @@ func (s suite) streamsExact() {
 		}
 	}
 	_, _, err = drain(h.Stream(s.Context(), 1, size))
-	s.wantKind(err, store.Invalid)
+	s.wantKind(err, plan.Invalid)
 	// A stream may be left before its end.
 	stream := h.Stream(s.Context(), 0, -1)
 	if _, err = io.ReadFull(stream, make([]byte, 10)); err != nil {
@@ -222,13 +224,13 @@ func (s suite) handleVersion() {
 	for _, h := range []*store.Handle{h, known} {
 		p := make([]byte, 1000)
 		if err := h.ReadAt(s.Context(), p, 500); err != nil {
-			s.wantKind(err, store.Changed)
+			s.wantKind(err, plan.Changed)
 		} else if !bytes.Equal(p, old[500:1500]) {
 			s.Error("a handle gave bytes of another version")
 		}
 	}
 	_, err = s.root.OpenObject(s.Context(), "input", before.ETag)
-	s.wantKind(err, store.Changed)
+	s.wantKind(err, plan.Changed)
 	listed := s.list("input")
 	if len(listed) != 1 || listed[0].ETag != after.ETag || listed[0].Size != after.Size {
 		s.Errorf("list says %+v, stat says %+v", listed, after)
@@ -294,7 +296,7 @@ func (s suite) openKnown() {
 		defer h.Close()
 		return h.ReadAt(s.Context(), p, 0)
 	}
-	s.wantKind(read(store.Object{Key: "run", Size: 4999}), store.Changed)
-	s.wantKind(read(store.Object{Key: "run", Size: 5001}), store.Changed)
-	s.wantKind(read(store.Object{Key: "none", Size: 5000}), store.NotFound)
+	s.wantKind(read(store.Object{Key: "run", Size: 4999}), plan.Changed)
+	s.wantKind(read(store.Object{Key: "run", Size: 5001}), plan.Changed)
+	s.wantKind(read(store.Object{Key: "none", Size: 5000}), plan.NotFound)
 }

@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -105,9 +107,9 @@ func (s suite) must(err error) {
 }
 
 // wantKind checks an error's kind, and that it names the object.
-func (s suite) wantKind(err error, want store.Kind) {
+func (s suite) wantKind(err error, want plan.Kind) {
 	s.Helper()
-	if got := store.KindOf(err); err == nil || got != want {
+	if got := plan.KindOf(err); err == nil || got != want {
 		s.Errorf("error %v: kind %v, want %v", err, got, want)
 		return
 	}
@@ -157,9 +159,9 @@ func (s suite) wantBody(key string, want []byte) {
 func (s suite) wantAbsent(key string) {
 	s.Helper()
 	_, err := s.root.Stat(s.Context(), key)
-	s.wantKind(err, store.NotFound)
+	s.wantKind(err, plan.NotFound)
 	_, err = s.root.Get(s.Context(), key, 1)
-	s.wantKind(err, store.NotFound)
+	s.wantKind(err, plan.NotFound)
 	if keys := s.keys(key); slices.Contains(keys, key) {
 		s.Errorf("list shows %q", key)
 	}
@@ -244,21 +246,21 @@ func (s suite) createOnceBodies() {
 		}
 	}
 	_, _, err := s.root.CreateOnce(s.Context(), "too-large", make([]byte, store.MaxBody))
-	s.wantKind(err, store.TooLarge)
+	s.wantKind(err, plan.TooLarge)
 	s.wantAbsent("too-large")
 }
 
 func (s suite) readOnceForeign() {
 	_, err := s.root.ReadOnce(s.Context(), "none")
-	s.wantKind(err, store.NotFound)
+	s.wantKind(err, plan.NotFound)
 	s.must(s.root.Put(s.Context(), "foreign", []byte("{}"), store.Durable))
 	_, err = s.root.ReadOnce(s.Context(), "foreign")
-	s.wantKind(err, store.Corrupt)
+	s.wantKind(err, plan.Corrupt)
 	won, _, err := s.root.CreateOnce(s.Context(), "foreign", []byte("mine"))
 	if won {
 		s.Error("create-once won over an object that was there")
 	}
-	s.wantKind(err, store.Corrupt)
+	s.wantKind(err, plan.Corrupt)
 }
 
 func (s suite) putOverwrites() {
@@ -271,7 +273,7 @@ func (s suite) putOverwrites() {
 			s.Errorf("stat: %+v", o)
 		}
 	}
-	s.wantKind(s.root.Put(s.Context(), "large", make([]byte, store.MaxBody+1), store.Durable), store.TooLarge)
+	s.wantKind(s.root.Put(s.Context(), "large", make([]byte, store.MaxBody+1), store.Durable), plan.TooLarge)
 }
 
 // putNeverTorn overwrites one key with bodies that can be told apart by any of
@@ -316,14 +318,14 @@ func (s suite) getLimit() {
 	s.must(s.root.Put(s.Context(), "ten", []byte("0123456789"), store.Scratch))
 	s.wantBody("ten", []byte("0123456789"))
 	_, err := s.root.Get(s.Context(), "ten", 9)
-	s.wantKind(err, store.TooLarge)
+	s.wantKind(err, plan.TooLarge)
 }
 
 func (s suite) absent() {
 	s.wantAbsent("nothing")
 	s.wantAbsent("no/such/directory")
 	_, err := s.root.OpenObject(s.Context(), "nothing", "")
-	s.wantKind(err, store.NotFound)
+	s.wantKind(err, plan.NotFound)
 	s.must(s.root.Put(s.Context(), "dir/x", []byte("x"), store.Scratch))
 	s.wantAbsent("dir")
 	s.must(s.root.Delete(s.Context(), "dir"))

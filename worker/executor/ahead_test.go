@@ -72,7 +72,7 @@ func (r *distantReader) Range(ctx context.Context, off, n int64) (store.Body, er
 	r.d.now--
 	r.d.mu.Unlock()
 	if strings.HasSuffix(r.key, r.d.failed) {
-		return store.Body{}, store.Fail(store.Denied, "not for you")
+		return store.Body{}, store.Fail(plan.Denied, "not for you")
 	}
 	return r.inner.Range(ctx, off, n)
 }
@@ -269,7 +269,7 @@ func TestErrorsComeInTheirTurn(t *testing.T) {
 		}
 		began := time.Now()
 		err := w.run(t.Context())
-		if store.KindOf(err) != store.Denied || !strings.Contains(err.Error(), "in/00002") {
+		if plan.KindOf(err) != plan.Denied || !strings.Contains(err.Error(), "in/00002") {
 			t.Errorf("got %v", err)
 		}
 		if strings.Join(lines, "") != "ab" {

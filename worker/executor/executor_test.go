@@ -153,14 +153,14 @@ func TestNotGranted(t *testing.T) {
 	maps := w.maps(t)
 	w.refuse = errors.New("no")
 	w.before = func() {
-		if _, err := w.root.Stat(t.Context(), "out/part-0"); store.KindOf(err) != store.NotFound {
+		if _, err := w.root.Stat(t.Context(), "out/part-0"); plan.KindOf(err) != plan.NotFound {
 			t.Errorf("the part is there before its grant: %v", err)
 		}
 	}
 	if _, err := w.Reduce(t.Context(), attempt(plan.Reduce, 0, 2), maps, w); !errors.Is(err, w.refuse) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := w.root.Stat(t.Context(), "out/part-0"); store.KindOf(err) != store.NotFound {
+	if _, err := w.root.Stat(t.Context(), "out/part-0"); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("a part without a grant: %v", err)
 	}
 }
@@ -263,7 +263,7 @@ func TestChangedInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := w.Map(t.Context(), attempt(plan.Map, 0, 1), w.split, nil, nil)
-	if store.KindOf(err) != store.Changed || !strings.Contains(err.Error(), "in/text") {
+	if plan.KindOf(err) != plan.Changed || !strings.Contains(err.Error(), "in/text") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -223,7 +223,7 @@ func (t *tail) goBehind() error {
 		}
 		seen = again
 	}
-	return &store.Error{Op: "read", URL: t.name, Kind: store.Corrupt,
+	return &store.Error{Op: "read", URL: t.name, Kind: plan.Corrupt,
 		Err: fmt.Errorf("bytes %d to %d are others each time they are read: look after the network or the store, and run the job again", t.at, t.soon)}
 }
 

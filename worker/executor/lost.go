@@ -31,8 +31,8 @@ func (e *LostOutput) Unwrap() error { return e.Err }
 // are: a store that fails has lost nothing yet.
 func lost(task plan.TaskID, id plan.AttemptID, err error) error {
 	if _, ok := errors.AsType[*store.Error](err); ok {
-		switch store.KindOf(err) {
-		case store.NotFound, store.Changed, store.Corrupt:
+		switch plan.KindOf(err) {
+		case plan.NotFound, plan.Changed, plan.Corrupt:
 		default:
 			return err
 		}

@@ -86,7 +86,7 @@ func (e *Executor) writePart(ctx context.Context, a Attempt, m *plan.Manifest, g
 		return err
 	}
 	err = p.to.Commit()
-	if store.KindOf(err) == store.Exists {
+	if plan.KindOf(err) == plan.Exists {
 		return e.adopt(ctx, a, m, grants)
 	}
 	return err
@@ -101,16 +101,16 @@ func (e *Executor) adopt(ctx context.Context, a Attempt, m *plan.Manifest, grant
 		return err
 	}
 	found, err := SumPart(ctx, e.cfg.Output, m.Part.Name)
-	if store.KindOf(err) == store.NotFound {
+	if plan.KindOf(err) == plan.NotFound {
 		// Nobody's part: another attempt may well make it.
-		return store.Fail(store.Unavailable, "task %v: the store says that %s exists, and that it does not: %s", a.Task, e.cfg.Output.Name(m.Part.Name), err.Error())
+		return store.Fail(plan.Unavailable, "task %v: the store says that %s exists, and that it does not: %s", a.Task, e.cfg.Output.Name(m.Part.Name), err.Error())
 	}
 	if err != nil {
 		return err
 	}
 	for _, id := range granted {
 		winner, err := e.manifests.get(id, func() (*plan.Manifest, error) { return e.ReadManifest(ctx, a.Task, id) })
-		if store.KindOf(err) == store.NotFound {
+		if plan.KindOf(err) == plan.NotFound {
 			continue // it died before it had anything to show
 		}
 		if err != nil {

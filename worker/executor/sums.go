@@ -93,7 +93,7 @@ func Misread(o plan.Object, got plan.Checksum) error {
 	text := func(c plan.Checksum) checksum.Sum {
 		return checksum.Sum{Algorithm: checksum.Algorithm(c.Algorithm), Value: c.Value}
 	}
-	return &store.Error{Op: "read", URL: o.Name(), Kind: store.Corrupt, Err: fmt.Errorf(
+	return &store.Error{Op: "read", URL: o.Name(), Kind: plan.Corrupt, Err: fmt.Errorf(
 		"the bytes that came have the checksum %v, the store keeps %v: they changed on the way, or at rest; run the job again, and restore the object if that does not help", text(got), text(o.Sum))}
 }
 

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/checksum"
 )
 
@@ -70,7 +69,7 @@ func TestASectionThatIsOneObjectIsChecked(t *testing.T) {
 		if bad != (err != nil) {
 			t.Errorf("%q: %v", text, err)
 		}
-		if err != nil && (store.KindOf(err) != store.Corrupt || !strings.Contains(err.Error(), "mem://test/body")) {
+		if err != nil && (plan.KindOf(err) != plan.Corrupt || !strings.Contains(err.Error(), "mem://test/body")) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -3,9 +3,10 @@ package executor
 import (
 	"errors"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/output"
-	"github.com/windrow-mr/windrow/store"
 )
 
 // Verdict says what the error of an attempt means for its task.
@@ -38,13 +39,13 @@ func Judge(err error) Verdict {
 	if record {
 		v.Stack = failed.Stack
 	}
-	switch kind := store.KindOf(err); {
+	switch kind := plan.KindOf(err); {
 	case conflict:
 		v.Conflict = true
-	case record || input || kind == store.NotFound:
+	case record || input || kind == plan.NotFound:
 		v.Fingerprint = v.Text // the same again would be the record's fault
-	case kind == store.Changed || kind == store.Denied || kind == store.Invalid:
-		v.Final, v.Denied = true, kind == store.Denied
+	case kind == plan.Changed || kind == plan.Denied || kind == plan.Invalid:
+		v.Final, v.Denied = true, kind == plan.Denied
 	}
 	return v
 }

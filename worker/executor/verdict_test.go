@@ -15,24 +15,24 @@ import (
 // TestJudge says of each kind of failure whether trying again is of use.
 func TestJudge(t *testing.T) {
 	t.Parallel()
-	at := func(kind store.Kind) error {
+	at := func(kind plan.Kind) error {
 		return fmt.Errorf("task map/1: %w", &store.Error{Op: "get", URL: "mem://x", Kind: kind})
 	}
 	record := &jobs.RecordError{Stage: "map", Err: errors.New("bad"), Stack: []byte("goroutine 1")}
-	lost := &executor.LostOutput{Task: plan.TaskID{Phase: plan.Map, Index: 3}, Attempt: plan.AttemptID{N: 4}, Err: at(store.Denied)}
+	lost := &executor.LostOutput{Task: plan.TaskID{Phase: plan.Map, Index: 3}, Attempt: plan.AttemptID{N: 4}, Err: at(plan.Denied)}
 	for name, c := range map[string]struct {
 		err  error
 		want executor.Verdict // without its text
 		same bool             // the fingerprint is the text
 	}{
-		"the store is away":      {err: at(store.Unavailable)},
-		"the store is slow":      {err: at(store.Throttled)},
-		"bytes are damaged":      {err: at(store.Corrupt)},
+		"the store is away":      {err: at(plan.Unavailable)},
+		"the store is slow":      {err: at(plan.Throttled)},
+		"bytes are damaged":      {err: at(plan.Corrupt)},
 		"something":              {err: errors.New("something")},
-		"an input is gone":       {err: at(store.NotFound), same: true},
-		"an input has changed":   {err: at(store.Changed), want: executor.Verdict{Final: true}},
-		"access is denied":       {err: at(store.Denied), want: executor.Verdict{Final: true, Denied: true}},
-		"a key is malformed":     {err: at(store.Invalid), want: executor.Verdict{Final: true}},
+		"an input is gone":       {err: at(plan.NotFound), same: true},
+		"an input has changed":   {err: at(plan.Changed), want: executor.Verdict{Final: true}},
+		"access is denied":       {err: at(plan.Denied), want: executor.Verdict{Final: true, Denied: true}},
+		"a key is malformed":     {err: at(plan.Invalid), want: executor.Verdict{Final: true}},
 		"a record":               {err: fmt.Errorf("task map/1: %w", record), want: executor.Verdict{Stack: record.Stack}, same: true},
 		"the input itself":       {err: fmt.Errorf("task map/1: %w", &executor.InputError{Err: errors.New("bad")}), same: true},
 		"another owns the place": {err: fmt.Errorf("grant: %w", &output.Conflict{URL: "mem://out", Text: "taken"}), want: executor.Verdict{Conflict: true}},

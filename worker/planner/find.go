@@ -97,7 +97,7 @@ func (m *maker) objects(ctx context.Context, in *Input, urls []string) ([]plan.O
 		}
 		missing := &Error{NotFound, fmt.Errorf("input %s: there is no such object, directory or prefix", u)}
 		root, err := m.roots.Get(ctx, rootURL, false)
-		if store.KindOf(err) == store.NotFound {
+		if plan.KindOf(err) == plan.NotFound {
 			return nil, missing
 		}
 		if err != nil {
@@ -142,7 +142,7 @@ func (m *maker) find(ctx context.Context, root *store.Root, key string) ([]store
 		return m.list(ctx, root, literal, func(k string) bool { return store.Match(key, k) })
 	}
 	o, err := root.Stat(ctx, key)
-	if store.KindOf(err) != store.NotFound {
+	if plan.KindOf(err) != plan.NotFound {
 		return []store.Object{o}, err
 	}
 	below, listErr := m.list(ctx, root.Sub(key), "", nil)
@@ -234,7 +234,7 @@ func committed(ctx context.Context, root *store.Root, dir string, found []store.
 	}
 	for i := range m.Parts {
 		if _, missing := sizes[dir+m.Parts[i].Name]; missing && whole {
-			return nil, &store.Error{Op: "read the output of a job", URL: root.Name(m.Parts[i].Name), Kind: store.NotFound,
+			return nil, &store.Error{Op: "read the output of a job", URL: root.Name(m.Parts[i].Name), Kind: plan.NotFound,
 				Err: errors.New("its manifest lists this part")}
 		}
 	}

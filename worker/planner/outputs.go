@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/store"
 )
@@ -42,7 +44,7 @@ func refuseInsideOutput(ctx context.Context, roots Roots, url string, out *store
 	}
 	for top := first; top < len(segments); top++ {
 		root, err := roots.Get(ctx, base+strings.Join(segments[:top], "/")+query, false)
-		if store.KindOf(err) == store.Denied {
+		if plan.KindOf(err) == plan.Denied {
 			continue
 		}
 		if err != nil {

@@ -106,7 +106,7 @@ func TestMakeWithinAnAllowList(t *testing.T) {
 		request(t, "mem://b/other", "mem://a/logs"),
 		request(t, "mem://b/out?endpoint=http://elsewhere", "mem://a/logs"),
 	} {
-		if _, err := s.make(t, words(t), r); store.KindOf(err) != store.Denied || !planner.Final(err) {
+		if _, err := s.make(t, words(t), r); plan.KindOf(err) != plan.Denied || !planner.Final(err) {
 			t.Errorf("%s to %s: %v", r.Input, r.Output, err)
 		}
 	}

@@ -162,7 +162,7 @@ func TestTableIsKept(t *testing.T) {
 	if _, err := planner.ReadTable(t.Context(), root, other, attempt); err == nil || !strings.Contains(err.Error(), string(job)) {
 		t.Errorf("another job's table: %v", err)
 	}
-	if _, err := planner.ReadTable(t.Context(), root, job, plan.AttemptID{Epoch: 4}); store.KindOf(err) != store.NotFound {
+	if _, err := planner.ReadTable(t.Context(), root, job, plan.AttemptID{Epoch: 4}); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("a table that nobody wrote: %v", err)
 	}
 	if err := root.Put(t.Context(), plan.TableKey(job, attempt), body[:len(body)-1], store.Scratch); err != nil {

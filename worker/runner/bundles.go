@@ -117,7 +117,7 @@ func (b *bundles) get(ctx context.Context, want plan.Bundle) (path string, relea
 		}
 		b.release(p)
 		// That the one who fetched it was stopped is nobody else's matter.
-		if p.err != nil && (mine || ctx.Err() != nil || store.KindOf(p.err) != store.Canceled) {
+		if p.err != nil && (mine || ctx.Err() != nil || plan.KindOf(p.err) != plan.Interrupted) {
 			return "", nil, p.err
 		}
 	}
@@ -207,7 +207,7 @@ func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(e
 func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, err error) {
 	key := plan.BundleKey(want.Digest)
 	h, err := b.root.OpenObject(ctx, key, "")
-	if store.KindOf(err) == store.NotFound {
+	if plan.KindOf(err) == plan.NotFound {
 		return false, final("the program of the job is gone: %s is missing; submit the job again", b.root.Name(key))
 	}
 	if err != nil {

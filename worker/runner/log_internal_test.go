@@ -96,7 +96,7 @@ func TestRefresh(t *testing.T) {
 		go l.refresh(ctx)
 		read := func() string {
 			b, err := root.Get(t.Context(), l.key, 1000)
-			if err != nil && store.KindOf(err) != store.NotFound {
+			if err != nil && plan.KindOf(err) != plan.NotFound {
 				t.Error(err)
 			}
 			return string(b)

@@ -362,7 +362,7 @@ func (w *world) log(t *testing.T, l cluster.Ref) string {
 		if err == nil {
 			return string(b)
 		}
-		if store.KindOf(err) != store.NotFound {
+		if plan.KindOf(err) != plan.NotFound {
 			t.Fatal(err)
 		}
 		select {

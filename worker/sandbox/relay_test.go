@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/relay"
 	"github.com/windrow-mr/windrow/worker/sandbox"
@@ -45,7 +47,7 @@ func TestStorage(t *testing.T) {
 				}
 				got, getErr := root.Get(t.Context(), "out/x", 16<<20)
 				if die == "die" {
-					if store.KindOf(getErr) != store.NotFound || err == nil {
+					if plan.KindOf(getErr) != plan.NotFound || err == nil {
 						t.Errorf("of a process that died (%v): %d bytes, %v", err, len(got), getErr)
 					}
 					return

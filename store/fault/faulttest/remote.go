@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -146,7 +148,7 @@ func (u *upload) Commit(ctx context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !u.done && !u.driver.has(u.about.ID) {
-		return store.Fail(store.Invalid, "the upload was aborted")
+		return store.Fail(plan.Invalid, "the upload was aborted")
 	}
 	var body []byte
 	for n := 1; n <= len(u.parts); n++ {

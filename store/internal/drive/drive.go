@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -67,7 +69,7 @@ func (v *Version) Keep(etag string) error {
 		v.etag = etag
 	}
 	if etag != "" && v.etag != etag {
-		return store.Fail(store.Changed, "the version is %s, not %s", etag, v.etag)
+		return store.Fail(plan.Changed, "the version is %s, not %s", etag, v.etag)
 	}
 	return nil
 }
@@ -99,12 +101,12 @@ func CheckRange(contentRange string, off, length int64) (total int64, err error)
 		if off == 0 {
 			return length, nil
 		}
-		return 0, store.Fail(store.Corrupt, "the store ignored the range and sent the object from its beginning")
+		return 0, store.Fail(plan.Corrupt, "the store ignored the range and sent the object from its beginning")
 	}
 	var first, last int64
 	var size string
 	if _, err := fmt.Sscanf(contentRange, "bytes %d-%d/%s", &first, &last, &size); err != nil || first != off {
-		return 0, store.Fail(store.Corrupt, "the store sent the range %q, asked for one at %d", contentRange, off)
+		return 0, store.Fail(plan.Corrupt, "the store sent the range %q, asked for one at %d", contentRange, off)
 	}
 	if total, err = strconv.ParseInt(size, 10, 64); err != nil {
 		return -1, nil //nolint:nilerr // "*": not known
@@ -129,32 +131,32 @@ func (b Body) Read(p []byte) (int, error) {
 
 // KindOfStatus returns the kind of an HTTP status that says that a request
 // failed.
-func KindOfStatus(status int) store.Kind {
+func KindOfStatus(status int) plan.Kind {
 	switch status {
 	case http.StatusNotFound:
-		return store.NotFound
+		return plan.NotFound
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return store.Denied
+		return plan.Denied
 	case http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
-		return store.Changed
+		return plan.Changed
 	case http.StatusConflict:
-		return store.Conflict
+		return plan.Contended
 	case http.StatusRequestEntityTooLarge:
-		return store.TooLarge
+		return plan.TooLarge
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return store.Throttled
+		return plan.Throttled
 	case http.StatusRequestTimeout:
-		return store.Unavailable
+		return plan.Unavailable
 	case http.StatusNotImplemented:
-		return store.Invalid
+		return plan.Invalid
 	default:
 		if status >= 500 {
-			return store.Unavailable
+			return plan.Unavailable
 		}
 		if status >= 200 && status < 300 {
-			return store.Unavailable // the response broke off
+			return plan.Unavailable // the response broke off
 		}
-		return store.Invalid
+		return plan.Invalid
 	}
 }
 

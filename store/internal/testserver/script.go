@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -17,9 +19,9 @@ func Quick() store.Options {
 }
 
 // WantKind checks the kind of an error.
-func WantKind(t testing.TB, err error, want store.Kind) {
+func WantKind(t testing.TB, err error, want plan.Kind) {
 	t.Helper()
-	if got := store.KindOf(err); err == nil || got != want {
+	if got := plan.KindOf(err); err == nil || got != want {
 		t.Errorf("error %v: kind %v, want %v", err, got, want)
 	}
 }
