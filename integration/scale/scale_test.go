@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/master/control"
@@ -25,8 +27,6 @@ import (
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/allow"
 	"github.com/windrow-mr/windrow/worker"
-	"github.com/windrow-mr/windrow/worker/executor"
-	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 var (
@@ -273,7 +273,7 @@ func (r *runner) Run(ctx context.Context, l cluster.Launch, h worker.Host) clust
 
 func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cluster.Outcome) error {
 	if l.Task.Phase == plan.Prepare {
-		table := &planner.Table{Job: l.Job, Partitions: reduces, PartOnce: true, Splits: make([]plan.Split, *tasks)}
+		table := &attempts.Table{Job: l.Job, Partitions: reduces, PartOnce: true, Splits: make([]plan.Split, *tasks)}
 		for i := range table.Splits {
 			table.Splits[i].Sections = []plan.Section{{Object: plan.Object{Root: "mem://data", Key: fmt.Sprintf("logs/2026/%07d.log", i), Size: 1 << 26, ETag: "e"}, Length: 1 << 26}}
 		}
@@ -290,5 +290,5 @@ func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cl
 		}
 	}
 	o.Digest = m.Digest()
-	return executor.WriteManifest(ctx, r.root.Sub(plan.ScratchPrefix(l.Job)), m, store.Durable)
+	return attempts.WriteManifest(ctx, r.root.Sub(plan.ScratchPrefix(l.Job)), m, store.Durable)
 }

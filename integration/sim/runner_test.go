@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
@@ -24,7 +26,7 @@ import (
 // runner runs attempts in this process, by the real executor, and takes its time.
 type runner struct {
 	root  *store.Root
-	roots planner.Roots
+	roots store.Roots
 	jobs  map[string]*jobs.Job
 
 	mu sync.Mutex
@@ -89,7 +91,7 @@ func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cl
 	if l.Task.Phase == plan.Prepare {
 		return r.prepare(ctx, &spec, p, l, o)
 	}
-	table, err := planner.ReadTable(ctx, r.root, l.Job, l.Planned)
+	table, err := attempts.ReadTable(ctx, r.root, l.Job, l.Planned)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/scheduler"
@@ -18,7 +20,6 @@ import (
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/worker/executor"
-	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // thisProcess is the only worker of an embedded run.
@@ -30,7 +31,7 @@ type pool struct {
 	log    *slog.Logger
 	events *master.Mailbox
 	plan   *pipeline.Plan
-	table  *planner.Table
+	table  *attempts.Table
 	hold   *output.Hold
 
 	work   context.Context // all attempts end with it

@@ -12,7 +12,6 @@ import (
 
 	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/store"
-	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // roots are the roots that a run has opened, by URL. It may open whatever its
@@ -29,7 +28,7 @@ type roots struct {
 	kinds    map[string]forecast.Store
 }
 
-var _ planner.Roots = (*roots)(nil)
+var _ store.Roots = (*roots)(nil)
 
 // Locate splits the URL of an input into a root and a key.
 func (r *roots) Locate(url string) (rootURL, key string, err error) { return store.Locate(url) }

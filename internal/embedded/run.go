@@ -11,10 +11,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/oklog/ulid/v2"
 
 	"github.com/windrow-mr/windrow/internal/forecast"
-	"github.com/windrow-mr/windrow/internal/manifests"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/master"
@@ -62,7 +63,7 @@ type run struct {
 	out     *store.Root
 	base    *store.Root // where scratch is
 	scratch *store.Root
-	table   *planner.Table
+	table   *attempts.Table
 	hold    *output.Hold
 	planned forecast.Requests               // what planning took
 	summed  atomic.Pointer[map[string]bool] // input with a checksum, by name
@@ -309,7 +310,7 @@ func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
 		}
 		return m, err
 	}
-	parts, tally, err := manifests.Gather(ctx, job, read)
+	parts, tally, err := master.Gather(ctx, job, read)
 	if err != nil {
 		return err
 	}

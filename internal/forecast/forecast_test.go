@@ -4,11 +4,12 @@ import (
 	"math"
 	"testing"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
-	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // TestPrice prices a thousand of each at S3's list prices: $0.005 for what
@@ -48,7 +49,7 @@ var (
 // reading returns a job that maps one section of an object of that size.
 func reading(s forecast.Store, lines bool, size int64, section plan.Section) *forecast.Job {
 	section.Object.Root, section.Object.Key, section.Object.Size = "in", "key", size
-	return &forecast.Job{Table: &planner.Table{Splits: []plan.Split{{Sections: []plan.Section{section}}}}, Lines: []bool{lines},
+	return &forecast.Job{Table: &attempts.Table{Splits: []plan.Split{{Sections: []plan.Section{section}}}}, Lines: []bool{lines},
 		Input: func(string) forecast.Store { return s }, Output: forecast.Store{Scheme: "mem"}, Scratch: forecast.Store{Scheme: "mem"}, Mode: output.Fail}
 }
 

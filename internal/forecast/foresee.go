@@ -3,17 +3,18 @@ package forecast
 import (
 	"iter"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/executor"
-	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // Job is what is fixed about a run before its first task begins.
 type Job struct {
-	Table *planner.Table
+	Table *attempts.Table
 	// Lines says, by input, whether records end with a line: the last one of a
 	// section goes on behind it.
 	Lines []bool
@@ -119,7 +120,7 @@ func (j *Job) reserve() store.Usage {
 	f := &j.Found
 	// A small object is created twice, of which the loser reads it, and deleted.
 	u := store.Usage{Puts: 2, Gets: 1, Deletes: 1}
-	if j.Table.Input >= planner.ProbeBytes && j.Output.Remote {
+	if j.Table.Input >= attempts.ProbeBytes && j.Output.Remote {
 		u = u.Plus(probeParts)
 		if !j.PartOnce {
 			u.Multipart-- // the second one was not given up

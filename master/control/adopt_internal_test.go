@@ -4,13 +4,13 @@ import (
 	"log/slog"
 	"testing"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/master/sums"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
-	"github.com/windrow-mr/windrow/worker/executor"
-	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // TestAdoptedWorkIsHeldAgainstItsInput: maps that finished unheard have read
@@ -26,10 +26,10 @@ func TestAdoptedWorkIsHeldAgainstItsInput(t *testing.T) {
 		}
 		const half, crc32c = 100, 1
 		read := []plan.SectionSum{{Checksum: plan.Checksum{Algorithm: crc32c, Value: 7}}, {Checksum: plan.Checksum{Algorithm: crc32c, Value: 9}}}
-		whole, _ := executor.CombineSums(read, []int64{half, half})
+		whole, _ := attempts.CombineSums(read, []int64{half, half})
 		whole.Value ^= spoil
 		object := plan.Object{Root: "mem://in", Key: "k", Size: 2 * half, Sum: whole}
-		table := &planner.Table{Partitions: 1}
+		table := &attempts.Table{Partitions: 1}
 		for i := range int64(2) {
 			table.Splits = append(table.Splits, plan.Split{Sections: []plan.Section{{Object: object, Offset: i * half, Length: half}}})
 		}
@@ -39,7 +39,7 @@ func TestAdoptedWorkIsHeldAgainstItsInput(t *testing.T) {
 		s.Fold(scheduler.Record{Epoch: 1, Entries: []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: 2, Reduces: 1}}}})
 		for i := range 2 {
 			m := &plan.Manifest{Job: "01J", Task: plan.TaskID{Phase: plan.Map, Index: i}, Attempt: plan.AttemptID{Epoch: 1, N: uint32(i)}, Sums: read[i : i+1]}
-			if err := executor.WriteManifest(ctx, scratch, m, store.Scratch); err != nil {
+			if err := attempts.WriteManifest(ctx, scratch, m, store.Scratch); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -11,8 +11,9 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/windrow-mr/windrow/master"
+
 	"github.com/windrow-mr/windrow/client"
-	"github.com/windrow-mr/windrow/internal/manifests"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
@@ -240,7 +241,7 @@ func (m *Master) Counters(ctx context.Context, id plan.JobID) (client.Counters, 
 			return client.Counters{}, storeError(err)
 		}
 		if s.Status != scheduler.Succeeded {
-			tally, err := manifests.Count(ctx, s, j.manifest)
+			tally, err := master.Count(ctx, s, j.manifest)
 			return counters(&tally), storeError(err)
 		}
 	}

@@ -10,13 +10,14 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
-	"github.com/windrow-mr/windrow/worker/executor"
 )
 
 // Collect removes what nobody needs any more: runs and manifests of jobs that have
@@ -161,7 +162,7 @@ func (m *Master) collectBundles(ctx context.Context, g *client.Garbage) error {
 // fixed tells whether an object is one that a job cannot make again: its tasks,
 // and how its keys are divided.
 func fixed(id plan.JobID, key string) bool {
-	sample := path.Dir(executor.ManifestKey(plan.TaskID{Phase: plan.Sample}, plan.AttemptID{})) + "/"
+	sample := path.Dir(attempts.ManifestKey(plan.TaskID{Phase: plan.Sample}, plan.AttemptID{})) + "/"
 	return strings.HasPrefix(key, plan.TablePrefix(id)) || strings.HasPrefix(key, plan.ScratchPrefix(id)+sample)
 }
 

@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/cluster"
-	"github.com/windrow-mr/windrow/internal/manifests"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/master/scheduler"
@@ -19,8 +20,6 @@ import (
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
-	"github.com/windrow-mr/windrow/worker/executor"
-	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // committer is a job as its shell commits it.
@@ -40,7 +39,7 @@ func (c *committer) Commit(ctx context.Context, s *scheduler.Job) error {
 	if j.hold == nil {
 		return &output.Conflict{URL: j.spec.Output, Text: "another job took it over"}
 	}
-	parts, tally, err := manifests.Gather(ctx, s, j.manifest)
+	parts, tally, err := master.Gather(ctx, s, j.manifest)
 	if err != nil {
 		return err
 	}
@@ -83,7 +82,7 @@ func (c *committer) CleanUp(ctx context.Context) error {
 
 // readTable reads the tasks that an attempt has planned.
 func (j *job) readTable(ctx context.Context, id plan.AttemptID) error {
-	t, err := planner.ReadTable(ctx, j.cfg.Root, j.id, id)
+	t, err := attempts.ReadTable(ctx, j.cfg.Root, j.id, id)
 	if err != nil {
 		return err
 	}
@@ -197,7 +196,7 @@ func (j *job) adopt(ctx context.Context, s *scheduler.Job, box *master.Mailbox) 
 		return nil
 	}
 	found := make(map[plan.TaskID]bool)
-	for f, err := range executor.Manifests(ctx, j.scratch) {
+	for f, err := range attempts.Manifests(ctx, j.scratch) {
 		if err != nil {
 			return err
 		}
@@ -264,7 +263,7 @@ func (j *job) hasPart(ctx context.Context, granted []plan.AttemptID, m *plan.Man
 	if j.hold == nil || m.Part == nil || !slices.Contains(granted, m.Attempt) {
 		return false, nil
 	}
-	found, err := executor.SumPart(ctx, j.out, m.Part.Name)
+	found, err := attempts.SumPart(ctx, j.out, m.Part.Name)
 	if plan.KindOf(err) == plan.NotFound {
 		return false, nil
 	}
@@ -333,7 +332,7 @@ func (j *job) result(ctx context.Context, s *scheduler.Job, sum *summary) error 
 			j.notePlan(s)
 			j.mu.Unlock()
 		}
-		_, read, err := manifests.Gather(ctx, s, j.manifest)
+		_, read, err := master.Gather(ctx, s, j.manifest)
 		if err != nil {
 			return fmt.Errorf("count what the job did: %w", err)
 		}

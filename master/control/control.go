@@ -14,7 +14,6 @@ import (
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/store"
-	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // Times of the workers' protocol.
@@ -46,7 +45,7 @@ type Config struct {
 	// Root is the cluster's.
 	Root *store.Root
 	// Roots are what jobs may read and write.
-	Roots planner.Roots
+	Roots store.Roots
 	// Allows says why a job may not use a URL; nil allows it.
 	Allows func(url string) error
 	// Clock is what leases are measured by: journal.BootClock but in tests.

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/journal"
@@ -17,7 +19,6 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/meter"
-	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // job is a run of a job that this reign carries on.
@@ -42,12 +43,12 @@ type job struct {
 	introduced bool         // to the workers
 
 	mu      sync.Mutex
-	box     *master.Mailbox                   // of the shell; nil while there is none
-	spec    *plan.Spec                        // nil until it is read
-	unread  *unreadable                       // why spec is not all that was submitted; nil if it is
-	plans   map[plan.AttemptID]*planner.Table // that were read
-	planner plan.AttemptID                    // whose plan is the job's
-	table   *planner.Table                    // that plan; nil until the job is planned
+	box     *master.Mailbox                    // of the shell; nil while there is none
+	spec    *plan.Spec                         // nil until it is read
+	unread  *unreadable                        // why spec is not all that was submitted; nil if it is
+	plans   map[plan.AttemptID]*attempts.Table // that were read
+	planner plan.AttemptID                     // whose plan is the job's
+	table   *attempts.Table                    // that plan; nil until the job is planned
 	book    *sums.Book
 	maps    []plan.AttemptID // that reduces read; nil until all are committed
 	mapsGen uint64
@@ -71,7 +72,7 @@ type state struct {
 
 func newJob(r *reign, run journal.Run) *job {
 	j := &job{reign: r, run: run, id: run.Job, scratch: r.cfg.Root.Sub(plan.ScratchPrefix(run.Job)), gone: make(chan struct{}),
-		changed: make(chan struct{}), tasks: make(map[plan.TaskID]*history), plans: make(map[plan.AttemptID]*planner.Table)}
+		changed: make(chan struct{}), tasks: make(map[plan.TaskID]*history), plans: make(map[plan.AttemptID]*attempts.Table)}
 	j.ctx = meter.With(r.ctx, &j.asked)
 	j.weight.Store(plan.DefaultPriority)
 	j.wanted, j.unwant = context.WithCancel(context.WithoutCancel(r.ctx)) // a reign that ends cancels nothing

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/master/sums"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/worker/executor"
 )
 
 // pool is a job as its shell launches attempts: they are placed on members.
@@ -203,7 +204,7 @@ func (j *job) misread(box *master.Mailbox, bad *sums.Misread) {
 
 // manifest returns what a finished attempt has left.
 func (j *job) manifest(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
-	return executor.ReadManifest(ctx, j.scratch, j.id, task, id, j.partitions())
+	return attempts.ReadManifest(ctx, j.scratch, j.id, task, id, j.partitions())
 }
 
 func (j *job) partitions() int {

@@ -11,8 +11,9 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/worker/executor"
 )
 
 // Book has what is known of the objects of one job.
@@ -129,11 +130,11 @@ func (p *pieces) check(last Ref) *Misread {
 		parts[i], lengths[i] = c.sum, c.section.Length
 		end += c.section.Length
 	}
-	got, agree := executor.CombineSums(parts, lengths)
+	got, agree := attempts.CombineSums(parts, lengths)
 	if end != p.object.Size || got == p.object.Sum && agree {
 		return nil
 	}
-	bad := &Misread{Err: executor.Misread(p.object, got)}
+	bad := &Misread{Err: attempts.Misread(p.object, got)}
 	for i := range p.list {
 		c := &p.list[i]
 		c.read = false

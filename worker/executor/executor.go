@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/windrow-mr/windrow/compress"
@@ -216,46 +215,4 @@ func (e *Executor) mapManifest(ctx context.Context, index int, id plan.AttemptID
 	return e.manifests.get(id, func() (*plan.Manifest, error) {
 		return e.ReadManifest(ctx, plan.TaskID{Phase: plan.Map, Index: index}, id)
 	})
-}
-
-// rowsOf returns how many pairs a map attempt's runs hold of a partition, and
-// checks that it is as many as the attempt says it wrote.
-func rowsOf(m *plan.Manifest, partition int) (int64, error) {
-	var rows int64
-	for i := range m.Runs {
-		if len(m.Runs[i].Partitions) != len(m.Rows) {
-			return 0, fmt.Errorf("task %v: run %s has %d partitions, the task %d", m.Task, m.Runs[i].Key, len(m.Runs[i].Partitions), len(m.Rows))
-		}
-		rows += m.Runs[i].Partitions[partition].Rows
-	}
-	if rows != m.Rows[partition] {
-		return 0, fmt.Errorf("task %v: its runs hold %d pairs of partition %d, it wrote %d", m.Task, rows, partition, m.Rows[partition])
-	}
-	return rows, nil
-}
-
-// manifestCache remembers the manifests that this process wrote or read.
-type manifestCache struct {
-	mu    sync.Mutex
-	known map[plan.AttemptID]*plan.Manifest
-}
-
-func (c *manifestCache) put(m *plan.Manifest) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.known[m.Attempt] = m
-}
-
-func (c *manifestCache) get(id plan.AttemptID, read func() (*plan.Manifest, error)) (*plan.Manifest, error) {
-	c.mu.Lock()
-	m := c.known[id]
-	c.mu.Unlock()
-	if m != nil {
-		return m, nil
-	}
-	m, err := read()
-	if err == nil {
-		c.put(m)
-	}
-	return m, err
 }

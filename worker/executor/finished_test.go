@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/jobs/library/wordcount"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
@@ -37,37 +39,37 @@ func TestFinishedAttemptsAreFound(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var found []executor.Finished
-	for f, err := range executor.Manifests(t.Context(), scratch) {
+	var found []attempts.Finished
+	for f, err := range attempts.Manifests(t.Context(), scratch) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		found = append(found, f)
-		m, err := executor.ReadManifest(t.Context(), scratch, job, f.Task, f.Attempt, 2)
+		m, err := attempts.ReadManifest(t.Context(), scratch, job, f.Task, f.Attempt, 2)
 		if err != nil || m.Task != f.Task || m.Attempt != f.Attempt {
 			t.Errorf("%v: %+v, %v", f, m, err)
 		}
 	}
-	want := []executor.Finished{{Task: first.Task, Attempt: first.ID}, {Task: second.Task, Attempt: second.ID}, {Task: reduce.Task, Attempt: reduce.ID}}
+	want := []attempts.Finished{{Task: first.Task, Attempt: first.ID}, {Task: second.Task, Attempt: second.ID}, {Task: reduce.Task, Attempt: reduce.ID}}
 	if !slices.Equal(found, want) {
 		t.Errorf("found %v, want %v", found, want)
 	}
 	for what, read := range map[string]func() (*plan.Manifest, error){
 		"of another job": func() (*plan.Manifest, error) {
-			return executor.ReadManifest(t.Context(), scratch, "01BX5ZZKBKACTAV9WEVGEMMVRZ", first.Task, first.ID, 2)
+			return attempts.ReadManifest(t.Context(), scratch, "01BX5ZZKBKACTAV9WEVGEMMVRZ", first.Task, first.ID, 2)
 		},
 		"of other partitions": func() (*plan.Manifest, error) {
-			return executor.ReadManifest(t.Context(), scratch, job, first.Task, first.ID, 3)
+			return attempts.ReadManifest(t.Context(), scratch, job, first.Task, first.ID, 3)
 		},
 		"that is not there": func() (*plan.Manifest, error) {
-			return executor.ReadManifest(t.Context(), scratch, job, first.Task, plan.AttemptID{}, 2)
+			return attempts.ReadManifest(t.Context(), scratch, job, first.Task, plan.AttemptID{}, 2)
 		},
 	} {
 		if m, err := read(); err == nil {
 			t.Errorf("a manifest %s is read: %+v", what, m)
 		}
 	}
-	for range executor.Manifests(t.Context(), scratch) {
+	for range attempts.Manifests(t.Context(), scratch) {
 		break // who has seen enough may stop
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"hash/crc32"
 	"io"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 )
@@ -100,7 +102,7 @@ func (e *Executor) adopt(ctx context.Context, a Attempt, m *plan.Manifest, grant
 	if err != nil {
 		return err
 	}
-	found, err := SumPart(ctx, e.cfg.Output, m.Part.Name)
+	found, err := attempts.SumPart(ctx, e.cfg.Output, m.Part.Name)
 	if plan.KindOf(err) == plan.NotFound {
 		// Nobody's part: another attempt may well make it.
 		return store.Fail(plan.Unavailable, "task %v: the store says that %s exists, and that it does not: %s", a.Task, e.cfg.Output.Name(m.Part.Name), err.Error())
@@ -123,21 +125,4 @@ func (e *Executor) adopt(ctx context.Context, a Attempt, m *plan.Manifest, grant
 	}
 	return fmt.Errorf("task %v: %s exists, %d bytes with CRC32C %08x, and none of the %d attempts that were allowed to write it wrote that; move it away and run the job again",
 		a.Task, e.cfg.Output.Name(m.Part.Name), found.Size, found.CRC32C, len(granted))
-}
-
-// SumPart reads a part back and returns its size and checksum.
-func SumPart(ctx context.Context, output *store.Root, name string) (plan.Part, error) {
-	h, err := output.OpenObject(ctx, name, "")
-	if err != nil {
-		return plan.Part{}, err
-	}
-	defer h.Close()
-	r := h.Stream(ctx, 0, -1)
-	defer r.Close()
-	crc := crc32.New(castagnoli)
-	n, err := io.Copy(crc, r)
-	if err != nil {
-		return plan.Part{}, err
-	}
-	return plan.Part{Name: name, Size: n, CRC32C: crc.Sum32()}, nil
 }

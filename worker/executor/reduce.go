@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/windrow-mr/windrow/attempts"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle"
@@ -62,7 +63,7 @@ func (r *reduction) find(ctx context.Context, partition int, maps []plan.Attempt
 		if err != nil {
 			return lost(plan.TaskID{Phase: plan.Map, Index: i}, id, err)
 		}
-		held, err := rowsOf(from, partition)
+		held, err := attempts.RowsOf(from, partition)
 		if err != nil {
 			return err
 		}

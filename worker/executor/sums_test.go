@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store/checksum"
 )
@@ -47,11 +49,11 @@ func TestSectionSums(t *testing.T) {
 			sums, lengths = append(sums, known), append(lengths, section.Length)
 			at += section.Length
 		}
-		if got, agree := CombineSums(sums, lengths); got != want || !agree {
+		if got, agree := attempts.CombineSums(sums, lengths); got != want || !agree {
 			t.Fatalf("%d sections have the sum %v, want %v; agreed: %v", len(sums), got, want, agree)
 		}
 		sums[r.IntN(len(sums))].Last ^= 1
-		if _, agree := CombineSums(sums, lengths); agree && len(sums) > 1 && sums[len(sums)-1].Last == body[len(body)-1] {
+		if _, agree := attempts.CombineSums(sums, lengths); agree && len(sums) > 1 && sums[len(sums)-1].Last == body[len(body)-1] {
 			t.Fatal("sections that read their seam differently agree")
 		}
 	}

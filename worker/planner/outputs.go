@@ -27,7 +27,7 @@ func refuseNested(dirs []string, out *store.Root) error {
 // refuseInsideOutput refuses an output within another job's: either would take
 // the other's parts for strangers. What lies above the output is looked at as
 // far down from the top as it is closed to us: nobody can have run there.
-func refuseInsideOutput(ctx context.Context, roots Roots, url string, out *store.Root) error {
+func refuseInsideOutput(ctx context.Context, roots store.Roots, url string, out *store.Root) error {
 	name, _, _ := strings.Cut(out.URL(), "?")
 	scheme, path, _ := strings.Cut(name, "://")
 	query := ""

@@ -18,6 +18,8 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
@@ -28,8 +30,6 @@ import (
 
 // Sizes that are chosen, and bounds of what may be asked for.
 const (
-	// MaxPartitions bounds the partitions of a job.
-	MaxPartitions = 100_000
 	// maxSplits bounds the map tasks of a job.
 	maxSplits = 100_000
 	// bytesPerPartition is how much input makes a partition.
@@ -37,18 +37,6 @@ const (
 	// smallInput is the size up to which one partition is enough.
 	smallInput = 32 << 20
 )
-
-// Roots opens the roots that a job names.
-type Roots interface {
-	// Locate splits the URL of an input into a root that Get opens and a key or
-	// a pattern in it, as store.Locate does.
-	Locate(url string) (rootURL, key string, err error)
-	// Get opens a root, and makes its directory if create is set. Of each URL
-	// it returns the same root every time.
-	Get(ctx context.Context, url string, create bool) (*store.Root, error)
-	// Opened returns a root that Get has opened before.
-	Opened(url string) (*store.Root, error)
-}
 
 // Job is what planning asks of a job.
 type Job struct {
@@ -106,8 +94,8 @@ func (r *Request) Check() error {
 	switch {
 	case r.Output == "":
 		return usagef("no output: say where it goes with --out")
-	case r.Partitions < 0 || r.Partitions > MaxPartitions:
-		return usagef("partitions %d is not between 1 and %d (0 lets windrow choose)", r.Partitions, MaxPartitions)
+	case r.Partitions < 0 || r.Partitions > attempts.MaxPartitions:
+		return usagef("partitions %d is not between 1 and %d (0 lets windrow choose)", r.Partitions, attempts.MaxPartitions)
 	case r.SplitSize < 0:
 		return usagef("split size %d is negative", r.SplitSize)
 	}
@@ -116,7 +104,7 @@ func (r *Request) Check() error {
 
 // Make finds the input of a job and divides it. Outputs that no job should have
 // are refused before anything is divided.
-func Make(ctx context.Context, job Job, req Request, roots Roots, log *slog.Logger) (*Table, error) {
+func Make(ctx context.Context, job Job, req Request, roots store.Roots, log *slog.Logger) (*attempts.Table, error) {
 	if err := req.Check(); err != nil {
 		return nil, err
 	}
@@ -140,7 +128,7 @@ func Make(ctx context.Context, job Job, req Request, roots Roots, log *slog.Logg
 	} else if req.Codecs.Output != compress.None {
 		return nil, usagef("the parts of job %s (%s) are not text, and cannot be compressed as a whole: leave --compress out", job.Name, job.Ext)
 	}
-	m.table = Table{Job: req.Job, Ext: ext, LeftOut: m.leftOut}
+	m.table = attempts.Table{Job: req.Job, Ext: ext, LeftOut: m.leftOut}
 	if err := m.divide(ctx); err != nil {
 		return nil, err
 	}
@@ -151,14 +139,14 @@ func Make(ctx context.Context, job Job, req Request, roots Roots, log *slog.Logg
 type maker struct {
 	job   Job
 	req   *Request
-	roots Roots
+	roots store.Roots
 	log   *slog.Logger
 
 	inputs    []splits.Input
 	generated []plan.Split
 	leftOut   int      // objects passed over because of their names
 	dirs      []string // directories that are read as a whole, by name
-	table     Table
+	table     attempts.Table
 }
 
 // divide makes the tasks.
@@ -222,7 +210,7 @@ func (m *maker) partitions() int {
 		return 1
 	default:
 		n := (input + bytesPerPartition - 1) / bytesPerPartition
-		return int(min(max(n, int64(m.req.Slots)), MaxPartitions))
+		return int(min(max(n, int64(m.req.Slots)), attempts.MaxPartitions))
 	}
 }
 

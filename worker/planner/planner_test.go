@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/jobs/library/sort"
 	"github.com/windrow-mr/windrow/jobs/library/wordcount"
@@ -17,6 +19,8 @@ import (
 	"github.com/windrow-mr/windrow/store/allow"
 	"github.com/windrow-mr/windrow/worker/planner"
 )
+
+const job plan.JobID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 // site is a store with an operator's list of what jobs may use of it.
 type site struct {
@@ -66,7 +70,7 @@ func words(t *testing.T) planner.Job {
 	return planner.Of(p)
 }
 
-func (s *site) make(t *testing.T, j planner.Job, r planner.Request) (*planner.Table, error) {
+func (s *site) make(t *testing.T, j planner.Job, r planner.Request) (*attempts.Table, error) {
 	t.Helper()
 	return planner.Make(t.Context(), j, r, s.roots, slog.New(slog.DiscardHandler))
 }
@@ -162,7 +166,7 @@ func TestWrongRequests(t *testing.T) {
 	}{
 		"no output":               {words(t), func(r *planner.Request) { r.Output = "" }, planner.Usage, "--out"},
 		"partitions":              {words(t), func(r *planner.Request) { r.Partitions = -1 }, planner.Usage, "-1"},
-		"too many partitions":     {words(t), func(r *planner.Request) { r.Partitions = planner.MaxPartitions + 1 }, planner.Usage, "100001"},
+		"too many partitions":     {words(t), func(r *planner.Request) { r.Partitions = attempts.MaxPartitions + 1 }, planner.Usage, "100001"},
 		"split size":              {words(t), func(r *planner.Request) { r.SplitSize = -5 }, planner.Usage, "-5"},
 		"no input":                {words(t), func(r *planner.Request) { r.Input = nil }, planner.Usage, "--input"},
 		"missing input":           {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/none"} }, planner.NotFound, "mem://a/none"},
@@ -276,7 +280,7 @@ func TestProbe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := planner.Table{Input: 1 << 30}
+	table := attempts.Table{Input: 1 << 30}
 	if err := table.Probe(t.Context(), root); err != nil || !table.PartOnce {
 		t.Errorf("a store that keeps its promises: %v, %v", table.PartOnce, err)
 	}

@@ -8,12 +8,13 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/relay"
 	"github.com/windrow-mr/windrow/worker"
-	"github.com/windrow-mr/windrow/worker/executor"
 	"github.com/windrow-mr/windrow/worker/jobproc"
 	"github.com/windrow-mr/windrow/worker/planner"
 )
@@ -102,7 +103,7 @@ func (a *attempt) execute(ctx context.Context) (cluster.Outcome, error) {
 const atHand = "file"
 
 // run says what the process is to do.
-func (a *attempt) run(ctx context.Context, table *planner.Table) (*jobproc.Run, error) {
+func (a *attempt) run(ctx context.Context, table *attempts.Table) (*jobproc.Run, error) {
 	task := a.launch.Task
 	mem := planner.Memory{Bytes: a.process.budget.pairs, Attempts: 1}
 	codecs, err := planner.ParseCodecs(a.spec.Compress, a.spec.Decompress, a.spec.MaxRatio, a.spec.MaxDecompressed)
@@ -177,7 +178,7 @@ func (a *attempt) permit(ctx context.Context, run *jobproc.Run) error {
 	task := run.Task.Key()
 	grants[jobproc.ScratchRoot] = relay.Grant{
 		Read:    []string{"x/**", "att/**"},
-		Scratch: []string{fmt.Sprintf("x/*/%s.%v.*", task, run.Attempt), executor.ManifestKey(run.Task, run.Attempt)},
+		Scratch: []string{fmt.Sprintf("x/*/%s.%v.*", task, run.Attempt), attempts.ManifestKey(run.Task, run.Attempt)},
 	}
 	if run.Part != "" {
 		grants[jobproc.OutputRoot] = relay.Grant{Parts: []string{literal.Replace(run.Part)}}

@@ -18,7 +18,7 @@ type Config struct {
 	// below it.
 	Root *store.Root
 	// Roots opens what jobs name: input and output.
-	Roots planner.Roots
+	Roots store.Roots
 	// Slots is how many attempts run at once.
 	Slots int
 	// Memory is for this process and all job processes together, in bytes.

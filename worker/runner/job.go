@@ -8,10 +8,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/meter"
-	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 // job is what is kept of a job until it has ended. What is read of it never
@@ -24,7 +25,7 @@ type job struct {
 	asked meter.Tally
 
 	spec    *plan.Spec
-	table   *planner.Table
+	table   *attempts.Table
 	planned plan.AttemptID // whose table it is
 }
 
@@ -69,7 +70,7 @@ func (j *job) readSpec(ctx context.Context) (*plan.Spec, error) {
 }
 
 // readTable returns the tasks, as an attempt at planning the job has found them.
-func (j *job) readTable(ctx context.Context, id plan.AttemptID) (*planner.Table, error) {
+func (j *job) readTable(ctx context.Context, id plan.AttemptID) (*attempts.Table, error) {
 	if err := j.take(ctx); err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func (j *job) readTable(ctx context.Context, id plan.AttemptID) (*planner.Table,
 	if j.table != nil && j.planned == id {
 		return j.table, nil
 	}
-	t, err := planner.ReadTable(ctx, j.root, j.id, id)
+	t, err := attempts.ReadTable(ctx, j.root, j.id, id)
 	if err != nil {
 		return nil, fmt.Errorf("the tasks of job %s: %w", j.id, err)
 	}

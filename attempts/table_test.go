@@ -1,4 +1,4 @@
-package planner_test
+package attempts_test
 
 import (
 	"encoding/binary"
@@ -10,9 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/attempts"
+
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
-	"github.com/windrow-mr/windrow/worker/planner"
 )
 
 const job plan.JobID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -21,8 +22,8 @@ var attempt = plan.AttemptID{Epoch: 3, N: 7, Rand: 0xfeed}
 
 // randomTable makes a table of objects that share words, and of sections that
 // share objects.
-func randomTable(r *rand.Rand) *planner.Table {
-	t := &planner.Table{Job: job, Ext: []string{"", ".txt", ".txt.gz"}[r.IntN(3)], Partitions: r.IntN(100),
+func randomTable(r *rand.Rand) *attempts.Table {
+	t := &attempts.Table{Job: job, Ext: []string{"", ".txt", ".txt.gz"}[r.IntN(3)], Partitions: r.IntN(100),
 		PartOnce: r.IntN(2) == 0, Input: r.Int64(), LeftOut: r.IntN(5)}
 	objects := make([]plan.Object, 1+r.IntN(20))
 	for i := range objects {
@@ -57,7 +58,7 @@ func TestTableRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := planner.DecodeTable(b)
+		got, err := attempts.DecodeTable(b)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("seed %d: %+v became %+v, %v", seed, want, got, err)
 		}
@@ -68,7 +69,7 @@ func TestTableRoundTrip(t *testing.T) {
 func TestTableIsSmall(t *testing.T) {
 	t.Parallel()
 	o := plan.Object{Root: "s3://bucket/" + strings.Repeat("x", 100), Key: strings.Repeat("y", 200), Size: 1 << 40, ETag: strings.Repeat("e", 40)}
-	table := &planner.Table{Job: job}
+	table := &attempts.Table{Job: job}
 	for i := range int64(100_000) {
 		table.Splits = append(table.Splits, plan.Split{Sections: []plan.Section{{Object: o, Offset: i * 10_000_000, Length: 10_000_000}}})
 	}
@@ -89,12 +90,12 @@ func TestTableDamage(t *testing.T) {
 	for i := range b {
 		for bit := range 8 {
 			b[i] ^= 1 << bit
-			if got, err := planner.DecodeTable(b); err == nil {
+			if got, err := attempts.DecodeTable(b); err == nil {
 				t.Fatalf("with bit %d of byte %d flipped it reads as %+v", bit, i, got)
 			}
 			b[i] ^= 1 << bit
 		}
-		if got, err := planner.DecodeTable(b[:i]); err == nil {
+		if got, err := attempts.DecodeTable(b[:i]); err == nil {
 			t.Fatalf("its first %d bytes read as %+v", i, got)
 		}
 	}
@@ -111,26 +112,26 @@ func TestTableThatMakesNoSense(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := planner.DecodeTable(sum(append(slices.Clone(whole), 0))); err == nil {
+	if _, err := attempts.DecodeTable(sum(append(slices.Clone(whole), 0))); err == nil {
 		t.Error("a byte too many is read over")
 	}
-	if _, err := planner.DecodeTable(sum(slices.Clone(whole[:len(whole)-1]))); err == nil {
+	if _, err := attempts.DecodeTable(sum(slices.Clone(whole[:len(whole)-1]))); err == nil {
 		t.Error("a byte too few is read over")
 	}
 	o := plan.Object{Root: "mem://a", Key: "x", Size: 100}
-	for what, table := range map[string]*planner.Table{
+	for what, table := range map[string]*attempts.Table{
 		"a section beyond its object":    {Splits: []plan.Split{{Sections: []plan.Section{{Object: o, Offset: 90, Length: 11}}}}},
 		"a section of negative length":   {Splits: []plan.Split{{Sections: []plan.Section{{Object: o, Length: -1}}}}},
 		"a section that overflows":       {Splits: []plan.Split{{Sections: []plan.Section{{Object: o, Offset: 1, Length: 1<<63 - 1}}}}},
 		"partitions below 0":             {Partitions: -1},
-		"more partitions than there are": {Partitions: planner.MaxPartitions + 1},
+		"more partitions than there are": {Partitions: attempts.MaxPartitions + 1},
 		"an input below 0":               {Splits: []plan.Split{{Input: -1}}},
 	} {
 		b, err := table.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := planner.DecodeTable(b); err == nil {
+		if got, err := attempts.DecodeTable(b); err == nil {
 			t.Errorf("%s is read as %+v", what, got)
 		}
 	}
@@ -147,7 +148,7 @@ func TestTableIsKept(t *testing.T) {
 	if err := want.Write(t.Context(), root, attempt); err != nil {
 		t.Fatal(err)
 	}
-	got, err := planner.ReadTable(t.Context(), root, job, attempt)
+	got, err := attempts.ReadTable(t.Context(), root, job, attempt)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -159,16 +160,16 @@ func TestTableIsKept(t *testing.T) {
 	if err := root.Put(t.Context(), plan.TableKey(other, attempt), body, store.Scratch); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := planner.ReadTable(t.Context(), root, other, attempt); err == nil || !strings.Contains(err.Error(), string(job)) {
+	if _, err := attempts.ReadTable(t.Context(), root, other, attempt); err == nil || !strings.Contains(err.Error(), string(job)) {
 		t.Errorf("another job's table: %v", err)
 	}
-	if _, err := planner.ReadTable(t.Context(), root, job, plan.AttemptID{Epoch: 4}); plan.KindOf(err) != plan.NotFound {
+	if _, err := attempts.ReadTable(t.Context(), root, job, plan.AttemptID{Epoch: 4}); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("a table that nobody wrote: %v", err)
 	}
 	if err := root.Put(t.Context(), plan.TableKey(job, attempt), body[:len(body)-1], store.Scratch); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := planner.ReadTable(t.Context(), root, job, attempt); err == nil || !strings.Contains(err.Error(), plan.TableKey(job, attempt)) {
+	if _, err := attempts.ReadTable(t.Context(), root, job, attempt); err == nil || !strings.Contains(err.Error(), plan.TableKey(job, attempt)) {
 		t.Errorf("a damaged table: %v", err)
 	}
 }
@@ -176,7 +177,7 @@ func TestTableIsKept(t *testing.T) {
 // TestPartNames: attempts share a part's name only where the store makes it once.
 func TestPartNames(t *testing.T) {
 	t.Parallel()
-	table := planner.Table{Job: job, Ext: ".txt.gz"}
+	table := attempts.Table{Job: job, Ext: ".txt.gz"}
 	task, other := plan.TaskID{Phase: plan.Reduce, Index: 4}, attempt
 	other.N++
 	name := func(id plan.AttemptID, run int) string { return table.PartName(task, id, run) }
@@ -195,7 +196,7 @@ func TestPartNames(t *testing.T) {
 // TestCounts of tasks.
 func TestCounts(t *testing.T) {
 	t.Parallel()
-	table := planner.Table{Splits: make([]plan.Split, 3)}
+	table := attempts.Table{Splits: make([]plan.Split, 3)}
 	if got := table.Counts(); got != (plan.Counts{Maps: 3}) {
 		t.Errorf("a map-only job has %+v", got)
 	}

@@ -1,4 +1,4 @@
-package executor
+package attempts
 
 import (
 	"bytes"
@@ -62,14 +62,6 @@ func decodeManifest(b []byte) (*plan.Manifest, error) {
 	return m, nil
 }
 
-func (e *Executor) writeManifest(ctx context.Context, m *plan.Manifest) error {
-	err := WriteManifest(ctx, e.cfg.Scratch, m, e.cfg.Class)
-	if err == nil {
-		e.manifests.put(m)
-	}
-	return err
-}
-
 // WriteManifest leaves an attempt's manifest in the job's scratch root.
 func WriteManifest(ctx context.Context, scratch *store.Root, m *plan.Manifest, class store.Class) error {
 	body, err := encodeManifest(m)
@@ -85,11 +77,6 @@ func WriteManifest(ctx context.Context, scratch *store.Root, m *plan.Manifest, c
 		return err
 	}
 	return w.Commit()
-}
-
-// ReadManifest returns what an attempt left behind.
-func (e *Executor) ReadManifest(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
-	return ReadManifest(ctx, e.cfg.Scratch, e.cfg.Job, task, id, e.cfg.Partitions)
 }
 
 // ReadManifest returns what an attempt of a job of that many partitions left
@@ -119,7 +106,7 @@ type Finished struct {
 }
 
 // Manifests yields every attempt that has left a manifest in a job's scratch
-// root, in order of phases' letters, tasks and names of attempts. After an error
+// root, in order of phases' letters, tasks and names of  After an error
 // it ends. Whether an attempt counts is not its manifest's to say.
 func Manifests(ctx context.Context, scratch *store.Root) iter.Seq2[Finished, error] {
 	return func(yield func(Finished, error) bool) {
@@ -149,4 +136,20 @@ func parseManifestKey(key string) (Finished, bool) {
 	}
 	n, err := fmt.Sscanf(rest[1:], "%d/%d.%d.%x", &f.Task.Index, &f.Attempt.Epoch, &f.Attempt.N, &f.Attempt.Rand)
 	return f, err == nil && n == 4 && f.Task.Index >= 0 && ManifestKey(f.Task, f.Attempt) == key
+}
+
+// RowsOf returns how many pairs the runs of a map attempt hold of a partition. It
+// is an error if that differs from what the attempt counted when it wrote them.
+func RowsOf(m *plan.Manifest, partition int) (int64, error) {
+	var rows int64
+	for i := range m.Runs {
+		if len(m.Runs[i].Partitions) != len(m.Rows) {
+			return 0, fmt.Errorf("task %v: run %s has %d partitions, the task %d", m.Task, m.Runs[i].Key, len(m.Runs[i].Partitions), len(m.Rows))
+		}
+		rows += m.Runs[i].Partitions[partition].Rows
+	}
+	if rows != m.Rows[partition] {
+		return 0, fmt.Errorf("task %v: its runs hold %d pairs of partition %d, it wrote %d", m.Task, rows, partition, m.Rows[partition])
+	}
+	return rows, nil
 }

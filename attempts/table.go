@@ -1,4 +1,4 @@
-package planner
+package attempts
 
 import (
 	"context"
@@ -29,6 +29,9 @@ func (t *Table) Counts() plan.Counts {
 	}
 	return c
 }
+
+// MaxPartitions bounds the partitions of a job's shuffle.
+const MaxPartitions = 100_000
 
 // ProbeBytes is the input size from which parts may be so big that it pays to
 // ask the store about them.

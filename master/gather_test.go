@@ -1,4 +1,4 @@
-package manifests_test
+package master_test
 
 import (
 	"context"
@@ -9,7 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/windrow-mr/windrow/internal/manifests"
+	"github.com/windrow-mr/windrow/master"
+
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
 )
@@ -52,7 +53,7 @@ func TestGather(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var reading, most atomic.Int64
 			started := time.Now()
-			parts, tally, err := manifests.Gather(t.Context(), finished(200, 100, 0), func(_ context.Context, id plan.TaskID, a plan.AttemptID) (*plan.Manifest, error) {
+			parts, tally, err := master.Gather(t.Context(), finished(200, 100, 0), func(_ context.Context, id plan.TaskID, a plan.AttemptID) (*plan.Manifest, error) {
 				now := reading.Add(1)
 				defer reading.Add(-1)
 				for n := most.Load(); now > n && !most.CompareAndSwap(n, now); n = most.Load() {
@@ -89,7 +90,7 @@ func TestGather(t *testing.T) {
 // TestMapOnly counts what maps read and wrote.
 func TestMapOnly(t *testing.T) {
 	t.Parallel()
-	parts, tally, err := manifests.Gather(t.Context(), finished(3, 0, 0), func(_ context.Context, id plan.TaskID, _ plan.AttemptID) (*plan.Manifest, error) {
+	parts, tally, err := master.Gather(t.Context(), finished(3, 0, 0), func(_ context.Context, id plan.TaskID, _ plan.AttemptID) (*plan.Manifest, error) {
 		return write(id, true), nil
 	})
 	if err != nil || len(parts) != 3 || tally.RecordsIn != 30 || tally.RecordsOut != 3 {
@@ -114,7 +115,7 @@ func TestGatherFails(t *testing.T) {
 		}
 		return write(id, true), nil
 	}
-	parts, tally, err := manifests.Gather(t.Context(), finished(10_000, 0, 0), read)
+	parts, tally, err := master.Gather(t.Context(), finished(10_000, 0, 0), read)
 	if !errors.Is(err, broken) || parts != nil || tally.RecordsIn != 0 {
 		t.Errorf("%d parts, %+v, %v", len(parts), tally, err)
 	}
@@ -123,10 +124,10 @@ func TestGatherFails(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := manifests.Gather(ended, finished(10, 0, 0), read); !errors.Is(err, context.Canceled) {
+	if _, _, err := master.Gather(ended, finished(10, 0, 0), read); !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller who has given up gets %v", err)
 	}
-	if _, _, err := manifests.Gather(t.Context(), finished(3, 2, 1), read); err == nil {
+	if _, _, err := master.Gather(t.Context(), finished(3, 2, 1), read); err == nil {
 		t.Error("a job that is not complete is gathered")
 	}
 }
@@ -134,7 +135,7 @@ func TestGatherFails(t *testing.T) {
 // TestManyTasks: however many there are, each counts once, in its order.
 func TestManyTasks(t *testing.T) {
 	t.Parallel()
-	parts, tally, err := manifests.Gather(t.Context(), finished(3000, 0, 0), func(_ context.Context, id plan.TaskID, _ plan.AttemptID) (*plan.Manifest, error) {
+	parts, tally, err := master.Gather(t.Context(), finished(3000, 0, 0), func(_ context.Context, id plan.TaskID, _ plan.AttemptID) (*plan.Manifest, error) {
 		return write(id, true), nil
 	})
 	if err != nil || tally.RecordsIn != 30_000 || tally.Stats["size"].Max != 2999 {

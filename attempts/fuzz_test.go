@@ -1,4 +1,4 @@
-package planner_test
+package attempts_test
 
 import (
 	"encoding/binary"
@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/windrow-mr/windrow/worker/planner"
+	"github.com/windrow-mr/windrow/attempts"
 )
 
 // FuzzDecodeTable: what reads as a table is written as one that reads the same,
@@ -26,7 +26,7 @@ func FuzzDecodeTable(f *testing.F) {
 			b = append(whole[:magic:magic], b[magic:]...)
 			binary.BigEndian.PutUint32(b[magic:], crc32.Checksum(b[header:], crc32.MakeTable(crc32.Castagnoli)))
 		}
-		table, err := planner.DecodeTable(b)
+		table, err := attempts.DecodeTable(b)
 		if err != nil {
 			return
 		}
@@ -34,7 +34,7 @@ func FuzzDecodeTable(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := planner.DecodeTable(again)
+		got, err := attempts.DecodeTable(again)
 		if err != nil || !reflect.DeepEqual(got, table) {
 			t.Fatalf("%+v became %+v, %v", table, got, err)
 		}

@@ -1,12 +1,4 @@
-// Package manifests adds up what the finished attempts of a job left behind:
-// the parts of its output, and its counters.
-//
-// Whoever commits a job calls it, once all tasks are committed: an embedded run,
-// or the master of a cluster. The job must not change meanwhile. Of every
-// manifest only its part and its tally are kept; the runs, of which there is an
-// entry for each partition, are let go as soon as it is read. The error of a
-// manifest that cannot be read is the reader's, which names the object.
-package manifests
+package master
 
 import (
 	"context"
@@ -24,8 +16,8 @@ import (
 // a round trip.
 const readsAtOnce = 32
 
-// A Reader reads the manifest of an attempt, as worker/executor.ReadManifest does.
-type Reader func(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error)
+// ReadManifest reads the manifest of an attempt, as attempts.ReadManifest does.
+type ReadManifest func(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error)
 
 // chunk is how many tasks' counts are held at a time before they are added up.
 const chunk = 1024
@@ -45,7 +37,7 @@ type left struct {
 // Gather returns the parts of the output, in order of phases and tasks, and the
 // sum of what the committed attempts counted. Records in are those of the maps
 // alone: a reduce reads only what maps wrote.
-func Gather(ctx context.Context, job *scheduler.Job, read Reader) ([]plan.Part, plan.Tally, error) {
+func Gather(ctx context.Context, job *scheduler.Job, read ReadManifest) ([]plan.Part, plan.Tally, error) {
 	tasks, missing := committed(job)
 	if missing != nil {
 		return nil, plan.Tally{}, fmt.Errorf("task %v is not committed: the output is not complete", *missing)
@@ -55,7 +47,7 @@ func Gather(ctx context.Context, job *scheduler.Job, read Reader) ([]plan.Part, 
 
 // Count returns the sum of what the attempts that are committed so far have
 // counted, as Gather does of all.
-func Count(ctx context.Context, job *scheduler.Job, read Reader) (plan.Tally, error) {
+func Count(ctx context.Context, job *scheduler.Job, read ReadManifest) (plan.Tally, error) {
 	tasks, _ := committed(job)
 	_, total, err := sum(ctx, tasks, job.Tasks(plan.Reduce) > 0, read)
 	return total, err
@@ -82,7 +74,7 @@ func committed(job *scheduler.Job) (tasks []task, missing *plan.TaskID) {
 
 // sum adds up in the order of the tasks, so that sums of fractions, too, come
 // out the same every time.
-func sum(ctx context.Context, tasks []task, shuffled bool, read Reader) (parts []plan.Part, total plan.Tally, err error) {
+func sum(ctx context.Context, tasks []task, shuffled bool, read ReadManifest) (parts []plan.Part, total plan.Tally, err error) {
 	for some := range slices.Chunk(tasks, chunk) {
 		found, err := readAll(ctx, some, read)
 		if err != nil {
@@ -103,7 +95,7 @@ func sum(ctx context.Context, tasks []task, shuffled bool, read Reader) (parts [
 }
 
 // readAll reads the manifests of tasks side by side.
-func readAll(ctx context.Context, tasks []task, read Reader) ([]left, error) {
+func readAll(ctx context.Context, tasks []task, read ReadManifest) ([]left, error) {
 	found := make([]left, len(tasks))
 	group, reading := errgroup.WithContext(ctx)
 	group.SetLimit(readsAtOnce)

@@ -1,4 +1,4 @@
-package executor
+package attempts
 
 import (
 	"encoding/binary"
@@ -49,15 +49,15 @@ func TestManifestBomb(t *testing.T) {
 func TestRowsOf(t *testing.T) {
 	t.Parallel()
 	m := &plan.Manifest{Rows: []int64{2}, Runs: []plan.Run{{Partitions: []plan.Extent{{Rows: 1}}}, {Partitions: []plan.Extent{{Rows: 1}}}}}
-	if n, err := rowsOf(m, 0); err != nil || n != 2 {
+	if n, err := RowsOf(m, 0); err != nil || n != 2 {
 		t.Errorf("%d, %v", n, err)
 	}
 	m.Rows[0] = 3
-	if _, err := rowsOf(m, 0); err == nil {
+	if _, err := RowsOf(m, 0); err == nil {
 		t.Error("three pairs were written, the runs hold two, and nobody minds")
 	}
 	m.Rows = []int64{2, 0}
-	if _, err := rowsOf(m, 0); err == nil {
+	if _, err := RowsOf(m, 0); err == nil {
 		t.Error("runs of one partition pass for those of two")
 	}
 }
