@@ -48,7 +48,7 @@ func TestMessages(t *testing.T) {
 		Running: []cluster.Running{{Ref: ref, Bytes: 1, Records: 2, Asking: true}},
 		Outcomes: []cluster.Outcome{{Ref: ref, Result: cluster.Failed, Took: time.Second, Winner: ref.Attempt, Digest: plan.Digest{In: 1, Out: 2, Bytes: 3, CRC: 4},
 			Counts: plan.Counts{Samples: 1, Maps: 2, Reduces: 3}, Sums: []plan.SectionSum{{Last: 1, Before: 2, BeforeIsRead: true}},
-			Text: "t", Fingerprint: "f", Final: true, Conflict: true, Denied: true, NotFound: true, Usage: true, Spoilt: &ref}}}
+			Failure: plan.Failure{Text: "t", Fingerprint: "f", Final: true, Kind: plan.Denied}, LostMap: &ref}}}
 	answered := &cluster.Orders{Version: cluster.Version, Epoch: 2, Launches: []cluster.Launch{{Ref: ref, Run: 1, Planned: ref.Attempt, Sampled: ref.Attempt, Maps: 4, Slots: 5}},
 		Stops: []cluster.Ref{ref}, Grants: []cluster.Grant{{Ref: ref, All: []plan.AttemptID{ref.Attempt}}}, Acks: []cluster.Ref{ref}, Ended: []plan.JobID{"01J"}, Drain: true}
 	var got *cluster.Sync

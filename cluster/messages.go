@@ -8,7 +8,7 @@ import (
 
 // Version is the protocol's. A master and a worker of different versions refuse
 // each other, with words.
-const Version = 1
+const Version = 2
 
 // Sync is all that a worker knows. It sends one whenever something changes, and
 // every few seconds; each replaces the one before. So nothing is lost with a
@@ -84,18 +84,11 @@ type Outcome struct {
 	Counts plan.Counts       // of a plan
 	Sums   []plan.SectionSum // see plan.Manifest
 
-	// Of what Failed, or was Lost. Two failures of one task with an equal,
-	// non-empty Fingerprint mean that trying again is no use; Final says so at
-	// once.
-	Text        string
-	Fingerprint string
-	Final       bool
-	Conflict    bool // the output is another job's by now
-	Denied      bool // a store refused access
-	NotFound    bool // an input is not there
-	Usage       bool // the job asks for what makes no sense
-	// Spoilt is the map attempt whose output could not be read, if that was it.
-	Spoilt *Ref
+	// Of an attempt that Failed or was Lost.
+	plan.Failure
+	// LostMap is the map attempt whose output could not be read, if that was the
+	// cause.
+	LostMap *Ref
 }
 
 // Orders answer a Sync: all that a worker must do now that it does not do yet.

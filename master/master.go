@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/output"
 )
@@ -134,7 +136,7 @@ func (sh *shell) run(ctx context.Context) (Outcome, error) {
 			timer := time.NewTimer(sh.cfg.Grace)
 			defer timer.Stop()
 			grace = timer.C
-			sh.step(scheduler.Cancel{Cause: scheduler.Cause{Kind: scheduler.Cancelled, Text: "it was interrupted"}})
+			sh.step(scheduler.Cancel{Cause: scheduler.Cause{Kind: plan.Cancelled, Text: "it was interrupted"}})
 		case <-grace:
 			sh.err = fmt.Errorf("interrupted, and the clean-up took longer than %v: %w", sh.cfg.Grace, context.Cause(ctx))
 		case <-sh.cfg.Events.ready:

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strconv"
 )
 
 // A Kind says what went wrong, as far as a caller can act on it. It is the only
 // classification of failures: stores, planning, attempts, the scheduler, the
-// HTTP API and the exit status of commands all use it.
+// HTTP API and the exit status of commands all use it. Processes send each other
+// its numbers, so that new kinds are added at the end.
 type Kind uint8
 
 // The kinds of failures.
@@ -116,18 +118,22 @@ func (k Kind) Retryable() bool {
 	}
 }
 
-// MarshalText returns the kind's name in JSON: "notFound".
-func (k Kind) MarshalText() ([]byte, error) {
+// MarshalJSON returns the kind's name: "notFound".
+func (k Kind) MarshalJSON() ([]byte, error) {
 	if int(k) < len(kinds) {
-		return []byte(kinds[k].name), nil
+		return strconv.AppendQuote(nil, kinds[k].name), nil
 	}
 	return nil, fmt.Errorf("kind %d has no name", uint8(k))
 }
 
-// UnmarshalText is the inverse of MarshalText. A name that this build does not
+// UnmarshalJSON is the inverse of MarshalJSON. A name that this build does not
 // know, of a newer one, is Unknown.
-func (k *Kind) UnmarshalText(text []byte) error {
-	*k = Kind(max(0, slices.IndexFunc(kinds[:], func(d struct{ words, name string }) bool { return d.name == string(text) })))
+func (k *Kind) UnmarshalJSON(text []byte) error {
+	name, err := strconv.Unquote(string(text))
+	if err != nil {
+		return fmt.Errorf("the kind of a failure is a string, not %s", text)
+	}
+	*k = Kind(max(0, slices.IndexFunc(kinds[:], func(d struct{ words, name string }) bool { return d.name == name })))
 	return nil
 }
 

@@ -153,7 +153,7 @@ func (a *attempt) run(ctx context.Context) cluster.Outcome {
 	case <-ctx.Done():
 	}
 	if ctx.Err() != nil {
-		return cluster.Outcome{Result: cluster.Lost, Text: context.Cause(ctx).Error()}
+		return cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: context.Cause(ctx).Error()}}
 	}
 	a.worker.cfg.Log.Debug("attempt starts", "job", a.launch.Job, "task", a.launch.Task, "attempt", a.launch.Attempt)
 	return a.worker.cfg.Runner.Run(ctx, a.launch, a)

@@ -188,7 +188,7 @@ func (h *hands) times(l cluster.Launch) int {
 func takes(d time.Duration) func(context.Context, cluster.Launch, worker.Host) cluster.Outcome {
 	return func(ctx context.Context, _ cluster.Launch, _ worker.Host) cluster.Outcome {
 		if err := rest(ctx, d); err != nil {
-			return cluster.Outcome{Result: cluster.Lost, Text: context.Cause(ctx).Error()}
+			return cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: context.Cause(ctx).Error()}}
 		}
 		return cluster.Outcome{Result: cluster.Done}
 	}

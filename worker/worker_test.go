@@ -211,7 +211,7 @@ func TestGrantIsWaitedFor(t *testing.T) {
 		h := &hands{do: func(ctx context.Context, _ cluster.Launch, host worker.Host) cluster.Outcome {
 			var err error
 			if got, err = host.Grant(ctx); err != nil {
-				return cluster.Outcome{Result: cluster.Lost, Text: err.Error()}
+				return cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: err.Error()}}
 			}
 			at = time.Now()
 			return cluster.Outcome{Result: cluster.Done}
@@ -255,9 +255,9 @@ func TestMapsAreAskedForOnce(t *testing.T) {
 			got, err := host.Maps(ctx)
 			switch {
 			case errors.Is(err, worker.ErrStale):
-				return cluster.Outcome{Result: cluster.Lost, Text: "stale"}
+				return cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: "stale"}}
 			case err != nil || !slices.Equal(got, list):
-				return cluster.Outcome{Result: cluster.Failed, Text: "it has other maps"}
+				return cluster.Outcome{Result: cluster.Failed, Failure: plan.Failure{Text: "it has other maps"}}
 			}
 			return cluster.Outcome{Result: cluster.Done}
 		}}

@@ -32,7 +32,7 @@ func (w *world) judge(ends map[client.State]int) error {
 		switch {
 		case s.Status == scheduler.Succeeded:
 			ends[client.Succeeded]++
-		case s.Cause.Kind == scheduler.TaskFailed:
+		case s.Cause.Kind == plan.Failed:
 			ends[client.FailedJob]++
 		default:
 			ends[client.Cancelled]++
@@ -57,7 +57,7 @@ func (w *world) again() error {
 			if s, err = w.await(j); err != nil {
 				return fmt.Errorf("retry of job %s: %w", j.id, err)
 			}
-			refused := s.Cause.Kind == scheduler.Conflict && j.submission.OnExists == string(output.Fail)
+			refused := s.Cause.Kind == plan.Conflict && j.submission.OnExists == string(output.Fail)
 			if s.Run == 0 || s.Status != scheduler.Succeeded && !refused {
 				return fmt.Errorf("job %s was retried when all was well, and run %d %v (%v)", j.id, s.Run, s.Status, s.Cause)
 			}
@@ -111,12 +111,12 @@ func (w *world) fits(j *wanted, s *scheduler.Job) error {
 	if s.Status == scheduler.Failed {
 		state = client.FailedJob
 		switch s.Cause.Kind {
-		case scheduler.TaskFailed:
-		case scheduler.Conflict:
+		case plan.Failed:
+		case plan.Conflict:
 			if !slices.ContainsFunc(w.wanted, func(other *wanted) bool { return other != j && other.submission.Output == j.submission.Output }) {
 				return fmt.Errorf("nobody else writes there, and it failed: %v", s.Cause)
 			}
-		case scheduler.Cancelled:
+		case plan.Cancelled:
 			state = client.Cancelled
 			if !j.unwanted {
 				return errors.New("it was cancelled, and nobody had asked for that")

@@ -16,7 +16,6 @@ import (
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle"
-	"github.com/windrow-mr/windrow/shuffle/pairs"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker"
 	"github.com/windrow-mr/windrow/worker/executor"
@@ -64,10 +63,10 @@ func (r *runner) Run(ctx context.Context, l cluster.Launch, h worker.Host) clust
 			return o
 		}
 		v := executor.Judge(err)
-		o.Result, o.Text, o.Fingerprint, o.Final, o.Conflict = cluster.Failed, v.Text, v.Fingerprint, v.Final, v.Conflict
-		if v.Spoilt != nil {
+		o.Result, o.Failure = cluster.Failed, v.Failure
+		if v.Lost != nil {
 			o.Result = cluster.Lost
-			o.Spoilt = &cluster.Ref{Job: l.Job, Task: v.Spoilt.Task, Attempt: v.Spoilt.Attempt}
+			o.LostMap = &cluster.Ref{Job: l.Job, Task: v.Lost.Task, Attempt: v.Lost.Attempt}
 		}
 	}
 	return o
@@ -111,26 +110,18 @@ func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cl
 		}
 	}
 	a := executor.Attempt{Task: l.Task, ID: l.Attempt, Progress: new(pipeline.Progress)}
-	var m *plan.Manifest
+	work := executor.Work{Sampled: l.Sampled}
 	switch l.Task.Phase {
 	case plan.Sample:
-		m, err = exec.Sample(ctx, a, table.Samples)
+		work.Splits = table.Samples
 	case plan.Map:
-		var cuts [][]byte
-		if len(table.Samples) > 0 {
-			s, err := exec.ReadManifest(ctx, plan.TaskID{Phase: plan.Sample}, l.Sampled)
-			if err != nil {
-				return err
-			}
-			cuts = pairs.Cuts(s.Keys, table.Partitions)
-		}
-		m, err = exec.Map(ctx, a, table.Splits[l.Task.Index], cuts, &granter{host: h, runner: r})
+		work.Splits = table.Splits[l.Task.Index : l.Task.Index+1]
 	default:
-		var maps []plan.AttemptID
-		if maps, err = h.Maps(ctx); err == nil {
-			m, err = exec.Reduce(ctx, a, maps, &granter{host: h, runner: r})
+		if work.Maps, err = h.Maps(ctx); err != nil {
+			return err
 		}
 	}
+	m, err := exec.Run(ctx, a, work, &granter{host: h, runner: r})
 	if err != nil {
 		return err
 	}

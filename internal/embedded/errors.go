@@ -47,7 +47,7 @@ func classify(err error) error {
 		return err
 	case errors.As(err, &asked):
 		kind = Usage
-		if asked.Kind == planner.NotFound {
+		if asked.Kind == plan.NotFound {
 			kind = NotFound
 		}
 	case errors.As(err, &conflict):

@@ -34,7 +34,7 @@ type pool struct {
 	table  *attempts.Table
 	hold   *output.Hold
 
-	work   context.Context // all attempts end with it
+	life   context.Context // all attempts end with it
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
@@ -46,7 +46,6 @@ type pool struct {
 	sums    *sums.Book
 
 	retried atomic.Int64 // attempts that failed or were lost
-	denied  atomic.Bool  // an attempt was refused access
 
 	slots, extra int
 	wider        sync.Once
@@ -83,14 +82,14 @@ func (p *pool) stop() {
 
 // Launch starts an attempt.
 func (p *pool) Launch(c scheduler.Launch, job *scheduler.Job) {
-	ctx, stop := context.WithCancel(p.work)
+	ctx, stop := context.WithCancel(p.life)
 	a := &running{Attempt: executor.Attempt{Task: c.Task, ID: c.Attempt, Progress: new(pipeline.Progress)}, stop: stop, grant: make(chan struct{})}
 	p.mu.Lock()
 	p.running[c.Attempt] = a
 	p.mu.Unlock()
 	p.log.Debug("attempt starts", "task", c.Task, "attempt", c.Attempt)
 	p.widen(c.Task)
-	run := p.runner(c.Task, job)
+	work := p.work(c.Task, job)
 	p.done.Go(func() {
 		defer stop()
 		var m *plan.Manifest
@@ -106,48 +105,29 @@ func (p *pool) Launch(c scheduler.Launch, job *scheduler.Job) {
 			p.mu.Unlock()
 			p.finish(ctx, a.Attempt, m, err)
 		}()
-		m, err = run(ctx, a.Attempt)
+		m, err = p.exec.Run(ctx, a.Attempt, work, grants{p})
 	})
 }
 
-// runner returns what a task has to do, with all that it needs of the job
-// read now, while the job holds still.
-func (p *pool) runner(task plan.TaskID, job *scheduler.Job) func(context.Context, executor.Attempt) (*plan.Manifest, error) {
+// work returns what a task has to do. It reads the job now, while the job holds
+// still.
+func (p *pool) work(task plan.TaskID, job *scheduler.Job) (w executor.Work) {
 	switch task.Phase {
 	case plan.Sample:
-		return func(ctx context.Context, a executor.Attempt) (*plan.Manifest, error) {
-			return p.exec.Sample(ctx, a, p.table.Samples)
-		}
+		w.Splits = p.table.Samples
 	case plan.Map:
-		var sampled plan.AttemptID
+		w.Splits = p.table.Splits[task.Index : task.Index+1]
 		if job.Tasks(plan.Sample) > 0 {
-			sampled = job.Task(plan.TaskID{Phase: plan.Sample}).Attempt
+			w.Sampled = job.Task(plan.TaskID{Phase: plan.Sample}).Attempt
 		}
-		return func(ctx context.Context, a executor.Attempt) (*plan.Manifest, error) {
-			cuts, err := p.ranges(ctx, sampled)
-			if err != nil {
-				return nil, err
-			}
-			return p.exec.Map(ctx, a, p.table.Splits[task.Index], cuts, grants{p})
+	case plan.Reduce:
+		w.Maps = make([]plan.AttemptID, job.Tasks(plan.Map))
+		for i := range w.Maps {
+			w.Maps[i] = job.Task(plan.TaskID{Phase: plan.Map, Index: i}).Attempt
 		}
 	default:
-		maps := make([]plan.AttemptID, job.Tasks(plan.Map))
-		for i := range maps {
-			maps[i] = job.Task(plan.TaskID{Phase: plan.Map, Index: i}).Attempt
-		}
-		return func(ctx context.Context, a executor.Attempt) (*plan.Manifest, error) {
-			return p.exec.Reduce(ctx, a, maps, grants{p})
-		}
 	}
-}
-
-// ranges returns the keys at which partitions are cut: a function of the
-// committed sample alone, so every attempt finds the same ones.
-func (p *pool) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte, error) {
-	if p.plan.Shuffle == nil || !p.plan.Shuffle.Ranges || len(p.table.Samples) == 0 {
-		return nil, nil
-	}
-	return p.exec.Cuts(ctx, sampled)
+	return w
 }
 
 // finish tells what became of an attempt. A map may bring to light that an input
@@ -170,7 +150,7 @@ func (p *pool) finish(ctx context.Context, a executor.Attempt, m *plan.Manifest,
 		p.events.Post(scheduler.Corrupt{Task: other.Task, Attempt: other.Attempt, Text: bad.Err.Error()})
 	}
 	// What a map-only job wrote is a part, and cannot be taken back.
-	p.events.Post(scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: bad.Err.Error(), Final: p.plan.Shuffle == nil})
+	p.events.Post(scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Failure: plan.Failure{Text: bad.Err.Error(), Final: p.plan.Shuffle == nil}})
 }
 
 // outcome turns the end of an attempt into an event.
@@ -185,7 +165,7 @@ func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest
 		return scheduler.LostAttempt{Task: a.Task, Attempt: a.ID}
 	}
 	v := executor.Judge(err)
-	if lost := v.Spoilt; lost != nil {
+	if lost := v.Lost; lost != nil {
 		p.log.Warn("the output of a map task is lost; it runs again", "task", lost.Task, "error", lost.Err)
 		p.events.Post(scheduler.Corrupt{Task: lost.Task, Attempt: lost.Attempt, Text: lost.Err.Error()})
 		return scheduler.LostAttempt{Task: a.Task, Attempt: a.ID}
@@ -193,10 +173,7 @@ func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest
 	if v.Stack != nil {
 		p.log.Debug("stack of the panic", "task", a.Task, "stack", string(v.Stack))
 	}
-	if v.Final {
-		p.denied.Store(v.Denied)
-	}
-	return scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Text: v.Text, Fingerprint: v.Fingerprint, Final: v.Final, Conflict: v.Conflict}
+	return scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Failure: v.Failure}
 }
 
 // Stop ends an attempt.

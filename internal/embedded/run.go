@@ -132,7 +132,7 @@ func (r *run) execute(ctx context.Context, tell func(*Plan)) (*Result, *Receipt,
 	if err != nil {
 		err = r.settle(ctx, c, lost, outcome, err)
 	} else if outcome.Status != scheduler.Succeeded {
-		err = r.failed(ctx, lost, outcome.Cause, p.denied.Load())
+		err = r.failed(ctx, lost, outcome.Cause)
 	}
 	stopWatching()
 	stopBeat(nil)
@@ -224,7 +224,7 @@ func (r *run) newPool(ctx context.Context) *pool {
 		Budget: shuffle.NewBudget(r.Memory), Share: r.share(), Turns: r.turns(), Log: r.Log,
 	})
 	return &pool{exec: exec, sums: sums.New(r.table.Splits), log: r.Log, events: master.NewMailbox(), plan: r.plan, hold: r.hold,
-		table: r.table, work: work, cancel: cancel, slots: r.Slots, extra: r.extra(),
+		table: r.table, life: work, cancel: cancel, slots: r.Slots, extra: r.extra(),
 		running: make(map[plan.AttemptID]*running), granted: make(map[plan.TaskID][]plan.AttemptID)}
 }
 
@@ -246,18 +246,18 @@ func random32() uint32 {
 
 // failed makes the error of a job that ended without output, and took back what
 // it wrote.
-func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause, denied bool) error {
+func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause) error {
 	conflict, taken := errors.AsType[*output.Conflict](lost)
 	switch {
 	case taken:
 		return &Error{Conflict, conflict}
-	case cause.Kind == scheduler.Conflict:
+	case cause.Kind == plan.Conflict:
 		return &Error{Conflict, fmt.Errorf("job %s (%s): %v", r.plan.Job, r.id, cause)}
-	case cause.Kind == scheduler.Cancelled && ctx.Err() != nil:
+	case cause.Kind == plan.Cancelled && ctx.Err() != nil:
 		return &Error{Interrupted, fmt.Errorf("job %s (%s) was interrupted; what it wrote is removed, %s is as it was", r.plan.Job, r.id, r.out.URL())}
 	default:
 		kind := JobFailed
-		if denied {
+		if cause.Kind == plan.Denied {
 			kind = Denied
 		}
 		return &Error{kind, fmt.Errorf("job %s (%s) failed: %v; nothing was committed", r.plan.Job, r.id, cause)}
@@ -275,7 +275,7 @@ func (r *run) unfinished(ctx context.Context, lost error, cause scheduler.Cause,
 	case ctx.Err() != nil:
 		kind = Interrupted
 	}
-	if cause.Kind != 0 && cause.Kind != scheduler.Cancelled {
+	if cause.Kind != 0 && cause.Kind != plan.Cancelled {
 		err = fmt.Errorf("%v; then: %w", cause, err)
 	}
 	if left == nil {

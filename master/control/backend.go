@@ -115,7 +115,7 @@ func (m *Master) Job(ctx context.Context, id plan.JobID) (client.Job, error) {
 	if damaged(err) {
 		// Others must be told of nevertheless, and people of this.
 		return client.Job{ID: id, State: client.Planning, Phases: []client.Phase{},
-			Cause: &client.Cause{Kind: causes[scheduler.Inconsistent], Text: err.Error()}}, nil
+			Cause: &client.Cause{Kind: causes[plan.Inconsistent], Text: err.Error()}}, nil
 	}
 	return d, jobError(id, err)
 }

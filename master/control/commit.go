@@ -142,7 +142,7 @@ func (j *job) learn(ctx context.Context, s *scheduler.Job, box *master.Mailbox) 
 	}
 	err := j.readTable(ctx, t.Attempt)
 	if j.lasting(ctx, err) {
-		box.Post(scheduler.Cancel{Cause: scheduler.Cause{Kind: scheduler.Inconsistent,
+		box.Post(scheduler.Cancel{Cause: scheduler.Cause{Kind: plan.Inconsistent,
 			Text: fmt.Sprintf("its plan is lost (%v); rerun makes a new job of it", err)}})
 		return nil
 	}

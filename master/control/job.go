@@ -245,7 +245,7 @@ func (j *job) reserve(ctx context.Context, state *scheduler.Job, reopen bool) (*
 	case state.Status == scheduler.Aborting, j.unwanted(): // it is given up, or will be
 		return nil, nil
 	case state.Slots > 0 && !reopen:
-		return &scheduler.Cause{Kind: scheduler.Conflict, Text: fmt.Sprintf("output %s: another job took it over while no master was there", j.out.Name(""))}, nil
+		return &scheduler.Cause{Kind: plan.Conflict, Text: fmt.Sprintf("output %s: another job took it over while no master was there", j.out.Name(""))}, nil
 	}
 	reserving, stop := context.WithCancel(ctx)
 	defer stop()
@@ -263,13 +263,13 @@ func asCause(err error) (*scheduler.Cause, error) {
 		return nil, nil
 	}
 	if conflict, ok := errors.AsType[*output.Conflict](err); ok {
-		return &scheduler.Cause{Kind: scheduler.Conflict, Text: conflict.Error()}, nil
+		return &scheduler.Cause{Kind: plan.Conflict, Text: conflict.Error()}, nil
 	}
 	switch plan.KindOf(err) {
 	case plan.Denied:
-		return &scheduler.Cause{Kind: scheduler.Denied, Text: err.Error()}, nil
+		return &scheduler.Cause{Kind: plan.Denied, Text: err.Error()}, nil
 	case plan.Invalid:
-		return &scheduler.Cause{Kind: scheduler.Misuse, Text: err.Error()}, nil
+		return &scheduler.Cause{Kind: plan.Invalid, Text: err.Error()}, nil
 	default:
 		return nil, err
 	}
@@ -278,7 +278,7 @@ func asCause(err error) (*scheduler.Cause, error) {
 // keep shows signs of life, and aborts the job when its output was taken over.
 func (j *job) keep(ctx context.Context, box *master.Mailbox) {
 	if err := j.hold.Keep(ctx); err != nil {
-		box.Post(scheduler.Cancel{Cause: scheduler.Cause{Kind: scheduler.Conflict, Text: err.Error()}})
+		box.Post(scheduler.Cancel{Cause: scheduler.Cause{Kind: plan.Conflict, Text: err.Error()}})
 	}
 }
 
@@ -300,7 +300,7 @@ func (j *job) listen(box *master.Mailbox) {
 }
 
 func cancelled() scheduler.Cause {
-	return scheduler.Cause{Kind: scheduler.Cancelled, Text: "it was cancelled"}
+	return scheduler.Cause{Kind: plan.Cancelled, Text: "it was cancelled"}
 }
 
 // unwanted tells whether somebody has cancelled the job.

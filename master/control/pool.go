@@ -61,7 +61,7 @@ func (p *pool) Grant(c scheduler.Grant, s *scheduler.Job) {
 func (j *job) begin(c scheduler.Grant, all []plan.AttemptID) {
 	err := j.hold.Begin(j.ctx)
 	if conflict, ok := errors.AsType[*output.Conflict](err); ok {
-		j.post(scheduler.Cancel{Cause: scheduler.Cause{Kind: scheduler.Conflict, Text: conflict.Error()}})
+		j.post(scheduler.Cancel{Cause: scheduler.Cause{Kind: plan.Conflict, Text: conflict.Error()}})
 		return
 	}
 	if err != nil {
@@ -131,27 +131,13 @@ func (j *job) ended(worker string, o *cluster.Outcome) {
 		}
 		j.report(o.Ref, o.Winner, o.Digest, o.Sums)
 	case cluster.Failed:
-		j.post(scheduler.FailedAttempt{Task: o.Task, Attempt: o.Attempt, Text: o.Text, Fingerprint: o.Fingerprint, Final: o.Final,
-			Conflict: o.Conflict, Kind: kindOf(o)})
+		j.post(scheduler.FailedAttempt{Task: o.Task, Attempt: o.Attempt, Failure: o.Failure})
 	default:
-		if o.Spoilt != nil {
-			j.cfg.Log.Warn("the output of a map task is lost; it runs again", "job", j.id, "task", o.Spoilt.Task, "error", o.Text)
-			j.post(scheduler.Corrupt{Task: o.Spoilt.Task, Attempt: o.Spoilt.Attempt, Text: o.Text})
+		if o.LostMap != nil {
+			j.cfg.Log.Warn("the output of a map task is lost; it runs again", "job", j.id, "task", o.LostMap.Task, "error", o.Text)
+			j.post(scheduler.Corrupt{Task: o.LostMap.Task, Attempt: o.LostMap.Attempt, Text: o.Text})
 		}
 		j.post(scheduler.LostAttempt{Task: o.Task, Attempt: o.Attempt})
-	}
-}
-
-func kindOf(o *cluster.Outcome) scheduler.CauseKind {
-	switch {
-	case o.Denied:
-		return scheduler.Denied
-	case o.NotFound:
-		return scheduler.Missing
-	case o.Usage:
-		return scheduler.Misuse
-	default:
-		return 0
 	}
 }
 
@@ -186,7 +172,7 @@ func (j *job) take(box *master.Mailbox, ref cluster.Ref, winner plan.AttemptID, 
 		if bad := j.book.Add(ref.Task, winner, read); bad != nil {
 			j.misread(box, bad)
 			// What a map-only job wrote is a part, and cannot be taken back.
-			box.Post(scheduler.FailedAttempt{Task: ref.Task, Attempt: ref.Attempt, Text: bad.Err.Error(), Final: j.table.Partitions == 0})
+			box.Post(scheduler.FailedAttempt{Task: ref.Task, Attempt: ref.Attempt, Failure: plan.Failure{Text: bad.Err.Error(), Final: j.table.Partitions == 0}})
 			return
 		}
 	}

@@ -92,13 +92,13 @@ func (j *job) unreadable() bool {
 // held tells people of a job that cannot go on, as its spec cannot be read.
 func held(u *unreadable) client.Job {
 	d := outline(u.spec)
-	d.Cause = &client.Cause{Kind: causes[scheduler.Inconsistent], Text: u.Error() + ", or cancel the job"}
+	d.Cause = &client.Cause{Kind: causes[plan.Inconsistent], Text: u.Error() + ", or cancel the job"}
 	return d
 }
 
 // givenUp is why a job ends whose spec cannot be read: somebody has cancelled it.
 // Where its output is nobody knows.
 func givenUp(u *unreadable) *scheduler.Cause {
-	return &scheduler.Cause{Kind: scheduler.Cancelled, Text: fmt.Sprintf("%s, and its specification could not be read (%v): "+
+	return &scheduler.Cause{Kind: plan.Cancelled, Text: fmt.Sprintf("%s, and its specification could not be read (%v): "+
 		"what it wrote to its output is there until the next job on that output removes it", cancelled().Text, u.err)}
 }

@@ -34,8 +34,8 @@ func (j *job) history(id plan.TaskID) *history {
 var states = map[scheduler.Status]client.State{scheduler.Unplanned: client.Planning, scheduler.Running: client.Running,
 	scheduler.Committing: client.Committing, scheduler.Aborting: client.Aborting, scheduler.Succeeded: client.Succeeded, scheduler.Failed: client.FailedJob}
 
-var causes = map[scheduler.CauseKind]string{scheduler.TaskFailed: "failed", scheduler.Cancelled: "cancelled", scheduler.Conflict: "conflict",
-	scheduler.Inconsistent: "inconsistent", scheduler.Denied: "denied", scheduler.Missing: "notFound", scheduler.Misuse: "usage"}
+var causes = map[plan.Kind]string{plan.Failed: "failed", plan.Cancelled: "cancelled", plan.Conflict: "conflict",
+	plan.Inconsistent: "inconsistent", plan.Denied: "denied", plan.NotFound: "notFound", plan.Invalid: "usage"}
 
 // outline returns what a spec says of a job.
 func outline(s *plan.Spec) client.Job {
@@ -52,7 +52,7 @@ func (j *job) describe(s *scheduler.Job) client.Job {
 	d := outline(j.spec)
 	j.used.tell(&d)
 	d.State, d.Run = states[s.Status], max(s.Run, j.run.Number)
-	if s.Cause.Kind == scheduler.Cancelled && s.Status == scheduler.Failed {
+	if s.Cause.Kind == plan.Cancelled && s.Status == scheduler.Failed {
 		d.State = client.Cancelled
 	}
 	if s.Cause.Kind != 0 {

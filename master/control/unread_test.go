@@ -25,8 +25,8 @@ func logged() map[string][]scheduler.Entry {
 		"running":    {scheduler.Fence{}, scheduler.Planned{Attempt: plan.AttemptID{Epoch: 1, N: 1}, Counts: plan.Counts{Maps: 2}}},
 		"committing": {scheduler.Fence{}, planned, scheduler.Intent{}},
 		"committed":  {scheduler.Fence{}, planned, scheduler.Intent{}, scheduler.Done{}},
-		"aborting":   {scheduler.Fence{}, scheduler.Aborted{Cause: scheduler.Cause{Kind: scheduler.TaskFailed, Text: "it was broken"}}},
-		"aborted":    {scheduler.Fence{}, scheduler.Aborted{Cause: scheduler.Cause{Kind: scheduler.TaskFailed, Text: "it was broken"}}, scheduler.Done{}},
+		"aborting":   {scheduler.Fence{}, scheduler.Aborted{Cause: scheduler.Cause{Kind: plan.Failed, Text: "it was broken"}}},
+		"aborted":    {scheduler.Fence{}, scheduler.Aborted{Cause: scheduler.Cause{Kind: plan.Failed, Text: "it was broken"}}, scheduler.Done{}},
 	}
 }
 

@@ -77,7 +77,7 @@ func fieldsOf(entry scheduler.Entry) ([]any, error) {
 	case scheduler.Intent:
 		return []any{uint8(intent)}, nil
 	case scheduler.Aborted:
-		return []any{uint8(aborted), uint8(e.Cause.Kind), uint8(e.Cause.Task.Phase), e.Cause.Task.Index, e.Cause.Text}, nil
+		return []any{uint8(aborted), causeNumber(e.Cause.Kind), uint8(e.Cause.Task.Phase), e.Cause.Task.Index, e.Cause.Text}, nil
 	case scheduler.Done:
 		return []any{uint8(done)}, nil
 	case scheduler.Reopened:
@@ -235,7 +235,7 @@ func (d *decoder) entry() scheduler.Entry {
 	case intent:
 		return scheduler.Intent{}
 	case aborted:
-		cause := scheduler.Cause{Kind: scheduler.CauseKind(d.small()), Task: d.task()}
+		cause := scheduler.Cause{Kind: d.causeKind(), Task: d.task()}
 		cause.Text = d.text()
 		return scheduler.Aborted{Cause: cause}
 	case done:
@@ -254,3 +254,38 @@ func (d *decoder) entry() scheduler.Entry {
 
 // fieldCount is the length of each kind's array, the kind itself included.
 var fieldCount = map[kind]int{fence: 1, planned: 7, granted: 6, committed: 10, invalidated: 6, intent: 1, aborted: 5, done: 1, reopened: 1, used: 13}
+
+// causeNumbers are the numbers by which logs and snapshots name the kinds of
+// causes. They never change.
+var causeNumbers = map[plan.Kind]uint8{plan.Unknown: 0, plan.Failed: 1, plan.Cancelled: 2, plan.Conflict: 3, plan.Inconsistent: 4, plan.Denied: 5,
+	plan.NotFound: 6, plan.Invalid: 7}
+
+// causeNumber returns the number of a kind. A kind that has none becomes that of
+// a failed task.
+func causeNumber(k plan.Kind) uint8 {
+	if n, ok := causeNumbers[k]; ok {
+		return n
+	}
+	return causeNumbers[plan.Failed]
+}
+
+// causeKind is the inverse of causeNumber.
+func causeKind(n uint8) (k plan.Kind, known bool) {
+	for k, number := range causeNumbers {
+		if number == n {
+			return k, true
+		}
+	}
+	return plan.Unknown, false
+}
+
+// causeKind reads the number of a kind. An unknown number is refused, because the
+// kind decides how the job ends.
+func (d *decoder) causeKind() plan.Kind {
+	n := d.small()
+	k, known := causeKind(n)
+	if !known {
+		d.fail(fmt.Errorf("cause of kind %d is not known: it was written by another version", n))
+	}
+	return k
+}

@@ -23,7 +23,7 @@ var (
 		scheduler.Committed{Task: plan.TaskID{Phase: plan.Map}},
 		scheduler.Invalidated{Task: aTask, Attempt: anID},
 		scheduler.Intent{},
-		scheduler.Aborted{Cause: scheduler.Cause{Kind: scheduler.TaskFailed, Task: aTask, Text: "a \x00 reason\n"}},
+		scheduler.Aborted{Cause: scheduler.Cause{Kind: plan.Failed, Task: aTask, Text: "a \x00 reason\n"}},
 		scheduler.Done{},
 		scheduler.Used{Account: scheduler.Account{Name: "01arz3ndektsv4rrffq69g5fav.1", Scheme: "s3"}, Usage: plan.Usage{Puts: 1, Heartbeats: 2, Multipart: 3,
 			Gets: 1 << 40, Stats: 5, Lists: 6, Deletes: 7, BytesUp: 1 << 50, BytesDown: 1 << 62, Throttles: 10}},

@@ -8,6 +8,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/plan/packed"
 )
 
@@ -33,6 +34,7 @@ func encodeSnapshot(job *scheduler.Job) ([]byte, error) {
 	e.UseArrayEncodedStructs(true)
 	e.UseCompactInts(true)
 	s := job.State()
+	s.Cause.Kind = plan.Kind(causeNumber(s.Cause.Kind))
 	if err := e.Encode(snapshot{s, s.Used}); err != nil {
 		return nil, err
 	}
@@ -56,6 +58,10 @@ func decodeSnapshot(b []byte) (*scheduler.Job, error) {
 	}
 	if s.Job == nil {
 		return nil, errors.New("damaged snapshot: it has no state")
+	}
+	var known bool
+	if s.Job.Cause.Kind, known = causeKind(uint8(s.Job.Cause.Kind)); !known {
+		return nil, errors.New("snapshot with a cause of a kind that is not known: it was written by another version")
 	}
 	s.Job.Used = s.Used
 	return scheduler.RestoreJob(s.Job)

@@ -121,7 +121,7 @@ func (s *State) spoilt(e Corrupt) {
 		return
 	}
 	if len(s.job.Task(e.Task).Invalid)+1 >= s.cfg.MaxFailures {
-		s.abort = &Cause{Kind: TaskFailed, Task: e.Task, Text: "its output was lost or damaged every time: " + e.Text}
+		s.abort = &Cause{Kind: plan.Failed, Task: e.Task, Text: "its output was lost or damaged every time: " + e.Text}
 		return
 	}
 	s.corrupt = append(s.corrupt, e)
@@ -157,10 +157,10 @@ func (s *State) failed(now Time, a *attempt, e FailedAttempt) {
 		return
 	}
 	switch {
-	case e.Conflict:
-		s.abort = &Cause{Kind: Conflict, Text: e.Text}
+	case e.Kind == plan.Conflict:
+		s.abort = &Cause{Kind: plan.Conflict, Text: e.Text}
 	case e.Final || repeated || int(t.failures) >= s.cfg.MaxFailures:
-		s.abort = &Cause{Kind: cmp.Or(e.Kind, TaskFailed), Task: a.task, Text: e.Text}
+		s.abort = &Cause{Kind: cmp.Or(e.Kind, plan.Failed), Task: a.task, Text: e.Text}
 	case t.live == 0 && !t.queued && a.task.Phase == s.phase: // others are queued when their phase comes again
 		t.queued = true
 		s.delayed = append(s.delayed, delayedTask{a.task.Index, now + s.cfg.Backoff<<min(t.failures-1, 5)})
@@ -173,7 +173,7 @@ func (s *State) lose(_ Time, a *attempt) {
 	t := s.task(a.task)
 	t.lost++
 	if s.abort == nil && int(t.lost) >= s.cfg.MaxLost && !s.settled(a.task) {
-		s.abort = &Cause{Kind: TaskFailed, Task: a.task,
+		s.abort = &Cause{Kind: plan.Failed, Task: a.task,
 			Text: "its workers were lost every time it ran; it may need more memory than a worker has"}
 		return
 	}

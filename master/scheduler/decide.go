@@ -76,7 +76,7 @@ func (s *State) wantedRunning(now Time) []Entry {
 	var entries []Entry
 	for _, r := range s.unlogged {
 		if t := s.job.Task(r.Task); t.Fixed && t.Was != r.Digest {
-			s.abort = &Cause{Kind: Inconsistent, Task: r.Task, Text: "its output was lost, and when it ran again it gave another one, " +
+			s.abort = &Cause{Kind: plan.Inconsistent, Task: r.Task, Text: "its output was lost, and when it ran again it gave another one, " +
 				"after reduce tasks had used the first: a map function must give the same for the same input; see jobs.Once, and jobstest.Strict"}
 			return []Entry{Aborted{*s.abort}}
 		}

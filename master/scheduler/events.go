@@ -59,17 +59,11 @@ type (
 		Digest          Digest
 		Counts          plan.Counts
 	}
-	// FailedAttempt reports a failure. Two failures of one task with an equal,
-	// non-empty Fingerprint mean that trying again is no use; Final says so at
-	// once. Kind is that of the cause should it end the job; 0 is TaskFailed.
+	// FailedAttempt reports a failure, which counts against the task.
 	FailedAttempt struct {
-		Task        plan.TaskID
-		Attempt     plan.AttemptID
-		Text        string
-		Fingerprint string
-		Final       bool
-		Conflict    bool // the output is another job's by now
-		Kind        CauseKind
+		Task    plan.TaskID
+		Attempt plan.AttemptID
+		plan.Failure
 	}
 	// LostAttempt says that an attempt ended through no fault of its task.
 	LostAttempt struct {

@@ -322,7 +322,7 @@ func (w *world) play(m move) error {
 		w.boot()
 	case "cancel":
 		w.b.cancels--
-		w.step(m.i, Cancel{Cause{Kind: Cancelled, Text: "cancelled"}})
+		w.step(m.i, Cancel{Cause{Kind: plan.Cancelled, Text: "cancelled"}})
 	case "grants run out":
 		w.runOut()
 	case "log is collected":

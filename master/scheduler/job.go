@@ -13,7 +13,7 @@ type Digest = plan.Digest
 
 // Cause says why a job ends without output.
 type Cause struct {
-	Kind CauseKind
+	Kind plan.Kind   // Unknown where there is no cause
 	Task plan.TaskID // the zero TaskID where no task is to blame
 	Text string
 }
@@ -26,20 +26,6 @@ func (c Cause) String() string {
 	}
 	return name + c.Text
 }
-
-// A CauseKind is a class of causes that callers tell apart.
-type CauseKind uint8
-
-// The kinds of causes.
-const (
-	TaskFailed   CauseKind = iota + 1 // a task failed as often as it may
-	Cancelled                         // somebody asked
-	Conflict                          // the output belongs to another job by now
-	Inconsistent                      // counts that must be equal are not
-	Denied                            // a store refused access
-	Missing                           // an input is not there
-	Misuse                            // the job asks for what makes no sense
-)
 
 // Entry is something that happened to a job, as the log keeps it.
 type Entry interface{ entry() }
@@ -209,7 +195,7 @@ func (j *Job) fold(e Entry) {
 			j.Status = Committing
 		}
 	case Aborted:
-		if j.Status == Unplanned || j.Status == Running || j.Status == Committing && e.Cause.Kind == Conflict {
+		if j.Status == Unplanned || j.Status == Running || j.Status == Committing && e.Cause.Kind == plan.Conflict {
 			j.Status, j.Cause = Aborting, e.Cause
 		}
 	case Done:
@@ -324,6 +310,6 @@ func (j *Job) conserved() (Cause, bool) {
 	if wrote == read {
 		return Cause{}, true
 	}
-	return Cause{Kind: Inconsistent, Text: fmt.Sprintf(
+	return Cause{Kind: plan.Inconsistent, Text: fmt.Sprintf(
 		"map tasks wrote %d pairs but reduce tasks read %d; the output was not committed: this is a defect of the engine or of the store, please report it", wrote, read)}, false
 }

@@ -162,7 +162,7 @@ func (s *State) Step(now Time, e Event) []Command {
 	case OutputRefused:
 		if s.job.Status == Committing && s.commanded && !s.answered {
 			s.refused = true
-			s.abort = &Cause{Kind: Conflict, Text: e.Text}
+			s.abort = &Cause{Kind: plan.Conflict, Text: e.Text}
 		}
 	case Tick:
 		if s.woken <= now {

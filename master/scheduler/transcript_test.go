@@ -147,8 +147,11 @@ func parseEvent(t *testing.T, verb, line string, args map[string]string, num fun
 		return Reported{Task: task, Attempt: attempt, Winner: winner, Digest: Digest{In: int64(num("in")), Out: int64(num("out"))},
 			Counts: plan.Counts{Samples: num("samples"), Maps: num("maps"), Reduces: num("reduces")}}
 	case "failed":
-		return FailedAttempt{Task: task, Attempt: attempt, Text: "boom", Fingerprint: args["fingerprint"],
-			Final: args["final"] == "yes", Conflict: args["conflict"] == "yes"}
+		failed := FailedAttempt{Task: task, Attempt: attempt, Failure: plan.Failure{Text: "boom", Fingerprint: args["fingerprint"], Final: args["final"] == "yes"}}
+		if args["conflict"] == "yes" {
+			failed.Kind = plan.Conflict
+		}
+		return failed
 	case "doubted":
 		return Doubted{WorkerID(args["worker"]), args["again"] != "yes"}
 	case "found":
@@ -160,7 +163,7 @@ func parseEvent(t *testing.T, verb, line string, args map[string]string, num fun
 	case "corrupt":
 		return Corrupt{task, attempt, "a run is gone"}
 	case "cancel":
-		return Cancel{Cause{Kind: Cancelled, Text: "interrupted"}}
+		return Cancel{Cause{Kind: plan.Cancelled, Text: "interrupted"}}
 	case "committed":
 		return OutputCommitted{}
 	case "refused":
@@ -199,7 +202,7 @@ func parseEntries(t *testing.T, args map[string]string, task plan.TaskID, attemp
 		case "invalidated":
 			entries = append(entries, Invalidated{task, attempt})
 		case "aborted":
-			entries = append(entries, Aborted{Cause{Kind: Cancelled, Text: "interrupted"}})
+			entries = append(entries, Aborted{Cause{Kind: plan.Cancelled, Text: "interrupted"}})
 		case "intent":
 			entries = append(entries, Intent{})
 		case "done":

@@ -94,6 +94,45 @@ type Attempt struct {
 	Holders int
 }
 
+// Work is what an attempt has to do, beside what all attempts of the job share.
+type Work struct {
+	Splits  []plan.Split     // that a sample reads, or the one split of a map
+	Sampled plan.AttemptID   // the sample whose keys cut the partitions of a map; zero where there is none
+	Maps    []plan.AttemptID // the attempts whose output a reduce reads, by map task
+}
+
+// Run runs an attempt at a task of any phase but planning. Grants may be nil for
+// attempts that make no part.
+func (e *Executor) Run(ctx context.Context, a Attempt, w Work, grants Granter) (*plan.Manifest, error) {
+	switch a.Task.Phase {
+	case plan.Sample:
+		return e.Sample(ctx, a, w.Splits)
+	case plan.Map:
+		if len(w.Splits) != 1 || w.Splits[0].Input < 0 || w.Splits[0].Input >= len(e.cfg.Plan.Inputs) {
+			return nil, fmt.Errorf("task %v: a map attempt needs one split of an input of the job, and has %d", a.Task, len(w.Splits))
+		}
+		cuts, err := e.ranges(ctx, w.Sampled)
+		if err != nil {
+			return nil, err
+		}
+		return e.Map(ctx, a, w.Splits[0], cuts, grants)
+	case plan.Reduce:
+		return e.Reduce(ctx, a, w.Maps, grants)
+	default:
+		return nil, fmt.Errorf("task %v is not one that an executor runs", a.Task)
+	}
+}
+
+// ranges returns the keys at which partitions are cut. They are a function of the
+// committed sample alone, so that every attempt finds the same ones.
+func (e *Executor) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte, error) {
+	s := e.cfg.Plan.Shuffle
+	if s == nil || !s.Ranges || sampled == (plan.AttemptID{}) {
+		return nil, nil
+	}
+	return e.Cuts(ctx, sampled)
+}
+
 // Granter asks whoever decides for leave to make a part visible.
 type Granter interface {
 	// Grant returns nil when the attempt may go on, at once.

@@ -30,13 +30,13 @@ func TestJudge(t *testing.T) {
 		"bytes are damaged":      {err: at(plan.Corrupt)},
 		"something":              {err: errors.New("something")},
 		"an input is gone":       {err: at(plan.NotFound), same: true},
-		"an input has changed":   {err: at(plan.Changed), want: executor.Verdict{Final: true}},
-		"access is denied":       {err: at(plan.Denied), want: executor.Verdict{Final: true, Denied: true}},
-		"a key is malformed":     {err: at(plan.Invalid), want: executor.Verdict{Final: true}},
+		"an input has changed":   {err: at(plan.Changed), want: executor.Verdict{Failure: plan.Failure{Final: true}}},
+		"access is denied":       {err: at(plan.Denied), want: executor.Verdict{Failure: plan.Failure{Final: true, Kind: plan.Denied}}},
+		"a key is malformed":     {err: at(plan.Invalid), want: executor.Verdict{Failure: plan.Failure{Final: true}}},
 		"a record":               {err: fmt.Errorf("task map/1: %w", record), want: executor.Verdict{Stack: record.Stack}, same: true},
 		"the input itself":       {err: fmt.Errorf("task map/1: %w", &executor.InputError{Err: errors.New("bad")}), same: true},
-		"another owns the place": {err: fmt.Errorf("grant: %w", &output.Conflict{URL: "mem://out", Text: "taken"}), want: executor.Verdict{Conflict: true}},
-		"a map's runs are gone":  {err: fmt.Errorf("task reduce/1: %w", lost), want: executor.Verdict{Spoilt: lost}},
+		"another owns the place": {err: fmt.Errorf("grant: %w", &output.Conflict{URL: "mem://out", Text: "taken"}), want: executor.Verdict{Failure: plan.Failure{Kind: plan.Conflict}}},
+		"a map's runs are gone":  {err: fmt.Errorf("task reduce/1: %w", lost), want: executor.Verdict{Lost: lost}},
 	} {
 		got := executor.Judge(c.err)
 		c.want.Text = c.err.Error()

@@ -133,12 +133,13 @@ func (p *process) execute(ctx context.Context, r *running, run *Run) {
 // judge says what became of an attempt that is not done.
 func (p *process) judge(ctx context.Context, err error) *Verdict {
 	if ctx.Err() != nil {
-		return &Verdict{Text: context.Cause(ctx).Error(), Stopped: true}
+		return &Verdict{Failure: plan.Failure{Text: context.Cause(ctx).Error()}, Stopped: true}
 	}
 	j := executor.Judge(err)
-	v := &Verdict{Text: shorten(j.Text), Fingerprint: shorten(j.Fingerprint), Final: j.Final, Conflict: j.Conflict, Denied: j.Denied, Panic: j.Stack != nil}
-	if j.Spoilt != nil {
-		v.Spoilt = &Spoilt{j.Spoilt.Task, j.Spoilt.Attempt}
+	v := &Verdict{Failure: j.Failure, Panic: j.Stack != nil}
+	v.Text, v.Fingerprint = shorten(j.Text), shorten(j.Fingerprint)
+	if j.Lost != nil {
+		v.LostMap = &LostMap{j.Lost.Task, j.Lost.Attempt}
 	}
 	if j.Stack != nil {
 		fmt.Fprintf(p.cfg.Stderr, "%s\n%s", j.Text, j.Stack)
@@ -173,23 +174,7 @@ func (e *engine) run(ctx context.Context, r *running, run *Run) (*plan.Manifest,
 	if err := e.prepare(ctx, run); err != nil {
 		return nil, err
 	}
-	switch run.Task.Phase {
-	case plan.Sample:
-		return e.exec.Sample(ctx, r.attempt, run.Splits)
-	case plan.Map:
-		if len(run.Splits) != 1 || run.Splits[0].Input < 0 || run.Splits[0].Input >= len(e.process.plan.Inputs) {
-			return nil, errors.New("a map attempt without its split")
-		}
-		cuts, err := e.cuts(ctx, run)
-		if err != nil {
-			return nil, err
-		}
-		return e.exec.Map(ctx, r.attempt, run.Splits[0], cuts, r)
-	case plan.Reduce:
-		return e.exec.Reduce(ctx, r.attempt, run.Maps, r)
-	default:
-		return nil, fmt.Errorf("task %v is none of a job process", run.Task)
-	}
+	return e.exec.Run(ctx, r.attempt, executor.Work{Splits: run.Splits, Sampled: run.Sampled, Maps: run.Maps}, r)
 }
 
 // prepare makes the executor, which lasts until the job is another one.
@@ -247,14 +232,4 @@ func (e *engine) reads() (sum Reads) {
 		}
 	}
 	return sum
-}
-
-// cuts returns the keys at which partitions are cut: a function of the sample
-// alone, so every attempt finds the same ones.
-func (e *engine) cuts(ctx context.Context, run *Run) ([][]byte, error) {
-	s := e.process.plan.Shuffle
-	if s == nil || !s.Ranges || run.Sampled == (plan.AttemptID{}) {
-		return nil, nil
-	}
-	return e.exec.Cuts(ctx, run.Sampled)
 }

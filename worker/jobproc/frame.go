@@ -15,7 +15,7 @@ import (
 
 // Version is the protocol's. It changes with every change of a message, and of
 // what package plan has in them, but for a field that the other side can do without.
-const Version = 2
+const Version = 3
 
 // kind says what a frame holds.
 type kind uint8

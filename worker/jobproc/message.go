@@ -132,18 +132,14 @@ type Reads struct{ Gets, Bytes int64 }
 
 // Verdict is why an attempt is not done. See executor.Verdict.
 type Verdict struct {
-	Text        string
-	Fingerprint string
-	Final       bool
-	Conflict    bool
-	Denied      bool
-	Panic       bool // a function of the job panicked; the stack is printed
-	Stopped     bool // by the worker
-	Spoilt      *Spoilt
+	plan.Failure
+	Panic   bool // a function of the job panicked; the stack is printed
+	Stopped bool // by the worker
+	LostMap *LostMap
 }
 
-// Spoilt is a map attempt whose output could not be read.
-type Spoilt struct {
+// LostMap is a map attempt whose output could not be read.
+type LostMap struct {
 	Task    plan.TaskID
 	Attempt plan.AttemptID
 }

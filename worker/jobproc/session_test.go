@@ -178,7 +178,7 @@ func FuzzSession(f *testing.F) {
 	f.Add(append(bytes.Clone(good), frame(f, kindEnded, Ended{Attempt: own, Winner: own, Sums: make([]plan.SectionSum, 1)})...))
 	f.Add(append(bytes.Clone(good), frame(f, kindProgress, progress{1, 2})...))
 	f.Add(append(bytes.Clone(good), frame(f, kindAsk, ask{own})...))
-	f.Add(append(bytes.Clone(good), frame(f, kindEnded, Ended{Attempt: own, Verdict: &Verdict{Text: "no", Spoilt: &Spoilt{}}})...))
+	f.Add(append(bytes.Clone(good), frame(f, kindEnded, Ended{Attempt: own, Verdict: &Verdict{Failure: plan.Failure{Text: "no"}, LostMap: &LostMap{}}})...))
 	f.Add(frame(f, kindRefused, refused{"no"}))
 	f.Add(raw(kindReady, 1<<20, arrayOf(1<<31)))
 	f.Fuzz(func(t *testing.T, says []byte) {

@@ -24,7 +24,7 @@ type Codecs struct {
 // may come out of an object, of which 0 stands for the default.
 func ParseCodecs(output, input string, maxRatio, maxDecompressed int64) (c Codecs, err error) {
 	if c.Output, err = compress.ParseOutput(output); err != nil {
-		return c, &Error{Usage, err}
+		return c, &Error{plan.Invalid, err}
 	}
 	c.Input = input
 	if c.Input == "" {

@@ -4,22 +4,16 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
-// A Kind says what is wrong with a request.
-type Kind int
-
-// The kinds.
-const (
-	Usage    Kind = iota + 1 // the request is wrong: an input's name, a size, an output's place
-	NotFound                 // an input does not exist
-)
-
-// Error says that a job cannot be planned as it was asked for. To try again is
-// of no use.
+// Error says that a job cannot be planned as it was asked for. Another attempt
+// does not help. Kind is Invalid when the request is wrong (the name of an input,
+// a size, the place of the output), NotFound when an input does not exist.
 type Error struct {
-	Kind Kind
+	Kind plan.Kind
 	Err  error
 }
 
@@ -29,8 +23,13 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// FailureKind returns Kind.
+func (e *Error) FailureKind() plan.Kind { return e.Kind }
+
 // usagef makes an error of what was asked for.
-func usagef(format string, args ...any) error { return &Error{Usage, fmt.Errorf(format, args...)} }
+func usagef(format string, args ...any) error {
+	return &Error{plan.Invalid, fmt.Errorf(format, args...)}
+}
 
 // Final tells whether no other attempt at planning would end otherwise.
 func Final(err error) bool {

@@ -95,7 +95,7 @@ func (m *maker) objects(ctx context.Context, in *Input, urls []string) ([]plan.O
 		if err != nil {
 			return nil, err
 		}
-		missing := &Error{NotFound, fmt.Errorf("input %s: there is no such object, directory or prefix", u)}
+		missing := &Error{plan.NotFound, fmt.Errorf("input %s: there is no such object, directory or prefix", u)}
 		root, err := m.roots.Get(ctx, rootURL, false)
 		if plan.KindOf(err) == plan.NotFound {
 			return nil, missing
@@ -111,7 +111,7 @@ func (m *maker) objects(ctx context.Context, in *Input, urls []string) ([]plan.O
 			return nil, err
 		}
 		if len(found) == 0 {
-			return nil, &Error{NotFound, fmt.Errorf("input %s holds no objects (names that begin with _ or . are not counted)", u)}
+			return nil, &Error{plan.NotFound, fmt.Errorf("input %s holds no objects (names that begin with _ or . are not counted)", u)}
 		}
 		for _, o := range found {
 			object := plan.Object{Input: in.Name, Root: rootURL, Key: o.Key, Size: o.Size, ETag: o.ETag, Sum: sumOf(o), Codec: m.req.Codecs.codecOf(in, o.Key)}

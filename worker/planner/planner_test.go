@@ -130,11 +130,11 @@ func TestOutputsInOtherOutputs(t *testing.T) {
 	}
 	for _, out := range []string{"mem://b/below/here/old/new", "mem://b/below/here/old/x/y/new", "mem://b/below/here/x/_windrow/new", "mem://a/logs/new"} {
 		_, err := s.make(t, words(t), request(t, out, "mem://a/logs"))
-		wantKind(t, out, err, planner.Usage)
+		wantKind(t, out, err, plan.Invalid)
 	}
 }
 
-func wantKind(t *testing.T, what string, err error, kind planner.Kind) {
+func wantKind(t *testing.T, what string, err error, kind plan.Kind) {
 	t.Helper()
 	asked, ok := errors.AsType[*planner.Error](err)
 	if !ok || asked.Kind != kind {
@@ -161,24 +161,24 @@ func TestWrongRequests(t *testing.T) {
 	for name, c := range map[string]struct {
 		job    planner.Job
 		change func(*planner.Request)
-		kind   planner.Kind
+		kind   plan.Kind
 		text   string
 	}{
-		"no output":               {words(t), func(r *planner.Request) { r.Output = "" }, planner.Usage, "--out"},
-		"partitions":              {words(t), func(r *planner.Request) { r.Partitions = -1 }, planner.Usage, "-1"},
-		"too many partitions":     {words(t), func(r *planner.Request) { r.Partitions = attempts.MaxPartitions + 1 }, planner.Usage, "100001"},
-		"split size":              {words(t), func(r *planner.Request) { r.SplitSize = -5 }, planner.Usage, "-5"},
-		"no input":                {words(t), func(r *planner.Request) { r.Input = nil }, planner.Usage, "--input"},
-		"missing input":           {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/none"} }, planner.NotFound, "mem://a/none"},
-		"nothing but hidden":      {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/empty/"} }, planner.NotFound, "no objects"},
-		"an input named twice":    {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/in", "mem://a/in/1.txt"} }, planner.Usage, "twice"},
-		"a name too few":          {two, func(*planner.Request) {}, planner.Usage, "left, right"},
-		"a name that is not":      {two, func(r *planner.Request) { r.Input = []string{"middle=mem://a/in"} }, planner.Usage, "middle"},
-		"one of two":              {two, func(r *planner.Request) { r.Input = []string{"left=mem://a/in"} }, planner.Usage, "right"},
-		"input that is made":      {generating, func(*planner.Request) {}, planner.Usage, "makes its own"},
-		"the index does not fit":  {words(t), func(r *planner.Request) { r.Partitions, r.Memory.Bytes = 90_000, 64<<20 }, planner.Usage, "at most"},
-		"parts that are not text": {binary, func(r *planner.Request) { r.Codecs.Output = compress.Gzip }, planner.Usage, ".bin"},
-		"output in input":         {words(t), func(r *planner.Request) { r.Output = "mem://a/in/out" }, planner.Usage, "input directory"},
+		"no output":               {words(t), func(r *planner.Request) { r.Output = "" }, plan.Invalid, "--out"},
+		"partitions":              {words(t), func(r *planner.Request) { r.Partitions = -1 }, plan.Invalid, "-1"},
+		"too many partitions":     {words(t), func(r *planner.Request) { r.Partitions = attempts.MaxPartitions + 1 }, plan.Invalid, "100001"},
+		"split size":              {words(t), func(r *planner.Request) { r.SplitSize = -5 }, plan.Invalid, "-5"},
+		"no input":                {words(t), func(r *planner.Request) { r.Input = nil }, plan.Invalid, "--input"},
+		"missing input":           {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/none"} }, plan.NotFound, "mem://a/none"},
+		"nothing but hidden":      {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/empty/"} }, plan.NotFound, "no objects"},
+		"an input named twice":    {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/in", "mem://a/in/1.txt"} }, plan.Invalid, "twice"},
+		"a name too few":          {two, func(*planner.Request) {}, plan.Invalid, "left, right"},
+		"a name that is not":      {two, func(r *planner.Request) { r.Input = []string{"middle=mem://a/in"} }, plan.Invalid, "middle"},
+		"one of two":              {two, func(r *planner.Request) { r.Input = []string{"left=mem://a/in"} }, plan.Invalid, "right"},
+		"input that is made":      {generating, func(*planner.Request) {}, plan.Invalid, "makes its own"},
+		"the index does not fit":  {words(t), func(r *planner.Request) { r.Partitions, r.Memory.Bytes = 90_000, 64<<20 }, plan.Invalid, "at most"},
+		"parts that are not text": {binary, func(r *planner.Request) { r.Codecs.Output = compress.Gzip }, plan.Invalid, ".bin"},
+		"output in input":         {words(t), func(r *planner.Request) { r.Output = "mem://a/in/out" }, plan.Invalid, "input directory"},
 	} {
 		r := request(t, "mem://a/out", "mem://a/in")
 		c.change(&r)
@@ -189,7 +189,7 @@ func TestWrongRequests(t *testing.T) {
 		}
 	}
 	for what, err := range map[string]error{"output": second(planner.ParseCodecs("bzip2", "", 0, 0)), "input": second(planner.ParseCodecs("", "rar", 0, 0)), "limit": second(planner.ParseCodecs("", "", 0, -1))} {
-		wantKind(t, what, err, planner.Usage)
+		wantKind(t, what, err, plan.Invalid)
 	}
 }
 

@@ -211,14 +211,14 @@ func (a *attempt) outcome(run *jobproc.Run, e *jobproc.Ended) cluster.Outcome {
 	if v == nil {
 		return cluster.Outcome{Result: cluster.Done, Winner: e.Winner, Digest: e.Digest, Sums: e.Sums}
 	}
-	o := cluster.Outcome{Result: cluster.Failed, Text: v.Text, Fingerprint: v.Fingerprint, Final: v.Final, Conflict: v.Conflict, Denied: v.Denied}
-	switch s := v.Spoilt; {
+	o := cluster.Outcome{Result: cluster.Failed, Failure: v.Failure}
+	switch s := v.LostMap; {
 	case v.Stopped:
-		o = cluster.Outcome{Result: cluster.Lost, Text: v.Text}
+		o = cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: v.Text}}
 	case s != nil && s.Task.Phase == plan.Map && slices.Contains(run.Maps, s.Attempt):
 		i := slices.Index(run.Maps, s.Attempt)
-		o = cluster.Outcome{Result: cluster.Lost, Text: v.Text,
-			Spoilt: &cluster.Ref{Job: run.Job, Task: plan.TaskID{Phase: plan.Map, Index: i}, Attempt: s.Attempt}}
+		o = cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: v.Text},
+			LostMap: &cluster.Ref{Job: run.Job, Task: plan.TaskID{Phase: plan.Map, Index: i}, Attempt: s.Attempt}}
 	case v.Fingerprint == "":
 		o.Text += a.runner.on() // another worker may do better
 	}

@@ -210,7 +210,7 @@ func TestMissingInput(t *testing.T) {
 	w := newWorld(t, "mem", nil)
 	w.write(t, "hay\n")
 	id := w.submit(t, "words", nil, func(s *plan.Spec) { s.Input = []string{w.in + "/none"} })
-	if o := w.failed(t, w.launch(id, plan.Prepare, 0), &host{}, "no such object"); !o.Final || !o.NotFound {
+	if o := w.failed(t, w.launch(id, plan.Prepare, 0), &host{}, "no such object"); !o.Final || o.Kind != plan.NotFound {
 		t.Errorf("%+v", o)
 	}
 	id = w.submit(t, "words", nil, func(s *plan.Spec) { s.Decompress = "rar" })
@@ -241,8 +241,8 @@ func TestLostRuns(t *testing.T) {
 	l.Planned = planned
 	o := w.Run(t.Context(), l, &host{maps: maps, self: l.Attempt})
 	want := cluster.Ref{Job: id, Task: plan.TaskID{Phase: plan.Map}, Attempt: maps[0]}
-	if o.Result != cluster.Lost || o.Spoilt == nil || *o.Spoilt != want {
-		t.Errorf("%+v, spoilt %+v", o, o.Spoilt)
+	if o.Result != cluster.Lost || o.LostMap == nil || *o.LostMap != want {
+		t.Errorf("%+v, spoilt %+v", o, o.LostMap)
 	}
 }
 

@@ -124,7 +124,7 @@ func TestRefresh(t *testing.T) {
 			t.Errorf("later: %q", got)
 		}
 		cancel()
-		l.finish(&cluster.Outcome{Result: cluster.Failed, Text: "no more grass", Took: time.Second})
+		l.finish(&cluster.Outcome{Result: cluster.Failed, Failure: plan.Failure{Text: "no more grass"}, Took: time.Second})
 		if err := l.write(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/worker/executor"
 	"github.com/windrow-mr/windrow/worker/jobproc"
@@ -17,10 +19,10 @@ import (
 // fault says what became of an attempt that ended with an error here.
 func (r *Runner) fault(ctx context.Context, err error) cluster.Outcome {
 	if ctx.Err() != nil {
-		return cluster.Outcome{Result: cluster.Lost, Text: context.Cause(ctx).Error()}
+		return cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: context.Cause(ctx).Error()}}
 	}
 	if _, ok := errors.AsType[*hostError](err); ok {
-		return cluster.Outcome{Result: cluster.Lost, Text: err.Error()}
+		return cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: err.Error()}}
 	}
 	o := cluster.Outcome{Result: cluster.Failed}
 	exit, exited := errors.AsType[*sandbox.Exit](err)
@@ -33,12 +35,11 @@ func (r *Runner) fault(ctx context.Context, err error) cluster.Outcome {
 		o.Text = err.Error()
 		o.Fingerprint = o.Text // it refuses again
 	default:
-		v := executor.Judge(err)
-		o.Text, o.Fingerprint, o.Final, o.Conflict, o.Denied = v.Text, v.Fingerprint, v.Final, v.Conflict, v.Denied
+		o.Failure = executor.Judge(err).Failure
 		o.Final = o.Final || last || planner.Final(err)
 	}
 	if asked, ok := errors.AsType[*planner.Error](err); ok {
-		o.NotFound, o.Usage = asked.Kind == planner.NotFound, asked.Kind == planner.Usage
+		o.Kind = asked.Kind
 	}
 	if o.Fingerprint == "" && !o.Final {
 		o.Text += r.on()
