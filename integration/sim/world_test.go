@@ -126,7 +126,7 @@ func (w *world) startMaster() error {
 	began := time.Now()
 	m, err := control.New(control.Config{ID: p.name, URL: "http://" + p.name, Host: p.name, Root: root, Roots: roots, Allows: roots.Allows,
 		Clock: func() time.Duration { return time.Since(began) + time.Duration(p.ahead.Load()) },
-		Draw:  p.draw, Grace: graceTime, Log: w.log.With("process", p.name)})
+		Draw:  p.draw, Keep: graceTime, Log: w.log.With("process", p.name)})
 	if err != nil {
 		return err
 	}

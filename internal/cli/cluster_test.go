@@ -302,7 +302,7 @@ func TestClusterMistakes(t *testing.T) {
 		"submit " + script + " --out x":                       {exitUsage, "printed no JSON"},
 		"submit " + dir + " --out x":                          {exitUsage, "cannot be built"},
 		"submit ./cli.go --out x":                             {exitUsage, "name its folder"},
-		"submit ../nearest --out x":                           {exitUsage, "windrow.Main"},
+		"submit ../../plan/nearest --out x":                           {exitUsage, "windrow.Main"},
 		"get":                                                 {exitUsage, "it needs JOB"},
 		"get " + job + " " + job:                              {exitUsage, "unexpected argument"},
 		"get x":                                               {exitUsage, "last 4 characters"},

@@ -214,11 +214,10 @@ func absolute(url string) (string, error) {
 	return "file://" + abs, nil
 }
 
-// absoluteInput is absolute for an input, which may be NAME=URL. A file that is
-// there under the whole text is meant by it.
+// absoluteInput is absolute for an input, which may be NAME=URL. A file whose name
+// is the whole text takes precedence.
 func absoluteInput(text string) (string, error) {
-	name, url, named := strings.Cut(text, "=")
-	if named && name != "" && !strings.ContainsAny(name, ":/.?*") {
+	if name, url := plan.ParseInput(text); name != "" {
 		if _, err := os.Stat(text); err != nil {
 			url, err := absolute(url)
 			return name + "=" + url, err

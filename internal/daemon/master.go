@@ -90,7 +90,7 @@ func (s *process) newMaster(ctx context.Context, c *urfave.Context) (m *master, 
 		return nil, err
 	}
 	me := control.Config{ID: s.id, URL: m.url, Host: s.host, Build: buildVersion(), Root: s.root, Roots: s.roots, Allows: s.roots.Allows,
-		Clock: journal.BootClock, Grace: c.Duration("keep"), Haste: s.Haste, Leads: m.leads, Log: s.log}
+		Clock: journal.BootClock, Keep: c.Duration("keep"), Haste: s.Haste, Leads: m.leads, Log: s.log}
 	if m.gossip != nil {
 		me.Gossip = m.gossip.Address()
 	}

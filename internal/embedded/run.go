@@ -120,7 +120,7 @@ func (r *run) execute(ctx context.Context, tell func(*Plan)) (*Result, *Receipt,
 			stopBeat(err) // the output is gone: so is the point of going on
 		}
 	})
-	w := &watcher{pool: p, started: r.started, input: r.table.Input}
+	w := &watcher{pool: p, started: r.started}
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	if r.Progress != nil {
 		keeping.Go(func() { w.report(watching, r.Progress) })

@@ -9,16 +9,17 @@ import (
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/master/sums"
+	"github.com/windrow-mr/windrow/master/view"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 )
 
-// TestAdoptedWorkIsHeldAgainstItsInput: maps that finished unheard have read
-// sections of one object. Where these do not make what the store keeps of it, the
-// new master finds that, as it would have by their reports.
-func TestAdoptedWorkIsHeldAgainstItsInput(t *testing.T) {
+// TestAdoptedWorkIsComparedWithItsInput: two maps, whose end was not reported, have
+// read the sections of one object. If the sections do not have the checksum that the
+// store keeps of the object, a new leader finds that, as it does by reports.
+func TestAdoptedWorkIsComparedWithItsInput(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]uint64{"as it should be": 0, "misread": 1} {
+	for name, flip := range map[string]uint64{"as it should be": 0, "misread": 1} {
 		ctx := t.Context()
 		scratch, err := store.Open(ctx, "mem://", store.Options{})
 		if err != nil {
@@ -27,14 +28,14 @@ func TestAdoptedWorkIsHeldAgainstItsInput(t *testing.T) {
 		const half, crc32c = 100, 1
 		read := []plan.SectionSum{{Checksum: plan.Checksum{Algorithm: crc32c, Value: 7}}, {Checksum: plan.Checksum{Algorithm: crc32c, Value: 9}}}
 		whole, _ := attempts.CombineSums(read, []int64{half, half})
-		whole.Value ^= spoil
+		whole.Value ^= flip
 		object := plan.Object{Root: "mem://in", Key: "k", Size: 2 * half, Sum: whole}
 		table := &attempts.Table{Partitions: 1}
 		for i := range int64(2) {
 			table.Splits = append(table.Splits, plan.Split{Sections: []plan.Section{{Object: object, Offset: i * half, Length: half}}})
 		}
-		j := &job{reign: &reign{Master: &Master{cfg: Config{Log: slog.New(slog.DiscardHandler)}}}, id: "01J", scratch: scratch,
-			table: table, book: sums.New(table.Splits), tasks: make(map[plan.TaskID]*history)}
+		j := &job{lead: &leadership{cfg: &Config{Log: slog.New(slog.DiscardHandler)}}, id: "01J", scratch: scratch,
+			input: input{table: table, sums: sums.New(table.Splits)}, view: view.NewJob()}
 		s := new(scheduler.Job)
 		s.Fold(scheduler.Record{Epoch: 1, Entries: []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: 2, Reduces: 1}}}})
 		for i := range 2 {
@@ -46,8 +47,8 @@ func TestAdoptedWorkIsHeldAgainstItsInput(t *testing.T) {
 		if err := j.adopt(ctx, s, master.NewMailbox()); err != nil {
 			t.Fatal(err)
 		}
-		if want := int64(spoil); j.retried != want {
-			t.Errorf("%s: %d misread objects were found, want %d", name, j.retried, want)
+		if want := int64(flip); j.view.Retried() != want {
+			t.Errorf("%s: %d misread objects were found, want %d", name, j.view.Retried(), want)
 		}
 	}
 }

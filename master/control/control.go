@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,15 +13,16 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/master/gc"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Times of the workers' protocol.
+// times are the times of the workers' protocol and of leading.
 type times struct {
 	beat   time.Duration // how long an answer is held back at most
-	lost   time.Duration // a worker that was not heard for so long
-	settle time.Duration // for workers to find a new master, before it launches what they may run
+	lost   time.Duration // of silence, after which a worker is lost
+	settle time.Duration // for workers to find a new leader, before it launches attempts that they may be running
 	slow   time.Duration // an attempt that has run for less is no straggler
 	lease  journal.Times
 }
@@ -35,48 +37,50 @@ func timesOf(haste int) times {
 
 // Config says what a master is.
 type Config struct {
-	// ID is the process's own, and of no process before it. URL is where its API
-	// is, for others.
+	// ID is the process's own, and no earlier process had it. URL is where other
+	// processes reach its API.
 	ID, URL string
-	// Gossip is where this process takes part in gossip; "" where it does not.
+	// Gossip is the address at which this process takes part in gossip; "" where
+	// it does not.
 	Gossip string
-	// Host and Build are told to those who ask.
+	// Host and Build are shown to users.
 	Host, Build string
 	// Root is the cluster's.
 	Root *store.Root
 	// Roots are what jobs may read and write.
 	Roots store.Roots
-	// Allows says why a job may not use a URL; nil allows it.
+	// Allows returns an error that says why a job may not use a URL; nil allows
+	// it.
 	Allows func(url string) error
-	// Clock is what leases are measured by: journal.BootClock but in tests.
+	// Clock measures leases: journal.BootClock except in tests.
 	Clock journal.Clock
 	// Now is the time of day. Nil: time.Now.
 	Now func() time.Time
-	// Draw returns a random number. Nil: a good one.
+	// Draw returns a random number. Nil: from crypto/rand.
 	Draw func() uint32
-	// Leads is told who leads, each time that this changes. It must be quick.
-	// Nil: nobody.
+	// Leads is called with the leader each time that it changes. It must be
+	// quick. Nil: it is not called.
 	Leads func(journal.Leader)
-	// Grace is how old what is left of jobs must be to be collected. 0: 24 h.
-	Grace time.Duration
+	// Keep is the age from which on the leftovers of jobs are collected. 0: 24 h.
+	Keep time.Duration
 	// Haste divides the times after which a silent master or worker is taken for
-	// lost: for tests with real processes. All masters of a cluster must have the
+	// lost, for tests with real processes. All masters of a cluster must have the
 	// same. 0: 1.
 	Haste int
-	// Log takes what goes on. Nil: nobody does.
+	// Log receives what happens. Nil: nothing is logged.
 	Log *slog.Logger
 }
 
-// Master stands by, and leads when it is its turn.
+// Master stands by, and leads when it is elected.
 type Master struct {
-	cfg    Config
-	times  times
-	reign  atomic.Pointer[reign]          // nil while it does not lead
-	leader atomic.Pointer[journal.Leader] // who does, as far as it is known
-	began  time.Time
+	cfg        Config
+	times      times
+	leadership atomic.Pointer[leadership]     // nil while it does not lead
+	leads      atomic.Pointer[journal.Leader] // the leader, as far as it is known
+	began      time.Time
 
 	submitting *semaphore.Weighted // all of it is held while programs are collected
-	deleting   *semaphore.Weighted // held while a prefix is swept: package store deletes side by side as it is
+	garbage    *gc.Collector
 }
 
 // submissions is how many may be under way at once.
@@ -96,23 +100,25 @@ func New(cfg Config) (*Master, error) {
 		cfg.Draw = func() uint32 {
 			var b [4]byte
 			_, _ = rand.Read(b[:]) // never fails
-			return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+			return binary.BigEndian.Uint32(b[:])
 		}
 	}
 	if cfg.Allows == nil {
 		cfg.Allows = func(string) error { return nil }
 	}
-	if cfg.Grace == 0 {
-		cfg.Grace = 24 * time.Hour
+	if cfg.Keep == 0 {
+		cfg.Keep = 24 * time.Hour
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Master{cfg: cfg, times: timesOf(max(cfg.Haste, 1)), began: cfg.Now(), submitting: semaphore.NewWeighted(submissions), deleting: semaphore.NewWeighted(1)}, nil
+	m := &Master{cfg: cfg, times: timesOf(max(cfg.Haste, 1)), began: cfg.Now(), submitting: semaphore.NewWeighted(submissions)}
+	m.garbage = gc.New(gc.Config{Root: cfg.Root, Roots: cfg.Roots, Allows: cfg.Allows, Jobs: jobsOf{m}, Now: cfg.Now, Keep: cfg.Keep, Log: cfg.Log})
+	return m, nil
 }
 
-// Check makes sure that the store can keep a cluster's truth: it must create an
-// object once. It writes a probe, and removes it.
+// Check finds out whether the store can keep the log of a cluster: it must be able
+// to create an object once. It writes a probe, and removes it.
 func Check(ctx context.Context, root *store.Root) error {
 	if _, err := root.Probe(ctx); err != nil {
 		return fmt.Errorf("a cluster cannot be led on this store: %w", err)
@@ -120,20 +126,20 @@ func Check(ctx context.Context, root *store.Root) error {
 	return nil
 }
 
-// again is how long a master waits before it tries again what the store failed.
+// again is how long a master waits before it repeats what a store failed.
 const again = time.Second
 
-// Run stands by and leads, in turn, until ctx ends. Then it resigns, so that
-// others need not wait.
+// Run stands by and leads, in turn, until ctx ends. Then it resigns, so that other
+// masters need not wait.
 func (m *Master) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		me := journal.Leader{Master: m.cfg.ID, URL: m.cfg.URL, Gossip: m.cfg.Gossip}
-		lease, err := journal.Elect(ctx, m.cfg.Root, me, m.cfg.Clock, m.times.lease, m.heardOf)
+		lease, err := journal.Elect(ctx, m.cfg.Root, me, m.cfg.Clock, m.times.lease, m.standBy)
 		if ctx.Err() != nil {
 			break
 		}
 		if err != nil {
-			m.cfg.Log.Warn("cannot find out who leads; trying again", "error", err)
+			m.cfg.Log.Warn("cannot find out which master leads; trying again", "error", err)
 			if pause(ctx, again) != nil {
 				break
 			}
@@ -143,9 +149,9 @@ func (m *Master) Run(ctx context.Context) {
 	}
 }
 
-// heardOf notes who leads.
-func (m *Master) heardOf(l journal.Leader) {
-	if before := m.leader.Swap(&l); before == nil || before.Epoch != l.Epoch {
+// standBy notes that another master leads.
+func (m *Master) standBy(l journal.Leader) {
+	if before := m.leads.Swap(&l); before == nil || before.Epoch != l.Epoch {
 		m.cfg.Log.Info("another master leads; standing by", "master", l.URL, "epoch", l.Epoch)
 		if m.cfg.Leads != nil {
 			m.cfg.Leads(l)
@@ -153,20 +159,19 @@ func (m *Master) heardOf(l journal.Leader) {
 	}
 }
 
-// resignTime bounds what is done for others at the end.
+// resignTime bounds the time for resigning.
 const resignTime = 3 * time.Second
 
-// lead reigns for as long as the lease is this master's.
+// lead leads for as long as this master has the lease.
 func (m *Master) lead(ctx context.Context, lease *journal.Lease) {
 	me := lease.Leader()
-	m.leader.Store(&me)
+	m.leads.Store(&me)
 	m.cfg.Log.Info("leading the cluster", "epoch", me.Epoch, "root", m.cfg.Root.Name(""))
 	if m.cfg.Leads != nil {
 		m.cfg.Leads(me)
 	}
-	r := newReign(m, lease)
-	err := r.run(ctx)
-	m.reign.Store(nil)
+	err := newLeadership(m, lease).run(ctx)
+	m.leadership.Store(nil)
 	if !errors.Is(err, journal.ErrDeposed) {
 		resigning, cancel := context.WithTimeout(context.WithoutCancel(ctx), resignTime)
 		defer cancel()
@@ -178,54 +183,26 @@ func (m *Master) lead(ctx context.Context, lease *journal.Lease) {
 	m.cfg.Log.Warn("deposed: another master leads; standing by", "epoch", me.Epoch)
 }
 
-// leads returns the reign, or an error that says who leads.
-func (m *Master) leads() (*reign, error) {
-	if r := m.reign.Load(); r != nil && r.lease.Holds() {
-		return r, nil
+// leader returns the leadership of this master. If it does not lead, the error is a
+// *cluster.NotLeader that names the leader.
+func (m *Master) leader() (*leadership, error) {
+	if l := m.leadership.Load(); l != nil && l.lease.Holds() {
+		return l, nil
 	}
 	e := new(cluster.NotLeader)
-	if l := m.leader.Load(); l != nil && l.URL != m.cfg.URL {
+	if l := m.leads.Load(); l != nil && l.URL != m.cfg.URL {
 		e.URL = l.URL
 	}
 	return nil, e
 }
 
-// Sync answers a worker, at once if there is something to tell it.
-func (m *Master) Sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders, error) {
-	r, err := m.leads()
-	if err != nil {
-		return nil, err
-	}
-	if s.Epoch > r.epoch {
-		return nil, new(cluster.NotLeader) // the worker has met the next one
-	}
-	return r.sync(ctx, s)
-}
-
-// Doubt says that others cannot reach a worker. It gets nothing new until it is
-// heard; that it is lost, only silence says.
+// Doubt says that other processes cannot reach a worker. It gets no new attempts
+// until its next message; only silence makes it lost.
 func (m *Master) Doubt(worker string) {
-	if r := m.reign.Load(); r != nil {
-		r.members.doubt(worker)
-		r.divide()
+	if l := m.leadership.Load(); l != nil {
+		l.members.Doubt(worker)
+		l.divide()
 	}
-}
-
-// Maps answers a worker that is to run reduces.
-func (m *Master) Maps(_ context.Context, q *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
-	r, err := m.leads()
-	if err != nil {
-		return nil, err
-	}
-	j := r.job(q.Job)
-	if j == nil {
-		return &cluster.MapsAnswer{Stale: true}, nil
-	}
-	list, known := j.mapsOf(q.Generation)
-	if !known {
-		return nil, fmt.Errorf("job %s: this master has not read so far which maps its reduces read: ask again", q.Job)
-	}
-	return &cluster.MapsAnswer{Stale: list == nil, Attempts: list}, nil
 }
 
 // pause waits, or returns why ctx ended.

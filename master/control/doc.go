@@ -1,17 +1,23 @@
-// Package control is a cluster's master: it stands by until it leads, and then
-// carries every job of the cluster on. The commands master and dev start one; the
-// HTTP API and the workers' protocol are served from it.
+// Package control is the master of a cluster. It stands by until it leads, and then
+// drives every job of the cluster to its end. The commands master and dev start
+// one; the HTTP API and the workers' protocol are served from it.
 //
-// A Master lives as long as its process. A reign is the time for which it leads,
-// with an epoch of its own; all that it knows beside the store dies with that.
-// Each job has a goroutine, which runs the shell of package master around the
-// job's scheduler. What the jobs share is the table of members: the workers, what
-// is placed on them, and what they are to be told.
+// A Master lives as long as its process. Its leadership is the time in which it
+// leads, with an epoch of its own; everything that it knows beside the store ends
+// with that. Each job has a goroutine, which runs the shell of package master
+// around the job's scheduler. The jobs share the table of workers (package
+// members). Package view makes what people see, and package gc collects garbage.
 //
-// Safety is the journal's: a master that believes to lead and does not can launch
-// attempts in vain, and commit nothing. The lease makes it stop sooner.
+// Safety is the journal's. A master that wrongly believes that it leads can launch
+// attempts without effect, and can commit nothing. The lease only makes it stop
+// sooner.
 //
-// Workers are lost when they have not been heard for 15 s, and not before,
-// whatever gossip says. An attempt that a worker does not know any more, and has
-// not told of, is looked for in the store before it is taken for lost.
+// A worker is lost after 15 s of silence, and not before, whatever gossip says. An
+// attempt that its worker no longer knows, and whose end was not reported, is
+// looked for in the store before it is taken for lost.
+//
+// Errors of the methods that serve the API are a *client.Error, or the end of the
+// caller's context.
+//
+// It is part of the engine, and may change between minor versions.
 package control

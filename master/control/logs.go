@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/store"
 )
 
 // Logs returns the logs of a task's attempts, or of all tasks.
@@ -28,7 +27,7 @@ func (m *Master) Logs(ctx context.Context, id plan.JobID, task plan.TaskID) ([]c
 	prefix := plan.LogsPrefix(id)
 	for o, err := range m.cfg.Root.List(ctx, prefix) {
 		if err != nil {
-			return nil, storeError(err)
+			return nil, answer(err)
 		}
 		t, a, err := parseLogName(o.Key[len(prefix):])
 		if err != nil || task != (plan.TaskID{}) && t != task {
@@ -69,7 +68,7 @@ func (m *Master) Logs(ctx context.Context, id plan.JobID, task plan.TaskID) ([]c
 // maxLog bounds what is read of a log; workers keep less.
 const maxLog = 16 << 20
 
-// OpenLog returns what an attempt's log holds from a byte on.
+// OpenLog returns the log of an attempt from a byte on, and whether it is complete.
 func (m *Master) OpenLog(ctx context.Context, id plan.JobID, task plan.TaskID, attempt plan.AttemptID, from int64) (io.ReadCloser, bool, error) {
 	tasks, err := m.Tasks(ctx, id)
 	if err != nil {
@@ -83,40 +82,20 @@ func (m *Master) OpenLog(ctx context.Context, id plan.JobID, task plan.TaskID, a
 	case plan.KindOf(err) == plan.NotFound && running:
 		body = nil
 	case plan.KindOf(err) == plan.NotFound:
-		return nil, false, client.Errorf(client.NotFound, "job %s has no log of attempt %v at task %v: windrow logs %s lists those that there are", id, attempt, task, id)
+		return nil, false, client.Errorf(client.NotFound, "job %s has no log of attempt %v at task %v: windrow logs %s lists the logs that exist", id, attempt, task, id)
 	case err != nil:
-		return nil, false, storeError(err)
+		return nil, false, answer(err)
 	}
 	return io.NopCloser(bytes.NewReader(body[min(from, int64(len(body))):])), !running, nil
 }
 
-// HasBundle tells whether a program is there.
-func (m *Master) HasBundle(ctx context.Context, digest string) (bool, error) {
-	_, err := m.cfg.Root.Stat(ctx, plan.BundleKey(digest))
-	if plan.KindOf(err) == plan.NotFound {
-		return false, nil
+// parseLogName reads the task and the attempt in the name of a log.
+func parseLogName(name string) (plan.TaskID, plan.AttemptID, error) {
+	key, id, ok := strings.Cut(name, ".")
+	task, err := plan.ParseTaskKey(key)
+	if !ok || err != nil {
+		return task, plan.AttemptID{}, fmt.Errorf("%q is not the name of an attempt's log", name)
 	}
-	return err == nil, storeError(err)
-}
-
-// PutBundle stores a program, if it has the digest that it is to have.
-func (m *Master) PutBundle(ctx context.Context, digest string, size int64, body io.Reader) error {
-	there, err := m.HasBundle(ctx, digest)
-	if err != nil || there {
-		return err
-	}
-	w, err := m.cfg.Root.Create(ctx, plan.BundleKey(digest), store.CreateOptions{})
-	if err != nil {
-		return storeError(err)
-	}
-	defer w.Abort()
-	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(w, sum), body)
-	if err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != digest || n != size {
-		return client.Errorf(client.Usage, "the bundle's %d bytes have the SHA-256 %s, not %s of %d bytes: nothing was stored", n, got, digest, size)
-	}
-	return storeError(w.Commit())
+	attempt, err := plan.ParseAttemptID(id)
+	return task, attempt, err
 }

@@ -1,28 +1,31 @@
 package control
 
 import (
-	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
-
-	"github.com/windrow-mr/windrow/attempts"
 
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/master"
+	"github.com/windrow-mr/windrow/master/members"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/master/sums"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// pool is a job as its shell launches attempts: they are placed on members.
-type pool job
+// pool launches the attempts of a job for its shell: it places them on workers.
+type pool struct{ *job }
 
-var _ master.Pool = (*pool)(nil)
+var (
+	_ master.Pool = pool{}
+	_ members.Job = (*job)(nil)
+)
 
 // Launch places an attempt on a worker.
-func (p *pool) Launch(c scheduler.Launch, s *scheduler.Job) {
-	j := (*job)(p)
+func (p pool) Launch(c scheduler.Launch, s *scheduler.Job) {
+	j := p.job
 	l := cluster.Launch{Ref: cluster.Ref{Job: j.id, Task: c.Task, Attempt: c.Attempt}, Run: s.Run}
 	if t := s.Task(plan.TaskID{Phase: plan.Prepare}); t != nil && t.Committed {
 		l.Planned = t.Attempt
@@ -31,64 +34,60 @@ func (p *pool) Launch(c scheduler.Launch, s *scheduler.Job) {
 		l.Sampled = t.Attempt
 	}
 	if c.Task.Phase == plan.Prepare || c.Task.Phase == plan.Reduce {
-		l.Slots = j.members.slots()
+		l.Slots = j.lead.members.Slots()
 	}
-	j.mu.Lock()
-	j.notePlan(s) // what the attempt reports is held against it
+	j.input.follow(s) // the report of the attempt is compared with it
 	if c.Task.Phase == plan.Reduce {
-		j.noteMaps(s)
-		l.Maps = j.mapsGen
+		l.Maps = j.input.followMaps(s)
 	}
-	h := j.history(c.Task)
-	h.attempts++
-	h.attempt, h.worker, h.started = c.Attempt, string(c.Worker), j.cfg.Now()
-	j.mu.Unlock()
-	j.members.launch(j.cfg.Clock(), c.Worker, l)
+	j.view.Launched(c.Task, c.Attempt, string(c.Worker), j.lead.cfg.Now())
+	j.lead.members.Launch(j.lead.cfg.Clock(), c.Worker, l)
 }
 
 // Stop ends an attempt.
-func (p *pool) Stop(c scheduler.Stop) {
-	p.members.stop(c.Worker, cluster.Ref{Job: p.id, Task: c.Task, Attempt: c.Attempt})
+func (p pool) Stop(c scheduler.Stop) {
+	p.lead.members.Stop(c.Worker, cluster.Ref{Job: p.id, Task: c.Task, Attempt: c.Attempt})
 }
 
 // Grant lets an attempt make its part visible, as soon as the output is ready for
-// that. What fails is asked for again by the attempt.
-func (p *pool) Grant(c scheduler.Grant, s *scheduler.Job) {
+// that. If that fails, the attempt asks again.
+func (p pool) Grant(c scheduler.Grant, s *scheduler.Job) {
 	all := slices.Clone(s.Task(c.Task).Granted)
-	p.spawn(func() { (*job)(p).begin(c, all) })
+	p.lead.spawn(func() { p.begin(c, all) })
 }
 
+// begin makes the output ready for parts, and grants an attempt its own.
 func (j *job) begin(c scheduler.Grant, all []plan.AttemptID) {
-	err := j.hold.Begin(j.ctx)
+	err := j.life.hold.Begin(j.ctx)
 	if conflict, ok := errors.AsType[*output.Conflict](err); ok {
-		j.post(scheduler.Cancel{Cause: scheduler.Cause{Kind: plan.Conflict, Text: conflict.Error()}})
+		j.Post(scheduler.Cancel{Cause: scheduler.Cause{Kind: plan.Conflict, Text: conflict.Error()}})
 		return
 	}
 	if err != nil {
-		j.cfg.Log.Warn("an attempt must wait for its grant: the output cannot be made ready", "job", j.id, "task", c.Task, "error", err)
+		j.lead.cfg.Log.Warn("an attempt must wait for its grant: the output cannot be made ready", "job", j.id, "task", c.Task, "error", err)
 		return
 	}
-	j.members.grant(cluster.Ref{Job: j.id, Task: c.Task, Attempt: c.Attempt}, all)
+	j.lead.members.Grant(cluster.Ref{Job: j.id, Task: c.Task, Attempt: c.Attempt}, all)
 }
 
-// missing looks for what an attempt has left that its worker does not know any
-// more: it may have finished, and its report may be lost.
-func (j *job) missing(ref cluster.Ref) {
-	j.spawn(func() {
+// Missing looks in the store for the work of an attempt that its worker no longer
+// knows: it may have finished, and its report may be lost.
+func (j *job) Missing(ref cluster.Ref) {
+	j.lead.spawn(func() {
 		m, err := j.manifest(j.ctx, ref.Task, ref.Attempt)
 		switch {
 		case j.ctx.Err() != nil:
-		case err == nil && j.counts(ref.Task, m):
+		case err == nil && j.complete(ref.Task, m):
 			j.report(ref, m.Attempt, m.Digest(), m.Sums)
 		default:
-			j.post(scheduler.LostAttempt{Task: ref.Task, Attempt: ref.Attempt})
+			j.Post(scheduler.LostAttempt{Task: ref.Task, Attempt: ref.Attempt})
 		}
 	})
 }
 
-// counts tells whether finished work has all that belongs to it: its part, where
-// it makes one.
-func (j *job) counts(task plan.TaskID, m *plan.Manifest) bool {
+// complete reports whether the work of an attempt is complete: if it makes a part,
+// the part must exist.
+func (j *job) complete(task plan.TaskID, m *plan.Manifest) bool {
 	if m.Part == nil {
 		return true
 	}
@@ -104,25 +103,9 @@ func (j *job) counts(task plan.TaskID, m *plan.Manifest) bool {
 	return err == nil && there
 }
 
-// ended takes the end of an attempt.
-func (j *job) ended(worker string, o *cluster.Outcome) {
-	j.mu.Lock()
-	h := j.history(o.Task)
-	if h.attempt == o.Attempt || h.worker == "" {
-		h.attempt, h.worker, h.took = o.Attempt, worker, o.Took
-	}
-	switch o.Result {
-	case cluster.Failed:
-		h.failures++
-		h.text = o.Text
-		j.retried++
-	case cluster.Lost:
-		h.lost++
-		h.text = o.Text
-		j.retried++
-	default:
-	}
-	j.mu.Unlock()
+// Ended takes the end of an attempt.
+func (j *job) Ended(worker string, o *cluster.Outcome) {
+	j.view.Ended(worker, o)
 	switch o.Result {
 	case cluster.Done:
 		if o.Task.Phase == plan.Prepare {
@@ -131,73 +114,77 @@ func (j *job) ended(worker string, o *cluster.Outcome) {
 		}
 		j.report(o.Ref, o.Winner, o.Digest, o.Sums)
 	case cluster.Failed:
-		j.post(scheduler.FailedAttempt{Task: o.Task, Attempt: o.Attempt, Failure: o.Failure})
+		j.Post(scheduler.FailedAttempt{Task: o.Task, Attempt: o.Attempt, Failure: o.Failure})
 	default:
 		if o.LostMap != nil {
-			j.cfg.Log.Warn("the output of a map task is lost; it runs again", "job", j.id, "task", o.LostMap.Task, "error", o.Text)
-			j.post(scheduler.Corrupt{Task: o.LostMap.Task, Attempt: o.LostMap.Attempt, Text: o.Text})
+			j.lead.cfg.Log.Warn("the output of a map task is lost; it runs again", "job", j.id, "task", o.LostMap.Task, "error", o.Text)
+			j.Post(scheduler.Corrupt{Task: o.LostMap.Task, Attempt: o.LostMap.Attempt, Text: o.Text})
 		}
-		j.post(scheduler.LostAttempt{Task: o.Task, Attempt: o.Attempt})
+		j.Post(scheduler.LostAttempt{Task: o.Task, Attempt: o.Attempt})
 	}
 }
 
-// planned reads the tasks before the log says that they are the job's: what maps
-// report is held against them.
+// planned reads the task table before the log names it: the reports of maps are
+// compared with it.
 func (j *job) planned(o *cluster.Outcome) {
-	j.spawn(func() {
+	j.lead.spawn(func() {
 		e := scheduler.Event(scheduler.Reported{Task: o.Task, Attempt: o.Attempt, Winner: o.Winner, Digest: o.Digest, Counts: o.Counts})
 		err := j.readTable(j.ctx, o.Winner)
 		if err != nil {
-			j.cfg.Log.Warn("the plan of a job cannot be read; it is made again", "job", j.id, "error", err)
+			j.lead.cfg.Log.Warn("the task table of a job cannot be read; it is made again", "job", j.id, "error", err)
 			e = scheduler.LostAttempt{Task: o.Task, Attempt: o.Attempt}
 		}
-		j.post(e)
+		j.Post(e)
 	})
 }
 
-// report tells of finished work.
+// report hands finished work to the shell. Reports, and what they bring to light,
+// are in one order. If no shell runs, the next one finds the work in the store.
 func (j *job) report(ref cluster.Ref, winner plan.AttemptID, d plan.Digest, read []plan.SectionSum) {
-	j.mu.Lock()
-	defer j.mu.Unlock() // reports and what they bring to light are in one order
-	if j.box != nil {
-		j.take(j.box, ref, winner, d, read)
-	} // else the next shell finds it in the store
+	j.input.mu.Lock()
+	defer j.input.mu.Unlock()
+	if box := j.shell.get(); box != nil {
+		j.take(box, ref, winner, d, read)
+	}
 }
 
-// take tells a shell of finished work. A map may bring to light that an input
-// object was misread: then every task that has read some of it runs again. j.mu is
+// take hands finished work to a shell. A map may bring to light that an input object
+// was misread: then every task that has read some of it runs again. j.input.mu is
 // held.
 func (j *job) take(box *master.Mailbox, ref cluster.Ref, winner plan.AttemptID, d plan.Digest, read []plan.SectionSum) {
-	if j.book != nil && ref.Task.Phase == plan.Map {
-		if bad := j.book.Add(ref.Task, winner, read); bad != nil {
+	if j.input.sums != nil && ref.Task.Phase == plan.Map {
+		if bad := j.input.sums.Add(ref.Task, winner, read); bad != nil {
 			j.misread(box, bad)
-			// What a map-only job wrote is a part, and cannot be taken back.
-			box.Post(scheduler.FailedAttempt{Task: ref.Task, Attempt: ref.Attempt, Failure: plan.Failure{Text: bad.Err.Error(), Final: j.table.Partitions == 0}})
+			// A map-only job wrote parts, which cannot be invalidated.
+			box.Post(scheduler.FailedAttempt{Task: ref.Task, Attempt: ref.Attempt, Failure: plan.Failure{Text: bad.Err.Error(), Final: j.input.table.Partitions == 0}})
 			return
 		}
 	}
 	box.Post(scheduler.Reported{Task: ref.Task, Attempt: ref.Attempt, Winner: winner, Digest: d})
 }
 
-// misread takes back what was made of an input object that was misread.
+// misread invalidates what was made of an input object that was misread.
 func (j *job) misread(box *master.Mailbox, bad *sums.Misread) {
-	j.retried++
-	j.cfg.Log.Warn("an input object was misread; the tasks that read it run again", "job", j.id, "error", bad.Err)
+	j.view.Misread()
+	j.lead.cfg.Log.Warn("an input object was misread; the tasks that read it run again", "job", j.id, "error", bad.Err)
 	for _, other := range bad.Others {
 		box.Post(scheduler.Corrupt{Task: other.Task, Attempt: other.Attempt, Text: bad.Err.Error()})
 	}
 }
 
-// manifest returns what a finished attempt has left.
-func (j *job) manifest(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
-	return attempts.ReadManifest(ctx, j.scratch, j.id, task, id, j.partitions())
+// Spent takes the requests to stores that a worker, or this master, has made for the
+// job.
+func (j *job) Spent(a scheduler.Account, now plan.Usage) {
+	if j.view.Spend(a, now) {
+		j.Post(scheduler.Spent{Account: a, Usage: now})
+	}
 }
 
-func (j *job) partitions() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.table == nil {
-		return 0
+// account takes the requests that this master has made for this run of the job.
+func (j *job) account() {
+	name := fmt.Sprintf("master.%d.%d", j.lead.epoch, j.run.Number)
+	asked := j.asked.Requests()
+	for _, scheme := range slices.Sorted(maps.Keys(asked)) {
+		j.Spent(scheduler.Account{Name: name, Scheme: scheme}, asked[scheme])
 	}
-	return j.table.Partitions
 }

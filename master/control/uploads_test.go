@@ -107,7 +107,7 @@ func start(t *testing.T, root *store.Root, roots *allow.List) *control.Master {
 	t.Helper()
 	began := time.Now()
 	m, err := control.New(control.Config{ID: "m", URL: "http://m", Root: root, Roots: roots, Allows: roots.Allows,
-		Clock: func() time.Duration { return time.Since(began) }, Grace: grace})
+		Clock: func() time.Duration { return time.Since(began) }, Keep: grace})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,14 +58,13 @@ func (m *maker) resolve(ctx context.Context) error {
 	return nil
 }
 
-// splitName separates the name from "name=URL". A URL may hold an equals sign
-// itself, so only a name without any of a URL's marks counts.
+// splitName separates the name of an input from its URL. Where the only input of
+// the job has no name, the whole text is the URL.
 func splitName(job *Job, s string) (name, url string) {
-	name, url, ok := strings.Cut(s, "=")
-	if !ok || strings.ContainsAny(name, ":/.?*") || len(job.Inputs) == 1 && job.Inputs[0].Name == "" {
+	if len(job.Inputs) == 1 && job.Inputs[0].Name == "" {
 		return "", s
 	}
-	return name, url
+	return plan.ParseInput(s)
 }
 
 func missingInput(job *Job, name string) error {

@@ -1,4 +1,4 @@
-package control
+package gc
 
 import (
 	"context"
@@ -14,18 +14,18 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// collectUploads aborts uploads in parts that nobody will end: those that began
-// longer ago than the grace, of programs, of jobs that are over, and to the parts
-// of such jobs in their outputs. Nobody sees these, and buckets bill them.
+// collectUploads aborts multipart uploads that no process will complete: those
+// that are older than Config.Keep, of programs, of jobs that are over, and of parts
+// of such jobs in their outputs. They are invisible, and buckets bill them.
 //
-// Whose upload it is, its key alone says. What may be of a job that is under way
-// stays, however old: a reduce may take days. So does what this package does not
-// know the name of, and what the store does not tell the age of.
+// The owner of an upload is known by its key alone. Uploads that may belong to a
+// job under way stay, however old: a reduce may take days. So do uploads whose key
+// this package does not know, or whose age the store does not report.
 //
-// Not every store lets everybody list uploads. What it refuses is noted, and
-// the rest goes on.
-func (m *Master) collectUploads(ctx context.Context, g *client.Garbage, over []client.Job) error {
-	s := &uploadSweep{Master: m, garbage: g, seen: make(map[string]bool)}
+// Some stores do not let everyone list uploads. Such a root is noted as skipped,
+// and the collection continues.
+func (c *Collector) collectUploads(ctx context.Context, g *client.Garbage, over []client.Job) error {
+	s := &uploadSweep{Collector: c, garbage: g, seen: make(map[string]bool)}
 	jobs := make(map[plan.JobID]*client.Job, len(over))
 	outputs := make(map[string][]*client.Job)
 	for i := range over {
@@ -33,19 +33,19 @@ func (m *Master) collectUploads(ctx context.Context, g *client.Garbage, over []c
 		jobs[j.ID] = j
 		outputs[j.Output] = append(outputs[j.Output], j)
 	}
-	if err := s.sweep(ctx, m.cfg.Root, func(u store.Unfinished) (prefix, why string) { return m.ofCluster(u, jobs) }, m.place()); err != nil {
+	if err := s.sweep(ctx, c.cfg.Root, func(u store.Unfinished) (prefix, why string) { return c.ofCluster(u, jobs) }, c.place()); err != nil {
 		return err
 	}
 	for _, url := range slices.Sorted(maps.Keys(outputs)) {
-		if m.cfg.Allows(url) != nil {
-			continue // not this cluster's any more
+		if c.cfg.Allows(url) != nil {
+			continue // no longer this cluster's
 		}
-		root, err := m.cfg.Roots.Get(ctx, url, false)
+		root, err := c.cfg.Roots.Get(ctx, url, false)
 		if plan.KindOf(err) == plan.NotFound {
-			continue // not even its directory is left
+			continue // the directory is gone
 		}
 		if err == nil {
-			err = s.sweep(ctx, root, func(u store.Unfinished) (prefix, why string) { return url, m.ofOutput(u, outputs[url]) }, url)
+			err = s.sweep(ctx, root, func(u store.Unfinished) (prefix, why string) { return url, c.ofOutput(u, outputs[url]) }, url)
 		} else {
 			err = s.skip(ctx, url, err)
 		}
@@ -56,51 +56,51 @@ func (m *Master) collectUploads(ctx context.Context, g *client.Garbage, over []c
 	return nil
 }
 
-// unhurried is how old an upload must be that names no job, however short the grace:
-// a program may be long on its way from its user, and somebody may be probing now.
-const unhurried = 12 * time.Hour
+// backgroundAge is the least age of an upload that names no job, however short
+// Config.Keep is: the upload of a program may be slow, and a probe may run now.
+const backgroundAge = 12 * time.Hour
 
-// unnamed is why a file goes that a dead process was writing: by the lock that it
-// held, the store knows that it is dead, and nobody knows what it wrote.
+// unnamed is why a file is removed that a dead process was writing. The lock that
+// the process held shows that it is dead; the file does not show what it was for.
 const unnamed = "files that dead processes were writing"
 
 // age returns how long ago an upload began; 0 where the store does not say.
-func (m *Master) age(u store.Unfinished) time.Duration {
+func (c *Collector) age(u store.Unfinished) time.Duration {
 	if u.Began.IsZero() {
 		return 0
 	}
-	return m.cfg.Now().Sub(u.Began)
+	return c.cfg.Now().Sub(u.Began)
 }
 
-// place is what the cluster's root is called where a prefix below it stands else.
-func (m *Master) place() string { return strings.TrimSuffix(m.cfg.Root.Name(""), "/") }
+// place names the cluster's root where other items have a prefix below it.
+func (c *Collector) place() string { return strings.TrimSuffix(c.cfg.Root.Name(""), "/") }
 
-// ofCluster says why an upload below the cluster's root is nobody's; "" if it may
-// be somebody's.
-func (m *Master) ofCluster(u store.Unfinished, over map[plan.JobID]*client.Job) (prefix, why string) {
+// ofCluster returns why an upload below the cluster's root has no owner; "" if it
+// may have one.
+func (c *Collector) ofCluster(u store.Unfinished, over map[plan.JobID]*client.Job) (prefix, why string) {
 	if u.Key == "" {
-		return m.place(), unnamed
+		return c.place(), unnamed
 	}
-	if programs := plan.BundleKey(""); strings.HasPrefix(u.Key, programs) && m.age(u) > unhurried {
+	if programs := plan.BundleKey(""); strings.HasPrefix(u.Key, programs) && c.age(u) > backgroundAge {
 		return programs, "uploads of programs that were never ended"
 	}
 	const segments = 4 // as in j/5f/01J…/s/…
 	if parts := strings.SplitN(u.Key, "/", segments); len(parts) == segments {
 		j := over[plan.JobID(parts[2])]
-		if j != nil && strings.HasPrefix(u.Key, plan.JobPrefix(j.ID)) && !m.busy(j.ID) {
+		if j != nil && strings.HasPrefix(u.Key, plan.JobPrefix(j.ID)) && !c.cfg.Jobs.Busy(j.ID) {
 			return plan.JobPrefix(j.ID), ending(j)
 		}
 	}
 	return "", ""
 }
 
-// ofOutput says why an upload below an output is nobody's; "" if it may be
-// somebody's. Outputs hold what others wrote, too.
-func (m *Master) ofOutput(u store.Unfinished, over []*client.Job) (why string) {
+// ofOutput returns why an upload below an output has no owner; "" if it may have
+// one. Outputs also hold objects of other tools.
+func (c *Collector) ofOutput(u store.Unfinished, over []*client.Job) (why string) {
 	switch {
 	case u.Key == "":
 		return unnamed
-	case strings.HasPrefix(u.Key, store.ProbePrefix) && m.age(u) > unhurried:
+	case strings.HasPrefix(u.Key, store.ProbePrefix) && c.age(u) > backgroundAge:
 		return "probes of the store that were never ended"
 	case slices.ContainsFunc(over, func(j *client.Job) bool { return isPart(u.Key, j) }):
 		return "parts of jobs that have ended"
@@ -109,8 +109,8 @@ func (m *Master) ofOutput(u store.Unfinished, over []*client.Job) (why string) {
 	}
 }
 
-// isPart tells whether a key below an output is that of a part of a job, of
-// whichever of its runs.
+// isPart reports whether a key below an output is that of a part of a job, in any
+// of its runs.
 func isPart(key string, j *client.Job) bool {
 	const fields = 4 // as in part-r-00017-…
 	name := strings.SplitN(key, "-", fields)
@@ -132,22 +132,23 @@ func isPart(key string, j *client.Job) bool {
 	return false
 }
 
-// uploadSweep aborts uploads below one root after the other.
+// uploadSweep aborts uploads below one root after another.
 type uploadSweep struct {
-	*Master
+	*Collector
 	garbage *client.Garbage
 	seen    map[string]bool // files without a key, which several roots may list
 }
 
-// sweep counts the uploads that are old and nobody's, by the prefix that of gives
-// each, and aborts them but in a dry run. name is the root's, for what is skipped.
+// sweep counts the uploads that are old and have no owner, by the prefix that of
+// returns for each, and aborts them unless it is a dry run. The name is that of the
+// root, for a root that is skipped.
 func (s *uploadSweep) sweep(ctx context.Context, root *store.Root, of func(store.Unfinished) (prefix, why string), name string) error {
 	type upload struct{ key, id string }
 	doomed := make(map[upload]bool)
 	items := make(map[client.GarbageItem]int64)
 	err := root.AbortUploads(ctx, "", func(u store.Unfinished) bool {
 		prefix, why := of(u)
-		if why == "" || s.age(u) <= s.cfg.Grace || u.Key == "" && s.seen[u.ID] {
+		if why == "" || s.age(u) <= s.cfg.Keep || u.Key == "" && s.seen[u.ID] {
 			return false
 		}
 		if u.Key == "" {
@@ -158,7 +159,7 @@ func (s *uploadSweep) sweep(ctx context.Context, root *store.Root, of func(store
 		return false
 	})
 	if err == nil && len(doomed) > 0 && !s.garbage.DryRun {
-		if err := s.rulesStill(ctx); err != nil {
+		if err := s.cfg.Jobs.Confirm(ctx); err != nil {
 			return err
 		}
 		err = root.AbortUploads(ctx, "", func(u store.Unfinished) bool { return doomed[upload{u.Key, u.ID}] })
@@ -176,13 +177,13 @@ func (s *uploadSweep) sweep(ctx context.Context, root *store.Root, of func(store
 	return nil
 }
 
-// skip notes that a root was gone past. It returns an error when it is the caller
-// who has gone.
+// skip notes that a root was skipped. It returns an error if the caller's context
+// has ended.
 func (s *uploadSweep) skip(ctx context.Context, prefix string, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	s.cfg.Log.Warn("uploads that were never ended are not collected here", "below", prefix, "error", err)
+	s.cfg.Log.Warn("unfinished uploads are not collected here", "below", prefix, "error", err)
 	s.garbage.Skipped = append(s.garbage.Skipped, client.GarbageSkipped{Prefix: prefix, Error: err.Error()})
 	return nil
 }

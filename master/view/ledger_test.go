@@ -1,4 +1,4 @@
-package control
+package view_test
 
 import (
 	"fmt"
@@ -7,25 +7,33 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/master/members"
 	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/master/view"
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// counting is a job that hears what workers have asked stores for.
+// counting is a job that receives the requests of workers.
 type counting struct {
-	deaf
-
-	usage usage
-	news  int
+	ledger view.Ledger
+	news   int
 }
 
-func (c *counting) spent(a scheduler.Account, now plan.Usage) {
-	if c.usage.add(a, now) {
+func (*counting) Post(scheduler.Event)           {}
+func (*counting) Ended(string, *cluster.Outcome) {}
+func (*counting) Missing(cluster.Ref)            {}
+func (c *counting) Spent(a scheduler.Account, now plan.Usage) {
+	if c.ledger.Add(a, now) {
 		c.news++
 	}
 }
 
-func (c *counting) puts() int64 { return c.usage.sum.Total().Puts }
+func (c *counting) puts() (n int64) {
+	for _, s := range c.ledger.Accounts() {
+		n += s.Usage.Puts
+	}
+	return n
+}
 
 // said is a message of a worker that has asked for some puts.
 func said(worker string, seq, account uint64, puts int64) *cluster.Sync {
@@ -33,12 +41,12 @@ func said(worker string, seq, account uint64, puts int64) *cluster.Sync {
 		{Job: "01J", Account: account, Requests: plan.Requests{"s3": {Puts: puts}}}}}
 }
 
-// TestRequestsAreHeardOnce: a message that comes again, or late, changes nothing;
-// accounts and workers add up, those that left too.
-func TestRequestsAreHeardOnce(t *testing.T) {
+// TestRequestsAreCountedOnce: a message that is repeated or late changes nothing.
+// Accounts add up, also those of workers that have left.
+func TestRequestsAreCountedOnce(t *testing.T) {
 	t.Parallel()
-	m, job := newMembers(1, time.Second), new(counting)
-	m.introduce("01J", job)
+	m, job := members.New(1, time.Second), new(counting)
+	m.Attach("01J", job)
 	for i, c := range []struct {
 		s    *cluster.Sync
 		puts int64 // heard in all
@@ -50,50 +58,51 @@ func TestRequestsAreHeardOnce(t *testing.T) {
 		{said("a", 2, 1, 7), 9, 2},
 		{said("b", 1, 1, 100), 109, 3},
 		{said("a", 4, 1, 9), 109, 3},
-		{said("a", 5, 2, 1), 110, 4}, // the job was retried, and a had forgotten it
+		{said("a", 5, 2, 1), 110, 4}, // the job was retried, and worker a had forgotten it
 		{&cluster.Sync{Worker: "b", Seq: 2, Leaving: true, Spent: said("b", 2, 1, 101).Spent}, 111, 5},
 	} {
-		m.news(0, c.s)
+		m.Take(0, c.s)
 		if got := job.puts(); got != c.puts || job.news != c.news {
 			t.Errorf("after message %d: %d puts by %d pieces of news, want %d by %d", i, got, job.news, c.puts, c.news)
 		}
 	}
 }
 
-// TestRequestsWaitForAJobThatListens: while the log is being read nothing is lost,
-// and a job that has ended is forgotten by those who still tell of it.
-func TestRequestsWaitForAJobThatListens(t *testing.T) {
+// TestRequestsWaitForAJobThatIsMuted: while a leader reads the log of a job, no
+// requests are lost. A worker that reports requests of a job that has ended gets the
+// order to forget it until it has received that.
+func TestRequestsWaitForAJobThatIsMuted(t *testing.T) {
 	t.Parallel()
-	m, job := newMembers(1, time.Second), new(counting)
-	m.open("01J")
-	m.news(0, said("a", 1, 1, 5))
-	m.news(0, said("a", 2, 1, 6))
-	m.introduce("01J", job)
+	m, job := members.New(1, time.Second), new(counting)
+	m.Open("01J")
+	m.Take(0, said("a", 1, 1, 5))
+	m.Take(0, said("a", 2, 1, 6))
+	m.Attach("01J", job)
 	if got := job.puts(); got != 6 {
-		t.Errorf("%d puts were heard, of 6", got)
+		t.Errorf("%d puts were counted, of 6", got)
 	}
-	m.close("01J")
-	m.workers["a"].over = make(map[plan.JobID]uint64) // nor does the next master know of it
+	m.Close("01J")
+	m = members.New(1, time.Second) // as under the next leader, which does not know the job
 	for seq := uint64(3); seq < 6; seq++ {
 		s := said("a", seq, 1, 6)
 		s.Heard = 2 // answers are lost
-		m.news(0, s)
-		o, _ := m.orders(s)
+		m.Take(0, s)
+		o, _ := m.Orders(s)
 		if len(o.Ended) != 1 || o.Ended[0] != "01J" {
 			t.Errorf("in answer to message %d %v are said to have ended", seq, o.Ended)
 		}
 	}
-	m.news(0, &cluster.Sync{Worker: "a", Seq: 6, Epoch: 1, Heard: 5})
-	if o, _ := m.orders(&cluster.Sync{Worker: "a", Seq: 6}); len(o.Ended) > 0 {
+	m.Take(0, &cluster.Sync{Worker: "a", Seq: 6, Epoch: 1, Heard: 5})
+	if o, _ := m.Orders(&cluster.Sync{Worker: "a", Seq: 6}); len(o.Ended) > 0 {
 		t.Errorf("%v are said to have ended, though the worker has taken that", o.Ended)
 	}
 	if got := job.puts(); got != 6 {
-		t.Errorf("after its end the job heard of %d puts", got)
+		t.Errorf("after its end the job has %d puts", got)
 	}
 }
 
-// TestRequestsOfTheLogAreNotAdded to what their workers tell again: a new master
-// has the greater of both.
+// TestRequestsOfTheLogAreNotAdded: a new leader has the greater of the number in
+// the log and the number that the worker reports again.
 func TestRequestsOfTheLogAreNotAdded(t *testing.T) {
 	t.Parallel()
 	s := new(scheduler.Job)
@@ -102,24 +111,24 @@ func TestRequestsOfTheLogAreNotAdded(t *testing.T) {
 	}
 	s.Fold(scheduler.Record{Epoch: 1, Entries: []scheduler.Entry{scheduler.Fence{}, entry("a.1", "s3", plan.Usage{Puts: 100_000, Gets: 7}),
 		entry("dead.1", "s3", plan.Usage{Gets: 100_000}), entry("a.1", "file", plan.Usage{Puts: 50, BytesUp: 9})}})
-	m, job := newMembers(2, time.Second), new(counting)
-	job.usage.recall(s)
-	m.introduce("01J", job)
-	m.news(0, said("a", 1, 1, 120_000))
-	m.news(0, said("a", 2, 1, 110_000)) // never so
+	m, job := members.New(2, time.Second), new(counting)
+	job.ledger.Recall(s)
+	m.Attach("01J", job)
+	m.Take(0, said("a", 1, 1, 120_000))
+	m.Take(0, said("a", 2, 1, 110_000)) // late
 	var d client.Job
-	job.usage.tell(&d)
+	job.ledger.Describe(&d)
 	want := client.Requests{Puts: 120_050, Gets: 100_007, BytesUp: 9}
 	if d.Requests == nil || *d.Requests != want {
-		t.Errorf("told are %+v, want %+v", d.Requests, want)
+		t.Errorf("shown are %+v, want %+v", d.Requests, want)
 	}
 	// 120,000 at $5 and 100,007 at $0.40 for a million; files cost nothing.
 	if got := fmt.Sprintf("%.4f", d.Dollars); got != "0.6400" {
 		t.Errorf("they cost $%s", got)
 	}
 	var none client.Job
-	new(usage).tell(&none)
+	new(view.Ledger).Describe(&none)
 	if none.Requests != nil || none.Dollars != 0 {
-		t.Errorf("of a job of which nothing was told %+v are", none.Requests)
+		t.Errorf("a job without requests shows %+v", none.Requests)
 	}
 }

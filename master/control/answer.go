@@ -1,0 +1,47 @@
+package control
+
+import (
+	"errors"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/master/journal"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// answer makes the error that a client of the API receives. A failure of a store
+// that may pass is Unavailable. The end of the caller's context stays as it is.
+func answer(err error) error {
+	if _, ok := errors.AsType[*client.Error](err); ok || err == nil {
+		return err
+	}
+	if other, ok := errors.AsType[*cluster.NotLeader](err); ok {
+		e := client.Errorf(client.NotLeader, "%v", other)
+		e.Leader = other.URL
+		return e
+	}
+	if u, ok := errors.AsType[*journal.UnreadableSpec](err); ok { // asking again does not help
+		return client.Errorf(client.Conflict, "job %s: %v", u.Spec.ID, u)
+	}
+	switch plan.KindOf(err) {
+	case plan.Denied:
+		return client.Errorf(client.Denied, "%v", err)
+	case plan.Invalid:
+		return client.Errorf(client.Usage, "%v", err)
+	case plan.NotFound:
+		return client.Errorf(client.NotFound, "%v", err)
+	case plan.Interrupted:
+		return err
+	default:
+		return client.Errorf(client.Unavailable, "%v", err)
+	}
+}
+
+// answerOf is answer for an error of reading the objects of a job: if its
+// specification does not exist, there is no such job.
+func answerOf(id plan.JobID, err error) error {
+	if plan.KindOf(err) == plan.NotFound {
+		return client.Errorf(client.NotFound, "there is no job %s: windrow ls shows those that there are", id)
+	}
+	return answer(err)
+}

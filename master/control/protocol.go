@@ -1,0 +1,74 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/master/members"
+)
+
+// Sync answers a message of a worker, at once if there are new orders.
+func (m *Master) Sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders, error) {
+	l, err := m.leader()
+	if err != nil {
+		return nil, err
+	}
+	if s.Epoch > l.epoch {
+		return nil, new(cluster.NotLeader) // the worker has heard from a later leader
+	}
+	return l.sync(ctx, s)
+}
+
+// Maps answers a worker that will run reduces.
+func (m *Master) Maps(_ context.Context, q *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
+	l, err := m.leader()
+	if err != nil {
+		return nil, err
+	}
+	j := l.job(q.Job)
+	if j == nil {
+		return &cluster.MapsAnswer{Stale: true}, nil
+	}
+	list, known := j.input.mapsOf(q.Generation)
+	if !known {
+		return nil, fmt.Errorf("job %s: this master has not read so far which maps its reduces read: ask again", q.Job)
+	}
+	return &cluster.MapsAnswer{Stale: list == nil, Attempts: list}, nil
+}
+
+// sync takes a message of a worker, and answers when there are orders, or when the
+// worker must hear from its master.
+func (l *leadership) sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders, error) {
+	known, uneven := l.members.Take(l.cfg.Clock(), s)
+	if !known {
+		l.cfg.Log.Info("a worker has joined", "worker", s.Worker, "host", s.Info.Host, "pid", s.Info.PID, "slots", s.Info.Slots)
+	}
+	if uneven {
+		l.divide()
+	}
+	hold := time.NewTimer(l.times.beat)
+	defer hold.Stop()
+	for late := false; ; {
+		o, changed := l.members.Orders(s)
+		switch {
+		case o == nil:
+			return &cluster.Orders{Version: cluster.Version, Epoch: l.epoch}, nil
+		case late || !members.Empty(o) || o.Drain && !s.Draining:
+			return o, nil
+		case s.Draining && len(s.Running)+len(s.Outcomes) == 0:
+			return o, nil // it has nothing to wait for, and may leave
+		}
+		select {
+		case <-changed:
+		case <-hold.C:
+			late = true
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-l.ctx.Done():
+			return nil, errors.Join(new(cluster.NotLeader), context.Cause(l.ctx))
+		}
+	}
+}

@@ -1,0 +1,206 @@
+package gc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/windrow-mr/windrow/attempts"
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/master/journal"
+	"github.com/windrow-mr/windrow/master/view"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+)
+
+// Jobs is what a collection asks the leader.
+type Jobs interface {
+	// Busy reports whether a job is driven at present.
+	Busy(id plan.JobID) bool
+	// IDs returns the ids of all jobs.
+	IDs(ctx context.Context) ([]plan.JobID, error)
+	// Summary returns what is kept of the newest run of a job that has ended, if
+	// one has.
+	Summary(ctx context.Context, id plan.JobID) (s view.Summary, ended bool, err error)
+	// Confirm returns an error unless this master leads, by a read begun now.
+	Confirm(ctx context.Context) error
+	// HoldBack keeps submissions and retries waiting until release is called.
+	HoldBack(ctx context.Context) (release func(), err error)
+}
+
+// Config says what is collected, and where.
+type Config struct {
+	Root  *store.Root // of the cluster
+	Roots store.Roots // of outputs
+	// Allows returns an error for a URL that jobs may not use.
+	Allows func(url string) error
+	Jobs   Jobs
+	// Now is the time of day.
+	Now func() time.Time
+	// Keep is the age from which on leftovers are removed.
+	Keep time.Duration
+	// Log receives what could not be collected.
+	Log *slog.Logger
+}
+
+// Collector collects garbage.
+type Collector struct {
+	cfg      Config
+	deleting *semaphore.Weighted // held while a prefix is swept: package store deletes side by side as it is
+}
+
+// New returns a collector.
+func New(cfg Config) *Collector { return &Collector{cfg: cfg, deleting: semaphore.NewWeighted(1)} }
+
+// looksAtOnce is how many jobs are looked at side by side.
+const looksAtOnce = 32
+
+// Collect removes the leftovers of jobs that have ended, programs that no job
+// needs, and unfinished uploads, or only lists them in a dry run. The
+// specification, log, attempt logs and summary of a job stay. Of a job that may be
+// retried, the task table and the sample stay too, since its log refers to them.
+//
+// A retry does without the other objects: maps whose output is gone run again. A
+// worker that was taken for lost may still write some; the next collection finds
+// them.
+func (c *Collector) Collect(ctx context.Context, dryRun bool) (client.Garbage, error) {
+	g := client.Garbage{DryRun: dryRun, Jobs: []client.GarbageItem{}}
+	over, err := c.collectJobs(ctx, &g)
+	if err == nil {
+		err = c.collectBundles(ctx, &g)
+	}
+	if err == nil {
+		err = c.collectUploads(ctx, &g, over)
+	}
+	return g, err
+}
+
+// collectJobs removes the leftovers of jobs that have ended, and returns these
+// jobs. It looks at jobs side by side, since there may be very many, and lists them
+// in the order of their ids.
+func (c *Collector) collectJobs(ctx context.Context, g *client.Garbage) (over []client.Job, err error) {
+	ended, err := journal.Ended(ctx, c.cfg.Root)
+	if err != nil {
+		return nil, err
+	}
+	active, err := journal.Active(ctx, c.cfg.Root)
+	if err != nil {
+		return nil, err
+	}
+	busy := make(map[plan.JobID]bool)
+	for _, run := range active {
+		busy[run.Job] = true
+	}
+	found := make([]leftovers, len(ended))
+	looks, looking := errgroup.WithContext(ctx)
+	looks.SetLimit(looksAtOnce)
+	for i, run := range ended {
+		if !busy[run.Job] && !c.cfg.Jobs.Busy(run.Job) {
+			looks.Go(func() (err error) {
+				found[i], err = c.collectJob(looking, run.Job, g.DryRun)
+				return err
+			})
+		}
+	}
+	if err := looks.Wait(); err != nil {
+		return nil, err
+	}
+	for i := range found {
+		if f := &found[i]; f.job.ID != "" {
+			over = append(over, f.job)
+			g.Jobs = append(g.Jobs, f.garbage.Jobs...)
+			g.Objects += f.garbage.Objects
+			g.Bytes += f.garbage.Bytes
+		}
+	}
+	return over, nil
+}
+
+// leftovers is a job that has ended, and the part of it that is garbage.
+type leftovers struct {
+	job     client.Job // without an ID if the job was reopened
+	garbage client.Garbage
+}
+
+// collectJob removes the leftovers of a job that has ended.
+func (c *Collector) collectJob(ctx context.Context, id plan.JobID, dryRun bool) (f leftovers, err error) {
+	if c.cfg.Jobs.Busy(id) {
+		return f, nil
+	}
+	sum, _, err := c.cfg.Jobs.Summary(ctx, id)
+	if err != nil {
+		return f, err
+	}
+	f.job = client.Job{ID: id, Job: sum.Job.Job, State: sum.Job.State, Output: sum.Job.Output, Run: sum.Job.Run}
+	if c.cfg.Now().Sub(sum.Job.Ended) <= c.cfg.Keep {
+		return f, nil
+	}
+	f.garbage.DryRun = dryRun
+	for _, prefix := range []string{plan.ScratchPrefix(id), plan.TablePrefix(id)} {
+		if err := c.sweep(ctx, &f.garbage, prefix, ending(&f.job), func(o store.Object) bool {
+			return f.job.State == client.Succeeded || !fixed(id, o.Key)
+		}); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// ending says why the leftovers of a job are garbage.
+func ending(j *client.Job) string {
+	name := string(j.ID)
+	if j.Job != "" { // its specification could be read
+		name += " (" + j.Job + ")"
+	}
+	if j.State == client.Cancelled {
+		return fmt.Sprintf("job %s was cancelled", name)
+	}
+	return fmt.Sprintf("job %s has ended: it %s", name, j.State)
+}
+
+// fixed reports whether a job cannot make an object again: its task table, and the
+// sample that divides its keys.
+func fixed(id plan.JobID, key string) bool {
+	sample := path.Dir(attempts.ManifestKey(plan.TaskID{Phase: plan.Sample}, plan.AttemptID{})) + "/"
+	return strings.HasPrefix(key, plan.TablePrefix(id)) || strings.HasPrefix(key, plan.ScratchPrefix(id)+sample)
+}
+
+// sweep counts the objects below a prefix that match, and removes them unless it
+// is a dry run.
+func (c *Collector) sweep(ctx context.Context, g *client.Garbage, prefix, why string, match func(store.Object) bool) error {
+	item := client.GarbageItem{Prefix: prefix, Why: why}
+	doomed := make(map[string]bool)
+	for o, err := range c.cfg.Root.List(ctx, prefix) {
+		if err != nil {
+			return err
+		}
+		if match(o) {
+			doomed[o.Key] = true
+			item.Objects++
+			item.Bytes += o.Size
+		}
+	}
+	if item.Objects == 0 {
+		return nil
+	}
+	g.Jobs = append(g.Jobs, item)
+	g.Objects += item.Objects
+	g.Bytes += item.Bytes
+	if g.DryRun {
+		return nil
+	}
+	if err := c.deleting.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer c.deleting.Release(1)
+	if err := c.cfg.Jobs.Confirm(ctx); err != nil {
+		return err
+	}
+	return c.cfg.Root.DeleteAll(ctx, prefix, func(key string) bool { return doomed[key] })
+}
