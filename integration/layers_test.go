@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -42,7 +43,7 @@ var layers = map[string][]string{
 	"integration/faults":               {},
 	"integration/sim":                  {},
 	"integration/testjobs":             {".", "jobs", "jobs/library/sort"},
-	"internal/forecast":                {"attempts", "output", "plan", "shuffle", "store", "worker/executor", "worker/planner"},
+	"internal/forecast":                {"attempts", "output", "plan", "shuffle", "store", "worker/executor"},
 	"internal/cli":                     {"client", "cluster/auth", "store/doctor", "internal/embedded", "plan/nearest", "jobs", "compress", "master/journal", "output", "plan", "store", "store/fault", "worker/jobproc", "github.com/urfave/cli/v2", "golang.org/x/sync/errgroup", "golang.org/x/term"},
 	"internal/daemon":                  {"client", "cluster", "cluster/auth", "cluster/gossip", "internal/cli", "store/meter", "master/api", "master/control", "master/journal", "store", "store/allow", "worker", "worker/runner", "worker/sandbox", "github.com/oklog/ulid/v2", "github.com/urfave/cli/v2", "golang.org/x/sys/unix"},
 	"store/doctor":                     {"store"},
@@ -52,11 +53,11 @@ var layers = map[string][]string{
 	"plan/packed":                      {},
 	"shuffle/pairs":                    {},
 	"jobs/pipeline":                    {"shuffle/pairs", "plan"},
-	"worker/planner":                   {"attempts", "compress", "jobs/pipeline", "output", "plan", "shuffle", "store", "worker/executor", "worker/planner/splits", "github.com/vmihailenco/msgpack/v5", "golang.org/x/sync/errgroup"},
+	"worker/planner":                   {"attempts", "compress", "jobs/pipeline", "output", "plan", "shuffle", "store", "worker/executor", "worker/planner/splits", "golang.org/x/sync/errgroup"},
 	"internal/reference":               {"github.com/urfave/cli/v2"},
 	"internal/reference/referencetest": {"internal/reference"},
-	"master/sums":                      {"attempts", "plan", "worker/executor"},
-	"jobs":                             {"plan/nearest", "shuffle/pairs", "jobs/pipeline", "jobs/codec", "jobs/internal/...", "plan", "github.com/vmihailenco/msgpack/v5"},
+	"master/sums":                      {"attempts", "plan"},
+	"jobs":                             {"plan/nearest", "shuffle/pairs", "jobs/pipeline", "jobs/codec", "jobs/internal/...", "plan"},
 	"jobs/codec":                       {},
 	"compress":                         {"plan", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/v4"},
 	"jobs/formats/fixed":               {"jobs"},
@@ -73,7 +74,7 @@ var layers = map[string][]string{
 	"master/gc":                        {"attempts", "client", "master/journal", "master/view", "output", "plan", "store", "golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore"},
 	"master/members":                   {"client", "cluster", "master/scheduler", "plan"},
 	"master/view":                      {"attempts", "client", "cluster", "master", "master/members", "master/scheduler", "plan"},
-	"master/control":                   {"attempts", "client", "cluster", "internal/forecast", "master", "master/gc", "master/journal", "master/members", "master/scheduler", "master/sums", "master/view", "output", "plan", "store", "store/meter", "worker/executor", "worker/planner", "github.com/oklog/ulid/v2", "golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore"},
+	"master/control":                   {"attempts", "client", "cluster", "master", "master/gc", "master/journal", "master/members", "master/scheduler", "master/sums", "master/view", "output", "plan", "store", "store/meter", "github.com/oklog/ulid/v2", "golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore"},
 	"master/journal":                   {"plan/packed", "master/scheduler", "plan", "store", "github.com/vmihailenco/msgpack/v5", "golang.org/x/sync/errgroup", "golang.org/x/sys/unix", "github.com/oklog/ulid/v2"},
 	"master/scheduler":                 {"plan"},
 	"worker/planner/splits":            {"plan"},
@@ -98,8 +99,8 @@ var layers = map[string][]string{
 	"store/relay":                      {"plan", "store", "store/checksum", "golang.org/x/sync/semaphore"},
 	"store/storetest":                  {"plan", "store", "store/checksum"},
 	"store/storetest/...":              {"store/azure/azuretest", "store/gcs/gcstest", "store/s3/s3test"},
-	"worker":                           {"cluster", "plan", "github.com/oklog/ulid/v2"},
-	"worker/executor":                  {"attempts", "compress", "jobs", "jobs/pipeline", "output", "plan", "plan/packed", "shuffle", "shuffle/pairs", "store", "store/checksum", "github.com/vmihailenco/msgpack/v5"},
+	"worker":                           {"cluster", "plan"},
+	"worker/executor":                  {"attempts", "compress", "jobs", "jobs/pipeline", "output", "plan", "shuffle", "shuffle/pairs", "store", "store/checksum"},
 	"worker/jobproc":                   {"plan/nearest", "jobs/pipeline", "jobs", "compress", "plan", "shuffle", "store", "store/relay", "worker/executor", "github.com/vmihailenco/msgpack/v5"},
 	"worker/runner":                    {"attempts", "cluster", "plan", "store", "store/meter", "store/relay", "worker", "worker/executor", "worker/jobproc", "worker/planner", "worker/sandbox"},
 	"worker/sandbox":                   {"golang.org/x/sys/unix"},
@@ -123,9 +124,15 @@ var bans = []struct {
 // impure are what a pure package must do without.
 var impure = []string{"context", "crypto/rand", "log", "log/slog", "math/rand", "math/rand/v2", "net", "net/http", "os", "os/exec", "sync", "sync/atomic", "syscall", "time"}
 
-// pure packages decide, and so have no clock, no I/O and no randomness. plan
-// only names a duration.
-var pure = []string{"master/scheduler", "worker/planner/splits", "internal/forecast", "plan/nearest", "shuffle/pairs"}
+// pure packages decide, and so have no clock, no I/O and no randomness.
+var pure = []string{"internal/forecast", "master/scheduler", "plan/nearest", "shuffle/pairs", "worker/planner/splits"}
+
+// clockless packages are given times as arguments. They may name types of package
+// time, and must not read or wait for a clock.
+var clockless = []string{"master/gc", "master/members", "master/sums", "master/view", "plan"}
+
+// clocks are the functions of package time that read or wait for a clock.
+var clocks = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
 
 func matches(pattern, name string) bool {
 	prefix, below := strings.CutSuffix(pattern, "/...")
@@ -136,12 +143,35 @@ func anyMatches(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, name) })
 }
 
+// rowOf returns the row of the table of layers that holds for a package.
+func rowOf(dir string) (row string, known bool) {
+	for pattern := range layers {
+		if matches(pattern, dir) && (!known || pattern == dir) {
+			row, known = pattern, true
+		}
+	}
+	return row, known
+}
+
+// checkUsed holds the table of layers: it allows no import that no file has.
+func checkUsed(t *testing.T, used map[string][]string) {
+	t.Helper()
+	for row, allowed := range layers {
+		for _, pattern := range allowed {
+			if !slices.ContainsFunc(used[row], func(name string) bool { return matches(pattern, name) }) {
+				t.Errorf("the table of layers allows %s to import %s, and no file does", row, pattern)
+			}
+		}
+	}
+}
+
 // TestLayers holds every package to its imports. It parses the files itself: a
 // test that asks the go command for them is cached when they change.
 func TestLayers(t *testing.T) {
 	t.Parallel()
 	packages := 0
 	seen := map[string]bool{}
+	arrows, used := map[arrow]string{}, map[string][]string{}
 	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -161,25 +191,76 @@ func TestLayers(t *testing.T) {
 			seen[dir] = true
 			packages++
 		}
-		checkImports(t, file, dir)
+		checkImports(t, file, dir, arrows, used)
+		if slices.Contains(clockless, dir) && !strings.HasSuffix(file, "_test.go") {
+			checkClock(t, file)
+		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	checkArrows(t, arrows)
+	checkUsed(t, used)
 	if packages < 25 {
 		t.Errorf("only %d packages were found", packages)
 	}
 }
 
-func checkImports(t *testing.T, file, dir string) {
+// arrow is an import of a package in one top-level folder by one in another.
+type arrow struct{ from, to string }
+
+// room returns the top-level folder of a package.
+func room(dir string) string {
+	folder, _, _ := strings.Cut(dir, "/")
+	return folder
+}
+
+// checkArrows holds the order of the top-level folders: no two import each other,
+// except for the root package and jobs, whose package jobstest runs the engine.
+// master and worker do not import each other in either direction. internal holds
+// programs, which the root package, commands and other programs import.
+func checkArrows(t *testing.T, arrows map[arrow]string) {
 	t.Helper()
-	allowed, known := []string(nil), false
-	for pattern, imports := range layers {
-		if matches(pattern, dir) && (!known || pattern == dir) {
-			allowed, known = imports, true
+	for a, file := range arrows {
+		back, mutual := arrows[arrow{a.to, a.from}]
+		rootAndJobs := a.from == "." && a.to == "jobs" || a.from == "jobs" && a.to == "."
+		if mutual && !rootAndJobs {
+			t.Errorf("folders %s and %s import each other: %s and %s", a.from, a.to, file, back)
+		}
+		if a.from == "master" && a.to == "worker" || a.from == "worker" && a.to == "master" {
+			t.Errorf("%s imports %s: neither master nor worker imports the other", file, a.to)
+		}
+		if a.to == "internal" && a.from != "." && a.from != "cmd" {
+			t.Errorf("%s imports internal, which holds programs: only the root package and cmd may", file)
 		}
 	}
+}
+
+// checkClock holds a package that is given times as arguments.
+func checkClock(t *testing.T, file string) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		s, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if x, ok := s.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(clocks, s.Sel.Name) {
+			t.Errorf("%s calls time.%s: the package is given times as arguments", file, s.Sel.Name)
+		}
+		return true
+	})
+}
+
+func checkImports(t *testing.T, file, dir string, arrows map[arrow]string, used map[string][]string) {
+	t.Helper()
+	row, known := rowOf(dir)
+	allowed := layers[row]
 	if !known {
 		t.Errorf("package %s is not in the table of layers", dir)
 		return
@@ -211,6 +292,14 @@ func checkImports(t *testing.T, file, dir string) {
 		own = strings.TrimSuffix(own, "/")
 		if isOwn && own == "" {
 			own = "."
+		}
+		imported := name
+		if isOwn {
+			imported = own
+		}
+		used[row] = append(used[row], imported)
+		if isOwn && room(own) != room(dir) {
+			arrows[arrow{room(dir), room(own)}] = file
 		}
 		switch {
 		case isOwn && anyMatches(allowed, own):
