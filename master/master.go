@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,6 +67,10 @@ type Config struct {
 	// Changed is told after every step that folded a record. It runs on the
 	// shell's goroutine and must be quick. Nil: nobody.
 	Changed func(*scheduler.Job)
+	// Excluded is called with the workers that are excluded, after every step that
+	// changed which they are. It runs on the shell's goroutine and must be quick.
+	// Nil: it is not called.
+	Excluded func([]scheduler.Exclusion)
 	// Grace bounds the clean-up after ctx ended. 0: 1.5 s.
 	Grace time.Duration
 	// Abandon says that the job does not end with ctx: it goes on under another
@@ -109,7 +114,9 @@ type shell struct {
 
 	outcome *Outcome
 	err     error
-	slots   uint64 // folded when Changed was last told
+	slots   uint64 // folded when Changed was last called
+
+	excluded []scheduler.Exclusion // when Excluded was last called
 }
 
 func (sh *shell) run(ctx context.Context) (Outcome, error) {
@@ -163,8 +170,15 @@ func (sh *shell) step(e scheduler.Event) {
 	if sh.outcome != nil || sh.err != nil {
 		return
 	}
-	for _, c := range sh.state.Step(sh.cfg.Now(), e) {
+	now := sh.cfg.Now()
+	for _, c := range sh.state.Step(now, e) {
 		sh.do(c)
+	}
+	if f := sh.cfg.Excluded; f != nil {
+		if excluded := sh.state.Excluded(now); !slices.Equal(excluded, sh.excluded) {
+			sh.excluded = excluded
+			f(excluded)
+		}
 	}
 	if job := sh.state.Job(); sh.cfg.Changed != nil && job.Slots != sh.slots {
 		sh.slots = job.Slots

@@ -227,9 +227,10 @@ func (j *job) runShell(ctx context.Context, s *scheduler.Job, box *master.Mailbo
 			GrantTimeout: scheduler.Time(grantTime), Adjacent: j.adjacent()},
 		Lead:    scheduler.Lead{Job: s, Reopen: reopen},
 		Journal: records, Pool: pool{j}, Output: committer{j}, Events: box,
-		Now:     func() scheduler.Time { return scheduler.Time(cfg.Clock()) },
-		Changed: func(s *scheduler.Job) { j.follow(ctx, records, s) },
-		Abandon: true,
+		Now:      func() scheduler.Time { return scheduler.Time(cfg.Clock()) },
+		Changed:  func(s *scheduler.Job) { j.follow(ctx, records, s) },
+		Excluded: func(workers []scheduler.Exclusion) { j.lead.members.Exclude(j.id, workers) },
+		Abandon:  true,
 	})
 	return err
 }

@@ -3,6 +3,7 @@ package members
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/master/scheduler"
@@ -76,6 +77,7 @@ func (t *Table) Close(id plan.JobID) {
 	for _, w := range t.workers {
 		delete(w.share, id)
 		delete(w.spent, id)
+		delete(w.excluded, id)
 		w.over[id] = 0
 		for ref, p := range w.placed {
 			if ref.Job == id {
@@ -83,6 +85,22 @@ func (t *Table) Close(id plan.JobID) {
 			}
 		}
 		w.wake()
+	}
+}
+
+// Exclude takes the workers that get no attempts of a job for some time, because
+// attempts failed there in a row. It only lets List show them: the job's scheduler
+// does not launch anything there.
+func (t *Table) Exclude(id plan.JobID, excluded []scheduler.Exclusion) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, w := range t.workers {
+		delete(w.excluded, id)
+	}
+	for _, e := range excluded {
+		if w := t.workers[string(e.Worker)]; w != nil {
+			w.excluded[id] = time.Duration(e.Until)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package members
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -23,15 +24,30 @@ func (t *Table) List(now time.Duration, day time.Time) []client.Worker {
 		c := client.Worker{ID: id, Host: w.info.Host, PID: w.info.PID, Build: w.info.Build, OS: w.info.OS, Arch: w.info.Arch,
 			State: client.WorkerReady, Slots: w.info.Slots, Running: len(w.placed), Memory: w.info.Memory,
 			Joined: day.Add(w.joined - now), Heard: (now - w.heard).Seconds(), Failures: w.failures}
-		switch {
+		switch job, until := w.exclusion(now); {
 		case w.draining || w.drain:
-			c.State = client.WorkerDraining
+			c.State, c.Reason = client.WorkerDraining, "it finishes its attempts, and ends"
 		case w.suspect || now-w.heard > 2*t.beat:
 			c.State = client.WorkerSuspect
+		case until > now:
+			c.State = client.WorkerExcluded
+			c.Reason = fmt.Sprintf("attempts of job %s failed there in a row: it gets none of them for %v", job, (until - now).Round(time.Second))
 		}
 		all = append(all, c)
 	}
 	return all
+}
+
+// exclusion returns the job whose attempts the worker does not get for the longest
+// time, and until when.
+func (w *member) exclusion(now time.Duration) (job plan.JobID, until time.Duration) {
+	until = now
+	for _, id := range slices.Sorted(maps.Keys(w.excluded)) {
+		if w.excluded[id] > until {
+			job, until = id, w.excluded[id]
+		}
+	}
+	return job, until
 }
 
 // Slots returns how many slots all workers have.

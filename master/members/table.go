@@ -65,6 +65,7 @@ type member struct {
 	share    map[plan.JobID]int           // slots
 	changed  chan struct{}                // closed when there may be new orders
 	failures int                          // in a row
+	excluded map[plan.JobID]time.Duration // until when, on the master's clock, it gets no attempts of a job
 }
 
 // placed is an attempt on a worker. Orders are repeated until the worker has
@@ -108,7 +109,8 @@ func (t *Table) Take(now time.Duration, s *cluster.Sync) (known, uneven bool) {
 		return true, false
 	case w == nil:
 		w = &member{id: s.Worker, joined: now, placed: make(map[cluster.Ref]*placed), acks: make(map[cluster.Ref]uint64),
-			over: make(map[plan.JobID]uint64), spent: make(map[plan.JobID]cluster.Spent), share: make(map[plan.JobID]int), changed: make(chan struct{})}
+			over: make(map[plan.JobID]uint64), spent: make(map[plan.JobID]cluster.Spent), share: make(map[plan.JobID]int),
+			excluded: make(map[plan.JobID]time.Duration), changed: make(chan struct{})}
 		t.workers[s.Worker] = w
 	case s.Seq <= w.seq:
 		return true, false

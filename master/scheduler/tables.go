@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -108,6 +109,28 @@ func (t *workerTable) offer(w *worker) {
 		w.idle = true
 		t.free = append(t.free, w)
 	}
+}
+
+// Exclusion is a worker that gets no attempts of the job until some time, because
+// attempts failed there in a row.
+type Exclusion struct {
+	Worker WorkerID
+	Until  Time
+}
+
+// Excluded returns the workers that are excluded, in the order of their ids.
+func (s *State) Excluded(now Time) []Exclusion {
+	if s.workers.shunned <= now {
+		return nil
+	}
+	var all []Exclusion
+	for id, w := range s.workers.byID {
+		if w.until > now {
+			all = append(all, Exclusion{id, w.until})
+		}
+	}
+	slices.SortFunc(all, func(a, b Exclusion) int { return cmp.Compare(a.Worker, b.Worker) })
+	return all
 }
 
 // Exclusion: a worker on which so many attempts fail in a row gets no work for
