@@ -7,7 +7,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// stepWorker adds a worker or takes one away with its attempts.
+// stepWorker adds a worker, or removes one with its attempts.
 func (s *State) stepWorker(now Time, e Event) {
 	switch e := e.(type) {
 	case Joined:
@@ -27,7 +27,7 @@ func (s *State) stepWorker(now Time, e Event) {
 	}
 }
 
-// stepAttempt takes what an attempt, or its worker, says of it.
+// stepAttempt takes a report of an attempt, or of its worker.
 func (s *State) stepAttempt(now Time, e Event) {
 	switch e := e.(type) {
 	case Reported:
@@ -46,14 +46,14 @@ func (s *State) stepAttempt(now Time, e Event) {
 	case Asked:
 		s.asked(now, e)
 	case Corrupt:
-		s.spoilt(e)
+		s.damaged(e)
 	default:
 	}
 }
 
-// found takes over an attempt that runs already, if it can still be of use.
-// What was read before an output was taken back must not become a part: such a
-// reduce begins anew, unless the log has granted it.
+// found takes over an attempt that runs already, if it can still do its task. A
+// reduce that has read the output of a map before that was invalidated must not
+// make a part: it starts again, unless the log has granted it.
 func (s *State) found(now Time, e Found) {
 	if s.attempts.get(e.Attempt) != nil {
 		return
@@ -72,8 +72,8 @@ func (s *State) found(now Time, e Found) {
 	s.attempts.add(&attempt{id: e.Attempt, task: e.Task, worker: e.Worker, started: now})
 }
 
-// asked notes that an attempt wants a grant. One that has it already is told
-// again: the first answer may have been lost.
+// asked notes that an attempt asks for its grant. If the attempt has it, the grant
+// is commanded again, because the first answer may be lost.
 func (s *State) asked(now Time, e Asked) {
 	a := s.attempts.get(e.Attempt)
 	if a == nil || a.task != e.Task || !s.job.writes(e.Task.Phase) || s.job.Status != Running {
@@ -88,10 +88,10 @@ func (s *State) asked(now Time, e Asked) {
 	}
 }
 
-// reported takes a success. The attempt need not be one that this master
-// launched: work that finished under an earlier master counts as well. What
-// makes output counts only if the log granted it, and what was taken back
-// never again.
+// reported takes a success. The attempt need not be one that this master launched:
+// work that finished under an earlier master counts too. An attempt that makes
+// output counts only if the log granted it. A result that was invalidated never
+// counts again.
 func (s *State) reported(now Time, e Reported) {
 	if a := s.end(e.Task, e.Attempt); a != nil {
 		s.workers.succeeded(a.worker)
@@ -111,9 +111,9 @@ func (s *State) reported(now Time, e Reported) {
 	s.task(e.Task).reported = true
 }
 
-// spoilt notes that a result must be taken back. What is not the task's result,
-// in the log or on its way there, is of no interest.
-func (s *State) spoilt(e Corrupt) {
+// damaged notes that a result must be invalidated. It ignores an attempt that is
+// not the task's result, in the log or on its way there.
+func (s *State) damaged(e Corrupt) {
 	if !s.job.replaceable(e.Task.Phase) || s.job.Status != Running || s.abort != nil || s.job.Task(e.Task) == nil || !s.settledBy(e.Task, e.Attempt) {
 		return
 	}
@@ -127,7 +127,7 @@ func (s *State) spoilt(e Corrupt) {
 	s.corrupt = append(s.corrupt, e)
 }
 
-// end takes an attempt out of the running ones and frees its slot.
+// end removes an attempt from the running ones and frees its slot.
 func (s *State) end(id plan.TaskID, attempt plan.AttemptID) *attempt {
 	a := s.attempts.get(attempt)
 	if a == nil || a.task != id {
@@ -146,7 +146,7 @@ func (s *State) end(id plan.TaskID, attempt plan.AttemptID) *attempt {
 	return a
 }
 
-// failed counts a failure and decides whether the task is tried again.
+// failed counts a failure and decides whether the task is retried.
 func (s *State) failed(now Time, a *attempt, e FailedAttempt) {
 	t := s.task(a.task)
 	t.failures++
@@ -161,7 +161,7 @@ func (s *State) failed(now Time, a *attempt, e FailedAttempt) {
 		s.abort = &Cause{Kind: plan.Conflict, Text: e.Text}
 	case e.Final || repeated || int(t.failures) >= s.cfg.MaxFailures:
 		s.abort = &Cause{Kind: cmp.Or(e.Kind, plan.Failed), Task: a.task, Text: e.Text}
-	case t.live == 0 && !t.queued && a.task.Phase == s.phase: // others are queued when their phase comes again
+	case t.live == 0 && !t.queued && a.task.Phase == s.phase: // tasks of other phases are queued when their phase comes again
 		t.queued = true
 		s.delayed = append(s.delayed, delayedTask{a.task.Index, now + s.cfg.Backoff<<min(t.failures-1, 5)})
 	}
@@ -180,13 +180,13 @@ func (s *State) lose(_ Time, a *attempt) {
 	s.again(a.task)
 }
 
-// settled tells whether a task has a result, in the log or on its way there.
+// settled reports whether a task has a result, in the log or on its way there.
 func (s *State) settled(id plan.TaskID) bool {
 	return s.job.Task(id).Committed || s.task(id).reported
 }
 
-// settledBy tells whether an attempt's work is a task's result, in the log or on
-// its way there.
+// settledBy reports whether the work of an attempt is a task's result, in the log
+// or on its way there.
 func (s *State) settledBy(id plan.TaskID, attempt plan.AttemptID) bool {
 	if t := s.job.Task(id); t.Committed {
 		return t.Attempt == attempt
@@ -205,7 +205,7 @@ func (s *State) again(id plan.TaskID) {
 // assign starts queued tasks on free slots.
 func (s *State) assign(now Time) {
 	if !s.job.active() || s.job.Epoch != s.cfg.Epoch || s.abort != nil || len(s.corrupt) > 0 {
-		return // what reads an output that is to be taken back would be lost at once
+		return // an attempt that reads an output which will be invalidated would be lost at once
 	}
 	s.enqueuePhase()
 	s.enqueueDelayed(now)
@@ -229,8 +229,8 @@ func (s *State) assign(now Time) {
 	}
 }
 
-// assignSpans starts the tasks of spans on the slots that are left, and second
-// attempts on those that are left then.
+// assignSpans starts the tasks of spans on the slots that are left, and then second
+// attempts.
 func (s *State) assignSpans(now Time) {
 	for s.spans.left > 0 {
 		w := s.workers.take(now, "")
@@ -252,7 +252,7 @@ func (s *State) assignSpans(now Time) {
 	s.speculate(now)
 }
 
-// wants tells whether a task that was queued still has to be started.
+// wants reports whether a task that was queued must still be started.
 func (s *State) wants(index int) bool {
 	id := plan.TaskID{Phase: s.phase, Index: index}
 	t := s.task(id)
@@ -260,7 +260,7 @@ func (s *State) wants(index int) bool {
 	return t.queued
 }
 
-// wakeExcluded asks to be woken when the first excluded worker may work again.
+// wakeExcluded asks for a Tick when the first excluded worker may work again.
 func (s *State) wakeExcluded(now Time) {
 	if s.workers.shunned <= now {
 		return
@@ -291,7 +291,7 @@ func (s *State) enqueuePhase() {
 		return
 	}
 	for i := range s.tasks[s.phase] {
-		s.tasks[s.phase][i].queued = false // nor will it be in what begins now
+		s.tasks[s.phase][i].queued = false // the queue starts empty
 	}
 	s.phase, s.queue, s.delayed, s.took, s.lookAt = p, taskQueue{}, nil, durations{}, 0
 	inSpans := s.enqueueSpans()
@@ -305,7 +305,7 @@ func (s *State) enqueuePhase() {
 	}
 }
 
-// enqueueSpans queues the reduces in spans, where that is asked for.
+// enqueueSpans queues the reduces in spans, if Config.Adjacent asks for it.
 func (s *State) enqueueSpans() bool {
 	s.spans = spans{}
 	slots := 0
@@ -320,8 +320,8 @@ func (s *State) enqueueSpans() bool {
 	return true
 }
 
-// enqueueDelayed queues the tasks that have waited long enough, and asks to be
-// woken for the next one.
+// enqueueDelayed queues the tasks that have waited long enough, and asks for a Tick
+// for the next one.
 func (s *State) enqueueDelayed(now Time) {
 	var next Time
 	s.delayed = slices.DeleteFunc(s.delayed, func(d delayedTask) bool {

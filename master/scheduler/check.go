@@ -62,7 +62,7 @@ func (s *State) checkTasks(live map[plan.TaskID]int32) error {
 	return nil
 }
 
-// waits tells whether a task is where it will be found.
+// waits reports whether a task is in a place where it will be found.
 func (s *State) waits(id plan.TaskID) bool {
 	return id.Phase == plan.Reduce && s.spans.has(id.Index) || slices.Contains(s.queue.items[s.queue.head:], id.Index) ||
 		slices.ContainsFunc(s.delayed, func(d delayedTask) bool { return d.index == id.Index })

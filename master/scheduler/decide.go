@@ -6,8 +6,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// decide does all that the state allows: appends what is wanted of the log if
-// the log is free, starts tasks, and carries the job's end forward.
+// decide does everything that the state allows: it appends the entries that are
+// wanted if no append is in flight, starts tasks, and ends the job.
 func (s *State) decide(now Time) {
 	if s.log == idle && !s.finished {
 		if entries := s.wanted(now); len(entries) > 0 {
@@ -23,7 +23,8 @@ func (s *State) decide(now Time) {
 	}
 }
 
-// wanted derives from what is known the entries that the log should have next.
+// wanted returns the entries that the log should have next, derived from Job and
+// State.
 func (s *State) wanted(now Time) []Entry {
 	if s.job.Epoch < s.cfg.Epoch && (!s.job.Status.Ended() || s.reopen) {
 		return []Entry{Fence{}}
@@ -56,7 +57,7 @@ func (s *State) wanted(now Time) []Entry {
 	return nil
 }
 
-// wantedPlan fixes the tasks, as soon as they are known.
+// wantedPlan fixes the tasks as soon as they are known.
 func (s *State) wantedPlan() []Entry {
 	if !s.cfg.Prepare {
 		return []Entry{Planned{Counts: s.cfg.Counts}}
@@ -121,25 +122,25 @@ func (s *State) wantedGrants(now Time, entries []Entry) []Entry {
 	return entries
 }
 
-// granted tells an attempt that its grant is in the log.
+// granted commands the grant of an attempt, which the log has now.
 func (s *State) granted(now Time, g Granted) {
 	s.asking = slices.DeleteFunc(s.asking, func(a Asked) bool { return a.Attempt == g.Attempt })
 	if s.attempts.get(g.Attempt) == nil || s.settled(g.Task) {
-		return // it died meanwhile, and its grant with it
+		return // the attempt ended meanwhile, and its grant with it
 	}
 	t := s.task(g.Task)
 	t.grantee, t.grantUntil = g.Attempt, now+s.cfg.GrantTimeout
 	s.do(Grant(g))
 }
 
-// planned stops what still runs to find the plan.
+// planned stops the other attempts at planning.
 func (s *State) planned() {
 	if id := (plan.TaskID{Phase: plan.Prepare}); s.job.Task(id) != nil {
 		s.stopAll(id)
 	}
 }
 
-// committed stops what still runs of a task whose result is in the log.
+// committed stops the other attempts at a task whose result is in the log.
 func (s *State) committed(c Committed) { s.stopAll(c.Task) }
 
 func (s *State) stopAll(id plan.TaskID) {
@@ -151,8 +152,8 @@ func (s *State) stopAll(id plan.TaskID) {
 	}
 }
 
-// invalidated runs a map again. Reduces under way have read what it gave
-// before; those that may have made a part go on, the others start anew.
+// invalidated runs a map again. Reduces under way have read its earlier output.
+// Those that may have made a part continue, the others start again.
 func (s *State) invalidated(i Invalidated) {
 	if t := s.job.Task(i.Task); t == nil || t.Committed {
 		return
@@ -182,10 +183,10 @@ func (s *State) forget() {
 	})
 }
 
-// drain stops every attempt of a job that is being aborted. Those that hold a
-// grant may have their part under way: the clean-up waits for their answer, or
-// for the end of their grant. Grants of earlier masters are waited for as if
-// they had been given when this one began.
+// drain stops every attempt of a job that is being aborted. An attempt that holds a
+// grant may be making its part visible: the clean-up waits for its answer, or for
+// the end of its grant. Grants of earlier masters are waited for as if they had
+// been given when this master began.
 func (s *State) drain(now Time) {
 	if s.drained {
 		return
@@ -211,7 +212,7 @@ func (s *State) drain(now Time) {
 	}
 }
 
-// conclude gives the commands that end the job.
+// conclude commands the end of the job.
 func (s *State) conclude(now Time) {
 	switch s.job.Status {
 	case Committing:
@@ -241,7 +242,7 @@ func (s *State) conclude(now Time) {
 	}
 }
 
-// wake asks for a Tick at a time, unless an earlier one is on its way.
+// wake asks for a Tick at a time, unless an earlier one was asked for.
 func (s *State) wake(now, at Time) {
 	if at > now && (s.woken == 0 || at < s.woken) {
 		s.woken = at

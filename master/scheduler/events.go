@@ -6,19 +6,20 @@ import "github.com/windrow-mr/windrow/plan"
 // between two of them mean anything.
 type Time int64
 
-// A WorkerID names a worker process for as long as it lives.
+// A WorkerID names a worker process, and never another one.
 type WorkerID string
 
-// Event is something that a master learned.
+// Event is a fact that a master learned.
 type Event interface{ event() }
 
 // The events.
 type (
 	// Replayed is a record of the log, read at the start, in order of slots.
 	Replayed struct{ Record Record }
-	// Lead starts the master: the log has been read to its end. Job is the
-	// fold of what Replayed did not tell, nil for none; it is the State's then.
-	// Reopen asks that a job that has failed goes on: what failed is tried again.
+	// Lead starts the master, when the log has been read to its end. Job is the
+	// fold of the records that were not given as Replayed, nil for none; it belongs
+	// to the State afterwards. Reopen asks that a job that has failed continues:
+	// the tasks that failed are tried again.
 	Lead struct {
 		Job    *Job
 		Reopen bool
@@ -29,30 +30,31 @@ type (
 	Taken struct{ Record Record }
 	// Checked answers CheckEpoch: whether this master's epoch is the highest.
 	Checked struct{ Leads bool }
-	// Joined adds a worker, with a number of slots for attempts, or changes
-	// that number. What runs on slots that are no more goes on.
+	// Joined adds a worker with a number of slots for attempts, or changes that
+	// number. Attempts on slots that no longer exist continue.
 	Joined struct {
 		Worker WorkerID
 		Slots  int
 	}
-	// Doubted says that others cannot reach a worker, or that it was heard again.
-	// What it runs goes on, and may be tried elsewhere too.
+	// Doubted says that other processes cannot reach a worker, or that it was heard
+	// from again. Its attempts continue, and second attempts may be started
+	// elsewhere.
 	Doubted struct {
 		Worker WorkerID
 		Doubt  bool
 	}
-	// Found tells of an attempt that runs on a worker and that this master does
-	// not know of: an earlier one launched it, or it was taken for lost.
+	// Found says that an attempt runs on a worker and is unknown to this master: an
+	// earlier master launched it, or it was taken for lost.
 	Found struct {
 		Worker  WorkerID
 		Task    plan.TaskID
 		Attempt plan.AttemptID
 	}
-	// Left takes a worker away; its attempts are lost.
+	// Left removes a worker; its attempts are lost.
 	Left struct{ Worker WorkerID }
-	// Reported tells of a finished attempt. Winner is the attempt whose work
-	// is the result: the same one, but for a part that turned out to be
-	// another granted attempt's. Counts are what a plan has found.
+	// Reported says that an attempt has finished. Winner is the attempt whose work
+	// is the result: another granted attempt if that had made the part first.
+	// Counts are the result of planning.
 	Reported struct {
 		Task            plan.TaskID
 		Attempt, Winner plan.AttemptID
@@ -75,15 +77,15 @@ type (
 		Task    plan.TaskID
 		Attempt plan.AttemptID
 	}
-	// Corrupt says that a map attempt's committed work is of no use: its runs
+	// Corrupt says that the committed work of a map attempt is useless: its runs
 	// are lost or damaged, or it read other bytes than the input has.
 	Corrupt struct {
 		Task    plan.TaskID
 		Attempt plan.AttemptID
 		Text    string
 	}
-	// Spent tells what an account has come to, since it was opened. It may be
-	// told any number of times, in any order.
+	// Spent has the numbers of an account since it was opened. It may be repeated,
+	// and come in any order.
 	Spent struct {
 		Account Account
 		Usage   plan.Usage
@@ -121,7 +123,7 @@ func (OutputRefused) event()   {}
 func (CleanedUp) event()       {}
 func (Tick) event()            {}
 
-// Command is something that the shell is to do.
+// Command is something that the shell must do.
 type Command interface{ command() }
 
 // The commands.
@@ -139,7 +141,7 @@ type (
 		Task    plan.TaskID
 		Attempt plan.AttemptID
 	}
-	// Stop ends an attempt whose work is of no use any more.
+	// Stop ends an attempt whose work is no longer needed.
 	Stop struct {
 		Worker  WorkerID
 		Task    plan.TaskID
@@ -156,7 +158,8 @@ type (
 	CleanUp struct{}
 	// Wake asks for a Tick at a time.
 	Wake struct{ At Time }
-	// StepDown says that another master leads: carry out nothing more.
+	// StepDown says that another master leads: the shell must carry out nothing
+	// else.
 	StepDown struct{}
 	// Finish says that the job has ended.
 	Finish struct {

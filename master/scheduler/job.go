@@ -8,7 +8,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Digest is what the log keeps of an attempt's work.
+// Digest is the part of an attempt's work that the log keeps.
 type Digest = plan.Digest
 
 // Cause says why a job ends without output.
@@ -27,7 +27,7 @@ func (c Cause) String() string {
 	return name + c.Text
 }
 
-// Entry is something that happened to a job, as the log keeps it.
+// Entry is an event in the life of a job, as the log keeps it.
 type Entry interface{ entry() }
 
 // The entries of the log.
@@ -36,7 +36,7 @@ type (
 	// slots count for nothing.
 	Fence struct{}
 	// Planned fixes the number of tasks of each phase. Attempt is the one that
-	// divided the input; of an embedded run there is none.
+	// divided the input; an embedded run has none.
 	Planned struct {
 		Attempt plan.AttemptID
 		plan.Counts
@@ -52,8 +52,8 @@ type (
 		Attempt plan.AttemptID
 		Digest  Digest
 	}
-	// Invalidated takes back a map task's result: its runs are lost or
-	// damaged, or what it read was not the input. The task runs again.
+	// Invalidated revokes the result of a map task: its runs are lost or damaged,
+	// or what it read was not the input. The task runs again.
 	Invalidated struct {
 		Task    plan.TaskID
 		Attempt plan.AttemptID
@@ -61,16 +61,16 @@ type (
 	// Intent is the point of no return: every task is committed, and the
 	// output will be.
 	Intent struct{}
-	// Aborted ends the job without output. After Intent it counts only when
-	// the output's own log has refused the job for ever (Cause.Kind Conflict).
+	// Aborted ends the job without output. After Intent it counts only when the
+	// output's own log has refused the job for good (Cause.Kind Conflict).
 	Aborted struct{ Cause Cause }
-	// Done says that nothing is left to do: the output is committed, or what
-	// the job wrote is gone.
+	// Done says that the job has ended: the output is committed, or what the job
+	// wrote is gone.
 	Done struct{}
-	// Reopened lets a job that has failed go on. What was made for the shuffle
-	// stays; parts are gone, and are made again under other names.
+	// Reopened lets a job that has failed continue. The output of maps stays; parts
+	// are gone, and are made again under other names.
 	Reopened struct{}
-	// Used says what an account has come to, since it was opened.
+	// Used has the numbers of an account since it was opened.
 	Used struct {
 		Account Account
 		Usage   plan.Usage
@@ -94,7 +94,7 @@ type Record struct {
 	Entries []Entry
 }
 
-// Status is where a job is in its life.
+// Status is the state of a job in its life.
 type Status uint8
 
 // The statuses. A job goes down this list, from Running either to Committing
@@ -113,19 +113,19 @@ var statusNames = [...]string{"unplanned", "running", "committing", "aborting", 
 // String returns the status in lower case.
 func (s Status) String() string { return statusNames[s] }
 
-// Ended tells whether nothing will happen to the job any more.
+// Ended reports whether the job has ended.
 func (s Status) Ended() bool { return s == Succeeded || s == Failed }
 
-// TaskRecord is what the log says of a task.
+// TaskRecord is the state of a task in the log.
 type TaskRecord struct {
 	Committed bool
 	Attempt   plan.AttemptID // the committed one
 	Digest    Digest
 	Granted   []plan.AttemptID // in order of their grants
 
-	Invalid []plan.AttemptID // whose results were taken back
-	// Fixed says that parts may have been made of a result that was taken
-	// back: what replaces it must have the Digest Was.
+	Invalid []plan.AttemptID // whose results were invalidated
+	// Fixed says that parts may have been made of a result that was invalidated:
+	// the result that replaces it must have the Digest Was.
 	Fixed bool
 	Was   Digest
 }
@@ -216,12 +216,12 @@ func (j *Job) fold(e Entry) {
 	}
 }
 
-// planned tells whether the tasks are fixed.
+// planned reports whether the tasks are fixed.
 func (j *Job) planned() bool {
 	return j.Tasks(plan.Prepare) > j.left[plan.Prepare] || j.Tasks(plan.Sample)+j.Tasks(plan.Map)+j.Tasks(plan.Reduce) > 0
 }
 
-// reopen begins the next run of a job. No part of the run before is left.
+// reopen begins the next run of a job. There are no parts of the run before.
 func (j *Job) reopen() {
 	j.Run++
 	j.Status, j.Cause, j.parts = Running, Cause{}, false
@@ -243,19 +243,19 @@ func (j *Job) reopen() {
 	}
 }
 
-// expectPlan gives a job that is not planned yet the task to do that.
+// expectPlan gives a job that is not planned yet the task of planning.
 func (j *Job) expectPlan() {
 	if j.Status == Unplanned && j.Tasks(plan.Prepare) == 0 {
 		j.tasks[plan.Prepare], j.left[plan.Prepare] = make([]TaskRecord, 1), 1
 	}
 }
 
-// active tells whether tasks may run.
+// active reports whether tasks may run.
 func (j *Job) active() bool {
 	return j.Status == Running || j.Status == Unplanned && j.left[plan.Prepare] > 0
 }
 
-// Task returns what the log says of a task, nil when there is no such task.
+// Task returns the state of a task in the log, nil when there is no such task.
 func (j *Job) Task(id plan.TaskID) *TaskRecord {
 	if id.Phase < plan.Prepare || id.Phase > plan.Reduce || id.Index < 0 || id.Index >= len(j.tasks[id.Phase]) {
 		return nil
@@ -280,17 +280,17 @@ func (j *Job) Phase() plan.Phase {
 	return 0
 }
 
-// writes tells whether attempts of a phase make parts of the output: reduces,
+// writes reports whether attempts of a phase make parts of the output: reduces do,
 // and maps where there are no reduces.
 func (j *Job) writes(p plan.Phase) bool {
 	return p == plan.Reduce || p == plan.Map && len(j.tasks[plan.Reduce]) == 0
 }
 
-// replaceable tells whether results of a phase can be taken back: those of maps
-// that only reduces have seen.
+// replaceable reports whether results of a phase can be invalidated: those of maps,
+// which only reduces read.
 func (j *Job) replaceable(p plan.Phase) bool { return p == plan.Map && len(j.tasks[plan.Reduce]) > 0 }
 
-// replaced tells whether a map's result was ever taken back.
+// replaced reports whether the result of any map was invalidated.
 func (j *Job) replaced() bool {
 	return slices.ContainsFunc(j.tasks[plan.Map], func(t TaskRecord) bool { return len(t.Invalid) > 0 })
 }

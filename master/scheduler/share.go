@@ -7,29 +7,29 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Capacity is a worker as the cluster divides it among jobs.
+// Capacity is a worker, for Share.
 type Capacity struct {
 	Worker WorkerID
 	Slots  int
 }
 
-// Demand is a job as the cluster shares itself out among jobs.
+// Demand is a job, for Share.
 type Demand struct {
 	Job    plan.JobID
 	Weight int // twice the weight is twice the share
 	Want   int // tasks that could run now
 	// Used are the slots on which its attempts run, by worker.
 	Used map[WorkerID]int
-	// Has is what Share gave it the last time.
+	// Has is what the last call of Share gave it.
 	Has map[WorkerID]int
 }
 
-// Share divides the workers' slots among jobs: one for each that wants any, and
-// then in proportion to their weights, but to none more than it wants while
-// another wants it. What nobody wants is
-// dealt out too, for second attempts. Nothing is taken from what runs: a job that
-// gets less gives its slots back as its attempts end, and until then nobody else
-// gets them. A job keeps the workers that it has, where that can be.
+// Share divides the workers' slots among jobs: one for each that wants any, and the
+// others in proportion to the jobs' weights. No job gets more than it wants while
+// another wants more. Slots that no job wants are dealt out too, for second
+// attempts. Running attempts keep their slots: a job that gets fewer slots returns
+// them as its attempts end, and until then no other job gets them. A job keeps the
+// workers that it has, as far as possible.
 //
 // The result has a map for each demand, in their order. It is a function of the
 // arguments alone.
@@ -50,7 +50,7 @@ func Share(workers []Capacity, demands []Demand) []map[WorkerID]int {
 	for i, w := range workers {
 		free[i] = w.Slots
 	}
-	// First what a job has, then what is free, in turn.
+	// First the slots that a job has, then free ones, in turn.
 	for i, w := range workers {
 		for j := range demands {
 			n := min(demands[j].Has[w.Worker], left[j], free[i])
@@ -88,7 +88,7 @@ func quotas(total int, demands []Demand) []int {
 		for total > 0 {
 			best := -1
 			for _, j := range order {
-				// The one that has least for its weight is next.
+				// The job with the least for its weight is next.
 				if hungry(j) && (best < 0 || given[j]*demands[best].weight() < given[best]*demands[j].weight()) {
 					best = j
 				}
@@ -103,7 +103,7 @@ func quotas(total int, demands []Demand) []int {
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(demands[b].weight(), demands[a].weight()), cmp.Compare(demands[a].Job, demands[b].Job))
 	})
-	// Nobody goes without while there is a slot, the heaviest first.
+	// No job gets nothing while there is a slot, the heaviest first.
 	for _, j := range order {
 		if total > 0 && demands[j].Want > 0 {
 			given[j]++
@@ -117,7 +117,7 @@ func quotas(total int, demands []Demand) []int {
 
 func (d *Demand) weight() int { return max(d.Weight, 1) }
 
-// withhold takes from growing shares what other jobs' attempts still use.
+// withhold reduces growing shares by the slots that other jobs' attempts still use.
 func withhold(workers []Capacity, demands []Demand, shares []map[WorkerID]int) {
 	for _, w := range workers {
 		over := 0

@@ -6,7 +6,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// JobState is a Job as plain data: what a snapshot keeps.
+// JobState is a Job as plain data, for snapshots.
 type JobState struct {
 	Slots  uint64
 	Epoch  uint64
@@ -18,13 +18,13 @@ type JobState struct {
 	Used   []Used `msgpack:"-"` // in the order of accounts; a snapshot has it beside the others
 }
 
-// State returns the job as plain data, which is the job's own: it must not be
-// changed, nor kept longer than the job holds still.
+// State returns the job as plain data. It shares the job's memory: it must not be
+// changed, and is valid until the job changes.
 func (j *Job) State() *JobState {
 	return &JobState{j.Slots, j.Epoch, j.Status, j.Cause, j.Run, j.tasks, j.parts, j.accounts()}
 }
 
-// RestoreJob is the inverse of State. It fails on what no log folds to.
+// RestoreJob is the inverse of State. A state to which no log folds is an error.
 func RestoreJob(s *JobState) (*Job, error) {
 	j := &Job{Slots: s.Slots, Epoch: s.Epoch, Status: s.Status, Cause: s.Cause, Run: s.Run, tasks: s.Tasks, parts: s.Parts}
 	for p := range j.tasks {

@@ -1,15 +1,15 @@
 package scheduler
 
-// spans are the reduce tasks that nobody has begun, as spans of adjacent ones. A
-// process that fetches a partition may get the next ones by the same requests,
-// so a slot is given the tasks of one span, one after another, while others
-// begin elsewhere. When no span is left that nobody has begun, tasks are taken
-// from the end of the one with most of them: so nobody idles for its sake.
+// spans are the reduce tasks that are not started, in spans of adjacent ones. A
+// process that fetches a partition may get the next ones by the same requests. So a
+// slot gets the tasks of one span, one after another, while other slots begin
+// elsewhere. When every span has been begun, tasks are taken from the end of the
+// span that has most of them, so that no slot is idle.
 type spans struct {
 	width   int    // of a span; 0 when there are none
 	rest    []span // by number
 	left    int    // tasks in all of them
-	fresh   int    // the first one that nobody has begun
+	fresh   int    // the first one that was not begun
 	orphans []int  // begun by workers that are gone
 
 	// longest bounds the tasks of every span, and no span before at has so many:
@@ -17,7 +17,7 @@ type spans struct {
 	longest, at int
 }
 
-// span has the tasks from next to before end.
+// span has the tasks from next up to, but not including, end.
 type span struct{ next, end int }
 
 // heldSpan is a span that a worker has begun.
@@ -26,8 +26,8 @@ type heldSpan struct {
 	live   int // attempts that run there
 }
 
-// newSpans divides tasks into spans: of up to most tasks, a power of two, and as
-// many as there are slots, where that can be.
+// newSpans divides tasks into spans of up to most tasks, a power of two, and into
+// as many spans as there are slots where that is possible.
 func newSpans(tasks, most, slots int) spans {
 	s := spans{width: 1}
 	for 2*s.width <= min(most, tasks/max(slots, 1)) {
@@ -40,8 +40,8 @@ func newSpans(tasks, most, slots int) spans {
 	return s
 }
 
-// pick takes the task that a free slot of a worker is best given; ok is false
-// when there is none.
+// pick takes the best task for a free slot of a worker; ok is false when there is
+// none.
 func (s *spans) pick(w *worker) (index int, ok bool) {
 	if s.left == 0 {
 		return 0, false
@@ -73,7 +73,7 @@ func (s *spans) first(number int) int {
 	return s.rest[number].next - 1
 }
 
-// untouched returns a span that nobody is at.
+// untouched returns a span on which no worker works.
 func (s *spans) untouched() (int, bool) {
 	for len(s.orphans) > 0 {
 		number := s.orphans[len(s.orphans)-1]
@@ -103,7 +103,7 @@ func (s *spans) steal() int {
 	}
 }
 
-// ended notes that an attempt at a task does not run on a worker any more.
+// ended notes that an attempt at a task no longer runs on a worker.
 func (s *spans) ended(w *worker, index int) {
 	if s.width == 0 {
 		return
@@ -120,7 +120,7 @@ func (s *spans) ended(w *worker, index int) {
 	}
 }
 
-// abandon leaves the spans of a worker that is gone to others.
+// abandon leaves the spans of a worker that is gone to other workers.
 func (s *spans) abandon(w *worker) {
 	for _, h := range w.spans {
 		s.orphans = append(s.orphans, h.number)
@@ -128,7 +128,7 @@ func (s *spans) abandon(w *worker) {
 	w.spans = nil
 }
 
-// has tells whether a task is in a span.
+// has reports whether a task is in a span.
 func (s *spans) has(index int) bool {
 	if s.width == 0 || index/s.width >= len(s.rest) {
 		return false

@@ -2,9 +2,9 @@ package scheduler
 
 import "math/bits"
 
-// speculate starts second attempts at tasks that take much longer than their
-// like, on slots that nobody needs: a slow machine must not hold up a job. Both
-// attempts may finish; the log takes one.
+// speculate starts second attempts at tasks that take much longer than others of
+// their phase, on slots that are not needed otherwise: a slow machine must not hold
+// up a job. Both attempts may finish; the log takes one.
 func (s *State) speculate(now Time) {
 	s.replaceDoubted(now)
 	if s.cfg.Speculate <= 0 || now < s.lookAt || len(s.workers.free) == 0 || s.took.n < s.job.Tasks(s.phase)/2 || s.took.n == 0 {
@@ -24,14 +24,14 @@ func (s *State) speculate(now Time) {
 			s.lookAt = now
 			return
 		}
-		if w.id == a.worker { // where it is slow already
+		if w.id == a.worker { // where the first attempt is slow
 			s.workers.release(w.id)
 			continue
 		}
 		s.launch(now, a.task, w)
 	}
-	// Looking at every attempt costs; until then none can have become slow, but
-	// one that begins meanwhile.
+	// A look at every attempt is expensive. Until then no attempt can have become
+	// slow, except one that begins meanwhile.
 	s.lookAt = next
 	if s.lookAt == 0 {
 		s.lookAt = now + s.cfg.SpeculateLeast
@@ -39,8 +39,8 @@ func (s *State) speculate(now Time) {
 	s.wake(now, next)
 }
 
-// replaceDoubted starts second attempts at tasks whose worker others cannot reach,
-// before anybody knows that it is lost.
+// replaceDoubted starts second attempts at tasks whose worker other processes
+// cannot reach, before it is known whether the worker is lost.
 func (s *State) replaceDoubted(now Time) {
 	if s.cfg.Speculate <= 0 || len(s.workers.free) == 0 || s.workers.doubted == 0 {
 		return
@@ -58,14 +58,14 @@ func (s *State) replaceDoubted(now Time) {
 	}
 }
 
-// alone tells whether an attempt is the only one at a task that may have another.
+// alone reports whether an attempt is the only one at a task that may have another.
 func (s *State) alone(a *attempt) bool {
 	t := s.task(a.task)
 	return a.task.Phase == s.phase && t.live == 1 && !s.settled(a.task) && t.grantee != a.id
 }
 
-// durations counts how long attempts took, by powers of the fourth root of two:
-// their median is known to a fifth, in constant time and space.
+// durations counts how long attempts took, by powers of the fourth root of two.
+// Their median is known to within a fifth, in constant time and space.
 type durations struct {
 	n       int
 	buckets [256]int32
@@ -94,7 +94,7 @@ func (h *durations) add(d Time) {
 	h.buckets[min(bucketOf(d), len(h.buckets)-1)]++
 }
 
-// median returns a duration that half of those counted did not exceed.
+// median returns a duration that half of the counted ones do not exceed.
 func (h *durations) median() Time {
 	left := (h.n + 1) / 2
 	for b, n := range h.buckets {

@@ -2,32 +2,33 @@ package scheduler
 
 import "github.com/windrow-mr/windrow/plan"
 
-// Config is what a State is told at its start.
+// Config is what a State knows from the start.
 type Config struct {
 	Epoch uint64 // this master's, higher than that of any master before it
 	Rand  uint32 // drawn once by the shell; part of every attempt's id
 
-	// Counts are the tasks of a job that has no plan in its log. With Prepare
-	// they are not known yet: an attempt finds out.
+	// Counts are the tasks of a job whose log has no plan. With Prepare they are
+	// unknown, and an attempt at planning finds them.
 	plan.Counts
 	Prepare bool
 
 	MaxFailures  int  // failed attempts of one task that end the job; default 4
 	MaxLost      int  // lost attempts of one task that end the job; default 20
 	Backoff      Time // before a failed task's second attempt, doubled for each further one; default 1 s
-	CheckTimeout Time // an answer to CheckEpoch that took longer is asked for again; default 10 s
-	GrantTimeout Time // how long a grant keeps others from being granted; default 15 min
+	CheckTimeout Time // after which CheckEpoch is commanded again; default 10 s
+	GrantTimeout Time // how long a grant keeps other attempts from being granted; default 15 min
 
-	// Adjacent is how many adjacent reduce tasks at most are given to one slot,
-	// one after another: a process may fetch what they read by the same requests.
-	// Below 2 tasks are given in their order, to whoever is free.
+	// Adjacent is the greatest number of adjacent reduce tasks that one slot gets,
+	// one after another: a process may fetch their data by the same requests. Below
+	// 2, tasks are given in their order to any free slot.
 	Adjacent int
 
-	// Speculate, when it is above 0, starts a second attempt at a task when
-	// nothing else is to be done and the first has run for so many times the
-	// median of its phase, in tenths: 15 is one and a half times. 0: never.
+	// Speculate, if above 0, starts a second attempt at a task when no other task
+	// waits and the first attempt has run for so many times the median of its
+	// phase, in tenths: 15 is one and a half times. 0: never.
 	Speculate int
-	// SpeculateLeast is how long an attempt must have run for that; default 10 s.
+	// SpeculateLeast is the least time that an attempt must have run for that;
+	// default 10 s.
 	SpeculateLeast Time
 }
 
@@ -56,25 +57,25 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// logState says what the log is doing for this master.
+// logState is the state of this master's append.
 type logState uint8
 
 const (
 	replaying logState = iota
 	idle
 	appending
-	checking // the last append must not be acted upon before Checked
+	checking // the last append takes effect after Checked
 	deposed
 )
 
-// State is one master's view of one job. The zero State is of no use; see New.
+// State is one master's view of one job. The zero State is invalid; see New.
 type State struct {
 	cfg Config
 	job Job
 	log logState
 
 	checked  Time    // when CheckEpoch was last commanded
-	inFlight []Entry // appended or being checked, effects not released
+	inFlight []Entry // appended or being checked; they have not taken effect
 
 	tasks    [plan.Reduce + 1][]taskState
 	phase    plan.Phase // whose tasks are queued
@@ -89,16 +90,16 @@ type State struct {
 
 	unlogged []Reported // successes that the log has not taken
 	asking   []Asked    // grants wanted
-	corrupt  []Corrupt  // results to be taken back
+	corrupt  []Corrupt  // results to invalidate
 	abort    *Cause     // an abort wanted
 	ledger   ledger
 
-	commanded  bool // CommitOutput or CleanUp was given
+	commanded  bool // CommitOutput or CleanUp was commanded
 	answered   bool // and done
 	refused    bool // CommitOutput was refused
-	reopen     bool // the job has failed and is to go on
+	reopen     bool // the job has failed and will continue
 	began      Time // when this master began to lead
-	drained    bool // the attempts of an aborted job were told to stop
+	drained    bool // the attempts of an aborted job were stopped
 	strangers  bool // earlier masters' grants are waited for
 	drainUntil Time // when granted attempts need no longer be waited for
 	finished   bool
@@ -113,12 +114,12 @@ func New(cfg Config) *State {
 	return &State{cfg: cfg.withDefaults(), attempts: newAttemptTable()}
 }
 
-// Job returns what the log says of the job. It is the State's own: read it
-// between two steps, on the goroutine that steps.
+// Job returns the state that the log has. It belongs to the State: read it between
+// two steps, on the goroutine that steps.
 func (s *State) Job() *Job { return &s.job }
 
-// Step takes an event that was learned at now, and returns what to do. The
-// slice holds until the next call.
+// Step takes an event that was learned at now, and returns what the shell must do.
+// The slice is valid until the next call.
 func (s *State) Step(now Time, e Event) []Command {
 	s.out = s.out[:0]
 	if s.log == deposed {
@@ -175,7 +176,7 @@ func (s *State) Step(now Time, e Event) []Command {
 
 func (s *State) do(c Command) { s.out = append(s.out, c) }
 
-// stepLog moves the log on: the append in flight won, lost, or was checked.
+// stepLog takes the outcome of the append in flight: it won, lost, or was checked.
 func (s *State) stepLog(now Time, e Event) {
 	switch e := e.(type) {
 	case Appended:
@@ -237,7 +238,7 @@ func (s *State) stepDown() {
 	s.do(StepDown{})
 }
 
-// fold adds a record to the job and brings what State knows in line with it.
+// fold adds a record to the job and updates State by it.
 func (s *State) fold(r Record) {
 	s.job.Fold(r)
 	if s.cfg.Prepare {
@@ -258,8 +259,8 @@ func (s *State) sizeTasks() {
 	}
 }
 
-// needsCheck tells whether a batch holds an entry that must not be acted upon
-// before the epoch was found to be still the highest.
+// needsCheck reports whether a batch has an entry that takes effect only after the
+// epoch was found to be still the highest.
 func needsCheck(entries []Entry) bool {
 	for _, e := range entries {
 		switch e.(type) {
@@ -271,8 +272,8 @@ func needsCheck(entries []Entry) bool {
 	return false
 }
 
-// release carries out what the entries in flight allow, now that they are in
-// the log and, where it matters, this master is known to lead.
+// release lets the entries in flight take effect. They are in the log and, where it
+// matters, this master is known to lead.
 func (s *State) release(now Time) {
 	for _, e := range s.inFlight {
 		switch e := e.(type) {

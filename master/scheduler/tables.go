@@ -46,8 +46,8 @@ func (t *attemptTable) remove(id plan.AttemptID) { delete(t.byID, id) }
 
 func (t *attemptTable) len() int { return len(t.byID) }
 
-// those returns the attempts that match, in order of their launch. It looks
-// at every running attempt: for what happens rarely.
+// those returns the attempts that match, in the order of their launches. It looks
+// at every running attempt, and is for rare events.
 func (t *attemptTable) those(match func(*attempt) bool) []*attempt {
 	var found []*attempt
 	for _, a := range t.byID {
@@ -59,12 +59,12 @@ func (t *attemptTable) those(match func(*attempt) bool) []*attempt {
 	return found
 }
 
-// workerTable holds the workers, and those with free slots in the order in
-// which they came free, so that work goes round.
+// workerTable holds the workers, and those with free slots in the order in which
+// the slots became free, so that all workers get tasks in turn.
 type workerTable struct {
 	byID    map[WorkerID]*worker
 	free    []*worker
-	shunned Time // till when any of them is excluded
+	shunned Time // until when any of them is excluded
 	doubted int  // how many are
 }
 
@@ -73,10 +73,10 @@ type worker struct {
 	slots   int
 	used    int
 	gone    bool
-	doubted bool // others cannot reach it
+	doubted bool // other processes cannot reach it
 	idle    bool // is in free
 	failed  int  // attempts that failed there since the last success
-	until   Time // it is excluded till then
+	until   Time // it is excluded until then
 	spans   []heldSpan
 }
 
@@ -133,17 +133,16 @@ func (s *State) Excluded(now Time) []Exclusion {
 	return all
 }
 
-// Exclusion: a worker on which so many attempts fail in a row gets no work for
-// a while, unless there is nobody else. One attempt then shows whether it is
-// better.
+// A worker on which so many attempts fail in a row gets no task for a while, unless
+// there is no other worker. Then one attempt shows whether it works again.
 const (
 	excludeAfter = 3
 	excludeFor   = Time(60e9)
 )
 
-// take uses a slot of the worker that has waited longest, if possible another
-// one than avoid, and none that is excluded. It returns nil when no slot is free,
-// or only those of excluded workers while others are busy.
+// take uses a slot of the worker that has waited longest, if possible a worker
+// other than avoid, and none that is excluded. It returns nil when no slot is free,
+// or only slots of excluded workers while other workers are busy.
 func (t *workerTable) take(now Time, avoid WorkerID) *worker {
 	best, rank := -1, 3
 	for i := 0; i < len(t.free); i++ {
@@ -180,7 +179,7 @@ func (t *workerTable) take(now Time, avoid WorkerID) *worker {
 	return w
 }
 
-// othersLeft tells whether there are workers that are not excluded.
+// othersLeft reports whether there are workers that are not excluded.
 func (t *workerTable) othersLeft(now Time) bool {
 	for _, w := range t.byID {
 		if w.until <= now {
@@ -200,14 +199,14 @@ func (t *workerTable) failed(now Time, id WorkerID) {
 	}
 }
 
-// succeeded forgets what failed on a worker before.
+// succeeded resets the failures of a worker.
 func (t *workerTable) succeeded(id WorkerID) {
 	if w := t.byID[id]; w != nil {
 		w.failed, w.until = 0, 0
 	}
 }
 
-// release gives a slot back.
+// release returns a slot.
 func (t *workerTable) release(id WorkerID) {
 	if w := t.byID[id]; w != nil && w.used > 0 {
 		w.used--
@@ -215,7 +214,7 @@ func (t *workerTable) release(id WorkerID) {
 	}
 }
 
-// delayedTask is a task that failed and waits before it is tried again.
+// delayedTask is a task that failed and waits before it is retried.
 type delayedTask struct {
 	index int
 	at    Time
@@ -240,7 +239,7 @@ func (q *taskQueue) pop() (int, bool) {
 
 func (q *taskQueue) unpop() { q.head-- }
 
-// doubt notes whether others can reach a worker.
+// doubt notes whether other processes can reach a worker.
 func (t *workerTable) doubt(id WorkerID, doubt bool) {
 	w := t.byID[id]
 	switch {

@@ -8,9 +8,9 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Account is where somebody adds up what he asks stores for, for the job: a name
-// that nobody else ever has, and the scheme of the stores' URLs. What it holds only
-// grows.
+// Account is where one process adds up the requests to stores that it makes for the
+// job. Its name is unique; Scheme is that of the stores' URLs. The numbers of an
+// account only grow.
 type Account struct{ Name, Scheme string }
 
 // Compare orders accounts by their names.
@@ -18,12 +18,12 @@ func (a Account) Compare(b Account) int {
 	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Scheme, b.Scheme))
 }
 
-// Used returns what the log has of each account. It is the job's own: it must not
-// be changed, nor kept longer than the job holds still.
+// Used returns the numbers of each account in the log. The map belongs to the job:
+// it must not be changed, and is valid until the job changes.
 func (j *Job) Used() map[Account]plan.Usage { return j.used }
 
-// use takes what the log says of an account. An account only grows, so it does not
-// matter how often that is said, by how many masters, and in which order.
+// use takes the numbers of an account in the log. They only grow, so the order of
+// the entries does not matter, nor how many masters wrote them, or how often.
 func (j *Job) use(u Used) {
 	if j.used == nil {
 		j.used = make(map[Account]plan.Usage)
@@ -31,7 +31,7 @@ func (j *Job) use(u Used) {
 	j.used[u.Account] = j.used[u.Account].Max(u.Usage)
 }
 
-// accounts returns what the log has of all accounts, in their order.
+// accounts returns the numbers of all accounts in the log, in their order.
 func (j *Job) accounts() []Used {
 	var all []Used
 	for _, a := range slices.SortedFunc(maps.Keys(j.used), Account.Compare) {
@@ -40,20 +40,21 @@ func (j *Job) accounts() []Used {
 	return all
 }
 
-// ledger is what a master was told of accounts.
+// ledger has the numbers of accounts that were reported to this master.
 type ledger struct {
 	told map[Account]told
-	due  []Account // that the log is to have with its next record
+	due  []Account // that the next record will have
 }
 
 type told struct {
 	plan.Usage
-	due bool // is among those
+	due bool // it is in ledger.due
 }
 
-// spent takes what an account has come to. The log has it with a record that is
-// made anyway, once it has grown by half: so there are few entries of each account,
-// and with who dies untold no more is lost than a third.
+// spent takes the numbers of an account. They get into the log with a record that
+// is made for another reason, once they have grown by half. So there are few
+// entries of each account, and a process that dies loses at most a third of its
+// numbers.
 func (s *State) spent(e Spent) {
 	before := s.ledger.told[e.Account]
 	now := told{before.Max(e.Usage), before.due}
@@ -70,15 +71,15 @@ func (s *State) spent(e Spent) {
 	s.ledger.told[e.Account] = now
 }
 
-// grown tells whether an account has come to so much more than the log has that it
-// is due.
+// grown reports whether the numbers of an account exceed those of the log so far
+// that they are due.
 func (s *State) grown(a Account, now plan.Usage) bool {
 	logged := s.job.used[a]
 	return 2*now.Requests() >= 3*logged.Requests() && now != logged
 }
 
-// withUsed adds to the entries of a record what the log is to have of accounts. The
-// job's last record has all.
+// withUsed adds the accounts that are due to the entries of a record. The job's
+// last record has all.
 func (s *State) withUsed(entries []Entry) []Entry {
 	due := s.ledger.due
 	switch entries[0].(type) {
@@ -97,13 +98,13 @@ func (s *State) withUsed(entries []Entry) []Entry {
 	return append(used, entries...)
 }
 
-// unlogs tells whether an account has come to more than the log has.
+// unlogs reports whether the numbers of an account exceed those of the log.
 func (s *State) unlogs(a Account) bool {
 	logged := s.job.used[a]
 	return logged.Max(s.ledger.told[a].Usage) != logged
 }
 
-// settle drops what the log has by now from what is due.
+// settle drops the accounts that the log has now from those that are due.
 func (s *State) settle() {
 	s.ledger.due = slices.DeleteFunc(s.ledger.due, func(a Account) bool {
 		t := s.ledger.told[a]
