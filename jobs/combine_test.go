@@ -20,7 +20,7 @@ import (
 
 // mapText runs one map task with little memory for its table, in three
 // partitions, and returns what it hands to the shuffle.
-func mapText(t *testing.T, built *pipeline.Plan, text string) *pairs.Collector {
+func mapText(t *testing.T, built *pipeline.Pipeline, text string) *pairs.Collector {
 	t.Helper()
 	collector := pairs.NewCollector(built.Shuffle.Layout, nil, nil)
 	task := &pipeline.MapTask{
@@ -66,7 +66,7 @@ func TestTasksOfOnePlanShareNothing(t *testing.T) {
 func TestGrowingAccumulatorsAreDrained(t *testing.T) {
 	t.Parallel()
 	type gathered struct{ Words []string }
-	job := jobs.Define("gather", none{}, func(p *jobs.Plan, _ none) error {
+	job := jobs.Define("gather", none{}, func(p *jobs.Pipeline, _ none) error {
 		pairs := jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, line []byte, emit jobs.Emit[string, string]) error {
 			emit(string(line[:1]), string(line))
 			return nil

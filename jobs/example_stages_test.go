@@ -11,8 +11,8 @@ import (
 )
 
 // plain defines a job without parameters.
-func plain(build func(p *jobs.Plan)) *jobs.Job {
-	return jobs.Define("example", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+func plain(build func(p *jobs.Pipeline)) *jobs.Job {
+	return jobs.Define("example", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		build(p)
 		return nil
 	})
@@ -29,7 +29,7 @@ func words(_ *jobs.Context, line []byte, emit func(string)) error {
 func firstLetter(word string) string { return word[:1] }
 
 func ExampleOnce() {
-	job := plain(func(p *jobs.Plan) {
+	job := plain(func(p *jobs.Pipeline) {
 		// Decided at submission, and the same wherever the plan is made again.
 		banner := jobs.Once(p, "banner", func() (string, error) { return "v1 ", nil })
 		jobs.Convert(jobs.ReadLines(p), func(line []byte) string { return banner + string(line) }).WriteTSV()
@@ -39,7 +39,7 @@ func ExampleOnce() {
 }
 
 func ExampleFlatMap() {
-	show(plain(func(p *jobs.Plan) { jobs.FlatMap(jobs.ReadLines(p), words).WriteTSV() }), nil, "cut dry", "hay")
+	show(plain(func(p *jobs.Pipeline) { jobs.FlatMap(jobs.ReadLines(p), words).WriteTSV() }), nil, "cut dry", "hay")
 	// Output:
 	// cut
 	// dry
@@ -48,13 +48,13 @@ func ExampleFlatMap() {
 
 func ExampleConvert() {
 	upper := func(line []byte) string { return strings.ToUpper(string(line)) }
-	show(plain(func(p *jobs.Plan) { jobs.Convert(jobs.ReadLines(p), upper).WriteTSV() }), nil, "hay")
+	show(plain(func(p *jobs.Pipeline) { jobs.Convert(jobs.ReadLines(p), upper).WriteTSV() }), nil, "hay")
 	// Output: HAY
 }
 
 func ExampleRecords_Filter() {
 	long := func(line []byte) bool { return len(line) > 3 }
-	show(plain(func(p *jobs.Plan) { jobs.ReadLines(p).Filter(long).Write(text.Lines{}) }), nil, "hay", "rake")
+	show(plain(func(p *jobs.Pipeline) { jobs.ReadLines(p).Filter(long).Write(text.Lines{}) }), nil, "hay", "rake")
 	// Output: rake
 }
 
@@ -66,7 +66,7 @@ func ExampleKeyBy() {
 		}
 		return a
 	}
-	job := plain(func(p *jobs.Plan) {
+	job := plain(func(p *jobs.Pipeline) {
 		jobs.KeyBy(jobs.FlatMap(jobs.ReadLines(p), words), firstLetter).Fold(longest).WriteTSV()
 	})
 	show(job, nil, "hay harvest row", "rake")
@@ -77,7 +77,7 @@ func ExampleKeyBy() {
 
 func ExampleAggregate() {
 	type mean struct{ Sum, N float64 }
-	job := plain(func(p *jobs.Plan) {
+	job := plain(func(p *jobs.Pipeline) {
 		lengths := jobs.KeyBy(jobs.FlatMap(jobs.ReadLines(p), words), firstLetter)
 		means := jobs.Aggregate(lengths,
 			func(m *mean, w string) { m.Sum, m.N = m.Sum+float64(len(w)), m.N+1 },
@@ -101,7 +101,7 @@ func ExampleReduce() {
 		emit(fmt.Sprintf("%d words begin with %s", n, letter))
 		return nil
 	}
-	job := plain(func(p *jobs.Plan) {
+	job := plain(func(p *jobs.Pipeline) {
 		jobs.Reduce(jobs.KeyBy(jobs.FlatMap(jobs.ReadLines(p), words), firstLetter), count).WriteTSV()
 	})
 	show(job, nil, "hay harvest", "rake")
@@ -129,7 +129,7 @@ func total(_ *jobs.Context, word string, ones iter.Seq[int64], emit func(string)
 
 func ExamplePairs_Combine() {
 	// What a Reduce gets may be folded before it is shuffled.
-	job := plain(func(p *jobs.Plan) {
+	job := plain(func(p *jobs.Pipeline) {
 		jobs.Reduce(jobs.Map(jobs.ReadLines(p), ones).Combine(jobs.Sum), total).WriteTSV()
 	})
 	show(job, nil, "hay hay row")
@@ -141,7 +141,7 @@ func ExamplePairs_Combine() {
 func ExamplePairs_Partition() {
 	// Words of one length come into one part.
 	byLength := func(word string, n int) int { return len(word) % n }
-	job := plain(func(p *jobs.Plan) {
+	job := plain(func(p *jobs.Pipeline) {
 		jobs.Map(jobs.ReadLines(p), ones).Partition(byLength).Fold(jobs.Sum).WriteTSV()
 	})
 	show(job, nil, "hay rake row")
@@ -156,7 +156,7 @@ func ExamplePairs_Merge() {
 		emit("bytes", int64(len(line)))
 		return nil
 	}
-	job := plain(func(p *jobs.Plan) {
+	job := plain(func(p *jobs.Pipeline) {
 		lines := jobs.ReadLines(p)
 		jobs.Map(lines, ones).Merge(jobs.Map(lines, lengths)).Fold(jobs.Sum).WriteTSV()
 	})
@@ -169,7 +169,7 @@ func ExamplePairs_Merge() {
 
 func ExamplePairs_Sort() {
 	// In order of keys over all parts, and of values where keys are equal.
-	job := plain(func(p *jobs.Plan) {
+	job := plain(func(p *jobs.Pipeline) {
 		jobs.KeyBy(jobs.FlatMap(jobs.ReadLines(p), words), func(w string) int { return len(w) }).Sort().WriteTSV()
 	})
 	show(job, nil, "rake row", "hay harvest")
@@ -181,7 +181,7 @@ func ExamplePairs_Sort() {
 }
 
 func ExampleContext_Count() {
-	job := plain(func(p *jobs.Plan) {
+	job := plain(func(p *jobs.Pipeline) {
 		jobs.FlatMap(jobs.ReadLines(p), func(ctx *jobs.Context, line []byte, emit func([]byte)) error {
 			if len(line) == 0 {
 				ctx.Count("empty lines", 1) // in the summary and in Result.Tally

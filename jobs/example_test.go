@@ -47,7 +47,7 @@ func ExampleDefine() {
 		}
 		return nil
 	}
-	job := jobs.Define("frequent", params{Least: 2}, func(p *jobs.Plan, a params) error {
+	job := jobs.Define("frequent", params{Least: 2}, func(p *jobs.Pipeline, a params) error {
 		counts := jobs.Map(jobs.ReadLines(p), tokenize).Fold(jobs.Sum)
 		counts.Filter(func(c jobs.Pair[string, int64]) bool { return c.Value >= a.Least }).WriteTSV()
 		return nil
@@ -73,7 +73,7 @@ func ExampleReduceBy() {
 		emit(line)
 		return nil
 	}
-	job := jobs.Define("by-length", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	job := jobs.Define("by-length", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.ReduceBy(jobs.Map(jobs.ReadLines(p), words), list).Write(text.Lines{})
 		return nil
 	})

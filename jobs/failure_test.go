@@ -42,7 +42,7 @@ func failing(place string, f func([]byte) error) *jobs.Job {
 		}
 		return line
 	}
-	return build(func(p *jobs.Plan) {
+	return build(func(p *jobs.Pipeline) {
 		lines := jobs.ReadLines(p)
 		switch place {
 		case "Map":
@@ -133,8 +133,8 @@ func TestPanicsOfFoldsAreErrors(t *testing.T) {
 // of it.
 func TestAReadErrorFailsTheReduce(t *testing.T) {
 	t.Parallel()
-	reducers := map[string]func(p *jobs.Plan, pairs jobs.Pairs[[]byte, int64]){
-		"ranges": func(p *jobs.Plan, pairs jobs.Pairs[[]byte, int64]) {
+	reducers := map[string]func(p *jobs.Pipeline, pairs jobs.Pairs[[]byte, int64]){
+		"ranges": func(p *jobs.Pipeline, pairs jobs.Pairs[[]byte, int64]) {
 			jobs.Reduce(pairs, func(_ *jobs.Context, _ []byte, values iter.Seq[int64], emit func(int64)) error {
 				var n int64
 				for v := range values {
@@ -144,10 +144,10 @@ func TestAReadErrorFailsTheReduce(t *testing.T) {
 				return nil
 			}).WriteTSV()
 		},
-		"looks at nothing": func(p *jobs.Plan, pairs jobs.Pairs[[]byte, int64]) {
+		"looks at nothing": func(p *jobs.Pipeline, pairs jobs.Pairs[[]byte, int64]) {
 			jobs.Reduce(pairs, func(*jobs.Context, []byte, iter.Seq[int64], func(int64)) error { return nil }).WriteTSV()
 		},
-		"complains": func(p *jobs.Plan, pairs jobs.Pairs[[]byte, int64]) {
+		"complains": func(p *jobs.Pipeline, pairs jobs.Pairs[[]byte, int64]) {
 			jobs.Reduce(pairs, func(_ *jobs.Context, _ []byte, values iter.Seq[int64], _ func(int64)) error {
 				n := 0
 				for range values {
@@ -159,13 +159,13 @@ func TestAReadErrorFailsTheReduce(t *testing.T) {
 				return nil
 			}).WriteTSV()
 		},
-		"folds": func(p *jobs.Plan, pairs jobs.Pairs[[]byte, int64]) { pairs.Fold(jobs.Sum).WriteTSV() },
-		"sorts": func(p *jobs.Plan, pairs jobs.Pairs[[]byte, int64]) { pairs.Sort().WriteTSV() },
+		"folds": func(p *jobs.Pipeline, pairs jobs.Pairs[[]byte, int64]) { pairs.Fold(jobs.Sum).WriteTSV() },
+		"sorts": func(p *jobs.Pipeline, pairs jobs.Pairs[[]byte, int64]) { pairs.Sort().WriteTSV() },
 	}
 	for name, reduce := range reducers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			job := build(func(p *jobs.Plan) { reduce(p, jobs.Map(jobs.ReadLines(p), tokenize)) })
+			job := build(func(p *jobs.Pipeline) { reduce(p, jobs.Map(jobs.ReadLines(p), tokenize)) })
 			o := minirun.Options{Partitions: 1, FailReadAfter: 3, Table: 1, NoCombiner: true}
 			_, err := minirun.Run(t.Context(), job, o, minirun.Lines("a a a a a"))
 			if !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -178,7 +178,7 @@ func TestAReadErrorFailsTheReduce(t *testing.T) {
 func TestReducersMayBreakOff(t *testing.T) {
 	t.Parallel()
 	var again []int64
-	job := build(func(p *jobs.Plan) {
+	job := build(func(p *jobs.Pipeline) {
 		pairs := jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, line []byte, emit jobs.Emit[string, []byte]) error {
 			emit(string(line[:1]), line)
 			return nil
@@ -214,7 +214,7 @@ func TestCancellationStopsATask(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	lines := 0
-	job := build(func(p *jobs.Plan) {
+	job := build(func(p *jobs.Pipeline) {
 		jobs.Map(jobs.ReadLines(p), func(c *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
 			if lines++; lines == 10 {
 				cancel()
@@ -235,7 +235,7 @@ func TestCancellationStopsATask(t *testing.T) {
 func TestABadPartitionIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, table := range []int64{1, 0} {
-		job := build(func(p *jobs.Plan) {
+		job := build(func(p *jobs.Pipeline) {
 			jobs.Map(jobs.ReadLines(p), tokenize).Partition(func([]byte, int) int { return 9 }).Fold(jobs.Sum).WriteTSV()
 		})
 		_, err := minirun.Run(t.Context(), job, minirun.Options{Table: table}, minirun.Lines("word"))
@@ -262,12 +262,12 @@ func TestStoreErrorsAreNotRecordErrors(t *testing.T) {
 			t.Errorf("got %v, want the store's error as it was", err)
 		}
 	}
-	out, err := build(func(p *jobs.Plan) { jobs.ReadLines(p).WriteTSV() }).Build(nil, nil)
+	out, err := build(func(p *jobs.Pipeline) { jobs.ReadLines(p).WriteTSV() }).Build(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	check(out.Inputs[0].Map(&pipeline.MapTask{Task: task(), Sections: []pipeline.Section{section}, Out: failingWriter{errDisk}}))
-	sorted, err := build(func(p *jobs.Plan) { jobs.Map(jobs.ReadLines(p), tokenize).Sort().WriteTSV() }).Build(nil, nil)
+	sorted, err := build(func(p *jobs.Pipeline) { jobs.Map(jobs.ReadLines(p), tokenize).Sort().WriteTSV() }).Build(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func (m *slabs) Charge(int64) bool { return true }
 
 func TestCountersAndStatistics(t *testing.T) {
 	t.Parallel()
-	job := build(func(p *jobs.Plan) {
+	job := build(func(p *jobs.Pipeline) {
 		jobs.FlatMap(jobs.ReadLines(p), func(ctx *jobs.Context, line []byte, emit func([]byte)) error {
 			ctx.Count("lines", 1)
 			ctx.Count("bytes", int64(len(line)))

@@ -14,14 +14,14 @@ import (
 type Job struct {
 	name      string
 	params    []Param
-	construct func(p *Plan, texts map[string]string) error
+	construct func(p *Pipeline, texts map[string]string) error
 	err       error // why no plan can be made at all
 }
 
 // New returns a job that maps lines to pairs, folds the values of each key
 // and writes "key TAB value" in order of keys, part by part.
 func New[K, V any](name string, m func(ctx *Context, line []byte, emit Emit[K, V]) error, fold func(a, b V) V) *Job {
-	return Define(name, struct{}{}, func(p *Plan, _ struct{}) error {
+	return Define(name, struct{}{}, func(p *Pipeline, _ struct{}) error {
 		Map(ReadLines(p), m).Fold(fold).WriteTSV()
 		return nil
 	})
@@ -36,7 +36,7 @@ func New[K, V any](name string, m func(ctx *Context, line []byte, emit Emit[K, V
 // The constructor runs at submission and again in every process that runs
 // tasks, so closures and parameters are made anew, not shipped. It must depend
 // on its arguments alone; see Once.
-func Define[P any](name string, defaults P, build func(p *Plan, params P) error) *Job {
+func Define[P any](name string, defaults P, build func(p *Pipeline, params P) error) *Job {
 	j := &Job{name: name}
 	if j.err = checkName("job", name); j.err != nil {
 		return j
@@ -47,7 +47,7 @@ func Define[P any](name string, defaults P, build func(p *Plan, params P) error)
 		return j
 	}
 	j.params = set.list
-	j.construct = func(p *Plan, texts map[string]string) error {
+	j.construct = func(p *Pipeline, texts map[string]string) error {
 		values := defaults
 		canonical, err := set.fill(reflect.ValueOf(&values).Elem(), texts)
 		if err != nil {
@@ -72,7 +72,7 @@ func (j *Job) Params() []Param { return append([]Param(nil), j.params...) }
 // submission; a process that builds the plan of a submitted job again passes
 // the Once of the first plan, and must get a plan of the same Text. The
 // constructor runs twice, and Build fails when the two runs disagree.
-func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline.Plan, error) {
+func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline.Pipeline, error) {
 	if j.err != nil {
 		return nil, j.err
 	}
@@ -93,7 +93,7 @@ func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline
 	compiled.Text = text
 	compiled.Hash = sha256.Sum256([]byte(text))
 	compiled.Once = first.once
-	rebuilt(compiled, func() (*pipeline.Plan, error) {
+	rebuilt(compiled, func() (*pipeline.Pipeline, error) {
 		p, _, err := j.run(params, first.once, true)
 		if err != nil {
 			return nil, err
@@ -104,8 +104,8 @@ func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline
 }
 
 // run calls the constructor once and checks what it made.
-func (j *Job) run(params map[string]string, once map[string][]byte, given bool) (p *Plan, text string, err error) {
-	p = newPlan(j.name, once, given)
+func (j *Job) run(params map[string]string, once map[string][]byte, given bool) (p *Pipeline, text string, err error) {
+	p = newPipeline(j.name, once, given)
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("job %s: its constructor panicked: %v\n%s", j.name, r, debug.Stack())

@@ -15,7 +15,7 @@ type Emit[K, V any] func(key K, value V)
 // Pairs are what the shuffle carries: a step in a plan whose result is keys
 // with values. The value is a description; no data is in it.
 type Pairs[K, V any] struct {
-	p         *Plan
+	p         *Pipeline
 	n         *node
 	branches  []branch[K, V]
 	partition func(key K, n int) int

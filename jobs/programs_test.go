@@ -76,7 +76,7 @@ func measure(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error 
 
 func TestAggregate(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("measurements", none{}, func(p *jobs.Plan, _ none) error {
+	job := jobs.Define("measurements", none{}, func(p *jobs.Pipeline, _ none) error {
 		jobs.Aggregate(jobs.Map(jobs.ReadLines(p), measure), (*stats).Add, (*stats).Merge).WriteTSV()
 		return nil
 	})
@@ -106,7 +106,7 @@ type grepParams struct {
 }
 
 func grep() *jobs.Job {
-	return jobs.Define("grep", grepParams{}, func(p *jobs.Plan, a grepParams) error {
+	return jobs.Define("grep", grepParams{}, func(p *jobs.Pipeline, a grepParams) error {
 		jobs.ReadLines(p).Filter(func(l []byte) bool { return a.Pattern.Match(l) != a.Invert }).Write(text.Lines{})
 		return nil
 	})
@@ -149,7 +149,7 @@ func list(_ *jobs.Context, word []byte, places iter.Seq2[jobs.Position, none], e
 
 func TestReduceBySortsTheValuesOfAKey(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("index", none{}, func(p *jobs.Plan, _ none) error {
+	job := jobs.Define("index", none{}, func(p *jobs.Pipeline, _ none) error {
 		jobs.ReduceBy(jobs.Map(jobs.ReadLines(p), places), list).Write(text.Lines{})
 		return nil
 	})
@@ -196,7 +196,7 @@ func parseClick(_ *jobs.Context, line []byte, emit func(click)) error {
 }
 
 func sessions() *jobs.Job {
-	return jobs.Define("sessions", sessionParams{30 * time.Minute}, func(p *jobs.Plan, a sessionParams) error {
+	return jobs.Define("sessions", sessionParams{30 * time.Minute}, func(p *jobs.Pipeline, a sessionParams) error {
 		clicks := jobs.KeyBy(jobs.FlatMap(jobs.ReadLines(p), parseClick), func(c click) jobs.By[string, time.Time] {
 			return jobs.By[string, time.Time]{Key: c.User, Order: c.At}
 		})
@@ -251,7 +251,7 @@ func whole(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, none]) error {
 
 func TestSortIsATotalOrderOverAllParts(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("sort", none{}, func(p *jobs.Plan, _ none) error {
+	job := jobs.Define("sort", none{}, func(p *jobs.Pipeline, _ none) error {
 		jobs.Map(jobs.ReadLines(p), whole).Sort().WriteTSV()
 		return nil
 	})
@@ -276,7 +276,7 @@ func TestSortIsATotalOrderOverAllParts(t *testing.T) {
 
 func TestSortOrdersTiesByValueAndDescReverses(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("sort", none{}, func(p *jobs.Plan, _ none) error {
+	job := jobs.Define("sort", none{}, func(p *jobs.Pipeline, _ none) error {
 		pairs := jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, line []byte, emit jobs.Emit[jobs.Desc[string], string]) error {
 			k, v, _ := strings.Cut(string(line), " ")
 			emit(jobs.Desc[string]{V: k}, v)
@@ -371,7 +371,7 @@ func TestFoldsOwnTheBytesTheyKeep(t *testing.T) {
 func TestReduceWithCombineAndPartition(t *testing.T) {
 	t.Parallel()
 	first := func(key string, n int) int { return int(key[0]-'a') * n / 26 }
-	job := jobs.Define("totals", none{}, func(p *jobs.Plan, _ none) error {
+	job := jobs.Define("totals", none{}, func(p *jobs.Pipeline, _ none) error {
 		pairs := jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, line []byte, emit jobs.Emit[string, int64]) error {
 			emit(string(line), 1)
 			return nil
@@ -411,7 +411,7 @@ func TestReduceWithCombineAndPartition(t *testing.T) {
 
 func TestMergeOfSeveralInputs(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("revenue", none{}, func(p *jobs.Plan, _ none) error {
+	job := jobs.Define("revenue", none{}, func(p *jobs.Pipeline, _ none) error {
 		tagged := func(tag string) func(*jobs.Context, []byte, jobs.Emit[string, string]) error {
 			return func(_ *jobs.Context, line []byte, emit jobs.Emit[string, string]) error {
 				key, value, _ := strings.Cut(string(line), " ")
@@ -434,7 +434,7 @@ func TestMergeOfSeveralInputs(t *testing.T) {
 
 func TestOneInputMayBeMappedTwiceAndIsReadOnce(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("twice", none{}, func(p *jobs.Plan, _ none) error {
+	job := jobs.Define("twice", none{}, func(p *jobs.Pipeline, _ none) error {
 		words := jobs.FlatMap(jobs.ReadLines(p), func(ctx *jobs.Context, line []byte, emit func(string)) error {
 			ctx.Count("lines", 1)
 			for w := range strings.FieldsSeq(string(line)) {
@@ -522,7 +522,7 @@ func countBy[K any](t *testing.T, want []string, input minirun.Object, key func(
 		return nil
 	}
 	everywhere(t, jobs.New("count", emitted, jobs.Sum), slices.Clone(want), input)
-	everywhere(t, jobs.Define("count", none{}, func(p *jobs.Plan, _ none) error {
+	everywhere(t, jobs.Define("count", none{}, func(p *jobs.Pipeline, _ none) error {
 		jobs.Reduce(jobs.Map(jobs.ReadLines(p), emitted), func(_ *jobs.Context, key K, values iter.Seq[int64], emit func(jobs.Pair[K, int64])) error {
 			var sum int64
 			for v := range values {

@@ -13,7 +13,7 @@ import (
 // Records are what files hold and stages pass on: a step in a plan whose
 // result is records of type T. The value is a description; no data is in it.
 type Records[T any] struct {
-	p *Plan
+	p *Pipeline
 	n *node
 	// up attaches next to all that makes these records in one task.
 	up func(r *run, next func(T))
@@ -42,7 +42,7 @@ func (in Records[T]) attach(r *run, next func(T)) {
 type fan[T any] struct{ next []func(T) }
 
 // Read reads records of the job's input, or of one of them: see Named.
-func Read[T any](p *Plan, r Reader[T]) Records[T] {
+func Read[T any](p *Pipeline, r Reader[T]) Records[T] {
 	n := p.add("Read", describe(r), typeName[T]())
 	n.root = n
 	if r == nil {
@@ -63,7 +63,7 @@ func Read[T any](p *Plan, r Reader[T]) Records[T] {
 
 // ReadLines reads the lines of the job's input, without their ends. A line is
 // borrowed until the function that gets it returns.
-func ReadLines(p *Plan) Records[[]byte] { return Read(p, Reader[[]byte](lineReader{})) }
+func ReadLines(p *Pipeline) Records[[]byte] { return Read(p, Reader[[]byte](lineReader{})) }
 
 // Named gives the input that these records are read from a name, so that a job
 // may have several: --input orders=s3://….

@@ -73,7 +73,7 @@ func (s *lentSource) Next() (key, value []byte, ok bool) {
 
 // rebuilt makes every task of compiled build its plan anew when its trial asks
 // for that.
-func rebuilt(compiled *pipeline.Plan, build func() (*pipeline.Plan, error)) {
+func rebuilt(compiled *pipeline.Pipeline, build func() (*pipeline.Pipeline, error)) {
 	for i := range compiled.Inputs {
 		run := compiled.Inputs[i].Map
 		compiled.Inputs[i].Map = func(t *pipeline.MapTask) error {

@@ -130,7 +130,7 @@ func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cl
 	return nil
 }
 
-func (r *runner) prepare(ctx context.Context, spec *plan.Spec, p *pipeline.Plan, l cluster.Launch, o *cluster.Outcome) error {
+func (r *runner) prepare(ctx context.Context, spec *plan.Spec, p *pipeline.Pipeline, l cluster.Launch, o *cluster.Outcome) error {
 	codecs, err := planner.ParseCodecs(spec.Compress, spec.Decompress, spec.MaxRatio, spec.MaxDecompressed)
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ func rest(ctx *jobs.Context, d time.Duration) error {
 }
 
 // tally counts words, slowly.
-func tally(p *jobs.Plan, a slowParams) error {
+func tally(p *jobs.Pipeline, a slowParams) error {
 	begun := &attempts{file: a.Marks}
 	words := jobs.Map(jobs.ReadLines(p), func(ctx *jobs.Context, line []byte, emit jobs.Emit[string, int64]) error {
 		if err := begun.mark(ctx); err != nil {

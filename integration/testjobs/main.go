@@ -22,7 +22,7 @@ type misbehaviour struct {
 
 // each makes a job that copies lines and does f at the chosen one.
 func each(name string, f func(ctx *jobs.Context) error) *jobs.Job {
-	return jobs.Define(name, misbehaviour{}, func(p *jobs.Plan, a misbehaviour) error {
+	return jobs.Define(name, misbehaviour{}, func(p *jobs.Pipeline, a misbehaviour) error {
 		jobs.Map(jobs.ReadLines(p), func(ctx *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
 			if string(line) == a.At {
 				if err := f(ctx); err != nil {
@@ -42,7 +42,7 @@ type hotParams struct {
 
 // hot gives nine of ten pairs one key, and counts and measures the values of
 // each key without combining them.
-func hot(p *jobs.Plan, a hotParams) error {
+func hot(p *jobs.Pipeline, a hotParams) error {
 	pairs := jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, []byte]) error {
 		value := bytes.Repeat([]byte("v"), 100)
 		for i := range a.Rows {

@@ -108,7 +108,7 @@ func put(t *testing.T, objects map[string][]byte) embedded.Options {
 
 // located writes each line with where it begins.
 func located() *jobs.Job {
-	return jobs.Define("located", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("located", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.FlatMap(jobs.ReadLines(p), func(ctx *jobs.Context, line []byte, emit func([]byte)) error {
 			emit(fmt.Appendf(nil, "%d %s", ctx.Position().Offset, line))
 			return nil
@@ -292,7 +292,7 @@ func TestNamesAndFirstBytes(t *testing.T) {
 			for _, split := range []int64{1 << 20, 1} {
 				o := put(t, c.objects)
 				o.Decompress, o.SplitSize = c.decompress, split
-				job := jobs.Define("copy", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+				job := jobs.Define("copy", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 					jobs.Read(p, text.Lines{}).Write(text.Lines{})
 					return nil
 				})
@@ -317,7 +317,7 @@ func TestNamesAndFirstBytes(t *testing.T) {
 // TestBinaryRecordsAreNotGuessed reads records that begin like gzip.
 func TestBinaryRecordsAreNotGuessed(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("copy", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	job := jobs.Define("copy", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.Read(p, fixed.Records{Size: 4}).Write(fixed.Records{Size: 4})
 		return nil
 	})
@@ -337,7 +337,7 @@ func TestBinaryRecordsAreNotGuessed(t *testing.T) {
 func TestMarkedErrors(t *testing.T) {
 	t.Parallel()
 	pieces := []string{strings.Repeat("fine\n", 100), "fine\nbad\n", strings.Repeat("fine\n", 100)}
-	fails := jobs.Define("fails", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	fails := jobs.Define("fails", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.FlatMap(jobs.Read(p, text.Lines{Max: 100}), func(_ *jobs.Context, line []byte, _ func([]byte)) error {
 			if string(line) == "bad" {
 				return errors.New("do not like it")

@@ -30,7 +30,7 @@ type pool struct {
 	exec   *executor.Executor
 	log    *slog.Logger
 	events *master.Mailbox
-	plan   *pipeline.Plan
+	plan   *pipeline.Pipeline
 	table  *attempts.Table
 	hold   *output.Hold
 

@@ -107,7 +107,7 @@ func random(size int) []byte {
 
 // copies is a job that writes large records as they are.
 func copies() *jobs.Job {
-	return jobs.Define("copies", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("copies", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.Read(p, fixed.Records{Size: 1 << 20}).Write(fixed.Records{Size: 1 << 20})
 		return nil
 	})

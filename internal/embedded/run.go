@@ -57,7 +57,7 @@ type run struct {
 	settings
 	started time.Time
 	roots   roots
-	plan    *pipeline.Plan
+	plan    *pipeline.Pipeline
 	id      plan.JobID
 
 	out     *store.Root

@@ -242,7 +242,7 @@ func TestHangingStore(t *testing.T) {
 // TestNamedInputs joins two inputs of different names.
 func TestNamedInputs(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("both", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	job := jobs.Define("both", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		word := func(n int64) func(*jobs.Context, []byte, jobs.Emit[[]byte, int64]) error {
 			return func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
 				emit(line, n)

@@ -24,7 +24,7 @@ func eachLine(_ *jobs.Context, line []byte, emit jobs.Emit[string, int64]) error
 
 // overValues makes a job that reduces the lines with f.
 func overValues(f func(key string, values iter.Seq[int64]) int) *jobs.Job {
-	return jobs.Define("reducing", nothing{}, func(p *jobs.Plan, _ nothing) error {
+	return jobs.Define("reducing", nothing{}, func(p *jobs.Pipeline, _ nothing) error {
 		pairs := jobs.Map(jobs.ReadLines(p), eachLine)
 		jobs.Reduce(pairs, func(_ *jobs.Context, key string, values iter.Seq[int64], emit func(string)) error {
 			emit(fmt.Sprint(key, f(key, values)))
@@ -95,7 +95,7 @@ func TestValuesAreReadOnce(t *testing.T) {
 // TestMergeWithItself counts all pairs of both sides.
 func TestMergeWithItself(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("self", nothing{}, func(p *jobs.Plan, _ nothing) error {
+	job := jobs.Define("self", nothing{}, func(p *jobs.Pipeline, _ nothing) error {
 		pairs := jobs.Map(jobs.ReadLines(p), eachLine)
 		pairs.Merge(pairs).Fold(jobs.Sum).WriteTSV()
 		return nil
@@ -127,7 +127,7 @@ type promoting struct {
 
 func TestKeyThatEmbedsDesc(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("promoting", nothing{}, func(p *jobs.Plan, _ nothing) error {
+	job := jobs.Define("promoting", nothing{}, func(p *jobs.Pipeline, _ nothing) error {
 		sums := jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, line []byte, emit jobs.Emit[promoting, int64]) error {
 			emit(promoting{1, jobs.Desc[string]{V: string(line)}}, 1)
 			return nil
@@ -171,7 +171,7 @@ type named struct {
 
 func TestTSVOfEmbeddedText(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("named", nothing{}, func(p *jobs.Plan, _ nothing) error {
+	job := jobs.Define("named", nothing{}, func(p *jobs.Pipeline, _ nothing) error {
 		jobs.Convert(jobs.ReadLines(p), func(line []byte) named { return named{Name{string(line)}, len(line)} }).WriteTSV()
 		return nil
 	})
@@ -257,7 +257,7 @@ func TestPanicWhileCombining(t *testing.T) {
 // TestBlame panics on a key when the table is emptied, long after its record.
 func TestBlame(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("blame", nothing{}, func(p *jobs.Plan, _ nothing) error {
+	job := jobs.Define("blame", nothing{}, func(p *jobs.Pipeline, _ nothing) error {
 		jobs.Map(jobs.ReadLines(p), eachLine).Partition(func(key string, _ int) int {
 			if key == "bad" {
 				panic("I do not like it")

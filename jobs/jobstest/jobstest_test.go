@@ -53,7 +53,7 @@ func TestAJobThatIsRightPasses(t *testing.T) {
 
 // tasks is a job whose output says which tasks ran.
 func tasks() *jobs.Job {
-	return jobs.Define("tasks", none{}, func(p *jobs.Plan, _ none) error {
+	return jobs.Define("tasks", none{}, func(p *jobs.Pipeline, _ none) error {
 		pairs := jobs.Map(jobs.ReadLines(p), func(ctx *jobs.Context, line []byte, emit jobs.Emit[[]byte, int]) error {
 			emit(line, ctx.Task().Index)
 			return nil
@@ -135,7 +135,7 @@ type params struct {
 }
 
 func prefixed() *jobs.Job {
-	return jobs.Define("prefixed", params{Prefix: ">", Times: 2}, func(p *jobs.Plan, a params) error {
+	return jobs.Define("prefixed", params{Prefix: ">", Times: 2}, func(p *jobs.Pipeline, a params) error {
 		kept := jobs.ReadLines(p).Filter(a.Pattern.Match)
 		jobs.Convert(kept, func(l []byte) []byte { return append([]byte(strings.Repeat(a.Prefix, a.Times)), l...) }).Write(text.Lines{})
 		return nil
@@ -161,7 +161,7 @@ func TestParamsAreTextsOrAStruct(t *testing.T) {
 
 func TestFilesOfNamedInputs(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("both", none{}, func(p *jobs.Plan, _ none) error {
+	job := jobs.Define("both", none{}, func(p *jobs.Pipeline, _ none) error {
 		mark := func(mark string) func(*jobs.Context, []byte, jobs.Emit[[]byte, string]) error {
 			return func(ctx *jobs.Context, line []byte, emit jobs.Emit[[]byte, string]) error {
 				emit(line, fmt.Sprintf("%s %s@%d", mark, ctx.Position().Object, ctx.Position().Offset))

@@ -23,7 +23,7 @@ type RecentParams struct {
 	Days int `help:"how far to look back"`
 }
 
-var Recent = jobs.Define("recent", RecentParams{Days: 30}, func(p *jobs.Plan, params RecentParams) error {
+var Recent = jobs.Define("recent", RecentParams{Days: 30}, func(p *jobs.Pipeline, params RecentParams) error {
 	now := jobs.Once(p, "now", func() (time.Time, error) { return time.Now(), nil })
 	oldest := now.AddDate(0, 0, -params.Days).UTC().Format(time.DateOnly)
 	jobs.ReadLines(p).Filter(func(line []byte) bool { return string(line) >= oldest }).Write(text.Lines{})
@@ -37,7 +37,7 @@ func TestRecent(t *testing.T) {
 
 // Several inputs.
 
-var Both = jobs.Define("both", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+var Both = jobs.Define("both", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 	before := jobs.Map(jobs.ReadLines(p).Named("before"), mark(1))
 	after := jobs.Map(jobs.ReadLines(p).Named("after"), mark(2))
 	jobs.Reduce(before.Merge(after), changes).Write(text.Lines{})
@@ -99,7 +99,7 @@ type jsonlWriter[T any] struct{ *json.Encoder }
 func (w jsonlWriter[T]) Write(rec T) error { return w.Encode(rec) }
 func (w jsonlWriter[T]) Close() error      { return nil }
 
-var Spent = jobs.Define("spent", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+var Spent = jobs.Define("spent", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 	orders := jobs.FlatMap(jobs.ReadLines(p), parse)
 	cents := jobs.Map(orders, func(_ *jobs.Context, o Order, emit jobs.Emit[string, int64]) error {
 		emit(o.User, o.Cents)
@@ -118,7 +118,7 @@ func TestSpent(t *testing.T) {
 
 // Sort.
 
-var ByCents = jobs.Define("by-cents", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+var ByCents = jobs.Define("by-cents", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 	orders := jobs.FlatMap(jobs.ReadLines(p), parse)
 	dearest := jobs.KeyBy(orders, func(o Order) jobs.Desc[int64] { return jobs.Desc[int64]{V: o.Cents} })
 	sorted := jobs.Convert(dearest.Sort(), func(p jobs.Pair[jobs.Desc[int64], Order]) Order { return p.Value })
@@ -140,7 +140,7 @@ type SessionParams struct {
 	Gap int64 `help:"seconds of silence that end a session"`
 }
 
-var Sessions = jobs.Define("sessions", SessionParams{Gap: 1800}, func(p *jobs.Plan, params SessionParams) error {
+var Sessions = jobs.Define("sessions", SessionParams{Gap: 1800}, func(p *jobs.Pipeline, params SessionParams) error {
 	clicks := jobs.Map(jobs.ReadLines(p), click)
 	jobs.ReduceBy(clicks, func(_ *jobs.Context, user string, clicks iter.Seq2[int64, string], emit func(Session)) error {
 		var s Session
@@ -191,7 +191,7 @@ func TestSessions(t *testing.T) {
 
 // Partition.
 
-var ByLetter = jobs.Define("by-letter", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+var ByLetter = jobs.Define("by-letter", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 	words := jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, line []byte, emit jobs.Emit[string, int64]) error {
 		emit(string(line), 1)
 		return nil
@@ -213,7 +213,7 @@ func TestByLetter(t *testing.T) {
 
 // Combine.
 
-var First = jobs.Define("first", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+var First = jobs.Define("first", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 	words := jobs.Map(jobs.ReadLines(p), word).Combine(jobs.Min)
 	jobs.Reduce(words, func(_ *jobs.Context, length int, words iter.Seq[string], emit func(string)) error {
 		first := ""

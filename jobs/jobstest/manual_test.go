@@ -53,7 +53,7 @@ func (m *Mean) Add(v int64)    { m.N, m.Sum = m.N+1, m.Sum+v }
 func (m *Mean) Merge(o *Mean)  { m.N, m.Sum = m.N+o.N, m.Sum+o.Sum }
 func (m *Mean) String() string { return fmt.Sprintf("%.1f", float64(m.Sum)/float64(m.N)) }
 
-var Means = jobs.Define("means", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+var Means = jobs.Define("means", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 	sizes := jobs.Map(jobs.ReadLines(p), size)
 	jobs.Aggregate(sizes, (*Mean).Add, (*Mean).Merge).WriteTSV()
 	return nil
@@ -66,7 +66,7 @@ func TestMeans(t *testing.T) {
 
 // Reduce.
 
-var Spread = jobs.Define("spread", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+var Spread = jobs.Define("spread", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 	sizes := jobs.Map(jobs.ReadLines(p), size)
 	jobs.Reduce(sizes, spread).Write(text.Lines{})
 	return nil
@@ -98,7 +98,7 @@ type KeepParams struct {
 	Most    int            `help:"cut lines to this many bytes"`
 }
 
-var Keep = jobs.Define("keep", KeepParams{Most: 80}, func(p *jobs.Plan, params KeepParams) error {
+var Keep = jobs.Define("keep", KeepParams{Most: 80}, func(p *jobs.Pipeline, params KeepParams) error {
 	if params.Most < 1 {
 		return fmt.Errorf("most %d: want 1 or more", params.Most)
 	}

@@ -36,7 +36,7 @@ func keyed(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, []byte]) error {
 
 // reducing makes a job of a reducer.
 func reducing(f func(*jobs.Context, []byte, iter.Seq[[]byte], func([]byte)) error) *jobs.Job {
-	return jobs.Define("reducing", none{}, func(p *jobs.Plan, _ none) error {
+	return jobs.Define("reducing", none{}, func(p *jobs.Pipeline, _ none) error {
 		jobs.Reduce(jobs.Map(jobs.ReadLines(p), keyed), f).Write(text.Lines{})
 		return nil
 	})
@@ -44,7 +44,7 @@ func reducing(f func(*jobs.Context, []byte, iter.Seq[[]byte], func([]byte)) erro
 
 // flat makes a map-only job of what constructor returns, which runs with it.
 func flat(constructor func() func(*jobs.Context, []byte, func([]byte)) error) *jobs.Job {
-	return jobs.Define("flat", none{}, func(p *jobs.Plan, _ none) error {
+	return jobs.Define("flat", none{}, func(p *jobs.Pipeline, _ none) error {
 		jobs.FlatMap(jobs.ReadLines(p), constructor()).Write(text.Lines{})
 		return nil
 	})
@@ -95,7 +95,7 @@ func faulty() map[string]*jobs.Job {
 			emit(line[:2], n)
 			return err
 		}, func(a, b int64) int64 { return a - b }),
-		"a combiner that changes the result": jobs.Define("averages", none{}, func(p *jobs.Plan, _ none) error {
+		"a combiner that changes the result": jobs.Define("averages", none{}, func(p *jobs.Pipeline, _ none) error {
 			sizes := jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, float64]) error {
 				emit(line[:2], float64(line[5]))
 				return nil
@@ -134,7 +134,7 @@ func faulty() map[string]*jobs.Job {
 				return nil
 			}
 		}),
-		"groups that are torn apart": jobs.Define("torn", none{}, func(p *jobs.Plan, _ none) error {
+		"groups that are torn apart": jobs.Define("torn", none{}, func(p *jobs.Pipeline, _ none) error {
 			type key = jobs.By[string, string]
 			pairs := jobs.KeyBy(jobs.ReadLines(p), func(line []byte) key { return key{Key: string(line[:2]), Order: string(line[3:])} })
 			torn := pairs.Partition(func(k key, n int) int { return int(k.Order[2]) % n })
@@ -152,7 +152,7 @@ func faulty() map[string]*jobs.Job {
 			emit(bytes.Join(append([][]byte{key}, all...), []byte(" ")))
 			return nil
 		}),
-		"a reader that loses records": jobs.Define("lossy", none{}, func(p *jobs.Plan, _ none) error {
+		"a reader that loses records": jobs.Define("lossy", none{}, func(p *jobs.Pipeline, _ none) error {
 			jobs.Read(p, jobs.Reader[[]byte](lossy{})).Write(text.Lines{})
 			return nil
 		}),
@@ -200,7 +200,7 @@ func TestKeptBytesAreOverwritten(t *testing.T) {
 				return nil
 			}
 		}),
-		"key": jobs.Define("keys", none{}, func(p *jobs.Plan, _ none) error {
+		"key": jobs.Define("keys", none{}, func(p *jobs.Pipeline, _ none) error {
 			k := &keeper{kept: map[string][]byte{}}
 			jobs.Reduce(jobs.Map(jobs.ReadLines(p), keyed), func(ctx *jobs.Context, key []byte, _ iter.Seq[[]byte], emit func([]byte)) error {
 				k.keep(ctx, key, emit)
@@ -234,7 +234,7 @@ func TestKeptBytesAreOverwritten(t *testing.T) {
 
 func TestWhatIsDecidedOnceIsStrict(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("stamped", none{}, func(p *jobs.Plan, _ none) error {
+	job := jobs.Define("stamped", none{}, func(p *jobs.Pipeline, _ none) error {
 		now := jobs.Once(p, "now", func() (time.Time, error) { return time.Now(), nil })
 		stamped := jobs.Convert(jobs.ReadLines(p), func(l []byte) []byte { return append(now.AppendFormat(nil, time.RFC3339Nano), l...) })
 		stamped.Write(text.Lines{})
@@ -274,7 +274,7 @@ func TestStrictReportsFailures(t *testing.T) {
 // After a Sort the order of lines is part of the output.
 func TestStrictLooksAtTheOrderOfASort(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("swaps", none{}, func(p *jobs.Plan, _ none) error {
+	job := jobs.Define("swaps", none{}, func(p *jobs.Pipeline, _ none) error {
 		sorted := jobs.Map(jobs.ReadLines(p), keyed).Sort()
 		var mu sync.Mutex
 		records := map[string]int{}

@@ -61,7 +61,7 @@ func stations(rows int) []byte {
 
 // benchmarkMap runs a job's map over text and reports the time of each of n.
 func benchmarkMap(b *testing.B, name string, text []byte, n int) {
-	var p *pipeline.Plan
+	var p *pipeline.Pipeline
 	for _, j := range library.All() {
 		if j.Name() == name {
 			built, err := j.Build(nil, nil)

@@ -19,7 +19,7 @@ import (
 )
 
 // Plan is a job with its parameters, ready to run.
-type Plan struct {
+type Pipeline struct {
 	Job     string
 	Text    string   // canonical description; equal texts mean equal plans
 	Hash    [32]byte // SHA-256 of Text

@@ -133,7 +133,7 @@ func (w *farWorld) run(ctx context.Context) error {
 }
 
 func copied() *jobs.Job {
-	return jobs.Define("copy", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("copy", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.Read(p, text.Lines{}).Write(text.Lines{})
 		return nil
 	})
@@ -171,7 +171,7 @@ func TestSmallObjectsAreFetchedAhead(t *testing.T) {
 
 // dropped reads lines and writes nothing.
 func dropped() *jobs.Job {
-	return jobs.Define("drop", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("drop", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.ReadLines(p).Filter(func([]byte) bool { return false }).Write(text.Lines{})
 		return nil
 	})
@@ -253,7 +253,7 @@ func TestErrorsComeInTheirTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var lines []string
-		job := jobs.Define("watch", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+		job := jobs.Define("watch", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 			jobs.Convert(jobs.ReadLines(p), func(line []byte) []byte {
 				lines = append(lines, string(line))
 				return line
@@ -303,7 +303,7 @@ func sorted() *jobs.Job {
 		emit(line, struct{}{})
 		return nil
 	}
-	return jobs.Define("sort", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("sort", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.Map(jobs.ReadLines(p), whole).Sort().WriteTSV()
 		return nil
 	})

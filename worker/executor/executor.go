@@ -33,7 +33,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Config is what all attempts of a job share.
 type Config struct {
-	Plan       *pipeline.Plan
+	Plan       *pipeline.Pipeline
 	Job        plan.JobID
 	Partitions int // of the shuffle; 0 for a map-only job
 

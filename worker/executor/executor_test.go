@@ -71,7 +71,7 @@ func newWorld(t *testing.T, partitions int, job *jobs.Job, text string) *world {
 }
 
 // executor makes another worker's executor on the same store.
-func (w *world) executor(p *pipeline.Plan, partitions int) *executor.Executor {
+func (w *world) executor(p *pipeline.Pipeline, partitions int) *executor.Executor {
 	return executor.New(executor.Config{
 		Plan: p, Job: job, Partitions: partitions,
 		Open:    func(string) (*store.Root, error) { return w.root, nil },

@@ -247,7 +247,7 @@ func TestReducesTakeTurnsInComputingAlone(t *testing.T) {
 		computing += n
 		most = max(most, computing)
 	}
-	of := jobs.Define("turns", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	of := jobs.Define("turns", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		words := jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, line []byte, emit jobs.Emit[string, int64]) error {
 			for w := range strings.FieldsSeq(string(line)) {
 				emit(w, 1)

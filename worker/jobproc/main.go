@@ -87,7 +87,7 @@ type process struct {
 	cfg    Config
 	log    *slog.Logger
 	client *relay.Client
-	plan   *pipeline.Plan
+	plan   *pipeline.Pipeline
 	ranges int // bytes of a request to a remote store
 	engine *engine
 	work   sync.WaitGroup // the attempt that runs
@@ -196,7 +196,7 @@ func (p *process) prepare(h Hello) string {
 	return ""
 }
 
-func describe(p *pipeline.Plan) Description {
+func describe(p *pipeline.Pipeline) Description {
 	d := Description{Shuffled: p.Shuffle != nil, Ext: p.Output.Ext, Compressible: p.Output.Compressible}
 	if p.Shuffle != nil {
 		d.Ranges = p.Shuffle.Ranges

@@ -55,11 +55,11 @@ func testJobs() []*jobs.Job {
 			emit(line, 1)
 			return nil
 		}, jobs.Sum[int64]),
-		jobs.Define("halves", none{}, func(p *jobs.Plan, _ none) error {
+		jobs.Define("halves", none{}, func(p *jobs.Pipeline, _ none) error {
 			jobs.Read(p, halves{}).Write(text.Lines{})
 			return nil
 		}),
-		jobs.Define("maker", none{}, func(p *jobs.Plan, _ none) error {
+		jobs.Define("maker", none{}, func(p *jobs.Pipeline, _ none) error {
 			jobs.Read(p, maker{}).Write(text.Lines{})
 			return nil
 		}),

@@ -57,7 +57,7 @@ type Input struct {
 }
 
 // Of returns what planning asks of a job whose functions are in this process.
-func Of(p *pipeline.Plan) Job {
+func Of(p *pipeline.Pipeline) Job {
 	j := Job{Name: p.Job, Shuffled: p.Shuffle != nil, Ext: p.Output.Ext, Compressible: p.Output.Compressible}
 	j.Ranges = j.Shuffled && p.Shuffle.Ranges
 	for i := range p.Inputs {

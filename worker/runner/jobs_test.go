@@ -53,7 +53,7 @@ type misdeeds struct {
 func testJobs() []*jobs.Job {
 	return []*jobs.Job{
 		jobs.New("words", tokenize, jobs.Sum[int64]),
-		jobs.Define("sorted", none{}, func(p *jobs.Plan, _ none) error {
+		jobs.Define("sorted", none{}, func(p *jobs.Pipeline, _ none) error {
 			sorted := jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, none]) error {
 				emit(line, none{})
 				return nil
@@ -61,11 +61,11 @@ func testJobs() []*jobs.Job {
 			jobs.Convert(sorted, func(p jobs.Pair[[]byte, none]) []byte { return p.Key }).Write(text.Lines{})
 			return nil
 		}),
-		jobs.Define("matching", struct{ Word string }{}, func(p *jobs.Plan, o struct{ Word string }) error {
+		jobs.Define("matching", struct{ Word string }{}, func(p *jobs.Pipeline, o struct{ Word string }) error {
 			jobs.ReadLines(p).Filter(func(line []byte) bool { return bytes.Contains(line, []byte(o.Word)) }).Write(text.Lines{})
 			return nil
 		}),
-		jobs.Define("misbehave", misdeeds{}, func(p *jobs.Plan, o misdeeds) error {
+		jobs.Define("misbehave", misdeeds{}, func(p *jobs.Pipeline, o misdeeds) error {
 			jobs.Map(jobs.ReadLines(p), func(ctx *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
 				if string(line) == "go" {
 					return o.do(ctx)
@@ -75,15 +75,15 @@ func testJobs() []*jobs.Job {
 			}).Fold(jobs.Sum[int64]).WriteTSV()
 			return nil
 		}),
-		jobs.Define("records", none{}, func(p *jobs.Plan, _ none) error {
+		jobs.Define("records", none{}, func(p *jobs.Pipeline, _ none) error {
 			jobs.Read(p, fixed.Records{Size: 4}).Write(text.Lines{})
 			return nil
 		}),
-		jobs.Define("made", none{}, func(p *jobs.Plan, _ none) error {
+		jobs.Define("made", none{}, func(p *jobs.Pipeline, _ none) error {
 			jobs.Read(p, numbers{}).Write(text.Lines{})
 			return nil
 		}),
-		jobs.Define("fickle", none{}, func(p *jobs.Plan, _ none) error {
+		jobs.Define("fickle", none{}, func(p *jobs.Pipeline, _ none) error {
 			jobs.Map(jobs.ReadLines(p), fickle()).Fold(jobs.Sum[int64]).WriteTSV()
 			return nil
 		}),

@@ -21,7 +21,7 @@ type slowParams struct {
 }
 
 // count counts words, slowly.
-func count(p *jobs.Plan, a slowParams) error {
+func count(p *jobs.Pipeline, a slowParams) error {
 	jobs.Map(jobs.ReadLines(p), func(ctx *jobs.Context, line []byte, emit jobs.Emit[string, int64]) error {
 		ctx.Count("lines", 1)
 		for word := range strings.FieldsSeq(string(line)) {
@@ -43,7 +43,7 @@ type none struct{}
 
 // each makes a job that says for each line of its input what f says.
 func each(name string, f func(emit jobs.Emit[string, int64]) error) *jobs.Job {
-	return jobs.Define(name, none{}, func(p *jobs.Plan, _ none) error {
+	return jobs.Define(name, none{}, func(p *jobs.Pipeline, _ none) error {
 		jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, _ []byte, emit jobs.Emit[string, int64]) error {
 			return f(emit)
 		}).Fold(jobs.Sum[int64]).WriteTSV()

@@ -13,7 +13,7 @@ import (
 )
 
 func copied(size int) *jobs.Job {
-	return jobs.Define("copy", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("copy", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.Read(p, fixed.Records{Size: size}).Write(fixed.Records{Size: size})
 		return nil
 	})
@@ -56,7 +56,7 @@ func TestAPartialRecordIsAnError(t *testing.T) {
 
 func TestARecordOfAnotherSizeIsNotWritten(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("cut", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	job := jobs.Define("cut", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.ReadLines(p).Write(fixed.Records{Size: 3})
 		return nil
 	})
@@ -71,7 +71,7 @@ func TestARecordOfAnotherSizeIsNotWritten(t *testing.T) {
 }
 
 func ExampleRecords() {
-	job := jobs.Define("sort-records", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	job := jobs.Define("sort-records", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		records := jobs.Read(p, fixed.Records{Size: 4})
 		sorted := jobs.KeyBy(records, func(rec []byte) [4]byte { return [4]byte(rec) }).Sort()
 		jobs.Convert(sorted, func(p jobs.Pair[[4]byte, []byte]) []byte { return p.Value }).Write(fixed.Records{Size: 4})

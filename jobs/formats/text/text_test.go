@@ -14,7 +14,7 @@ import (
 
 // copied returns a job that writes the lines it reads.
 func copied(format text.Lines) *jobs.Job {
-	return jobs.Define("copy", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("copy", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.Read(p, format).Write(format)
 		return nil
 	})
@@ -53,7 +53,7 @@ func TestALineOverTheLimitNamesObjectAndOffset(t *testing.T) {
 
 func TestARecordWithALineBreakIsAnError(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("break", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	job := jobs.Define("break", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.Convert(jobs.ReadLines(p), func(line []byte) []byte { return append(line, "\nmore"...) }).Write(text.Lines{})
 		return nil
 	})
@@ -70,7 +70,7 @@ func ExampleTSV() {
 		Count int
 		Share float64
 	}
-	job := jobs.Define("rows", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	job := jobs.Define("rows", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		rows := jobs.Convert(jobs.ReadLines(p), func(line []byte) row { return row{string(line), len(line), 0.5} })
 		rows.Write(text.TSV[row]{})
 		return nil

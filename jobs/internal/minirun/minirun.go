@@ -87,14 +87,14 @@ func Run(ctx context.Context, job *jobs.Job, o Options, objects ...Object) (*Res
 	if o.Table == 0 {
 		o.Table = 4 << 20
 	}
-	r := &runner{ctx: ctx, job: job, plan: p, o: o}
+	r := &runner{ctx: ctx, job: job, built: p, o: o}
 	return r.run(objects)
 }
 
 type runner struct {
 	ctx    context.Context
 	job    *jobs.Job
-	plan   *pipeline.Plan
+	built  *pipeline.Pipeline
 	o      Options
 	result Result
 	parts  [][]pair // shuffled pairs by partition
@@ -107,7 +107,7 @@ func (r *runner) run(objects []Object) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.plan.Shuffle == nil {
+	if r.built.Shuffle == nil {
 		for i, split := range splits {
 			var out bytes.Buffer
 			if err := r.mapTask(plan.Map, i, split, &pipeline.MapTask{Out: &out}); err != nil {
@@ -118,7 +118,7 @@ func (r *runner) run(objects []Object) (*Result, error) {
 		return &r.result, nil
 	}
 	var cuts [][]byte
-	if r.plan.Shuffle.Ranges {
+	if r.built.Shuffle.Ranges {
 		if cuts, err = r.sample(splits); err != nil {
 			return nil, err
 		}
@@ -146,7 +146,7 @@ type split struct {
 // splits divides the objects; each section is a split of its own.
 func (r *runner) splits(objects []Object) ([]split, error) {
 	var splits []split
-	for _, input := range r.plan.Inputs {
+	for _, input := range r.built.Inputs {
 		if input.Generate != nil {
 			sections, err := input.Generate(3)
 			if err != nil {
@@ -216,11 +216,11 @@ func (r *runner) mapTask(phase plan.Phase, index int, s split, t *pipeline.MapTa
 
 // shuffled runs one map task and puts its pairs to their partitions.
 func (r *runner) shuffled(phase plan.Phase, index int, s split, t *pipeline.MapTask) error {
-	t.Pairs = pairs.NewCollector(r.plan.Shuffle.Layout, nil, nil)
+	t.Pairs = pairs.NewCollector(r.built.Shuffle.Layout, nil, nil)
 	if err := r.mapTask(phase, index, s, t); err != nil {
 		return err
 	}
-	if err := t.Pairs.Sort(len(r.parts), r.plan.Shuffle.SortValues); err != nil {
+	if err := t.Pairs.Sort(len(r.parts), r.built.Shuffle.SortValues); err != nil {
 		return err
 	}
 	at := 0
@@ -241,10 +241,10 @@ func (r *runner) shuffled(phase plan.Phase, index int, s split, t *pipeline.MapT
 
 // combine folds neighbours of equal keys, if the job lets it.
 func (r *runner) combine(sorted []pair) ([]pair, error) {
-	if r.plan.Shuffle.Combiner == nil || r.o.NoCombiner {
+	if r.built.Shuffle.Combiner == nil || r.o.NoCombiner {
 		return sorted, nil
 	}
-	c := r.plan.Shuffle.Combiner()
+	c := r.built.Shuffle.Combiner()
 	var out []pair
 	for i := 0; i < len(sorted); {
 		key := sorted[i].key
@@ -283,7 +283,7 @@ func (r *runner) sample(splits []split) ([][]byte, error) {
 func (r *runner) reduce(part int) error {
 	sorted := r.parts[part]
 	slices.SortStableFunc(sorted, func(a, b pair) int {
-		if c := bytes.Compare(a.key, b.key); c != 0 || !r.plan.Shuffle.SortValues {
+		if c := bytes.Compare(a.key, b.key); c != 0 || !r.built.Shuffle.SortValues {
 			return c
 		}
 		return bytes.Compare(a.value, b.value)
@@ -295,7 +295,7 @@ func (r *runner) reduce(part int) error {
 		Source: &source{pairs: sorted, failAfter: r.o.FailReadAfter},
 		Out:    &out,
 	}
-	if err := r.plan.Shuffle.Reduce(t); err != nil {
+	if err := r.built.Shuffle.Reduce(t); err != nil {
 		return err
 	}
 	tally.RecordsIn = 0 // so that the sum is that of the input

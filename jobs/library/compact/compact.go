@@ -14,7 +14,7 @@ import (
 // splits is the size of parts: choose it with --split-size. A last line without
 // its end gets one, and line ends become LF.
 func Job() *jobs.Job {
-	return jobs.Define("compact", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("compact", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.ReadLines(p).Write(text.Lines{})
 		return nil
 	})

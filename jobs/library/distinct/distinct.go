@@ -13,7 +13,7 @@ import (
 // order of their bytes within a part. Lines are compared as bytes, without
 // their ends.
 func Job() *jobs.Job {
-	return jobs.Define("distinct", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("distinct", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		once := jobs.Map(jobs.ReadLines(p), whole).Fold(same)
 		jobs.Convert(once, line).Write(text.Lines{})
 		return nil

@@ -20,7 +20,7 @@ type Params struct {
 // Job returns the job grep: lines in, lines out, in the order of the input
 // within a part.
 func Job() *jobs.Job {
-	return jobs.Define("grep", Params{}, func(p *jobs.Plan, params Params) error {
+	return jobs.Define("grep", Params{}, func(p *jobs.Pipeline, params Params) error {
 		keep := func(line []byte) bool { return params.Pattern.Match(line) != params.Invert }
 		jobs.ReadLines(p).Filter(keep).Write(text.Lines{})
 		return nil

@@ -22,7 +22,7 @@ type Place struct {
 // All places of a word are in one part, however many they are. Words are what
 // stands between ASCII white space, as in wordcount.
 func Job() *jobs.Job {
-	return jobs.Define("index", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("index", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.ReduceBy(jobs.Map(jobs.ReadLines(p), places), list).WriteTSV()
 		return nil
 	})

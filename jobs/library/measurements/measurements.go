@@ -21,7 +21,7 @@ import (
 // last ";" of a line ends the name. A value has at most 15 digits before the
 // point and one behind it; more decimals are refused, not rounded.
 func Job() *jobs.Job {
-	return jobs.Define("measurements", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("measurements", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.Aggregate(jobs.Map(jobs.ReadLines(p), measure), (*Stats).Add, (*Stats).Merge).WriteTSV()
 		return nil
 	})

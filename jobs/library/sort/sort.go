@@ -12,7 +12,7 @@ import (
 // Job returns the job sort: lines in, the same lines out, in the order of their
 // bytes over all parts, like LC_ALL=C sort. Line ends become LF.
 func Job() *jobs.Job {
-	return jobs.Define("sort", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("sort", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		sorted := jobs.Map(jobs.ReadLines(p), whole).Sort()
 		jobs.Convert(sorted, line).Write(text.Lines{})
 		return nil

@@ -23,7 +23,7 @@ type Params struct {
 
 // Job returns the job teragen: nothing in, 100-byte records out.
 func Job() *jobs.Job {
-	return jobs.Define("teragen", Params{}, func(p *jobs.Plan, params Params) error {
+	return jobs.Define("teragen", Params{}, func(p *jobs.Pipeline, params Params) error {
 		const most = math.MaxInt64 / gensort.RecordSize
 		if params.Records < 1 || params.Start < 0 || params.Records > most-params.Start {
 			return fmt.Errorf("records %d from %d on: want 1 or more, from 0 on, to %d", params.Records, params.Start, int64(most))

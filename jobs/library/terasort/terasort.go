@@ -21,7 +21,7 @@ type (
 // the order of their first 10 bytes over all parts. Records of equal keys come
 // in the order of their other bytes.
 func Job() *jobs.Job {
-	return jobs.Define("terasort", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("terasort", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		records := fixed.Records{Size: gensort.RecordSize}
 		jobs.Map(jobs.Read(p, records), cut).Sort().Write(output{})
 		return nil

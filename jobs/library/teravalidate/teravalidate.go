@@ -22,7 +22,7 @@ import (
 // and the sum of all records, the same figures as the benchmark's valsort
 // prints. Objects are taken in the order of their names.
 func Job() *jobs.Job {
-	return jobs.Define("teravalidate", struct{}{}, func(p *jobs.Plan, _ struct{}) error {
+	return jobs.Define("teravalidate", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		places := jobs.KeyBy(jobs.Read(p, sections{}), func(s summary) place { return place{Order: s.At} })
 		jobs.ReduceBy(places, judge).Write(text.Lines{})
 		return nil

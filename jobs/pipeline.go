@@ -18,7 +18,7 @@ import (
 // A Plan is what a constructor builds: a graph of inputs, functions, at most
 // one shuffle, and one output. Mistakes are kept in the plan and reported
 // together when the constructor has returned, before any task runs.
-type Plan struct {
+type Pipeline struct {
 	job    string
 	params string // canonical JSON
 	nodes  []*node
@@ -61,14 +61,14 @@ type sinkRole struct {
 	attach func(r *run) error
 }
 
-func newPlan(job string, once map[string][]byte, given bool) *Plan {
-	p := &Plan{job: job, params: "{}", given: given, once: map[string][]byte{}}
+func newPipeline(job string, once map[string][]byte, given bool) *Pipeline {
+	p := &Pipeline{job: job, params: "{}", given: given, once: map[string][]byte{}}
 	maps.Copy(p.once, once)
 	return p
 }
 
 // add appends a node to the plan.
-func (p *Plan) add(kind, detail, types string, from ...*node) *node {
+func (p *Pipeline) add(kind, detail, types string, from ...*node) *node {
 	n := &node{id: len(p.nodes) + 1, kind: kind, detail: detail, types: types, from: from}
 	for _, f := range from {
 		f.used++
@@ -79,7 +79,9 @@ func (p *Plan) add(kind, detail, types string, from ...*node) *node {
 }
 
 // fail keeps a plan error.
-func (p *Plan) fail(format string, args ...any) { p.errs = append(p.errs, fmt.Errorf(format, args...)) }
+func (p *Pipeline) fail(format string, args ...any) {
+	p.errs = append(p.errs, fmt.Errorf(format, args...))
+}
 
 // stage names a node in error messages.
 func (n *node) stage() string {
@@ -93,7 +95,7 @@ func (n *node) stage() string {
 }
 
 // check looks for mistakes that only the whole graph shows.
-func (p *Plan) check() {
+func (p *Pipeline) check() {
 	if len(p.errs) > 0 {
 		return // what follows from these would only confuse
 	}
@@ -133,7 +135,7 @@ func (p *Plan) check() {
 }
 
 // problems returns all plan errors as one, nil if there are none.
-func (p *Plan) problems() error {
+func (p *Pipeline) problems() error {
 	switch len(p.errs) {
 	case 0:
 		return nil
@@ -145,7 +147,7 @@ func (p *Plan) problems() error {
 
 // text describes the plan: what two processes must agree on to work on one
 // job. Sizes and the inputs' listing are no part of it.
-func (p *Plan) text() string {
+func (p *Pipeline) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "windrow plan, codecs %d\njob %s %s\n", codec.Version, p.job, p.params)
 	for _, name := range p.named {
@@ -171,8 +173,8 @@ func (p *Plan) text() string {
 }
 
 // compile turns a checked plan into what the engine runs.
-func (p *Plan) compile() *pipeline.Plan {
-	compiled := &pipeline.Plan{}
+func (p *Pipeline) compile() *pipeline.Pipeline {
+	compiled := &pipeline.Pipeline{}
 	var sink, shuffle *node
 	for _, n := range p.nodes {
 		if n.sink != nil {
@@ -230,7 +232,7 @@ const maxOnce = 1 << 20
 // Once returns f's result as of submission, wherever the constructor is run
 // again; it travels in the plan (1 MiB at most). Use it for what a constructor
 // may not look at otherwise, such as the time.
-func Once[T any](p *Plan, name string, f func() (T, error)) T {
+func Once[T any](p *Pipeline, name string, f func() (T, error)) T {
 	var value T
 	c, err := codec.ValueOf[T]()
 	if err != nil {
@@ -270,7 +272,7 @@ func Once[T any](p *Plan, name string, f func() (T, error)) T {
 }
 
 // symbol names a function of the plan, for its text and for errors.
-func (p *Plan) symbol(kind string, f any) string {
+func (p *Pipeline) symbol(kind string, f any) string {
 	v := reflect.ValueOf(f)
 	if v.IsNil() {
 		p.fail("%s: its function is nil", kind)

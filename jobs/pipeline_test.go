@@ -16,11 +16,11 @@ import (
 )
 
 // build returns a job of this constructor without parameters.
-func build(f func(p *jobs.Plan)) *jobs.Job {
-	return jobs.Define("a-job", none{}, func(p *jobs.Plan, _ none) error { f(p); return nil })
+func build(f func(p *jobs.Pipeline)) *jobs.Job {
+	return jobs.Define("a-job", none{}, func(p *jobs.Pipeline, _ none) error { f(p); return nil })
 }
 
-func counted(p *jobs.Plan) jobs.Records[jobs.Pair[[]byte, int64]] {
+func counted(p *jobs.Pipeline) jobs.Records[jobs.Pair[[]byte, int64]] {
 	return jobs.Map(jobs.ReadLines(p), tokenize).Fold(jobs.Sum)
 }
 
@@ -38,7 +38,7 @@ func wantError(t *testing.T, err error, wants ...string) {
 
 func TestPlanErrors(t *testing.T) {
 	t.Parallel()
-	keyed := func(p *jobs.Plan) jobs.Pairs[map[string]int, func()] {
+	keyed := func(p *jobs.Pipeline) jobs.Pairs[map[string]int, func()] {
 		return jobs.Map(jobs.ReadLines(p), func(*jobs.Context, []byte, jobs.Emit[map[string]int, func()]) error { return nil })
 	}
 	again := func(_ *jobs.Context, p jobs.Pair[[]byte, int64], emit jobs.Emit[int64, int64]) error {
@@ -46,36 +46,38 @@ func TestPlanErrors(t *testing.T) {
 		return nil
 	}
 	for name, c := range map[string]struct {
-		f     func(p *jobs.Plan)
+		f     func(p *jobs.Pipeline)
 		wants []string
 	}{
-		"no output":          {func(p *jobs.Plan) {}, []string{"no output", "Write"}},
-		"two outputs":        {func(p *jobs.Plan) { r := counted(p); r.WriteTSV(); r.WriteTSV() }, []string{"2 outputs"}},
-		"unused":             {func(p *jobs.Plan) { counted(p).WriteTSV(); counted(p) }, []string{"nothing uses", "Fold"}},
-		"two shuffles":       {func(p *jobs.Plan) { jobs.Map(counted(p), again).Fold(jobs.Sum).WriteTSV() }, []string{"only once", "second job"}},
-		"key and value type": {func(p *jobs.Plan) { keyed(p).Sort().Write(nil) }, []string{"map[string]int", "has no order", "func()", "3 errors"}},
-		"two inputs of no name": {func(p *jobs.Plan) {
+		"no output":          {func(p *jobs.Pipeline) {}, []string{"no output", "Write"}},
+		"two outputs":        {func(p *jobs.Pipeline) { r := counted(p); r.WriteTSV(); r.WriteTSV() }, []string{"2 outputs"}},
+		"unused":             {func(p *jobs.Pipeline) { counted(p).WriteTSV(); counted(p) }, []string{"nothing uses", "Fold"}},
+		"two shuffles":       {func(p *jobs.Pipeline) { jobs.Map(counted(p), again).Fold(jobs.Sum).WriteTSV() }, []string{"only once", "second job"}},
+		"key and value type": {func(p *jobs.Pipeline) { keyed(p).Sort().Write(nil) }, []string{"map[string]int", "has no order", "func()", "3 errors"}},
+		"two inputs of no name": {func(p *jobs.Pipeline) {
 			jobs.Map(jobs.ReadLines(p), tokenize).Merge(jobs.Map(jobs.ReadLines(p), tokenize)).Fold(jobs.Sum).WriteTSV()
 		}, []string{"two inputs", "Named"}},
-		"two inputs of one name": {func(p *jobs.Plan) {
+		"two inputs of one name": {func(p *jobs.Pipeline) {
 			a := jobs.Map(jobs.ReadLines(p).Named("x"), tokenize)
 			a.Merge(jobs.Map(jobs.ReadLines(p).Named("x"), tokenize)).Fold(jobs.Sum).WriteTSV()
 		}, []string{"two inputs are called x"}},
-		"name of what is no input": {func(p *jobs.Plan) { counted(p).Named("x").WriteTSV() }, []string{"Named", "Read"}},
-		"bad input name":           {func(p *jobs.Plan) { jobs.ReadLines(p).Named("A b").WriteTSV() }, []string{"A b", "lower-case"}},
-		"combine and fold":         {func(p *jobs.Plan) { jobs.Map(jobs.ReadLines(p), tokenize).Combine(jobs.Sum).Fold(jobs.Sum).WriteTSV() }, []string{"Combine"}},
-		"partition and sort": {func(p *jobs.Plan) {
+		"name of what is no input": {func(p *jobs.Pipeline) { counted(p).Named("x").WriteTSV() }, []string{"Named", "Read"}},
+		"bad input name":           {func(p *jobs.Pipeline) { jobs.ReadLines(p).Named("A b").WriteTSV() }, []string{"A b", "lower-case"}},
+		"combine and fold": {func(p *jobs.Pipeline) {
+			jobs.Map(jobs.ReadLines(p), tokenize).Combine(jobs.Sum).Fold(jobs.Sum).WriteTSV()
+		}, []string{"Combine"}},
+		"partition and sort": {func(p *jobs.Pipeline) {
 			jobs.Map(jobs.ReadLines(p), tokenize).Partition(func([]byte, int) int { return 0 }).Sort().WriteTSV()
 		}, []string{"Partition", "Sort"}},
-		"nil function": {func(p *jobs.Plan) {
+		"nil function": {func(p *jobs.Pipeline) {
 			jobs.Map[[]byte, string, int64](jobs.ReadLines(p), nil).Fold(nil).WriteTSV()
 		}, []string{"Map: its function is nil", "Fold: its function is nil"}},
-		"nil reader": {func(p *jobs.Plan) { jobs.Read[string](p, nil).WriteTSV() }, []string{"ReadLines"}},
-		"nil writer": {func(p *jobs.Plan) { jobs.ReadLines(p).Write(nil) }, []string{"WriteTSV"}},
-		"no text form": {func(p *jobs.Plan) {
+		"nil reader": {func(p *jobs.Pipeline) { jobs.Read[string](p, nil).WriteTSV() }, []string{"ReadLines"}},
+		"nil writer": {func(p *jobs.Pipeline) { jobs.ReadLines(p).Write(nil) }, []string{"WriteTSV"}},
+		"no text form": {func(p *jobs.Pipeline) {
 			jobs.Convert(jobs.ReadLines(p), func([]byte) map[string]int { return nil }).WriteTSV()
 		}, []string{"map[string]int", "another format"}},
-		"panic": {func(p *jobs.Plan) { panic("boom") }, []string{"constructor panicked", "boom"}},
+		"panic": {func(p *jobs.Pipeline) { panic("boom") }, []string{"constructor panicked", "boom"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,7 +90,7 @@ func TestPlanErrors(t *testing.T) {
 func TestConstructorsMustBeDeterministic(t *testing.T) {
 	t.Parallel()
 	calls := 0
-	job := build(func(p *jobs.Plan) {
+	job := build(func(p *jobs.Pipeline) {
 		calls++
 		jobs.ReadLines(p).Named([]string{"even", "odd"}[calls%2]).Write(text.Lines{Max: calls})
 	})
@@ -100,7 +102,7 @@ func TestOnceIsDecidedAtSubmission(t *testing.T) {
 	t.Parallel()
 	calls := 0
 	var seen []time.Time
-	job := build(func(p *jobs.Plan) {
+	job := build(func(p *jobs.Pipeline) {
 		at := jobs.Once(p, "start", func() (time.Time, error) {
 			calls++
 			return time.Unix(int64(calls), 5).UTC(), nil
@@ -140,19 +142,19 @@ func TestOnceIsDecidedAtSubmission(t *testing.T) {
 
 func TestOnceErrors(t *testing.T) {
 	t.Parallel()
-	fail := build(func(p *jobs.Plan) {
+	fail := build(func(p *jobs.Pipeline) {
 		jobs.Once(p, "x", func() (int, error) { return 0, errors.New("boom") })
 		jobs.ReadLines(p).WriteTSV()
 	})
 	_, err := fail.Build(nil, nil)
 	wantError(t, err, "Once x", "boom")
-	large := build(func(p *jobs.Plan) {
+	large := build(func(p *jobs.Pipeline) {
 		jobs.Once(p, "x", func() (string, error) { return strings.Repeat("x", 2<<20), nil })
 		jobs.ReadLines(p).WriteTSV()
 	})
 	_, err = large.Build(nil, nil)
 	wantError(t, err, "Once x", "2097152 bytes")
-	double := build(func(p *jobs.Plan) {
+	double := build(func(p *jobs.Pipeline) {
 		jobs.Once(p, "x", func() (int, error) { return 1, nil })
 		jobs.Once(p, "x", func() (int, error) { return 2, nil })
 		jobs.ReadLines(p).WriteTSV()
@@ -218,7 +220,7 @@ func TestParams(t *testing.T) {
 	t.Parallel()
 	var got paramTypes
 	defaults := paramTypes{Text: "a", Wait: time.Minute, List: []int{1, 2}, forbidden: 1}
-	job := jobs.Define("params", defaults, func(p *jobs.Plan, params paramTypes) error {
+	job := jobs.Define("params", defaults, func(p *jobs.Pipeline, params paramTypes) error {
 		got = params
 		jobs.ReadLines(p).WriteTSV()
 		return nil
@@ -260,7 +262,7 @@ func TestParams(t *testing.T) {
 
 func TestParamErrors(t *testing.T) {
 	t.Parallel()
-	job := jobs.Define("params", paramTypes{}, func(p *jobs.Plan, _ paramTypes) error {
+	job := jobs.Define("params", paramTypes{}, func(p *jobs.Pipeline, _ paramTypes) error {
 		jobs.ReadLines(p).WriteTSV()
 		return nil
 	})
@@ -293,12 +295,12 @@ func TestBadDefinitions(t *testing.T) {
 	t.Parallel()
 	_, err := jobs.New("Word Count", tokenize, jobs.Sum).Build(nil, nil)
 	wantError(t, err, "Word Count", "lower-case")
-	_, err = jobs.Define("x", 5, func(*jobs.Plan, int) error { return nil }).Build(nil, nil)
+	_, err = jobs.Define("x", 5, func(*jobs.Pipeline, int) error { return nil }).Build(nil, nil)
 	wantError(t, err, "must be a struct", "int")
 	_, err = jobs.Define("x", struct {
 		A string `name:"b"`
 		B string
-	}{}, func(*jobs.Plan, struct {
+	}{}, func(*jobs.Pipeline, struct {
 		A string `name:"b"`
 		B string
 	}) error {
@@ -318,7 +320,7 @@ func (badSplit) Scan(*jobs.Context, *jobs.Section, func([]byte) error) error { r
 
 func TestSectionsMustCoverAnObject(t *testing.T) {
 	t.Parallel()
-	p, err := build(func(p *jobs.Plan) { jobs.Read(p, badSplit{}).WriteTSV() }).Build(nil, nil)
+	p, err := build(func(p *jobs.Pipeline) { jobs.Read(p, badSplit{}).WriteTSV() }).Build(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +353,7 @@ func TestRangesCoverObjectsOnce(t *testing.T) {
 
 func TestOutputNames(t *testing.T) {
 	t.Parallel()
-	ext := func(f func(p *jobs.Plan)) (string, bool) {
+	ext := func(f func(p *jobs.Pipeline)) (string, bool) {
 		t.Helper()
 		p, err := build(f).Build(nil, nil)
 		if err != nil {
@@ -359,10 +361,10 @@ func TestOutputNames(t *testing.T) {
 		}
 		return p.Output.Ext, p.Output.Compressible
 	}
-	if e, c := ext(func(p *jobs.Plan) { counted(p).WriteTSV() }); e != ".tsv" || !c {
+	if e, c := ext(func(p *jobs.Pipeline) { counted(p).WriteTSV() }); e != ".tsv" || !c {
 		t.Errorf("WriteTSV makes %s, compressible %v", e, c)
 	}
-	if e, c := ext(func(p *jobs.Plan) { jobs.ReadLines(p).Write(text.Lines{}) }); e != ".txt" || !c {
+	if e, c := ext(func(p *jobs.Pipeline) { jobs.ReadLines(p).Write(text.Lines{}) }); e != ".txt" || !c {
 		t.Errorf("Lines makes %s, compressible %v", e, c)
 	}
 }
