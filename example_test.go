@@ -18,7 +18,7 @@ func tokenize(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error
 	return nil
 }
 
-// A program runs a job, here on roots in its memory, and reads the committed
+// A program runs a job, here on roots in its own memory, and reads the committed
 // part.
 func ExampleRun() {
 	ctx := context.Background()

@@ -1,7 +1,7 @@
 // Package windrow runs MapReduce jobs, written in Go, over data in object
 // storage.
 //
-// A job is made with package jobs:
+// Package jobs has what a job is made of:
 //
 //	func tokenize(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
 //		for w := range bytes.FieldsSeq(line) {
@@ -14,16 +14,17 @@
 //
 //	func main() { windrow.Main(WordCount) }
 //
-// Main makes a command line of a program's jobs; Run runs one from a program.
-// Both hold the whole engine in one process: nothing is to be installed, and
-// nothing is written but the output.
+// [Main] makes a command line of a program's jobs. [Run] runs one job from within
+// a program. Both hold the whole engine in one process: they need no
+// installation, and write only the output.
 //
 // Output is exactly once: it appears whole and correct, or not at all, whatever
-// fails or is killed. Package output tells how.
+// fails or is killed. Package output describes how.
 package windrow
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"time"
@@ -37,21 +38,21 @@ import (
 	"github.com/windrow-mr/windrow/store/fault"
 )
 
-// Options say what a job reads and writes and what it may use. Input and
-// Output are needed; every other field may be left zero.
+// Options say what a job reads and writes and what it may use. Input and Output
+// are required. Every other field may be left zero.
 //
-// URLs are file:///path or a plain path, mem://name (see Stores), and those of
-// the drivers that the program imports, such as s3://bucket/prefix with
-// package store/s3.
+// A URL is file:///path or a plain path, mem://name (see Stores), or one of a
+// driver that the program imports, such as s3://bucket/prefix with package
+// store/s3.
 type Options struct {
-	// Input names what is read: objects, directories, or patterns such as
-	// s3://logs/2026-*/*.gz. An input that the job has given a name is
-	// "name=URL". Names that begin with _ or . are left out, and an output of
-	// another job is read through its manifest.
+	// Input names what the job reads: objects, directories, or patterns such as
+	// s3://logs/2026-*/*.gz. "name=URL" is for the input to which the job gave
+	// that name. Names that begin with _ or . are left out. The output of another
+	// job is read through its manifest.
 	Input []string
-	// Output is the directory that the parts are written to.
+	// Output is the directory for the parts.
 	Output string
-	// Params are the job's parameters, by name, as they would be typed.
+	// Params are the texts of the job's parameters, by name.
 	Params map[string]string
 	// OnExists says what to do when Output holds data of an earlier job:
 	// "fail" (the default), "replace" or "append".
@@ -59,24 +60,24 @@ type Options struct {
 	// Partitions is the number of reduce tasks, and so of parts. 0 chooses by
 	// the size of the input.
 	Partitions int
-	// Slots is how many tasks run at once. 0: as many as there are processors
-	// and Memory allows.
+	// Slots is how many tasks run at the same time. 0: as many as there are
+	// processors and Memory allows.
 	Slots int
-	// Memory is what the tasks may hold in all, in bytes, at least 64 MiB for
-	// each slot. The process needs more beside it: up to 150 MiB where the
-	// program limits its heap to Memory and 64 MiB by debug.SetMemoryLimit, as
-	// Main does; Run leaves that to the program. 0: 1 GiB.
+	// Memory is what all tasks together may hold, in bytes: at least 64 MiB for
+	// each slot. The process needs more beside it, up to 150 MiB if the program
+	// limits its heap to Memory and 64 MiB by debug.SetMemoryLimit. Main sets
+	// that limit; Run leaves it to the program. 0: 1 GiB.
 	Memory int64
 	// SplitSize is the size of a map task's input, in bytes. 0 chooses.
 	SplitSize int64
-	// Root is where data between map and reduce is kept. "": in Output, below
+	// Root is the place for data between map and reduce. "": in Output, below
 	// _windrow/tmp.
 	Root string
-	// Compress compresses text output: "gzip", "zstd" or "lz4". "": not at all.
+	// Compress is the codec for text output: "gzip", "zstd" or "lz4". "": none.
 	Compress string
 	// Decompress says how input is compressed: "auto", "none", or the codec of
-	// all objects, "gzip", "zstd", "bzip2" or "lz4". By "auto", and "", the names
-	// of the objects tell, and the first bytes of those that are read as text.
+	// all objects, "gzip", "zstd", "bzip2" or "lz4". With "auto" and "", the name
+	// of an object decides, and for text also its first bytes.
 	Decompress string
 
 	// MaxRatio is how many bytes may come out of each compressed byte of an
@@ -86,23 +87,34 @@ type Options struct {
 	// of the part of it that a task reads. 0: any number.
 	MaxDecompressed int64
 
-	// Stores configures the roots that are opened.
+	// Stores configures the roots that the run opens.
 	Stores store.Options
-	// Chaos makes all roots fail on purpose, to see what the job survives; its
-	// Report tells. It belongs to one run, which sets its Name and Checked.
-	// Nil: no faults.
+	// Chaos makes all roots fail on purpose, to show what the job survives. Its
+	// Report lists the faults. It belongs to one run, which sets its Name and
+	// Checked. Nil: no faults.
 	Chaos *fault.Injector
-	// Log receives what is worth telling. Nil: nobody.
+	// Log receives warnings and notes about the run. Nil: they are discarded.
 	Log *slog.Logger
-	// Progress is told a few times a second how far the run has come. Nil:
-	// nobody.
+	// Progress is called a few times a second with how far the run has come.
+	// Nil: progress is not reported.
 	Progress func(Progress)
 }
 
 // Progress is how far a run has come.
-type Progress = embedded.Progress
+type Progress struct {
+	Phase   string // "plan", "sample", "map", "reduce", "commit"
+	Done    int    // tasks of the phase that are committed
+	Tasks   int    // tasks of the phase
+	Running int    // attempts
+	Retried int64  // attempts that failed or were lost so far
+	// Fraction is how much of the whole run is done, from 0 to 1, by bytes.
+	Fraction float64
+	Bytes    int64 // of input read so far
+	Shuffled int64 // bytes of committed runs
+	Elapsed  time.Duration
+}
 
-// Result tells what a run did.
+// Result describes what a run did.
 type Result struct {
 	Job      string           // the job's name
 	ID       string           // of this run of it
@@ -121,35 +133,84 @@ type Result struct {
 }
 
 // Run runs a job in this process and commits its output. It returns when the
-// output is visible, or with an error, an *Error, when there is none.
+// output is visible. When there is no output, it returns an *Error.
 //
-// When ctx ends the run stops within two seconds and takes back what it wrote,
-// but for functions of the job that work on without looking at their context.
-// A run whose process is killed leaves its output unfinished: it is never taken
-// for a result, and a run with OnExists "replace" recovers it.
+// When ctx ends, the run stops within two seconds and removes what it wrote. It
+// does not wait for functions of the job that do not look at their context.
+// A run whose process is killed leaves its output unfinished: readers never take
+// it for a result, and a run with OnExists "replace" recovers it.
 func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
-	r, err := embedded.Run(ctx, job, embedded.Options(o))
+	r, err := embedded.Run(ctx, job, o.embedded())
 	if err != nil {
-		return nil, err
+		return nil, failure(err)
 	}
 	result := Result(*r)
 	return &result, nil
 }
 
-// Error is the error of a run, with a Kind to tell what can be done about it.
-type Error = embedded.Error
+// embedded returns the options as package embedded has them.
+func (o *Options) embedded() embedded.Options {
+	e := embedded.Options{
+		Input: o.Input, Output: o.Output, Params: o.Params, OnExists: o.OnExists,
+		Partitions: o.Partitions, Slots: o.Slots, Memory: o.Memory, SplitSize: o.SplitSize, Root: o.Root,
+		Compress: o.Compress, Decompress: o.Decompress, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed,
+		Stores: o.Stores, Chaos: o.Chaos, Log: o.Log,
+	}
+	if o.Progress != nil {
+		e.Progress = func(p embedded.Progress) { o.Progress(Progress(p)) }
+	}
+	return e
+}
 
-// The kinds of errors.
+// Error is the error of a run. Its Kind says what the caller can do about it.
+type Error struct {
+	Kind plan.Kind // JobFailed, Invalid, NotFound, Denied, Conflict or Interrupted
+	Err  error     // the cause; its text names the job
+}
+
+// Error returns the text of the cause.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// FailureKind returns e.Kind. It makes plan.KindOf find the kind.
+func (e *Error) FailureKind() plan.Kind { return e.Kind }
+
+// failure returns an error of package embedded as an *Error.
+func failure(err error) error {
+	kind := plan.Failed
+	if e, ok := errors.AsType[*embedded.Error](err); ok {
+		kind = e.Kind
+		if err == error(e) {
+			err = e.Err
+		}
+	}
+	return &Error{kind, err}
+}
+
+// The kinds of errors that Run returns.
 const (
-	JobFailed   = embedded.JobFailed   // a task, the store or the commit failed
-	Usage       = embedded.Usage       // job, parameter, option or URL is wrong
-	NotFound    = embedded.NotFound    // an input does not exist
-	Denied      = embedded.Denied      // credentials or permissions are missing
-	Conflict    = embedded.Conflict    // the output belongs to other data or another job
-	Interrupted = embedded.Interrupted // ctx ended
+	// JobFailed says that the job ran and failed: a function of it returned an
+	// error or panicked as often as a task may, or a store or the commit failed.
+	// The text names the record, or the object.
+	JobFailed = plan.Failed
+	// Invalid says that the job, a parameter, an option or a URL is wrong.
+	// Nothing ran; the same call will fail again. A well-formed URL at which
+	// nothing is has the kind NotFound.
+	Invalid = plan.Invalid
+	// NotFound says that an input does not exist.
+	NotFound = plan.NotFound
+	// Denied says that credentials are missing or do not permit the request.
+	Denied = plan.Denied
+	// Conflict says that the output holds data of an earlier job and OnExists
+	// does not allow to change it, or that another job is writing it.
+	Conflict = plan.Conflict
+	// Interrupted says that the caller's context ended.
+	Interrupted = plan.Interrupted
 )
 
-// Main is the main function of a program that has jobs: it runs the command
+// Main is the main function of a program that has jobs. It runs the command
 // line (run, jobs, cat, version; see --help) and exits with its status.
 func Main(jobs ...*jobs.Job) {
 	os.Exit(cli.Main(context.Background(), cli.Program{Args: os.Args, Jobs: jobs, Stdout: os.Stdout, Stderr: os.Stderr}))

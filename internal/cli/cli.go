@@ -147,15 +147,15 @@ func status(err error) int {
 		return exitUsage
 	case errors.As(err, &failed):
 		switch failed.Kind {
-		case embedded.Usage:
+		case plan.Invalid:
 			return exitUsage
-		case embedded.NotFound:
+		case plan.NotFound:
 			return exitNotFound
-		case embedded.Denied:
+		case plan.Denied:
 			return exitDenied
-		case embedded.Conflict:
+		case plan.Conflict:
 			return exitConflict
-		case embedded.Interrupted:
+		case plan.Interrupted:
 			return exitInterrupted
 		default:
 			return exitFailed

@@ -4,41 +4,31 @@ import (
 	"context"
 	"errors"
 
-	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/worker/planner"
 )
 
-// A Kind says what kept a job from its output, as far as a caller can act on it.
-type Kind int
-
-// The kinds.
-const (
-	JobFailed   Kind = iota + 1 // a task, the store or the commit failed
-	Usage                       // the request is wrong: job, parameter, option, URL
-	NotFound                    // an input does not exist
-	Denied                      // credentials or permissions do not allow it
-	Conflict                    // the output belongs to other data or another job
-	Interrupted                 // the caller's context ended
-)
-
-// Error is what Run returns when there is no output.
+// Error is what Run returns when there is no output. See windrow.Error, which is
+// the same.
 type Error struct {
-	Kind Kind
+	Kind plan.Kind // Failed, Invalid, NotFound, Denied, Conflict or Interrupted
 	Err  error
 }
 
-// Error returns the cause.
+// Error returns the text of the cause.
 func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// classify gives an error the kind that its cause implies, or else that of a job
-// which failed.
+// FailureKind returns e.Kind.
+func (e *Error) FailureKind() plan.Kind { return e.Kind }
+
+// classify gives an error the kind that its cause implies. When the cause implies
+// none, the kind is Failed.
 func classify(err error) error {
-	kind := JobFailed
+	kind := plan.Failed
 	var known *Error
 	var asked *planner.Error
 	var conflict *output.Conflict
@@ -46,25 +36,19 @@ func classify(err error) error {
 	case err == nil || errors.As(err, &known):
 		return err
 	case errors.As(err, &asked):
-		kind = Usage
+		kind = plan.Invalid
 		if asked.Kind == plan.NotFound {
-			kind = NotFound
+			kind = plan.NotFound
 		}
 	case errors.As(err, &conflict):
-		kind = Conflict
+		kind = plan.Conflict
 	case errors.Is(err, output.ErrNotCommitted):
-		kind = NotFound
+		kind = plan.NotFound
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		kind = Interrupted
+		kind = plan.Interrupted
 	default:
-		switch plan.KindOf(err) {
-		case plan.NotFound:
-			kind = NotFound
-		case plan.Denied:
-			kind = Denied
-		case plan.Invalid:
-			kind = Usage
-		default:
+		if k := plan.KindOf(err); k == plan.NotFound || k == plan.Denied || k == plan.Invalid {
+			kind = k
 		}
 	}
 	return &Error{kind, err}

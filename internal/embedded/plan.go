@@ -87,12 +87,12 @@ func Look(ctx context.Context, job *jobs.Job, o Options) (*Plan, error) {
 func newRun(ctx context.Context, job *jobs.Job, o Options) (*run, error) {
 	s, err := o.check()
 	if err != nil {
-		return nil, &Error{Usage, err}
+		return nil, &Error{plan.Invalid, err}
 	}
 	r := &run{settings: s, started: time.Now(), roots: roots{opts: s.Stores}}
 	r.wrapInFaults()
 	if r.plan, err = job.Build(s.Params, pipeline.TrialOf(ctx).Once); err != nil {
-		return nil, &Error{Usage, err}
+		return nil, &Error{plan.Invalid, err}
 	}
 	return r, nil
 }

@@ -104,7 +104,7 @@ func (r *run) openScratch(ctx context.Context) error {
 func (r *run) execute(ctx context.Context, tell func(*Plan)) (*Result, *Receipt, error) {
 	if err := r.reserve(ctx); err != nil {
 		if ctx.Err() != nil {
-			err = &Error{Interrupted, fmt.Errorf("job %s was interrupted before it wrote anything; %s is as it was", r.plan.Job, r.out.URL())}
+			err = &Error{plan.Interrupted, fmt.Errorf("job %s was interrupted before it wrote anything; %s is as it was", r.plan.Job, r.out.URL())}
 		}
 		return nil, nil, classify(err)
 	}
@@ -250,15 +250,15 @@ func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause) err
 	conflict, taken := errors.AsType[*output.Conflict](lost)
 	switch {
 	case taken:
-		return &Error{Conflict, conflict}
+		return &Error{plan.Conflict, conflict}
 	case cause.Kind == plan.Conflict:
-		return &Error{Conflict, fmt.Errorf("job %s (%s): %v", r.plan.Job, r.id, cause)}
+		return &Error{plan.Conflict, fmt.Errorf("job %s (%s): %v", r.plan.Job, r.id, cause)}
 	case cause.Kind == plan.Cancelled && ctx.Err() != nil:
-		return &Error{Interrupted, fmt.Errorf("job %s (%s) was interrupted; what it wrote is removed, %s is as it was", r.plan.Job, r.id, r.out.URL())}
+		return &Error{plan.Interrupted, fmt.Errorf("job %s (%s) was interrupted; what it wrote is removed, %s is as it was", r.plan.Job, r.id, r.out.URL())}
 	default:
-		kind := JobFailed
+		kind := plan.Failed
 		if cause.Kind == plan.Denied {
-			kind = Denied
+			kind = plan.Denied
 		}
 		return &Error{kind, fmt.Errorf("job %s (%s) failed: %v; nothing was committed", r.plan.Job, r.id, cause)}
 	}
@@ -267,13 +267,13 @@ func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause) err
 // unfinished makes the error of a job whose end could not be brought about:
 // first why it was to end, then what went wrong then, then what is left.
 func (r *run) unfinished(ctx context.Context, lost error, cause scheduler.Cause, err, left error) error {
-	kind := JobFailed
+	kind := plan.Failed
 	conflict, taken := errors.AsType[*output.Conflict](lost)
 	switch {
 	case taken:
-		return &Error{Conflict, conflict}
+		return &Error{plan.Conflict, conflict}
 	case ctx.Err() != nil:
-		kind = Interrupted
+		kind = plan.Interrupted
 	}
 	if cause.Kind != 0 && cause.Kind != plan.Cancelled {
 		err = fmt.Errorf("%v; then: %w", cause, err)

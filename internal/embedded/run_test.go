@@ -142,7 +142,7 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("it took %v to stop", took)
 	}
 	var failed *embedded.Error
-	if !errors.As(err, &failed) || failed.Kind != embedded.Interrupted {
+	if !errors.As(err, &failed) || failed.Kind != plan.Interrupted {
 		t.Errorf("the run returned %v", err)
 	}
 	if _, err := embedded.Run(t.Context(), wordcount.Job(), o); err != nil {
@@ -234,7 +234,7 @@ func TestHangingStore(t *testing.T) {
 	start := time.Now()
 	_, err := embedded.Run(ctx, wordcount.Job(), o)
 	var failed *embedded.Error
-	if !errors.As(err, &failed) || failed.Kind != embedded.Interrupted || time.Since(start) > 3*time.Second {
+	if !errors.As(err, &failed) || failed.Kind != plan.Interrupted || time.Since(start) > 3*time.Second {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
 }
@@ -265,7 +265,7 @@ func TestNamedInputs(t *testing.T) {
 	} {
 		o.Input = c.input
 		var failed *embedded.Error
-		if _, err := embedded.Run(t.Context(), job, o); !errors.As(err, &failed) || failed.Kind != embedded.Usage || !strings.Contains(err.Error(), c.word) {
+		if _, err := embedded.Run(t.Context(), job, o); !errors.As(err, &failed) || failed.Kind != plan.Invalid || !strings.Contains(err.Error(), c.word) {
 			t.Errorf("%v: %v", c.input, err)
 		}
 	}
