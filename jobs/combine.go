@@ -12,16 +12,17 @@ import (
 )
 
 const (
-	// leastTable is the least memory with which combining in a table is tried.
+	// leastTable is the least memory for a table. With less, nothing is
+	// combined.
 	leastTable = 2 << 20
-	// A table that is full and holds more than distinct/100 keys per pair
-	// saves nothing: pairs pass it by until asideFactor times as many have
-	// come as it took, and then it is tried again.
+	// A table that is full and holds more than distinct/100 keys per pair saves
+	// nothing. Pairs then bypass it until asideFactor times as many have come
+	// as it took. After that it is tried again.
 	distinct    = 80
 	asideFactor = 8
 )
 
-// steps are what combining does with one value, in a typed accumulator.
+// steps are what a combiner does with one value, in a typed accumulator.
 type steps[V, A any] struct {
 	first func(acc *A, v V) // acc is zero
 	next  func(acc *A, v V)
@@ -38,15 +39,15 @@ func aggregateSteps[V, A any](add func(acc *A, v V)) steps[V, A] {
 	return steps[V, A]{first: add, next: add}
 }
 
-// combiner folds the pairs of one map task in a table, by key, and sends what
-// they came to when the table is full and at the end.
+// combiner folds the pairs of one map task in a table, by key. It sends the
+// accumulators when the table is full and at the end.
 type combiner[K, V, A any] struct {
 	steps[V, A]
 	*sender[K, A]
 	tab    *table.Table[A]
 	own    func(v V) (V, int) // see owner; nil where there is nothing to do
 	added  int64              // pairs since the table was empty
-	aside  int64              // pairs that still pass the table by
+	aside  int64              // pairs that still bypass the table
 	never  bool               // there is no memory for a table
 	keys   K
 	buffer []byte
@@ -58,7 +59,7 @@ func newCombiner[K, V, A any](r *run, e *exchange[K, V, A], do steps[V, A], valu
 	limit := r.mapTask.TableBytes
 	if c.never = limit < leastTable || table.Least[A]() > limit/4; !c.never {
 		if c.own != nil {
-			limit /= 2 // as much again for what accumulators point to
+			limit /= 2 // the other half is for memory that accumulators point to
 		}
 		c.tab = table.New[A](limit)
 	}
@@ -76,11 +77,11 @@ func newCombiner[K, V, A any](r *run, e *exchange[K, V, A], do steps[V, A], valu
 // bytes: a header, or its share of a map.
 const perValue = 32
 
-// owner returns a function that prepares a value to be kept by an accumulator,
-// and says how many bytes it may grow by. What the value points to is copied by
-// its codec, since accumulators outlive the buffers that emitted values point
-// to. The function is nil where values point to nothing and accumulators, whose
-// size does not vary, cannot grow.
+// owner returns a function that prepares a value for an accumulator that keeps
+// it, and returns by how many bytes the accumulator may grow. The value's codec
+// copies what the value points to, since accumulators outlive the buffers of
+// emitted values. The function is nil if values point to nothing and
+// accumulators, whose size does not vary, cannot grow.
 func owner[V any](ctx *Context, value codec.Value[V], grows bool) func(V) (V, int) {
 	if value.Owned() && !grows {
 		return nil
@@ -99,7 +100,7 @@ func owner[V any](ctx *Context, value codec.Value[V], grows bool) func(V) (V, in
 		case owned:
 			scratch = b
 		default:
-			// What is decoded may point into b, which is given away.
+			// The decoded value may point into b, so b is not used again.
 			if err := decode(b, slot); err != nil {
 				ctx.fail(ctx.recordError(err, nil))
 			}
@@ -142,7 +143,7 @@ func (c *combiner[K, V, A]) emit() Emit[K, V] {
 	}
 }
 
-// addBytes takes a pair whose key is encoded.
+// addBytes takes a pair with an encoded key.
 func (c *combiner[K, V, A]) addBytes(key []byte, value V) {
 	hash := pairs.Hash(key)
 	if c.own == nil && c.aside == 0 && !c.never {
@@ -192,7 +193,8 @@ func (c *combiner[K, V, A]) pass(hash uint64, key []byte, value V) {
 	c.send(hash, key, &c.acc)
 }
 
-// makeRoom empties the table, and steps aside when it was of little use.
+// makeRoom empties the table. The combiner then bypasses a table that saved
+// little.
 func (c *combiner[K, V, A]) makeRoom() {
 	if int64(c.tab.Len())*100 > c.added*distinct {
 		c.aside = c.added * asideFactor
@@ -205,9 +207,9 @@ func (c *combiner[K, V, A]) drain() {
 	if c.never {
 		return
 	}
-	// What fails now fails on a key, not on the record that was read last. The
-	// position is put back after a normal end only: who recovers from a panic
-	// must find it as it was when that happened.
+	// An error from here on is about a key, not about the record that was read
+	// last. The position is restored only after a normal end: code that
+	// recovers from a panic must find it as it was then.
 	where, text := c.ctx.where, c.ctx.key
 	var at []byte
 	c.ctx.where, c.ctx.key = Position{}, func() string { return fmt.Sprintf("%q", at) }
@@ -245,7 +247,7 @@ func mergeByFold[V any](fold func(a, b V) V) func(acc, other *V) {
 // Reset begins another key.
 func (c *encodedCombiner[A]) Reset() { c.some = false }
 
-// Add folds in a value. It keeps nothing of b.
+// Add folds in a value. It does not keep b.
 func (c *encodedCombiner[A]) Add(b []byte) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -269,7 +271,7 @@ func (c *encodedCombiner[A]) Add(b []byte) (err error) {
 	return nil
 }
 
-// AppendTo appends what the key's values came to.
+// AppendTo appends the accumulated value of the key.
 func (c *encodedCombiner[A]) AppendTo(dst []byte) (b []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
-// mapText runs one map task with little memory for its table, in three
-// partitions, and returns what it hands to the shuffle.
+// mapText runs one map task, with little memory for its table and three
+// partitions, and returns the pairs for the shuffle.
 func mapText(t *testing.T, built *pipeline.Pipeline, text string) *pairs.Collector {
 	t.Helper()
 	collector := pairs.NewCollector(built.Shuffle.Layout, nil, nil)
@@ -39,8 +39,9 @@ func mapText(t *testing.T, built *pipeline.Pipeline, text string) *pairs.Collect
 	return collector
 }
 
-// An engine runs many tasks of one plan at once.
-func TestTasksOfOnePlanShareNothing(t *testing.T) {
+// TestTasksOfOnePipelineShareNothing verifies that tasks of one pipeline can
+// run at the same time.
+func TestTasksOfOnePipelineShareNothing(t *testing.T) {
 	t.Parallel()
 	for _, job := range []*jobs.Job{wordCount(), sessions()} {
 		built, err := job.Build(nil, nil)
@@ -61,8 +62,9 @@ func TestTasksOfOnePlanShareNothing(t *testing.T) {
 	}
 }
 
-// Accumulators that grow are bounded by the table's memory, so that many of
-// them come out of one map task, and still add up.
+// TestGrowingAccumulatorsAreDrained verifies that the table's memory bounds
+// accumulators that grow. One map task then sends several for a key, and they
+// still add up.
 func TestGrowingAccumulatorsAreDrained(t *testing.T) {
 	t.Parallel()
 	type gathered struct{ Words []string }
@@ -107,7 +109,8 @@ func TestGrowingAccumulatorsAreDrained(t *testing.T) {
 	}
 }
 
-// A table in which no key repeats steps aside; one in which keys repeat folds.
+// TestTheTableStepsAsideWhenKeysDoNotRepeat verifies that a table in which no
+// key repeats is bypassed, and that one in which keys repeat folds.
 func TestTheTableStepsAsideWhenKeysDoNotRepeat(t *testing.T) {
 	t.Parallel()
 	count := func(key func(i int) int, n int) int {
@@ -140,7 +143,8 @@ func TestTheTableStepsAsideWhenKeysDoNotRepeat(t *testing.T) {
 	if n := count(func(i int) int { return i % 1000 }, 300_000); n != 1000 {
 		t.Errorf("1000 keys came out as %d pairs", n)
 	}
-	// Keys that do not repeat at first: it steps aside, and is tried again later.
+	// Keys that do not repeat at first: the table is bypassed, and tried again
+	// later.
 	n := count(func(i int) int {
 		if i < 100_000 {
 			return i

@@ -9,20 +9,21 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Position is where a record begins. No two records of an input have the same,
-// and in an object they are in order; they do not depend on how the input was
-// divided among tasks.
+// Position is where a record begins. No two records of an input have the same
+// position, and within an object positions grow. They do not depend on how the
+// input was divided among tasks.
 type Position struct {
 	Object string // name of the input object
-	// Offset is in bytes; of the decompressed bytes if the object is
-	// compressed. In a bzip2 object that is read by a LineBased Reader nobody
-	// knows these but in the first block, up to 900 KB of text: there it is the
-	// offset in the block, plus, shifted left by 26 bits, where the block
-	// begins at rest, in bytes behind the first one.
+	// Offset is in bytes: of the decompressed bytes if the object is
+	// compressed. In a bzip2 object that a LineBased Reader reads, the
+	// decompressed offset is known only in the first block, up to 900 KB of
+	// text. There Offset is the offset in the block. In later blocks it has,
+	// shifted left by 26 bits, also the byte at rest at which the block begins,
+	// counted from the first block.
 	Offset int64
 }
 
-// Task says which try at which part of a job is running.
+// Task identifies the running attempt: which part of which job, and which try.
 type Task struct {
 	Job     string // the job's name
 	Stage   string // "map", "reduce" or "sample"
@@ -30,20 +31,20 @@ type Task struct {
 	Attempt string // unique over all attempts of all tasks
 }
 
-// A Context is a context.Context, cancelled when the task is to stop. It is
-// for the goroutine that was given it, until the function returns.
+// A Context is a context.Context. It is cancelled when the task must stop. Only
+// the goroutine that received it may use it, until the function returns.
 //
-// The engine looks for cancellation between records; a function that works
-// long on one record looks at Done itself.
+// The engine checks for cancellation between records. A function that works
+// long on one record must check Done itself.
 type Context struct {
 	context.Context
 	task    *pipeline.Task
 	cancel  context.CancelCauseFunc
 	section *pipeline.Section // that is being read, nil in a reduce task
-	where   Position          // as its reader tells it
+	where   Position          // as its reader reports it
 	node    *node             // whose function is running
-	key     func() string     // text of the key at hand, nil in a map task
-	err     error             // why the task cannot go on; the first one stays
+	key     func() string     // text of the current key, nil in a map task
+	err     error             // why the task must stop; the first one is kept
 	counts  []count
 	stats   []observed
 }
@@ -64,7 +65,7 @@ func newContext(t *pipeline.Task) *Context {
 	return c
 }
 
-// Position returns where the record at hand begins. In a reduce task it has no
+// Position returns where the current record begins. In a reduce task it has no
 // object.
 func (c *Context) Position() Position {
 	p := c.where
@@ -74,7 +75,7 @@ func (c *Context) Position() Position {
 	return p
 }
 
-// Task returns which attempt this is.
+// Task identifies this attempt.
 func (c *Context) Task() Task {
 	return Task{c.task.Name, c.task.ID.Phase.String(), c.task.ID.Index, c.task.Attempt.String()}
 }
@@ -87,8 +88,8 @@ func (c *Context) Log() *slog.Logger {
 	return c.task.Log
 }
 
-// Count adds n to the job's counter of that name. What attempts counted that
-// were not committed is not in the result.
+// Count adds n to the job's counter of that name. The result has only the
+// counts of committed attempts.
 func (c *Context) Count(name string, n int64) {
 	for i := range c.counts {
 		if c.counts[i].name == name {
@@ -101,8 +102,8 @@ func (c *Context) Count(name string, n int64) {
 	}
 }
 
-// maxNames bounds the names of counters, and those of statistics: they are
-// looked for one after the other, and travel with every attempt.
+// maxNames bounds the names of counters, and those of statistics. They are
+// searched one by one, and every attempt sends them.
 const maxNames = 1000
 
 // fewNames fails the task when there are too many names to add another.
@@ -114,9 +115,8 @@ func (c *Context) fewNames(n int) bool {
 	return false
 }
 
-// Observe adds v to the job's statistics of that name: their number, sum,
-// least and greatest. What attempts observed that were not committed is not in
-// the result.
+// Observe adds v to the job's statistics of that name: their number, sum, least
+// and greatest. The result has only the statistics of committed attempts.
 func (c *Context) Observe(name string, v float64) {
 	for i := range c.stats {
 		if c.stats[i].name == name {
@@ -130,7 +130,7 @@ func (c *Context) Observe(name string, v float64) {
 	}
 }
 
-// fail keeps err, unless there is one, and stops the task.
+// fail stops the task and keeps err as its error, unless it has one.
 func (c *Context) fail(err error) {
 	if c.err == nil && err != nil {
 		c.err = err
@@ -138,7 +138,8 @@ func (c *Context) fail(err error) {
 	}
 }
 
-// close hands over what was counted and lets the context go.
+// close adds the counts and statistics to the task's tally and releases the
+// context.
 func (c *Context) close() {
 	tally := plan.Tally{Counts: map[string]int64{}, Stats: map[string]plan.Stat{}}
 	for _, count := range c.counts {

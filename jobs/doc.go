@@ -1,7 +1,7 @@
-// Package jobs is the vocabulary in which a batch job is written: what is read,
-// which functions records pass, how they are grouped, and what is written.
+// Package jobs has what a batch job is made of: the input that it reads, the
+// functions that records pass, how they are grouped, and the output.
 //
-// A job in full, which counts words:
+// A complete job, which counts words:
 //
 //	func tokenize(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
 //		for w := range bytes.FieldsSeq(line) {
@@ -14,24 +14,24 @@
 //
 //	func main() { windrow.Main(WordCount) }
 //
-// Every other shape is a constructor, given to [Define], that builds a plan: it
-// starts with [Read] or [ReadLines], goes on with functions of this package and
-// methods of their results, and ends with Write or WriteTSV. A constructor only
-// describes; it sees no data, and it may depend on its parameters alone.
+// A job of any other shape is a constructor, given to [Define], that builds a
+// [Pipeline]: it starts with [Read] or [ReadLines], continues with functions of
+// this package and methods of their results, and ends with Write or WriteTSV. A
+// constructor only describes. It sees no data, and it may depend only on its
+// parameters.
 //
-// There are three kinds of things in a plan: [Records] are what files hold and
-// stages pass on, [Pairs] are what the shuffle carries, and a [Sink] is what is
-// committed. A plan has any number of inputs, one shuffle at most, and one
-// output.
+// A pipeline has three kinds of things: [Records], which files hold and stages
+// pass on, [Pairs], which the shuffle carries, and a [Sink], which is committed.
+// It has any number of inputs, at most one shuffle, and one output.
 //
-// A []byte that a function is given is borrowed until the function returns, or,
-// in a list of values, until the next value; a string is the function's own and
-// never changes. emit takes what it is given before it returns.
+// A function borrows each []byte argument until it returns; a []byte in a list of
+// values, until the next value. A string is the function's own and never changes.
+// emit encodes its arguments before it returns.
 //
-// Functions of one task are called by one goroutine; different tasks call them
-// at the same time, so what they share must be safe for that. A function fails
-// by returning an error or by panicking, which stops the task with a
-// [*RecordError] that names the record. Nothing of a failed task is committed.
+// One goroutine calls the functions of a task. Different tasks call them at the
+// same time, so what they share must be safe for that. A function fails by
+// returning an error or by panicking. That stops the task with a [*RecordError]
+// that names the record. Nothing of a failed task is committed.
 //
 // Offsets and sizes are bytes.
 package jobs

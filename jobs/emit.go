@@ -15,8 +15,8 @@ type sender[K, V any] struct {
 	n     int // partitions
 	key   codec.Key[K]
 	value codec.Value[V]
-	// choose returns the partition of a pair; nil: by the hash of its key. key
-	// is nil where only the encoded key is at hand.
+	// choose returns the partition of a pair. Nil: the hash of its key decides.
+	// key is nil where only the encoded key is known.
 	choose func(encoded []byte, key *K) uint32
 	keys   K // slots that encoders point to, so that no pair is allocated
 	values V
@@ -65,7 +65,7 @@ func (s *sender[K, V]) partition(hash uint64, encoded []byte) uint32 {
 	return pairs.PartitionOf(hash, s.n)
 }
 
-// send takes a pair whose key is encoded already.
+// send takes a pair whose key is already encoded.
 func (s *sender[K, V]) send(hash uint64, encoded []byte, value *V) {
 	b := append(s.to.Room(), encoded...)
 	b, err := s.value.Append(b, value)
@@ -76,8 +76,9 @@ func (s *sender[K, V]) send(hash uint64, encoded []byte, value *V) {
 	s.to.Add(b, len(encoded), s.partition(hash, encoded))
 }
 
-// emit returns the function that mappers call when nothing is combined. Keys
-// of the common types have one of their own, without a call to encode them.
+// emit returns the function that mappers call when nothing is combined. The
+// common types of keys have a function of their own, which does not call their
+// codec.
 func (s *sender[K, V]) emit() Emit[K, V] {
 	if s.choose != nil {
 		return s.emitAny

@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// A RecordError says that a job's function failed on a record, by returning an
-// error or by panicking. The same record fails again on every attempt.
+// A RecordError says that a job's function failed on a record: it returned an
+// error, or it panicked. The same record fails again on every attempt.
 type RecordError struct {
 	Stage  string // the operation and its function: "Map main.tokenize"
-	Task   string // "map/17"; "" when pairs were being combined for several
+	Task   string // "map/17"; "" if pairs of several tasks were being combined
 	Object string // input object of the record; "" in a reduce task
 	Offset int64  // where in Object the record begins: see Position
-	Key    string // the key at hand in a reduce task, as text
-	Err    error  // what the function returned, or what it panicked with
+	Key    string // the current key in a reduce task, as text
+	Err    error  // the error that the function returned, or the value of its panic
 	Stack  []byte // of a panic, else nil
 	At     string // file and line of a panic, else ""
 
 	where string // Offset and Object in words
 }
 
-// Error names the place and the cause; the stack is in the field.
+// Error returns the place and the cause, without the stack.
 func (e *RecordError) Error() string {
 	var b strings.Builder
 	if e.Task != "" {
@@ -52,7 +52,7 @@ func (e *RecordError) Error() string {
 // Unwrap returns the function's own error.
 func (e *RecordError) Unwrap() error { return e.Err }
 
-// recordError wraps what the function of c's node returned or panicked with.
+// recordError wraps the error or the panic of the function of c's node.
 func (c *Context) recordError(err error, stack []byte) *RecordError {
 	at := c.Position()
 	e := &RecordError{
@@ -64,7 +64,7 @@ func (c *Context) recordError(err error, stack []byte) *RecordError {
 		Stack:  stack,
 	}
 	if c.section != nil && at.Object != "" {
-		e.where = whereIn(c.section, c.where)
+		e.where = positionText(c.section, c.where)
 	}
 	if c.node != nil {
 		e.Stage = c.node.stage()
@@ -81,8 +81,9 @@ func (c *Context) reject(n *node, err error) {
 	c.fail(c.recordError(err, nil))
 }
 
-// panicSite returns file and line of the panic that is being recovered from, ""
-// when they cannot be told: those of the first frame beneath the runtime's.
+// panicSite returns file and line of the panic that is being recovered from:
+// those of the first frame beneath the runtime's. It returns "" when they are
+// unknown.
 func panicSite() string {
 	var pcs [32]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
@@ -100,7 +101,7 @@ func panicSite() string {
 	}
 }
 
-// panicked makes an error of a recovered value.
+// panicked turns a recovered value into an error.
 func panicked(r any) error {
 	if err, ok := r.(error); ok {
 		return err

@@ -30,7 +30,8 @@ func firstLetter(word string) string { return word[:1] }
 
 func ExampleOnce() {
 	job := plain(func(p *jobs.Pipeline) {
-		// Decided at submission, and the same wherever the plan is made again.
+		// f runs at submission only; the value is the same wherever the
+		// pipeline is built again.
 		banner := jobs.Once(p, "banner", func() (string, error) { return "v1 ", nil })
 		jobs.Convert(jobs.ReadLines(p), func(line []byte) string { return banner + string(line) }).WriteTSV()
 	})
@@ -128,7 +129,7 @@ func total(_ *jobs.Context, word string, ones iter.Seq[int64], emit func(string)
 }
 
 func ExamplePairs_Combine() {
-	// What a Reduce gets may be folded before it is shuffled.
+	// Values may be folded before the shuffle that leads to the Reduce.
 	job := plain(func(p *jobs.Pipeline) {
 		jobs.Reduce(jobs.Map(jobs.ReadLines(p), ones).Combine(jobs.Sum), total).WriteTSV()
 	})
@@ -139,7 +140,7 @@ func ExamplePairs_Combine() {
 }
 
 func ExamplePairs_Partition() {
-	// Words of one length come into one part.
+	// Words of one length are in one part.
 	byLength := func(word string, n int) int { return len(word) % n }
 	job := plain(func(p *jobs.Pipeline) {
 		jobs.Map(jobs.ReadLines(p), ones).Partition(byLength).Fold(jobs.Sum).WriteTSV()
@@ -184,7 +185,7 @@ func ExampleContext_Count() {
 	job := plain(func(p *jobs.Pipeline) {
 		jobs.FlatMap(jobs.ReadLines(p), func(ctx *jobs.Context, line []byte, emit func([]byte)) error {
 			if len(line) == 0 {
-				ctx.Count("empty lines", 1) // in the summary and in Result.Tally
+				ctx.Count("empty lines", 1) // shown in the summary and in Result.Tally
 				return nil
 			}
 			ctx.Observe("length", float64(len(line)))

@@ -25,7 +25,7 @@ func show(job *jobs.Job, params map[string]string, lines ...string) {
 func ExampleNew() {
 	tokenize := func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
 		for w := range bytes.FieldsSeq(line) {
-			emit(w, 1) // w aliases the line: emit takes it at once
+			emit(w, 1) // w aliases the line: emit encodes it before it returns
 		}
 		return nil
 	}
@@ -39,7 +39,7 @@ func ExampleNew() {
 
 func ExampleDefine() {
 	type params struct {
-		Least int64 `help:"words that come less often are left out"`
+		Least int64 `help:"leave out words that occur less often"`
 	}
 	tokenize := func(_ *jobs.Context, line []byte, emit jobs.Emit[string, int64]) error {
 		for w := range bytes.FieldsSeq(line) {

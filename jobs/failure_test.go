@@ -34,7 +34,7 @@ func explode(line []byte) error {
 	return nil
 }
 
-// Every place in which a user's function may fail.
+// failing returns a job in which the function of one place fails.
 func failing(place string, f func([]byte) error) *jobs.Job {
 	must := func(line []byte) []byte {
 		if err := f(line); err != nil {
@@ -85,7 +85,7 @@ func TestErrorsOfFunctionsNameTheRecord(t *testing.T) {
 			t.Run(place+" "+how, func(t *testing.T) {
 				t.Parallel()
 				if place == "Write" && how == "panic" {
-					f = boom // text output has no function of the user's to panic
+					f = boom // text output calls no function of the user's that could panic
 				}
 				_, err := minirun.Run(t.Context(), failing(place, f), minirun.Options{Partitions: 1}, input)
 				var at *jobs.RecordError
@@ -129,8 +129,8 @@ func TestPanicsOfFoldsAreErrors(t *testing.T) {
 	}
 }
 
-// An error of the shuffle ends a value list early, whatever the reducer makes
-// of it.
+// TestAReadErrorFailsTheReduce verifies that a read error that ends a value
+// list early fails the task, whatever the reducer returns.
 func TestAReadErrorFailsTheReduce(t *testing.T) {
 	t.Parallel()
 	reducers := map[string]func(p *jobs.Pipeline, pairs jobs.Pairs[[]byte, int64]){
@@ -189,7 +189,7 @@ func TestReducersMayBreakOff(t *testing.T) {
 				first = v
 				break
 			}
-			emit(key + " " + string(first)) // holds until the next value
+			emit(key + " " + string(first)) // is valid until the next value
 			n := int64(0)
 			for range values {
 				n++
@@ -206,7 +206,7 @@ func TestReducersMayBreakOff(t *testing.T) {
 		t.Errorf("got %q, want %q", got.Text(), want)
 	}
 	if fmt.Sprint(again) != "[2 0 0]" {
-		t.Errorf("ranging on gave %v more values, want [2 0 0]", again)
+		t.Errorf("ranging again gave %v more values, want [2 0 0]", again)
 	}
 }
 
@@ -228,7 +228,7 @@ func TestCancellationStopsATask(t *testing.T) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 	if lines > 5000 {
-		t.Errorf("%d lines were mapped after the task was to stop", lines)
+		t.Errorf("%d lines were mapped after the task had to stop", lines)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/windrow-mr/windrow/jobs/codec"
 )
 
-// Pair is a key with what its values came to.
+// Pair is a key with its reduced value.
 type Pair[K, V any] struct {
 	Key   K
 	Value V
@@ -22,23 +22,23 @@ type By[K, O any] struct {
 // Desc reverses the order of a key or of a part of one, such as a By's Order.
 type Desc[T any] = codec.Desc[T]
 
-// KeyEncoder is a key type with an order of its own: AppendKey appends bytes
+// KeyEncoder is a key type with an order of its own. AppendKey appends bytes
 // that compare as the keys do, and equal bytes for equal keys.
 type KeyEncoder = codec.KeyEncoder
 
-// KeyDecoder is the other half of KeyEncoder, on the pointer. It copies what
-// it keeps of its argument.
+// KeyDecoder is the inverse of KeyEncoder, on the pointer. It must copy what it
+// keeps of its argument.
 type KeyDecoder = codec.KeyDecoder
 
-// Number is what Sum adds.
+// Number is the set of types that Sum adds.
 type Number interface {
 	~int | ~int8 | ~int16 | ~int32 | ~int64 |
 		~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr |
 		~float32 | ~float64
 }
 
-// Sum is the fold that adds. Sums of floats depend on the order of values, and
-// so differ from run to run in their last digits.
+// Sum is the fold that adds. A sum of floats depends on the order of the
+// values, so its last digits differ from run to run.
 func Sum[N Number](a, b N) N { return a + b }
 
 // Max is the fold that keeps the greatest value.

@@ -9,66 +9,67 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// A Reader reads records of type T from objects. Its fields are its options
-// and part of the plan. The methods may be called by many goroutines at once.
+// A Reader reads records of type T from objects. Its fields are its options and
+// part of the pipeline. Many goroutines may call the methods at the same time.
 //
 // Readers see plain bytes: the engine decompresses underneath. A compressed
 // object is not passed to Split: it is one section, or several if the Reader is
-// LineBased. It is known by its name; by its first bytes, if the Reader is
-// Textual; or because the user says so.
+// LineBased. The engine recognizes a compressed object by its name, by its
+// first bytes if the Reader is Textual, or because the user says so.
 type Reader[T any] interface {
-	// Split says which parts of obj can be read on their own, each about
-	// target bytes long. Together they cover the object once.
+	// Split returns the parts of obj that can be read on their own, each about
+	// target bytes long. Together they cover the object exactly once.
 	Split(obj Object, target int64) ([]Section, error)
-	// Scan yields each record that begins in s, whole, calling s.At before
-	// each. A record may be used by the job until yield returns; after an
-	// error of yield, Scan returns that error. Its own errors name the object
-	// and the offset.
+	// Scan yields each record that begins in s, whole, and calls s.At before
+	// each. The job may use a record until yield returns. When yield returns an
+	// error, Scan returns that error. Scan's own errors name the object and the
+	// offset.
 	Scan(ctx *Context, s *Section, yield func(T) error) error
 }
 
-// A Generator is a Reader that makes records out of nothing. A job that reads
-// by one takes no input objects. Scan is given the sections that Generate
+// A Generator is a Reader that makes records without input. A job that reads by
+// one takes no input objects. Scan receives the sections that Generate
 // returned, and does not open them.
 type Generator interface {
-	// Generate returns sections of made-up objects, about slots of them. Each
+	// Generate returns sections of synthetic objects, about slots of them. Each
 	// becomes a map task.
 	Generate(slots int) ([]Section, error)
 }
 
-// Textual is what Readers may also be: whether objects of the format are text.
-// Then an object that begins like a compressed stream is one, whatever it is
-// called. Other formats may begin with any bytes.
+// Textual is an optional interface of Readers. It reports whether objects of
+// the format are text. An object of text that begins like a compressed stream
+// is one, whatever its name. Objects of other formats may begin with any bytes.
 type Textual interface{ Textual() bool }
 
-// LineBased is what Readers may also be: whether every line feed in an object
-// ends a record, and a record has no other, but that the last one needs none.
-// Then parts of one bzip2 object, or of a zstd object with a seek table, become
-// sections. Two sections of such an object adjoin just behind the first line
-// feed at or after the byte with which the first block of the later one begins;
-// if there is none, the earlier one goes on to the end of the object. Neither
-// needs to know where the other's records are, and Scan sees nothing of it: it
-// is given the lines of one section, whole.
+// LineBased is an optional interface of Readers. It reports whether every
+// record ends with a line feed and holds no other, where the last record of an
+// object needs none. Parts of one bzip2 object, or of a zstd object with a seek
+// table, can then be sections. Two sections of such an object meet just after
+// the first line feed at or after the byte with which the first block of the
+// later one begins. If there is none, the earlier section continues to the end
+// of the object. Neither section needs to know where the other's records are.
+// Scan does not notice: it receives the lines of one section, whole.
 type LineBased interface{ LineBased() bool }
 
 // A Writer writes records of type T to parts. Its fields are its options and
-// part of the plan.
+// part of the pipeline.
 type Writer[T any] interface {
 	// Ext is the extension of the parts' names, with its dot.
 	Ext() string
-	// Open begins a part. The writer buffers as it likes.
+	// Open begins a part. The writer may buffer.
 	Open(w Part) (RecordWriter[T], error)
 }
 
-// A RecordWriter writes one part. Write keeps nothing of rec. Close writes what
-// is buffered; it is called once, unless the task failed.
+// A RecordWriter writes one part. Write must not keep rec. Close writes what is
+// buffered; it is called once, unless the task failed.
 type RecordWriter[T any] interface {
 	Write(rec T) error
 	Close() error
 }
 
-// Compressible is what Writers may also be: whether a part is plain text, which
-// the engine may compress as a whole when the user asks for it.
+// Compressible is an optional interface of Writers. It reports whether a part
+// is plain text, which the engine may compress as a whole when the user asks
+// for it.
 type Compressible interface{ Compressible() bool }
 
 // An Object is an input object.
@@ -84,10 +85,10 @@ type Section struct {
 	Offset int64
 	Length int64
 	// Whole says that the section is all that Open returns: a compressed
-	// object, lines of one, or an object that may be compressed. Nobody knows
-	// how long that is: read to the end. Offset is 0; Length is the size at
-	// rest, and no bound. Offsets count the bytes that Open returns; the engine
-	// adds what comes before them in the object.
+	// object, lines of one, or an object that may be compressed. Its length is
+	// unknown: read to the end. Offset is 0. Length is the size at rest, and
+	// does not bound the section. Offsets count the bytes that Open returns;
+	// the engine adds the bytes before them in the object.
 	Whole bool
 
 	of     *pipeline.Section
@@ -95,18 +96,18 @@ type Section struct {
 	buffer *[]byte // of the task
 }
 
-// At tells the engine that the record about to be yielded begins at offset. It
-// is what Context.Position and errors say.
+// At sets the offset at which the next yielded record begins. Context.Position
+// and errors report it.
 func (s *Section) At(offset int64) { s.where.Offset = offset }
 
-// Where says for messages which byte of the object an offset is:
-// "byte 12 of s3://bucket/object".
+// Where names the byte of the object at an offset, for messages: "byte 12 of
+// s3://bucket/object".
 func (s *Section) Where(offset int64) string {
-	return whereIn(s.of, Position{s.Object.Name, offset})
+	return positionText(s.of, Position{s.Object.Name, offset})
 }
 
-// whereIn names a position that a reader told of a section.
-func whereIn(s *pipeline.Section, p Position) string {
+// positionText names a position in a section, as its reader reported it.
+func positionText(s *pipeline.Section, p Position) string {
 	block := int64(0)
 	if s.Place != nil {
 		p.Offset = s.Place(p.Offset)
@@ -121,8 +122,7 @@ func whereIn(s *pipeline.Section, p Position) string {
 }
 
 // Open returns the object's bytes from off to its end. A Whole section opens
-// at 0 only. Reading fails when the object is not what it was when the job was
-// planned.
+// only at 0. Reading fails when the object has changed since planning.
 func (s *Section) Open(ctx context.Context, off int64) (io.ReadCloser, error) {
 	if s.of.Open == nil {
 		return nil, fmt.Errorf("section of %s was generated: it has no bytes", s.Object.Name)
@@ -130,7 +130,7 @@ func (s *Section) Open(ctx context.Context, off int64) (io.ReadCloser, error) {
 	return s.of.Open(ctx, off)
 }
 
-// Buffer lends n bytes for the time of the Scan, so that a task of many small
+// Buffer lends n bytes until Scan returns, so that a task of many small
 // sections does not allocate them for each. Their contents are arbitrary.
 func (s *Section) Buffer(n int) []byte {
 	if len(*s.buffer) < n {
@@ -140,7 +140,7 @@ func (s *Section) Buffer(n int) []byte {
 }
 
 // ByteRanges divides obj into sections of about target bytes, at any byte. It
-// is the Split of formats whose records can be found from anywhere.
+// suits formats whose records can be found from anywhere.
 func ByteRanges(obj Object, target int64) []Section { return Ranges(obj, target, 1) }
 
 // Ranges is ByteRanges for records of a fixed size: every section but the last
@@ -159,7 +159,7 @@ func Ranges(obj Object, target, record int64) []Section {
 	return sections
 }
 
-// A Part is what one task writes to.
+// A Part is the destination of one task's records.
 type Part struct {
 	io.Writer
 	Task Task
@@ -217,7 +217,7 @@ func begin(s *pipeline.Section) int64 {
 	return s.Offset
 }
 
-// sectionOf makes what a Reader sees of a section.
+// sectionOf returns a section as its Reader sees it.
 func sectionOf(s *pipeline.Section, where *Position, buffer *[]byte) *Section {
 	return &Section{
 		Object: Object{where.Object, s.Object.Size},

@@ -13,11 +13,11 @@ type groups struct {
 	r          *run
 	ctx        *Context
 	prefix     func(key []byte) []byte // nil: the whole key
-	key, value []byte                  // the pair at hand
+	key, value []byte                  // the current pair
 	ok         bool                    // there is one
 	group      []byte                  // copy of the group's part of its key
-	in         bool                    // the pair at hand belongs to the group
-	used       bool                    // the pair at hand has been seen by the reducer
+	in         bool                    // the current pair belongs to the group
+	used       bool                    // the reducer has seen the current pair
 	ranged     bool                    // the reducer has begun to range over the group
 	pairs      int64
 }
@@ -28,7 +28,7 @@ func newGroups(r *run, n *node, prefix func(key []byte) []byte, key func() strin
 	return g
 }
 
-// next goes on to the next pair of the input.
+// next advances to the next pair of the input.
 func (g *groups) next() {
 	g.used = false
 	if g.key, g.value, g.ok = g.r.source.Next(); !g.ok {
@@ -39,7 +39,7 @@ func (g *groups) next() {
 	if g.prefix == nil {
 		g.in = bytes.Equal(g.key, g.group)
 	} else {
-		// No group's encoding begins another's.
+		// No group's encoding is a prefix of another's.
 		g.in = bytes.HasPrefix(g.key, g.group)
 	}
 	if g.pairs%checkEvery == 0 || g.r.stopped.Load() {
@@ -47,7 +47,7 @@ func (g *groups) next() {
 	}
 }
 
-// errRanged says that a value list was taken for more than a stream.
+// errRanged says that a reducer used a value list as more than a stream.
 var errRanged = errors.New("the values were ranged over twice, or within a range over them: a value list is a stream, and can be read to its end once; keep what is needed of it")
 
 // begin starts or resumes a range over the values, unless they have all been
@@ -64,10 +64,11 @@ func (g *groups) begin() bool {
 	return true
 }
 
-// again fails the task: records would be missed without a word.
+// again fails the task. Otherwise it would miss records silently.
 func (g *groups) again() { g.ctx.fail(g.ctx.recordError(errRanged, nil)) }
 
-// each calls f at the first pair of each group, and skips what f leaves.
+// each calls f at the first pair of each group, and skips the pairs that f
+// leaves.
 func (g *groups) each(f func() error) error {
 	defer func() { g.r.count(g.pairs) }()
 	n := g.ctx.node
@@ -77,7 +78,7 @@ func (g *groups) each(f func() error) error {
 			part = g.prefix(g.key)
 		}
 		if g.r.trial.Overwrite {
-			overwrite(g.group) // the key of the group before was lent
+			overwrite(g.group) // the key of the previous group was borrowed
 			g.group = nil
 		}
 		g.group = append(g.group[:0], part...)
@@ -89,7 +90,7 @@ func (g *groups) each(f func() error) error {
 		}
 		switch {
 		case g.r.source.Err() != nil:
-			// Before what f made of a list that ended early.
+			// This error is first: f may have seen a list that ended early.
 			return g.r.source.Err()
 		case g.ctx.err != nil:
 			return g.ctx.err
@@ -100,7 +101,7 @@ func (g *groups) each(f func() error) error {
 	return g.r.source.Err()
 }
 
-// reject returns a reducer's error as one of the group at hand.
+// reject returns a reducer's error as one of the current group.
 func (g *groups) reject(n *node, err error) error {
 	if err == nil {
 		return nil
@@ -218,7 +219,7 @@ func reduceAccumulated[K, V, A any](r *run, e *exchange[K, V, A], merge func(acc
 			merge(&acc, &other)
 		}
 		if g.r.source.Err() != nil || g.ctx.err != nil {
-			return nil //nolint:nilerr // acc is not all; whoever called finds the error where it is kept
+			return nil //nolint:nilerr // acc is incomplete; each returns the error
 		}
 		out.Value = acc
 		next(out)
@@ -226,7 +227,7 @@ func reduceAccumulated[K, V, A any](r *run, e *exchange[K, V, A], merge func(acc
 	})
 }
 
-// reduceSorted passes pairs on as they come.
+// reduceSorted passes on pairs in the order of the source.
 func reduceSorted[K, V any](r *run, e *exchange[K, V, V], next func(Pair[K, V])) error {
 	var out Pair[K, V]
 	decodeKey, decodeValue := e.key.Decoder(), e.value.Decoder()

@@ -9,17 +9,17 @@ import (
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 )
 
-// A Job is a named constructor of plans. New and Define make one; the zero Job
-// is of no use. A Job never changes and may be shared by goroutines.
+// A Job is a named constructor of pipelines. New and Define make one; the zero
+// Job is invalid. A Job never changes, and goroutines may share it.
 type Job struct {
 	name      string
 	params    []Param
 	construct func(p *Pipeline, texts map[string]string) error
-	err       error // why no plan can be made at all
+	err       error // why no pipeline can be made at all
 }
 
-// New returns a job that maps lines to pairs, folds the values of each key
-// and writes "key TAB value" in order of keys, part by part.
+// New returns a job that maps lines to pairs, folds the values of each key and
+// writes "key TAB value" in order of keys, part by part.
 func New[K, V any](name string, m func(ctx *Context, line []byte, emit Emit[K, V]) error, fold func(a, b V) V) *Job {
 	return Define(name, struct{}{}, func(p *Pipeline, _ struct{}) error {
 		Map(ReadLines(p), m).Fold(fold).WriteTSV()
@@ -28,14 +28,15 @@ func New[K, V any](name string, m func(ctx *Context, line []byte, emit Emit[K, V
 }
 
 // Define returns a job whose constructor is build. The exported fields of P, a
-// struct, are the job's parameters, set from flags; defaults holds otherwise.
-// A field may have any type that encoding.TextUnmarshaler or JSON can fill.
-// Its tags: help:"…" describes it, required:"true" makes it obligatory,
-// name:"…" names it (else its own name in kebab-case).
+// struct, are the job's parameters. Flags set them; a parameter without a flag
+// has its value in defaults. A field may have any type that
+// encoding.TextUnmarshaler or JSON can fill. Its tags: help:"…" describes it,
+// required:"true" makes it obligatory, name:"…" names it (else its own name in
+// kebab-case).
 //
 // The constructor runs at submission and again in every process that runs
-// tasks, so closures and parameters are made anew, not shipped. It must depend
-// on its arguments alone; see Once.
+// tasks. So closures and parameters are made there, not sent. It must depend on
+// its arguments alone; see Once.
 func Define[P any](name string, defaults P, build func(p *Pipeline, params P) error) *Job {
 	j := &Job{name: name}
 	if j.err = checkName("job", name); j.err != nil {
@@ -59,19 +60,19 @@ func Define[P any](name string, defaults P, build func(p *Pipeline, params P) er
 	return j
 }
 
-// Name returns the name that the job was defined with.
+// Name returns the job's name.
 func (j *Job) Name() string { return j.name }
 
 // Params returns the job's parameters in the order of the struct's fields.
 func (j *Job) Params() []Param { return append([]Param(nil), j.params...) }
 
-// Build makes the job's plan. It is the engine's entry point; a program runs
-// its jobs through package windrow instead.
+// Build makes the job's compiled pipeline. It is the engine's entry point; a
+// program runs its jobs through package windrow instead.
 //
-// params are the parameters' texts as they were given, by name. once is nil at
-// submission; a process that builds the plan of a submitted job again passes
-// the Once of the first plan, and must get a plan of the same Text. The
-// constructor runs twice, and Build fails when the two runs disagree.
+// params are the texts of the parameters, by name. once is nil at submission. A
+// process that builds the pipeline of a submitted job again passes the Once of
+// the first one, and must get a pipeline of the same Text. The constructor runs
+// twice, and Build fails when the two runs disagree.
 func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline.Pipeline, error) {
 	if j.err != nil {
 		return nil, j.err
@@ -85,7 +86,7 @@ func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline
 		return nil, fmt.Errorf("constructor run a second time: %w", err)
 	}
 	if text != again {
-		return nil, fmt.Errorf("job %s: its constructor made two different plans of the same parameters; it must not depend on map order, time, randomness or the environment (use jobs.Once for what is decided once):\n%s",
+		return nil, fmt.Errorf("job %s: its constructor made two different pipelines from the same parameters; it must not depend on map order, time, randomness or the environment (use jobs.Once for what is decided once):\n%s",
 			j.name, pipeline.Diff(text, again))
 	}
 	compiled := first.compile()
@@ -103,7 +104,7 @@ func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline
 	return compiled, nil
 }
 
-// run calls the constructor once and checks what it made.
+// run calls the constructor once and checks the pipeline.
 func (j *Job) run(params map[string]string, once map[string][]byte, given bool) (p *Pipeline, text string, err error) {
 	p = newPipeline(j.name, once, given)
 	defer func() {
@@ -121,8 +122,8 @@ func (j *Job) run(params map[string]string, once map[string][]byte, given bool) 
 	return p, p.text(), nil
 }
 
-// checkName accepts lower-case words joined by hyphens: names are typed in
-// shells and become parts of object keys.
+// checkName accepts lower-case words joined by hyphens: users type names in
+// shells, and names become parts of object keys.
 func checkName(what, name string) error {
 	ok := name != "" && len(name) <= 100
 	for i := 0; ok && i < len(name); i++ {

@@ -8,12 +8,12 @@ import (
 
 // Emit passes one pair to the shuffle. It encodes or combines the pair before
 // it returns, so key and value may alias a buffer. It does not fail: if the
-// engine cannot take a pair, the task stops after the record at hand and none
-// of its output is used. Emit is for the goroutine that was given it.
+// engine cannot take a pair, the task stops after the current record, and its
+// output is discarded. Only the goroutine that received an Emit may call it.
 type Emit[K, V any] func(key K, value V)
 
-// Pairs are what the shuffle carries: a step in a plan whose result is keys
-// with values. The value is a description; no data is in it.
+// Pairs are the keys with values that the shuffle carries: the result of a step
+// in a pipeline. The Go value is a description; it holds no data.
 type Pairs[K, V any] struct {
 	p         *Pipeline
 	n         *node
@@ -29,8 +29,8 @@ type branch[K, V any] struct {
 	attach func(r *run, emit Emit[K, V])
 }
 
-// Map maps each record to any number of pairs. An error or panic of f is an
-// error of the record: object, offset, stack.
+// Map maps each record to any number of pairs. An error or panic of f becomes a
+// RecordError with object, offset and stack.
 func Map[T, K, V any](in Records[T], f func(ctx *Context, rec T, emit Emit[K, V]) error) Pairs[K, V] {
 	n := in.p.add("Map", in.p.symbol("Map", f), typeName[K]()+" to "+typeName[V](), in.n)
 	return mapped(in, n, func(r *run, emit Emit[K, V]) {
@@ -60,9 +60,9 @@ func mapped[T, K, V any](in Records[T], n *node, attach func(r *run, emit Emit[K
 	return Pairs[K, V]{p: in.p, n: n, branches: []branch[K, V]{{in.n.root, in.n, attach}}}
 }
 
-// Combine folds values of equal keys before they are shuffled, where that
-// saves something, for the Reduce or ReduceBy that follows. fold must be
-// associative and commutative; it may change and return a, but not change b.
+// Combine folds values of equal keys before the shuffle, where that saves
+// something, for the Reduce or ReduceBy that follows. fold must be associative
+// and commutative. It may change and return a, but must not change b.
 func (a Pairs[K, V]) Combine(fold func(a, b V) V) Pairs[K, V] {
 	if a.fold != nil {
 		a.p.fail("Combine: the pairs have a combiner already")
@@ -72,9 +72,9 @@ func (a Pairs[K, V]) Combine(fold func(a, b V) V) Pairs[K, V] {
 	return a
 }
 
-// Partition sends a pair to partition f(key, n) of n instead of to one chosen
-// by the key's hash. f must depend on its arguments alone; before a ReduceBy,
-// on Key alone of the By.
+// Partition sends a pair to partition f(key, n) of n. Without it, the hash of
+// the key decides. f must depend on its arguments alone; before a ReduceBy,
+// only on the Key of the By.
 func (a Pairs[K, V]) Partition(f func(key K, n int) int) Pairs[K, V] {
 	if a.partition != nil {
 		a.p.fail("Partition: the pairs have a Partition already")
@@ -84,7 +84,7 @@ func (a Pairs[K, V]) Partition(f func(key K, n int) int) Pairs[K, V] {
 	return a
 }
 
-// Merge puts the pairs of b to those of a: several inputs, one reduce.
+// Merge joins the pairs of a and b: several inputs, one reduce.
 func (a Pairs[K, V]) Merge(b Pairs[K, V]) Pairs[K, V] {
 	if a.partition != nil || a.fold != nil || b.partition != nil || b.fold != nil {
 		a.p.fail("Merge of pairs that have a Combine or Partition: call these after Merge, for all pairs alike")
@@ -92,7 +92,7 @@ func (a Pairs[K, V]) Merge(b Pairs[K, V]) Pairs[K, V] {
 	for _, x := range b.branches {
 		for _, y := range a.branches {
 			if x.from == y.from {
-				x.from.used++ // pairs merged with themselves attach twice: see Records.attach
+				x.from.used++ // merged with themselves, pairs attach twice: see Records.attach
 			}
 		}
 	}
@@ -103,8 +103,8 @@ func (a Pairs[K, V]) Merge(b Pairs[K, V]) Pairs[K, V] {
 	}
 }
 
-// exchange is a shuffle that is being planned: pairs of K and V go in, K and W
-// come out, where W is V, or the accumulator of an Aggregate.
+// exchange is a shuffle under construction. Pairs of K and V go in, K and W
+// come out. W is V, or the accumulator of an Aggregate.
 type exchange[K, V, W any] struct {
 	in    Pairs[K, V]
 	n     *node
@@ -113,8 +113,8 @@ type exchange[K, V, W any] struct {
 	group func(key []byte) []byte // leading part by which pairs are grouped; nil: all of it
 }
 
-// newExchange adds a shuffle to the plan. ok is false when the types cannot be
-// shuffled, which is a plan error.
+// newExchange adds a shuffle to the pipeline. ok is false when the types cannot
+// be shuffled, which is an error of the pipeline.
 func newExchange[K, V, W any](in Pairs[K, V], kind, detail, result string) (e exchange[K, V, W], ok bool) {
 	e.in = in
 	e.n = in.p.add(kind, detail, "", in.n)

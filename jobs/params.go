@@ -19,14 +19,15 @@ import (
 // Param describes one parameter of a job.
 type Param struct {
 	Name     string // kebab-case, as in --param name=value
-	Type     string // what its text must be: "text", "whole number", "duration such as 30m"…
+	Type     string // the texts that it takes: "text", "whole number", "duration such as 30m"…
 	Help     string
 	Required bool
 	Default  string // text of the default, "" when Required
 	Switch   bool   // a truth value: on a command line its name alone means true
 }
 
-// paramSet is a parameter struct taken apart once, when the job is defined.
+// paramSet is the analysis of a parameter struct. It is made once, when the job
+// is defined.
 type paramSet struct {
 	list   []Param
 	fields []paramField // beside list
@@ -74,8 +75,8 @@ func paramsOf(v reflect.Value) (*paramSet, error) {
 	return set, nil
 }
 
-// fill sets the fields of v from texts and returns all parameters as
-// canonical JSON. All that is wrong is reported together.
+// fill sets the fields of v from texts and returns all parameters as canonical
+// JSON. It reports all errors together.
 func (s *paramSet) fill(v reflect.Value, texts map[string]string) (string, error) {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
@@ -84,7 +85,7 @@ func (s *paramSet) fill(v reflect.Value, texts map[string]string) (string, error
 		}
 	}
 	if len(errs) > 0 {
-		return "", errors.Join(errs...) // a required one is probably the one that is misspelt
+		return "", errors.Join(errs...) // a required one is probably the misspelt one
 	}
 	canonical := make(map[string]string, len(s.list))
 	for i, p := range s.list {
@@ -92,8 +93,8 @@ func (s *paramSet) fill(v reflect.Value, texts map[string]string) (string, error
 		text, given := texts[p.Name]
 		switch {
 		case given:
-			// A fresh value: decoding into the default would write through
-			// its slices, maps and pointers, which all runs share.
+			// A fresh value: decoding into the default would write through its
+			// slices, maps and pointers, which all runs share.
 			field.SetZero()
 			if err := setParam(field, text); err != nil {
 				if err = fmt.Errorf(": %w", err); errors.Is(err, errForm) {
@@ -119,9 +120,9 @@ func (s *paramSet) fill(v reflect.Value, texts map[string]string) (string, error
 	return string(b), err
 }
 
-// ParamTexts returns the texts of a job's parameters as their struct v holds
-// them, by name: what Options of package windrow take. A nil pointer is a
-// parameter that is not given; all others are.
+// ParamTexts returns the texts of a job's parameters from their struct v, by
+// name, as Options of package windrow take them. A nil pointer is a parameter
+// that is not given; all others are given.
 func ParamTexts(v any) (map[string]string, error) {
 	value := reflect.ValueOf(v)
 	if value.Kind() != reflect.Struct {
@@ -146,7 +147,7 @@ func ParamTexts(v any) (map[string]string, error) {
 	return texts, nil
 }
 
-// unknown explains that there is no parameter called name.
+// unknown returns the error for a name that is no parameter's.
 func (s *paramSet) unknown(name string) error {
 	if len(s.list) == 0 {
 		return fmt.Errorf("unknown parameter %s: the job has none", name)
@@ -161,11 +162,10 @@ func (s *paramSet) unknown(name string) error {
 	return fmt.Errorf("unknown parameter %s: the job has %s", name, strings.Join(names, ", "))
 }
 
-// errForm says that a text is not of the form that its type wants, which is all
-// there is to say.
+// errForm says only that a text does not have the form of its type.
 var errForm = errors.New("")
 
-// setParam fills field from text.
+// setParam sets field from text.
 func setParam(field reflect.Value, text string) error {
 	if u, ok := unmarshaler(field); ok {
 		return u.UnmarshalText([]byte(text))
@@ -206,8 +206,8 @@ func setParam(field reflect.Value, text string) error {
 	return err
 }
 
-// unmarshaler returns the field's own UnmarshalText, making what a nil pointer
-// should point to.
+// unmarshaler returns the field's own UnmarshalText. It allocates the value of
+// a nil pointer.
 func unmarshaler(field reflect.Value) (encoding.TextUnmarshaler, bool) {
 	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](field.Addr()); ok {
 		return u, true
@@ -246,7 +246,7 @@ func paramText(field reflect.Value) (string, error) {
 // truthValue is the type of a boolean parameter.
 const truthValue = "truth value (true or false)"
 
-// wanted says in words what texts a parameter of type t takes.
+// wanted describes in words the texts that a parameter of type t takes.
 func wanted(t reflect.Type) string {
 	text := reflect.TypeFor[encoding.TextUnmarshaler]()
 	switch {

@@ -15,9 +15,9 @@ import (
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
-// A Plan is what a constructor builds: a graph of inputs, functions, at most
-// one shuffle, and one output. Mistakes are kept in the plan and reported
-// together when the constructor has returned, before any task runs.
+// A Pipeline is the graph that a constructor builds: inputs, functions, at most
+// one shuffle, and one output. It keeps mistakes. They are reported together
+// after the constructor returns and before any task runs.
 type Pipeline struct {
 	job    string
 	params string // canonical JSON
@@ -25,20 +25,20 @@ type Pipeline struct {
 	errs   []error
 	once   map[string][]byte
 	named  []string // names of Once values, in order of use
-	given  bool     // once holds what was decided at submission
+	given  bool     // once holds the values of the submission
 }
 
-// node is one operation. What it does is in the closures of the typed value
-// that refers to it; exactly those roles that it has are set.
+// node is one operation. Its functions are in the closures of the typed value
+// that refers to it. It has one role at most.
 type node struct {
 	id     int
 	kind   string // "Read", "Map"…
 	input  string // of a Read: name of the input
 	detail string // its function's symbol, or its format and options
-	types  string // what comes out, with codecs
+	types  string // of the result, with codecs
 	from   []*node
 	root   *node // the Read or shuffle that its records come from
-	used   int   // by how many others
+	used   int   // by how many other nodes
 
 	read    *readRole
 	shuffle *shuffleRole
@@ -51,7 +51,7 @@ type readRole struct{ input pipeline.Input }
 // shuffleRole is an operation that begins by shuffling its pairs.
 type shuffleRole struct {
 	shuffle pipeline.Shuffle
-	// mapSide attaches all that maps records of read to pairs.
+	// mapSide attaches everything that turns records of read into pairs.
 	mapSide func(r *run, read *node)
 }
 
@@ -67,7 +67,7 @@ func newPipeline(job string, once map[string][]byte, given bool) *Pipeline {
 	return p
 }
 
-// add appends a node to the plan.
+// add appends a node to the pipeline.
 func (p *Pipeline) add(kind, detail, types string, from ...*node) *node {
 	n := &node{id: len(p.nodes) + 1, kind: kind, detail: detail, types: types, from: from}
 	for _, f := range from {
@@ -78,7 +78,7 @@ func (p *Pipeline) add(kind, detail, types string, from ...*node) *node {
 	return n
 }
 
-// fail keeps a plan error.
+// fail keeps an error of the pipeline.
 func (p *Pipeline) fail(format string, args ...any) {
 	p.errs = append(p.errs, fmt.Errorf(format, args...))
 }
@@ -94,10 +94,10 @@ func (n *node) stage() string {
 	return n.kind + " " + n.detail
 }
 
-// check looks for mistakes that only the whole graph shows.
+// check finds mistakes that only the whole graph shows.
 func (p *Pipeline) check() {
 	if len(p.errs) > 0 {
-		return // what follows from these would only confuse
+		return // errors that follow from these would only confuse
 	}
 	var sinks, shuffles int
 	inputs := map[string]bool{}
@@ -127,14 +127,14 @@ func (p *Pipeline) check() {
 	case sinks == 0:
 		p.fail("the job has no output: end it with Write or WriteTSV")
 	case sinks > 1:
-		p.fail("the job has %d outputs, but one is what this version can commit", sinks)
+		p.fail("the job has %d outputs, but this version can commit only one", sinks)
 	}
 	if shuffles > 1 {
-		p.fail("the job shuffles %d times (Fold, Aggregate, Reduce, ReduceBy and Sort each do), but once is what this version can run: write the first result and make a second job of the rest", shuffles)
+		p.fail("the job shuffles %d times (Fold, Aggregate, Reduce, ReduceBy and Sort each do), but this version can run only one shuffle: write the first result and make a second job of the rest", shuffles)
 	}
 }
 
-// problems returns all plan errors as one, nil if there are none.
+// problems returns all errors of the pipeline as one, nil if there are none.
 func (p *Pipeline) problems() error {
 	switch len(p.errs) {
 	case 0:
@@ -145,8 +145,8 @@ func (p *Pipeline) problems() error {
 	return fmt.Errorf("job %s has %d errors:\n%w", p.job, len(p.errs), errors.Join(p.errs...))
 }
 
-// text describes the plan: what two processes must agree on to work on one
-// job. Sizes and the inputs' listing are no part of it.
+// text describes the pipeline. Two processes must agree on it to work on one
+// job. It leaves out sizes and the inputs' listing.
 func (p *Pipeline) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "windrow plan, codecs %d\njob %s %s\n", codec.Version, p.job, p.params)
@@ -172,7 +172,7 @@ func (p *Pipeline) text() string {
 	return b.String()
 }
 
-// compile turns a checked plan into what the engine runs.
+// compile turns a checked pipeline into the one that the engine runs.
 func (p *Pipeline) compile() *pipeline.Pipeline {
 	compiled := &pipeline.Pipeline{}
 	var sink, shuffle *node
@@ -225,13 +225,13 @@ func (p *Pipeline) compile() *pipeline.Pipeline {
 	return compiled
 }
 
-// maxOnce is the greatest size of a Once value in bytes: it travels in the
-// plan, to every process.
+// maxOnce is the greatest size of a Once value in bytes: it is sent, with the
+// pipeline, to every process.
 const maxOnce = 1 << 20
 
-// Once returns f's result as of submission, wherever the constructor is run
-// again; it travels in the plan (1 MiB at most). Use it for what a constructor
-// may not look at otherwise, such as the time.
+// Once returns f's result as of submission, also where the constructor runs
+// again. The result is sent with the pipeline (1 MiB at most). Use it for
+// values that a constructor must not depend on otherwise, such as the time.
 func Once[T any](p *Pipeline, name string, f func() (T, error)) T {
 	var value T
 	c, err := codec.ValueOf[T]()
@@ -257,13 +257,13 @@ func Once[T any](p *Pipeline, name string, f func() (T, error)) T {
 	b, ok := p.once[name]
 	switch {
 	case !ok:
-		p.fail("Once %s has no value of the submission: the constructor made another plan then", name)
+		p.fail("Once %s has no value of the submission: the constructor made another pipeline then", name)
 		return value
 	case len(b) > maxOnce:
-		p.fail("Once %s has %d bytes, but %d at most travel in a plan: make it an input", name, len(b), maxOnce)
+		p.fail("Once %s has %d bytes, but %d at most are sent with a pipeline: make it an input", name, len(b), maxOnce)
 		return value
 	}
-	// All runs of the constructor see what comes out of the encoding.
+	// All runs of the constructor see the decoded value.
 	var decoded T
 	if err := c.Decoder()(b, &decoded); err != nil {
 		p.fail("Once %s: %w", name, err)
@@ -271,7 +271,7 @@ func Once[T any](p *Pipeline, name string, f func() (T, error)) T {
 	return decoded
 }
 
-// symbol names a function of the plan, for its text and for errors.
+// symbol names a function of the pipeline, for its text and for errors.
 func (p *Pipeline) symbol(kind string, f any) string {
 	v := reflect.ValueOf(f)
 	if v.IsNil() {
@@ -285,10 +285,10 @@ func (p *Pipeline) symbol(kind string, f any) string {
 	return strings.TrimSuffix(name, "-fm")
 }
 
-// typeName names a type in plan texts.
+// typeName names a type in pipeline texts.
 func typeName[T any]() string { return reflect.TypeFor[T]().String() }
 
-// layoutOf says how pairs of these codecs are laid out.
+// layoutOf returns how pairs of these codecs are laid out.
 func layoutOf[K, V any](key codec.Key[K], value codec.Value[V]) pairs.Layout {
 	return pairs.Layout{Key: key.Width(), Value: value.Width()}
 }

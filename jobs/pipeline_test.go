@@ -95,7 +95,7 @@ func TestConstructorsMustBeDeterministic(t *testing.T) {
 		jobs.ReadLines(p).Named([]string{"even", "odd"}[calls%2]).Write(text.Lines{Max: calls})
 	})
 	_, err := job.Build(nil, nil)
-	wantError(t, err, "two different plans", `- 1 Read "odd"`, `+ 1 Read "even"`, `"Max":1`, `"Max":2`, "jobs.Once")
+	wantError(t, err, "two different pipelines", `- 1 Read "odd"`, `+ 1 Read "even"`, `"Max":1`, `"Max":2`, "jobs.Once")
 }
 
 func TestOnceIsDecidedAtSubmission(t *testing.T) {
@@ -127,7 +127,7 @@ func TestOnceIsDecidedAtSubmission(t *testing.T) {
 		}
 	}
 	if first.Hash != second.Hash || first.Hash != sha256.Sum256([]byte(first.Text)) {
-		t.Error("the two plans have different hashes, or ones that are not of their text")
+		t.Error("the two pipelines have different hashes, or ones that are not of their text")
 	}
 	_, err = job.Build(nil, map[string][]byte{})
 	wantError(t, err, "start", "submission")
@@ -173,17 +173,17 @@ func TestTheHashIsOfWhatMatters(t *testing.T) {
 		}
 		return p.Text + fmt.Sprintf("%x", p.Hash)
 	}
-	grep := grep() // once: what the compiler inlines has a symbol for each place
+	grep := grep() // once: an inlined function has one symbol for each place
 	a := hash(grep, map[string]string{"pattern": "x"})
 	if b := hash(grep, map[string]string{"pattern": "x", "invert": "false"}); a != b {
-		t.Errorf("giving the default makes another plan: %s, %s", a, b)
+		t.Errorf("giving the default makes another pipeline: %s, %s", a, b)
 	}
 	if a == hash(grep, map[string]string{"pattern": "y"}) {
-		t.Error("another parameter leaves the plan as it was")
+		t.Error("another parameter leaves the pipeline as it was")
 	}
 	other := func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error { return nil }
 	if hash(wordCount(), nil) == hash(jobs.New("wordcount", other, jobs.Sum[int64]), nil) {
-		t.Error("another mapper leaves the plan as it was")
+		t.Error("another mapper leaves the pipeline as it was")
 	}
 }
 
@@ -309,7 +309,7 @@ func TestBadDefinitions(t *testing.T) {
 	wantError(t, err, "two parameters are called b")
 }
 
-// badSplit returns sections that leave something out.
+// badSplit returns sections that do not cover the object.
 type badSplit struct{}
 
 func (badSplit) Split(obj jobs.Object, _ int64) ([]jobs.Section, error) {

@@ -24,7 +24,7 @@ import (
 
 type none = struct{}
 
-// divisions are ways to divide the work, of which no result may depend.
+// divisions are ways to divide the work. No result may depend on them.
 var divisions = []minirun.Options{
 	{},
 	{Partitions: 1},
@@ -205,7 +205,7 @@ func sessions() *jobs.Job {
 			var last time.Time
 			for at, c := range clicks {
 				if c.User != user || !c.At.Equal(at) {
-					return fmt.Errorf("click of %s at %v came with %s at %v", c.User, c.At, user, at)
+					return fmt.Errorf("click of %s at %v is in the group of %s at %v", c.User, c.At, user, at)
 				}
 				if s.Clicks > 0 && at.Sub(last) > a.Gap {
 					emit(s)
@@ -329,7 +329,7 @@ func union(a, b ports) ports { maps.Copy(a, b); return a }
 
 func TestOwnCodecsAndReusedValues(t *testing.T) {
 	t.Parallel()
-	reused := ports{} // the same map for each pair: emit has taken it when it returns
+	reused := ports{} // the same map for each pair: emit has encoded it when it returns
 	job := jobs.New("ports", func(_ *jobs.Context, line []byte, emit jobs.Emit[ip, ports]) error {
 		at, err := netip.ParseAddrPort(string(line))
 		clear(reused)

@@ -10,16 +10,17 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Records are what files hold and stages pass on: a step in a plan whose
-// result is records of type T. The value is a description; no data is in it.
+// Records are the records of type T that files hold and stages pass on: the
+// result of a step in a pipeline. The Go value is a description; it holds no
+// data.
 type Records[T any] struct {
 	p *Pipeline
 	n *node
-	// up attaches next to all that makes these records in one task.
+	// up attaches next to everything that makes these records in one task.
 	up func(r *run, next func(T))
 }
 
-// attach is up for one of perhaps several users: the work is done once.
+// attach is up for one of several possible users: the work is done once.
 func (in Records[T]) attach(r *run, next func(T)) {
 	if in.n.used < 2 {
 		in.up(r, next)
@@ -41,7 +42,7 @@ func (in Records[T]) attach(r *run, next func(T)) {
 // fan hands records to several users.
 type fan[T any] struct{ next []func(T) }
 
-// Read reads records of the job's input, or of one of them: see Named.
+// Read reads records of the job's input, or of one of its inputs: see Named.
 func Read[T any](p *Pipeline, r Reader[T]) Records[T] {
 	n := p.add("Read", describe(r), typeName[T]())
 	n.root = n
@@ -61,12 +62,12 @@ func Read[T any](p *Pipeline, r Reader[T]) Records[T] {
 	}}
 }
 
-// ReadLines reads the lines of the job's input, without their ends. A line is
-// borrowed until the function that gets it returns.
+// ReadLines reads the lines of the job's input, without their line ends. The
+// function that receives a line borrows it until it returns.
 func ReadLines(p *Pipeline) Records[[]byte] { return Read(p, Reader[[]byte](lineReader{})) }
 
-// Named gives the input that these records are read from a name, so that a job
-// may have several: --input orders=s3://….
+// Named names the input of these records, so that a job may have several:
+// --input orders=s3://….
 func (in Records[T]) Named(name string) Records[T] {
 	switch err := checkName("input", name); {
 	case in.n.read == nil:
@@ -79,8 +80,8 @@ func (in Records[T]) Named(name string) Records[T] {
 	return in
 }
 
-// FlatMap maps each record to any number of records. An error or panic of f is
-// an error of the record.
+// FlatMap maps each record to any number of records. An error or panic of f
+// becomes a RecordError.
 func FlatMap[T, U any](in Records[T], f func(ctx *Context, rec T, emit func(U)) error) Records[U] {
 	n := in.p.add("FlatMap", in.p.symbol("FlatMap", f), typeName[U](), in.n)
 	return Records[U]{in.p, n, func(r *run, next func(U)) {
@@ -124,7 +125,7 @@ func (in Records[T]) Filter(keep func(T) bool) Records[T] {
 	}}
 }
 
-// A Sink is an output of the job: what is committed.
+// A Sink is an output of the job, which is committed.
 type Sink[T any] struct{ n *node }
 
 // Write makes the records the job's output, in the format of w.
@@ -143,9 +144,9 @@ func (in Records[T]) Write(w Writer[T]) *Sink[T] {
 	return &Sink[T]{n}
 }
 
-// WriteTSV makes the records the job's output as text: a line each, a pair's or
-// struct's fields with tabs between them. See package jobs/formats/text for
-// what types it takes.
+// WriteTSV makes the records the job's output as text: one line each, with tabs
+// between the fields of a pair or struct. Package jobs/formats/text lists the
+// types that it takes.
 func (in Records[T]) WriteTSV() *Sink[T] {
 	if err := tsv.Check[T](); err != nil {
 		in.p.fail("WriteTSV: %w", err)
@@ -153,7 +154,7 @@ func (in Records[T]) WriteTSV() *Sink[T] {
 	return in.Write(tsvWriter[T]{})
 }
 
-// attachWriter writes what reaches the end of a task's functions.
+// attachWriter writes the records that reach the end of a task's functions.
 func attachWriter[T any](r *run, n *node, in Records[T], w Writer[T]) error {
 	part := &partWriter{w: r.out}
 	out, err := w.Open(Part{part, r.ctx.Task()})
@@ -161,7 +162,8 @@ func attachWriter[T any](r *run, n *node, in Records[T], w Writer[T]) error {
 		return fmt.Errorf("open the output of task %s: %w", r.task.ID, err)
 	}
 	ctx := r.ctx
-	// An error of the store is the store's; every other one is about the record.
+	// An error of the part is the store's. Every other error is about the
+	// record.
 	blame := func(err error) {
 		if part.err != nil {
 			ctx.fail(part.err)
@@ -219,8 +221,8 @@ func describe(format any) string {
 	return t.String() + string(options)
 }
 
-// named puts the input's name, which is given after the reader, into what is
-// generated for it.
+// named sets the input's name in generated sections: it is given after the
+// reader.
 func named(generate func(slots int) ([]plan.Section, error), input string) func(slots int) ([]plan.Section, error) {
 	return func(slots int) ([]plan.Section, error) {
 		sections, err := generate(slots)

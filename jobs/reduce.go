@@ -7,8 +7,8 @@ import (
 )
 
 // Fold reduces the values of a key to one. fold must be associative and
-// commutative: it is combiner and reducer in one. It may change and return a,
-// and keep what a and b point to, but not change b.
+// commutative: it is both combiner and reducer. It may change and return a, and
+// keep what a and b point to, but must not change b.
 func (a Pairs[K, V]) Fold(fold func(a, b V) V) Records[Pair[K, V]] {
 	e, ok := newExchange[K, V, V](a, "Fold", a.p.symbol("Fold", fold), typeName[Pair[K, V]]())
 	if !ok {
@@ -19,9 +19,9 @@ func (a Pairs[K, V]) Fold(fold func(a, b V) V) Records[Pair[K, V]] {
 }
 
 // Aggregate gathers values in an accumulator of another type, on both sides of
-// the shuffle. The zero A is the empty one. The result must not depend on how
-// values are grouped or in which order they come. add and merge may keep what
-// their second argument points to, but not change it.
+// the shuffle. The zero A is the empty accumulator. The result must not depend
+// on how values are grouped or in which order they come. add and merge may keep
+// what their second argument points to, but must not change it.
 func Aggregate[K, V, A any](in Pairs[K, V], add func(acc *A, v V), merge func(acc, other *A)) Records[Pair[K, A]] {
 	e, ok := newExchange[K, V, A](in, "Aggregate", in.p.symbol("Aggregate", add)+" "+in.p.symbol("Aggregate", merge), typeName[Pair[K, A]]())
 	value, err := codec.ValueOf[V]()
@@ -35,7 +35,7 @@ func Aggregate[K, V, A any](in Pairs[K, V], add func(acc *A, v V), merge func(ac
 	return accumulated(e, aggregateSteps(add), merge, value)
 }
 
-// accumulated is what Fold and Aggregate have in common.
+// accumulated is the common part of Fold and Aggregate.
 func accumulated[K, V, A any](e exchange[K, V, A], do steps[V, A], merge func(acc, other *A), value codec.Value[V]) Records[Pair[K, A]] {
 	e.emitted(func(r *run) Emit[K, V] { return newCombiner(r, &e, do, value).emit() })
 	e.n.shuffle.shuffle.Combiner = combineEncoded(e.n, e.value, merge)
@@ -50,8 +50,9 @@ func refuseCombine[K, V any](in Pairs[K, V], n *node) {
 	}
 }
 
-// Reduce calls f once per key, in order of keys. Range over values once; their
-// order is not specified; breaking off is fine.
+// Reduce calls f once per key, in order of keys within a part. f may range over
+// values once, and may break off early. The order of the values is not
+// specified.
 func Reduce[K, V, O any](in Pairs[K, V], f func(ctx *Context, key K, values iter.Seq[V], emit func(O)) error) Records[O] {
 	e, ok := newExchange[K, V, V](in, "Reduce", in.p.symbol("Reduce", f), typeName[O]())
 	if !ok {
@@ -84,7 +85,7 @@ func ReduceBy[K, S, V, O any](in Pairs[By[K, S], V], f func(ctx *Context, key K,
 	}}
 }
 
-// uncombined plans the map side of a reduce, with the combiner of a Combine if
+// uncombined sets the map side of a reduce, with the combiner of a Combine if
 // there is one.
 func uncombined[K, V any](e *exchange[K, V, V]) {
 	fold := e.in.fold
@@ -96,9 +97,9 @@ func uncombined[K, V any](e *exchange[K, V, V]) {
 	e.n.shuffle.shuffle.Combiner = combineEncoded(e.n, e.value, mergeByFold(fold))
 }
 
-// Sort puts pairs in the order of their keys, over all parts: part 0 holds the
-// least. Ranges are cut at sampled keys. Pairs of equal keys come in the order
-// of their encoded values.
+// Sort orders pairs by their keys, over all parts: part 0 holds the least.
+// Partitions are ranges that end at sampled keys. Pairs of equal keys are in
+// the order of their encoded values.
 func (a Pairs[K, V]) Sort() Records[Pair[K, V]] {
 	e, ok := newExchange[K, V, V](a, "Sort", "", typeName[Pair[K, V]]())
 	if !ok {

@@ -12,11 +12,11 @@ import (
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
-// checkEvery is how many records or pairs pass between two looks at the task's
+// checkEvery is how many records or pairs pass between two checks of the task's
 // context.
 const checkEvery = 1024
 
-// run is one attempt at a task: the functions of the plan that it runs,
+// run is one attempt at a task: the functions of the pipeline that it runs,
 // attached to each other.
 type run struct {
 	ctx     *Context
@@ -29,8 +29,8 @@ type run struct {
 	buffer  []byte // lent to readers
 	trial   pipeline.Trial
 
-	drive  func() error   // reads all input; set by what is attached first
-	finish []func() error // what remains to be done then, in order
+	drive  func() error   // reads all input; set by the stage that is attached first
+	finish []func() error // runs after drive, in order
 }
 
 func newRun(t *pipeline.Task) *run {
@@ -38,7 +38,7 @@ func newRun(t *pipeline.Task) *run {
 }
 
 // execute attaches the task's functions and runs them. A panic of one is an
-// error of the record at hand.
+// error of the current record.
 func (r *run) execute(attach func() error) (err error) {
 	defer r.ctx.close()
 	defer context.AfterFunc(r.ctx, func() { r.stopped.Store(true) })()
@@ -54,7 +54,7 @@ func (r *run) execute(attach func() error) (err error) {
 	}
 	err = r.drive()
 	if r.ctx.err != nil {
-		return r.ctx.err // what came first
+		return r.ctx.err // the first error
 	}
 	for _, finish := range r.finish {
 		if err == nil {
@@ -99,7 +99,7 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 			return err
 		}
 		if ctx.err != nil {
-			return fmt.Errorf("%T.Scan went on after an error: %w", reader, ctx.err)
+			return fmt.Errorf("%T.Scan continued after an error: %w", reader, ctx.err)
 		}
 	}
 	if collector != nil {
@@ -127,8 +127,7 @@ func limited[T any](yield func(T) error, n int64) func(T) error {
 	}
 }
 
-// look returns why the task should stop, and shows that n more records are
-// done.
+// look returns why the task should stop, and reports n more records as done.
 func (r *run) look(n int64) error {
 	if r.task.Progress != nil {
 		r.task.Progress.Records.Add(n)
@@ -139,7 +138,7 @@ func (r *run) look(n int64) error {
 	return nil
 }
 
-// count hands over how many records or pairs were read.
+// count adds n records or pairs to the task's tally.
 func (r *run) count(n int64) {
 	r.task.Tally.RecordsIn += n
 	if r.task.Progress != nil {

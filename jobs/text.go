@@ -8,8 +8,8 @@ import (
 // lineBuffer is how many bytes a reader of lines asks for at once.
 const lineBuffer = 256 << 10
 
-// lineReader is the reader of ReadLines. Package jobs/formats/text has the same
-// with options; this one is here so that package jobs needs no format.
+// lineReader is the reader of ReadLines. Package jobs/formats/text has one with
+// options; this one is here so that package jobs imports no format.
 type lineReader struct{}
 
 func (lineReader) Split(obj Object, target int64) ([]Section, error) {

@@ -8,8 +8,8 @@ import (
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
-// overwritten is the byte that is left of what was borrowed in a trial: it is
-// in no valid UTF-8.
+// overwritten is the byte that replaces borrowed bytes in a trial: it is in no
+// valid UTF-8.
 const overwritten = 0xff
 
 func overwrite(b []byte) {
@@ -18,8 +18,8 @@ func overwrite(b []byte) {
 	}
 }
 
-// tried puts what a trial asks for between a reader and what takes its
-// records. Without a trial it returns next itself.
+// tried puts the checks of a trial between a reader and the function that takes
+// its records. Without a trial it returns next itself.
 func tried[T any](t pipeline.Trial, to *pairs.Collector, next func(T)) func(T) {
 	if t.Overwrite {
 		next = lent(next)
@@ -30,8 +30,8 @@ func tried[T any](t pipeline.Trial, to *pairs.Collector, next func(T)) func(T) {
 	return next
 }
 
-// lent hands on a copy of each record that is a []byte, and overwrites it when
-// next returns. The reader's own bytes stay as they are.
+// lent passes on a copy of each record that is a []byte, and overwrites the
+// copy when next returns. The reader's own bytes stay as they are.
 func lent[T any](next func(T)) func(T) {
 	take, ok := any(next).(func([]byte))
 	if !ok {
@@ -45,7 +45,7 @@ func lent[T any](next func(T)) func(T) {
 	return copied
 }
 
-// spilling spills after every so many records.
+// spilling spills each time after that many records.
 func spilling[T any](every int, to *pairs.Collector, next func(T)) func(T) {
 	n := 0
 	return func(rec T) {
@@ -56,7 +56,7 @@ func spilling[T any](every int, to *pairs.Collector, next func(T)) func(T) {
 	}
 }
 
-// lentSource overwrites what it lent when the next pair is asked for.
+// lentSource overwrites the pair that it lent when the next one is requested.
 type lentSource struct {
 	pairs.Source
 	key, value []byte
@@ -71,8 +71,8 @@ func (s *lentSource) Next() (key, value []byte, ok bool) {
 	return s.key, s.value, ok
 }
 
-// rebuilt makes every task of compiled build its plan anew when its trial asks
-// for that.
+// rebuilt makes every task of compiled build its pipeline again when its trial
+// asks for that.
 func rebuilt(compiled *pipeline.Pipeline, build func() (*pipeline.Pipeline, error)) {
 	for i := range compiled.Inputs {
 		run := compiled.Inputs[i].Map

@@ -8,7 +8,7 @@ import (
 	"github.com/windrow-mr/windrow/jobs"
 )
 
-// WordCount counts how often each word comes.
+// WordCount counts how often each word occurs.
 var WordCount = jobs.New("wordcount", tokenize, jobs.Sum)
 
 func tokenize(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {

@@ -12,7 +12,7 @@ import (
 	"github.com/windrow-mr/windrow/jobs"
 )
 
-// TestCommandLine types what the manual says.
+// TestCommandLine runs the commands of the manual.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -2,14 +2,14 @@
 // key keeps its order: two keys compare as their bytes do. The encoding of a
 // value is short and the same for equal values.
 //
-// Package jobs chooses a codec once, by type, while a plan is built; after
-// that no type is looked at again. A codec is immutable and safe for
-// concurrent use; the decoder functions it makes are not, since each owns the
-// memory that decoded strings live in: one per task.
+// Package jobs chooses a codec once, by type, while a pipeline is built. After
+// that it does not look at types again. A codec is immutable and safe for
+// concurrent use. Its decoder functions are not, since each owns the memory of
+// the strings that it decodes: a task needs its own.
 //
-// Encoded data lives as long as its job. Both ends have the same plan, and so
-// the same types, so fields are positional and nothing describes itself. A
-// change to any encoding must change Version.
+// Encoded data lives as long as its job. Both ends have the same pipeline, and
+// so the same types. Fields are therefore positional, and encodings do not
+// describe themselves. A change to any encoding must change Version.
 //
 // Key encodings (all integers big-endian):
 //
@@ -35,8 +35,8 @@
 //	pointers         00 for nil, else 01 and what it points to
 //	BinaryAppender   what AppendBinary (or MarshalBinary) says, as []byte
 //
-// A decoded []byte may alias the bytes it was decoded from, and of a nil
-// []byte comes an empty one; a time is in UTC or a zone without a name.
+// A decoded []byte may alias the bytes it was decoded from, and a nil []byte is
+// decoded as an empty one. A time is in UTC or a zone without a name.
 package codec
 
 import (
@@ -46,7 +46,7 @@ import (
 	"unsafe"
 )
 
-// Version names the set of encodings; it is part of every plan's text.
+// Version names the set of encodings. It is part of every pipeline's text.
 const Version = 1
 
 // A Key encodes keys of type K in their order.
@@ -59,30 +59,30 @@ func KeyOf[K any]() (Key[K], error) {
 	return Key[K]{c}, err
 }
 
-// PrefixOf returns the codec for keys of type K that something follows, as the
-// first field of a struct: its encodings end by themselves, see Len.
+// PrefixOf returns the codec for keys of type K that are followed by something,
+// as the first field of a struct is. Its encodings mark their own end: see Len.
 func PrefixOf[K any]() (Key[K], error) {
 	c, err := keyCodecOf(reflect.TypeFor[K](), false, nil)
 	return Key[K]{c}, err
 }
 
-// Name names the encoding, for plan texts and error messages.
+// Name names the encoding, for pipeline texts and error messages.
 func (k Key[K]) Name() string { return k.c.name }
 
 // Width returns how many bytes every key takes, 0 if they vary.
 func (k Key[K]) Width() int { return k.c.width() }
 
-// Append appends the encoding of *key to dst. key escapes: callers in a loop
+// Append appends the encoding of *key to dst. key escapes, so callers in a loop
 // keep one variable for it.
 func (k Key[K]) Append(dst []byte, key *K) []byte { return k.c.enc(dst, unsafe.Pointer(key)) }
 
-// Len returns how long the encoding at the start of b is, -1 if b holds no
-// whole one. The codec must come from PrefixOf.
+// Len returns the length of the encoding at the start of b, or -1 if b holds no
+// whole encoding. The codec must come from PrefixOf.
 func (k Key[K]) Len(b []byte) int { return k.c.skip(b, 0) }
 
 // Decoder returns a function that decodes one key, which takes all of b, into
-// *key. Byte slices in *key hold until b changes or the function is called
-// again; strings hold for ever.
+// *key. Byte slices in *key are valid until b changes or the function is called
+// again. Strings are valid forever.
 func (k Key[K]) Decoder() func(b []byte, key *K) error {
 	var a arena
 	c := k.c
@@ -109,29 +109,30 @@ func ValueOf[V any]() (Value[V], error) {
 	return Value[V]{c}, err
 }
 
-// Name names the encoding, for plan texts and error messages.
+// Name names the encoding, for pipeline texts and error messages.
 func (v Value[V]) Name() string { return v.c.name }
 
-// Width returns how many bytes every value takes, 0 if they vary or are none.
+// Width returns how many bytes every value takes. It is 0 if values vary in
+// size or take no bytes.
 func (v Value[V]) Width() int { return max(v.c.width, 0) }
 
-// Varies says that the size of values depends on the value: they hold strings,
-// slices, maps or pointers.
+// Varies reports whether the size of a value's encoding depends on the value,
+// because it holds strings, slices, maps or pointers.
 func (v Value[V]) Varies() bool { return v.c.width < 0 }
 
-// Owned says that a V shares no memory with others that could change: copying
-// the variable copies the value.
+// Owned reports whether a V shares no memory that could change with others, so
+// that a copy of the variable is a copy of the value.
 func (v Value[V]) Owned() bool { return !v.c.refs }
 
-// Append appends the encoding of *value to dst; it fails only where a type's
-// own AppendBinary does. value escapes, see Key.Append.
+// Append appends the encoding of *value to dst. It fails only when a type's own
+// AppendBinary does. value escapes: see Key.Append.
 func (v Value[V]) Append(dst []byte, value *V) ([]byte, error) {
 	return v.c.enc(dst, unsafe.Pointer(value))
 }
 
-// Decoder returns a function that decodes one value, which takes all of b,
-// into *value, and leaves nothing of what was in it. Byte slices in *value
-// hold until b changes; all else holds for ever.
+// Decoder returns a function that decodes one value, which takes all of b, into
+// *value. It overwrites the old value whole. Byte slices in *value are valid
+// until b changes, everything else forever.
 func (v Value[V]) Decoder() func(b []byte, value *V) error {
 	var a arena
 	c := v.c
@@ -152,19 +153,19 @@ var (
 	errTrailing = errors.New("bytes are left over")
 )
 
-// An arena holds what decoded keys and values point to.
+// An arena holds the memory that decoded keys and values point to.
 type arena struct {
 	chunk   []byte // strings are cut from it; never written twice
-	scratch []byte // byte slices of the key at hand
+	scratch []byte // byte slices of the current key
 }
 
 const (
 	stringChunk = 64 << 10
-	ownString   = stringChunk / 16 // strings this long get memory of their own
+	ownString   = stringChunk / 16 // strings of this length or more have their own memory
 )
 
-// string copies b. Cutting short strings from a chunk saves an allocation
-// each; one that is kept keeps its chunk.
+// string copies b. A short string is a piece of a chunk, which saves an
+// allocation. A string that is kept keeps its chunk.
 func (a *arena) string(b []byte) string {
 	switch {
 	case len(b) == 0:
@@ -179,22 +180,22 @@ func (a *arena) string(b []byte) string {
 	return unsafe.String(&a.chunk[start], len(b))
 }
 
-// isBytes says that t is a byte slice, whatever its name.
+// isBytes reports whether t is a byte slice, whatever its name.
 func isBytes(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
 }
 
-// isByteArray says that t is an array of bytes, whatever its name.
+// isByteArray reports whether t is an array of bytes, whatever its name.
 func isByteArray(t reflect.Type) bool {
 	return t.Kind() == reflect.Array && t.Elem().Kind() == reflect.Uint8
 }
 
-// Promotes is for those who write records in other forms: see promotes.
+// Promotes is promotes, for packages that write records in other forms.
 func Promotes(t reflect.Type, method string) (field string, found bool) { return promotes(t, method) }
 
 // promotes returns the embedded field of t that has method, if t has other
-// fields too: the promoted method would then stand for all of t, and what the
-// other fields hold would be lost without a word.
+// fields too. The promoted method would then represent all of t, and the
+// contents of the other fields would be lost silently.
 func promotes(t reflect.Type, method string) (field string, found bool) {
 	if t.Kind() != reflect.Struct || t.NumField() < 2 {
 		return "", false

@@ -36,7 +36,7 @@ type event struct {
 	N    int32
 }
 
-// textOf makes texts in which the bytes that escaping is about are frequent.
+// textOf returns a text with many of the bytes that need escaping.
 func textOf(r *rand.Rand) string {
 	b := make([]byte, r.IntN(6))
 	for i := range b {
@@ -53,7 +53,7 @@ func floatOf(r *rand.Rand) float64 {
 	return math.Float64frombits(r.Uint64())
 }
 
-// compareFloats has NaN last and both zeros equal.
+// compareFloats orders NaN last and both zeros as equal.
 func compareFloats(a, b float64) int {
 	switch {
 	case a != a || b != b:
@@ -75,7 +75,7 @@ func timeOf(r *rand.Rand) time.Time {
 }
 
 // checkKeys compares the order and the round trip of many pairs of keys with
-// what compare says.
+// the results of compare.
 func checkKeys[K any](t *testing.T, random func(r *rand.Rand) K, compare func(a, b K) int) {
 	t.Helper()
 	key, err := KeyOf[K]()
@@ -205,8 +205,7 @@ type inner struct {
 
 type ports map[uint16]struct{}
 
-// MarshalBinary and UnmarshalBinary make ports a type with an encoding of its
-// own.
+// MarshalBinary and UnmarshalBinary give ports an encoding of its own.
 func (p ports) MarshalBinary() ([]byte, error) {
 	var b []byte
 	for port := range uint16(10) {
@@ -276,7 +275,7 @@ func checkValues[V any](t *testing.T, random func(r *rand.Rand) V) {
 	}
 	decode := c.Decoder()
 	r := rand.New(rand.NewPCG(5, 6))
-	var back V // used again and again, as in a reduce
+	var back V // used repeatedly, as in a reduce
 	for range 5_000 {
 		v := random(r)
 		b, err := c.Append([]byte("before"), &v)
@@ -327,11 +326,11 @@ func TestValuesComeBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.Owned() {
-			t.Error("a struct of slices is said to own what it points to")
+			t.Error("a struct of slices is reported to own the memory it points to")
 		}
 		checkValues(t, func(r *rand.Rand) everything {
 			e := everythingOf(r)
-			// A zone is known by its offset, and a zero one is UTC.
+			// A zone is known by its offset, and a zero offset is UTC.
 			if _, offset := e.At.Zone(); offset == 0 {
 				e.At = e.At.UTC()
 			} else {
@@ -435,11 +434,11 @@ func TestGarbageIsAnError(t *testing.T) {
 	kb := k.Append(nil, &key)
 	for cut := range kb {
 		if k.Decoder()(kb[:cut], &key) == nil {
-			t.Errorf("%d of %d bytes of a key are taken for a whole one", cut, len(kb))
+			t.Errorf("%d of %d bytes of a key are accepted as a whole one", cut, len(kb))
 		}
 	}
 	if k.Decoder()(append(kb, 0), &key) == nil {
-		t.Error("a key with a byte too many is taken")
+		t.Error("a key with a byte too many is accepted")
 	}
 	vb, err := v.Append(nil, &value)
 	if err != nil {
@@ -448,18 +447,18 @@ func TestGarbageIsAnError(t *testing.T) {
 	end := len(vb) - len(value.Last)
 	for cut := range vb[:end] {
 		if v.Decoder()(vb[:cut], &value) == nil {
-			t.Errorf("%d of %d bytes of a value are taken for a whole one", cut, len(vb))
+			t.Errorf("%d of %d bytes of a value are accepted as a whole one", cut, len(vb))
 		}
 	}
 	m, _ := ValueOf[map[uint8]uint8]()
 	for _, b := range [][]byte{{3, 1, 1, 1, 2}, {3, 2, 1, 1, 2}} {
 		if m.Decoder()(b, new(map[uint8]uint8)) == nil {
-			t.Errorf("a map of a key that comes twice, or out of order, is taken: %x", b)
+			t.Errorf("a map with keys that are repeated or out of order is accepted: %x", b)
 		}
 	}
 	huge, _ := ValueOf[[]int64]()
 	if err := huge.Decoder()(binary.AppendUvarint(nil, 1<<50), new([]int64)); err == nil {
-		t.Error("a slice of 2^50 elements in 8 bytes is taken")
+		t.Error("a slice of 2^50 elements in 8 bytes is accepted")
 	}
 }
 

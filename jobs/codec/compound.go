@@ -10,9 +10,9 @@ import (
 	"unsafe"
 )
 
-// Bytes that something follows end in terminator; a 00 within them is written
-// as escaped. Since 01 is less than FF, a key that ends is less than one that
-// goes on with 00.
+// Bytes that are followed by something end in terminator. A 00 within them is
+// written as escaped. Since 01 is less than FF, a key that ends is less than
+// one that continues with 00.
 const (
 	zero       = 0x00
 	terminator = 0x01
@@ -70,7 +70,7 @@ func appendEscaped(dst, b []byte) []byte {
 	return append(dst, zero, terminator)
 }
 
-// unescape takes escaped bytes from the start of b. The result aliases b where
+// unescape reads escaped bytes from the start of b. The result aliases b if
 // nothing was escaped, else the arena's scratch.
 func (a *arena) unescape(b []byte) (plain, rest []byte, err error) {
 	start := len(a.scratch)
@@ -120,7 +120,7 @@ func ownKey(t reflect.Type, last bool, outer []reflect.Type) (*keyCodec, error) 
 	}
 	decodeKey := func(b []byte, p unsafe.Pointer) error {
 		v := reflect.NewAt(t, p)
-		v.Elem().SetZero() // it may add to what it finds
+		v.Elem().SetZero() // DecodeKey may add to the old value
 		return v.Interface().(KeyDecoder).DecodeKey(b)
 	}
 	c := &keyCodec{name: "own(" + t.String() + ")", fixed: -1}
@@ -150,8 +150,9 @@ func ownKey(t reflect.Type, last bool, outer []reflect.Type) (*keyCodec, error) 
 	return c, nil
 }
 
-// descKey is the codec of a Desc: that of its V, all bits flipped. The V ends
-// by itself, because a shorter key must now come after those it begins.
+// descKey is the codec of a Desc: that of its V, all bits flipped. The V marks
+// its own end, because a shorter key must now come after the keys that begin
+// with it.
 func descKey(t reflect.Type, outer []reflect.Type) (*keyCodec, error) {
 	inner, err := keyCodecOf(t.Field(0).Type, false, append(outer, t))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"unsafe"
 )
 
-// count takes the length of a slice or map from the start of b: -1 for nil.
+// count reads the length of a slice or map from the start of b: -1 for nil.
 // Each element takes least bytes or more, so that no more room is made than b
 // can fill.
 func count(b []byte, least int) (n int, rest []byte, err error) {
@@ -62,8 +62,8 @@ func (m *valueCodecs) slice(t reflect.Type) (*valueCodec, error) {
 				v.SetZero()
 				return b, err
 			}
-			// A new array: the one at hand may be in use. It grows as
-			// elements come, because an element may be larger than its bytes.
+			// A new array: the old one may be in use. It grows as elements
+			// come, because an element may be larger than its bytes.
 			s := reflect.MakeSlice(t, 0, min(n, 1024))
 			for range n {
 				s = reflect.Append(s, reflect.Zero(elem))
@@ -77,9 +77,9 @@ func (m *valueCodecs) slice(t reflect.Type) (*valueCodec, error) {
 	}, nil
 }
 
-var errTwice = errors.New("a map has one key twice, or its keys are not in order")
+var errTwice = errors.New("a map has a key twice, or its keys are out of order")
 
-// mapping is the codec of maps. Entries go in order of their encoded keys, so
+// mapping is the codec of maps. Entries are in order of their encoded keys, so
 // that equal maps have equal encodings.
 func (m *valueCodecs) mapping(t reflect.Type) (*valueCodec, error) {
 	key, err := m.of(t.Key(), false)
@@ -167,7 +167,8 @@ func decodeMap(a *arena, b []byte, v reflect.Value, key, value *valueCodec) ([]b
 
 var errPointer = errors.New("a pointer begins with neither 00 nor 01")
 
-// pointer is the codec of pointers. What two pointers share is encoded twice.
+// pointer is the codec of pointers. A value that two pointers share is encoded
+// twice.
 func (m *valueCodecs) pointer(t reflect.Type) (*valueCodec, error) {
 	c, err := m.of(t.Elem(), false)
 	if err != nil {

@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// Whatever bytes a decoder takes, it does not panic; what it takes for a key is
-// encoded to the same bytes again, so that no two encodings are of one key.
+// FuzzDecodeKey verifies that a decoder does not panic on any bytes. A key that
+// it accepts is encoded to the same bytes again, so that no key has two
+// encodings.
 func FuzzDecodeKey(f *testing.F) {
 	c, err := KeyOf[event]()
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 	"unsafe"
 )
 
-// KeyEncoder is a key type with an order of its own: AppendKey appends bytes
+// KeyEncoder is a key type with an order of its own. AppendKey appends bytes
 // that compare as the keys do, and equal bytes for equal keys.
 type KeyEncoder interface{ AppendKey(dst []byte) []byte }
 
-// KeyDecoder is the other half of KeyEncoder, on the pointer. It copies what
-// it keeps of b.
+// KeyDecoder is the inverse of KeyEncoder, on the pointer. It must copy what it
+// keeps of b.
 type KeyDecoder interface{ DecodeKey(b []byte) error }
 
 // Desc reverses the order of a key or of a part of one.
@@ -22,7 +22,7 @@ type Desc[T any] struct{ V T }
 
 func (Desc[T]) descending() {}
 
-// isDesc says that t is a Desc, and not a struct that embeds one.
+// isDesc reports whether t is a Desc, not a struct that embeds one.
 func isDesc(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t.NumField() == 1 && t.Field(0).Name == "V" && !t.Field(0).Anonymous &&
 		t.Implements(reflect.TypeFor[interface{ descending() }]())
@@ -36,14 +36,14 @@ type keyCodec struct {
 	enc   func(dst []byte, p unsafe.Pointer) []byte
 	dec   func(a *arena, b []byte, p unsafe.Pointer) (rest []byte, err error)
 	// skip returns the length of the encoding at the start of b, whose bytes
-	// are to be xored with x; -1 if b is too short.
+	// must be xored with x. It returns -1 if b is too short.
 	skip func(b []byte, x byte) int
 }
 
 func (c *keyCodec) width() int { return max(c.fixed, 0) }
 
-// keyCodecOf makes the codec of t; last says that nothing follows it in the
-// key. outer are the types around it, for error messages.
+// keyCodecOf makes the codec of t. last reports whether t ends the key. outer
+// are the types around t, for error messages.
 func keyCodecOf(t reflect.Type, last bool, outer []reflect.Type) (*keyCodec, error) {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
@@ -145,7 +145,7 @@ func timeKey() *keyCodec {
 func intKey(t reflect.Type, signed bool) *keyCodec {
 	n := int(t.Size())
 	if t.Kind() == reflect.Int || t.Kind() == reflect.Uint {
-		n = 8 // whatever the machine: data may cross between machines
+		n = 8 // on every machine: data may move between machines
 	}
 	var flip uint64
 	name := fmt.Sprintf("uint%d", n*8)
@@ -174,7 +174,7 @@ func intKey(t reflect.Type, signed bool) *keyCodec {
 }
 
 // loader returns a function that reads an integer of type t, its bits in the
-// low end and, for a signed one, its sign nowhere else.
+// low end. The sign of a signed integer is in no other bit.
 func loader(t reflect.Type) func(p unsafe.Pointer) uint64 {
 	switch t.Kind() {
 	case reflect.Int:

@@ -21,7 +21,7 @@ type valueCodec struct {
 	dec   func(a *arena, b []byte, p unsafe.Pointer) (rest []byte, err error)
 }
 
-// valueCodecs makes the codec of one type and of all within it.
+// valueCodecs makes the codec of one type and of all types within it.
 type valueCodecs struct{ outer []reflect.Type }
 
 func (m *valueCodecs) of(t reflect.Type, last bool) (*valueCodec, error) {
@@ -141,8 +141,8 @@ func numberValue(t reflect.Type) *valueCodec {
 	})
 }
 
-// timeValue keeps the offset from UTC, since that is what a time's year, day
-// and hour depend on; the zone's name is lost.
+// timeValue keeps the offset from UTC, since a time's year, day and hour depend
+// on it. The zone's name is lost.
 func timeValue() *valueCodec {
 	enc := func(dst []byte, p unsafe.Pointer) []byte {
 		t := (*time.Time)(p)
@@ -165,7 +165,7 @@ func timeValue() *valueCodec {
 	})
 }
 
-// bytesValue is the codec of what is bytes already.
+// bytesValue is the codec of types that are bytes already.
 func bytesValue(name string, last, refs bool, load func(unsafe.Pointer) []byte, store func(*arena, unsafe.Pointer, []byte)) *valueCodec {
 	c := &valueCodec{name: name, width: -1, refs: refs}
 	if last {
@@ -190,7 +190,7 @@ func bytesValue(name string, last, refs bool, load func(unsafe.Pointer) []byte, 
 	return c
 }
 
-// cutBytes takes a length and as many bytes from the start of b.
+// cutBytes reads a length and that many bytes from the start of b.
 func cutBytes(b []byte) (plain, rest []byte, err error) {
 	n, size := binary.Uvarint(b)
 	if size <= 0 || n > uint64(len(b)-size) {
@@ -200,7 +200,7 @@ func cutBytes(b []byte) (plain, rest []byte, err error) {
 	return b[size:end:end], b[end:], nil
 }
 
-// ownBinary says that t brings an encoding of its own.
+// ownBinary reports whether t has an encoding of its own.
 func ownBinary(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return (p.Implements(reflect.TypeFor[encoding.BinaryAppender]()) || p.Implements(reflect.TypeFor[encoding.BinaryMarshaler]())) &&
@@ -225,7 +225,7 @@ func (m *valueCodecs) own(t reflect.Type, last bool) (*valueCodec, error) {
 	}
 	unmarshal := func(b []byte, p unsafe.Pointer) error {
 		v := reflect.NewAt(t, p)
-		v.Elem().SetZero() // it may add to what it finds
+		v.Elem().SetZero() // UnmarshalBinary may add to the old value
 		return v.Interface().(encoding.BinaryUnmarshaler).UnmarshalBinary(b)
 	}
 	c := &valueCodec{name: "own(" + t.String() + ")", width: -1, refs: shares(t)}
@@ -248,7 +248,7 @@ func (m *valueCodecs) own(t reflect.Type, last bool) (*valueCodec, error) {
 	return c, nil
 }
 
-// shares says that a t holds pointers of some kind, other than strings.
+// shares reports whether a t holds pointers of some kind, other than strings.
 func shares(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Struct:
@@ -309,4 +309,4 @@ func (m *valueCodecs) tuple(t reflect.Type, last bool) (*valueCodec, error) {
 	return c, nil
 }
 
-var errCount = errors.New("more elements are announced than there are bytes")
+var errCount = errors.New("there are fewer bytes than announced elements")

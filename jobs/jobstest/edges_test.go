@@ -34,8 +34,8 @@ func overValues(f func(key string, values iter.Seq[int64]) int) *jobs.Job {
 	})
 }
 
-// TestValuesAreReadOnce uses a value list as what it is not: the job fails
-// rather than miss values, or the next key's.
+// TestValuesAreReadOnce verifies that a job fails when it reads a value list
+// more than once. Otherwise it would miss values, or see those of the next key.
 func TestValuesAreReadOnce(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]func(string, iter.Seq[int64]) int{
@@ -78,7 +78,7 @@ func TestValuesAreReadOnce(t *testing.T) {
 			}
 		})
 	}
-	// To break off and to go on is fine.
+	// A reducer may break off and continue later.
 	resumed := overValues(func(_ string, values iter.Seq[int64]) (n int) {
 		for range values {
 			n++
@@ -92,7 +92,7 @@ func TestValuesAreReadOnce(t *testing.T) {
 	jobstest.Run(t, resumed, jobstest.Lines("a", "b", "a", "a")).Want("a3", "b1")
 }
 
-// TestMergeWithItself counts all pairs of both sides.
+// TestMergeWithItself verifies that pairs merged with themselves count twice.
 func TestMergeWithItself(t *testing.T) {
 	t.Parallel()
 	job := jobs.Define("self", nothing{}, func(p *jobs.Pipeline, _ nothing) error {
@@ -119,7 +119,7 @@ func TestAppendBinaryOfItsOwn(t *testing.T) {
 	jobstest.Run(t, job, jobstest.Lines("k1", "k2", "k1"), jobstest.Strict()).Want("k1\t2", "k2\t1")
 }
 
-// promoting is a key that embeds a Desc, and is none.
+// promoting is a key that embeds a Desc, but is not one.
 type promoting struct {
 	V int64
 	jobs.Desc[string]
@@ -140,7 +140,7 @@ func TestKeyThatEmbedsDesc(t *testing.T) {
 	jobstest.Run(t, job, jobstest.Lines("a", "b", "a")).Want("1 a 2", "1 b 1")
 }
 
-// path is a key whose decoder adds to what it finds.
+// path is a key whose decoder adds to the old value.
 type path struct{ parts []string }
 
 func (p path) AppendKey(dst []byte) []byte { return append(dst, strings.Join(p.parts, "/")...) }
@@ -163,7 +163,7 @@ type Name struct{ First string }
 
 func (n Name) String() string { return "name " + n.First }
 
-// named embeds a type with a text, which is not the text of all of it.
+// named embeds a type that has a text. It is not the text of the whole struct.
 type named struct {
 	Name
 	Count int
@@ -178,7 +178,7 @@ func TestTSVOfEmbeddedText(t *testing.T) {
 	jobstest.Run(t, job, jobstest.Lines("abc", "d")).Want("name abc\t3", "name d\t1")
 }
 
-// packed compresses a text, so that one task reads it all.
+// packed compresses a text, so that one task reads all of it.
 func packed(t *testing.T, s string) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -195,8 +195,8 @@ func packed(t *testing.T, s string) string {
 	return b.String()
 }
 
-// TestEmptyKeyBehindMany folds an empty key when the keys before it have just
-// filled a piece of the table's memory.
+// TestEmptyKeyBehindMany folds an empty key just after other keys have filled a
+// piece of the table's memory.
 func TestEmptyKeyBehindMany(t *testing.T) {
 	t.Parallel()
 	job := jobs.New("keys", func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
@@ -214,8 +214,8 @@ func TestEmptyKeyBehindMany(t *testing.T) {
 	}
 }
 
-// TestGoexit ends the goroutine of a task from within: the job fails, and does
-// not wait for ever.
+// TestGoexit ends the goroutine of a task from within. The job fails, and does
+// not hang.
 func TestGoexit(t *testing.T) {
 	t.Parallel()
 	job := jobs.New("exits", func(_ *jobs.Context, _ []byte, _ jobs.Emit[string, int64]) error {
@@ -227,7 +227,7 @@ func TestGoexit(t *testing.T) {
 	}
 }
 
-// explosive is a value that cannot be encoded once it was folded.
+// explosive is a value that cannot be encoded after it was folded.
 type explosive struct{ N int64 }
 
 func (e explosive) AppendBinary(dst []byte) ([]byte, error) {
@@ -255,6 +255,7 @@ func TestPanicWhileCombining(t *testing.T) {
 }
 
 // TestBlame panics on a key when the table is emptied, long after its record.
+// The error names the key, not the last record.
 func TestBlame(t *testing.T) {
 	t.Parallel()
 	job := jobs.Define("blame", nothing{}, func(p *jobs.Pipeline, _ nothing) error {
@@ -272,7 +273,7 @@ func TestBlame(t *testing.T) {
 	}
 }
 
-// TestManyCounters refuses a name for each record.
+// TestManyCounters verifies that a job with a counter for each record fails.
 func TestManyCounters(t *testing.T) {
 	t.Parallel()
 	job := jobs.New("counts", func(ctx *jobs.Context, line []byte, emit jobs.Emit[string, int64]) error {

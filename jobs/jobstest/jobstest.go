@@ -6,19 +6,19 @@
 //	}
 //
 // Input and output are in memory. However small the input is, it is divided
-// among several map tasks, and the shuffle among several partitions, so that a
-// job which is right on one task alone fails its test. (A compressed object
-// cannot be divided, nor can a record.) Counts of tasks and sizes of splits are
-// not part of the package's promise.
+// among several map tasks, and the shuffle among several partitions. So a job
+// that is right only when one task does everything fails its test. (A
+// compressed object cannot be divided, nor can a record.) The numbers of tasks
+// and the sizes of splits may change between versions.
 //
-// A []byte that a function borrows is overwritten with the byte ff as soon as
-// it is borrowed no more: the record of a mapper when the mapper returns, a
-// value of a list when the next one is taken, the key of a reducer when it
-// returns. What was kept of it without copying shows as ff in the output.
+// A borrowed []byte is overwritten with the byte ff when the borrowing ends:
+// the record of a mapper when the mapper returns, a value of a list when the
+// reducer requests the next one, the key of a reducer when it returns. Bytes
+// that were kept without a copy show as ff in the output.
 //
-// Tests of jobs call the package, from their own goroutine; any number of tests
-// may run at once. Run fails the test when the job fails, TryRun returns the
-// error. Sizes are bytes.
+// Tests of jobs call the package from their own goroutine. Any number of tests
+// may run at the same time. Run fails the test when the job fails; TryRun
+// returns the error. Sizes are bytes.
 package jobstest
 
 import (
@@ -35,9 +35,8 @@ import (
 type Option func(*trial) error
 
 // Lines gives the job an object, called lines, with these lines, each ended by
-// a line feed. It belongs to the input that has no name; for others, and for
-// text that must be exact, there is File. Lines of several Lines options are
-// put together.
+// a line feed. The object belongs to the input without a name. Use File for
+// other inputs and for exact text. Several Lines options add up to one object.
 func Lines(lines ...string) Option {
 	return func(t *trial) error {
 		const name = "lines"
@@ -56,15 +55,15 @@ func Lines(lines ...string) Option {
 	}
 }
 
-// File gives the job an object that holds text, which may be any bytes. The
-// input is the name that the job gave to what it reads by Named, "" if it gave
-// none. An object whose name ends in .gz, .zst, .bz2 or .lz4 is taken for compressed.
-// Objects of an input are read in the order of the options; a job sees one as
-// mem://test/in/<input>/<object>.
+// File gives the job an object that holds text, which may be any bytes. input
+// is the name that the job gave to the input by Named, or "" for an input
+// without a name. An object whose name ends in .gz, .zst, .bz2 or .lz4 counts
+// as compressed. Objects of an input are read in the order of the options. A
+// job sees an object as mem://test/in/<input>/<object>.
 func File(input, name, text string) Option {
 	return func(t *trial) error {
 		if store.IsPattern(name) {
-			return fmt.Errorf("object name %q: the engine would take it for a pattern of names", name)
+			return fmt.Errorf("object name %q: the engine would read it as a pattern of names", name)
 		}
 		for _, o := range t.objects {
 			if o.input == input && o.key == name {
@@ -76,10 +75,10 @@ func File(input, name, text string) Option {
 	}
 }
 
-// Params sets the job's parameters. It takes a map[string]string of the texts
-// that one would type after --param, which leaves out what keeps its default;
-// or the struct of the parameters, as Define has it, which sets all of them,
-// also to zero, but for nil pointers.
+// Params sets the job's parameters. It takes a map[string]string, or the struct
+// of the parameters as Define has it. A map holds the texts that follow
+// --param, and leaves out parameters that keep their default. A struct sets all
+// parameters, also to zero, except nil pointers.
 func Params(v any) Option {
 	return func(t *trial) error {
 		texts, ok := v.(map[string]string)
@@ -99,36 +98,37 @@ func Params(v any) Option {
 
 // Strict runs the job again, in several other ways, and fails the test when one
 // of them fails or its output differs. The message names the way and shows the
-// difference. Two outputs are the same when their parts put together are, or
-// when they hold the same lines in any order; after a Sort the order counts.
+// difference. Two outputs are the same when their concatenated parts are equal,
+// or when they hold the same lines in any order. After a Sort the order
+// matters.
 //
 // The ways are: one task for everything; many tasks, of a few bytes each; pairs
 // spilled all the time and never combined in the mapper; the objects of every
 // input in reverse order; the constructor run again for every task, as in
-// processes of their own; and borrowed bytes left as they are. So it finds
+// separate processes; and borrowed bytes that are not overwritten. So it finds
 //
 //   - a fold or an accumulator whose result depends on how values are grouped,
 //     or on their order, and a Combine that changes what Reduce makes of them;
 //   - a reducer that depends on the order of its values;
-//   - a mapper that depends on the records before the one at hand, on the task,
-//     or on where an object was divided;
+//   - a mapper that depends on earlier records, on the task, or on where an object
+//     was divided;
 //   - a Partition that sends equal keys, or keys of one group, to different
 //     partitions;
-//   - functions that share a variable of the constructor, or one that was set
-//     to something random there;
+//   - functions that share a variable of the constructor, or a variable that the
+//     constructor set to something random;
 //   - a []byte that is kept after it was borrowed;
 //   - a Reader that loses or repeats records where it divides objects.
 //
-// Each of these only if the input at hand lets it show. It does not find what
-// is the same in all tasks of a process or hardly differs from one moment to the
-// next: package-level variables, the environment, the time of day, which need
-// tasks in several processes, nor strings made of borrowed bytes by package
-// unsafe, nor bytes kept in fields of records that are structs. Races between
-// tasks are found by go test -race, for which many tasks are run at once. The
-// values of Once are made once for all ways.
+// It finds each of these only if the input lets it show. It does not find
+// errors that are the same in all tasks of a process or hardly differ from one
+// moment to the next: package-level variables, the environment, the time of
+// day. These need tasks in several processes. It also does not find strings
+// made of borrowed bytes by package unsafe, or bytes kept in fields of records
+// that are structs. go test -race finds races between tasks; for that, many
+// tasks run at the same time. The values of Once are made once for all ways.
 //
-// A job whose output is meant to depend on the division of the work, such as
-// one that writes a heading into every part, cannot be strict.
+// A job whose output depends on the division of the work by design, such as one
+// that writes a heading into every part, cannot be strict.
 func Strict() Option {
 	return func(t *trial) error {
 		t.strict = true
@@ -137,7 +137,7 @@ func Strict() Option {
 }
 
 // Run runs the job and returns its result. It fails the test at once when the
-// job fails, or is not Strict enough.
+// job fails, or when Strict finds a difference.
 func Run(t testing.TB, job *jobs.Job, options ...Option) *Result {
 	t.Helper()
 	r, err := TryRun(t, job, options...)
@@ -147,7 +147,7 @@ func Run(t testing.TB, job *jobs.Job, options ...Option) *Result {
 	return r
 }
 
-// TryRun is Run for jobs that ought to fail: it returns the error. That of a
+// TryRun is Run for jobs that should fail: it returns the error. The error of a
 // failed job is a *windrow.Error whose text names the record.
 func TryRun(t testing.TB, job *jobs.Job, options ...Option) (*Result, error) {
 	t.Helper()

@@ -26,7 +26,7 @@ func words(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
 	return nil
 }
 
-// recorder takes the place of a test that is to fail.
+// recorder replaces a test that should fail.
 type recorder struct {
 	testing.TB
 	failures []string
@@ -51,7 +51,7 @@ func TestAJobThatIsRightPasses(t *testing.T) {
 	}
 }
 
-// tasks is a job whose output says which tasks ran.
+// tasks is a job whose output names the tasks that ran.
 func tasks() *jobs.Job {
 	return jobs.Define("tasks", none{}, func(p *jobs.Pipeline, _ none) error {
 		pairs := jobs.Map(jobs.ReadLines(p), func(ctx *jobs.Context, line []byte, emit jobs.Emit[[]byte, int]) error {
@@ -243,6 +243,6 @@ func TestCountersAndStatistics(t *testing.T) {
 		t.Errorf("sizes are %+v, want 3, sum 7, from 1 to 4", s)
 	}
 	if n, s := r.Counter("other"), r.Stat("other"); n != 0 || s.Count != 0 {
-		t.Errorf("what nobody counted is %d and %+v", n, s)
+		t.Errorf("a name without counts has %d and %+v", n, s)
 	}
 }

@@ -257,7 +257,7 @@ func TestLongest(t *testing.T) {
 	jobstest.Run(t, job, jobstest.Lines("a x", "a xyz", "b q", "a xy"), jobstest.Strict()).Want("xyz", "q")
 }
 
-// TestManual holds the snippets of the manual to the files that are compiled.
+// TestManual verifies that the manual's snippets are these files' code.
 func TestManual(t *testing.T) {
 	t.Parallel()
 	var source strings.Builder

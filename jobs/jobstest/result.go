@@ -11,7 +11,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Result is what a job made. It never changes.
+// Result is the output of a job, with its counters and statistics. It never
+// changes.
 type Result struct {
 	tb    testing.TB
 	job   string
@@ -23,8 +24,8 @@ type Result struct {
 func (r *Result) Text() string { return string(bytes.Join(r.parts, nil)) }
 
 // Lines returns the lines of the output, without their ends, part by part. In
-// most jobs it depends on the hash of a key which part it is in; those of a job
-// that sorts are in order as a whole.
+// most jobs the hash of a key decides which part holds a line. The lines of a
+// job that sorts are in order over all parts.
 func (r *Result) Lines() []string {
 	var lines []string
 	for _, part := range r.parts {
@@ -47,7 +48,7 @@ func (r *Result) Want(lines ...string) {
 	r.tb.Helper()
 	got, want := sorted(r.Lines()), sorted(lines)
 	if !slices.Equal(got, want) {
-		r.tb.Errorf("the output of job %s is wrong: - is wanted, + is there\n%s", r.job, diff(want, got))
+		r.tb.Errorf("the output of job %s is wrong: - is missing, + is too much\n%s", r.job, diff(want, got))
 	}
 }
 
@@ -63,14 +64,14 @@ func (r *Result) WantInOrder(lines ...string) {
 		r.tb.Errorf("the lines of job %s are right, but in another order:\ngot  %q\nwant %q", r.job, got, lines)
 		return
 	}
-	r.tb.Errorf("the output of job %s is wrong: - is wanted, + is there\n%s", r.job, diff(lines, got))
+	r.tb.Errorf("the output of job %s is wrong: - is missing, + is too much\n%s", r.job, diff(lines, got))
 }
 
-// Counter returns what the job's functions counted under a name, 0 if nothing.
+// Counter returns the count of the job's functions under a name, or 0.
 func (r *Result) Counter(name string) int64 { return r.run.Tally.Counts[name] }
 
-// Stat returns what the job's functions observed under a name, the zero Stat if
-// nothing.
+// Stat returns the statistics of the job's functions under a name, or the zero
+// Stat.
 func (r *Result) Stat(name string) plan.Stat { return r.run.Tally.Stats[name] }
 
 func sorted(lines []string) []string {
@@ -85,7 +86,7 @@ const (
 )
 
 // diff shows the lines that only one side has, - of a and + of b, in order. A
-// line that is there more often on one side is shown as often as that.
+// line that occurs more often on one side is shown that many times.
 func diff(a, b []string) string {
 	a, b = sorted(a), sorted(b)
 	var out strings.Builder
@@ -112,7 +113,7 @@ func diff(a, b []string) string {
 		fmt.Fprintf(&out, "and %d more lines\n", n-shown)
 	}
 	if lost {
-		out.WriteString("A byte \\xff may be what is left of a []byte that a function kept: borrowed bytes hold until it returns, copy what is to last.\n")
+		out.WriteString("A byte \\xff may come from a []byte that a function kept: borrowed bytes are valid until it returns, so copy bytes that must last.\n")
 	}
 	return strings.TrimSuffix(out.String(), "\n")
 }

@@ -42,7 +42,8 @@ func reducing(f func(*jobs.Context, []byte, iter.Seq[[]byte], func([]byte)) erro
 	})
 }
 
-// flat makes a map-only job of what constructor returns, which runs with it.
+// flat makes a map-only job of the function that constructor returns.
+// constructor runs with the job's.
 func flat(constructor func() func(*jobs.Context, []byte, func([]byte)) error) *jobs.Job {
 	return jobs.Define("flat", none{}, func(p *jobs.Pipeline, _ none) error {
 		jobs.FlatMap(jobs.ReadLines(p), constructor()).Write(text.Lines{})
@@ -50,7 +51,7 @@ func flat(constructor func() func(*jobs.Context, []byte, func([]byte)) error) *j
 	})
 }
 
-// once emits lines that seen does not know.
+// once emits lines that seen does not hold yet.
 type once struct {
 	mu   sync.Mutex
 	seen map[string]bool
@@ -66,7 +67,7 @@ func (o *once) line(_ *jobs.Context, line []byte, emit func([]byte)) error {
 	return nil
 }
 
-// lossy is a reader that forgets the lines which go on behind a section's end.
+// lossy is a reader that loses lines that continue after a section's end.
 type lossy struct{ text.Lines }
 
 func (l lossy) Scan(ctx *jobs.Context, s *jobs.Section, yield func([]byte) error) error {
@@ -86,8 +87,8 @@ func (l lossy) Scan(ctx *jobs.Context, s *jobs.Section, yield func([]byte) error
 	})
 }
 
-// faulty are jobs with one fault each, of those that Strict promises to find,
-// and a word that its message must hold.
+// faulty are jobs with one fault each. Strict promises to find it, with the
+// word in its message.
 func faulty() map[string]*jobs.Job {
 	return map[string]*jobs.Job{
 		"a fold that is not associative": jobs.New("differences", func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
@@ -174,7 +175,7 @@ func TestStrictFindsFaults(t *testing.T) {
 	}
 }
 
-// keeper emits what it kept when it was last called by the same task.
+// keeper emits the bytes that it kept when the same task last called it.
 type keeper struct {
 	mu   sync.Mutex
 	kept map[string][]byte
@@ -226,7 +227,7 @@ func TestKeptBytesAreOverwritten(t *testing.T) {
 			}
 		}
 		_, err := jobstest.TryRun(t, job, jobstest.Lines(input()...), jobstest.Strict())
-		if err == nil || !strings.Contains(err.Error(), `A byte \xff may be what is left`) {
+		if err == nil || !strings.Contains(err.Error(), `A byte \xff may come from a []byte that a function kept`) {
 			t.Errorf("%s: strict said: %v", name, err)
 		}
 	}
@@ -256,7 +257,8 @@ func TestStrictShowsWhatDiffers(t *testing.T) {
 	}
 }
 
-// A job that is right but fails where its work is divided otherwise.
+// TestStrictReportsFailures: Strict reports a job that is right in the usual
+// way but fails when its work is divided differently.
 func TestStrictReportsFailures(t *testing.T) {
 	t.Parallel()
 	job := reducing(func(ctx *jobs.Context, _ []byte, _ iter.Seq[[]byte], _ func([]byte)) error {
@@ -271,7 +273,8 @@ func TestStrictReportsFailures(t *testing.T) {
 	}
 }
 
-// After a Sort the order of lines is part of the output.
+// TestStrictLooksAtTheOrderOfASort: after a Sort, the order of lines is part of
+// the output.
 func TestStrictLooksAtTheOrderOfASort(t *testing.T) {
 	t.Parallel()
 	job := jobs.Define("swaps", none{}, func(p *jobs.Pipeline, _ none) error {

@@ -25,7 +25,7 @@ func (o *object) path() string {
 	return "in/" + o.input + "/" + o.key
 }
 
-// trial is a job with all that a test says about it.
+// trial is a job with all options of a test.
 type trial struct {
 	job     *jobs.Job
 	objects []object
@@ -46,14 +46,14 @@ type way struct {
 	hard       pipeline.Trial
 }
 
-// leastSlot is the memory that a slot takes at least, in bytes.
+// leastSlot is the least memory of a slot, in bytes.
 const leastSlot = 64 << 20
 
-// usual is how a job is run when nothing else is asked for.
+// usual is how a job runs without Strict.
 var usual = way{name: "the usual way", splits: 8, partitions: 3, slots: 2, hard: pipeline.Trial{Overwrite: true}}
 
-// harder are the ways of Strict. The number of records after which one spills
-// is worked out from the input.
+// harder are the ways of Strict. The number of records between two spills
+// depends on the input.
 func harder(records int) []way {
 	spill := max(1, records/32)
 	return []way{
@@ -69,8 +69,8 @@ func harder(records int) []way {
 // run runs the job in the usual way, and in all others if it must be strict.
 func (t *trial) run(tb testing.TB) (*Result, error) {
 	tb.Helper()
-	// The values of Once are to be the same in every way. What is wrong with
-	// the job or its parameters is for the run to say.
+	// The values of Once must be the same in every way. Errors of the job or
+	// its parameters are left to the run.
 	if p, err := t.job.Build(t.params, nil); err == nil {
 		t.once = p.Once
 		t.ordered = p.Shuffle != nil && p.Shuffle.Ranges
@@ -108,7 +108,7 @@ func (t *trial) compare(a, b *Result) error {
 	return nil
 }
 
-// String tells how to run a job in this way.
+// String describes how a job runs in this way.
 func (w *way) String() string {
 	return fmt.Sprintf("%s, about %d splits, partitions %d, slots %d", w.name, w.splits, w.partitions, w.slots)
 }
@@ -188,7 +188,7 @@ func put(ctx context.Context, root *store.Root, key, text string) error {
 	return w.Commit()
 }
 
-// read returns the parts that are committed.
+// read returns the committed parts.
 func read(ctx context.Context, root *store.Root, m *output.Manifest) ([][]byte, error) {
 	parts := make([][]byte, len(m.Parts))
 	for i := range m.Parts {

@@ -7,8 +7,8 @@ import (
 	"github.com/windrow-mr/windrow/jobs"
 )
 
-// TestWaysAreWhatTheySay checks that the ways of Strict divide the work as they
-// claim, also for a short input.
+// TestWaysAreWhatTheySay verifies that the ways of Strict divide the work as
+// they claim, also for a short input.
 func TestWaysAreWhatTheySay(t *testing.T) {
 	t.Parallel()
 	words := func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {

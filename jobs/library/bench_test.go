@@ -93,7 +93,7 @@ func benchmarkMap(b *testing.B, name string, text []byte, n int) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/record")
 }
 
-// entry and floor are the table of a program written by hand.
+// entry and floor are the table of a hand-written program.
 type entry struct {
 	hash     uint64
 	key      []byte

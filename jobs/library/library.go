@@ -1,5 +1,5 @@
-// Package library lists the jobs that come with Windrow. The command windrow
-// runs them; each is in a folder of its own and can be taken as an example.
+// Package library lists the jobs that are built into Windrow. The command
+// windrow runs them. Each has a folder of its own and can serve as an example.
 //
 // Jobs are immutable and safe for concurrent use.
 package library

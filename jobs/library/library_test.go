@@ -55,7 +55,7 @@ func TestJobsAreListedByName(t *testing.T) {
 	}
 }
 
-// Words are divided by ASCII white space, and by nothing else.
+// TestWordcountEqualsANaiveCount: only ASCII white space divides words.
 func TestWordcountEqualsANaiveCount(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 1))
@@ -138,8 +138,9 @@ func TestSortEqualsASort(t *testing.T) {
 	}
 }
 
-// The expected mean is worked out in rational numbers and rounded as the floor
-// program does: sum and number as floats, then %.1f.
+// TestMeasurementsEqualANaiveCalculation computes the expected mean in rational
+// numbers and rounds it as the floor program does: sum and number as floats,
+// then %.1f.
 func TestMeasurementsEqualANaiveCalculation(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(4, 4))
@@ -212,7 +213,7 @@ func cut(data string) []string {
 	return recs
 }
 
-// verdict is what the benchmark's valsort finds, worked out naively.
+// verdict computes naively what the benchmark's valsort reports.
 func verdict(recs []string) (unordered, duplicates int, checksum string) {
 	sum := new(big.Int)
 	for i, rec := range recs {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Diff shows the lines in which two plan texts differ, - of the first, + of the
-// second. Plans have few lines, so it compares them place by place.
+// Diff shows the lines in which two pipeline texts differ, - of the first, + of
+// the second. The texts have few lines, so it compares them by line number.
 func Diff(a, b string) string {
 	left, right := strings.Split(a, "\n"), strings.Split(b, "\n")
 	var out strings.Builder

@@ -1,11 +1,14 @@
-// Package pipeline is a job as the engine sees it: the typed functions that
-// package jobs was given, compiled once into closures over bytes.
+// Package pipeline is a job as the engine sees it: the typed functions of
+// package jobs, compiled once into closures over bytes.
 //
-// Package jobs makes a Plan; worker/executor runs its functions, one attempt
-// each, with a task that holds all they may touch. A Plan is immutable and may
-// be used by any number of attempts at once; a task belongs to the goroutine
-// that runs it. Errors of user code are *jobs.RecordError; every other error
-// that a function returns came from the task's own reader, pairs or writer.
+// Package jobs makes a Pipeline. Package worker/executor runs its functions,
+// one attempt each, with a task that holds everything they may touch. A
+// Pipeline is immutable, and any number of attempts may use it at the same
+// time. A task belongs to the goroutine that runs it. Errors of user code are
+// *jobs.RecordError. Every other error that a function returns comes from the
+// task's own reader, pairs or writer.
+//
+// It is part of the engine, and may change between minor versions.
 package pipeline
 
 import (
@@ -18,37 +21,37 @@ import (
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
-// Plan is a job with its parameters, ready to run.
+// Pipeline is a job with its parameters, ready to run.
 type Pipeline struct {
 	Job     string
-	Text    string   // canonical description; equal texts mean equal plans
+	Text    string   // canonical description; equal texts mean equal pipelines
 	Hash    [32]byte // SHA-256 of Text
 	Inputs  []Input
 	Shuffle *Shuffle // nil for a map-only job
 	Output  Output
-	// Once holds what the constructor computed once, by name. A process that
-	// builds the plan again passes it to Job.Build, and gets the same Text.
+	// Once holds the values that the constructor computed once, by name. A
+	// process that builds the pipeline again passes it to Job.Build, and gets
+	// the same Text.
 	Once map[string][]byte
 }
 
-// Input is one of a job's inputs and what is done with its records.
+// Input is one of a job's inputs and the functions for its records.
 type Input struct {
 	Name string // "" for the only one
 	// Split divides a plain (not compressed) object into sections of about
 	// target bytes. Nil means that any byte range is a section.
 	Split func(o plan.Object, target int64) ([]plan.Section, error)
-	// Generate, when it is set, makes the input out of nothing: sections of
-	// synthetic objects, about slots of them, for which no store is asked.
-	// Their Section.Open stays nil.
+	// Generate, if set, makes the input without a store: sections of synthetic
+	// objects, about slots of them. Their Section.Open stays nil.
 	Generate func(slots int) ([]plan.Section, error)
-	// Text says that the objects are text: one that begins like a compressed
-	// stream is one, whatever its name.
+	// Text says that the objects are text. A text object that begins like a
+	// compressed stream is one, whatever its name.
 	Text bool
-	// Lines says that a line feed ends a record, wherever it stands: so blocks
-	// of a compressed object can be sections.
+	// Lines says that every line feed ends a record. Then blocks of a
+	// compressed object can be sections.
 	Lines bool
-	// Map reads every section of t and hands pairs to t.Pairs, or records to
-	// t.Out in a map-only job.
+	// Map reads every section of t and passes pairs to t.Pairs, or in a
+	// map-only job records to t.Out.
 	Map func(t *MapTask) error
 }
 
@@ -69,13 +72,13 @@ type Shuffle struct {
 	Reduce func(t *ReduceTask) error
 }
 
-// Output says what parts are called and whether they may be compressed.
+// Output says how parts are named and whether they may be compressed.
 type Output struct {
 	Ext          string // with its dot, "" for none
 	Compressible bool   // plain text: the engine may compress it as a whole
 }
 
-// Task is what map and reduce tasks share.
+// Task is the common part of map and reduce tasks.
 type Task struct {
 	Context  context.Context
 	Job      plan.JobID
@@ -83,11 +86,11 @@ type Task struct {
 	ID       plan.TaskID
 	Attempt  plan.AttemptID
 	Log      *slog.Logger
-	Tally    *plan.Tally // RecordsIn, RecordsOut, Counts and Stats are the functions' to fill
+	Tally    *plan.Tally // the functions set RecordsIn, RecordsOut, Counts and Stats
 	Progress *Progress
 }
 
-// Progress is what a running attempt shows of itself; any goroutine may read.
+// Progress is how far a running attempt has come. Any goroutine may read it.
 type Progress struct {
 	Bytes   atomic.Int64 // input bytes done
 	Records atomic.Int64 // records done
@@ -97,11 +100,11 @@ type Progress struct {
 type MapTask struct {
 	Task
 	Sections   []Section
-	Limit      int64 // records to read of each section, 0 for all: this is a sample
+	Limit      int64 // records to read of each section, for a sample; 0 for all
 	Partitions int
 	Cuts       [][]byte         // Ranges: the Partitions-1 least keys of partitions 1…
 	Pairs      *pairs.Collector // nil in a map-only job
-	TableBytes int64            // memory a combining table may take, beside the collector's own
+	TableBytes int64            // memory that a combining table may take, beside the collector's own
 	Out        io.Writer        // of a map-only job
 }
 
@@ -115,18 +118,17 @@ type ReduceTask struct {
 // Section is a plan.Section that can be opened.
 type Section struct {
 	plan.Section
-	// Whole says that the section's records are all that Open returns, and
-	// that Offset and Length, which are at rest, do not bound them: the object
-	// is compressed, or may be. Open takes 0 only, and offsets count from what
-	// it returns.
+	// Whole says that the section's records are all that Open returns. Offset
+	// and Length, which are at rest, do not bound them: the object is
+	// compressed, or may be. Open takes only 0, and offsets count from there.
 	Whole bool
 	// Open returns the object's bytes, decompressed, from off to its end, and
 	// counts them. The reader fails, naming object and offset, when they are
-	// not what the plan pinned.
+	// not the bytes of the planned version.
 	Open func(ctx context.Context, off int64) (io.ReadCloser, error)
-	// Place turns an offset of a Whole section into one in the object, as far
-	// as it was read; nil when they are the same.
+	// Place turns an offset of a Whole section into an offset in the object, as
+	// far as it was read. Nil: they are the same.
 	Place func(off int64) int64
-	// Blocks says that what Place returns is a plan.Place.
+	// Blocks says that Place returns a plan.Place.
 	Blocks bool
 }

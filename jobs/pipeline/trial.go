@@ -2,26 +2,27 @@ package pipeline
 
 import "context"
 
-// Trial makes the tasks of a run harder than they need be, to bring faults of
-// a job's functions to light. Package jobs/jobstest puts it into the context of
-// a run; whoever runs a job for its output leaves it out.
+// Trial makes the tasks of a run harder than necessary, to reveal faults of a
+// job's functions. Package jobs/jobstest puts it into the context of a run.
+// Runs that want the job's output leave it out.
 type Trial struct {
-	// Overwrite overwrites the bytes that a function was lent as soon as they
-	// are borrowed no more.
+	// Overwrite overwrites the bytes that a function borrowed when the
+	// borrowing ends.
 	Overwrite bool
-	// Spill is after how many records a map task spills its pairs; it combines
-	// none before that. 0: when its memory is full.
+	// Spill is the number of records after which a map task spills its pairs.
+	// It combines none before that. 0: when its memory is full.
 	Spill int
-	// Rebuild runs the job's constructor again for every task, as processes of
-	// their own would.
+	// Rebuild runs the job's constructor again for every task, as separate
+	// processes would.
 	Rebuild bool
-	// Once are the values of the plan's Once; nil: they are made anew.
+	// Once are the values of the pipeline's Once. Nil: the constructor computes
+	// them.
 	Once map[string][]byte
 }
 
 type trialKey struct{}
 
-// WithTrial returns a context whose runs are held to t.
+// WithTrial returns a context whose runs use t.
 func WithTrial(ctx context.Context, t Trial) context.Context {
 	return context.WithValue(ctx, trialKey{}, t)
 }

@@ -2,8 +2,9 @@
 // with nothing between them, such as the sort benchmark's. Constructors of jobs
 // use its format in Read and Write.
 //
-// The format is a plain value and safe for concurrent use; what it opens
-// belongs to one task. Errors name the object and the offset. Sizes are bytes.
+// The format is a plain value and safe for concurrent use. Readers and writers
+// that it opens belong to one task. Errors name the object and the offset.
+// Sizes are bytes.
 package fixed
 
 import (
@@ -15,8 +16,8 @@ import (
 )
 
 // Records are records of Size bytes each. An object is split between records,
-// and must hold a whole number of them. A record that is read holds until the
-// function that got it returns.
+// and must hold a whole number of them. The function that receives a record
+// borrows it until it returns.
 type Records struct {
 	Size int // bytes, 1 or more
 }
@@ -28,8 +29,8 @@ func (r Records) check() error {
 	return nil
 }
 
-// Split divides an object between records. It fails when the last one is not
-// whole.
+// Split divides an object between records. It fails when the last record is
+// incomplete.
 func (r Records) Split(obj jobs.Object, target int64) ([]jobs.Section, error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ type writer struct {
 
 const flushAt = 64 << 10
 
-// Write writes one record, which must have the size.
+// Write writes one record, which must have Size bytes.
 func (w *writer) Write(rec []byte) error {
 	if len(rec) != w.size {
 		return fmt.Errorf("a record of %d bytes was written, where all have %d", len(rec), w.size)

@@ -1,10 +1,10 @@
 // Package text reads and writes lines of text. Constructors of jobs use its
-// formats in Read and Write; ReadLines and WriteTSV of package jobs are short
+// formats in Read and Write. ReadLines and WriteTSV of package jobs are short
 // for Lines{} and TSV[T]{}.
 //
-// The formats are plain values and safe for concurrent use; what they open
-// belongs to one task. Errors name the object and the offset in bytes, or the
-// column of the record. Lengths are bytes.
+// The formats are plain values and safe for concurrent use. Readers and writers
+// that they open belong to one task. Errors name the object and the offset in
+// bytes, or the column of the record. Lengths are bytes.
 package text
 
 import (
@@ -16,13 +16,13 @@ import (
 	"github.com/windrow-mr/windrow/jobs/internal/tsv"
 )
 
-// Lines are records that are lines, without their ends. Read, a line ends in LF
-// or CR LF, and the last one of an object needs no end; an object can be split
-// anywhere, and a compressed one where its codec lets it. Written, a line ends in
-// LF.
+// Lines are records that are lines, without their line ends. On input, a line
+// ends in LF or CR LF, and the last one of an object needs no end. An object
+// can be split anywhere, and a compressed one if its codec allows it. On
+// output, a line ends in LF.
 type Lines struct {
-	// Max is the length of the longest line that is taken, in bytes; 0 means
-	// 16 MiB. A longer one is an error.
+	// Max is the length of the longest valid line, in bytes; 0 means 16 MiB. A
+	// longer line is an error.
 	Max int
 }
 
@@ -31,15 +31,16 @@ func (Lines) Split(obj jobs.Object, target int64) ([]jobs.Section, error) {
 	return jobs.ByteRanges(obj, target), nil
 }
 
-// Textual says that what begins like a compressed stream is one.
+// Textual returns true: an object that begins like a compressed stream is one.
 func (Lines) Textual() bool { return true }
 
-// LineBased says that blocks of a compressed object can be read on their own.
+// LineBased returns true: blocks of a compressed object can be read on their
+// own.
 func (Lines) LineBased() bool { return true }
 
 const bufferSize = 256 << 10
 
-// Scan yields each line that begins in s. A line that goes on behind the
+// Scan yields each line that begins in s. A line that continues after the
 // section's end belongs to it whole.
 func (l Lines) Scan(ctx *jobs.Context, s *jobs.Section, yield func([]byte) error) error {
 	return lines.Scan(ctx, lines.Section{
@@ -54,7 +55,7 @@ func (l Lines) Scan(ctx *jobs.Context, s *jobs.Section, yield func([]byte) error
 // Ext is ".txt".
 func (Lines) Ext() string { return ".txt" }
 
-// Compressible says that parts may be compressed.
+// Compressible returns true: the engine may compress parts.
 func (Lines) Compressible() bool { return true }
 
 // Open begins a part.
@@ -90,17 +91,18 @@ func (w *lineWriter) Close() error {
 	return err
 }
 
-// TSV writes a record as a line, its fields with tabs between them. Strings and
-// bytes are written as they are, numbers and truth values as Go writes them,
-// and what has AppendText, MarshalText or String by that. A struct, such as a
-// jobs.Pair, is written by its exported fields, one after the other; struct{}
-// is nothing, without a tab. Nothing is escaped; a line break is an error.
+// TSV writes a record as a line, its fields with tabs between them. It writes
+// strings and bytes as they are, numbers and truth values as Go does, and types
+// with AppendText, MarshalText or String by that method. A struct, such as a
+// jobs.Pair, is written by its exported fields, one after the other. struct{}
+// is written as nothing, without a tab. Nothing is escaped; a line break is an
+// error.
 type TSV[T any] struct{}
 
 // Ext is ".tsv".
 func (TSV[T]) Ext() string { return ".tsv" }
 
-// Compressible says that parts may be compressed.
+// Compressible returns true: the engine may compress parts.
 func (TSV[T]) Compressible() bool { return true }
 
 // Open begins a part. It fails when a T cannot be written as text.

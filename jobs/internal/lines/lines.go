@@ -2,8 +2,8 @@
 // formats/text read text by it.
 //
 // A scan belongs to one goroutine and reads forward once. It fails on a line
-// over the limit, on what Open and its reader return, and on what yield
-// returns, which it passes on as it is. Offsets and lengths are bytes.
+// over the limit and on errors of Open and its reader. It passes on errors of
+// yield unchanged. Offsets and lengths are bytes.
 package lines
 
 import (
@@ -14,31 +14,30 @@ import (
 	"slices"
 )
 
-// DefaultMax is the length up to which lines are taken when nothing else is
-// said: 16 MiB.
+// DefaultMax is the default for the length of the longest valid line: 16 MiB.
 const DefaultMax = 16 << 20
 
-// Section says where to look.
+// Section says which lines to find.
 type Section struct {
 	Where  func(offset int64) string // names a byte for messages
 	Offset int64
 	Length int64
-	Whole  bool // to the end of the bytes, whatever Length says
+	Whole  bool // to the end of the bytes, despite Length
 	Max    int  // greatest length of a line without its end; 0 for DefaultMax
 	Buffer []byte
 	Open   func(ctx context.Context, off int64) (io.ReadCloser, error)
 }
 
 // Scan yields each line that begins in the section, whole and without its end,
-// which is LF or CR LF; the last line of an object needs none. A line holds
-// until yield returns.
+// which is LF or CR LF. The last line of an object needs no end. A line is
+// valid until yield returns.
 func Scan(ctx context.Context, s Section, yield func(offset int64, line []byte) error) (err error) {
 	if s.Max <= 0 {
 		s.Max = DefaultMax
 	}
 	from := s.Offset
 	if from > 0 {
-		from-- // the byte before says whether a line begins at Offset
+		from-- // the byte before decides whether a line begins at Offset
 	}
 	in, err := s.Open(ctx, from)
 	if err != nil {
@@ -69,7 +68,7 @@ func Scan(ctx context.Context, s Section, yield func(offset int64, line []byte) 
 	return nil
 }
 
-// cr may stand before the line feed that ends a line. Elsewhere it is data.
+// cr may precede the line feed that ends a line. Elsewhere it is data.
 var cr = []byte{'\r'}
 
 // scanner reads lines through a buffer.
@@ -115,8 +114,8 @@ func (sc *scanner) tooLong() error {
 		sc.s.Where(sc.at), sc.s.Max)
 }
 
-// skipLine goes to the start of the next line; found is false when there is
-// none. It keeps nothing, so that the line may have any length.
+// skipLine advances to the start of the next line; found is false when there is
+// none. It keeps no bytes, so the line may have any length.
 func (sc *scanner) skipLine() (found bool, err error) {
 	for {
 		if i := bytes.IndexByte(sc.buf[sc.start:sc.end], '\n'); i >= 0 {
@@ -137,7 +136,7 @@ func (sc *scanner) skipLine() (found bool, err error) {
 
 const leastBuffer = 4 << 10
 
-// fill reads more bytes behind those at hand, moving them or making room.
+// fill reads more bytes after those in the buffer. It moves them or makes room.
 func (sc *scanner) fill() error {
 	if sc.start > 0 {
 		sc.end = copy(sc.buf, sc.buf[sc.start:sc.end])

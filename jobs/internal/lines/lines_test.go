@@ -13,7 +13,7 @@ import (
 	"testing/iotest"
 )
 
-// open opens text in ways that readers may behave.
+// open returns text through readers that behave differently, by how.
 func open(text string, how int) func(context.Context, int64) (io.ReadCloser, error) {
 	return func(_ context.Context, off int64) (io.ReadCloser, error) {
 		var r io.Reader = strings.NewReader(text[off:])

@@ -1,11 +1,10 @@
-// Package minirun runs a job's plan over texts in memory, one task after the
-// other, in the plainest way: map, sort, group, reduce. It is for the tests of
-// package jobs and of what is built on it, which so need no engine; the engine
-// runs the same plans with splits, spills, retries and commits.
+// Package minirun runs a job's pipeline over texts in memory, one task after
+// the other, in the plainest way: map, sort, group, reduce. It is for the tests
+// of package jobs and of packages on top of it, which so need no engine. The
+// engine runs the same pipelines with splits, spills, retries and commits.
 //
-// What a source or reader lends is overwritten as soon as it may be, so that a
-// function which keeps it gets caught. Sizes are bytes. Run is safe for
-// concurrent use.
+// Borrowed bytes are overwritten as early as allowed, so that a function that
+// keeps them fails its test. Sizes are bytes. Run is safe for concurrent use.
 package minirun
 
 import (
@@ -27,7 +26,8 @@ type Object struct {
 	Input string // name of the input, "" for the only one
 	Name  string
 	Text  string
-	// Whole stands for a compressed object, whose text comes out as one.
+	// Whole makes the object behave like a compressed one, whose text is one
+	// section.
 	Whole bool
 }
 
@@ -43,12 +43,12 @@ type Options struct {
 	Partitions int   // 0 for 2
 	Table      int64 // memory of a combining table; 0 for 4 MiB
 	NoCombiner bool  // leaves out combining between map and reduce
-	// FailReadAfter makes the sources of reduce tasks fail after so many
+	// FailReadAfter makes the sources of reduce tasks fail after that many
 	// pairs, 0 for never.
 	FailReadAfter int
 }
 
-// Result is what a job came to.
+// Result is the output of a job.
 type Result struct {
 	Parts [][]byte // by task
 	Tally plan.Tally
@@ -70,13 +70,13 @@ func Run(ctx context.Context, job *jobs.Job, o Options, objects ...Object) (*Res
 	if err != nil {
 		return nil, err
 	}
-	// As a process does that joins the job later.
+	// A process that joins the job later builds it in this way.
 	again, err := job.Build(o.Params, p.Once)
 	if err != nil {
 		return nil, err
 	}
 	if again.Hash != p.Hash {
-		return nil, fmt.Errorf("built again, the plan is another:\n%s\n%s", p.Text, again.Text)
+		return nil, fmt.Errorf("built again, the pipeline is another:\n%s\n%s", p.Text, again.Text)
 	}
 	if o.Split == 0 {
 		o.Split = 1 << 20
@@ -214,7 +214,7 @@ func (r *runner) mapTask(phase plan.Phase, index int, s split, t *pipeline.MapTa
 	return nil
 }
 
-// shuffled runs one map task and puts its pairs to their partitions.
+// shuffled runs one map task and adds its pairs to their partitions.
 func (r *runner) shuffled(phase plan.Phase, index int, s split, t *pipeline.MapTask) error {
 	t.Pairs = pairs.NewCollector(r.built.Shuffle.Layout, nil, nil)
 	if err := r.mapTask(phase, index, s, t); err != nil {
@@ -265,7 +265,7 @@ func (r *runner) combine(sorted []pair) ([]pair, error) {
 	return out, nil
 }
 
-// sample runs all map tasks for their keys alone, and cuts ranges.
+// sample runs all map tasks only for their keys, and cuts ranges.
 func (r *runner) sample(splits []split) ([][]byte, error) {
 	r.parts = make([][]pair, 1)
 	for i, s := range splits {
@@ -298,7 +298,7 @@ func (r *runner) reduce(part int) error {
 	if err := r.built.Shuffle.Reduce(t); err != nil {
 		return err
 	}
-	tally.RecordsIn = 0 // so that the sum is that of the input
+	tally.RecordsIn = 0 // so that the sum is the input's
 	r.result.Tally.Merge(&tally)
 	r.result.Parts = append(r.result.Parts, out.Bytes())
 	return nil

@@ -1,10 +1,10 @@
-// Package table is the hash table in which a map task folds the values of a
-// key before they are encoded. Package jobs is its only caller.
+// Package table is the hash table in which a map task folds the values of a key
+// before they are encoded. Only package jobs calls it.
 //
-// Keys are encoded keys, copied into chunks without pointers; accumulators
-// stand beside them in the slots, typed. A table holds a bounded number of
-// bytes: when Insert reports that there is no room, the caller drains it and
-// starts anew. A table belongs to one goroutine. It never fails; sizes are
+// Keys are encoded keys, copied into chunks without pointers. Accumulators are
+// beside them in the slots, typed. A table holds a bounded number of bytes.
+// When Insert reports that there is no room, the caller drains the table and
+// starts again. A table belongs to one goroutine. It never fails. Sizes are
 // bytes.
 package table
 
@@ -19,7 +19,7 @@ const (
 	maxChunks = 1 << (32 - chunkBits) // what a 32-bit reference can name
 	leastSize = 1 << 10               // slots
 
-	// MaxKey is the length of the longest key that a table takes.
+	// MaxKey is the length of the longest key that fits.
 	MaxKey = chunkSize
 )
 
@@ -44,8 +44,9 @@ type slot[A any] struct {
 // Least returns how many bytes the slots of an empty table take.
 func Least[A any]() int64 { return leastSize * int64(unsafe.Sizeof(slot[A]{})) }
 
-// New returns a table that takes at most limit bytes, or the little that it
-// begins with, and as many again for what accumulators point to; see Grew.
+// New returns a table that takes at most limit bytes, or its initial size if
+// that is more. Memory that accumulators point to may take as many again; see
+// Grew.
 func New[A any](limit int64) *Table[A] {
 	return &Table[A]{slots: make([]slot[A], leastSize), limit: limit}
 }
@@ -53,7 +54,7 @@ func New[A any](limit int64) *Table[A] {
 // Len returns the number of keys.
 func (t *Table[A]) Len() int { return t.used }
 
-// Find returns the accumulator of key, nil if the table has none. It holds
+// Find returns the accumulator of key, nil if the table has none. It is valid
 // until the next Insert or Drain.
 func (t *Table[A]) Find(hash uint64, key []byte) *A {
 	mask := uint64(len(t.slots) - 1)
@@ -69,8 +70,8 @@ func (t *Table[A]) Find(hash uint64, key []byte) *A {
 }
 
 // Insert adds a key that Find did not find, and returns its accumulator, which
-// is zero. It returns nil when the table has no room; then Drain it. An empty
-// table has room for any key of up to MaxKey bytes.
+// is zero. It returns nil when the table has no room; the caller must then call
+// Drain. An empty table has room for any key of up to MaxKey bytes.
 func (t *Table[A]) Insert(hash uint64, key []byte) *A {
 	if t.used*2 >= len(t.slots) && !t.grow() {
 		return nil
@@ -87,15 +88,15 @@ func (t *Table[A]) Insert(hash uint64, key []byte) *A {
 	return &s.value
 }
 
-// Grew tells the table that its accumulators point to n more bytes, and
-// reports whether it should be drained for that.
+// Grew counts n more bytes to which accumulators point, and reports whether the
+// table must be drained.
 func (t *Table[A]) Grew(n int) (full bool) {
 	t.extra += int64(n)
 	return t.extra > t.limit
 }
 
-// Drain calls f for each key, in an order that depends on the keys and on when
-// they came, alone, and empties the table. f may keep neither argument.
+// Drain calls f for each key and empties the table. The order depends only on
+// the keys and on when they came. f must keep neither argument.
 func (t *Table[A]) Drain(f func(hash uint64, key []byte, value *A)) {
 	for i := range t.slots {
 		if s := &t.slots[i]; s.size > 0 {
@@ -145,7 +146,7 @@ func (t *Table[A]) grow() bool {
 	return true
 }
 
-// chunk goes on to the next chunk of keys.
+// chunk advances to the next chunk of keys.
 func (t *Table[A]) chunk() bool {
 	n := len(t.chunks)
 	if t.last+1 >= n {

@@ -11,7 +11,8 @@ import (
 
 type acc struct{ n, sum int64 }
 
-// Over tables of any size, what is drained is what a map counts.
+// TestDrainsAddUpToWhatWasAdded verifies that the drained accumulators of a
+// table of any size add up to those of a map.
 func TestDrainsAddUpToWhatWasAdded(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int64{0, 100 << 10, 3 << 20, 64 << 20} {

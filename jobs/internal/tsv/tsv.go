@@ -1,17 +1,18 @@
 // Package tsv writes records as lines of text, their fields with tabs between
 // them. Packages jobs and formats/text write text by it.
 //
-// How a type is written is decided once: types with AppendText, MarshalText or
+// The form of a type is decided once: types with AppendText, MarshalText or
 // String by these, in this order; strings and bytes as they are; numbers and
 // truth values as Go writes them; structs by their exported fields, one after
-// the other, nested ones too; struct{} as nothing, without a tab. Pointers are
-// written as what they point to, nil as nothing.
+// the other, nested ones too; struct{} as nothing, without a tab. A pointer is
+// written as its value, nil as nothing.
 //
-// Nothing is escaped, so that text stays what it was: a tab within a field
-// cannot be told from one between fields. A line break would make two records
-// of one, and is an error.
+// Nothing is escaped, so that text stays as it is. A tab within a field looks
+// like a tab between fields. A line break would turn one record into two, and
+// is an error.
 //
 // A writer belongs to one goroutine. Its errors are those of the io.Writer, or
+// name the column of a record that cannot be written.
 // say which column of a record cannot be written.
 package tsv
 
@@ -31,7 +32,7 @@ import (
 // column appends the field at p to dst.
 type column func(dst []byte, p unsafe.Pointer) ([]byte, error)
 
-// Check says why a T cannot be written, nil if it can.
+// Check returns an error when a T cannot be written, and nil when it can.
 func Check[T any]() error {
 	_, err := columnsOf(reflect.TypeFor[T](), 0, nil)
 	return err
@@ -137,7 +138,7 @@ func ownText(t reflect.Type, offset uintptr) column {
 	at := func(p unsafe.Pointer) any { return reflect.NewAt(t, unsafe.Add(p, offset)).Interface() }
 	for _, method := range []string{"AppendText", "MarshalText", "String"} {
 		if _, found := codec.Promotes(t, method); found {
-			return nil // it would stand for one field and leave out the others
+			return nil // it would represent one field and leave out the others
 		}
 	}
 	var c column
@@ -167,7 +168,7 @@ func ownText(t reflect.Type, offset uintptr) column {
 	}
 }
 
-// pointer returns the columns of what t points to, all empty for nil.
+// pointer returns the columns of the type that t points to, all empty for nil.
 func pointer(t reflect.Type, offset uintptr, outer []reflect.Type) ([]column, error) {
 	inner, err := columnsOf(t.Elem(), 0, outer)
 	if err != nil {

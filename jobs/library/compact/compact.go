@@ -1,7 +1,8 @@
-// Package compact is the job that puts many small objects into few.
+// Package compact is the job that merges many small objects into few.
 //
-// Its constructor runs wherever the job does; the job is safe for concurrent
-// use and has no errors of its own. It only maps: a part per map task.
+// Its constructor runs in every process of the job. The job is safe for
+// concurrent use and has no errors of its own. It is map-only: a part per map
+// task.
 package compact
 
 import (

@@ -1,7 +1,7 @@
 // Package distinct is the job that keeps each line once.
 //
-// Its constructor runs wherever the job does; the job is safe for concurrent
-// use and has no errors of its own.
+// Its constructor runs in every process of the job. The job is safe for
+// concurrent use and has no errors of its own.
 package distinct
 
 import (

@@ -1,7 +1,8 @@
-// Package grep is the job that keeps the lines which match a pattern.
+// Package grep is the job that keeps the lines that match a pattern.
 //
-// Its constructor runs wherever the job does; the job is safe for concurrent
-// use and has no errors of its own. It only maps: a part per map task.
+// Its constructor runs in every process of the job. The job is safe for
+// concurrent use and has no errors of its own. It is map-only: a part per map
+// task.
 package grep
 
 import (

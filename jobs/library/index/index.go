@@ -1,7 +1,7 @@
 // Package index is the job that makes an inverted index of text.
 //
-// Its constructor runs wherever the job does; the job is safe for concurrent
-// use and has no errors of its own. Offsets are bytes.
+// Its constructor runs in every process of the job. The job is safe for
+// concurrent use and has no errors of its own. Offsets are bytes.
 package index
 
 import (
@@ -10,17 +10,17 @@ import (
 	"github.com/windrow-mr/windrow/jobs"
 )
 
-// Place is where a word stands.
+// Place is where a word occurs.
 type Place struct {
 	Word   string
 	Object string
-	Offset int64 // of the word; see jobs.Position, to whose offset the word's own in its line is added
+	Offset int64 // of the word: the jobs.Position of its line, plus the word's own offset in the line
 }
 
 // Job returns the job index: lines in, "word TAB object TAB offset" out, a line
 // for each occurrence, in order of words, objects and offsets within a part.
-// All places of a word are in one part, however many they are. Words are what
-// stands between ASCII white space, as in wordcount.
+// All places of a word are in one part, however many there are. Words are
+// separated by ASCII white space, as in wordcount.
 func Job() *jobs.Job {
 	return jobs.Define("index", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.ReduceBy(jobs.Map(jobs.ReadLines(p), places), list).WriteTSV()
@@ -50,8 +50,8 @@ func places(ctx *jobs.Context, line []byte, emit jobs.Emit[at, struct{}]) error 
 	return nil
 }
 
-// space is true for blank, tab, line feed, vertical tab, form feed and carriage
-// return.
+// space reports whether c is a blank, tab, line feed, vertical tab, form feed
+// or carriage return.
 func space(c byte) bool { return c == ' ' || c-'\t' < 5 }
 
 func list(_ *jobs.Context, word []byte, places iter.Seq2[jobs.Position, struct{}], emit func(Place)) error {

@@ -1,10 +1,10 @@
-// Package measurements is the job that finds least, mean and greatest value of
-// each name.
+// Package measurements is the job that finds the least, mean and greatest value
+// of each name.
 //
-// Its constructor runs wherever the job does; the job is safe for concurrent
-// use. A line that is not a measurement is an error that names its object and
-// offset. Values are kept as whole tenths, so that sums are exact and the
-// result does not depend on how the work is divided.
+// Its constructor runs in every process of the job. The job is safe for
+// concurrent use. A line that is not a measurement is an error that names its
+// object and offset. Values are kept as whole tenths. So sums are exact, and
+// the result does not depend on how the work is divided.
 package measurements
 
 import (
@@ -19,7 +19,7 @@ import (
 // Job returns the job measurements: lines "name;-12.3" in, lines "name TAB
 // min/mean/max" out, with one decimal, in order of names within a part. The
 // last ";" of a line ends the name. A value has at most 15 digits before the
-// point and one behind it; more decimals are refused, not rounded.
+// point and one after it. More decimals are an error: values are not rounded.
 func Job() *jobs.Job {
 	return jobs.Define("measurements", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.Aggregate(jobs.Map(jobs.ReadLines(p), measure), (*Stats).Add, (*Stats).Merge).WriteTSV()
@@ -27,10 +27,10 @@ func Job() *jobs.Job {
 	})
 }
 
-// Stats are what the values of a name come to, in tenths.
+// Stats are the statistics of a name's values, in tenths.
 type Stats struct {
 	N, Min, Max, Sum int64
-	Overflow         bool // Sum is too large to be true
+	Overflow         bool // Sum overflowed, and is wrong
 }
 
 // Add counts one value.
@@ -77,7 +77,8 @@ func (s *Stats) AppendText(dst []byte) ([]byte, error) {
 }
 
 func measure(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
-	// The separator is searched from the end: values are shorter than names.
+	// The search for the separator starts from the end: values are shorter than
+	// names.
 	at := len(line) - 1
 	for at >= 0 && line[at] != ';' {
 		at--

@@ -1,8 +1,8 @@
 // Package teragen is the job that makes the sort benchmark's records.
 //
-// Its constructor runs wherever the job does; the job is safe for concurrent
-// use. It reads no input and only maps: a part per map task, in order of
-// records. The records are those of the benchmark's own gensort 1.5.
+// Its constructor runs in every process of the job. The job is safe for
+// concurrent use. It reads no input and is map-only: a part per map task, in
+// order of records. The records are those of the benchmark's own gensort 1.5.
 package teragen
 
 import (
@@ -21,7 +21,7 @@ type Params struct {
 	ASCII   bool  `help:"make records of printable characters" name:"ascii"`
 }
 
-// Job returns the job teragen: nothing in, 100-byte records out.
+// Job returns the job teragen: no input, 100-byte records out.
 func Job() *jobs.Job {
 	return jobs.Define("teragen", Params{}, func(p *jobs.Pipeline, params Params) error {
 		const most = math.MaxInt64 / gensort.RecordSize
@@ -33,8 +33,8 @@ func Job() *jobs.Job {
 	})
 }
 
-// source makes records. Its sections are those of a made-up object that holds
-// them all.
+// source makes records. Its sections are those of a synthetic object that holds
+// all of them.
 type source Params
 
 func (s source) object() jobs.Object {
@@ -47,7 +47,7 @@ func (s source) Generate(slots int) ([]jobs.Section, error) {
 	return jobs.Ranges(object, object.Size/int64(max(slots, 1)), gensort.RecordSize), nil
 }
 
-// Split is of no use: there are no objects.
+// Split fails: there are no objects.
 func (s source) Split(obj jobs.Object, _ int64) ([]jobs.Section, error) {
 	return nil, fmt.Errorf("teragen makes its records: it cannot read %s", obj.Name)
 }

@@ -1,8 +1,8 @@
 // Package terasort is the job that sorts the sort benchmark's records.
 //
-// Its constructor runs wherever the job does; the job is safe for concurrent
-// use. An object that does not hold a whole number of records is an error that
-// names it.
+// Its constructor runs in every process of the job. The job is safe for
+// concurrent use. An object that does not hold a whole number of records is an
+// error that names it.
 package terasort
 
 import (
@@ -18,7 +18,7 @@ type (
 )
 
 // Job returns the job terasort: 100-byte records in, the same records out, in
-// the order of their first 10 bytes over all parts. Records of equal keys come
+// the order of their first 10 bytes over all parts. Records of equal keys are
 // in the order of their other bytes.
 func Job() *jobs.Job {
 	return jobs.Define("terasort", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
@@ -33,10 +33,10 @@ func cut(_ *jobs.Context, rec []byte, emit jobs.Emit[key, value]) error {
 	return nil
 }
 
-// output joins keys and values to records again.
+// output joins keys and values into records.
 type output struct{}
 
-// Ext is that of the records' format.
+// Ext is the extension of the records' format.
 func (output) Ext() string { return fixed.Records{}.Ext() }
 
 // Open begins a part.

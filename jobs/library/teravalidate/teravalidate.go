@@ -1,8 +1,9 @@
 // Package teravalidate is the job that checks whether the sort benchmark's
 // records are in order.
 //
-// Its constructor runs wherever the job does; the job is safe for concurrent
-// use. Records that are out of order fail it, with a report as the error.
+// Its constructor runs in every process of the job. The job is safe for
+// concurrent use. It fails when records are out of order. The error has the
+// report.
 package teravalidate
 
 import (
@@ -17,10 +18,10 @@ import (
 	"github.com/windrow-mr/windrow/jobs/library/internal/gensort"
 )
 
-// Job returns the job teravalidate: 100-byte records in, out four lines: their
-// number, how many keys are less than the one before, how many are equal to it,
-// and the sum of all records, the same figures as the benchmark's valsort
-// prints. Objects are taken in the order of their names.
+// Job returns the job teravalidate: 100-byte records in, four lines out: the
+// number of records, how many keys are less than the one before, how many are
+// equal to it, and the sum of all records. The benchmark's valsort prints the
+// same figures. Objects are read in the order of their names.
 func Job() *jobs.Job {
 	return jobs.Define("teravalidate", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		places := jobs.KeyBy(jobs.Read(p, sections{}), func(s summary) place { return place{Order: s.At} })
@@ -29,11 +30,11 @@ func Job() *jobs.Job {
 	})
 }
 
-// place puts all summaries into one group, in order of what they sum up.
+// place puts all summaries into one group, in the order of their records.
 type place = jobs.By[struct{}, jobs.Position]
 
-// summary is what remains of consecutive records. Order across two stretches
-// depends on the last key of one and the first key of the other alone.
+// summary is the summary of consecutive records. Order across two stretches
+// depends only on the last key of one and the first key of the other.
 type summary struct {
 	At              jobs.Position
 	Records         int64

@@ -1,14 +1,14 @@
 // Package wordcount is the job that counts words.
 //
-// Its constructor runs wherever the job does; the job is safe for concurrent
-// use and has no errors of its own. Counts are of occurrences.
+// Its constructor runs in every process of the job. The job is safe for
+// concurrent use and has no errors of its own. It counts occurrences.
 package wordcount
 
 import "github.com/windrow-mr/windrow/jobs"
 
 // Job returns the job wordcount: lines in, "word TAB count" out, in order of
-// words within a part. Words are what stands between ASCII white space; they
-// are bytes, compared as such.
+// words within a part. Words are separated by ASCII white space. They are
+// bytes, and compared as bytes.
 func Job() *jobs.Job { return jobs.New("wordcount", words, jobs.Sum[int64]) }
 
 func words(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
@@ -27,6 +27,6 @@ func words(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
 	return nil
 }
 
-// space is true for blank, tab, line feed, vertical tab, form feed and carriage
-// return.
+// space reports whether c is a blank, tab, line feed, vertical tab, form feed
+// or carriage return.
 func space(c byte) bool { return c == ' ' || c-'\t' < 5 }

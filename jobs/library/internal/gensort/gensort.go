@@ -1,10 +1,10 @@
 // Package gensort makes and sums the records of the sort benchmark
-// (sortbenchmark.org), the same as its programs gensort 1.5 and valsort, so
-// that data and verdicts of either can be checked with the other.
+// (sortbenchmark.org). They are the same as those of its programs gensort 1.5
+// and valsort, so that either can check the data and verdicts of the other.
 //
-// A record has 100 bytes, of which the first 10 are its key. Record number n is
-// made of the n+1st number, and in binary form of the nine after it too, of a
-// linear congruential generator modulo 2^128:
+// A record has 100 bytes. The first 10 are its key. Record number n is made of
+// the n+1st number of a linear congruential generator modulo 2^128, in binary
+// form also of the nine numbers after it:
 //
 //	x[0] = 0, x[i+1] = a x[i] + c
 //	a = 2360ed051fc65da44385df649fccf645, from P. L'Ecuyer, "Tables of linear
@@ -12,8 +12,8 @@
 //	    Mathematics of Computation 68 (1999)
 //	c = 4a696d47726179524950202020202001
 //
-// so that any record can be made without those before it. The jobs teragen and
-// teravalidate use the package. A Generator belongs to one goroutine; nothing
+// So any record can be made without those before it. The jobs teragen and
+// teravalidate use the package. A Generator belongs to one goroutine. Nothing
 // here fails.
 package gensort
 
@@ -52,8 +52,8 @@ func (x number) times(y number) number {
 
 func (x number) next() number { return multiplier.times(x).plus(increment) }
 
-// after returns the generator's nth number, by squaring the step n's bits
-// apart: two steps f(x) = ax + c make f(f(x)) = a²x + ac + c.
+// after returns the generator's nth number. It squares the step once for each
+// bit of n: two steps f(x) = ax + c make f(f(x)) = a²x + ac + c.
 func after(n uint64) number {
 	var x number
 	a, c := multiplier, increment
@@ -66,8 +66,8 @@ func after(n uint64) number {
 	return x
 }
 
-// parts is how many pieces of 10 bytes make a binary record. Each but the key
-// is xored with a constant of its own, so that records do not compress.
+// parts is how many pieces of 10 bytes make a binary record. Each, except the
+// key, is xored with a constant of its own, so that records do not compress.
 const parts = RecordSize / KeySize
 
 var masks = [parts]struct {

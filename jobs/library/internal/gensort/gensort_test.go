@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// naive is the generator as it was published, in whole numbers.
+// naive is the published generator, in whole numbers.
 func naive(n int) []*big.Int {
 	a, _ := new(big.Int).SetString("47026247687942121848144207491837523525", 10)
 	c, _ := new(big.Int).SetString("98910279301475397889117759788405497857", 10)
@@ -24,7 +24,8 @@ func naive(n int) []*big.Int {
 
 func (x number) String() string { return fmt.Sprintf("%016x%016x", x.hi, x.lo) }
 
-// The published program has these in its table of powers of two.
+// TestSkippingAheadGivesThePublishedNumbers compares with the powers of two in
+// the table of the published program.
 func TestSkippingAheadGivesThePublishedNumbers(t *testing.T) {
 	t.Parallel()
 	for power, want := range map[int]string{
@@ -100,7 +101,8 @@ func TestTextRecords(t *testing.T) {
 	}
 }
 
-// The first lines that the benchmark's gensort -a prints.
+// TestTextRecordsAreThoseOfTheBenchmark compares with the first lines that the
+// benchmark's gensort -a prints.
 func TestTextRecordsAreThoseOfTheBenchmark(t *testing.T) {
 	t.Parallel()
 	g := New(0, true)
