@@ -16,55 +16,57 @@ import (
 	"time"
 )
 
-// Config says where a cluster is and how to speak to it.
+// Config says where a cluster is and how to reach it.
 type Config struct {
-	// URLs are of masters, any of them: "http://127.0.0.1:7077". They are tried in
-	// turn; whichever answers knows who leads.
+	// URLs are of masters, any of them: "http://127.0.0.1:7077". The client
+	// tries them in turn. Every master knows the leader.
 	URLs []string
-	// Find finds a master where URLs is empty: for one, by asking the cluster's
-	// root who leads. It is asked again whenever nobody answers.
+	// Find finds a master if URLs is empty, for example by reading the leader
+	// from the cluster's root. The client calls it again whenever no master
+	// answers.
 	Find func(ctx context.Context) (url string, err error)
-	// Transport makes requests, and adds what proves that they are allowed:
-	// cluster/auth has one. Nil: http.DefaultTransport.
+	// Transport makes requests, and adds the proof that they are allowed;
+	// package cluster/auth has one. Nil: http.DefaultTransport.
 	Transport http.RoundTripper
-	// Patience is for how long a request is made again while nobody answers or
-	// nobody leads: that of a cluster whose master has died takes up to 20 s to
-	// have another. 0: a minute. Negative: not at all.
+	// Patience is how long a request is retried while no master answers or
+	// leads. After a leader died, a cluster can take 20 s to get another. 0: a
+	// minute. Negative: no retries.
 	Patience time.Duration
-	// FirstPatience is the same until there has been a first answer. 0: Patience.
+	// FirstPatience is the patience until the first answer. 0: Patience.
 	FirstPatience time.Duration
-	// Log receives what is worth telling, such as that nobody answers. Nil: nobody.
+	// Log receives warnings, such as that no master answers. Nil: they are
+	// discarded.
 	Log *slog.Logger
 }
 
-// DefaultAddress is where a master listens unless it is told otherwise.
+// DefaultAddress is the default address of a master.
 const DefaultAddress = "127.0.0.1:7411"
 
 // Times and bounds of requests.
 const (
 	defaultPatience = time.Minute
-	// stall is how long an answer, or the way of a body, may stand still. The
-	// server sends something at least every 10 s.
+	// stall is how long an answer, or the sending of a body, may make no
+	// progress. The server sends something at least every 10 s.
 	stall = 30 * time.Second
-	// maxAnswer bounds JSON that is read: 10,000 tasks take a few MB.
+	// maxAnswer bounds JSON answers: 10,000 tasks take a few MB.
 	maxAnswer = 64 << 20
-	// maxHops bounds how often one request is sent on from master to master
-	// without a pause.
+	// maxHops bounds how often masters may redirect one request without a
+	// pause.
 	maxHops = 4
 )
 
-// Client speaks to a cluster. New makes one.
+// Client makes requests to a cluster. New makes one.
 type Client struct {
 	cfg  Config
 	http *http.Client
 
 	mu       sync.Mutex
-	at       string // where the last answer came from, "" to look anew
+	at       string // source of the last answer, "" to look again
 	next     int    // of cfg.URLs
-	answered bool   // somebody, once
+	answered bool   // by any master, once
 }
 
-// New returns a client. It asks nobody yet.
+// New returns a client. It makes no request yet.
 func New(cfg Config) (*Client, error) {
 	if len(cfg.URLs) == 0 && cfg.Find == nil {
 		return nil, Errorf(Usage, "no master named: give its URL, such as http://127.0.0.1:7077, or the cluster's root")
@@ -117,17 +119,17 @@ type call struct {
 	method, path string
 	query        url.Values
 	header       http.Header
-	// body opens what is sent; nil: nothing.
+	// body opens the request's body; nil: none.
 	body func() (io.ReadCloser, error)
 	size int64 // of the body
 }
 
-// get is the call of a GET.
+// get returns the call of a GET.
 func get(path string, query url.Values) call {
 	return call{method: http.MethodGet, path: path, query: query}
 }
 
-// post is the call of a POST with a document; nil: without.
+// post returns the call of a POST with a document; nil: without.
 func post(path string, document any) (call, error) {
 	c := call{method: http.MethodPost, path: path}
 	if document == nil {
@@ -143,7 +145,7 @@ func post(path string, document any) (call, error) {
 	return c, nil
 }
 
-// fetch makes a call and reads the JSON that answers it into a document; nil
+// fetch makes a call and decodes the JSON of the answer into a document; nil
 // for none.
 func (c *Client) fetch(ctx context.Context, k call, document any) error {
 	return c.do(ctx, k, func(r *http.Response) error {
@@ -159,14 +161,15 @@ func (c *Client) fetch(ctx context.Context, k call, document any) error {
 			return Errorf(Failed, "%s %s: the answer has more than %d bytes: ask for less at once", k.method, k.path, maxAnswer)
 		}
 		if err := json.Unmarshal(b, document); err != nil {
-			return Errorf(Failed, "%s %s: the answer of %s is not what the API has: %v; is a windrow master there?", k.method, k.path, r.Request.URL.Host, err)
+			return Errorf(Failed, "%s %s: the answer of %s is not the API's: %v; is a windrow master there?", k.method, k.path, r.Request.URL.Host, err)
 		}
 		return nil
 	})
 }
 
-// do makes a call, as often as it takes, and hands the answer to handle, whose
-// errors are those of the way unless they are of type *Error.
+// do makes a call, repeats it as needed, and passes the answer to handle. It
+// treats errors of handle as errors of the connection unless they are of type
+// *Error.
 func (c *Client) do(ctx context.Context, k call, handle func(*http.Response) error) error {
 	wait := c.newPatience()
 	for {
@@ -186,7 +189,7 @@ func (c *Client) do(ctx context.Context, k call, handle func(*http.Response) err
 	}
 }
 
-// base returns the master to ask next.
+// base returns the next master to ask.
 func (c *Client) base(ctx context.Context) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -207,8 +210,8 @@ func (c *Client) base(ctx context.Context) (string, error) {
 	return c.at, nil
 }
 
-// turn makes base the master to ask next; "" looks for one anew. It changes
-// nothing when somebody else has found another one meanwhile.
+// turn makes base the next master to ask; "" looks for one again. It changes
+// nothing when another call has found another master meanwhile.
 func (c *Client) turn(from, base string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -260,7 +263,7 @@ func queryOf(q url.Values) string {
 	return "?" + q.Encode()
 }
 
-// refusal returns the error that an answer is.
+// refusal returns the error of an answer that reports a failure.
 func refusal(r *http.Response) *Error {
 	if r.StatusCode < 400 {
 		return redirected(r)
@@ -282,13 +285,14 @@ func refusal(r *http.Response) *Error {
 		Text: fmt.Sprintf("%s answers %s to %s %s: %s", r.Request.URL.Host, r.Status, r.Request.Method, r.Request.URL.Path, text)}
 }
 
-// redirected takes a redirection for the word of where the leader is. The HTTP
-// client must not follow it by itself: the next requests go there too.
+// redirected returns the error NotLeader, with the leader's URL, for a
+// redirection. The HTTP client must not follow it by itself: the next requests
+// go to the leader too.
 func redirected(r *http.Response) *Error {
-	e := &Error{Status: r.StatusCode, Kind: NotLeader, Text: r.Request.URL.Host + " sends elsewhere"}
+	e := &Error{Status: r.StatusCode, Kind: NotLeader, Text: r.Request.URL.Host + " redirects to another master"}
 	to, err := r.Location()
 	if err != nil || to.Host == "" {
-		e.Kind, e.Text = Failed, fmt.Sprintf("%s answers %s, and does not say where to; is a windrow master there?", r.Request.URL.Host, r.Status)
+		e.Kind, e.Text = Failed, fmt.Sprintf("%s answers %s, but not with a URL; is a windrow master there?", r.Request.URL.Host, r.Status)
 		return e
 	}
 	e.Leader = to.Scheme + "://" + to.Host

@@ -45,8 +45,8 @@ func kindOf(err error) client.Kind {
 	return ""
 }
 
-// TestBadURLs: a URL that cannot be a master's is refused before anybody is
-// asked, and a password in it is not told again.
+// TestBadURLs verifies that New refuses a URL that cannot be a master's, before
+// any request, and that a password in it does not appear in the error.
 func TestBadURLs(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "localhost:7411", "ftp://x", "http://", "http://u:secret@x", "http://x/v1", "http://x?a=b", "http://x#y", "http://[::1", "s3://bucket"} {
@@ -63,7 +63,7 @@ func TestBadURLs(t *testing.T) {
 	}
 }
 
-// TestEverything asks everything that there is of a real handler.
+// TestEverything makes each request of the API to a real handler.
 func TestEverything(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -185,8 +185,8 @@ func follower(leader string) http.Handler {
 	return api.Handler(b, api.Config{})
 }
 
-// TestFollowsLeader: whoever is asked knows who leads, by an error or by a
-// redirection, and the next request goes there at once.
+// TestFollowsLeader verifies that every master leads a client to the leader, by
+// an error or by a redirection, and that the next request goes there at once.
 func TestFollowsLeader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -208,8 +208,8 @@ func TestFollowsLeader(t *testing.T) {
 	})
 }
 
-// TestTwoThatBelieveInEachOther: two masters that both name the other one do not
-// keep a client busy.
+// TestTwoThatBelieveInEachOther verifies that two masters that both name the
+// other one do not keep a client busy.
 func TestTwoThatBelieveInEachOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -224,8 +224,9 @@ func TestTwoThatBelieveInEachOther(t *testing.T) {
 	})
 }
 
-// TestFailover: a master dies, and for 18 s there is none. A submission, a watch
-// and a log that are under way get what they would have.
+// TestFailover: a master dies, and for 18 s there is none. A submission, a
+// watch and a log that are under way get the same answers as without the
+// failure.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -235,8 +236,8 @@ func TestFailover(t *testing.T) {
 		var leader atomic.Value
 		leader.Store("http://m1")
 		find := func(context.Context) (string, error) { return leader.Load().(string), nil }
-		var told bytes.Buffer
-		c := newClient(t, n, client.Config{Find: find, Log: slog.New(slog.NewTextHandler(&told, nil))})
+		var logged bytes.Buffer
+		c := newClient(t, n, client.Config{Find: find, Log: slog.New(slog.NewTextHandler(&logged, nil))})
 		made, err := c.Submit(t.Context(), submission("s3://out"))
 		must(t, err)
 		b.Change(made.ID, func(j *apitest.Job) {
@@ -269,7 +270,7 @@ func TestFailover(t *testing.T) {
 		time.Sleep(18 * time.Second)
 		leader.Store("http://m2")
 		n.serve("m2", h)
-		time.Sleep(5 * time.Second) // what was told is not told again
+		time.Sleep(5 * time.Second) // events that arrived do not arrive again
 		b.Change(made.ID, func(j *apitest.Job) {
 			j.State, j.Logs = client.Succeeded, []apitest.Log{{Log: j.Logs[0].Log, Text: "one\ntwo\n", Ended: true}}
 		})
@@ -279,14 +280,14 @@ func TestFailover(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		}
-		if !strings.Contains(told.String(), "no answer from the master at http://m1") {
-			t.Errorf("told: %s", &told)
+		if !strings.Contains(logged.String(), "no answer from the master at http://m1") {
+			t.Errorf("logged: %s", &logged)
 		}
 	})
 }
 
-// TestGivesUp: a client that gets no answer gives up when it should, says why,
-// and asks neither too often nor too seldom.
+// TestGivesUp verifies that a client that gets no answer gives up in time and
+// returns the reason, and that the rate of its requests is right.
 func TestGivesUp(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -295,9 +296,9 @@ func TestGivesUp(t *testing.T) {
 		least, most  time.Duration
 		tries, spare int
 	}{
-		"nobody there":            {client.Config{Patience: time.Minute, FirstPatience: 5 * time.Second}, nil, 5 * time.Second, 6 * time.Second, 5, 12},
-		"no patience":             {client.Config{Patience: -1}, nil, 0, 0, 1, 1},
-		"somebody, but no leader": {client.Config{Patience: time.Minute, FirstPatience: 5 * time.Second}, follower(""), time.Minute, 62 * time.Second, 30, 80},
+		"no master":              {client.Config{Patience: time.Minute, FirstPatience: 5 * time.Second}, nil, 5 * time.Second, 6 * time.Second, 5, 12},
+		"no patience":            {client.Config{Patience: -1}, nil, 0, 0, 1, 1},
+		"masters, but no leader": {client.Config{Patience: time.Minute, FirstPatience: 5 * time.Second}, follower(""), time.Minute, 62 * time.Second, 30, 80},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -318,8 +319,8 @@ func TestGivesUp(t *testing.T) {
 	}
 }
 
-// TestStalls: a master that was stopped, and holds its connections open, does not
-// hold a client for ever.
+// TestStalls verifies that a client does not hang when a master has stopped and
+// holds its connections open.
 func TestStalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -333,7 +334,7 @@ func TestStalls(t *testing.T) {
 		if took := time.Since(began); took < 30*time.Second || took > 32*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		// A stream with nothing to tell is alive for as long as it says so.
+		// A stream without events is alive as long as signs of life arrive.
 		go func() {
 			time.Sleep(10 * time.Minute)
 			b.Change(made.ID, func(j *apitest.Job) { j.State = client.Succeeded })
@@ -350,8 +351,8 @@ func TestStalls(t *testing.T) {
 	})
 }
 
-// TestSubmitOnce: a submission whose answer is lost is made again, and there is
-// one job.
+// TestSubmitOnce verifies that a submission whose answer is lost is repeated,
+// and that there is one job.
 func TestSubmitOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -373,7 +374,7 @@ func TestSubmitOnce(t *testing.T) {
 	})
 }
 
-// TestNoMaster: what answers and is no master is told apart from one.
+// TestNoMaster verifies that a client recognizes a server that is not a master.
 func TestNoMaster(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -384,7 +385,7 @@ func TestNoMaster(t *testing.T) {
 		"a web page":      {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, client.Failed, "is a windrow master there"},
 		"another API":     {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<h1>no</h1>", http.StatusNotFound) }, client.NotFound, "is a windrow master there"},
 		"a login":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }, client.Denied, "token"},
-		"a way nowhere":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) }, client.Failed, "where to"},
+		"a way nowhere":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) }, client.Failed, "not with a URL"},
 		"a way elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://u:p@m2/x", http.StatusFound) }, client.NotFound, "m2 is where it goes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -404,7 +405,8 @@ func TestNoMaster(t *testing.T) {
 	}
 }
 
-// TestContextEnds: a caller that has enough gets its own error, at once.
+// TestContextEnds verifies that a caller whose context ends gets the context's
+// error, at once.
 func TestContextEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -414,7 +416,7 @@ func TestContextEnds(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		if _, err := c.Workers(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 3*time.Second {
-			t.Errorf("nobody there: %v after %v", err, time.Since(began))
+			t.Errorf("no master: %v after %v", err, time.Since(began))
 		}
 		n.serve("m1", api.Handler(b, api.Config{}))
 		made, err := c.Submit(t.Context(), submission("s3://out"))

@@ -11,17 +11,17 @@ type Kind string
 // The kinds.
 const (
 	Usage       Kind = "usage"       // the request is wrong
-	Denied      Kind = "denied"      // the token or certificate is missing or not the right one, or a store refused access
+	Denied      Kind = "denied"      // the token or certificate is missing or wrong, or a store refused access
 	NotFound    Kind = "notFound"    // there is no such job, task, worker or path
 	Conflict    Kind = "conflict"    // the key or the output is another job's, or the job's state does not allow it
 	NotLeader   Kind = "notLeader"   // another master leads: ask Leader
-	Unavailable Kind = "unavailable" // nobody answers, or nobody leads just now; asking again later may do
+	Unavailable Kind = "unavailable" // no master answers or leads at the moment; a later request may succeed
 	Failed      Kind = "failed"      // the cluster could not do it
 )
 
-// Error is an answer that says no, or that there was no answer.
+// Error is an answer that reports a failure, or says that there was no answer.
 type Error struct {
-	Status int    `json:"-"` // of HTTP; 0 when nobody answered
+	Status int    `json:"-"` // of HTTP; 0 without an answer
 	Kind   Kind   `json:"kind"`
 	Text   string `json:"text"`             // for people: what happened, and what to do
 	Leader string `json:"leader,omitempty"` // URL of the master that leads, where Kind is NotLeader and it is known
@@ -35,7 +35,7 @@ func Errorf(kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, Text: fmt.Sprintf(format, args...)}
 }
 
-// HTTPStatus returns the status with which an error of the kind is answered.
+// HTTPStatus returns the HTTP status of answers with an error of the kind.
 func (k Kind) HTTPStatus() int {
 	switch k {
 	case Usage:
@@ -55,7 +55,7 @@ func (k Kind) HTTPStatus() int {
 	}
 }
 
-// kindOf returns the kind that a status stands for, where the body tells none.
+// kindOf returns the kind of a status, for answers whose body has no kind.
 func kindOf(status int) Kind {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
@@ -75,7 +75,7 @@ func kindOf(status int) Kind {
 	return Failed
 }
 
-// Problem is the body of every answer that says no.
+// Problem is the body of every answer that reports a failure.
 type Problem struct {
 	Error *Error `json:"error"`
 }

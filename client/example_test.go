@@ -14,7 +14,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// follow is what README.md shows of this package.
+// follow is the snippet of README.md that uses this package.
 func follow(ctx context.Context, master string, job plan.JobID) error {
 	cluster, err := client.New(client.Config{URLs: []string{master}})
 	if err != nil {
@@ -40,8 +40,7 @@ func ExampleClient_Watch() {
 	// Output: wordcount: succeeded, 100%
 }
 
-// TestReadme holds the snippet of README.md that uses this package to the one
-// above.
+// TestReadme verifies that README.md holds the snippet above.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../README.md")

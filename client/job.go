@@ -6,20 +6,20 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Submission is a job to be done: POST /v1/jobs.
+// Submission is a request for a job: POST /v1/jobs.
 type Submission struct {
-	// IdempotencyKey makes it safe to submit again: the second time with the
-	// same key and the same job gives the first one's id. Submit of Client draws
-	// one where there is none.
+	// IdempotencyKey makes it safe to submit again: a second submission with
+	// the same key and the same job returns the first one's id. Client.Submit
+	// chooses a random key if there is none.
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
 
 	Job     string        `json:"job"`               // its name in the program that has it
-	Bundles []plan.Bundle `json:"bundles,omitempty"` // the program, which must have been uploaded; none: a built-in job
-	Build   string        `json:"build,omitempty"`   // of a built-in job: the version that the plan was made with
+	Bundles []plan.Bundle `json:"bundles,omitempty"` // the program, which must be uploaded already; none: a built-in job
+	Build   string        `json:"build,omitempty"`   // of a built-in job: the version that built the pipeline
 
 	Params map[string]string `json:"params,omitempty"`
 	Once   map[string][]byte `json:"once,omitempty"` // what the constructor computed once, by name; in base64
-	Plan   string            `json:"plan"`           // the plan's text, which workers must make again
+	Plan   string            `json:"plan"`           // text of the pipeline, which workers must build again
 
 	Input      []string `json:"input,omitempty"`      // URLs, or NAME=URL
 	Output     string   `json:"output"`               // URL
@@ -36,7 +36,7 @@ type Submission struct {
 	Labels   map[string]string `json:"labels,omitempty"`
 }
 
-// Spec returns what a cluster keeps of a submission, but for the id and the time.
+// Spec returns the spec of the submission, without the id and the time.
 func (s *Submission) Spec() plan.Spec {
 	return plan.Spec{Version: plan.SpecVersion, Job: s.Job, Bundles: s.Bundles, Build: s.Build, Params: s.Params, Once: s.Once,
 		Plan: s.Plan, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize,
@@ -52,34 +52,34 @@ func Resubmission(s *plan.Spec) Submission {
 		Priority: s.Priority, Labels: s.Labels}
 }
 
-// Submitted answers a submission.
+// Submitted is the answer to a submission.
 type Submitted struct {
 	ID    plan.JobID `json:"id"`
-	Known bool       `json:"known"` // it was submitted before, by the same key
+	Known bool       `json:"known"` // there was an earlier submission with the same key
 }
 
 // A State is where a job is in its life.
 type State string
 
-// The states, in the order in which a job goes through them, but that an
-// aborting job ends failed or cancelled. Retry takes those two back to planning
+// The states, in the order in which a job goes through them. An aborting job
+// ends failed or cancelled. Retry returns a failed or cancelled job to planning
 // or running.
 const (
-	Planning   State = "planning"   // its input is looked for and divided
+	Planning   State = "planning"   // its input is listed and divided
 	Running    State = "running"    // its tasks run, or wait for slots
 	Committing State = "committing" // every task is done, and the output becomes visible
-	Aborting   State = "aborting"   // what it wrote is taken back
+	Aborting   State = "aborting"   // its uncommitted parts are removed
 	Succeeded  State = "succeeded"
 	FailedJob  State = "failed"
 	Cancelled  State = "cancelled"
 )
 
-// States are all of them.
+// States returns all states.
 func States() []State {
 	return []State{Planning, Running, Committing, Aborting, Succeeded, FailedJob, Cancelled}
 }
 
-// Ended tells whether nothing happens to the job any more, unless somebody
+// Ended reports whether the job has ended. An ended job changes only if a user
 // retries it.
 func (s State) Ended() bool { return s == Succeeded || s == FailedJob || s == Cancelled }
 
@@ -95,9 +95,9 @@ type Job struct {
 	Labels   map[string]string `json:"labels,omitempty"`
 
 	State State  `json:"state"`
-	Phase string `json:"phase,omitempty"` // "plan", "sample", "map" or "reduce": whose tasks may run now
+	Phase string `json:"phase,omitempty"` // "plan", "sample", "map" or "reduce": the phase whose tasks may run now
 	Run   int    `json:"run"`             // how often it was retried
-	Cause *Cause `json:"cause,omitempty"` // why it failed, was cancelled, is aborting, or does not begin
+	Cause *Cause `json:"cause,omitempty"` // why it failed, was cancelled, is aborting, or waits
 
 	Submitted time.Time `json:"submitted"`
 	Ended     time.Time `json:"ended,omitzero"`
@@ -107,9 +107,9 @@ type Job struct {
 	Workers  int      `json:"workers"`          // that run attempts of it now
 	Result   *Result  `json:"result,omitempty"` // of a job that succeeded
 
-	// Requests are those that were made for the job so far: at least, since what a
-	// process had not told when it was killed is not in them. Absent where none
-	// were told.
+	// Requests are the requests that were made for the job so far. The numbers
+	// are lower bounds: requests that a killed process had not reported are
+	// missing. Absent if none were reported.
 	Requests *Requests `json:"requests,omitempty"`
 	Dollars  float64   `json:"dollars,omitempty"` // of requests to S3, by its list prices
 }
@@ -125,7 +125,7 @@ func (j *Job) Elapsed(now time.Time) time.Duration {
 // Cause says why a job has no output.
 type Cause struct {
 	Kind string `json:"kind"`           // "failed", "cancelled", "conflict", "denied", "notFound", "usage" or "inconsistent"
-	Task string `json:"task,omitempty"` // "map/17", where one is to blame
+	Task string `json:"task,omitempty"` // "map/17", if one task caused it
 	Text string `json:"text"`
 }
 
@@ -133,13 +133,14 @@ type Cause struct {
 type Progress struct {
 	Fraction float64 `json:"fraction"` // of the whole job, from 0 to 1, by bytes
 	Bytes    int64   `json:"bytes"`    // of input read so far
-	Input    int64   `json:"input"`    // bytes of input in all; 0 while that is not known
+	Input    int64   `json:"input"`    // bytes of input in all; 0 while they are not known
 	Shuffled int64   `json:"shuffled"` // bytes of committed runs
 	Retried  int64   `json:"retried"`  // attempts that failed or were lost
 }
 
-// Requests are requests to stores by kind, as a bucket would bill them, and their
-// bytes: of all attempts, however they ended, and of the master for the job.
+// Requests are requests to stores by kind, as a bucket would bill them, and
+// their bytes: of all attempts, however they ended, and of the master for the
+// job.
 type Requests struct {
 	Puts       int64 `json:"puts"`
 	Heartbeats int64 `json:"heartbeats"` // signs of life, not in puts
@@ -161,7 +162,7 @@ type Phase struct {
 	Running   int    `json:"running"` // tasks with an attempt on a worker
 }
 
-// Result tells what a job that succeeded has written.
+// Result describes the output of a job that succeeded.
 type Result struct {
 	Parts   int   `json:"parts"`
 	Records int64 `json:"records"`
@@ -182,8 +183,8 @@ type JobsPage struct {
 	Next plan.JobID `json:"next,omitempty"` // Before of the next page; "" on the last one
 }
 
-// Counters are what a job's committed tasks counted and observed:
-// GET /v1/jobs/{id}/counters.
+// Counters are the counts and statistics of a job's committed tasks: GET
+// /v1/jobs/{id}/counters.
 type Counters struct {
 	Read     Amount           `json:"read"`     // by maps
 	Shuffled Amount           `json:"shuffled"` // records are pairs
@@ -200,7 +201,7 @@ type Amount struct {
 	Bytes   int64 `json:"bytes"`
 }
 
-// Stat sums up what was observed under one name.
+// Stat summarises the observations under one name.
 type Stat struct {
 	Count int64   `json:"count"`
 	Sum   float64 `json:"sum"`
@@ -208,19 +209,19 @@ type Stat struct {
 	Max   float64 `json:"max"`
 }
 
-// Event is what GET /v1/jobs/{id}/events sends.
+// Event is one event of GET /v1/jobs/{id}/events.
 type Event struct {
-	ID   string    // of the event; what Last-Event-ID takes
+	ID   string    // of the event, for Last-Event-ID
 	Kind EventKind // of the stream's events, their name
 	Job  Job
 }
 
-// An EventKind says what is new in an event.
+// An EventKind says what an event reports.
 type EventKind string
 
 // The kinds of events. Every event holds the whole job.
 const (
 	ProgressEvent EventKind = "progress" // numbers have changed
-	StateEvent    EventKind = "state"    // State, Phase or Run is another one; so is the first event of a stream
+	StateEvent    EventKind = "state"    // State, Phase or Run has changed; also the first event of a stream
 	EndEvent      EventKind = "end"      // the job has ended; the last event
 )

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// network connects clients to handlers in memory, by hosts, so that time can be
-// a test's own.
+// network connects clients to handlers in memory, by host, so that tests can
+// use synthetic time.
 type network struct {
 	mu    sync.Mutex
 	hosts map[string]http.Handler
@@ -26,8 +26,8 @@ func newNetwork(t *testing.T) *network {
 	return n
 }
 
-// serve makes a handler answer for a host; nil: nobody does, and what it was
-// about to answer breaks off.
+// serve makes a handler answer for a host. Nil: the host no longer answers, and
+// answers under way break off.
 func (n *network) serve(host string, h http.Handler) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

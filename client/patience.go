@@ -20,23 +20,22 @@ const (
 	lastPause  = 2 * time.Second
 )
 
-// patience decides whether a call that failed is made again. It belongs to one
-// call.
+// patience decides whether a failed call is repeated. It belongs to one call.
 type patience struct {
-	c     *Client
-	since time.Time // of the first failure in a row
-	pause time.Duration
-	hops  int
-	told  bool
+	c      *Client
+	since  time.Time // of the first failure in a row
+	pause  time.Duration
+	hops   int
+	warned bool
 }
 
 func (c *Client) newPatience() *patience { return &patience{c: c} }
 
-// progress says that things go well: what fails from now on is the first failure.
+// progress ends a row of failures: the next one is the first again.
 func (p *patience) progress() { *p = patience{c: p.c} }
 
-// again waits until the call may be made again, and returns nil; or the error
-// for which it is given up.
+// again waits until the call may be repeated, and returns nil. When the call
+// must not be repeated, it returns the error of the call.
 func (p *patience) again(ctx context.Context, base string, err error) error {
 	refused, ok := errors.AsType[*Error](err)
 	if ok && refused.Kind == NotLeader && refused.Leader != "" {
@@ -69,8 +68,8 @@ func (p *patience) again(ctx context.Context, base string, err error) error {
 		}
 		return err
 	}
-	if p.pause > 4*firstPause && !p.told {
-		p.told = true
+	if p.pause > 4*firstPause && !p.warned {
+		p.warned = true
 		p.c.cfg.Log.Warn(fmt.Sprintf("%v; trying again for %v", err, left.Round(time.Second)))
 	}
 	d := min(p.pause/2+rand.N(p.pause/2), left)
@@ -79,7 +78,7 @@ func (p *patience) again(ctx context.Context, base string, err error) error {
 	return sleep(ctx, d)
 }
 
-// limit returns for how long calls are made again now.
+// limit returns for how long calls are repeated now.
 func (c *Client) limit() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,8 +88,8 @@ func (c *Client) limit() time.Duration {
 	return c.cfg.FirstPatience
 }
 
-// hopeless tells whether trying again cannot help: the other side is not who
-// it should be, or wants a certificate, or speaks something else.
+// hopeless reports whether a repetition cannot help: the server has the wrong
+// certificate, demands a certificate, or speaks another protocol.
 func hopeless(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return true
@@ -107,7 +106,7 @@ func hopeless(err error) bool {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns.IsNotFound
 	}
-	text := err.Error() // of which net/http and crypto/tls make no type
+	text := err.Error() // net/http and crypto/tls have no type for these
 	return strings.Contains(text, "server gave HTTP response to HTTPS client") || strings.Contains(text, "remote error: tls:")
 }
 
@@ -119,8 +118,8 @@ func masterAt(base string) string {
 	return "the master at " + base
 }
 
-// bare returns an error without the request around it, which the text has
-// already.
+// bare returns an error without the request around it, which the text already
+// has.
 func bare(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
@@ -139,11 +138,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// errStalled ends a request that has stood still.
+// errStalled ends a request that makes no progress.
 var errStalled = fmt.Errorf("nothing came for %v", stall)
 
-// guard ends a request when it has stood still for too long: a master that was
-// stopped, or a way that was cut, keeps its connections open.
+// guard ends a request that makes no progress for too long: a stopped master,
+// or a broken network, leaves connections open.
 type guard struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -162,7 +161,8 @@ func (g *guard) stop() {
 	g.cancel(nil)
 }
 
-// explain returns why a request was ended, where its error only says that it was.
+// explain returns why a request was ended, for errors that only say that it
+// was.
 func (g *guard) explain(err error) error {
 	if err != nil && errors.Is(context.Cause(g.ctx), errStalled) {
 		return errStalled
@@ -170,7 +170,7 @@ func (g *guard) explain(err error) error {
 	return err
 }
 
-// guarded is a body that keeps a guard quiet while bytes move.
+// guarded is a body that resets a guard while bytes move.
 type guarded struct {
 	io.ReadCloser
 	guard *guard

@@ -15,8 +15,8 @@ func jobPath(id plan.JobID, more string) string {
 	return "/v1/jobs/" + url.PathEscape(string(id)) + more
 }
 
-// Submit submits a job. Without an idempotency key it draws one, so that the
-// job is made once, however often the request is.
+// Submit submits a job. If there is no idempotency key, it chooses a random
+// one, so that repeated requests make one job.
 func (c *Client) Submit(ctx context.Context, s Submission) (Submitted, error) {
 	if s.IdempotencyKey == "" {
 		s.IdempotencyKey = rand.Text()
@@ -64,7 +64,7 @@ func (c *Client) Tasks(ctx context.Context, id plan.JobID, q TasksQuery) (TasksP
 	return out, c.fetch(ctx, get(jobPath(id, "/tasks"), values), &out)
 }
 
-// Counters returns what a job's committed tasks counted.
+// Counters returns the counts and statistics of a job's committed tasks.
 func (c *Client) Counters(ctx context.Context, id plan.JobID) (Counters, error) {
 	var out Counters
 	return out, c.fetch(ctx, get(jobPath(id, "/counters"), nil), &out)
@@ -83,8 +83,8 @@ func (c *Client) Logs(ctx context.Context, id plan.JobID, q LogsQuery) ([]Log, e
 	return out.Logs, err
 }
 
-// Log copies an attempt's log to w; with follow until the attempt has ended. A
-// connection that breaks is taken up again where it broke.
+// Log copies an attempt's log to w; with follow, until the attempt has ended.
+// After a connection breaks, it continues at the same byte.
 func (c *Client) Log(ctx context.Context, id plan.JobID, task, attempt string, follow bool, w io.Writer) error {
 	var from int64
 	wait := c.newPatience()
@@ -121,8 +121,8 @@ func (c *Client) Log(ctx context.Context, id plan.JobID, task, attempt string, f
 	}
 }
 
-// copyTo copies r to w. What goes wrong with w is in failed: asking again does
-// not mend it.
+// copyTo copies r to w. It sets failed to an error of w: a repetition does not
+// fix that.
 func copyTo(w io.Writer, r io.Reader, failed *error) (int64, error) {
 	buffer := make([]byte, 32<<10)
 	var total int64
@@ -145,13 +145,13 @@ func copyTo(w io.Writer, r io.Reader, failed *error) (int64, error) {
 	}
 }
 
-// Cancel asks that a job be aborted. It does not wait for that.
+// Cancel requests that a job be aborted. It does not wait until it is.
 func (c *Client) Cancel(ctx context.Context, id plan.JobID) error {
 	return c.fetch(ctx, call{method: http.MethodPost, path: jobPath(id, "/cancel")}, nil)
 }
 
-// Retry reopens a job that failed or was cancelled: what it has done counts, the
-// rest is done again.
+// Retry reopens a job that failed or was cancelled. Committed tasks stay
+// committed, the others run again.
 func (c *Client) Retry(ctx context.Context, id plan.JobID) error {
 	return c.fetch(ctx, call{method: http.MethodPost, path: jobPath(id, "/retry")}, nil)
 }
@@ -163,18 +163,18 @@ func (c *Client) Workers(ctx context.Context) ([]Worker, error) {
 	return out.Workers, err
 }
 
-// Drain makes a worker finish what it has, and end.
+// Drain makes a worker finish its attempts, and end.
 func (c *Client) Drain(ctx context.Context, worker string) error {
 	return c.fetch(ctx, call{method: http.MethodPost, path: "/v1/workers/" + url.PathEscape(worker) + "/drain"}, nil)
 }
 
-// Cluster tells about the cluster.
+// Cluster describes the cluster.
 func (c *Client) Cluster(ctx context.Context) (Cluster, error) {
 	var out Cluster
 	return out, c.fetch(ctx, get("/v1/cluster", nil), &out)
 }
 
-// CollectGarbage removes what nobody needs any more; in a dry run it only tells.
+// CollectGarbage removes what is no longer needed. A dry run only lists it.
 func (c *Client) CollectGarbage(ctx context.Context, dryRun bool) (Garbage, error) {
 	var out Garbage
 	k, err := post("/v1/gc", CollectGarbage{DryRun: dryRun})
@@ -184,16 +184,17 @@ func (c *Client) CollectGarbage(ctx context.Context, dryRun bool) (Garbage, erro
 	return out, err
 }
 
-// HasBundle tells whether a bundle is there, by its SHA-256 in hexadecimal.
+// HasBundle reports whether the cluster has a bundle, by its SHA-256 in
+// hexadecimal.
 func (c *Client) HasBundle(ctx context.Context, digest string) (bool, error) {
 	err := c.fetch(ctx, call{method: http.MethodHead, path: bundlePath(digest)}, nil)
-	if e, ok := err.(*Error); ok && e.Status == http.StatusNotFound { //nolint:errorlint // fetch returns it as it is
+	if e, ok := err.(*Error); ok && e.Status == http.StatusNotFound { //nolint:errorlint // fetch does not wrap it
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// UploadBundle stores a bundle. open is called for each try.
+// UploadBundle stores a bundle. It calls open for each try.
 func (c *Client) UploadBundle(ctx context.Context, b plan.Bundle, open func() (io.ReadCloser, error)) error {
 	return c.fetch(ctx, call{method: http.MethodPut, path: bundlePath(b.Digest), body: open, size: b.Size,
 		header: http.Header{"Content-Type": {"application/octet-stream"}}}, nil)

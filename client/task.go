@@ -10,10 +10,10 @@ const (
 	TaskWaiting   TaskState = "waiting" // for its phase, or for a slot
 	TaskRunning   TaskState = "running"
 	TaskCommitted TaskState = "committed"
-	TaskFailed    TaskState = "failed" // as often as it may: the job's end
+	TaskFailed    TaskState = "failed" // as often as allowed, which fails the job
 )
 
-// TaskStates are all of them.
+// TaskStates returns all states.
 func TaskStates() []TaskState {
 	return []TaskState{TaskWaiting, TaskRunning, TaskCommitted, TaskFailed}
 }
@@ -24,11 +24,11 @@ type Task struct {
 	State    TaskState `json:"state"`
 	Attempts int       `json:"attempts"`          // that were started
 	Failures int       `json:"failures"`          // attempts that failed
-	Lost     int       `json:"lost"`              // attempts that were lost through no fault of their own
+	Lost     int       `json:"lost"`              // attempts that were lost, not through an error of their own
 	Attempt  string    `json:"attempt,omitempty"` // the committed one, or the newest that runs: "3.17.5ca1ab1e"
-	Worker   string    `json:"worker,omitempty"`  // where that one runs or ran, if it is known
+	Worker   string    `json:"worker,omitempty"`  // where that attempt runs or ran, if it is known
 	Started  time.Time `json:"started,omitzero"`  // of that attempt
-	Seconds  float64   `json:"seconds"`           // that it took, or has taken so far
+	Seconds  float64   `json:"seconds"`           // that the attempt took, or has taken so far
 	Read     Amount    `json:"read"`
 	Written  Amount    `json:"written"`
 	Error    string    `json:"error,omitempty"` // of the newest attempt that failed or was lost
@@ -40,13 +40,13 @@ type TasksQuery struct {
 	Phase string    // "": all
 	Sort  TaskOrder // "": in their order
 	Limit int       // 0: 100; at most 10,000
-	After string    // Next of the page before
+	After string    // Next of the previous page
 }
 
-// A TaskOrder says by what tasks are sorted.
+// A TaskOrder is an order of tasks.
 type TaskOrder string
 
-// The orders. All but the first begin with the most.
+// The orders. All except the first begin with the greatest value.
 const (
 	ByTask     TaskOrder = "task"
 	ByDuration TaskOrder = "duration"
@@ -54,13 +54,13 @@ const (
 	ByAttempts TaskOrder = "attempts"
 )
 
-// TaskOrders are all of them.
+// TaskOrders returns all orders.
 func TaskOrders() []TaskOrder { return []TaskOrder{ByTask, ByDuration, ByBytes, ByAttempts} }
 
 // TasksPage is some of a job's tasks.
 type TasksPage struct {
 	Tasks []Task `json:"tasks"`
-	Total int    `json:"total"`          // that the query asks for, on all pages
+	Total int    `json:"total"`          // on all pages of the query
 	Next  string `json:"next,omitempty"` // After of the next page; "" on the last one
 }
 
@@ -70,7 +70,7 @@ type Log struct {
 	Attempt string `json:"attempt"`
 	Worker  string `json:"worker,omitempty"`
 	State   string `json:"state"`           // "running", "committed", "failed", "lost" or "ended"
-	Bytes   int64  `json:"bytes"`           // that there are now
+	Bytes   int64  `json:"bytes"`           // so far
 	Error   string `json:"error,omitempty"` // why the attempt failed or was lost
 }
 
@@ -78,7 +78,7 @@ type Log struct {
 type LogsQuery struct {
 	Task    string // "map/17"; "": of all tasks
 	Attempt string // "": all
-	Failed  bool   // those of attempts that failed or were lost
+	Failed  bool   // only those of attempts that failed or were lost
 }
 
 // LogList is a job's logs, in the order of tasks and attempts.

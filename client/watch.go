@@ -13,10 +13,10 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Watch returns what becomes of a job: at once how it is now, then each change,
-// at most four a second, until it has ended. When the connection breaks or
-// another master leads, it goes on there; a caller sees nothing of that, but
-// for events that come later. An error ends it.
+// Watch returns the states of a job until it has ended: its state now, then
+// each change, at most four a second. When the connection breaks or another
+// master leads, Watch continues there. The caller notices only a delay. An
+// error ends it.
 func (c *Client) Watch(ctx context.Context, id plan.JobID) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		last := ""
@@ -41,7 +41,7 @@ func (c *Client) Watch(ctx context.Context, id plan.JobID) iter.Seq2[Event, erro
 	}
 }
 
-// current returns where the last request went.
+// current returns the master of the last request.
 func (c *Client) current() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,7 +49,7 @@ func (c *Client) current() string {
 }
 
 // watch reads one stream of events. done says that the caller wants no more, or
-// that there is no more.
+// that there are no more.
 func (c *Client) watch(ctx context.Context, id plan.JobID, last *string, wait *patience, yield func(Event, error) bool) (done bool, err error) {
 	base, err := c.base(ctx)
 	if err != nil {
@@ -93,8 +93,7 @@ func newEventReader(r io.Reader) *eventReader {
 	return &eventReader{lines}
 }
 
-// next returns the next event; one without an ID where the server only tells
-// that it is still there.
+// next returns the next event. An event without an ID is only a sign of life.
 func (r *eventReader) next() (Event, error) {
 	var e Event
 	var data strings.Builder
@@ -105,7 +104,7 @@ func (r *eventReader) next() (Event, error) {
 				return Event{}, nil
 			}
 			if err := json.Unmarshal([]byte(data.String()), &e.Job); err != nil {
-				return e, Errorf(Failed, "an event that is no job: %v", err)
+				return e, Errorf(Failed, "an event that does not hold a job: %v", err)
 			}
 			return e, nil
 		}
@@ -118,7 +117,7 @@ func (r *eventReader) next() (Event, error) {
 			e.Kind = EventKind(value)
 		case "data":
 			data.WriteString(value)
-		default: // a comment, or what a later version sends
+		default: // a comment, or an addition of a later version
 		}
 	}
 	if err := r.lines.Err(); err != nil {

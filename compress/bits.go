@@ -5,12 +5,12 @@ import (
 	"io"
 )
 
-// bits is a stretch of a stream of bits, most significant first, that moves
-// forward over the stream. Places are counted in bits from the object's start.
+// bits is a window of a stream of bits, most significant first, that moves
+// forward over the stream. Places are bits from the object's start.
 type bits struct {
 	r   io.Reader
 	buf []byte
-	at  int64 // byte of the object that buf begins with
+	at  int64 // byte of the object at which buf begins
 	end bool  // nothing follows buf
 	n   int64 // bytes that were read
 	err error // of r
@@ -19,8 +19,8 @@ type bits struct {
 // fillStep is how much is read at once.
 const fillStep = 64 << 10
 
-// have makes the bits before place to available, and returns false where the
-// stream ends before that.
+// have makes the bits before place to available. It returns false if the stream
+// ends before that.
 func (b *bits) have(to int64) (bool, error) {
 	for b.limit() < to {
 		if b.end {
@@ -35,7 +35,7 @@ func (b *bits) have(to int64) (bool, error) {
 		got, err := fill(b.r, b.buf[n:n+fillStep])
 		b.buf = b.buf[:n+got]
 		b.n += int64(got)
-		if b.end = err == io.EOF; err != nil && !b.end { //nolint:errorlint // an end that others wrap is none
+		if b.end = err == io.EOF; err != nil && !b.end { //nolint:errorlint // a wrapped EOF is not the end
 			b.err = err
 			return false, err
 		}
@@ -43,13 +43,13 @@ func (b *bits) have(to int64) (bool, error) {
 	return true, nil
 }
 
-// limit returns the place behind the last bit at hand.
+// limit returns the place after the last available bit.
 func (b *bits) limit() int64 { return (b.at + int64(len(b.buf))) * 8 }
 
 // drop forgets whole bytes before a place.
 func (b *bits) drop(before int64) {
 	n := min(before/8-b.at, int64(len(b.buf)))
-	// Moving what is left costs a copy: so not for every little.
+	// Moving the rest costs a copy, so it waits until there is much to drop.
 	if n < int64(cap(b.buf))/2 && n < int64(len(b.buf)) {
 		return
 	}
@@ -57,7 +57,7 @@ func (b *bits) drop(before int64) {
 	b.buf = b.buf[:copy(b.buf, b.buf[n:])]
 }
 
-// get returns n bits, at most 56, from a place on; they must be at hand.
+// get returns n bits, at most 56, from a place on. They must be available.
 func (b *bits) get(from int64, n int) uint64 {
 	var eight [8]byte
 	copy(eight[:], b.buf[from/8-b.at:])
@@ -65,8 +65,8 @@ func (b *bits) get(from int64, n int) uint64 {
 	return v >> (64 - n)
 }
 
-// appendBits appends n bits, at most 56, to a string of bits of which the last
-// byte has used bits, 0 meaning all.
+// appendBits appends n bits, at most 56, to a string of bits whose last byte
+// has used bits; 0 means all.
 func appendBits(dst []byte, used int, v uint64, n int) ([]byte, int) {
 	for n > 0 {
 		if used == 0 {
@@ -81,7 +81,7 @@ func appendBits(dst []byte, used int, v uint64, n int) ([]byte, int) {
 	return dst, used
 }
 
-// appendRange appends the bits of a range that is at hand to whole bytes.
+// appendRange appends the bits of an available range to whole bytes.
 func (b *bits) appendRange(dst []byte, from, to int64) ([]byte, int) {
 	shift := from % 8
 	src := b.buf[from/8-b.at:]
@@ -100,9 +100,9 @@ func (b *bits) appendRange(dst []byte, from, to int64) ([]byte, int) {
 	return appendBits(dst, 0, b.get(to-int64(rest), rest), rest)
 }
 
-// marks tells of each byte by which numbers of bits a mark of bzip2 may be
-// shifted in which that byte is the sixth last to seventh last of eight: a
-// search looks closer only there.
+// marks has, for each byte, a bit set of the shifts of bzip2's marks that have
+// that byte as the sixth last to seventh last of eight. A search looks closer
+// only there.
 var marks = func() (table [256]uint8) {
 	for _, magic := range []uint64{blockMagic, finalMagic} {
 		for shift := range 8 {
@@ -113,7 +113,7 @@ var marks = func() (table [256]uint8) {
 }()
 
 // find returns the place of the first mark of bzip2 from a place on, among the
-// bits at hand; ok is false when there is none.
+// available bits. ok is false when there is none.
 func (b *bits) find(from int64) (place int64, ok bool) {
 	first := int(from/8 - b.at)
 	var last uint64 // up to eight bytes

@@ -12,35 +12,36 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// A Part is what one task reads of a compressed object that several share. It
-// begins at a place where the codec can begin, and goes on to the object's end:
-// what lies behind the part is there to complete its last record.
+// A Part is the part of a shared compressed object that one task reads. It
+// begins where the codec can begin, and continues to the object's end: the
+// bytes after the part complete its last record.
 type Part interface {
 	io.ReadCloser
-	// Past tells whether the bytes that the last Read returned lie behind the
+	// Past reports whether the bytes that the last Read returned are after the
 	// part. No Read returns bytes of both.
 	Past() bool
-	// Place returns where in the object byte n is of those that were read: see
-	// OpenBlocks and OpenFrames. It may be asked of all of them, and of the next.
+	// Place returns the place in the object of byte n of those that were read:
+	// see OpenBlocks and OpenFrames. n may be any byte that was read, or the
+	// next.
 	Place(n int64) int64
 }
 
 // A bzip2 object is a string of bits: a header of four bytes, blocks, a final
-// mark with a checksum, and zero bits up to the next byte; then, perhaps, the
-// next stream. Nothing says where blocks begin but their mark of 48 bits, which
-// the bits of a block may hold by chance: once in 2⁴⁸ bits. So a block is what
-// begins and ends with a mark and decompresses to bytes of the checksum that it
-// carries. Where that fails, the mark at its end is taken for chance and it is
-// tried with the next one.
+// mark with a checksum, zero bits up to the next byte, and perhaps another such
+// stream. Only a mark of 48 bits shows where a block begins, and the bits of a
+// block may contain it by chance: once in 2⁴⁸ bits. So a block is a range that
+// begins and ends with a mark and decompresses to bytes with the checksum that
+// it carries. If that fails, the mark at its end counts as chance, and the next
+// mark is tried.
 const (
 	headerBits = 32
 	crcBits    = 32
 	// longestBlock bounds a block: 900,000 symbols of 20 bits, and its tables.
 	longestBlock = (900_000*20/8 + 64<<10) * 8
-	// falseMarks is how many marks within one block are taken for chance.
+	// falseMarks is how many marks within one block may be chance.
 	falseMarks = 8
-	// heldBlock is how many decompressed bytes of a block are held. Those of a
-	// block of long runs, up to 46 MB, are made twice: to check them, and then
+	// heldBlock is how many decompressed bytes of a block are kept. Blocks of
+	// long runs, up to 46 MB, are decompressed twice: to check them, and then
 	// to pass them on.
 	heldBlock = 1 << 20
 	// mostOfBlock is more than any block holds.
@@ -50,14 +51,14 @@ const (
 var errTooLong = errors.New("the block has too many bytes")
 
 // OpenBlocks reads the blocks that begin in the bytes [from, to) of a bzip2
-// object, and what follows. r is the object from byte from on.
+// object, and the bytes after them. r is the object from byte from on.
 //
-// Parts of one object that adjoin agree on where one ends and the next begins:
-// the part before also reads the first block behind itself, and finds it by
-// where its own last block ends. If that block is damaged, so that the part it
-// begins in passes over it, then the part before fails.
+// Adjacent parts of one object agree on where one ends and the next begins: the
+// earlier part also reads the first block after itself, and finds it by where
+// its own last block ends. If that block is damaged, so that the later part
+// skips it, the earlier part fails.
 //
-// Nobody knows how many decompressed bytes come before a part: the place of a
+// The number of decompressed bytes before a part is unknown: the place of a
 // byte is a plan.Place.
 func (d *Decompressor) OpenBlocks(r io.Reader, from, to int64) (Part, error) {
 	b := &blocks{limits: d.Limits, in: bits{r: r, at: from}, from: from, to: to * 8, pos: from * 8}
@@ -81,14 +82,14 @@ type blocks struct {
 	to     int64 // place
 	pos    int64 // place of the next mark
 
-	whole    bool   // the stream was seen from its header on
+	whole    bool   // the stream was read from its header on
 	combined uint32 // checksum of its blocks, when it was
 
 	packed []byte    // a block as a stream of its own
-	held   []byte    // the first heldBlock bytes of it
-	plain  []byte    // what is left of held
-	more   io.Reader // what follows held, nil for nothing
-	past   bool      // the block at hand lies behind the part
+	held   []byte    // its first heldBlock bytes
+	plain  []byte    // the rest of held
+	more   io.Reader // the bytes after held, nil for none
+	past   bool      // the current block is after the part
 	n      int64     // bytes that were read
 	starts []blockStart
 	err    error
@@ -128,7 +129,7 @@ func (b *blocks) Read(p []byte) (int, error) {
 	return 0, b.err
 }
 
-// Past tells whether the last Read returned bytes from behind the part.
+// Past reports whether the last Read returned bytes from after the part.
 func (b *blocks) Past() bool { return b.past }
 
 // Place returns the place of byte n.
@@ -161,7 +162,7 @@ func (b *blocks) header() error {
 		return b.cutShort()
 	case unlike:
 		if b.pos > 0 {
-			return b.corrupt(b.pos, errors.New("what follows a stream is none"))
+			return b.corrupt(b.pos, errors.New("the bytes after a stream are not a stream"))
 		}
 		s := stream{codec: Bzip2}
 		return s.strange(head)
@@ -172,13 +173,13 @@ func (b *blocks) header() error {
 	return nil
 }
 
-// first looks for the part's first block. It is one that can be decompressed:
-// others begin with a mark by chance, or are damaged, and then the part before
-// this one fails on them. Without one the part is empty.
+// first searches the part's first block. It is one that can be decompressed.
+// Others begin with a mark by chance, or are damaged, and then the part before
+// this one fails on them. Without a first block the part is empty.
 func (b *blocks) first() error {
 	for place := b.pos; ; place++ {
 		b.in.drop(place)
-		// A mark counts that begins in the part, and may end behind it.
+		// A mark counts if it begins in the part. It may end after it.
 		found, err := b.search(&place, min(b.to-1, place+longestBlock)+magicBits)
 		switch {
 		case err != nil:
@@ -200,7 +201,7 @@ func (b *blocks) first() error {
 	}
 }
 
-// search moves place to the next mark that ends at or before a place; found is
+// search moves place to the next mark that ends at or before end. found is
 // false when there is none.
 func (b *blocks) search(place *int64, end int64) (found bool, err error) {
 	for from := *place; ; {
@@ -219,7 +220,7 @@ func (b *blocks) search(place *int64, end int64) (found bool, err error) {
 	}
 }
 
-// turn goes to the next block.
+// turn advances to the next block.
 func (b *blocks) turn() error {
 	for {
 		b.in.drop(b.pos)
@@ -255,7 +256,7 @@ func (b *blocks) final() error {
 	return b.header()
 }
 
-// block decompresses the block whose mark is at pos and moves pos behind it.
+// block decompresses the block whose mark is at pos and moves pos to its end.
 func (b *blocks) block() error {
 	if enough, err := b.in.have(b.pos + magicBits + crcBits); err != nil || !enough {
 		return cmp.Or(err, b.cutShort())
@@ -302,7 +303,7 @@ func (b *blocks) unpack(end int64, crc uint32) error {
 	r := bzip2.NewReader(bytes.NewReader(packed))
 	n, err := fill(r, b.held)
 	if err == nil {
-		// It is longer than what is held.
+		// It is longer than held.
 		if _, err := io.CopyN(io.Discard, r, mostOfBlock); err != io.EOF { //nolint:errorlint // see below
 			return cmp.Or(err, errTooLong)
 		}
@@ -319,7 +320,7 @@ func (b *blocks) unpack(end int64, crc uint32) error {
 }
 
 // fill reads until buf is full, or returns why it is not. Unlike io.ReadFull it
-// tells an end from one that is not expected.
+// distinguishes an end from one that is unexpected.
 func fill(r io.Reader, buf []byte) (n int, err error) {
 	for n < len(buf) && err == nil {
 		var got int

@@ -1,7 +1,7 @@
 // Package compress opens compressed objects. The engine puts it under the
 // formats, so that these see plain bytes.
 //
-// What it reads:
+// It reads:
 //
 //	codec  name  magic                            what it is
 //	gzip   .gz   1f 8b 08                         any number of members (RFC 1952)
@@ -12,27 +12,30 @@
 //
 // Frames of zstd and lz4 may have skippable frames before them.
 //
-// It writes all of them but bzip2. The frames of lz4's legacy format, which do
-// not say where they end, are not read at the head of an object; neither are
+// It writes all of them except bzip2. It does not read frames of lz4's legacy
+// format at the start of an object, since these do not say where they end, nor
 // frames that need a dictionary.
 //
-// Two codecs can be read from within: bzip2 from any block ([OpenBlocks]), and
-// zstd in its seekable format from any frame that the seek table at the end
-// lists ([ReadSeekTable], [OpenFrames]).
+// Two codecs can be read from within: bzip2 from any block
+// ([Decompressor.OpenBlocks]), and zstd in its seekable format from any frame
+// that the seek table at the end lists ([ReadSeekTable],
+// [Decompressor.OpenFrames]).
 //
 // The engine and the command line call it. Codecs are plain values. A
-// [Decompressor] and what it opens belong to one goroutine; what it opens must
-// be closed.
+// [Decompressor] and the streams that it opens belong to one goroutine. Streams
+// must be closed.
 //
-// A stream that is cut short, corrupt, followed by something else, of another
-// format than it is said to be, or beyond the [Limits] is an error that says at
+// A stream that is cut short, corrupt, followed by something else, of an
+// unexpected format, or beyond the [Limits] is an error. The error says at
 // which byte of the compressed object it broke, and how many decompressed bytes
-// came before; the caller knows the object. What an error wraps tells the
+// came before; the caller knows the object. The wrapped error distinguishes the
 // stream's own errors from those of the reader underneath. A flipped bit is
-// such an error too, or changes nothing, but for frames of zstd and lz4 that
-// were written without a checksum: these promise nothing of the kind.
+// such an error, or changes nothing. Frames of zstd and lz4 without a checksum
+// promise nothing of the kind.
 //
 // Offsets and sizes are bytes.
+//
+// It is part of the engine, and may change between minor versions.
 package compress
 
 import (
@@ -58,8 +61,7 @@ const (
 	Lz4
 )
 
-// Auto stands in the place of a codec's name for an object that tells its codec
-// by its first bytes.
+// Auto replaces a codec's name for an object whose first bytes decide.
 const Auto = "auto"
 
 // known describes the codecs.
@@ -74,8 +76,8 @@ var known = [...]struct {
 	Lz4:   {name: "lz4", ext: ".lz4"},
 }
 
-// FromName returns the codec that the name of an object tells by its extension,
-// in letters of either case.
+// FromName returns the codec of an object by the extension of its name, in
+// letters of either case.
 func FromName(name string) Codec {
 	ext := strings.ToLower(path.Ext(name))
 	for c := range known {
@@ -99,7 +101,7 @@ func Parse(s string) (Codec, error) {
 	return None, fmt.Errorf("unknown compression %q: it is one of %s", s, list(false))
 }
 
-// ParseOutput is Parse for what is to be written.
+// ParseOutput is Parse for a codec to write with.
 func ParseOutput(s string) (Codec, error) {
 	c, err := Parse(s)
 	switch {
@@ -142,24 +144,24 @@ func (c Codec) Ext() string {
 	return ""
 }
 
-// Reader returns what r holds, decompressed, however much that is. Closing it
+// Reader returns the decompressed contents of r, without limits. Closing it
 // does not close r.
 func (c Codec) Reader(r io.Reader) (io.ReadCloser, error) { return new(Decompressor).Open(c, r) }
 
 const (
 	// lz4Block is the size of the blocks of lz4 frames that are written.
 	lz4Block = lz4.Block256Kb
-	// zstdWindow is how far back a match may be in zstd frames that are written,
-	// in bytes. A writer keeps twice as much: with the library's own 8 MiB it took
-	// 18 MiB for each part. What is written became 0.1 % larger by this for words,
-	// and 1.5 % for program text, at the same speed. (With WithLowerEncoderMem it
-	// takes 0.6 MiB less and is slower by a tenth.)
+	// zstdWindow is how far back a match may be in written zstd frames, in
+	// bytes. A writer keeps twice as much: with the library's own 8 MiB it took
+	// 18 MiB for each part. With this window the output is 0.1 % larger for
+	// words, and 1.5 % for program text, at the same speed. (With
+	// WithLowerEncoderMem it takes 0.6 MiB less and is slower by a tenth.)
 	zstdWindow = 1 << 20
 )
 
 // Writer returns a writer that compresses to w. Close completes the stream and
-// does not close w. Until then it holds up to 5 MiB for zstd, 1.5 MiB for gzip, and
-// 1 MiB for lz4, which are in nobody's budget.
+// does not close w. Until then it holds up to 5 MiB for zstd, 1.5 MiB for gzip,
+// and 1 MiB for lz4, which no budget counts.
 func (c Codec) Writer(w io.Writer) (io.WriteCloser, error) {
 	switch c {
 	case None:
@@ -167,7 +169,8 @@ func (c Codec) Writer(w io.Writer) (io.WriteCloser, error) {
 	case Gzip:
 		return gzip.NewWriter(w), nil
 	case Zstd:
-		// A frame for no bytes too: nothing at all reads as cut short.
+		// A stream of no bytes has a frame too: an empty object would read as
+		// cut short.
 		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithWindowSize(zstdWindow))
 	case Bzip2:
 		return nil, readOnly(c)

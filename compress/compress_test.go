@@ -44,7 +44,8 @@ func pack(t testing.TB, c Codec, b []byte) []byte {
 	return out.Bytes()
 }
 
-// writer is the codec's, or that of another library where there is none.
+// writer returns the codec's writer, or that of another library if there is
+// none.
 func writer(c Codec, w io.Writer) (io.WriteCloser, error) {
 	if c == Bzip2 {
 		return dsnet.NewWriter(w, &dsnet.WriterConfig{Level: 1})
@@ -107,7 +108,7 @@ func TestGzipOfOthers(t *testing.T) {
 	}
 }
 
-// TestStreamsOfOtherTools reads what the codecs' own programs wrote.
+// TestStreamsOfOtherTools reads streams of the codecs' own programs.
 func TestStreamsOfOtherTools(t *testing.T) {
 	t.Parallel()
 	const text, run = "one\ntwo\n", 300
@@ -129,7 +130,7 @@ func TestStreamsOfOtherTools(t *testing.T) {
 			t.Fatal(err)
 		}
 		if found := Detect(packed); found != c.codec {
-			t.Errorf("%s: taken for %s", tool, found)
+			t.Errorf("%s: detected as %s", tool, found)
 		}
 		if got, err := unpack(c.codec, bytes.NewReader(packed)); err != nil || string(got) != c.want {
 			t.Errorf("%s: got %q, %v", tool, got, err)
@@ -213,7 +214,7 @@ func TestACorruptStreamIsAnError(t *testing.T) {
 		}
 		_, err := unpack(c, bytes.NewReader(append(bytes.Clone(packed), "garbage that follows"...)))
 		if err == nil || !strings.Contains(err.Error(), c.String()) {
-			t.Errorf("%s: with garbage behind the stream: %v", c, err)
+			t.Errorf("%s: with garbage after the stream: %v", c, err)
 		}
 	}
 }
@@ -269,7 +270,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s is parsed as %s, %v", c, got, err)
 		}
 		if c != None && FromName("x"+c.Ext()) != c {
-			t.Errorf("%s has the extension %s, which tells something else", c, c.Ext())
+			t.Errorf("%s has the extension %s, which is another codec's", c, c.Ext())
 		}
 	}
 	if _, err := Parse("rar"); err == nil || !strings.Contains(err.Error(), "bzip2") {
@@ -304,25 +305,26 @@ func TestDetect(t *testing.T) {
 	for _, c := range all {
 		for _, n := range []int{0, 5000} {
 			if got := Detect(pack(t, c, sample(n))); got != c {
-				t.Errorf("%s of %d bytes is taken for %s", c, n, got)
+				t.Errorf("%s of %d bytes is detected as %s", c, n, got)
 			}
 		}
 	}
 	frames := []byte(skippable + skippable)
 	if got := Detect(append(frames, pack(t, Zstd, nil)...)); got != Zstd {
-		t.Errorf("zstd behind skippable frames is taken for %s", got)
+		t.Errorf("zstd after skippable frames is detected as %s", got)
 	}
 	for _, text := range []string{
 		"", "B", "BZ", "BZh", "BZh9", "BZh9 is how bzip2 begins\n", "BZh91AY&S", "BZhA1AY&SY", "\x1f\x8b", "\x1f\x8b\x07", "\x28\xb5\x2f",
 		"PK\x03\x04", skippable, "\x50\x2a\x4d\x18\xff\xff\xff\xff", "\x50\x2a\x4d\x18\xff\xff",
 	} {
 		if got := Detect([]byte(text)); got != None {
-			t.Errorf("%q is taken for %s", text, got)
+			t.Errorf("%q is detected as %s", text, got)
 		}
 	}
 }
 
-// TestAnotherFormatIsAnError opens what is not what its name says.
+// TestAnotherFormatIsAnError opens streams that are not in the format of their
+// name.
 func TestAnotherFormatIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, c := range all {
@@ -371,7 +373,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestSmallBombsAreTaken takes a ratio that is no harm yet.
+// TestSmallBombsAreTaken verifies that a high ratio is no error while few bytes
+// have come out.
 func TestSmallBombsAreTaken(t *testing.T) {
 	t.Parallel()
 	d := Decompressor{Limits: Limits{Ratio: 10}}

@@ -15,28 +15,28 @@ import (
 
 // Limits keep a small object from becoming an endless one.
 type Limits struct {
-	// Ratio is how many decompressed bytes may come of each compressed one,
-	// looked at once 64 MiB have come out. 0: any number.
+	// Ratio is how many decompressed bytes may come of each compressed one. It
+	// is checked once 64 MiB have come out. 0: any number.
 	Ratio int64
 	// Size is how many decompressed bytes may come out of one object, or of
 	// the part of it that is read. 0: any number.
 	Size int64
-	// Window is the most memory that zstd may ask for to look back into. 0:
+	// Window is the most memory that zstd may request to look back into. 0:
 	// MaxWindow.
 	Window int64
 }
 
 // DefaultRatio is a limit that text hardly reaches. The most that gzip makes of
-// a byte is 1,032; lz4 255; zstd and bzip2 make many thousands of one, but only
-// of the same few bytes over and over.
+// a byte is 1,032, and lz4 255. Zstd and bzip2 make many thousands of one, but
+// only of the same few bytes repeated.
 const DefaultRatio = 1000
 
-// ratioFrom is how many bytes must come out before the ratio counts: what is
-// smaller does no harm, whatever it was made of.
+// ratioFrom is how many bytes must come out before the ratio counts: smaller
+// outputs do no harm.
 const ratioFrom = 64 << 20
 
-// Windows of zstd. MaxWindow is what its own program takes without being asked;
-// MinWindow is what every decoder ought to take (RFC 8878, 3.1.1.1.2).
+// Windows of zstd. MaxWindow is what its own program accepts by default.
+// MinWindow is what every decoder should accept (RFC 8878, 3.1.1.1.2).
 const (
 	MaxWindow = 128 << 20
 	MinWindow = 8 << 20
@@ -45,9 +45,9 @@ const (
 // ErrLimit says that a stream goes beyond the Limits.
 var ErrLimit = errors.New("limit exceeded")
 
-// Decompressor opens streams, one after the other. It keeps what they need in
-// memory for the next one, so that many small objects cost little. The zero
-// value is ready, and has no limits.
+// Decompressor opens streams, one after the other. It keeps their memory for
+// the next one, so that many small objects cost little. The zero value is
+// ready, and has no limits.
 type Decompressor struct {
 	Limits Limits
 
@@ -62,12 +62,12 @@ type Decompressor struct {
 // inBuffer is how much is read of a compressed stream at once, at least.
 const inBuffer = 16 << 10
 
-// keepSize is up to how many decompressed bytes a stream may have for its
-// memory to be kept: a large one may have asked for a large window.
+// keepSize is how many decompressed bytes a stream may have so that its memory
+// is kept: a larger one may have requested a large window.
 const keepSize = 4 << 20
 
-// Open returns what r holds, decompressed. The stream before must be closed.
-// Closing a stream does not close r.
+// Open returns the decompressed contents of r. The previous stream must be
+// closed. Closing a stream does not close r.
 func (d *Decompressor) Open(c Codec, r io.Reader) (io.ReadCloser, error) {
 	if c == None {
 		return io.NopCloser(r), nil
@@ -158,7 +158,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// stream is what is being decompressed.
+// stream is a compressed stream under decompression.
 type stream struct {
 	d     *Decompressor
 	codec Codec
@@ -187,7 +187,8 @@ func (s *stream) Read(p []byte) (int, error) {
 // consumed returns how many compressed bytes were used.
 func (s *stream) consumed() int64 { return s.d.source.n - int64(s.d.in.Buffered()) }
 
-// check holds what came out of how much against the limits.
+// check compares the compressed bytes read and the bytes that came out with the
+// limits.
 func (l Limits) check(c Codec, in, out int64) error {
 	switch {
 	case l.Size > 0 && out > l.Size:
@@ -221,7 +222,7 @@ func cutShort(c Codec, end, plain, base int64) error {
 	return fmt.Errorf("%s stream is cut short: it ends at byte %d, %s: %w", c, end, soFar(plain, base), io.ErrUnexpectedEOF)
 }
 
-// soFar tells how many bytes came out from a byte of the object on.
+// soFar describes how many bytes came out from a byte of the object on.
 func soFar(plain, base int64) string {
 	if base == 0 {
 		return fmt.Sprintf("after %d decompressed bytes", plain)
@@ -229,7 +230,7 @@ func soFar(plain, base int64) string {
 	return fmt.Sprintf("after %d decompressed bytes from byte %d on", plain, base)
 }
 
-// strange makes the error of bytes that are no stream of the codec.
+// strange makes the error of bytes that are not a stream of the codec.
 func (s *stream) strange(head []byte) error {
 	what, hint := "", "if it is not compressed, rename it or give --decompress none"
 	if c := Detect(head); c != None {
@@ -238,7 +239,7 @@ func (s *stream) strange(head []byte) error {
 	return fmt.Errorf("byte %d does not begin a %s stream%s (it is % x…): %s", s.base, s.codec, what, head[:min(len(head), 10)], hint)
 }
 
-// Close lets the stream go.
+// Close releases the stream.
 func (s *stream) Close() error {
 	if errors.Is(s.err, errClosed) {
 		return nil

@@ -19,12 +19,12 @@ const (
 	magicBits      = 48
 )
 
-// Detect returns the codec that the first HeadSize bytes of an object tell, or
-// all of a shorter one: None when it is none of those known. What is no text,
-// such as records of a fixed size, may begin like anything.
+// Detect returns the codec of an object, by its first HeadSize bytes, or all of
+// a shorter one. None means that they belong to no known codec. Data other than
+// text, such as records of a fixed size, may begin with any bytes.
 //
-// The mark of bzip2 is ten letters and digits, "BZh91AY&SY" and the like: text
-// that merely begins with BZh is text.
+// The mark of bzip2 is ten letters and digits, such as "BZh91AY&SY". So text
+// that only begins with BZh is text.
 func Detect(head []byte) Codec {
 	head = head[:min(len(head), HeadSize)]
 	for c := Gzip; c <= Lz4; c++ {
@@ -35,14 +35,14 @@ func Detect(head []byte) Codec {
 	return None
 }
 
-// likeness says how a stream of a codec and the first bytes of an object go
-// together.
+// likeness says whether the first bytes of an object can be those of a codec's
+// stream.
 type likeness int
 
 const (
-	unlike  likeness = iota // no stream begins so
-	partial                 // they end before that can be said
-	likely                  // they are those of a stream
+	unlike  likeness = iota // no stream begins like this
+	partial                 // too few bytes to decide
+	likely                  // a stream begins like this
 )
 
 // begins compares head, HeadSize bytes or all there are, with a codec's magic.
@@ -71,8 +71,8 @@ func matches(head, magic []byte) likeness {
 	return unlike
 }
 
-// skipFrames returns what follows the skippable frames at the head, as far as
-// that is at hand.
+// skipFrames returns the bytes after the skippable frames at the start of head,
+// as far as head has them.
 func skipFrames(head []byte) []byte {
 	for len(head) >= 4 && binary.LittleEndian.Uint32(head)&skippableMask == skippableMagic {
 		if len(head) < 8 {

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestWriterMemory: a writer takes no more than Writer says, however much is
-// written: many parts may be open at once. Those of lz4 share what they take in
-// pools, which hold it for no fixed time.
+// TestWriterMemory verifies that a writer takes no more memory than Writer
+// states, even for many bytes: many parts may be open at once. Writers of lz4
+// share memory in pools, which hold it for no fixed time.
 //
 // Not parallel: allocations are counted for the whole process.
 func TestWriterMemory(t *testing.T) {

@@ -36,7 +36,7 @@ func bzip2Of(t testing.TB, texts ...string) []byte {
 	return b.Bytes()
 }
 
-// own returns what a part holds, and what follows it.
+// own returns the bytes of a part, and the bytes after it.
 func own(p Part) (part, follows []byte, err error) {
 	buf := make([]byte, 1000)
 	for {
@@ -100,7 +100,7 @@ func TestPartsOfBlocksMakeTheWhole(t *testing.T) {
 			}
 			got = append(got, part...)
 			if len(part) > 0 && string(follows) != want[len(got):] {
-				t.Fatalf("seed %d: behind bytes %d to %d of %d come %d bytes, want the rest, %d", seed, cuts[i-1], cuts[i], len(packed), len(follows), len(want)-len(got))
+				t.Fatalf("seed %d: after bytes %d to %d of %d come %d bytes, want the rest, %d", seed, cuts[i-1], cuts[i], len(packed), len(follows), len(want)-len(got))
 			}
 		}
 		if string(got) != want {
@@ -109,8 +109,8 @@ func TestPartsOfBlocksMakeTheWhole(t *testing.T) {
 	}
 }
 
-// holdingMarks returns a text in which the characters that occur are such that
-// the table of them, at the head of each block, reads as marks of blocks.
+// holdingMarks returns a text whose characters are such that the table of them,
+// at the head of each block, reads as marks of blocks.
 func holdingMarks(n int) string {
 	var chars []byte
 	for i, magic := range []uint64{blockMagic, finalMagic, blockMagic} {
@@ -129,8 +129,8 @@ func holdingMarks(n int) string {
 	return b.String()
 }
 
-// TestMarksByChance cuts an object whose blocks hold marks at every byte around
-// them.
+// TestMarksByChance cuts an object whose blocks hold marks by chance, at every
+// byte around those marks.
 func TestMarksByChance(t *testing.T) {
 	t.Parallel()
 	text := holdingMarks(3000)
@@ -166,7 +166,8 @@ func TestMarksByChance(t *testing.T) {
 	}
 }
 
-// TestTheChecksumOfAStream changes it, and none of its blocks.
+// TestTheChecksumOfAStream changes the checksum, and none of the stream's
+// blocks.
 func TestTheChecksumOfAStream(t *testing.T) {
 	t.Parallel()
 	first := bzip2Of(t, "one\n")
@@ -177,9 +178,9 @@ func TestTheChecksumOfAStream(t *testing.T) {
 	}
 }
 
-// TestDamageIsNeverSkipped damages every byte of an object in turn: read in
+// TestDamageIsNeverSkipped damages every byte of an object in turn. Read in
 // parts, some part fails, or nothing is different. Parts stop, as tasks do, at
-// the first byte behind them.
+// the first byte after them.
 func TestDamageIsNeverSkipped(t *testing.T) {
 	t.Parallel()
 	var texts []string
@@ -281,7 +282,7 @@ func TestPlacesDoNotDependOnTheDivision(t *testing.T) {
 	}
 }
 
-// TestBlocksOfRuns reads blocks that decompress to far more than is held.
+// TestBlocksOfRuns reads blocks that decompress to far more than heldBlock.
 func TestBlocksOfRuns(t *testing.T) {
 	t.Parallel()
 	want := strings.Repeat("a", 3*heldBlock) + "\n" + strings.Repeat("b", heldBlock)
@@ -424,7 +425,7 @@ func TestPartsOfFramesMakeTheWhole(t *testing.T) {
 	}
 }
 
-// TestAWrongSeekTable reads by tables that say what is not so.
+// TestAWrongSeekTable reads by tables that are wrong.
 func TestAWrongSeekTable(t *testing.T) {
 	t.Parallel()
 	packed, table := seekable(t, false, words(rand.New(rand.NewPCG(1, 1)), 5000), "two\n", "three\n")
@@ -464,9 +465,10 @@ func FuzzBlocks(f *testing.F) {
 			return
 		}
 		if !bytes.Equal(second, follows) {
-			t.Errorf("behind the first part come %d bytes, the second part has %d", len(follows), len(second))
+			t.Errorf("after the first part come %d bytes, the second part has %d", len(follows), len(second))
 		}
-		// What is read in parts without an error is what the standard library reads.
+		// Parts that are read without an error hold the bytes that the standard
+		// library reads.
 		want, err := io.ReadAll(stdbzip2.NewReader(bytes.NewReader(packed)))
 		if err == nil && !bytes.Equal(want, append(first, second...)) {
 			t.Errorf("%d and %d bytes, want %d", len(first), len(second), len(want))

@@ -28,11 +28,10 @@ const (
 )
 
 // MaxSeekTable is the size up to which a seek table is read: 5 million frames
-// without checksums. What has a larger one is read as a whole.
+// without checksums. An object with a larger one is read as a whole.
 const MaxSeekTable = 40 << 20
 
-// SeekTail is how many bytes at the end of an object are enough for most seek
-// tables.
+// SeekTail is how many bytes at the end of an object hold most seek tables.
 const SeekTail = 64 << 10
 
 // Frame is a frame of a seekable zstd object.
@@ -41,12 +40,12 @@ type Frame struct {
 	Plain  int64 // of its first byte among the decompressed ones
 }
 
-// SeekTable lists the frames of an object, and at last where they end.
+// SeekTable lists the frames of an object. A last entry says where they end.
 type SeekTable []Frame
 
-// SeekTableSize returns the size of the seek table that the last bytes of an
-// object tell, at least SeekTail of them or all of the object; 0 when it has
-// none that could be read.
+// SeekTableSize returns the size of the seek table by the last bytes of an
+// object: at least SeekTail of them, or all of the object. It is 0 when there
+// is no table that can be read.
 func SeekTableSize(tail []byte, size int64) int64 {
 	if len(tail) < seekFooterSize {
 		return 0
@@ -71,9 +70,9 @@ func entrySize(flags byte) int64 {
 }
 
 // ReadSeekTable parses the seek table of an object of size bytes from its last
-// bytes, of which SeekTableSize says how many there must be. It is nil when they
-// are no seek table of this object: one that was put behind another object, for
-// instance, lists only the frames of the last.
+// bytes. SeekTableSize says how many there must be. It returns nil when they
+// are not a seek table of this object. For example, the table of an object that
+// was appended to another one lists only the frames of the last.
 func ReadSeekTable(tail []byte, size int64) SeekTable {
 	n := SeekTableSize(tail, size)
 	if n == 0 || n > int64(len(tail)) {
@@ -101,15 +100,15 @@ func ReadSeekTable(tail []byte, size int64) SeekTable {
 // FramesPart is a part of a seekable zstd object: whole frames.
 type FramesPart struct {
 	From, To    int64 // bytes of the object
-	Plain       int64 // how many decompressed bytes come before, by the seek table
-	PlainLength int64 // how many are in the part, by the seek table
+	Plain       int64 // decompressed bytes before the part, by the seek table
+	PlainLength int64 // decompressed bytes in the part, by the seek table
 }
 
-// OpenFrames reads a part of a seekable zstd object, and what follows. r is the
-// object from byte p.From on. The place of a byte is its offset among the
-// decompressed bytes of the object.
+// OpenFrames reads a part of a seekable zstd object, and the bytes after it. r
+// is the object from byte p.From on. The place of a byte is its offset among
+// the decompressed bytes of the object.
 //
-// A seek table that is wrong is an error, here or when the part has been read.
+// A seek table that is wrong is an error, here or at the end of the part.
 func (d *Decompressor) OpenFrames(r io.Reader, p FramesPart) (Part, error) {
 	f := &frames{d: d, r: r, part: p}
 	if err := f.open(io.LimitReader(r, p.To-p.From), p.From); err != nil {
@@ -125,7 +124,7 @@ type frames struct {
 	part  FramesPart
 	now   *stream
 	ended bool // the part was read
-	past  bool // now is what follows it
+	past  bool // now is the stream after it
 	err   error
 }
 
@@ -140,7 +139,7 @@ func (f *frames) open(r io.Reader, base int64) (err error) {
 	return err
 }
 
-// Read returns bytes of the part, then of what follows it.
+// Read returns bytes of the part, then of the stream after it.
 func (f *frames) Read(p []byte) (int, error) {
 	for f.err == nil {
 		if f.ended && !f.past {
@@ -166,10 +165,10 @@ func (f *frames) Read(p []byte) (int, error) {
 	return 0, f.err
 }
 
-// follow opens what follows the part.
+// follow opens the stream after the part.
 func (f *frames) follow() error {
 	if f.now.n != f.part.PlainLength {
-		return fmt.Errorf("the seek table is wrong: %d bytes come out of the frames from byte %d to %d, it says %d",
+		return fmt.Errorf("the seek table is wrong: %d bytes come out of the frames from byte %d to %d, but it states %d",
 			f.now.n, f.part.From, f.part.To, f.part.PlainLength)
 	}
 	if err := f.now.Close(); err != nil {
@@ -182,7 +181,7 @@ func (f *frames) follow() error {
 	return f.open(io.MultiReader(bytes.NewReader(first[:]), f.r), f.part.To)
 }
 
-// Past tells whether the last Read returned bytes from behind the part.
+// Past reports whether the last Read returned bytes from after the part.
 func (f *frames) Past() bool { return f.past }
 
 // Place returns the offset of byte n.

@@ -9,8 +9,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// FuzzEntry: what is read as an entry of a log is written as one that reads the
-// same; whatever else is there is an error that names the entry.
+// FuzzEntry verifies that an entry of a log that can be read is written as one
+// that reads the same. For other bytes, the error names the entry.
 func FuzzEntry(f *testing.F) {
 	root, err := store.Open(f.Context(), "mem://log", store.Options{})
 	if err != nil {
@@ -64,13 +64,13 @@ func FuzzManifest(f *testing.F) {
 	})
 }
 
-// FuzzTokenOf: of all names only those that PartName makes of a job have the
-// job's token, below whatever directory.
+// FuzzTokenOf verifies that only names that PartName makes of a job have the
+// job's token, in any directory.
 func FuzzTokenOf(f *testing.F) {
 	f.Add("part-r-00000-9k4m8aaa.0.txt", "01KAB5QW3ZSNEJH7H2BEQ9K4M8", 0, 0)
 	f.Add("a/part-r-1-x-y.0", "01KAB5R1VCE4Y3RZCB1M2TT7WA", 17, 3)
 	f.Fuzz(func(t *testing.T, name, job string, index, run int) {
-		tokenOf(name) // whatever it is, it does no harm
+		tokenOf(name) // must not panic
 		if len(job) < 8 || strings.ContainsAny(job, "/-.") || run < 0 || index < 0 {
 			return
 		}

@@ -14,10 +14,10 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Begin must be called before the job's first part becomes visible: it takes
-// _SUCCESS away, so that a tool which waits for it never reads old and new
-// parts together. It may be called again. A *Conflict means that the output is
-// another job's by now.
+// Begin must be called before the job's first part becomes visible. It removes
+// _SUCCESS, so that a tool that waits for it never reads old and new parts
+// together. It may be called again. A *Conflict means that the output belongs
+// to another job now.
 func (h *Hold) Begin(ctx context.Context) error {
 	if err := h.turn.take(ctx); err != nil {
 		return err
@@ -43,11 +43,11 @@ func (h *Hold) Begin(ctx context.Context) error {
 	return nil
 }
 
-// Before returns the jobs that may have left temporary data elsewhere: the one
-// whose contents are there, and the one that the output was taken over from.
+// Before returns the jobs that may have left temporary data elsewhere: the job
+// of the contents, and the job that held the output before.
 func (h *Hold) Before() []plan.JobID { return h.before }
 
-// Dead returns the job that the output was taken over from, nil for none.
+// Dead returns the job from which the output was taken over, nil for none.
 func (h *Hold) Dead() *Holder { return h.dead }
 
 // stillHeld returns a *Conflict when another job has the next slot.
@@ -67,9 +67,9 @@ func (h *Hold) stillHeld(ctx context.Context) error {
 	return err
 }
 
-// Keep shows signs of life until ctx ends, the first at once, and returns a
-// *Conflict when the output was taken over. A store that fails for a while is
-// no reason to stop.
+// Keep shows signs of life until ctx ends, the first at once. It returns a
+// *Conflict when another job has taken the output over. It tolerates a store
+// that fails for a while.
 func (h *Hold) Keep(ctx context.Context) error {
 	tick := time.NewTicker(h.req.Beat)
 	defer tick.Stop()
@@ -77,8 +77,8 @@ func (h *Hold) Keep(ctx context.Context) error {
 		if _, ended := h.position(); ended {
 			return nil
 		}
-		// What fails here fails the job elsewhere, if it lasts. A request
-		// that hangs must not keep the next from being made.
+		// An error here, if it lasts, fails the job elsewhere. A request that
+		// hangs must not delay the next one.
 		beating, cancel := context.WithTimeout(ctx, h.req.Patience/3)
 		_ = h.root.Put(beating, beatKey(h.self.Slot), strconv.AppendInt(nil, int64(n), 10), store.Heartbeat)
 		err := h.stillHeld(beating)
@@ -98,11 +98,11 @@ func (h *Hold) lost(by entry) error {
 	return &Conflict{h.root.URL(), fmt.Sprintf("job %s took it over from this job, %s, which showed no sign of life; this run was not committed", by.Job, h.req.Job)}
 }
 
-// Commit makes parts, with the contents before if the mode is Append, the
-// contents of the output, and returns their manifest. An error beside a
-// manifest means that the contents are committed, and that only _SUCCESS could
-// not be written. Without a manifest Commit may be called again; a *Conflict
-// means that the job will never be able to commit.
+// Commit makes parts the contents of the output and returns their manifest. In
+// mode Append, the contents also keep the earlier parts. An error beside a
+// manifest means that the contents are committed, and only _SUCCESS could not
+// be written. Without a manifest Commit may be called again. A *Conflict means
+// that the job will never be able to commit.
 func (h *Hold) Commit(ctx context.Context, parts []plan.Part) (*Manifest, error) {
 	if err := h.turn.take(ctx); err != nil {
 		return nil, err
@@ -119,8 +119,9 @@ func (h *Hold) Commit(ctx context.Context, parts []plan.Part) (*Manifest, error)
 	return h.built, h.mark(ctx)
 }
 
-// mark writes _SUCCESS for the contents that the job has committed, unless the
-// output is another's by now, who found it missing, and may have taken it away.
+// mark writes _SUCCESS for the contents that the job has committed. It does not
+// if the output belongs to another job now: that one saw that it was missing,
+// and may have removed it.
 func (h *Hold) mark(ctx context.Context) error {
 	next, _ := h.position()
 	_, taken, err := readSlot(ctx, h.root, next)
@@ -190,8 +191,8 @@ func (h *Hold) commit(ctx context.Context, m *Manifest) error {
 	}
 }
 
-// own tells whether an entry is this job's commit: an earlier try, whose answer
-// was lost.
+// own reports whether an entry is this job's commit: an earlier try, whose
+// answer was lost.
 func (h *Hold) own(e entry) bool {
 	return e.Kind == "commit" && e.Job == h.req.Job && e.Run == h.req.Run
 }
@@ -214,8 +215,8 @@ func (h *Hold) write(ctx context.Context, key string, body []byte) error {
 	return w.Commit()
 }
 
-// Committed finds out, by reading the log, whether the job has committed: after
-// an error of Commit it may have. It returns nil when it has not.
+// Committed reads in the log whether the job has committed, and returns the
+// manifest if so, else nil. After an error of Commit it may have.
 func (h *Hold) Committed(ctx context.Context) (*Manifest, error) {
 	if err := h.turn.take(ctx); err != nil {
 		return nil, err
@@ -233,9 +234,9 @@ func (h *Hold) Committed(ctx context.Context) (*Manifest, error) {
 	return h.built, nil
 }
 
-// Release gives the output up: the job's parts are deleted, and the contents
-// stay what they were. A job that has committed, whether it knows or not, keeps
-// its parts; one whose output is another's by now deletes its own alone.
+// Release gives the output up. It deletes the job's parts, and the contents
+// stay as they were. A job that has committed, even unknowingly, keeps its
+// parts. A job that lost the output deletes only its own parts.
 func (h *Hold) Release(ctx context.Context) error {
 	if m, err := h.Committed(ctx); err != nil || m != nil {
 		return err
@@ -245,25 +246,25 @@ func (h *Hold) Release(ctx context.Context) error {
 	}
 	defer h.turn.give()
 	if _, ended := h.position(); ended {
-		return h.sweep(ctx, nil) // an earlier try may not have come so far
+		return h.sweep(ctx, nil) // an earlier try may have stopped before this
 	}
 	s := h.state
 	s.Garbage = addGarbage(s.Garbage, token(h.req.Job, h.req.Run))
 	s.Holder = nil
 	if s.Newest != nil && h.stillHeld(ctx) == nil {
-		// Whether its mark was taken away, an earlier process alone may know.
+		// Perhaps only an earlier process knows whether the mark was removed.
 		if err := mark(ctx, h.root, s.Newest); err != nil {
 			return err
 		}
 	}
-	// The entry comes before the parts go: a commit of this job that is still
-	// on its way must not find its slot free.
+	// The entry precedes the deletion of parts: a commit of this job that is
+	// still under way must not find its slot free.
 	won, winner, err := h.append(ctx, "release", s)
 	if err != nil {
 		return err
 	}
 	if !won && h.own(winner) {
-		// The log had not shown it a moment ago: the parts are contents.
+		// The log did not show it a moment ago: the parts are contents.
 		h.committedAs(winner)
 		return nil
 	}
@@ -272,14 +273,14 @@ func (h *Hold) Release(ctx context.Context) error {
 		return err
 	}
 	if !won {
-		return nil // another job holds it: there is nothing to give up
+		return nil // another job holds it: this job has nothing to give up
 	}
 	return h.root.Delete(ctx, beatKey(h.self.Slot))
 }
 
 // Clean removes what a committed job leaves behind: parts and manifests that
-// are contents no more, and the sign of life. It comes after _SUCCESS, so that
-// nobody waits.
+// are no longer contents, and the sign of life. It runs after _SUCCESS is
+// written, so that readers do not wait for it.
 func (h *Hold) Clean(ctx context.Context) error {
 	if err := h.turn.take(ctx); err != nil {
 		return err
@@ -299,10 +300,10 @@ func (h *Hold) Clean(ctx context.Context) error {
 	return h.sweep(ctx, h.built)
 }
 
-// sweep deletes the parts of jobs that are known to be no contents, and those
-// that jobs of the contents made and did not commit. Only names decide, and
-// every job's name is its own, so parts of other jobs are safe whoever holds
-// the output by now.
+// sweep deletes the parts of jobs that are known not to be contents, and
+// uncommitted parts of the jobs of the contents. Only names decide, and every
+// job has its own. So parts of other jobs are safe, whichever job holds the
+// output now.
 func (h *Hold) sweep(ctx context.Context, contents *Manifest) error {
 	live, tokens := contents.names(), contents.tokens()
 	if len(h.state.Garbage)+len(tokens) == 0 {

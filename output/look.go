@@ -10,27 +10,29 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Found is what an output held when a job came to it. It says how many requests
-// it takes to reserve, to commit and to clean up: see package internal/bill.
+// Found describes an output before a job writes to it. The number of requests
+// to reserve, to commit and to clean up follows from it: see package
+// internal/forecast.
 type Found struct {
 	Entries   uint64 // of the log
 	Contents  bool   // a job has committed, and its contents are there
 	Parts     int    // of the contents
-	Garbage   bool   // the log remembers parts that are to go
-	Objects   int    // all there are, the log's own too
-	PartNames int    // objects that are called as parts are
-	Dead      int    // parts among them that go before the job begins
-	Manifests int    // of earlier contents: they go when the job has committed
+	Garbage   bool   // the log remembers parts that must be removed
+	Objects   int    // in all, including the log's own
+	PartNames int    // objects that have the name of a part
+	Dead      int    // parts among them that are removed before the job begins
+	Manifests int    // of earlier contents, which are removed when the job has committed
 	Tmp       int    // objects of temporary data that ended jobs left
 	Beats     int    // signs of life that ended jobs left
 	Probes    int    // old probes
 	Before    int    // jobs that may have left temporary data elsewhere
 }
 
-// Look tells what an output holds and writes nothing. Where Reserve would refuse
-// the job, it returns the same *Conflict. One that another job is writing, and
-// that the mode would take over should that job be dead, is left to Reserve: only
-// it waits for signs of life, and other tells whose they would be.
+// Look describes an output and writes nothing. It returns the *Conflict with
+// which Reserve would refuse the job at once. If another job is writing the
+// output and the mode allows to take it over from a dead job, only Reserve
+// decides, since only it waits for signs of life. Look then returns that job as
+// other.
 func Look(ctx context.Context, root *store.Root, req Request) (found Found, other *Holder, err error) {
 	req = req.withDefaults(root)
 	s, next, err := readState(ctx, root)
@@ -55,15 +57,16 @@ func Look(ctx context.Context, root *store.Root, req Request) (found Found, othe
 	return h.found, s.Holder, nil
 }
 
-// Found returns what the output held when it was reserved. Of an output that was
-// resumed it says nothing.
+// Found returns the description of the output when it was reserved. It is empty
+// for an output that was resumed.
 func (h *Hold) Found() Found { return h.found }
 
-// Looks returns how many requests have asked whether the output is still held.
-// Keep makes one with every sign of life: they go by time, not by work.
+// Looks returns how many requests have checked whether the output is still
+// held. Keep makes one with every sign of life, so their number grows with
+// time, not with work.
 func (h *Hold) Looks() int64 { return h.looks.Load() }
 
-// noteBefore notes which jobs were here before.
+// noteBefore notes the jobs that were here before.
 func (h *Hold) noteBefore(s state) {
 	if s.Newest != nil {
 		h.before = append(h.before, s.Newest.Job)
@@ -75,8 +78,8 @@ func (h *Hold) noteBefore(s state) {
 	h.found.Before = len(h.before)
 }
 
-// refuseStrangers checks that the directory holds nothing but the contents and
-// what dead jobs left, and counts what there is of each.
+// refuseStrangers checks that the directory holds only the contents and remains
+// of dead jobs, and counts the objects of each.
 func (h *Hold) refuseStrangers(ctx context.Context, s state) error {
 	known := h.base.names()
 	garbage := append(slices.Clone(s.Garbage), h.base.tokens()...)
@@ -105,7 +108,7 @@ func (h *Hold) refuseStrangers(ctx context.Context, s state) error {
 	return nil
 }
 
-// count notes an object; dead says that it is a part that is to go.
+// count notes an object. dead says that it is a part that must be removed.
 func (f *Found) count(o store.Object, dead bool) {
 	f.Objects++
 	switch {
@@ -121,13 +124,13 @@ func (f *Found) count(o store.Object, dead bool) {
 	}
 }
 
-// isOver tells whether a key of temporary data is that of a job which has ended,
-// or has lost the output and will find out: one with an earlier id, or dead. A
-// later one may have taken the output over from this job by now.
+// isOver reports whether a key of temporary data is that of a job that has
+// ended, or that has lost the output and will notice: a job with an earlier id,
+// or dead. A later job may have taken the output over from this one.
 func (h *Hold) isOver(key string, dead plan.JobID) bool {
 	job, _, _ := strings.Cut(strings.TrimPrefix(key, tmpDir), "/")
 	return job < string(h.req.Job) || dead != "" && job == string(dead)
 }
 
-// old tells whether a probe is one of a process that was killed.
+// old reports whether a probe is one of a killed process.
 func (h *Hold) old(o store.Object) bool { return h.req.Now().Sub(o.ModTime) > probeAge }

@@ -8,8 +8,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// TestLook: a look at an output says what a reservation then finds, and leaves
-// no trace.
+// TestLook verifies that a look at an output describes what a reservation then
+// finds, and leaves no trace.
 func TestLook(t *testing.T) {
 	t.Parallel()
 	root := open(t)
@@ -35,7 +35,7 @@ func TestLook(t *testing.T) {
 	if got := look(3, output.Append); got != want {
 		t.Errorf("after two jobs it holds\n %+v, want\n %+v", got, want)
 	}
-	// What jobs that were killed left.
+	// The remains of killed jobs.
 	write(t, root, 2, 7, "late")
 	for _, key := range []string{output.TmpKey(job(1)) + "x", output.TmpKey(job(9)) + "x", "_windrow/beats/00000000000000000000"} {
 		if err := root.Put(t.Context(), key, []byte("left"), store.Scratch); err != nil {
@@ -59,8 +59,9 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// TestLookRefuses: what Reserve would refuse at once, a look refuses, too; of an
-// output that somebody may be writing it tells whose it is, and does not wait.
+// TestLookRefuses verifies that Look refuses what Reserve would refuse at once.
+// For an output that another job may be writing, it returns that job, and does
+// not wait.
 func TestLookRefuses(t *testing.T) {
 	t.Parallel()
 	root := open(t)
@@ -83,8 +84,8 @@ func TestLookRefuses(t *testing.T) {
 	wantConflict(t, err, "notes.txt")
 }
 
-// TestLooksAreCounted: every sign of life asks once whether the output is still
-// held, and nothing else does of a job that goes well.
+// TestLooksAreCounted verifies that every sign of life checks once whether the
+// output is still held, and that nothing else does while a job succeeds.
 func TestLooksAreCounted(t *testing.T) {
 	t.Parallel()
 	root := open(t)
@@ -103,7 +104,7 @@ func TestLooksAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if h.Looks() != looks {
-		t.Errorf("%d looks went by work", h.Looks()-looks)
+		t.Errorf("%d looks for work alone", h.Looks()-looks)
 	}
 	all := root.Usage()
 	if did := all.Minus(before); did.Gets != 2 {

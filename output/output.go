@@ -7,24 +7,24 @@
 //	commit    these parts are the contents now; ends J's reservation
 //	release   J gives up; the contents stay as they were
 //
-// Every entry holds the state after it, so the newest entry tells everything.
-// An entry is appended by create-once on the state that the one before it
-// left: who loses a slot reads the winner and decides again. So of two jobs
-// that reserve at once one wins, and a job whose reservation was taken over
-// cannot commit, whatever it believes.
+// Every entry holds the state after it, so the newest entry is the whole state.
+// A job appends an entry by create-once, based on the state of the entry
+// before. A job that loses the slot reads the winner's entry and decides again.
+// So only one of two jobs that reserve at the same time wins, and a job that
+// has lost its reservation cannot commit, even if it has not noticed.
 //
 // A commit names a manifest, an object of its own, that lists all live parts.
-// Readers that follow the log see contents change in one step. _SUCCESS is for
-// tools that list directories; it is removed before the first new part becomes
-// visible and written last, and this package never reads it.
+// Readers that follow the log see the contents change in one step. _SUCCESS is
+// for tools that list directories. It is removed before the first new part
+// becomes visible and written last. This package never reads it.
 //
-// Jobs name their parts after themselves (see PartName). What a dead job left
-// is recognised by that name and swept; nothing else is ever deleted. A
+// Jobs name their parts after themselves (see PartName). Names identify the
+// parts of dead jobs, which are swept. Nothing else is ever deleted. A
 // directory that holds objects of other origin is refused.
 //
-// The package is used by the master, which reserves and commits, and by
-// everything that reads a committed output. A Hold belongs to one job and may
-// be used by several goroutines. All errors about who may write are *Conflict.
+// The master reserves and commits through this package. Everything that reads a
+// committed output uses it. A Hold belongs to one job, and several goroutines
+// may use it. All errors about permission to write are *Conflict.
 package output
 
 import (
@@ -40,21 +40,21 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Names within an output directory. Objects whose name begins with an
-// underscore or a dot are no data, by the convention of all tools of the field.
+// Names within an output directory. Objects whose names begin with an
+// underscore or a dot are not data, by the convention of the field's tools.
 const (
 	Dir         = "_windrow"          // everything of this package
 	SuccessName = "_SUCCESS"          // marks a committed output for other tools
 	manifestDir = Dir + "/manifests/" // manifests of commits
 	beatDir     = Dir + "/beats/"     // signs of life of writers
 	tmpDir      = Dir + "/tmp/"       // shuffle data of embedded runs
-	probeDir    = Dir + "/probe/"     // what a store was asked to prove
-	slotPrefix  = Dir + "/0"          // what all slots' keys begin with
-	// FirstEntry is the key of the first entry of every output's log: where it
-	// is, there is an output.
+	probeDir    = Dir + "/probe/"     // objects that test a store
+	slotPrefix  = Dir + "/0"          // prefix of all slots' keys
+	// FirstEntry is the key of the first entry of every output's log. A
+	// directory with this key is an output.
 	FirstEntry = Dir + "/00000000000000000000"
 
-	maxSwept    = 64                    // swept jobs that are remembered, should they be undead
+	maxSwept    = 64                    // swept jobs that are remembered, in case they still run
 	maxManifest = int64(1) << 30        // bytes
 	timeFormat  = "2006-01-02 15:04:05" // in messages
 )
@@ -68,13 +68,13 @@ func PartName(task plan.TaskID, job plan.JobID, run int, ext string) string {
 	return fmt.Sprintf("part-%c-%05d-%s%s", task.Phase.String()[0], task.Index, token(job, run), ext)
 }
 
-// token is what the names of a job's parts have in common: the end of its id,
-// in lower case, and how often it was reopened.
+// token is the common part of the names of a job's parts: the end of its id, in
+// lower case, and how often it was reopened.
 func token(job plan.JobID, run int) string {
 	return fmt.Sprintf("%s.%d", strings.ToLower(job.Short()), run)
 }
 
-// tokenOf returns the token in a part's name, "" when it is no such name.
+// tokenOf returns the token in a part's name, "" for other names.
 func tokenOf(name string) string {
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	fields := strings.SplitN(name, "-", 4)
@@ -89,7 +89,7 @@ func tokenOf(name string) string {
 	return id + "." + run
 }
 
-// A Mode says what a job does about contents that are there already.
+// A Mode says what a job does with existing contents.
 type Mode string
 
 // The modes.
@@ -109,13 +109,13 @@ func ParseMode(s string) (Mode, error) {
 	}
 }
 
-// Conflict says that a job may not write an output, or not any more.
+// Conflict says that a job may not write an output, or has lost the right to.
 type Conflict struct {
 	URL  string
 	Text string
 }
 
-// Error returns which output it is, and why, and what to do.
+// Error returns the output, the reason, and the remedy.
 func (c *Conflict) Error() string { return fmt.Sprintf("output %s: %s", c.URL, c.Text) }
 
 func isConflict(err error) bool {
@@ -130,10 +130,9 @@ type Holder struct {
 	Mode Mode       `json:"mode"`
 	Slot uint64     `json:"slot"` // of its reserve entry
 	Host string     `json:"host,omitempty"`
-	// Scratch is where the job keeps temporary data, when that is not in the
-	// output.
+	// Scratch is where the job keeps temporary data, if not in the output.
 	Scratch string `json:"scratch,omitempty"`
-	// Quiet is how long it may show no sign of life, in nanoseconds.
+	// Quiet is how long the job may show no sign of life, in nanoseconds.
 	Quiet time.Duration `json:"quiet,omitempty"`
 	Time  time.Time     `json:"time"`
 }
@@ -151,7 +150,7 @@ type Commit struct {
 	Time     time.Time  `json:"time"`
 }
 
-// state is what an entry leaves behind.
+// state is the state after an entry.
 type state struct {
 	Holder *Holder `json:"holder,omitempty"`
 	Newest *Commit `json:"newest,omitempty"`
@@ -173,7 +172,7 @@ const entryVersion = 1
 // Manifest lists an output's contents.
 type Manifest struct {
 	Version int         `json:"version"`
-	Job     plan.JobID  `json:"job"` // which made it
+	Job     plan.JobID  `json:"job"` // that made it
 	Name    string      `json:"name"`
 	Run     int         `json:"run"`
 	Mode    Mode        `json:"mode"`
@@ -209,7 +208,7 @@ func slotKey(slot uint64) string { return fmt.Sprintf("%s/%020d", Dir, slot) }
 
 func beatKey(slot uint64) string { return fmt.Sprintf("%s%020d", beatDir, slot) }
 
-// readSlot returns the entry in a slot; ok is false when it is free.
+// readSlot returns the entry in a slot. ok is false when the slot is free.
 func readSlot(ctx context.Context, root *store.Root, slot uint64) (e entry, ok bool, err error) {
 	body, err := root.ReadOnce(ctx, slotKey(slot))
 	if plan.KindOf(err) == plan.NotFound {
@@ -245,7 +244,7 @@ func readState(ctx context.Context, root *store.Root) (state, uint64, error) {
 			next = max(next, slot+1)
 		}
 	}
-	// The listing may be behind; the slots themselves are not.
+	// The listing may be outdated; the slots themselves are not.
 	var newest state
 	for slot := next - min(next, 1); ; slot++ {
 		e, ok, err := readSlot(ctx, root, slot)
@@ -262,11 +261,11 @@ func readState(ctx context.Context, root *store.Root) (state, uint64, error) {
 	}
 }
 
-// ErrNotCommitted says that a directory is no committed output.
+// ErrNotCommitted says that a directory is not a committed output.
 var ErrNotCommitted = errors.New("no committed output")
 
-// Read returns the manifest of the contents of the output at root. An output
-// that has none is an error that wraps ErrNotCommitted.
+// Read returns the manifest of the contents of the output at root. If there are
+// none, the error wraps ErrNotCommitted.
 func Read(ctx context.Context, root *store.Root) (*Manifest, error) {
 	s, next, err := readState(ctx, root)
 	for err == nil && s.Newest != nil {
@@ -278,7 +277,7 @@ func Read(ctx context.Context, root *store.Root) (*Manifest, error) {
 		s, next, err = readState(ctx, root)
 		if err != nil || s.Newest == nil || s.Newest.Slot == old.Slot {
 			return nil, failed
-		} // else newer contents took its place, and the old manifest away
+		} // else newer contents replaced it, and the old manifest is removed
 	}
 	switch {
 	case err != nil:
@@ -293,9 +292,9 @@ func Read(ctx context.Context, root *store.Root) (*Manifest, error) {
 	}
 }
 
-// IsOutput tells whether a job has ever written to root. It looks at a listing:
-// that an object is not found may have other reasons than that it is not there,
-// and would make uncommitted parts pass for data.
+// IsOutput reports whether a job has ever written to root. It reads a listing:
+// that an object is not found may have other reasons than that it does not
+// exist, and uncommitted parts would then count as data.
 func IsOutput(ctx context.Context, root *store.Root) (bool, error) {
 	for o, err := range root.List(ctx, FirstEntry) {
 		return err == nil && o.Key == FirstEntry, err
@@ -327,8 +326,8 @@ func parseManifest(body []byte) (*Manifest, error) {
 	return m, nil
 }
 
-// Hidden tells whether a key is no data by the convention of the field's
-// tools: a segment of it begins with an underscore or a dot.
+// Hidden reports whether a key is not data by the convention of the field's
+// tools: one of its segments begins with an underscore or a dot.
 func Hidden(key string) bool {
 	for segment := range strings.SplitSeq(key, "/") {
 		if strings.HasPrefix(segment, "_") || strings.HasPrefix(segment, ".") {

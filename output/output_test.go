@@ -30,7 +30,7 @@ func open(t *testing.T) *store.Root {
 // job returns the n-th job of a test.
 func job(n int) plan.JobID { return plan.JobID(fmt.Sprintf("01ARZ3NDEKTSV4RRFF%08d", n)) }
 
-// request asks with little patience, so that tests are quick.
+// request returns a request with little patience, so that tests are quick.
 func request(n int, mode output.Mode) output.Request {
 	return output.Request{Job: job(n), Name: "test", Mode: mode, Host: "here", Beat: 5 * time.Millisecond, Patience: 60 * time.Millisecond}
 }
@@ -63,7 +63,7 @@ func commit(t *testing.T, root *store.Root, n int, mode output.Mode, text string
 	}
 }
 
-// contents reads what the log says is committed.
+// contents returns the text of the committed parts.
 func contents(t *testing.T, root *store.Root) string {
 	t.Helper()
 	m, err := output.Read(t.Context(), root)
@@ -81,7 +81,7 @@ func contents(t *testing.T, root *store.Root) string {
 	return strings.Join(texts, " ")
 }
 
-// visible returns what a tool that lists the directory sees.
+// visible returns the names that a tool that lists the directory sees.
 func visible(t *testing.T, root *store.Root) []string {
 	t.Helper()
 	var names []string
@@ -99,7 +99,7 @@ func visible(t *testing.T, root *store.Root) []string {
 func wantConflict(t *testing.T, err error, words ...string) {
 	t.Helper()
 	if _, ok := errors.AsType[*output.Conflict](err); !ok {
-		t.Fatalf("error %v is no conflict", err)
+		t.Fatalf("error %v is not a conflict", err)
 	}
 	for _, w := range words {
 		if !strings.Contains(err.Error(), w) {
@@ -127,7 +127,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestReadNothing checks the errors of directories that are no output.
+// TestReadNothing checks the errors of directories that are not outputs.
 func TestReadNothing(t *testing.T) {
 	t.Parallel()
 	root := open(t)
@@ -174,10 +174,10 @@ func TestUnfinished(t *testing.T) {
 				t.Errorf("recovered contents are %q, want %q", got, want)
 			}
 			if got := visible(t, root); len(got) != 1+len(strings.Fields(want)) {
-				t.Errorf("the directory holds %v: the dead job's part is left", got)
+				t.Errorf("the directory holds %v: the dead job's part remains", got)
 			}
 			if _, err := root.Stat(t.Context(), tmp); plan.KindOf(err) != plan.NotFound {
-				t.Errorf("the dead job's temporary data is left: %v", err)
+				t.Errorf("the dead job's temporary data remains: %v", err)
 			}
 			_, err = dead.Commit(t.Context(), nil)
 			wantConflict(t, err, string(job(4)))
@@ -188,13 +188,13 @@ func TestUnfinished(t *testing.T) {
 				t.Errorf("after the dead job woke up the contents are %q, want %q", got, want)
 			}
 			if got := visible(t, root); !slices.Contains(got, output.SuccessName) {
-				t.Errorf("the dead job took _SUCCESS away: %v", got)
+				t.Errorf("the dead job removed _SUCCESS: %v", got)
 			}
 		})
 	}
 }
 
-// TestLive checks that a job which shows signs of life is not robbed.
+// TestLive verifies that a job that shows signs of life keeps its output.
 func TestLive(t *testing.T) {
 	t.Parallel()
 	root := open(t)
@@ -220,7 +220,7 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestKeepNotices checks that a job whose output was taken over finds out.
+// TestKeepNotices verifies that a job whose output was taken over notices.
 func TestKeepNotices(t *testing.T) {
 	t.Parallel()
 	root := open(t)
@@ -234,7 +234,7 @@ func TestKeepNotices(t *testing.T) {
 	wantConflict(t, slow.Keep(t.Context()), string(job(2)))
 }
 
-// TestRelease checks that a job that gives up leaves everything as it was.
+// TestRelease verifies that a job that gives up leaves everything as it was.
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	root := open(t)
@@ -248,7 +248,7 @@ func TestRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := visible(t, root); slices.Contains(got, output.SuccessName) {
-		t.Error("_SUCCESS stands while old and new parts are visible together")
+		t.Error("_SUCCESS exists while old and new parts are visible together")
 	}
 	write(t, root, 2, 0, "two")
 	if err := h.Release(t.Context()); err != nil {
@@ -271,7 +271,8 @@ func TestRelease(t *testing.T) {
 	commit(t, empty, 4, output.Fail, "four")
 }
 
-// TestStrangers checks that what others wrote is neither deleted nor mixed in.
+// TestStrangers verifies that objects of other origin are neither deleted nor
+// mixed in.
 func TestStrangers(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"notes.txt", "dt=1/part-00000.parquet", "part-r-00000-abcdefgh.0.txt"} {
@@ -289,8 +290,8 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// TestRaces lets jobs race for outputs, a thousand times: one wins, all others
-// are told that it did.
+// TestRaces lets jobs race for outputs, a thousand times. One wins, and the
+// errors of all others name the winner.
 func TestRaces(t *testing.T) {
 	t.Parallel()
 	space := new(store.MemSpace)
@@ -308,7 +309,7 @@ func TestRaces(t *testing.T) {
 	}
 }
 
-// race lets two jobs write one output at once, and checks what is there then.
+// race lets two jobs write one output at the same time, and checks the result.
 func race(t *testing.T, root *store.Root, mode output.Mode) {
 	t.Helper()
 	errs := make([]error, 2)
@@ -348,8 +349,8 @@ func race(t *testing.T, root *store.Root, mode output.Mode) {
 	}
 }
 
-// TestLateSweep checks that a job which cleans up late harms nobody: another
-// has the output by then.
+// TestLateSweep verifies that a late clean-up of a job does no harm when
+// another job has the output.
 func TestLateSweep(t *testing.T) {
 	t.Parallel()
 	root := open(t)
@@ -381,8 +382,8 @@ func faulty(t *testing.T, dir string, rules ...fault.Rule) *store.Root {
 	return root
 }
 
-// TestReleaseAfterUnknownCommit gives up a job whose commit is in the log, and
-// whose answer was an error: its parts are contents and must stay.
+// TestReleaseAfterUnknownCommit gives up a job whose commit is in the log, but
+// had an error as its answer. Its parts are contents and must stay.
 func TestReleaseAfterUnknownCommit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -424,8 +425,8 @@ func TestReleaseWhenTheLogLies(t *testing.T) {
 	}
 }
 
-// TestOutputIsKnownByItsListing: an answer that the log is not there does not
-// make a directory of parts one of data.
+// TestOutputIsKnownByItsListing verifies that a directory of parts does not
+// become one of data when a store answers that the log does not exist.
 func TestOutputIsKnownByItsListing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -435,12 +436,12 @@ func TestOutputIsKnownByItsListing(t *testing.T) {
 	}
 	commit(t, faulty(t, dir), 1, output.Fail, "one")
 	if is, err := output.IsOutput(t.Context(), root); !is || err != nil {
-		t.Errorf("an output is none: %v, %v", is, err)
+		t.Errorf("an output is not recognized: %v, %v", is, err)
 	}
 }
 
-// TestBeginYields: who waits for a slow request of another goroutine can be
-// told to stop.
+// TestBeginYields verifies that a caller that waits for another goroutine's
+// slow request can stop waiting.
 func TestBeginYields(t *testing.T) {
 	t.Parallel()
 	root := faulty(t, t.TempDir(), fault.Rule{Op: fault.Delete, Key: "_SUCCESS", Do: fault.Slow, For: time.Hour, Times: -1})
@@ -466,7 +467,7 @@ func TestBeginYields(t *testing.T) {
 	}
 }
 
-// TestCommitAgain commits once more after an error whose commit was done.
+// TestCommitAgain commits again after an error whose commit took effect.
 func TestCommitAgain(t *testing.T) {
 	t.Parallel()
 	root := faulty(t, t.TempDir(), fault.Rule{Op: fault.Put, Key: "_windrow/0*1", Do: fault.LoseResponse, Kind: plan.Denied})
@@ -484,7 +485,7 @@ func TestCommitAgain(t *testing.T) {
 	}
 }
 
-// TestReserveAnswerLost loses the answer of the reservation: the output must
+// TestReserveAnswerLost loses the answer of the reservation. The output must
 // not stay reserved for a job that gave up.
 func TestReserveAnswerLost(t *testing.T) {
 	t.Parallel()
@@ -496,8 +497,9 @@ func TestReserveAnswerLost(t *testing.T) {
 	commit(t, root, 2, output.Fail, "two")
 }
 
-// TestSuccessHeals kills a job between its commit and _SUCCESS.
-func TestSuccessHeals(t *testing.T) {
+// TestSuccessIsRestored kills a job between its commit and _SUCCESS. The next
+// job writes it.
+func TestSuccessIsRestored(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	root := faulty(t, dir, fault.Rule{Op: fault.Put, Key: "_SUCCESS"})
@@ -515,7 +517,7 @@ func TestSuccessHeals(t *testing.T) {
 	}
 }
 
-// TestZombieBegins lets a job whose output was taken over begin late.
+// TestZombieBegins begins a job late, after another has taken its output over.
 func TestZombieBegins(t *testing.T) {
 	t.Parallel()
 	root := open(t)
@@ -526,11 +528,11 @@ func TestZombieBegins(t *testing.T) {
 	commit(t, root, 2, output.Replace, "two")
 	wantConflict(t, zombie.Begin(t.Context()), string(job(2)))
 	if got := visible(t, root); !slices.Contains(got, output.SuccessName) {
-		t.Errorf("the zombie took _SUCCESS away: %v", got)
+		t.Errorf("the zombie removed _SUCCESS: %v", got)
 	}
 }
 
-// TestUncommittedAttempts sweeps parts that a job's other attempts made.
+// TestUncommittedAttempts sweeps parts of a job's other attempts.
 func TestUncommittedAttempts(t *testing.T) {
 	t.Parallel()
 	root := open(t)
@@ -558,8 +560,8 @@ func TestUncommittedAttempts(t *testing.T) {
 	}
 }
 
-// TestSlowRequests checks that a job keeps its output while a request of its
-// own hangs for longer than another's patience.
+// TestSlowRequests verifies that a job keeps its output while one of its
+// requests hangs for longer than another job's patience.
 func TestSlowRequests(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -598,7 +600,7 @@ func (d *slowDelete) Delete(ctx context.Context, key string) error {
 	return d.Driver.Delete(ctx, key)
 }
 
-// TestDamagedManifest checks that a manifest which is not the committed one is
+// TestDamagedManifest verifies that a manifest other than the committed one is
 // never read as contents.
 func TestDamagedManifest(t *testing.T) {
 	t.Parallel()
@@ -613,11 +615,12 @@ func TestDamagedManifest(t *testing.T) {
 		}
 	}
 	if m, err := output.Read(t.Context(), root); err == nil {
-		t.Errorf("read %+v from a manifest that nobody committed", m)
+		t.Errorf("read %+v from a manifest that no job committed", m)
 	}
 }
 
-// TestFirstEntry checks that every output has the entry by which it is known.
+// TestFirstEntry verifies that every output has the entry by which it is
+// recognized.
 func TestFirstEntry(t *testing.T) {
 	t.Parallel()
 	root := open(t)
@@ -629,6 +632,6 @@ func TestFirstEntry(t *testing.T) {
 		t.Error(err)
 	}
 	if is, err := output.IsOutput(t.Context(), root); !is || err != nil {
-		t.Errorf("an output is none: %v, %v", is, err)
+		t.Errorf("an output is not recognized: %v, %v", is, err)
 	}
 }

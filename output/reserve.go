@@ -27,26 +27,26 @@ type Request struct {
 	Run  int    // how often the job was reopened
 	Mode Mode
 	Host string // where the writer runs, for messages
-	// Scratch is where the job keeps temporary data, when that is not in the
-	// output: who takes over from it is told.
+	// Scratch is where the job keeps temporary data, if not in the output. A
+	// job that takes over learns it.
 	Scratch string
 
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
-	// Beat is how often the writer shows that it lives. 0: 2 s.
+	// Beat is how often the writer shows a sign of life. 0: 2 s.
 	Beat time.Duration
-	// Patience is how long another writer's sign of life must stay away before
-	// the output is taken from it. It must be some Beats, and more than a
+	// Patience is how long the other writer must show no sign of life before
+	// the output is taken from it. It must be several Beats, and longer than a
 	// request to the store may take. 0: 6 s, or 30 s on remote roots.
 	Patience time.Duration
-	// Quiet is how long this writer may show no sign of life without being
-	// taken for dead, if that is more than the others' Patience: the master of
-	// a cluster may change meanwhile. 0: no longer than that.
+	// Quiet is how long this writer may show no sign of life before others may
+	// take its output over, if that is longer than their Patience: the master
+	// of a cluster may change meanwhile. 0: their Patience.
 	Quiet time.Duration
-	// Resumed says that the job goes on in another process should this one end:
-	// a reservation that came to nothing stays, and Resume takes it up.
+	// Resumed says that the job continues in another process if this one ends.
+	// A reservation that failed halfway stays, and Resume continues with it.
 	Resumed bool
-	// Waiting is told when Patience begins to be waited for. Nil: nobody.
+	// Waiting is called when the wait of Patience begins. Nil: not called.
 	Waiting func(other Holder, patience time.Duration)
 }
 
@@ -83,14 +83,15 @@ type Hold struct {
 	opened bool // _SUCCESS was removed
 	built  *Manifest
 
-	// view is what Keep looks at, and is never held across a request.
+	// view guards next and ended. Keep reads them, so no goroutine holds it
+	// during a request.
 	view  sync.Mutex
 	next  uint64 // the slot that this job's next entry needs
 	ended bool   // committed or released
 }
 
-// turn is a lock that is held across requests. Who waits for it can be told to
-// stop.
+// turn is a lock that is held across requests. A caller that waits for it can
+// stop waiting.
 type turn chan struct{}
 
 func (t turn) take(ctx context.Context) error {
@@ -122,8 +123,8 @@ func (h *Hold) advance(ended bool) {
 	h.ended = ended
 }
 
-// Reserve makes the job the only one that may change the contents of the
-// output at root. Who is refused gets a *Conflict.
+// Reserve makes the job the only one that may change the contents of the output
+// at root. A refused job gets a *Conflict.
 func Reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
 	req = req.withDefaults(root)
 	for {
@@ -140,8 +141,8 @@ func Reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	}
 }
 
-// reserve tries to take the next slot; nil and nil mean that another was
-// quicker and all is to be decided again.
+// reserve tries to take the next slot. It returns nil and nil when another job
+// took it first: the caller must decide again.
 func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
 	s, next, err := readState(ctx, root)
 	if err != nil {
@@ -150,7 +151,7 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	if req.Resumed && s.Holder != nil && s.Holder.Job == req.Job && s.Holder.Run == req.Run {
 		return nil, nil
 	}
-	if err := heal(ctx, root, s); err != nil {
+	if err := restoreMark(ctx, root, s); err != nil {
 		return nil, err
 	}
 	if err := admit(ctx, root, req, s); err != nil {
@@ -169,10 +170,11 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	if s.Holder != nil {
 		s.Garbage = addGarbage(s.Garbage, token(s.Holder.Job, s.Holder.Run))
 	}
-	// An earlier try of this run may have given up. What it makes now is to stay.
+	// An earlier try of this run may have given up. The parts of this try must
+	// stay.
 	s.Garbage = slices.DeleteFunc(slices.Clone(s.Garbage), func(t string) bool { return t == token(req.Job, req.Run) })
-	// What is garbage now is swept before this job goes on; of that, only
-	// enough is remembered to know the late part of a writer thought dead.
+	// Today's garbage is swept before this job continues. The log remembers
+	// only enough of it to recognize a late part of a writer that seemed dead.
 	dead := s.Holder
 	h.noteBefore(s)
 	s.Holder = &h.self
@@ -190,11 +192,11 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	return h, nil
 }
 
-// giveUpTime bounds what is done for others after this job has failed.
+// giveUpTime bounds the clean-up after this job has failed.
 const giveUpTime = time.Second
 
-// giveUp releases a reservation that came to nothing. Whether it is in the log
-// may not be known: the slot tells.
+// giveUp releases a reservation that failed halfway. The reservation may or may
+// not be in the log: giveUp reads the slot.
 func (h *Hold) giveUp(ctx context.Context, slot uint64, s state) error {
 	if h.req.Resumed {
 		return nil
@@ -212,9 +214,9 @@ func (h *Hold) giveUp(ctx context.Context, slot uint64, s state) error {
 	return h.Release(ctx)
 }
 
-// heal writes _SUCCESS for contents that lack it: their writer was killed
-// between the commit and the mark.
-func heal(ctx context.Context, root *store.Root, s state) error {
+// restoreMark writes _SUCCESS for contents that lack it: their writer was
+// killed between the commit and the mark.
+func restoreMark(ctx context.Context, root *store.Root, s state) error {
 	if s.Newest == nil || s.Holder != nil {
 		return nil
 	}
@@ -238,7 +240,7 @@ func admit(ctx context.Context, root *store.Root, req Request, s state) error {
 	if req.Mode == Fail {
 		how := "--on-exists replace"
 		if s.Newest != nil {
-			how = fmt.Sprintf("--on-exists append, which adds to what job %s committed, or --on-exists replace, which drops that", s.Newest.Job)
+			how = fmt.Sprintf("--on-exists append, which adds to the parts of job %s, or --on-exists replace, which drops them", s.Newest.Job)
 		}
 		return &Conflict{root.URL(), fmt.Sprintf("job %s began to write it on %s and has not finished; if it was killed, recover with %s", s.Holder.Job, since, how)}
 	}
@@ -252,7 +254,8 @@ func admit(ctx context.Context, root *store.Root, req Request, s state) error {
 	return nil
 }
 
-// watch tells whether a writer shows a sign of life, or ends, within patience.
+// watch reports whether a writer shows a sign of life, or ends, within
+// patience.
 func watch(ctx context.Context, root *store.Root, req Request, other Holder) (alive bool, err error) {
 	req.Patience = max(req.Patience, other.Quiet)
 	if req.Waiting != nil {
@@ -287,12 +290,12 @@ func watch(ctx context.Context, root *store.Root, req Request, other Holder) (al
 	}
 }
 
-// recover removes what dead jobs left, now that the output is held. It may
-// take long, and shows signs of life meanwhile.
+// recover removes the remains of dead jobs, after the output is reserved. It
+// may take long, and shows signs of life meanwhile.
 func (h *Hold) recover(ctx context.Context, dead *Holder) error {
 	ctx, stop := context.WithCancel(ctx)
 	var keeping sync.WaitGroup
-	keeping.Go(func() { _ = h.Keep(ctx) }) // who loses the output finds out later
+	keeping.Go(func() { _ = h.Keep(ctx) }) // a job that loses the output notices later
 	defer keeping.Wait()
 	defer stop()
 	var of plan.JobID
@@ -317,9 +320,9 @@ func (h *Hold) recover(ctx context.Context, dead *Holder) error {
 	return h.sweep(ctx, h.base)
 }
 
-// abortUploads ends the uploads in parts that a dead job was making: nobody sees
-// them, and a bucket bills them. Not everybody may list uploads, and what cannot be
-// listed holds nobody up. On files a store finds what the dead left by itself.
+// abortUploads ends a dead job's uploads in parts: they are invisible, and a
+// bucket bills them. Some credentials cannot list uploads; uploads that cannot
+// be listed stop no job. On files, the store finds the remains by itself.
 func (h *Hold) abortUploads(ctx context.Context, dead plan.JobID) error {
 	if !h.root.Remote() {
 		return nil
@@ -336,11 +339,11 @@ func (h *Hold) abortUploads(ctx context.Context, dead plan.JobID) error {
 	return err
 }
 
-// probeAge is the age from which a probe is one of a process that was killed.
+// probeAge is the age from which a probe is one of a killed process.
 const probeAge = time.Hour
 
-// sweepProbes removes what processes that were killed while they probed left.
-// One that is probing at this moment must find its own.
+// sweepProbes removes probes of killed processes. It leaves young ones: a
+// process that is probing at this moment must find its own.
 func (h *Hold) sweepProbes(ctx context.Context) error {
 	for o, err := range h.root.List(ctx, probeDir) {
 		if err == nil && h.old(o) {
@@ -353,8 +356,8 @@ func (h *Hold) sweepProbes(ctx context.Context) error {
 	return nil
 }
 
-// append tries to take the next slot with an entry that leaves s. A loser's
-// view is not brought up to date.
+// append tries to take the next slot with an entry that leaves s. When it
+// loses, it does not update h.
 func (h *Hold) append(ctx context.Context, kind string, s state) (won bool, winner entry, err error) {
 	body, err := json.Marshal(entry{entryVersion, kind, h.req.Job, h.req.Run, s})
 	if err != nil {

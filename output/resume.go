@@ -9,12 +9,12 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Resume returns the hold of a run that has reserved the output before, in
-// another process perhaps: of a job whose master has changed. A run that has
-// committed gets a hold that knows. One that never reserved the output, or has
-// released it, gets nil; one from which it was taken over, a *Conflict.
+// Resume returns the hold of a run that has reserved the output before, perhaps
+// in another process, as after a change of a job's master. The hold of a run
+// that has committed knows that. A run that never reserved the output, or has
+// released it, gets nil. A run that has lost the output gets a *Conflict.
 //
-// Two processes may hold an output for one run: what they append is the same.
+// Two processes may hold an output for one run: they append the same entries.
 func Resume(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
 	req = req.withDefaults(root)
 	s, next, err := readState(ctx, root)
@@ -35,7 +35,8 @@ func Resume(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
 	case s.Holder != nil:
 		return nil, &Conflict{root.URL(), fmt.Sprintf("job %s took it over from this job, %s, which showed no sign of life", s.Holder.Job, req.Job)}
 	default:
-		// It was released; whoever did that may have died before the parts went.
+		// It was released. The process that released it may have died before it
+		// deleted the parts.
 		return nil, h.sweep(ctx, nil)
 	}
 	if s.Newest != nil {
@@ -44,13 +45,13 @@ func Resume(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
 			return nil, err
 		}
 	}
-	// Whoever reserved it may have died before this was done.
+	// The process that reserved it may have died before it did this.
 	return h, h.recover(ctx, nil)
 }
 
-// Committed tells whether a run has ever committed the output at root, whoever
-// has written to it since. It reads the log backwards to the run's own entries,
-// which must be there for it to be quick.
+// Committed reports whether a run has ever committed the output at root, also
+// when other jobs have written to it since. It reads the log backwards to the
+// run's own entries. Without those it is slow.
 func Committed(ctx context.Context, root *store.Root, job plan.JobID, run int) (bool, error) {
 	_, next, err := readState(ctx, root)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// TestResume: another process goes on with what a job has reserved, at every
-// moment of its life.
+// TestResume verifies that another process can continue with a job's
+// reservation, at every moment of its life.
 func TestResume(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -51,8 +51,8 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestResumeAfterTakeover: who went quiet for too long is told, and never gets the
-// output back by itself.
+// TestResumeAfterTakeover verifies that a job that was quiet for too long
+// notices, and never gets the output back by itself.
 func TestResumeAfterTakeover(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -70,8 +70,8 @@ func TestResumeAfterTakeover(t *testing.T) {
 	}
 }
 
-// TestQuiet: a writer that says that it may be quiet for long is not taken for
-// dead before.
+// TestQuiet verifies that a writer that may be quiet for long keeps its output
+// for that long.
 func TestQuiet(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -85,19 +85,20 @@ func TestQuiet(t *testing.T) {
 	waiting, stop := context.WithCancel(ctx)
 	other.Waiting = func(output.Holder, time.Duration) { stop() }
 	if _, err := output.Reserve(waiting, root, other); !errors.Is(err, context.Canceled) {
-		t.Errorf("it was taken over in no time: %v", err)
+		t.Errorf("it was taken over at once: %v", err)
 	}
 }
 
-// resumed is a request of a job that goes on in other processes.
+// resumed is a request of a job that continues in other processes.
 func resumed(n int, mode output.Mode) output.Request {
 	r := request(n, mode)
 	r.Resumed = true
 	return r
 }
 
-// TestReserveInTwoProcesses: two masters may reserve for one run at once, and one
-// of them may be stopped at it: that takes the output from nobody.
+// TestReserveInTwoProcesses: two masters may reserve for one run at the same
+// time, and one of them may stop while it does. No other job loses the output
+// by that.
 func TestReserveInTwoProcesses(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -132,8 +133,8 @@ func TestReserveInTwoProcesses(t *testing.T) {
 	}
 }
 
-// TestReserveAfterRelease: what a run makes after it gave up once is not taken
-// for what was left then.
+// TestReserveAfterRelease verifies that parts of a run that gave up once, and
+// reserved again, are not swept as remains of the first try.
 func TestReserveAfterRelease(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -160,8 +161,8 @@ func TestReserveAfterRelease(t *testing.T) {
 	}
 }
 
-// TestResumeFinishesRelease: who released the output may have died before the
-// parts went, and before the contents had their mark again.
+// TestResumeFinishesRelease: a process that released the output may have died
+// before it deleted the parts, and before it restored the contents' mark.
 func TestResumeFinishesRelease(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -186,15 +187,15 @@ func TestResumeFinishesRelease(t *testing.T) {
 	}
 	part := write(t, root, 2, 0, "late")
 	if h, err := output.Resume(ctx, root, resumed(2, output.Append)); h != nil || err != nil {
-		t.Errorf("what was released is resumed as %v, %v", h, err)
+		t.Errorf("a released output is resumed as %v, %v", h, err)
 	}
 	if _, err := root.Stat(ctx, part.Name); plan.KindOf(err) != plan.NotFound {
 		t.Errorf("a part of a job that gave up is visible (%v)", err)
 	}
 }
 
-// TestLateBegin: a process that wakes up after another has committed for the job
-// does not take the mark away.
+// TestLateBegin verifies that a process that wakes up after another has
+// committed for the job does not remove the mark.
 func TestLateBegin(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -218,7 +219,8 @@ func TestLateBegin(t *testing.T) {
 	}
 }
 
-// TestCommitted: that a run has committed stays known, whoever comes after it.
+// TestCommitted verifies that a run's commit stays known, whichever job writes
+// after it.
 func TestCommitted(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()

@@ -26,8 +26,9 @@ func onBucket(t *testing.T, url string) *store.Root {
 	return root
 }
 
-// TestTakeoverEndsUploads: what a killed writer had sent of its parts, and of its
-// temporary data, is not billed for ever. What others are sending stays.
+// TestTakeoverEndsUploads verifies that the uploads of a killed writer, of
+// parts and of temporary data, are aborted, so that they are not billed
+// forever. Uploads of other jobs stay.
 func TestTakeoverEndsUploads(t *testing.T) {
 	t.Parallel()
 	root := onBucket(t, s3test.Start(t))
@@ -61,8 +62,8 @@ func TestTakeoverEndsUploads(t *testing.T) {
 	}
 }
 
-// uploads returns the keys of the uploads under way, when there are as many at least.
-// They are begun beside what is written.
+// uploads returns the keys of the uploads under way, when there are at least
+// least. They begin in parallel with the writing.
 func uploads(t *testing.T, root *store.Root, least int) (keys []string) {
 	t.Helper()
 	for len(keys) < least || keys == nil {
@@ -78,7 +79,7 @@ func uploads(t *testing.T, root *store.Root, least int) (keys []string) {
 	return keys
 }
 
-// closed is a remote store that lets nobody list uploads.
+// closed is a remote store that refuses to list uploads.
 type closed struct{ store.Driver }
 
 func (closed) ListUploads(string) store.UploadPager { return closed{} }
@@ -89,7 +90,8 @@ func (closed) Next(context.Context) (page []store.Unfinished, last bool, err err
 	return nil, false, store.Fail(plan.Denied, "not you")
 }
 
-// TestTakeoverWithoutListing: who may not list uploads takes over all the same.
+// TestTakeoverWithoutListing verifies that a job that may not list uploads can
+// still take over.
 func TestTakeoverWithoutListing(t *testing.T) {
 	t.Parallel()
 	root, err := store.Open(t.Context(), "mem://out", store.Options{Wrap: func(d store.Driver) store.Driver {

@@ -5,37 +5,41 @@ import (
 	"hash/fnv"
 )
 
-// Keys of what a cluster keeps below its root. What belongs to one job has the
-// same prefix, which begins with a hash: stores split their load by the left end
+// Keys of a cluster's objects below its root. All objects of one job have the
+// same prefix. It begins with a hash: stores split their load by the left end
 // of keys.
 
-// JobPrefix returns where all objects of a job are, with a final slash.
+// JobPrefix returns the prefix of all objects of a job, with a final slash.
 func JobPrefix(job JobID) string {
 	h := fnv.New32a()
-	h.Write([]byte(job)) // a hash takes everything
+	h.Write([]byte(job)) // a hash never fails
 	return fmt.Sprintf("j/%02x/%s/", h.Sum32()&0xff, job)
 }
 
-// SpecKey is where a job's Spec is.
+// SpecKey returns the key of a job's Spec.
 func SpecKey(job JobID) string { return JobPrefix(job) + "spec" }
 
-// ScratchPrefix is where a job's runs and manifests are, with a final slash.
+// ScratchPrefix returns the prefix of a job's runs and manifests, with a final
+// slash.
 func ScratchPrefix(job JobID) string { return JobPrefix(job) + "s/" }
 
-// TableKey is where an attempt at planning a job puts the tasks.
+// TableKey returns the key of the task table that an attempt at planning a job
+// writes.
 func TableKey(job JobID, id AttemptID) string { return TablePrefix(job) + id.String() }
 
-// LogsPrefix is where the logs of a job's attempts are, with a final slash.
+// LogsPrefix returns the prefix of the logs of a job's attempts, with a final
+// slash.
 func LogsPrefix(job JobID) string { return JobPrefix(job) + "logs/" }
 
-// LogKey is where an attempt's log is: what its job process printed and logged,
-// as lines of text.
+// LogKey returns the key of an attempt's log: the output and log of its job
+// process, as lines of text.
 func LogKey(job JobID, task TaskID, id AttemptID) string {
 	return fmt.Sprintf("%s%s.%s", LogsPrefix(job), task.Key(), id)
 }
 
-// BundleKey is where an executable file is, by its SHA-256 in hexadecimal.
+// BundleKey returns the key of an executable file, by its SHA-256 in
+// hexadecimal.
 func BundleKey(digest string) string { return "bundles/sha256/" + digest }
 
-// TablePrefix is where the tables of a job's tasks are, with a final slash.
+// TablePrefix returns the prefix of a job's task tables, with a final slash.
 func TablePrefix(job JobID) string { return JobPrefix(job) + "plan/" }

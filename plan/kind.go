@@ -24,8 +24,8 @@ const (
 	// job, a worker. For a thing that exists and must not, see Exists. When the
 	// way to a store fails, the kind is Unavailable: absence needs evidence.
 	NotFound
-	// Exists says that an object which must be created once is already there.
-	// Only writes return it. A whole output that belongs to others is Conflict.
+	// Exists says that an object that must be created once already exists. Only
+	// writes return it. A whole output that belongs to others is Conflict.
 	Exists
 	// Changed says that an object is no longer the version that was asked for.
 	Changed
@@ -47,7 +47,7 @@ const (
 	// format allows.
 	TooLarge
 	// Invalid says that the request itself is wrong: an argument, a URL, a key,
-	// an option. It is the caller's to change, and is never retried.
+	// an option. The caller must change it. It is never retried.
 	Invalid
 	// Interrupted says that the caller's context ended.
 	Interrupted
@@ -62,8 +62,8 @@ const (
 	// Failed says that the job ran and failed: a task failed as often as it
 	// may, or the engine could not do its work.
 	Failed
-	// Inconsistent says that what was kept of a job contradicts itself or is
-	// damaged, so that going on could give a wrong answer.
+	// Inconsistent says that the records of a job contradict each other or are
+	// damaged, so that continuing could give a wrong answer.
 	Inconsistent
 )
 
@@ -127,7 +127,7 @@ func (k Kind) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON is the inverse of MarshalJSON. A name that this build does not
-// know, of a newer one, is Unknown.
+// know, because a newer one wrote it, is Unknown.
 func (k *Kind) UnmarshalJSON(text []byte) error {
 	name, err := strconv.Unquote(string(text))
 	if err != nil {

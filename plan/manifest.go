@@ -16,7 +16,7 @@ type Stat struct {
 // Add counts one observation.
 func (s *Stat) Add(v float64) { s.Merge(Stat{Count: 1, Sum: v, Min: v, Max: v}) }
 
-// Merge counts all that o has counted.
+// Merge adds the observations of o.
 func (s *Stat) Merge(o Stat) {
 	switch {
 	case o.Count == 0:
@@ -27,8 +27,8 @@ func (s *Stat) Merge(o Stat) {
 	}
 }
 
-// Extent says where one partition's pairs are in a run: Rows rows from row
-// FirstRow of the batch at Offset on, in the batches within Length bytes.
+// Extent says where one partition's pairs are in a run: Rows rows, beginning
+// with row FirstRow of the batch at Offset, in the batches within Length bytes.
 type Extent struct {
 	Offset   int64
 	Length   int64
@@ -53,22 +53,23 @@ type Part struct {
 	CRC32C  uint32 `json:"crc32c"` // of the object's bytes
 }
 
-// Tally is what an attempt counted. Only committed attempts' tallies count.
+// Tally is what an attempt counted. Results have only the tallies of committed
+// attempts.
 type Tally struct {
 	BytesIn    int64 // bytes of input at rest that were read for records
 	RecordsIn  int64 // records read (map) or pairs read (reduce)
-	PairsOut   int64 // pairs handed to the shuffle, after combining
+	PairsOut   int64 // pairs passed to the shuffle, after combining
 	RecordsOut int64 // records written to the output
 	BytesOut   int64 // bytes of output at rest
 	Spills     int64 // runs written because memory was full
 	SpillBytes int64
 	RunBytes   int64 // bytes of runs that the attempt leaves to the reducers
-	PeakMemory int64 // bytes of the budget held at once
+	PeakMemory int64 // most bytes of the budget held at the same time
 	Counts     map[string]int64
 	Stats      map[string]Stat
 }
 
-// Merge adds what o counted; PeakMemory becomes the greater one.
+// Merge adds the counts of o. PeakMemory becomes the greater one.
 func (t *Tally) Merge(o *Tally) {
 	t.BytesIn += o.BytesIn
 	t.RecordsIn += o.RecordsIn
@@ -95,18 +96,18 @@ func (t *Tally) Merge(o *Tally) {
 	}
 }
 
-// SectionSum tells what was read of a section, so that the sections of an object
-// can be held together against what the store keeps of it.
+// SectionSum describes the bytes that were read of a section, so that the
+// sections of an object can be compared with the store's checksum of it.
 type SectionSum struct {
 	Checksum          // of the section's bytes
 	Last         byte // the last of them
-	Before       byte // the byte in front of them, which tells where the first record begins
+	Before       byte // the byte before the section, which decides where the first record begins
 	BeforeIsRead bool
 }
 
-// Manifest is what one finished attempt left behind. It is written under an
-// attempt-unique key before the attempt is reported, so that a master which
-// never heard the report can still adopt the work.
+// Manifest describes the results of one finished attempt. It is written under
+// an attempt-unique key before the attempt is reported. So a master that missed
+// the report can still adopt the work.
 type Manifest struct {
 	Job     JobID
 	Task    TaskID
@@ -114,9 +115,9 @@ type Manifest struct {
 	Runs    []Run   // of a map attempt
 	Rows    []int64 // of a map attempt: pairs by partition, over all runs
 	Part    *Part   // of an attempt that writes output; nil when it wrote none
-	// Sums tell what a map attempt read of each of its sections, where the
-	// section is not the whole of an object of which the store keeps a
-	// checksum; zero elsewhere. Nil when all are zero.
+	// Sums describe the bytes that a map attempt read of each section that is
+	// not a whole object, if the store has a checksum of that object; zero
+	// elsewhere. Nil when all are zero.
 	Sums  []SectionSum
 	Keys  [][]byte
 	Tally Tally
@@ -125,8 +126,8 @@ type Manifest struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// CRC returns a CRC32C of what the attempt made: of its part, or of all that its
-// runs hold. Attempts at one task that did the same have the same.
+// CRC returns a CRC32C of the attempt's part, or of all its runs. Attempts at
+// one task with the same results have the same CRC.
 func (m *Manifest) CRC() uint32 {
 	if m.Part != nil {
 		return m.Part.CRC32C

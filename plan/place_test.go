@@ -17,7 +17,7 @@ func TestPlaces(t *testing.T) {
 			t.Errorf("byte %d of the first block is at %d", c.offset, place)
 		}
 		if block, offset := plan.SplitPlace(place); block != c.told || offset != c.offset || place <= last {
-			t.Errorf("byte %d of the block at %d is at %d, behind %d: byte %d of the block at %d", c.offset, c.block, place, last, offset, block)
+			t.Errorf("byte %d of the block at %d is at %d, after %d: byte %d of the block at %d", c.offset, c.block, place, last, offset, block)
 		}
 		last = place
 	}

@@ -1,8 +1,8 @@
-// Package plan is the vocabulary that the scheduler, the executor, the
-// journal and the wire share: which job, which task, which attempt, which
-// bytes of which object, and what a finished attempt left behind.
+// Package plan is the vocabulary that the scheduler, the executor, the journal
+// and the wire share: jobs, tasks, attempts, bytes of objects, and the results
+// of finished attempts.
 //
-// It is a leaf: it imports the standard library alone, so that everything may
+// It is a leaf: it imports only the standard library, so that every package may
 // import it. All its types are plain data; none is safe for concurrent change.
 // Sizes and offsets are bytes, record counts are records.
 package plan
@@ -13,12 +13,12 @@ import (
 	"strings"
 )
 
-// A JobID names a job for ever: a ULID of 26 characters, made once, when the
-// job is submitted.
+// A JobID names a job forever: a ULID of 26 characters, made once, when the job
+// is submitted.
 type JobID string
 
 // Short returns the last 8 characters of the id. The first ones are a time in
-// steps of a second, which two jobs may share; the last ones are random.
+// steps of a second, which two jobs may share. The last ones are random.
 func (id JobID) Short() string {
 	if len(id) < 8 {
 		return string(id)
@@ -33,7 +33,7 @@ type Phase uint8
 // has no Prepare: it plans before it begins. A job without ranges has no Sample,
 // a map-only job has no Reduce.
 const (
-	Prepare Phase = iota + 1 // one task, which finds the input and divides it
+	Prepare Phase = iota + 1 // one task, which lists the input and divides it
 	Sample
 	Map
 	Reduce
@@ -88,9 +88,9 @@ func ParseTaskKey(s string) (TaskID, error) {
 }
 
 // An AttemptID names one try at a task. It holds the epoch of the master that
-// started it and a number that this master counts up, so that no later master
-// can issue it again, and a random part, so that object names made of it can
-// be told apart even where two clusters share a prefix by mistake.
+// started it, a number that this master counts up, and a random part. So no
+// later master can issue it again, and object names made of it differ even if
+// two clusters share a prefix by mistake.
 type AttemptID struct {
 	Epoch uint64
 	N     uint32
@@ -116,8 +116,8 @@ func ParseAttemptID(s string) (AttemptID, error) {
 	return AttemptID{}, fmt.Errorf("attempt id %q is not of the form 3.17.5ca1ab1e", s)
 }
 
-// Object is an input object as it was when the job was planned. A task reads
-// it only while ETag and Size are still so.
+// Object is an input object in the version of the job's planning. A task reads
+// it only while ETag and Size are the same.
 type Object struct {
 	Input string // name of the input it belongs to; "" for the only one
 	Root  string // URL of the root it is in, as the operator named it
@@ -125,18 +125,18 @@ type Object struct {
 	Size  int64  // bytes at rest
 	ETag  string // the store's version of the bytes
 	Sum   Checksum
-	Codec string // compression: "", "gzip", "zstd", "bzip2", "lz4"; "auto" when its first bytes tell
+	Codec string // compression: "", "gzip", "zstd", "bzip2", "lz4"; "auto" when its first bytes decide
 }
 
-// Checksum is what a store keeps of all of an object's bytes; the zero Checksum
-// says that none is known.
+// Checksum is a store's checksum of all of an object's bytes. The zero Checksum
+// says that there is none.
 type Checksum struct {
-	Algorithm uint8 // as package store/checksum numbers them
+	Algorithm uint8 // by the numbers of package store/checksum
 	Value     uint64
 }
 
-// Name returns what users are told: root and key joined, without the query of
-// a URL, which may hold what is nobody's business.
+// Name returns the name that users see: root and key joined, without the query
+// of a URL, which may hold secrets.
 func (o Object) Name() string {
 	root := o.Root
 	if !strings.HasPrefix(root, "file:") {
@@ -148,27 +148,27 @@ func (o Object) Name() string {
 	return strings.TrimSuffix(root, "/") + "/" + o.Key
 }
 
-// Section is a part of an object that can be read on its own: the records
-// that start in [Offset, Offset+Length). Of a compressed object these are bytes
-// at rest, and mostly all of it: only lines of bzip2 and of zstd with a seek
-// table can be read from within. There a section has the blocks or frames that
-// begin in it, and the seam between two sections is just behind the first line
-// feed at or after where the later one's blocks begin.
+// Section is a part of an object that can be read on its own: the records that
+// start in [Offset, Offset+Length). For a compressed object these are bytes at
+// rest, and usually all of it: only lines of bzip2, and of zstd with a seek
+// table, can be read from within. Such a section has the blocks or frames that
+// begin in it. The boundary between two sections is just after the first line
+// feed at or after the start of the later one's blocks.
 type Section struct {
 	Object Object
 	Offset int64
 	Length int64
-	// PlainOffset and PlainLength say which of the decompressed bytes the
-	// frames of a section of zstd hold, by the seek table. Otherwise they are 0.
+	// PlainOffset and PlainLength are the decompressed bytes that the frames of
+	// a section of zstd hold, by the seek table. Otherwise they are 0.
 	PlainOffset, PlainLength int64
 }
 
-// Part tells whether the section is some of a compressed object.
+// Part reports whether the section is only a part of a compressed object.
 func (s *Section) Part() bool { return s.Object.Codec != "" && s.Length < s.Object.Size }
 
 // Split is the input of one map task: sections of one input.
 type Split struct {
-	Input    int // index into the plan's inputs
+	Input    int // index into the pipeline's inputs
 	Sections []Section
 }
 

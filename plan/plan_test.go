@@ -6,7 +6,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// FuzzTaskID: a text that is read as a task's id names no other task.
+// FuzzTaskID verifies that a text that is read as a task's id is the text of
+// that id.
 func FuzzTaskID(f *testing.F) {
 	for _, s := range []string{"map/17", "reduce/0", "sample/0", "map/-1", "map/", "/1", "phase4/1", "map/017", "map/+1", "map/99999999999999999999"} {
 		f.Add(s)
@@ -25,7 +26,8 @@ func FuzzTaskID(f *testing.F) {
 	})
 }
 
-// TestNamesThatAreRead: what stands in keys can be read back, and nothing else.
+// TestNamesThatAreRead verifies that the parts of keys can be read back, and
+// that other texts are errors.
 func TestNamesThatAreRead(t *testing.T) {
 	t.Parallel()
 	for _, task := range []plan.TaskID{{Phase: plan.Prepare}, {Phase: plan.Sample}, {Phase: plan.Map, Index: 99_999}, {Phase: plan.Reduce, Index: 123_456}} {

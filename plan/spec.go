@@ -3,19 +3,20 @@ package plan
 import "time"
 
 // Spec is a job as it was submitted to a cluster. It is written once, as JSON,
-// and never changes; what happens to the job is in its log.
+// and never changes. The job's log has what happens to the job.
 type Spec struct {
 	Version int    `json:"version"` // SpecVersion
 	ID      JobID  `json:"id"`
 	Job     string `json:"job"` // its name in the program that has it
 	// Bundles are the program, one for each kind of machine. None: the job is
-	// one of the library that workers come with, of the build that Build names.
+	// one of the library that is built into workers, in the build that Build
+	// names.
 	Bundles []Bundle `json:"bundles,omitempty"`
 	Build   string   `json:"build,omitempty"`
 
 	Params map[string]string `json:"params,omitempty"`
 	Once   map[string][]byte `json:"once,omitempty"` // what the constructor computed once, by name
-	Plan   string            `json:"plan"`           // its text; workers must make the same
+	Plan   string            `json:"plan"`           // text of the pipeline; workers must build the same
 
 	Input      []string `json:"input,omitempty"` // URLs, or NAME=URL
 	Output     string   `json:"output"`          // URL
@@ -47,7 +48,7 @@ type Bundle struct {
 	Size   int64  `json:"size"`   // bytes
 }
 
-// DefaultPriority is the priority of a job that names none.
+// DefaultPriority is the priority of a job that sets none.
 const DefaultPriority = 100
 
 // Share returns the job's priority, with the default filled in.

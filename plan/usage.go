@@ -12,11 +12,10 @@ type Usage struct {
 	Deletes    int64
 	BytesUp    int64
 	BytesDown  int64
-	Throttles  int64 // requests that the store refused to slow us down, counted above too
+	Throttles  int64 // requests that the store refused, to slow us down; also counted above
 }
 
-// Fields returns all numbers of u, in an order that is for ever: logs have them in
-// it.
+// Fields returns all numbers of u, in an order that never changes: logs use it.
 func (u *Usage) Fields() [10]*int64 {
 	return [...]*int64{&u.Puts, &u.Heartbeats, &u.Multipart, &u.Gets, &u.Stats, &u.Lists, &u.Deletes, &u.BytesUp, &u.BytesDown, &u.Throttles}
 }
@@ -26,7 +25,7 @@ func (u Usage) Requests() int64 {
 	return u.Puts + u.Heartbeats + u.Multipart + u.Gets + u.Stats + u.Lists + u.Deletes
 }
 
-// Plus returns what was counted here and there.
+// Plus returns the sum of both counts.
 func (u Usage) Plus(o Usage) Usage {
 	return u.with(o, func(a, b int64) int64 { return a + b })
 }
@@ -36,8 +35,9 @@ func (u Usage) Minus(earlier Usage) Usage {
 	return u.with(earlier, func(a, b int64) int64 { return a - b })
 }
 
-// Max returns the later of two counts of one thing, by each number: numbers only
-// grow, so that it does not matter which count came first, or how often.
+// Max returns the later of two counts of the same requests, number by number.
+// Numbers only grow, so it does not matter which count came first, or how
+// often.
 func (u Usage) Max(o Usage) Usage {
 	return u.with(o, func(a, b int64) int64 { return max(a, b) })
 }
@@ -50,7 +50,7 @@ func (u Usage) with(o Usage, f func(a, b int64) int64) Usage {
 	return u
 }
 
-// Requests are what stores were asked for, by the scheme of their URLs: "s3".
+// Requests are the requests to stores, by the scheme of their URLs: "s3".
 type Requests map[string]Usage
 
 // Total returns the requests to all stores.

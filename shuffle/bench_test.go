@@ -48,7 +48,7 @@ func writeTera(b *testing.B, spec Spec, budget *Budget, store RunStore, rng *ran
 	return runs, err
 }
 
-// discard is a store that keeps nothing of what is written.
+// discard is a store that drops the bytes that are written.
 type discard struct {
 	RunStore
 	RunWriter

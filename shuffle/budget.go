@@ -10,9 +10,9 @@ import (
 )
 
 // A Budget is the memory of a process that may hold pairs. Stages take fixed
-// shares of it, in the order in which they ask; slabs are pooled, so that a
-// share which is given back costs the next one no allocation. It is safe for
-// concurrent use.
+// shares of it, in the order of their requests. Slabs are pooled, so that a
+// returned share costs the next one no allocation. It is safe for concurrent
+// use.
 type Budget struct {
 	mu      sync.Mutex
 	total   int64
@@ -34,16 +34,16 @@ func NewBudget(total int64) *Budget { return &Budget{total: total} }
 // Total returns the budget's size in bytes.
 func (b *Budget) Total() int64 { return b.total }
 
-// Peak returns the most bytes that were in use at once.
+// Peak returns the most bytes that were in use at the same time.
 func (b *Budget) Peak() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.peak
 }
 
-// Acquire waits until n bytes are free and nobody waits in front, and takes
-// them. A stage must take all it needs at once: a stage that held a share while
-// it waited for another could wait for ever.
+// Acquire waits until n bytes are free and no other stage waits in front, and
+// takes them. A stage must take all that it needs at once: stages that hold a
+// share while they wait for another could wait for each other forever.
 func (b *Budget) Acquire(ctx context.Context, n int64) (*Grant, error) {
 	if n > b.total {
 		return nil, fmt.Errorf("a stage needs %d bytes of memory but the budget is %d: raise --memory or use fewer slots", n, b.total)
@@ -66,7 +66,7 @@ func (b *Budget) Acquire(ctx context.Context, n int64) (*Grant, error) {
 	}
 }
 
-// giveUp takes w out of the queue, or returns its bytes if they had just come.
+// giveUp takes w out of the queue, or returns its bytes if they just arrived.
 func (b *Budget) giveUp(w *waiter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -102,7 +102,7 @@ func (g *Grant) Size() int64 { return g.size }
 // Left returns how many bytes of the share are not in use.
 func (g *Grant) Left() int64 { return g.size - g.used }
 
-// Peak returns the most bytes of the share that were in use at once.
+// Peak returns the most bytes of the share that were in use at the same time.
 func (g *Grant) Peak() int64 { return g.peak }
 
 // Slab returns a slab of at least n bytes, or nil when the share has no room
@@ -120,7 +120,7 @@ func (g *Grant) Slab(n int) []byte {
 	return make([]byte, n)
 }
 
-// Free takes back a slab. See pairs.Memory.
+// Free returns a slab to the share. See pairs.Memory.
 func (g *Grant) Free(slab []byte) {
 	g.Charge(-int64(len(slab)))
 	if len(slab) == pairs.SlabSize {
@@ -137,16 +137,16 @@ func (g *Grant) Charge(n int64) bool {
 	return true
 }
 
-// charge counts n bytes even where that exceeds the share: a merge must be able
-// to hold one batch of each of two runs, whatever the size of their records.
+// charge counts n bytes even if that exceeds the share: a merge must be able to
+// hold one batch of each of two runs, whatever the size of their records.
 func (g *Grant) charge(n int64) {
 	g.used += n
 	g.peak = max(g.peak, g.used)
 	g.budget.use(n)
 }
 
-// Release gives the share back. What was not freed before counts as freed, but
-// its slabs are left to the garbage collector. It may be called twice.
+// Release returns the share to the budget. Slabs that are still in use count as
+// freed, but are left to the garbage collector. It may be called twice.
 func (g *Grant) Release() {
 	if g.released {
 		return

@@ -77,7 +77,7 @@ func TestBudgetGivesUpAWaiter(t *testing.T) {
 		}()
 		synctest.Wait()
 		if served {
-			t.Error("the second waiter went in front of the first")
+			t.Error("the second waiter was served before the first")
 		}
 		cancel()
 		synctest.Wait()
@@ -88,7 +88,8 @@ func TestBudgetGivesUpAWaiter(t *testing.T) {
 	})
 }
 
-// A waiter that is cancelled while its bytes are on the way gives them back.
+// TestBudgetLosesNothingToACancelledWaiter: a waiter that is cancelled while
+// its bytes arrive returns them.
 func TestBudgetLosesNothingToACancelledWaiter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -144,6 +145,6 @@ func TestGrantCountsSlabs(t *testing.T) {
 	}
 	g.Release()
 	if rest, err := b.Acquire(t.Context(), 4*slab); err != nil || rest.Left() != 4*slab {
-		t.Errorf("the share did not come back: %v", err)
+		t.Errorf("the share was not returned: %v", err)
 	}
 }

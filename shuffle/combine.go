@@ -6,8 +6,8 @@ import (
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
-// folding folds adjacent pairs of equal keys and hands the results on. A pair
-// that is alone passes unchanged.
+// folding folds adjacent pairs of equal keys and passes on the results. A pair
+// whose key occurs once passes unchanged.
 type folding struct {
 	combiner pairs.Combiner
 	emit     func(key, value []byte) error
@@ -37,7 +37,7 @@ func (f *folding) add(key, value []byte) error {
 	return nil
 }
 
-// flush hands on the current key. It must be called at the end of a partition.
+// flush passes on the current key. It must be called at the end of a partition.
 func (f *folding) flush() error {
 	n := f.n
 	f.n = 0

@@ -147,7 +147,7 @@ func oneRun(t *testing.T, spec Spec) (*memStore, plan.Run) {
 }
 
 // readError returns the error of reading a partition of a run to its end, by
-// itself, and checks that the error is the same when it is read as one of a group.
+// itself, and checks that reading it as one of a group gives the same error.
 func readError(t *testing.T, spec Spec, store *memStore, r plan.Run, p int) error {
 	t.Helper()
 	alone := readHeldError(t, spec, store, r, p, nil)
@@ -240,7 +240,8 @@ func TestCorruptRunsAreErrorsThatNameThePlace(t *testing.T) {
 	}
 }
 
-// A bit that flips on the way is noticed, and the bytes are asked for again.
+// TestDamageOnTheWayIsReadAgain verifies that a bit that flips on the way is
+// noticed, and that the bytes are requested again.
 func TestDamageOnTheWayIsReadAgain(t *testing.T) {
 	t.Parallel()
 	for _, remote := range []bool{false, true} {
@@ -321,7 +322,8 @@ func TestNothingToShuffle(t *testing.T) {
 	}
 }
 
-// One key that has 90 % of all values needs no more memory than any other.
+// TestAGiantKeyStreams verifies that a key with 90 % of all values needs no
+// more memory than others.
 func TestAGiantKeyStreams(t *testing.T) {
 	t.Parallel()
 	spec := Spec{Partitions: 1}

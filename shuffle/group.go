@@ -8,14 +8,14 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Groups fetches read groups, for each run the extents of adjacent partitions by
-// one request, and keeps them for the partitions that this process reduces next:
-// until all were reduced, or another group needs the room. It is safe for
-// concurrent use.
+// Groups fetches read groups: one request for each run fetches its extents of
+// adjacent partitions. It keeps the bytes for the partitions that this process
+// reduces next, until all are reduced or another group needs the room. It is
+// safe for concurrent use.
 //
-// A group's memory is a stage of its own, which an attempt waits for before it
-// takes its share of the budget; who has a share waits for no group. So nobody
-// waits for memory in a circle.
+// A group's memory is a stage of its own. An attempt waits for the group before
+// it takes its share of the budget; an attempt with a share waits for no group.
+// So no cycle of waits is possible.
 type Groups struct {
 	budget *Budget
 	room   int64 // bytes that all groups may take
@@ -23,18 +23,18 @@ type Groups struct {
 	mu     sync.Mutex
 	groups []*group // in order of when they were last wanted
 	used   int64
-	change chan struct{} // closed when a group lets go of something
+	change chan struct{} // closed when a group releases something
 	others int           // stages that wait for the budget
 	spare  [][]byte      // buffers of groups that are gone
 	idle   int64         // bytes of spare
 }
 
-// group is what is held of all runs for some adjacent partitions.
+// group is the data of all runs for some adjacent partitions.
 type group struct {
 	index, size int // partitions index·size and following
 	need        int64
 	refs        int
-	left        map[int]bool // partitions that were not reduced
+	left        map[int]bool // partitions that are not reduced yet
 
 	cancel context.CancelFunc
 	ready  chan struct{} // closed when all bytes, or err, are there
@@ -59,16 +59,16 @@ type Held struct {
 	released  sync.Once
 }
 
-// NewGroups returns an empty store of groups, which take up to room bytes of the
-// budget.
+// NewGroups returns an empty store of groups, which take up to room bytes of
+// the budget.
 func NewGroups(budget *Budget, room int64) *Groups {
 	return &Groups{budget: budget, room: room, change: make(chan struct{})}
 }
 
-// Take returns the group of so many partitions that has this one, when all its
-// bytes are there. The caller releases it. For a group that takes more than all
-// the room it returns nil: its partitions are read one by one. An error of a run
-// is a *RunError.
+// Take returns the group of size partitions that includes this one, after all
+// its bytes have arrived. The caller must release it. For a group larger than
+// room it returns nil: its partitions are read one by one. An error of a run is
+// a *RunError.
 func (g *Groups) Take(ctx context.Context, size, partition int, runs []plan.Run, store RunStore) (*Held, error) {
 	index := partition / size
 	ranges, need := rangesOf(runs, index*size, (index+1)*size)
@@ -88,9 +88,9 @@ func (g *Groups) Take(ctx context.Context, size, partition int, runs []plan.Run,
 	}
 }
 
-// rangesOf returns what the partitions from first to end have of each run, and
-// how many bytes that is. What makes no sense is left out, and found when the
-// extent is read.
+// rangesOf returns the bytes of the partitions from first to end in each run,
+// and how many there are. It leaves out invalid extents: reading them is an
+// error later.
 func rangesOf(runs []plan.Run, first, end int) (ranges []heldRange, bytes int64) {
 	for i := range runs {
 		r := heldRange{run: &runs[i], off: -1}
@@ -111,8 +111,8 @@ func rangesOf(runs []plan.Run, first, end int) (ranges []heldRange, bytes int64)
 	return ranges, bytes
 }
 
-// enter joins those who use the group that is wanted, or begins to fetch it.
-// When there is no room, it returns what to wait for.
+// enter joins the users of the wanted group, or begins to fetch it. When there
+// is no room, it returns a channel to wait for.
 func (g *Groups) enter(ctx context.Context, wanted *group, store RunStore) (*group, <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -135,8 +135,8 @@ func (g *Groups) enter(ctx context.Context, wanted *group, store RunStore) (*gro
 	return o, nil
 }
 
-// begin starts to fetch a group. Its goroutine ends before ready is closed, and
-// whoever gives the group up waits for that.
+// begin starts to fetch a group. Its goroutine ends before ready is closed. A
+// user that gives up the group waits for that.
 func (g *Groups) begin(ctx context.Context, o *group, store RunStore) {
 	o.ready = make(chan struct{})
 	o.left = make(map[int]bool)
@@ -147,7 +147,7 @@ func (g *Groups) begin(ctx context.Context, o *group, store RunStore) {
 	for i := range o.ranges {
 		o.byRun[o.ranges[i].run.Key] = &o.ranges[i]
 	}
-	// A group is not only the attempt's that happens to want it first.
+	// A group is not only for the attempt that wants it first.
 	ctx, o.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
 		defer close(o.ready)
@@ -155,7 +155,7 @@ func (g *Groups) begin(ctx context.Context, o *group, store RunStore) {
 	}()
 }
 
-// failed tells whether the group came to nothing.
+// failed reports whether fetching the group failed.
 func (o *group) failed() bool {
 	select {
 	case <-o.ready:
@@ -190,8 +190,8 @@ func (h *Held) Bytes() int64 {
 	return h.group.need
 }
 
-// find returns the bytes of a run that have an extent, nil if the group has them
-// not: the run may be there in the place of another since.
+// find returns the bytes of a run that include an extent. It returns nil if the
+// group does not have them: the run may have replaced another one since.
 func (h *Held) find(run string, e plan.Extent) *heldRange {
 	if h == nil {
 		return nil
@@ -203,16 +203,16 @@ func (h *Held) find(run string, e plan.Extent) *heldRange {
 	return r
 }
 
-// Release gives the group back, once. reduced says that nobody needs the
-// partition any more. Nothing may be read from the group after that; of a nil
-// Held there is nothing to release.
+// Release releases the group, once. reduced says that the partition is no
+// longer needed. The group must not be read after that. Release of a nil Held
+// does nothing.
 func (h *Held) Release(reduced bool) {
 	if h != nil {
 		h.released.Do(func() { h.groups.leave(h.group, h.partition, reduced) })
 	}
 }
 
-// leave takes one user off a group.
+// leave removes one user from a group.
 func (g *Groups) leave(o *group, partition int, reduced bool) {
 	g.mu.Lock()
 	o.refs--
@@ -221,7 +221,7 @@ func (g *Groups) leave(o *group, partition int, reduced bool) {
 	}
 	given := o.refs == 0 && !o.complete()
 	if given {
-		// Nobody waits for it, and nobody shall come to.
+		// It has no users, and must not get new ones.
 		o.cancel()
 		g.groups = slices.DeleteFunc(g.groups, func(other *group) bool { return other == o })
 		g.mu.Unlock()
@@ -235,7 +235,7 @@ func (g *Groups) leave(o *group, partition int, reduced bool) {
 	g.mu.Unlock()
 }
 
-// complete tells whether the group is not being fetched any more.
+// complete reports whether the fetch of the group has ended.
 func (o *group) complete() bool {
 	select {
 	case <-o.ready:
@@ -245,8 +245,8 @@ func (o *group) complete() bool {
 	}
 }
 
-// evict removes groups that nobody uses, the longest unused first, until no more
-// than most bytes are used.
+// evict removes groups without users, the longest unused first, until at most
+// most bytes are used.
 func (g *Groups) evict(most int64) {
 	for i := 0; i < len(g.groups) && g.used > most; {
 		if o := g.groups[i]; o.refs == 0 {
@@ -257,13 +257,13 @@ func (g *Groups) evict(most int64) {
 	}
 }
 
-// remove forgets a group that nobody uses.
+// remove forgets a group without users.
 func (g *Groups) remove(o *group) {
 	g.groups = slices.DeleteFunc(g.groups, func(other *group) bool { return other == o })
 	g.drop(o)
 }
 
-// drop gives back the memory of a group that is forgotten.
+// drop releases the memory of a forgotten group.
 func (g *Groups) drop(o *group) {
 	o.cancel()
 	for i := range o.ranges {
@@ -279,13 +279,13 @@ func (g *Groups) drop(o *group) {
 	}
 }
 
-// wake lets those look again who wait for room.
+// wake wakes those that wait for room.
 func (g *Groups) wake() {
 	close(g.change)
 	g.change = make(chan struct{})
 }
 
-// Yield gives up what nobody uses, and goes on to do so until done is called: a
+// Yield releases unused groups now, and continues to until done is called: a
 // stage that reads no group waits for the budget.
 func (g *Groups) Yield() (done func()) {
 	g.mu.Lock()
@@ -301,10 +301,10 @@ func (g *Groups) Yield() (done func()) {
 	}
 }
 
-// roomFor returns how much room is made for n bytes.
+// roomFor returns how much room is allocated for n bytes.
 func roomFor(n int64) int64 { return n + n/spareRoom }
 
-// buffer returns n bytes of room, if possible where others were before.
+// buffer returns n bytes of room. It reuses a spare buffer if one fits.
 func (g *Groups) buffer(n int64) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -320,8 +320,8 @@ func (g *Groups) buffer(n int64) []byte {
 	return make([]byte, n, roomFor(n))
 }
 
-// fetch reads all ranges of a group. Each group begins with another run: else
-// all processes would ask for the same object at once.
+// fetch reads all ranges of a group. Each group begins with another run.
+// Otherwise all processes would request the same object at the same time.
 func (g *Groups) fetch(ctx context.Context, o *group, store RunStore) error {
 	var err error
 	if o.mem, err = g.budget.Acquire(ctx, o.need); err != nil {
@@ -360,7 +360,7 @@ func (g *Groups) fetch(ctx context.Context, o *group, store RunStore) error {
 	return context.Cause(ctx)
 }
 
-// request is a part of a range that is asked for at once.
+// request is the part of a range that one request fetches.
 type request struct {
 	*heldRange
 	off, end int64

@@ -14,7 +14,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// farStore is a store whose reads are counted, and wait for what before says.
+// farStore is a store that counts reads. Each read waits until before returns.
 type farStore struct {
 	*memStore
 	before func(ctx context.Context) error
@@ -53,8 +53,8 @@ func (r *farReader) ReadAt(ctx context.Context, p []byte, off int64) error {
 	return r.RunReader.ReadAt(ctx, p, off)
 }
 
-// sixteen returns a store with so many runs of 16 partitions, of 50 pairs each,
-// and what is in the partitions.
+// sixteen returns a store with that many runs of 16 partitions, of 50 pairs
+// each, and the contents of the partitions.
 func sixteen(t *testing.T, runs int) (*Spec, *farStore, []plan.Run, [][]kv) {
 	t.Helper()
 	store := &farStore{memStore: newMemStore()}
@@ -134,12 +134,12 @@ func TestGroupsKeepWithinTheirRoom(t *testing.T) {
 		go func() { third = take(t, groups, 4, 8, runs, store) }()
 		synctest.Wait()
 		if third != nil {
-			t.Fatal("a third group was fetched, and there is room for two")
+			t.Fatal("a third group was fetched in the room for two")
 		}
-		first.Release(false) // its partition was not reduced, but there is need of its room
+		first.Release(false) // its partition is not reduced, but its room is needed
 		synctest.Wait()
 		if third == nil {
-			t.Fatal("a group waits, though nobody uses another")
+			t.Fatal("a group waits, though no other is in use")
 		}
 		third.Release(true)
 		before := store.reads
@@ -191,7 +191,7 @@ func TestOthersGetTheMemoryOfIdleGroups(t *testing.T) {
 		used.Release(false)
 		synctest.Wait()
 		if mem == nil {
-			t.Fatal("groups that nobody uses keep their memory")
+			t.Fatal("groups without users keep their memory")
 		}
 		mem.Release()
 	})
@@ -253,7 +253,7 @@ func TestAnAttemptThatEndsLeavesItsGroupToOthers(t *testing.T) {
 		}
 		held.Release(true)
 
-		// When nobody wants it any more, the requests end.
+		// Without users, the requests end.
 		answer = make(chan struct{})
 		ctx, cancel = context.WithCancel(t.Context())
 		go func() { _, errs[0] = groups.Take(ctx, 4, 8, runs, store) }()
@@ -269,8 +269,9 @@ func TestAnAttemptThatEndsLeavesItsGroupToOthers(t *testing.T) {
 	})
 }
 
-// A bit that flips on its way into a group is noticed by every partition that it
-// belongs to, and the bytes are asked for again.
+// TestDamageOnTheWayIntoAGroupIsReadAgain verifies that every partition of a
+// group notices a bit that flips on its way into it, and that the bytes are
+// requested again.
 func TestDamageOnTheWayIntoAGroupIsReadAgain(t *testing.T) {
 	t.Parallel()
 	spec, store, runs, want := sixteen(t, 2)
@@ -296,11 +297,11 @@ func TestDamageOnTheWayIntoAGroupIsReadAgain(t *testing.T) {
 		held.Release(true)
 	}
 	if store.reads <= 2 {
-		t.Errorf("%d requests: what was damaged was not read again", store.reads)
+		t.Errorf("%d requests: damaged bytes were not read again", store.reads)
 	}
 	for i, r := range whole.group.ranges {
 		if !bytes.Equal(r.data, fetched[i]) {
-			t.Error("what others may be reading was written to")
+			t.Error("bytes that others may be reading were overwritten")
 		}
 	}
 	whole.Release(true)

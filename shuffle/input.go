@@ -13,8 +13,8 @@ import (
 // oneRead is the size up to which an extent is read by one request.
 const oneRead = 64 << 10
 
-// input reads extents of one run, in ascending order, as a stream of pairs. Its
-// first pair is loaded by seek; the merger steps through the rows of a batch and
+// input reads extents of one run, in ascending order, as a stream of pairs.
+// seek loads its first pair. The merger steps through the rows of a batch and
 // calls turn at their end. The bytes of a batch are read together with the
 // header of the next, so that each read knows its length.
 type input struct {
@@ -29,7 +29,7 @@ type input struct {
 	run    plan.Run
 	open   func(ctx context.Context) (RunReader, error)
 	bytes  source
-	held   *heldRange // where the bytes are instead, nil for nowhere
+	held   *heldRange // the group that has the bytes, nil for none
 	copied bool       // buf is not a part of held
 	stop   int64      // end of the last extent that will be read
 	packed bool       // batches may be compressed: Largest is more than their length
@@ -51,7 +51,7 @@ type source interface {
 	close() error
 }
 
-// seek goes to the first pair of a partition's extent.
+// seek advances to the first pair of a partition's extent.
 func (in *input) seek(ctx context.Context, part int, e plan.Extent) error {
 	in.part, in.extent, in.left = part, e, e.Rows
 	in.row, in.end, in.done = 0, 0, false
@@ -75,7 +75,7 @@ func (in *input) seek(ctx context.Context, part int, e plan.Extent) error {
 	return nil
 }
 
-// turn goes on to the next batch, or ends the extent.
+// turn advances to the next batch, or ends the extent.
 func (in *input) turn(ctx context.Context) error {
 	next, end := in.start+in.size, in.extent.Offset+in.extent.Length
 	switch {
@@ -119,7 +119,8 @@ func (in *input) load(ctx context.Context, off int64) error {
 	in.start, in.size = off, 0
 	damage, err := in.decode(ctx, off)
 	if damage != nil {
-		// The bytes may have been damaged on their way here: ask once more.
+		// The bytes may have been damaged on their way here: request them
+		// again.
 		if err := in.refetch(ctx); err != nil {
 			return in.fail(fmt.Errorf("%w, after %w", err, damage))
 		}
@@ -131,8 +132,8 @@ func (in *input) load(ctx context.Context, off int64) error {
 	return err
 }
 
-// decode decodes the batch at off, reading what of it is not buffered. That the
-// bytes are not a sound batch is damage, all else err.
+// decode decodes the batch at off, and reads its bytes that are not buffered.
+// damage says that the bytes are not a sound batch. All other errors are err.
 func (in *input) decode(ctx context.Context, off int64) (damage, err error) {
 	limit := in.extent.Offset + in.extent.Length - off
 	first := int64(in.head)
@@ -159,7 +160,7 @@ func (in *input) decode(ctx context.Context, off int64) (damage, err error) {
 	return nil, nil
 }
 
-// refetch reads all that is buffered again, by a request of its own.
+// refetch reads all buffered bytes again, by a request of its own.
 func (in *input) refetch(ctx context.Context) error {
 	r, err := in.open(ctx)
 	if err != nil {
@@ -187,7 +188,7 @@ func (in *input) drop(off int64) {
 	in.buf = in.buf[:copy(in.buf, in.buf[skip:])]
 }
 
-// forget drops what is not part of a group.
+// forget drops the buffer, unless it is part of a group.
 func (in *input) forget() {
 	if in.copied {
 		in.mem.charge(-int64(cap(in.buf)))
@@ -195,7 +196,8 @@ func (in *input) forget() {
 	in.buf, in.copied = nil, false
 }
 
-// look makes n bytes of a group the buffer, or those behind a copy part of it.
+// look makes n bytes of a group the buffer, or appends to a copy the bytes
+// after it.
 func (in *input) look(n int64) error {
 	have, from := int64(len(in.buf)), in.start-in.held.off
 	if from < 0 || from+n > int64(len(in.held.data)) {
@@ -239,11 +241,11 @@ func (in *input) fill(ctx context.Context, n int64) error {
 	return nil
 }
 
-// RunError says that a run could not be read: the store failed, or what it gave
-// is no sound run.
+// RunError says that a run could not be read: the store failed, or returned
+// bytes that are not a sound run.
 type RunError struct {
 	Run       string // its key
-	Partition int    // relative to what was read
+	Partition int    // relative to the partitions that are read
 	Offset    int64  // of the batch
 	Err       error
 }

@@ -1,42 +1,44 @@
 package shuffle
 
 const (
-	// getLeast is how much a request should fetch: with less, the round trip
+	// getLeast is how much a request should fetch. With less, the round trip
 	// takes longer than the bytes.
 	getLeast = 1 << 20
-	// getMost bounds what one request fetches: one that is lost, or slow, costs
-	// no more than that.
+	// getMost bounds the bytes of one request, and so the cost of one that is
+	// lost or slow.
 	getMost = 16 << 20
-	// getsAtOnce is how many requests for one group are under way at once.
+	// getsAtOnce is how many requests for one group are under way at the same
+	// time.
 	getsAtOnce = 64
 	// groupMost is how many adjacent partitions one request covers at most.
 	groupMost = 64
 	// groupShare is the part of a share that one group may take: two of them,
 	// the one in use and the next, leave half for merging.
 	groupShare = 4
-	// spareRoom is which part of a range its buffer is larger, so that the next
-	// group's ranges fit into it, too.
+	// spareRoom is the part by which a range's buffer is larger, so that the
+	// next group's ranges fit into it, too.
 	spareRoom = 16
-	// batchGuess is the length of a batch where nothing is known of the pairs.
+	// batchGuess is the length of a batch when the pairs are unknown.
 	batchGuess = 256 << 10
 )
 
-// Shape is a shuffle as far as it decides which requests reducers make. What is
-// asked of it is a function of its fields alone: all processes that know what
-// the maps left decide the same, and a plan can tell it before anything ran.
+// Shape is the part of a shuffle that decides which requests reducers make. All
+// its results depend only on its fields. So all processes that know the results
+// of the maps decide the same, and a plan can show it before anything runs.
 type Shape struct {
 	Runs       int   // that maps leave, with pairs of every partition
 	Partitions int   // of each
 	Bytes      int64 // of all runs
 	Memory     int64 // share of one attempt
-	// Holders is how many processes reduce at once, each with groups of its own.
-	// 0 is 1.
+	// Holders is how many processes reduce at the same time, each with groups
+	// of its own. 0 means 1.
 	Holders int
 	Remote  bool // a request costs a round trip
 }
 
-// ReadGroup returns how many adjacent partitions are fetched by one request for
-// each run: a power of two. 1 means that each partition is fetched by itself.
+// ReadGroup returns for how many adjacent partitions one request fetches the
+// data of a run: a power of two. 1 means that each partition is fetched by
+// itself.
 func (s Shape) ReadGroup() int {
 	if !s.Remote || s.Runs < 1 || s.Partitions < 2 || s.Bytes <= 0 || s.Memory < 2*MinShare {
 		return 1
@@ -51,7 +53,7 @@ func (s Shape) ReadGroup() int {
 	return g
 }
 
-// Gets returns how many requests for ranges all reducers make, when no extent is
+// Gets returns how many requests for ranges all reducers make, if no extent is
 // empty, every group is fetched once, and no merge needs a second pass.
 func (s Shape) Gets() int64 {
 	if s.Runs < 1 || s.Partitions < 1 || s.Bytes <= 0 {
@@ -74,10 +76,10 @@ func (s Shape) Gets() int64 {
 }
 
 // Window returns how many bytes of one partition may be on their way to an
-// attempt that reads no group: Spec.Window of the attempt.
+// attempt that reads no group: the Spec.Window of the attempt.
 func (s Shape) Window() int64 { return s.Memory / groupShare }
 
-// chunkFor returns how many bytes to ask for at a time when so many runs, of
+// chunkFor returns how many bytes to request at a time when that many runs, of
 // total bytes together, are read side by side in room bytes: all of a run, or
 // chunks of which there are two for each run.
 func chunkFor(room, total int64, runs int) int64 {

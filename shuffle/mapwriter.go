@@ -9,7 +9,8 @@ import (
 	"github.com/windrow-mr/windrow/shuffle/run"
 )
 
-// A MapWriter takes the pairs of one map attempt and leaves them in sorted runs.
+// A MapWriter takes the pairs of one map attempt and writes them to sorted
+// runs.
 type MapWriter struct {
 	ctx       context.Context // of the attempt: a Collector's Add has none
 	spec      Spec
@@ -19,7 +20,7 @@ type MapWriter struct {
 	writer    *run.Writer // nil before the first run
 	fold      *folding    // nil without a combiner
 	runs      []plan.Run
-	charged   int64 // bytes, beside what the collector holds
+	charged   int64 // bytes, beside the collector's
 	stats     Stats
 	finished  bool
 	closed    bool
@@ -27,14 +28,14 @@ type MapWriter struct {
 
 // Stats counts what an attempt wrote.
 type Stats struct {
-	Pairs      int64 // pairs in the runs that are left, after combining
+	Pairs      int64 // pairs in the remaining runs, after combining
 	Spills     int64 // runs written because memory was full
 	SpillBytes int64 // bytes of those runs
-	RunBytes   int64 // bytes of the runs that are left
+	RunBytes   int64 // bytes of the remaining runs
 }
 
 // NewMapWriter returns a writer that keeps within mem and writes to runs. The
-// caller must Close it; mem stays the caller's to release.
+// caller must Close it. The caller also releases mem.
 func NewMapWriter(ctx context.Context, spec Spec, mem *Grant, runs RunStore) (*MapWriter, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
@@ -52,8 +53,8 @@ func NewMapWriter(ctx context.Context, spec Spec, mem *Grant, runs RunStore) (*M
 // Collector returns the collector that the map function appends to.
 func (w *MapWriter) Collector() *pairs.Collector { return w.collector }
 
-// Finish writes what is left and returns the runs and the number of pairs in
-// each partition, over all runs. The collector takes no more pairs.
+// Finish writes the remaining pairs and returns the runs and the number of
+// pairs in each partition, over all runs. The collector takes no more pairs.
 func (w *MapWriter) Finish(ctx context.Context) ([]plan.Run, []int64, error) {
 	if err := w.collector.Err(); err != nil {
 		return nil, nil, err
@@ -81,11 +82,11 @@ func (w *MapWriter) Finish(ctx context.Context) ([]plan.Run, []int64, error) {
 	return w.runs, rows, nil
 }
 
-// Stats returns what was written so far.
+// Stats returns the counts so far.
 func (w *MapWriter) Stats() Stats { return w.stats }
 
 // Close returns all memory. If Finish has not succeeded, it also deletes the
-// runs that were written; what cannot be deleted is swept with the rest of the
+// written runs. Runs that cannot be deleted are swept with the rest of the
 // job's temporary data. It may be called twice.
 func (w *MapWriter) Close() {
 	if w.closed {
@@ -100,8 +101,8 @@ func (w *MapWriter) Close() {
 	w.runs, w.writer = nil, nil
 }
 
-// readable reports whether the runs may be left as they are: what a reducer
-// asks for in one request is large enough.
+// readable reports whether the runs may stay as they are: one request of a
+// reducer fetches enough bytes.
 func (w *MapWriter) readable() bool {
 	least := w.spec.MinExtent
 	if least == 0 {
@@ -154,10 +155,10 @@ func (w *MapWriter) write(ctx context.Context) error {
 	return nil
 }
 
-// extentBytes is what a run takes in memory for each partition.
+// extentBytes is the memory of a run for each partition.
 const extentBytes = 40
 
-// charge counts memory that the collector cannot have.
+// charge counts memory that the collector cannot use.
 func (w *MapWriter) charge(n int64) {
 	w.charged += n
 	w.mem.charge(n)
@@ -226,7 +227,7 @@ func (w *MapWriter) merge(ctx context.Context) error {
 		runs[i] = sorted{run: r, extents: r.Partitions, made: true}
 	}
 	w.runs = nil
-	// The writer's memory is charged already, and into charges it once more.
+	// The writer's memory is charged already, and into charges it again.
 	w.charge(-writerBytes)
 	defer w.charge(writerBytes)
 	runs, err := g.reduce(ctx, runs, w.mem.Left()-writerBytes, 0)
@@ -243,7 +244,7 @@ func (w *MapWriter) merge(ctx context.Context) error {
 	return nil
 }
 
-// delete deletes runs as far as that is possible.
+// delete deletes runs as far as possible.
 func (w *MapWriter) delete(ctx context.Context, runs []plan.Run) {
 	for _, r := range runs {
 		_ = w.store.Delete(context.WithoutCancel(ctx), r.Key)

@@ -9,17 +9,18 @@ import (
 )
 
 const (
-	// maxFanIn bounds a merge where extents are so small that memory does not.
+	// maxFanIn bounds a merge whose extents are so small that memory does not.
 	maxFanIn = 1024
-	// writerBytes is set aside for a run's writer: one batch of the greatest
-	// size, as columns and compressed, and what is gathered for the store.
+	// writerBytes is reserved for a run's writer: one batch of the greatest
+	// size, as columns and compressed, and the bytes that it gathers for the
+	// store.
 	writerBytes = 3 << 20
-	// aheadLeast is the least that a request which reads ahead asks for: shorter
-	// ones would take longer than another pass over the data.
+	// aheadLeast is the least size of a request that reads ahead: shorter ones
+	// would take longer than another pass over the data.
 	aheadLeast = 128 << 10
 )
 
-// merging merges runs that are all of one spec.
+// merging merges runs of one spec.
 type merging struct {
 	spec  *Spec
 	mem   *Grant
@@ -28,17 +29,16 @@ type merging struct {
 	stats *Stats
 }
 
-// sorted is a run that takes part in a merge, with the extents of the
-// partitions in question.
+// sorted is a run in a merge, with the extents of the partitions in question.
 type sorted struct {
 	run     plan.Run
 	extents []plan.Extent
-	made    bool // by a merge here, and to be deleted when it was read
+	made    bool // by a merge here; it must be deleted after reading
 	held    *heldRange
 }
 
-// need returns how much memory it takes at least to read s: one batch, and two
-// chunks where chunks are read ahead.
+// need returns the least memory for reading s: one batch, and two chunks if
+// chunks are read ahead.
 func (g *merging) need(s *sorted) int64 {
 	largest, length := int64(0), int64(0)
 	for _, e := range s.extents {
@@ -54,9 +54,9 @@ func (g *merging) need(s *sorted) int64 {
 	return max(batch, whole)
 }
 
-// reduce merges adjacent runs into intermediate ones until those that are left
-// can be read at once in room bytes. Each round takes no more runs than it must.
-// It returns what is left, also with an error.
+// reduce merges adjacent runs into intermediate ones until the remaining runs
+// can be read together in room bytes. Each round takes no more runs than it
+// must. It returns the remaining runs, also with an error.
 func (g *merging) reduce(ctx context.Context, runs []sorted, room int64, firstPart int) ([]sorted, error) {
 	at := 0
 	for {
@@ -85,7 +85,7 @@ func (g *merging) reduce(ctx context.Context, runs []sorted, room int64, firstPa
 }
 
 // window returns how many runs from at on to merge: as many as fit into room,
-// but no more than it takes to get rid of excess bytes.
+// but no more than necessary to remove excess bytes.
 func (g *merging) window(runs []sorted, at int, excess, room int64) int {
 	n, sum, largest := 0, int64(0), int64(0)
 	for _, s := range runs[at:] {
@@ -101,8 +101,8 @@ func (g *merging) window(runs []sorted, at int, excess, room int64) int {
 	return n
 }
 
-// discard deletes runs that a merge made and that were read. What cannot be
-// deleted is swept with the rest of the job's temporary data.
+// discard deletes runs of intermediate merges that were read. Runs that cannot
+// be deleted are swept with the rest of the job's temporary data.
 func (g *merging) discard(ctx context.Context, runs []sorted) {
 	for _, s := range runs {
 		if s.made {
@@ -111,7 +111,7 @@ func (g *merging) discard(ctx context.Context, runs []sorted) {
 	}
 }
 
-// chunk returns how many bytes to ask for at a time when reading ahead, so that
+// chunk returns how many bytes to request at a time when reading ahead, so that
 // all runs can be read in room bytes.
 func (g *merging) chunk(runs []sorted, room int64) int64 {
 	var fixed, total int64
@@ -138,7 +138,7 @@ func (g *merging) chunk(runs []sorted, room int64) int64 {
 }
 
 // open returns a merger of runs that takes room bytes of memory. The caller
-// closes it.
+// must close it.
 func (g *merging) open(ctx context.Context, runs []sorted, room int64, firstPart int) *merger {
 	m := &merger{byValue: g.spec.SortValues}
 	dec := g.codec.NewDecoder()
@@ -152,13 +152,13 @@ func (g *merging) open(ctx context.Context, runs []sorted, room int64, firstPart
 				in.stop = e.Offset + e.Length
 			}
 		}
-		// An extent beyond the run is found by seek.
+		// seek reports an extent that reaches beyond the run.
 		in.stop = min(in.stop, s.run.Size)
 		m.inputs = append(m.inputs, in)
 	}
 	chunk := g.chunk(runs, room)
-	// Reducers begin with different runs: else all would ask for the same
-	// objects at once.
+	// Reducers begin with different runs. Otherwise all would request the same
+	// objects at the same time.
 	for i := range runs {
 		at := (i + firstPart*7) % len(runs)
 		g.source(ctx, m.inputs[at], runs[at].extents, chunk)
@@ -210,7 +210,7 @@ func (g *merging) into(ctx context.Context, runs []sorted, firstPart int) (sorte
 	return sorted{run: r, extents: extents, made: true}, nil
 }
 
-// copy writes what m merges, partition by partition.
+// copy writes the pairs of m, partition by partition.
 func (g *merging) copy(ctx context.Context, m *merger, runs []sorted, w *run.Writer, firstPart int) ([]plan.Extent, int64, error) {
 	partitions := len(runs[0].extents)
 	emit := w.Append
@@ -251,7 +251,7 @@ func (g *merging) copy(ctx context.Context, m *merger, runs []sorted, w *run.Wri
 	return w.Finish()
 }
 
-// drain hands a partition to emit and checks that it has so many rows.
+// drain passes a partition to emit and checks its number of rows.
 func drain(ctx context.Context, m *merger, rows int64, emit func(key, value []byte) error) error {
 	for n := int64(0); ; n++ {
 		key, value, ok, err := m.next(ctx)
@@ -260,7 +260,7 @@ func drain(ctx context.Context, m *merger, rows int64, emit func(key, value []by
 		}
 		if !ok {
 			if n != rows {
-				return fmt.Errorf("%d pairs came out of runs that hold %d; run the job again, and report this as a defect if it lasts", n, rows)
+				return fmt.Errorf("%d pairs came out of runs that hold %d; run the job again, and report this as a defect if it happens again", n, rows)
 			}
 			return nil
 		}
@@ -270,7 +270,7 @@ func drain(ctx context.Context, m *merger, rows int64, emit func(key, value []by
 	}
 }
 
-// runOptions says how runs of a spec are written.
+// runOptions returns the options for writing runs of a spec.
 func runOptions(s *Spec, partitions int) run.Options {
 	return run.Options{
 		Layout:     s.Layout,

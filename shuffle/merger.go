@@ -8,12 +8,12 @@ import (
 )
 
 // merger merges inputs, one partition after the other, with a tree of losers:
-// the next pair costs one comparison per level. Pairs of equal keys come in the
+// the next pair costs one comparison per level. Pairs of equal keys are in the
 // order of their values, if byValue is set, then of their inputs.
 //
 // Node i > 0 has the children 2i and 2i+1; the leaves k to 2k-1 are the inputs.
-// A node holds the loser of the game between the winners of its children; the
-// winner of all is kept apart. See Knuth, The Art of Computer Programming 3,
+// A node holds the loser of the game between the winners of its children. The
+// overall winner is kept apart. See Knuth, The Art of Computer Programming 3,
 // section 5.4.1.
 type merger struct {
 	inputs  []*input
@@ -24,13 +24,14 @@ type merger struct {
 	used   bool // the winner's pair was returned
 }
 
-// player stands for an input in the tree, with what decides most games.
+// player represents an input in the tree, with the prefix that decides most
+// games.
 type player struct {
 	prefix uint64
 	index  int
 }
 
-// start goes to a partition; extents has one extent for each input.
+// start advances to a partition; extents has one extent for each input.
 func (m *merger) start(ctx context.Context, part int, extents []plan.Extent) error {
 	for i, in := range m.inputs {
 		if err := in.seek(ctx, part, extents[i]); err != nil {
@@ -71,8 +72,8 @@ func (m *merger) enter(i int) player {
 	return player{in.prefix, i}
 }
 
-// next returns the next pair of the partition; ok is false at its end. The
-// slices hold until the next call.
+// next returns the next pair of the partition. ok is false at its end. The
+// slices are valid until the next call.
 func (m *merger) next(ctx context.Context) (key, value []byte, ok bool, err error) {
 	if len(m.inputs) == 0 {
 		return nil, nil, false, nil

@@ -18,20 +18,20 @@ type Reader struct {
 	stats  Stats
 	err    error
 
-	rows      int64 // that the runs' extents count
+	rows      int64 // the sum over the runs' extents
 	delivered int64
 }
 
-// Open starts to read a partition of the given runs. Where they are more than
-// mem allows to merge at once, it first merges some of them into intermediate
-// runs, which Close deletes. mem stays the caller's to release, after Close.
+// Open starts to read a partition of the given runs. If mem cannot merge all of
+// them at once, it first merges some into intermediate runs, which Close
+// deletes. The caller releases mem, after Close.
 func Open(ctx context.Context, spec Spec, partition int, runs []plan.Run, store RunStore, mem *Grant) (*Reader, error) {
 	return OpenHeld(ctx, spec, partition, runs, nil, store, mem)
 }
 
-// OpenHeld is Open where some of the bytes are there already. What held has
-// not, or when it is nil, comes from the store. held must not be released
-// before the reader is closed.
+// OpenHeld is Open with some of the bytes in held. Bytes that held does not
+// have come from the store; held may be nil. It must not be released before the
+// reader is closed.
 func OpenHeld(ctx context.Context, spec Spec, partition int, runs []plan.Run, held *Held, store RunStore, mem *Grant) (*Reader, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
@@ -70,8 +70,8 @@ func OpenHeld(ctx context.Context, spec Spec, partition int, runs []plan.Run, he
 	return r, nil
 }
 
-// Next returns the next pair; ok is false at the end and after an error. The
-// slices hold until the next call.
+// Next returns the next pair. ok is false at the end and after an error. The
+// slices are valid until the next call.
 func (r *Reader) Next() (key, value []byte, ok bool) {
 	if r.err != nil {
 		return nil, nil, false
@@ -81,7 +81,7 @@ func (r *Reader) Next() (key, value []byte, ok bool) {
 	case ok:
 		r.delivered++
 	case r.err == nil && r.delivered != r.rows:
-		r.err = fmt.Errorf("%d pairs came out of runs that hold %d; run the job again, and report this as a defect if it lasts", r.delivered, r.rows)
+		r.err = fmt.Errorf("%d pairs came out of runs that hold %d; run the job again, and report this as a defect if it happens again", r.delivered, r.rows)
 	}
 	return key, value, ok
 }
@@ -89,11 +89,11 @@ func (r *Reader) Next() (key, value []byte, ok bool) {
 // Err returns the error that ended the stream, nil at its end.
 func (r *Reader) Err() error { return r.err }
 
-// Stats returns what intermediate merges wrote.
+// Stats returns the counts of intermediate merges.
 func (r *Reader) Stats() Stats { return r.stats }
 
-// Close releases what the reader holds and deletes intermediate runs. It may be
-// called before the end.
+// Close releases the reader's resources and deletes intermediate runs. It may
+// be called before the end.
 func (r *Reader) Close() error {
 	err := r.merger.close()
 	r.merge.discard(r.ctx, r.runs)

@@ -31,17 +31,17 @@ func (s *sum) AppendTo(dst []byte) ([]byte, error) {
 	return binary.BigEndian.AppendUint64(dst, s.n), nil
 }
 
-// job is a random shuffle: what the mappers emit, and how.
+// job is a random shuffle: the pairs of the mappers, and the settings.
 type job struct {
 	spec   Spec
 	shares [2]int64 // of map and reduce
 	maps   [][]kv   // what each map attempt emits
 	parts  map[string]int
-	group  int // partitions that reducers fetch at once; 1: each by itself
+	group  int // partitions that one request of reducers fetches; 1: each by itself
 }
 
-// makeJob draws a job. Keys come from a small alphabet and often share long
-// beginnings, so that prefixes tie.
+// makeJob returns a random job. Keys are of a small alphabet and often share
+// long beginnings, so that prefixes tie.
 func makeJob(seed uint64, pairsPerMap int) *job {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	j := &job{parts: make(map[string]int)}
@@ -70,7 +70,7 @@ func makeJob(seed uint64, pairsPerMap int) *job {
 		b := make([]byte, n)
 		last := rng.IntN(10) == 0
 		for i := range b {
-			if last { // the greatest prefix, which inputs at their end have, too
+			if last { // the greatest prefix, as of inputs at their end
 				b[i] = 0xff
 				continue
 			}
@@ -93,7 +93,7 @@ func makeJob(seed uint64, pairsPerMap int) *job {
 	return j
 }
 
-// run shuffles the job on the real code and returns what each reducer reads.
+// run shuffles the job on the real code and returns the pairs of each reducer.
 func (j *job) run(t *testing.T, store *memStore, budget *Budget) [][]kv {
 	t.Helper()
 	var runs []plan.Run
@@ -199,7 +199,8 @@ func readHeld(t *testing.T, spec *Spec, p int, runs []plan.Run, held *Held, stor
 	return got
 }
 
-// naive returns what each reducer must read, by a stable sort of everything.
+// naive returns the pairs that each reducer must read, by a stable sort of
+// everything.
 func (j *job) naive() [][]kv {
 	out := make([][]kv, j.spec.Partitions)
 	for _, emitted := range j.maps {
@@ -282,8 +283,8 @@ func TestSpillsAndPassesChangeNothing(t *testing.T) {
 	}
 }
 
-// manyRuns writes n runs of one partition and 1 MiB records each, which a
-// share of MinShare cannot read at once.
+// manyRuns writes n runs of one partition and 1 MiB records each. A share of
+// MinShare cannot read them at once.
 func manyRuns(t *testing.T, spec Spec, store *memStore, n, perRun, valueSize int) (runs []plan.Run, want []kv) {
 	t.Helper()
 	budget := NewBudget(1 << 30)
@@ -340,7 +341,7 @@ func TestIntermediateMergesKeepOrderAndMemory(t *testing.T) {
 			t.Fatalf("%d of %d pairs: %v", i, len(want), r.Err())
 		}
 		if r.Stats().Spills == 0 {
-			t.Error("all was merged at once")
+			t.Error("all runs were merged at once")
 		}
 		if !remote && r.Stats().SpillBytes > 15<<20 { // 31 of 40 runs fit, of 1 MB each
 			t.Errorf("%d bytes went through an intermediate merge", r.Stats().SpillBytes)
@@ -358,7 +359,8 @@ func TestIntermediateMergesKeepOrderAndMemory(t *testing.T) {
 	}
 }
 
-// Many small extents are merged at once, and not with as many open files.
+// TestSmallExtentsNeedFewOpenRuns verifies that many small extents are merged
+// at once, without as many open files.
 func TestSmallExtentsNeedFewOpenRuns(t *testing.T) {
 	t.Parallel()
 	spec := Spec{Partitions: 1}

@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// direct reads a run as it is asked to: requests to the store cost little. The
-// run is opened by the first read and closed after the last, so that a merge of
-// many small extents does not hold as many files.
+// direct reads a run on request: requests to the store cost little. The first
+// read opens the run and the last one closes it, so that a merge of many small
+// extents does not hold as many files.
 type direct struct {
 	open func(ctx context.Context) (RunReader, error)
 	r    RunReader
@@ -41,12 +41,12 @@ func (d *direct) close() error {
 	return err
 }
 
-// ahead reads a run in chunks, one ahead of the one that is being used. Its
-// goroutine ends with the last chunk or with close, which waits for it.
+// ahead reads a run in chunks, one chunk ahead of the one in use. Its goroutine
+// ends with the last chunk or with close, which waits for it.
 type ahead struct {
 	mem   *Grant
 	chunk int64
-	stop  int64 // end of what will be read
+	stop  int64 // end of the bytes that will be read
 
 	cancel context.CancelFunc
 	group  sync.WaitGroup
@@ -56,7 +56,7 @@ type ahead struct {
 	bufs   int64       // bytes charged
 }
 
-// piece is a chunk that was read, or the error that ended reading.
+// piece is a chunk, or the error that ended reading.
 type piece struct {
 	off  int64
 	data []byte
@@ -124,7 +124,7 @@ func (a *ahead) read(ctx context.Context, p []byte, off int64) error {
 			continue
 		}
 		if off < a.held.off {
-			return fmt.Errorf("bytes at %d were asked for after those at %d", off, a.held.off)
+			return fmt.Errorf("bytes at %d were requested after those at %d", off, a.held.off)
 		}
 		n := copy(p, a.held.data[off-a.held.off:])
 		p, off = p[n:], off+int64(n)
@@ -132,7 +132,7 @@ func (a *ahead) read(ctx context.Context, p []byte, off int64) error {
 	return nil
 }
 
-// next swaps the chunk in use for the one that follows.
+// next replaces the chunk in use by the one that follows.
 func (a *ahead) next(ctx context.Context) error {
 	if a.held.data != nil {
 		a.free <- a.held.data[:cap(a.held.data)]

@@ -12,24 +12,25 @@ import (
 type Spec struct {
 	Layout     pairs.Layout
 	Partitions int
-	// SortValues orders pairs of equal keys by their value's bytes. Without
-	// it they keep the order of the runs, and within a run of the map task.
+	// SortValues orders pairs of equal keys by their value's bytes. Without it
+	// they keep the order of the runs, and within a run that of the map task.
 	SortValues bool
 	// Combiner makes a combiner for one attempt; nil when pairs must not be
 	// combined.
 	Combiner func() pairs.Combiner
 
 	// Remote says that every request to the store costs a round trip: batches
-	// are compressed where that pays, and read ahead.
+	// are compressed if that pays, and read ahead.
 	Remote bool
 	// ReadGroup is how many adjacent partitions may share a batch when they are
-	// small. 0 means all: what is fetched together is decided later, see Shape.
+	// small. 0 means all: how many are fetched together is decided later, see
+	// Shape.
 	ReadGroup int
-	// Window is how many bytes of runs a reader or a merge has on their way, if it
-	// has room for so many. 0 means half of its memory.
+	// Window is how many bytes of runs a reader or a merge has on their way, if
+	// it has room for them. 0 means half of its memory.
 	Window int64
-	// MinExtent is how many bytes of a run a partition must have on average
-	// for a map attempt's spills to be left as they are; below that they are
+	// MinExtent is the least average size of a partition in a run, in bytes,
+	// with which a map attempt's spills stay as they are. Smaller ones are
 	// merged into one run. 0 means 64 KiB, or 1 MiB if Remote.
 	MinExtent int64
 	// BatchBytes is the size of keys and values at which a batch is closed. 0
@@ -40,7 +41,7 @@ type Spec struct {
 // MinShare is the least memory of a MapWriter or a Reader, in bytes.
 const MinShare = 4 << 20
 
-// Validate reports what is wrong with the spec.
+// Validate returns an error that describes an invalid spec.
 func (s *Spec) Validate() error {
 	switch {
 	case s.Partitions < 1 || s.Partitions > pairs.MaxPartitions:
@@ -53,28 +54,28 @@ func (s *Spec) Validate() error {
 	return nil
 }
 
-// RunStore is where runs are kept. The store retries; its errors are final.
+// RunStore holds runs. The store retries; its errors are final.
 type RunStore interface {
-	// Create starts a run under a new key of the store's choice.
+	// Create starts a run under a new key, which the store chooses.
 	Create(ctx context.Context) (RunWriter, error)
 	// Open opens a committed run of size bytes.
 	Open(ctx context.Context, key string, size int64) (RunReader, error)
-	// Delete removes a run that nobody will read. Absent is no error.
+	// Delete removes a run that will not be read. An absent run is no error.
 	Delete(ctx context.Context, key string) error
 }
 
 // RunWriter writes one run. Nothing is visible before Commit. It belongs to one
-// goroutine and does not keep what it is given to write.
+// goroutine and does not keep the bytes of its arguments.
 type RunWriter interface {
 	Write(p []byte) (int, error)
 	Commit() error
 	// Abort drops the run. It does nothing after Commit.
 	Abort()
-	// Key returns the key under which the run will be found.
+	// Key returns the key of the committed run.
 	Key() string
 }
 
-// RunReader reads one run. ReadAt fills p from offset off or fails; calls may
+// RunReader reads one run. ReadAt fills p from offset off or fails. Calls may
 // be concurrent.
 type RunReader interface {
 	ReadAt(ctx context.Context, p []byte, off int64) error

@@ -17,15 +17,15 @@ type memStore struct {
 	objects map[string][]byte
 	n       int
 	open    int // readers that are not closed
-	most    int // the most that were open at once
+	most    int // the most that were open at the same time
 	fail    func(op string, n int) error
 	ops     int
-	flip    func(p []byte) // damages what was read, on its way
+	flip    func(p []byte) // damages the bytes of a read, on their way
 }
 
 func newMemStore() *memStore { return &memStore{objects: make(map[string][]byte)} }
 
-// step counts an operation and returns the error that is planned for it.
+// step counts an operation and returns its planned error.
 func (s *memStore) step(op string) error {
 	s.ops++
 	if s.fail != nil {
@@ -69,7 +69,7 @@ func (s *memStore) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-// keys returns what is stored.
+// keys returns the keys of the stored runs.
 func (s *memStore) keys() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

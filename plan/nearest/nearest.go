@@ -1,9 +1,11 @@
-// Package nearest finds the name that somebody probably meant. What reports
+// Package nearest finds the name that a user probably meant. Code that reports
 // unknown jobs, parameters and flags calls it. It is pure.
+//
+// It is part of the engine, and may change between minor versions.
 package nearest
 
-// Name returns the name that takes the fewest edits to become the wanted one,
-// "" when none is near.
+// Name returns the name that is the fewest edits away from wanted, or "" when
+// none is near.
 func Name(wanted string, names []string) string {
 	best, least := "", len(wanted)/2+2
 	for _, name := range names {
@@ -15,7 +17,7 @@ func Name(wanted string, names []string) string {
 }
 
 // distance counts the bytes to insert, delete, replace or swap with their
-// neighbour that make b of a (optimal string alignment).
+// neighbour to turn a into b (optimal string alignment).
 func distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

@@ -1,10 +1,12 @@
-// Package packed looks at MessagePack before it is decoded.
+// Package packed checks MessagePack before it is decoded.
 //
-// A decoder makes room for as many elements as a list says it has, and calls
-// itself for every list in a list: a few bytes can take all of a process's
-// memory or stack. Whoever decodes what another process wrote, a job's own
-// perhaps, calls Check first. It keeps nothing, takes no memory and is safe for
-// concurrent use.
+// A decoder makes room for as many elements as a list claims to have, and calls
+// itself for every list in a list. So a few bytes can take all memory or stack
+// of a process. Code that decodes the message of another process, perhaps a
+// job's own, calls Check first. Check keeps nothing, takes no memory and is
+// safe for concurrent use.
+//
+// It is part of the engine, and may change between minor versions.
 package packed
 
 import (
@@ -13,15 +15,16 @@ import (
 	"fmt"
 )
 
-// MostNested is how many lists and maps may be in each other.
+// MostNested is how deep lists and maps may be nested.
 const MostNested = 32
 
 var errShort = errors.New("it ends in the middle of a value")
 
-// Check tells whether b is one value whose lists and maps have all the elements
-// that they announce, and are nested no deeper than MostNested.
+// Check returns an error unless b is exactly one value, its lists and maps have
+// all the elements that they announce, and they are nested no deeper than
+// MostNested.
 func Check(b []byte) error {
-	var left [MostNested + 1]int // values that are still to come, by depth
+	var left [MostNested + 1]int // values still missing, by depth
 	left[0] = 1
 	for depth := 0; ; {
 		for left[depth] == 0 {
@@ -46,15 +49,15 @@ func Check(b []byte) error {
 			continue
 		}
 		if depth == MostNested {
-			return fmt.Errorf("more than %d lists are in each other", MostNested)
+			return fmt.Errorf("more than %d nested lists", MostNested)
 		}
 		depth++
 		left[depth] = values
 	}
 }
 
-// head returns how many bytes the value at the begin of b has, without the
-// values that are in it, and how many those are.
+// head returns the length of the value at the begin of b, without the values in
+// it, and the number of those.
 func head(b []byte) (skip, values int, err error) {
 	if len(b) == 0 {
 		return 0, 0, errShort
@@ -79,8 +82,8 @@ func head(b []byte) (skip, values int, err error) {
 	}
 }
 
-// fixed are the bytes of values that are always as long: from 0xca on the
-// numbers, from 0xd4 on the extensions of 1 to 16 bytes.
+// fixed are the lengths of values of fixed size: numbers from 0xca on,
+// extensions of 1 to 16 bytes from 0xd4 on.
 var fixed = [...]int{5, 9, 2, 3, 5, 9, 2, 3, 5, 9, 3, 4, 6, 10, 18}
 
 // sized is head for values whose length follows their first byte.

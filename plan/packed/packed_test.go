@@ -11,7 +11,8 @@ import (
 	"github.com/windrow-mr/windrow/plan/packed"
 )
 
-// TestCheck takes values of every form, and none that is cut off or goes on.
+// TestCheck verifies that values of every form are valid, and that values that
+// are cut off or followed by more are not.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for _, v := range []any{
@@ -28,15 +29,16 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%T of %d bytes: %v", v, len(b), err)
 		}
 		if err := packed.Check(b[:len(b)-1]); err == nil {
-			t.Errorf("%T of %d bytes: the last one is not missed", v, len(b))
+			t.Errorf("%T of %d bytes: a missing last byte is accepted", v, len(b))
 		}
 		if err := packed.Check(append(b, 0)); err == nil {
-			t.Errorf("%T of %d bytes: one that follows is not seen", v, len(b))
+			t.Errorf("%T of %d bytes: a byte that follows is accepted", v, len(b))
 		}
 	}
 }
 
-// TestBombs are small, and would take all there is.
+// TestBombs verifies that small values that would take all memory or stack are
+// errors.
 func TestBombs(t *testing.T) {
 	t.Parallel()
 	deep := bytes.Repeat([]byte{0x91}, packed.MostNested)
@@ -52,16 +54,16 @@ func TestBombs(t *testing.T) {
 		"maps all the way":    bytes.Repeat([]byte{0x81, 0x01}, 1<<20),
 	} {
 		if packed.Check(b) == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		}
 	}
 	if err := packed.Check(append(deep, 0xc0)); err != nil {
-		t.Errorf("as deep as it may be: %v", err)
+		t.Errorf("at the greatest depth: %v", err)
 	}
 }
 
-// FuzzCheck: what is taken is what the library can walk through to the end, and
-// the other way round, but for what is nested too deep.
+// FuzzCheck verifies that Check accepts exactly the values that the library can
+// read to the end, except those nested too deep.
 func FuzzCheck(f *testing.F) {
 	for _, b := range [][]byte{{0xc0}, {0x91, 0x81, 0xa1, 'x', 0xc3}, {0xc7, 1, 2, 3}, {0xd8}, {0xde, 0, 1, 0xcc, 1, 0xca, 1, 2, 3, 4}, {0xdc, 0, 1, 0xc1}} {
 		f.Add(b)
@@ -71,10 +73,10 @@ func FuzzCheck(f *testing.F) {
 		walked := msgpack.NewDecoder(rest).Skip()
 		err := packed.Check(b)
 		if err == nil && (walked != nil || rest.Len() > 0) {
-			t.Errorf("%x is taken; the library says %v, with %d bytes left", b, walked, rest.Len())
+			t.Errorf("%x is accepted; the library says %v, with %d bytes left", b, walked, rest.Len())
 		}
 		if err != nil && walked == nil && rest.Len() == 0 && len(b) <= packed.MostNested {
-			t.Errorf("%x: %v; the library walks through it", b, err)
+			t.Errorf("%x: %v; the library reads it", b, err)
 		}
 	})
 }

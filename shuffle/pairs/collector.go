@@ -27,13 +27,13 @@ const (
 // Memory lends a Collector its memory. The bytes are counted against the share
 // of the attempt. One goroutine uses it at a time.
 type Memory interface {
-	// Slab returns n bytes, or SlabSize if that is more, and nil when the
-	// share has no room for them. Their contents are arbitrary.
+	// Slab returns n bytes, or SlabSize if that is more, and nil when the share
+	// has no room for them. Their contents are arbitrary.
 	Slab(n int) []byte
-	// Free takes back what Slab returned.
+	// Free returns a slab of Slab to the share.
 	Free(slab []byte)
 	// Charge counts n bytes that the caller allocates, or returns when n is
-	// negative, and reports false when the share has no room for them.
+	// negative. It returns false when the share has no room for them.
 	Charge(n int64) bool
 }
 
@@ -44,11 +44,11 @@ func (heap) Slab(n int) []byte { return make([]byte, max(n, SlabSize)) }
 func (heap) Free([]byte)       {}
 func (heap) Charge(int64) bool { return true }
 
-// A Collector gathers the pairs of one map attempt in slabs without pointers,
-// with an index of small entries that can be sorted by partition and key
-// without touching most keys. When its memory is full it calls its spill
-// function and goes on. Errors are sticky: pairs that come after one are
-// dropped, and Err reports it.
+// A Collector gathers the pairs of one map attempt in slabs without pointers.
+// Its index has small entries, which can be sorted by partition and key without
+// touching most keys. When its memory is full it calls its spill function and
+// continues. Errors are sticky: pairs that come after one are dropped, and Err
+// returns it.
 type Collector struct {
 	layout Layout
 	mem    Memory
@@ -71,9 +71,9 @@ type Collector struct {
 	warmed byte
 }
 
-// NewCollector returns an empty collector. When mem has no more to lend, spill
-// is called: it must take the pairs (Sort, At) and Reset the collector. A nil
-// mem is unlimited.
+// NewCollector returns an empty collector. It calls spill when mem is
+// exhausted: spill must take the pairs (Sort, At) and Reset the collector. A
+// nil mem is unlimited.
 func NewCollector(layout Layout, mem Memory, spill func() error) *Collector {
 	c := &Collector{layout: layout, mem: mem, spill: spill}
 	if mem == nil {
@@ -85,9 +85,9 @@ func NewCollector(layout Layout, mem Memory, spill func() error) *Collector {
 	return c
 }
 
-// Room returns the free tail of the current slab, with length 0. Append the
-// key to it, then the value, and pass the result to Add. It holds until the
-// next call of Add, Append, Sort or Reset.
+// Room returns the free tail of the current slab, with length 0. Append the key
+// to it, then the value, and pass the result to Add. It is valid until the next
+// call of Add, Append, Sort or Reset.
 func (c *Collector) Room() []byte {
 	at := c.off + c.head
 	if at >= len(c.slab) {
@@ -99,8 +99,8 @@ func (c *Collector) Room() []byte {
 	return c.slab[at:at:len(c.slab)]
 }
 
-// Add takes the pair that was appended to Room's result: b[:keyLen] is the
-// key, the rest is the value. It never fails; see Err.
+// Add takes the pair that was appended to Room's result: b[:keyLen] is the key,
+// the rest is the value. It never fails; see Err.
 func (c *Collector) Add(b []byte, keyLen int, part uint32) {
 	at := c.off + c.head
 	valueLen := len(b) - keyLen
@@ -126,10 +126,10 @@ func (c *Collector) Append(key, value []byte, part uint32) {
 }
 
 // Err returns the error after which pairs were dropped: one of the spill
-// function, or that of a pair which is too large.
+// function, or that of a pair that is too large.
 func (c *Collector) Err() error { return c.err }
 
-// Len returns the number of pairs that are held now.
+// Len returns the number of pairs held now.
 func (c *Collector) Len() int {
 	if len(c.chunks) == 0 {
 		return 0
@@ -137,7 +137,7 @@ func (c *Collector) Len() int {
 	return (len(c.chunks)-1)*chunkSize + len(c.chunk)
 }
 
-// Bytes returns the length of all keys and values that are held now.
+// Bytes returns the length of all keys and values held now.
 func (c *Collector) Bytes() int64 { return c.bytes }
 
 // Spill calls the spill function before memory is full, if pairs are held.
@@ -190,8 +190,8 @@ func (c *Collector) fits(keyLen, valueLen int, part uint32) bool {
 	return true
 }
 
-// addSlow adds a pair that is not at the place Room gave out, or that needs a
-// long head.
+// addSlow adds a pair that is not at the place that Room returned, or that
+// needs a long head.
 func (c *Collector) addSlow(b []byte, keyLen int, part uint32, inPlace bool) {
 	if c.err != nil || !c.fits(keyLen, len(b)-keyLen, part) {
 		return
@@ -206,7 +206,7 @@ func (c *Collector) addSlow(b []byte, keyLen int, part uint32, inPlace bool) {
 		head = longHead
 	}
 	if inPlace {
-		// A spill may hand the slab to someone else while b still lies in it.
+		// A spill may pass the slab to another attempt while b is still in it.
 		b = append([]byte(nil), b...)
 	}
 	if head+len(b) > len(c.slab)-c.off && !c.grow(head+len(b)) {
@@ -259,8 +259,8 @@ func (c *Collector) grow(n int) bool {
 	return c.makeRoom() && c.grow(n)
 }
 
-// growIndex starts a chunk of the index, after a spill when memory is full. The
-// space that sorting needs is charged with it.
+// growIndex starts a chunk of the index, after a spill when memory is full. It
+// charges also the space for sorting.
 func (c *Collector) growIndex() bool {
 	extra := max(0, SlabSize*(len(c.chunks)+1)-c.charged)
 	if !c.mem.Charge(int64(extra)) {
@@ -277,7 +277,8 @@ func (c *Collector) growIndex() bool {
 	return true
 }
 
-// indexFull makes room for the index, or says that there is none at all.
+// indexFull makes room for the index, or sets an error when there is none at
+// all.
 func (c *Collector) indexFull() bool {
 	if len(c.chunks) == 0 {
 		if c.dropScratch() {
@@ -289,8 +290,8 @@ func (c *Collector) indexFull() bool {
 	return c.makeRoom()
 }
 
-// dropScratch returns the space that sorting needed last time, which is kept
-// for the next time as long as there is room.
+// dropScratch returns the space of the last sort, which is kept for the next
+// one as long as there is room.
 func (c *Collector) dropScratch() bool {
 	if c.charged == 0 {
 		return false
@@ -314,8 +315,8 @@ func (c *Collector) makeRoom() bool {
 	return true
 }
 
-// asEntries views a slab as index entries: they hold no pointers, and a slab
-// is aligned to pages because of its size.
+// asEntries views a slab as index entries: they hold no pointers, and a slab is
+// aligned to pages because of its size.
 func asEntries(slab []byte) []entry {
 	return unsafe.Slice((*entry)(unsafe.Pointer(unsafe.SliceData(slab))), chunkSize)[:0]
 }

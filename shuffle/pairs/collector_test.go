@@ -17,7 +17,7 @@ type pair struct {
 	key, value string
 }
 
-// limited is memory that runs out.
+// limited is memory that can be exhausted.
 type limited struct{ left int64 }
 
 func (m *limited) Slab(n int) []byte {
@@ -27,12 +27,12 @@ func (m *limited) Slab(n int) []byte {
 	}
 	b := make([]byte, n)
 	for i := 0; i < n; i += 7 {
-		b[i] = 0xa5 // nothing may rely on zeros
+		b[i] = 0xa5 // zeros are not guaranteed
 	}
 	return b
 }
 
-// Free lets someone else write into b.
+// Free overwrites b, as another user of the slab would.
 func (m *limited) Free(b []byte) {
 	m.left += int64(len(b))
 	for i := range b {
@@ -81,7 +81,8 @@ func naive(all []pair, byValue bool) []pair {
 	return all
 }
 
-// texts draws strings that tie for long: few letters, zeros, long equal heads.
+// text returns strings with long common prefixes: few letters, zeros, long
+// equal heads.
 func text(rng *rand.Rand, width int) string {
 	b := make([]byte, width)
 	if width == 0 {
@@ -188,8 +189,9 @@ func TestSpillsLoseNothing(t *testing.T) {
 	}
 }
 
-// A pair that fills a slab to its end, and then needs a longer head, moves to
-// another slab, for which the memory is there only after a spill.
+// TestAPairSurvivesTheSpillOfItsOwnSlab: a pair fills a slab to its end, then
+// needs a longer head, and moves to another slab. Memory for that one is
+// available only after a spill.
 func TestAPairSurvivesTheSpillOfItsOwnSlab(t *testing.T) {
 	t.Parallel()
 	var c *Collector
@@ -208,12 +210,12 @@ func TestAPairSurvivesTheSpillOfItsOwnSlab(t *testing.T) {
 	c.Add(b, 10, 0)
 	got := drain(t, c, 1, false)
 	if c.Err() != nil || spills != 1 || len(got) != 1 || got[0].key+got[0].value != want {
-		t.Errorf("after %d spills the pair is not what it was: %v", spills, c.Err())
+		t.Errorf("after %d spills the pair has changed: %v", spills, c.Err())
 	}
 }
 
-// The space for sorting that is kept after a spill does not keep a large pair
-// out.
+// TestALargePairAfterManySmallOnes verifies that the space for sorting that is
+// kept after a spill does not keep a large pair out.
 func TestALargePairAfterManySmallOnes(t *testing.T) {
 	t.Parallel()
 	mem := &limited{9 << 20}

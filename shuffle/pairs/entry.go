@@ -2,15 +2,16 @@ package pairs
 
 import "encoding/binary"
 
-// entry stands for a pair while it is sorted.
+// entry represents a pair while it is sorted.
 //
-// prefix holds 8 bytes of the key, big-endian and padded with zeros. tail holds,
-// from the top: 24 bits of partition, 8 bits of class and 32 bits of reference.
-// The class is the number of key bytes in the prefix, or more (9) when the key
-// goes on. With equal prefixes the shorter class sorts first, as its key is a
-// prefix of the other, and equal classes of 8 or less mean equal keys. The
-// reference is the place of the pair, which grows as pairs are added, so that
-// entries never compare equal and sorting them keeps the order of equal keys.
+// prefix holds 8 bytes of the key, big-endian and padded with zeros. tail
+// holds, from the top: 24 bits of partition, 8 bits of class and 32 bits of
+// reference. The class is the number of key bytes in the prefix, or more (9)
+// when the key continues. With equal prefixes the lower class sorts first, as
+// its key is a prefix of the other, and equal classes of 8 or less mean equal
+// keys. The reference is the place of the pair, which grows as pairs are added.
+// So entries never compare equal, and sorting them keeps the order of equal
+// keys.
 type entry struct {
 	prefix uint64
 	tail   uint64

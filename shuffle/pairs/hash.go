@@ -16,7 +16,7 @@ const (
 
 // Hash returns a hash of b that is the same in every process, on every machine
 // and in every version, since the partition of a key depends on it. It is no
-// defence against keys that were chosen to collide.
+// defence against keys that are chosen to collide.
 func Hash(b []byte) uint64 {
 	h := mix1 ^ uint64(len(b))*mix4
 	for len(b) > 16 {

@@ -9,9 +9,10 @@ import (
 	"testing"
 )
 
-// The values are part of every stored shuffle: a change of Hash sends equal
-// keys of an old and a new process to different partitions.
-func TestHashIsTheSameForEver(t *testing.T) {
+// TestHashNeverChanges verifies the values of Hash. They are part of every
+// stored shuffle: a change sends equal keys of an old and a new process to
+// different partitions.
+func TestHashNeverChanges(t *testing.T) {
 	t.Parallel()
 	text := "The rows of hay that are raked together for pick-up are called windrows."
 	golden := map[int]uint64{

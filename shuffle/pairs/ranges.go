@@ -7,10 +7,10 @@ import (
 )
 
 // Cuts chooses at most partitions-1 keys that divide samples into ranges of
-// like size: range p begins at cut p-1. Cuts are distinct and ascending. Equal
-// samples stay in one range, so that a key that fills more than its share gets
-// a range of its own and the others share what is left. There are fewer cuts
-// when there are fewer distinct samples. It sorts samples, and the cuts alias
+// similar size: range p begins at cut p-1. Cuts are distinct and ascending.
+// Equal samples stay in one range. So a key that fills more than its share gets
+// a range of its own, and the others share the rest. There are fewer cuts when
+// there are fewer distinct samples. Cuts sorts samples, and the result aliases
 // them.
 func Cuts(samples [][]byte, partitions int) [][]byte {
 	slices.SortFunc(samples, bytes.Compare)

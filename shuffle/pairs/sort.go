@@ -15,13 +15,14 @@ const (
 	deepTies  = 256 // key bytes after which equal prefixes are resolved by comparing
 )
 
-// Sort orders the pairs by partition, then key; pairs of equal keys by value if
-// byValue is set, else in the order in which they were added. It fails if a pair
-// has a partition that is not below partitions.
+// Sort orders the pairs by partition, then key. Pairs of equal keys are ordered
+// by value if byValue is set, else in the order in which they were added. It
+// fails if a pair has a partition that is not below partitions.
 //
 // Entries are counted into partitions and then sorted by their prefix with an
-// MSD radix sort. Only where prefixes are equal and keys go on are keys looked
-// at: their next 8 bytes become the prefix, and those entries are sorted again.
+// MSD radix sort. It reads keys only if prefixes are equal and the keys
+// continue: then their next 8 bytes become the prefix, and those entries are
+// sorted again.
 func (c *Collector) Sort(partitions int, byValue bool) error {
 	if err := c.scatter(partitions); err != nil {
 		return err
@@ -38,14 +39,14 @@ func (c *Collector) Sort(partitions int, byValue bool) error {
 	return nil
 }
 
-// At returns pair i in sorted order. The slices hold until the next call of
-// Add, Append, Sort or Reset.
+// At returns pair i in sorted order. The slices are valid until the next call
+// of Add, Append, Sort or Reset.
 func (c *Collector) At(i int) (key, value []byte) { return c.pair(c.sorted[i].ref()) }
 
-// Warm loads pairs i to j-1 into the processor's cache. Sorted pairs lie all
-// over memory: loads that do not wait for each other take a fraction of the time
-// that At would spend on one cache miss after the other. A few dozen pairs at a
-// time are best.
+// Warm loads pairs i to j-1 into the processor's cache. Sorted pairs are
+// scattered over memory. Loads that do not wait for each other take a fraction
+// of the time that At would spend on one cache miss after the other. A few
+// dozen pairs at a time are best.
 func (c *Collector) Warm(i, j int) {
 	const line = 64
 	var sum byte
@@ -91,7 +92,7 @@ func (c *Collector) scatter(partitions int) error {
 		c.chunks[len(c.chunks)-1] = c.chunk
 	}
 	if cap(c.scratch) < n {
-		size := len(c.chunks) * chunkSize // what is charged
+		size := len(c.chunks) * chunkSize // the charged number
 		if len(c.chunks) == 1 {
 			size = n
 		}
@@ -193,8 +194,8 @@ func (s *sorter) compare(x, y entry, inValue bool) int {
 }
 
 // radixSort orders entries by prefix, then tail, as one number of 128 bits. It
-// starts at the highest bit in which any two differ, so that what they have in
-// common costs nothing.
+// starts at the highest bit in which any two differ, so that common bits cost
+// nothing.
 func radixSort(a []entry) {
 	if len(a) <= smallSort {
 		insertionSort(a)
@@ -219,8 +220,9 @@ func radixSort(a []entry) {
 	}
 }
 
-// digit says which 8 bits of an entry a pass sorts by: those from bit shift on
-// of the one word whose mask is all ones. A branch would cost more than masks.
+// digit selects the 8 bits of an entry by which a pass sorts: those from bit
+// shift on of the one word whose mask is all ones. A branch would cost more
+// than masks.
 type digit struct {
 	prefix, tail uint64
 	shift        uint

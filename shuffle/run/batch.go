@@ -39,7 +39,7 @@ func (c *column) at(i int) []byte {
 type Decoder struct {
 	codec  *Codec
 	seal   sealer
-	header []byte // a copy, in which what differs between batches is cleared
+	header []byte // a copy in which the fields that differ between batches are cleared
 }
 
 // NewDecoder returns a decoder.
@@ -48,8 +48,8 @@ func (c *Codec) NewDecoder() *Decoder {
 }
 
 // Length returns the length of the batch that starts with b, which must have
-// HeaderSize bytes. The checksum has not been seen: a wrong length is possible,
-// but not one beyond limit or MaxBatch.
+// HeaderSize bytes. The checksum is not checked yet: a wrong length is
+// possible, but not one beyond limit or MaxBatch.
 func (d *Decoder) Length(b []byte, limit int64) (int64, error) {
 	t, err := d.match(b)
 	if err != nil {
@@ -63,7 +63,7 @@ func (d *Decoder) Length(b []byte, limit int64) (int64, error) {
 	return head + body, nil
 }
 
-// match returns the template that b was made of.
+// match returns the template of which b was made.
 func (d *Decoder) match(b []byte) (*template, error) {
 	if len(b) < d.codec.HeaderSize() {
 		return nil, fmt.Errorf("batch of %d bytes is shorter than a header (%d)", len(b), d.codec.HeaderSize())
@@ -79,9 +79,9 @@ func (d *Decoder) match(b []byte) (*template, error) {
 		Version, d.codec.layout.Key, d.codec.layout.Value)
 }
 
-// Decode checks batch b, all its bytes and no more, and decodes it. A batch
-// that is compressed is decompressed into raw, which is grown if it has to be;
-// the batch then aliases the raw that is returned.
+// Decode checks batch b, all its bytes and no more, and decodes it. It
+// decompresses a compressed batch into raw, and grows raw if necessary. The
+// batch then aliases the raw that is returned.
 func (d *Decoder) Decode(b, raw []byte) (Batch, []byte, error) {
 	t, err := d.match(b)
 	if err != nil {
@@ -89,8 +89,8 @@ func (d *Decoder) Decode(b, raw []byte) (Batch, []byte, error) {
 	}
 	head := len(t.bytes)
 	body := b[head:]
-	// match has left the header in d.header as it was when it was sealed, but
-	// for the numbers.
+	// match has left the header in d.header as it was when it was sealed,
+	// except for the numbers.
 	var want [crcDigits]byte
 	copy(d.header, b[:head])
 	copy(d.header[t.crc:], "00000000")
@@ -152,7 +152,7 @@ func (d *Decoder) columns(t *template, b []byte, rows int, raw []byte) (Batch, [
 	return batch, raw, nil
 }
 
-// unpack replaces compressed buffers by what they hold.
+// unpack replaces compressed buffers by their contents.
 func unpack(buffers [][]byte, raw []byte) ([]byte, error) {
 	var lengths [maxBuffers]int64
 	total := int64(0)

@@ -67,8 +67,7 @@ func TestOtherLayoutsAreRefused(t *testing.T) {
 	}
 }
 
-// reseal makes the checksum of a batch right, so that what lies behind the
-// check is reached.
+// reseal corrects the checksum of a batch, so that later checks are reached.
 func reseal(codec *Codec, b []byte) {
 	for _, at := range []int{codec.raw.crc, codec.lz4.crc} {
 		if d := codec.NewDecoder(); len(b) >= codec.HeaderSize() {
@@ -81,7 +80,8 @@ func reseal(codec *Codec, b []byte) {
 	}
 }
 
-// TestLiesBehindARightChecksum checks what only a faulty writer can make.
+// TestLiesBehindARightChecksum checks batches that only a faulty writer can
+// make.
 func TestLiesBehindARightChecksum(t *testing.T) {
 	t.Parallel()
 	put := func(b []byte, at int, n uint64) { binary.LittleEndian.PutUint64(b[at:], n) }
@@ -205,7 +205,7 @@ func TestLZ4FramesAreStandard(t *testing.T) {
 			t.Fatalf("%s: length %d, %v", name, n, err)
 		}
 		if err := readLZ4(got, packed); err != nil || !bytes.Equal(got, b) {
-			t.Fatalf("%s: not what was packed: %v", name, err)
+			t.Fatalf("%s: other bytes than were packed: %v", name, err)
 		}
 		if int64(binary.LittleEndian.Uint64(packed)) == -1 {
 			if name != "noise" && name != "short" {

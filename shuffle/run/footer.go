@@ -50,14 +50,14 @@ func fieldTable(b *flatbuffers.Builder, name string, width int) flatbuffers.UOff
 	return b.EndObject()
 }
 
-// fileHead returns what stands before the first batch: magic and schema.
+// fileHead returns the bytes before the first batch: magic and schema.
 func fileHead(layout pairs.Layout) []byte {
 	b := flatbuffers.NewBuilder(512)
 	b.Finish(message(b, headerSchema, schemaTable(b, layout), 0, 0))
 	return append([]byte(magic+"\x00\x00"), encapsulate(b.FinishedBytes(), 0)...)
 }
 
-// fileTail returns what stands after the last batch: the end mark, the footer,
+// fileTail returns the bytes after the last batch: the end mark, the footer,
 // its length and the magic.
 func fileTail(layout pairs.Layout, blocks []block, partitions []plan.Extent) []byte {
 	b := flatbuffers.NewBuilder(1024 + 24*len(blocks))

@@ -9,7 +9,7 @@ import (
 )
 
 // A compressed buffer is its raw length as int64 and an LZ4 frame, or -1 and
-// the raw bytes. Frames are put together here of blocks, so that neither side
+// the raw bytes. Frames are assembled here from blocks, so that neither side
 // allocates and a reader accepts no other kind of frame.
 const (
 	// lz4Head is the magic, version 1 with independent blocks of at most 4 MiB
@@ -17,7 +17,7 @@ const (
 	lz4Head   = "\x04\x22\x4d\x18\x60\x70\x73"
 	lz4Block  = 4 << 20
 	lz4Stored = 1 << 31 // set in the length of a block that is not compressed
-	lz4Ratio  = 255     // no block expands more than so many times
+	lz4Ratio  = 255     // no block expands more than this many times
 )
 
 // appendLZ4 appends buffer b in compressed form. An empty one stays empty.

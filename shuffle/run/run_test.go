@@ -10,7 +10,7 @@ import (
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
-// row is a pair and where it belongs.
+// row is a pair and its partition.
 type row struct {
 	part       int
 	key, value []byte
@@ -71,7 +71,7 @@ func encode(tb testing.TB, o Options, rows []row) ([]byte, []plan.Extent) {
 	return out.Bytes(), extents
 }
 
-// decode reads one partition as a reducer does: by its extent alone.
+// decode reads one partition as a reducer does: only by its extent.
 func decode(codec *Codec, data []byte, part int, e plan.Extent) ([]row, error) {
 	var rows []row
 	if e.Rows == 0 {

@@ -38,7 +38,8 @@ type Codec struct {
 }
 
 // template is the header of a batch: prefix and metadata, with the places of
-// what differs between batches. Those places are zero (crc: the digit 0).
+// the fields that differ between batches. Those places are zero (crc: the digit
+// 0).
 type template struct {
 	bytes   []byte
 	body    int // int64: length of the body
@@ -75,7 +76,7 @@ func (c *Codec) buffers() int {
 	return n
 }
 
-// mark is a number that stands for field i of a template until its place is
+// mark is a number that represents field i of a template until its place is
 // found. No other part of a header looks like it.
 func mark(i int) int64 { return 0x5ca1ab1e0ddba110 + int64(i) }
 
@@ -187,7 +188,7 @@ func newTemplate(metadata []byte, size, buffers int) template {
 	return t
 }
 
-// clear puts zeros into what differs between batches.
+// clear puts zeros into the fields that differ between batches.
 func (t *template) clear(b []byte) {
 	clear(b[t.body : t.body+8])
 	for _, at := range t.rows {

@@ -19,11 +19,11 @@ type Options struct {
 	// BatchBytes is the size at which a batch is closed. 0 means 256 KiB, or
 	// 1 MiB in partitions of 8 MiB and more.
 	BatchBytes int
-	// ReadGroup is how many adjacent partitions are read together; 0 means
-	// all. No batch holds partitions of two groups.
+	// ReadGroup is how many adjacent partitions are read together; 0 means all.
+	// No batch holds partitions of two groups.
 	ReadGroup int
-	// Compress allows batches to be compressed, where a sample shows that it
-	// saves a fifth.
+	// Compress allows batches to be compressed, if a sample shows that it saves
+	// a fifth.
 	Compress bool
 }
 
@@ -75,7 +75,7 @@ func NewWriter(out io.Writer, o Options) *Writer {
 // Reset starts another run, to out, in the memory of the last one.
 func (w *Writer) Reset(out io.Writer) {
 	w.out, w.err, w.sum = out, nil, 0
-	w.partitions = make([]plan.Extent, w.o.Partitions) // the last ones were given away
+	w.partitions = make([]plan.Extent, w.o.Partitions) // the caller owns the last ones
 	w.blocks, w.stage = w.blocks[:0], w.stage[:0]
 	w.part, w.alone, w.limit = -1, false, w.batchBytes(0)
 	w.untilSample, w.shouldPack = 0, false
@@ -85,7 +85,7 @@ func (w *Writer) Reset(out io.Writer) {
 	w.write(head)
 }
 
-// Partition says that the pairs which follow belong to partition p, which must
+// Partition says that the pairs that follow belong to partition p, which must
 // be greater than the one before, and have about size bytes in all.
 func (w *Writer) Partition(p int, size int64) error {
 	if w.err != nil {
@@ -160,8 +160,8 @@ func (w *Writer) Append(key, value []byte) error {
 	return w.err
 }
 
-// Finish writes what is left. It returns the place of each partition and the
-// size of the run. It does not close what the run is written to.
+// Finish writes the rest. It returns the place of each partition and the size
+// of the run. It does not close the io.Writer.
 func (w *Writer) Finish() ([]plan.Extent, int64, error) {
 	w.flush()
 	tail := fileTail(w.o.Layout, w.blocks, w.partitions)
@@ -173,8 +173,8 @@ func (w *Writer) Finish() ([]plan.Extent, int64, error) {
 	return w.partitions, w.offset + int64(len(tail)), nil
 }
 
-// Sum returns a checksum of what was written: CRC32C over the checksums of the
-// batches. Runs of the same pairs, cut in the same way, have the same.
+// Sum returns a checksum of the run: CRC32C over the checksums of the batches.
+// Runs of the same pairs, cut in the same way, have the same.
 func (w *Writer) Sum() uint32 { return w.sum }
 
 // open starts an empty batch.
@@ -243,7 +243,7 @@ func (w *Writer) writeRaw(columns [4][]byte) int64 {
 	return int64(head) + body
 }
 
-// pack puts the open batch, compressed, into w.packed if that is worth while.
+// pack puts the open batch, compressed, into w.packed if that is worthwhile.
 func (w *Writer) pack(columns [4][]byte) bool {
 	if w.untilSample > 0 {
 		w.untilSample--
@@ -313,7 +313,7 @@ func (w *Writer) write(b []byte) {
 	}
 }
 
-// drain writes what was gathered.
+// drain writes the gathered bytes.
 func (w *Writer) drain() {
 	if w.err == nil && len(w.stage) > 0 {
 		_, w.err = w.out.Write(w.stage)
