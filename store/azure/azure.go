@@ -43,8 +43,8 @@ const (
 // use it, and nothing else can run then.
 func init() { store.Register(scheme, open) } //nolint:gochecknoinits // drivers arrive by blank import
 
-// driver is a container.
-type driver struct {
+// blobs is a container.
+type blobs struct {
 	client *container.Client
 	name   string
 	query  string
@@ -52,7 +52,7 @@ type driver struct {
 
 // open opens a container and asks whether it is there.
 func open(ctx context.Context, name string, query url.Values, _ store.Options) (store.Driver, error) {
-	d := &driver{name: name, query: drive.PublicQuery(query, "cdn", "domain", "localemu", "protocol", "storage_account")}
+	d := &blobs{name: name, query: drive.PublicQuery(query, "cdn", "domain", "localemu", "protocol", "storage_account")}
 	var err error
 	if d.client, err = connect(ctx, name, query); err != nil {
 		return nil, store.Fail(plan.Invalid, "%w: name the storage account by AZURE_STORAGE_ACCOUNT, or storage_account= in the URL", err)
@@ -98,8 +98,8 @@ func once(ctx context.Context) context.Context {
 	return policy.WithHTTPHeader(ctx, http.Header{"Accept-Encoding": {"identity"}})
 }
 
-func (d *driver) Traits() store.Traits {
+func (d *blobs) Traits() store.Traits {
 	return store.Traits{URL: scheme + "://" + d.name, Query: d.query, Remote: true, PartSize: partSize, MaxParts: maxParts}
 }
 
-func (d *driver) Close() error { return nil }
+func (d *blobs) Close() error { return nil }

@@ -31,12 +31,12 @@ func ifMatch(etag string) *blob.AccessConditions {
 	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &tag}}
 }
 
-func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
+func (d *blobs) Stat(ctx context.Context, key string) (store.Object, error) {
 	return d.describe(ctx, key, "")
 }
 
 // describe asks for an object, of one version when etag is given.
-func (d *driver) describe(ctx context.Context, key, etag string) (store.Object, error) {
+func (d *blobs) describe(ctx context.Context, key, etag string) (store.Object, error) {
 	p, err := d.client.NewBlobClient(key).GetProperties(once(ctx), &blob.GetPropertiesOptions{AccessConditions: ifMatch(etag)})
 	if err != nil {
 		return store.Object{}, classify(err)
@@ -44,13 +44,13 @@ func (d *driver) describe(ctx context.Context, key, etag string) (store.Object, 
 	return store.Object{Key: key, Size: value(p.ContentLength), ETag: string(value(p.ETag)), ModTime: value(p.LastModified)}, nil
 }
 
-func (d *driver) Open(_ context.Context, key, etag string) (store.Reader, error) {
+func (d *blobs) Open(_ context.Context, key, etag string) (store.Reader, error) {
 	return &reader{driver: d, key: key, version: drive.NewVersion(etag)}, nil
 }
 
 // reader asks for ranges of one version.
 type reader struct {
-	driver  *driver
+	driver  *blobs
 	key     string
 	version *drive.Version
 }
@@ -89,12 +89,12 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 // pager walks a listing. Listings of this driver begin at the beginning: what
 // the service calls startFrom is for names of one level only.
 type pager struct {
-	driver *driver
+	driver *blobs
 	prefix string
 	marker string
 }
 
-func (d *driver) List(prefix string) store.Pager { return &pager{driver: d, prefix: prefix} }
+func (d *blobs) List(prefix string) store.Pager { return &pager{driver: d, prefix: prefix} }
 
 func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err error) {
 	o := &container.ListBlobsFlatOptions{}

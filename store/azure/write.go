@@ -27,14 +27,14 @@ func ifAbsent(o store.CreateOptions) *blob.AccessConditions {
 	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &anything}}
 }
 
-func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+func (d *blobs) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	content := drive.NewBytes(body)
 	defer content.Release()
 	_, err := d.client.NewBlockBlobClient(key).Upload(once(ctx), content, &blockblob.UploadOptions{AccessConditions: ifAbsent(o)})
 	return classifyWrite(err, o)
 }
 
-func (d *driver) Delete(ctx context.Context, key string) error {
+func (d *blobs) Delete(ctx context.Context, key string) error {
 	_, err := d.client.NewBlobClient(key).Delete(once(ctx), nil)
 	if err = classify(err); plan.KindOf(err) == plan.NotFound {
 		return nil
@@ -46,7 +46,7 @@ func (d *driver) Delete(ctx context.Context, key string) error {
 // not committed, so the names of an upload's blocks begin with a number of its
 // own; and who commits drops the blocks of all others, who then come too late.
 type upload struct {
-	driver *driver
+	driver *blobs
 	client *blockblob.Client
 	key    string
 	opts   store.CreateOptions
@@ -56,7 +56,7 @@ type upload struct {
 	blocks []string // names by part, from 1
 }
 
-func (d *driver) Upload(_ context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (d *blobs) Upload(_ context.Context, key string, o store.CreateOptions) (store.Upload, error) {
 	u := &upload{driver: d, client: d.client.NewBlockBlobClient(key), key: key, opts: o}
 	rand.Read(u.number[:]) // never fails
 	return u, nil

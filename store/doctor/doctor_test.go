@@ -12,13 +12,13 @@ import (
 	"github.com/windrow-mr/windrow/store/doctor"
 )
 
-// driver is a store that is not as it should be.
-type driver struct {
+// odd is a store that is not as it should be.
+type odd struct {
 	store.Driver
 	put func(ctx context.Context, d store.Driver, key string, body []byte, o store.CreateOptions) error
 }
 
-func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+func (d *odd) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	return d.put(ctx, d.Driver, key, body, o)
 }
 
@@ -27,7 +27,7 @@ func examine(t *testing.T, o doctor.Options, put func(context.Context, store.Dri
 	t.Helper()
 	o.Stores.Mem, o.Bytes = new(store.MemSpace), 1<<20
 	if put != nil {
-		o.Stores.Wrap = func(d store.Driver) store.Driver { return &driver{d, put} }
+		o.Stores.Wrap = func(d store.Driver) store.Driver { return &odd{d, put} }
 	}
 	report, err := doctor.Examine(t.Context(), "mem://bucket/place", o)
 	if err != nil {
@@ -120,7 +120,7 @@ func TestAnInterruptedExaminationCleansUp(t *testing.T) {
 	space := new(store.MemSpace)
 	puts := 0
 	stores := store.Options{Mem: space, Wrap: func(d store.Driver) store.Driver {
-		return &driver{d, func(ctx context.Context, d store.Driver, key string, body []byte, o store.CreateOptions) error {
+		return &odd{d, func(ctx context.Context, d store.Driver, key string, body []byte, o store.CreateOptions) error {
 			if puts++; puts == 3 {
 				cancel()
 			}

@@ -7,19 +7,19 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// driver passes calls through an injector.
-type driver struct {
+// faulty passes calls through an injector.
+type faulty struct {
 	store.Driver
 	injector *Injector
 	remote   bool
 }
 
-func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+func (d *faulty) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	return d.injector.run(ctx, call{op: Put, key: key, absent: o.IfAbsent, bytes: len(body)},
 		func() error { return d.Driver.Put(ctx, key, body, o) })
 }
 
-func (d *driver) Stat(ctx context.Context, key string) (o store.Object, err error) {
+func (d *faulty) Stat(ctx context.Context, key string) (o store.Object, err error) {
 	err = d.injector.run(ctx, call{op: Stat, key: key}, func() error {
 		o, err = d.Driver.Stat(ctx, key)
 		return err
@@ -27,11 +27,11 @@ func (d *driver) Stat(ctx context.Context, key string) (o store.Object, err erro
 	return o, err
 }
 
-func (d *driver) Delete(ctx context.Context, key string) error {
+func (d *faulty) Delete(ctx context.Context, key string) error {
 	return d.injector.run(ctx, call{op: Delete, key: key}, func() error { return d.Driver.Delete(ctx, key) })
 }
 
-func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) (u store.Upload, err error) {
+func (d *faulty) Upload(ctx context.Context, key string, o store.CreateOptions) (u store.Upload, err error) {
 	err = d.request(ctx, call{op: Begin, key: key}, func() error {
 		u, err = d.Driver.Upload(ctx, key, o)
 		return err
@@ -44,18 +44,18 @@ func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) 
 }
 
 // request is run for calls that are requests on remote stores alone.
-func (d *driver) request(ctx context.Context, c call, do func() error) error {
+func (d *faulty) request(ctx context.Context, c call, do func() error) error {
 	if !d.remote {
 		return do()
 	}
 	return d.injector.run(ctx, c, do)
 }
 
-func (d *driver) List(prefix string) store.Pager {
+func (d *faulty) List(prefix string) store.Pager {
 	return &pager{d.Driver.List(prefix), d.injector, prefix, 0}
 }
 
-func (d *driver) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (d *faulty) Open(ctx context.Context, key, etag string) (store.Reader, error) {
 	r, err := d.Driver.Open(ctx, key, etag)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (d *driver) Open(ctx context.Context, key, etag string) (store.Reader, erro
 
 // rangeLister is a driver that can begin a listing behind any key.
 type rangeLister struct {
-	*driver
+	*faulty
 	inner store.RangeLister
 }
 
@@ -77,7 +77,7 @@ func (d *rangeLister) ListAfter(prefix, after string) store.Pager {
 // uploadLister lists and aborts the uploads of a driver. A page is a list, of
 // the same key as one of objects, and another request.
 type uploadLister struct {
-	through *driver
+	through *faulty
 	inner   store.UploadLister
 }
 
@@ -112,7 +112,7 @@ func (p *uploadPager) Next(ctx context.Context) (page []store.Unfinished, last b
 
 type upload struct {
 	store.Upload
-	driver *driver
+	driver *faulty
 	key    string
 	opts   store.CreateOptions
 }
@@ -165,7 +165,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 // reader is no io.ReaderAt, so that every read is a Range that can fail.
 type reader struct {
 	inner  store.Reader
-	driver *driver
+	driver *faulty
 	key    string
 }
 

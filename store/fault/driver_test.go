@@ -40,9 +40,9 @@ var body = func() []byte {
 	return b
 }()
 
-// driver returns a driver with an object "x" beneath faults, as the portable
+// faultyDriver returns a faultyDriver with an object "x" beneath faults, as the portable
 // layer sees it, and its injector.
-func driver(t *testing.T, plan string) (store.Driver, *fault.Injector) {
+func faultyDriver(t *testing.T, plan string) (store.Driver, *fault.Injector) {
 	t.Helper()
 	faults := fault.New(parse(t, plan)...)
 	var d store.Driver
@@ -125,13 +125,13 @@ func TestAnswers(t *testing.T) {
 		"412":     {plan.Exists, []fault.Op{fault.Put, fault.Commit}},
 	} {
 		for _, op := range all {
-			d, faults := driver(t, name+":100%")
+			d, faults := faultyDriver(t, name+":100%")
 			if op == fault.Part || op == fault.Commit || op == fault.Abort {
 				// An upload that cannot begin has no parts: only they are struck.
 				if !slices.Contains(c.ops, op) {
 					continue
 				}
-				d, faults = driver(t, name+":100% "+string(op))
+				d, faults = faultyDriver(t, name+":100% "+string(op))
 			}
 			err := requests(t.Context(), d)[op]
 			if !slices.Contains(c.ops, op) {
@@ -154,7 +154,7 @@ func TestAnswers(t *testing.T) {
 func TestOnlyOneOperation(t *testing.T) {
 	t.Parallel()
 	for _, op := range []fault.Op{fault.Put, fault.Begin, fault.Part, fault.Commit, fault.Abort, fault.Read, fault.Stat, fault.List, fault.Delete} {
-		d, faults := driver(t, "500:100% "+string(op))
+		d, faults := faultyDriver(t, "500:100% "+string(op))
 		for at, err := range requests(t.Context(), d) {
 			if (err != nil) != (at == op) {
 				t.Errorf("a rule for %s: %s says %v", op, at, err)
@@ -171,7 +171,7 @@ func TestNothingIsDone(t *testing.T) {
 		"503:100% put": false, "409:100% put": false, "412:100% put": false, "reset:100% put": false,
 		"lost:100% put": true, "lost:100% put as=412": true, "lost:100% put as=expired": true,
 	} {
-		d, _ := driver(t, plan)
+		d, _ := faultyDriver(t, plan)
 		if err := d.Put(t.Context(), "y", []byte("1"), store.CreateOptions{IfAbsent: true}); err == nil {
 			t.Errorf("%s: no error", plan)
 		}
@@ -180,7 +180,7 @@ func TestNothingIsDone(t *testing.T) {
 			t.Errorf("%s: the object is there: %v, want %v", plan, err == nil, done)
 		}
 	}
-	d, _ := driver(t, "lost:100% put as=412")
+	d, _ := faultyDriver(t, "lost:100% put as=412")
 	if err := d.Put(t.Context(), "y", nil, store.CreateOptions{IfAbsent: true}); plan.KindOf(err) != plan.Exists {
 		t.Errorf("the winner is told %v", err)
 	}
@@ -189,7 +189,7 @@ func TestNothingIsDone(t *testing.T) {
 // TestLyingPreconditions befall no write without a condition.
 func TestLyingPreconditions(t *testing.T) {
 	t.Parallel()
-	d, faults := driver(t, "412:100%")
+	d, faults := faultyDriver(t, "412:100%")
 	if err := d.Put(t.Context(), "y", nil, store.CreateOptions{}); err != nil {
 		t.Error(err)
 	}
@@ -228,7 +228,7 @@ func TestBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				d, faults := driver(t, c.plan)
+				d, faults := faultyDriver(t, c.plan)
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
 				defer cancel()
 				r, err := d.Open(ctx, "x", "")
@@ -271,7 +271,7 @@ func TestTime(t *testing.T) {
 		t.Run(plan, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				d, _ := driver(t, plan)
+				d, _ := faultyDriver(t, plan)
 				begin := time.Now()
 				_, _ = read(t.Context(), d, 0, 5000)
 				if took := time.Since(begin); took < want || took > want+want/100 {
@@ -279,7 +279,7 @@ func TestTime(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 				defer cancel()
-				d, _ = driver(t, strings.ReplaceAll(plan, "#1", "100%"))
+				d, _ = faultyDriver(t, strings.ReplaceAll(plan, "#1", "100%"))
 				begin = time.Now()
 				if _, err := read(ctx, d, 0, 5000); want > 0 && (err == nil || time.Since(begin) != time.Millisecond) {
 					t.Errorf("after %v, the end of the context: %v", time.Since(begin), err)
@@ -300,7 +300,7 @@ func TestFlip(t *testing.T) {
 	}
 	places := map[int]bool{}
 	for seed := range uint64(50) {
-		d, faults := driver(t, "flip:#1")
+		d, faults := faultyDriver(t, "flip:#1")
 		faults.Seed = seed
 		got, err := read(t.Context(), d, 100, 5000)
 		if err != nil || len(got) != 5000 || differ(got, body[100:5100]) != 1 {
@@ -319,7 +319,7 @@ func TestFlip(t *testing.T) {
 	if len(places) < 40 {
 		t.Errorf("50 seeds flipped only %d bytes", len(places))
 	}
-	d, _ := driver(t, "flip:#1 after=7B")
+	d, _ := faultyDriver(t, "flip:#1 after=7B")
 	if got, err := read(t.Context(), d, 0, 100); err != nil || got[7] == body[7] || differ(got, body[:100]) != 1 {
 		t.Errorf("byte 7: %v, %v", got[:10], err)
 	}
@@ -349,7 +349,7 @@ func (u untoldReader) Range(ctx context.Context, off, n int64) (store.Body, erro
 func TestFlipIsLeftOut(t *testing.T) {
 	t.Parallel()
 	for _, checked := range []bool{false, true} {
-		inner, _ := driver(t, "503:#1000")
+		inner, _ := faultyDriver(t, "503:#1000")
 		faults := fault.New(parse(t, "flip:100%")...)
 		if checked {
 			faults.Checked = func(name string) bool { return name == "mem:///x" }
@@ -364,7 +364,7 @@ func TestFlipIsLeftOut(t *testing.T) {
 		}
 	}
 	// A store that tells checksums, and a reader of parts who does not look.
-	d, faults := driver(t, "flip:100%")
+	d, faults := faultyDriver(t, "flip:100%")
 	faults.Checked = func(string) bool { return false }
 	if got, err := read(t.Context(), d, 10, 100); err != nil || !bytes.Equal(got, body[10:110]) {
 		t.Errorf("a part that nobody checks is flipped, %v", err)
@@ -416,7 +416,7 @@ func TestWhen(t *testing.T) {
 		"500:#1 key=b/**": "--- 1-- ---",
 		"500:@2 key=b/*":  "--- -1- ---",
 	} {
-		d, _ := driver(t, plan)
+		d, _ := faultyDriver(t, plan)
 		var got []string
 		for _, key := range []string{"a/x", "b/x", "c/x"} {
 			row := ""
@@ -439,7 +439,7 @@ func TestWhen(t *testing.T) {
 // bursts are as long as they are told to be.
 func TestShareIsDrawn(t *testing.T) {
 	t.Parallel()
-	d, _ := driver(t, "500:10%")
+	d, _ := faultyDriver(t, "500:10%")
 	struck := 0
 	for n := range 10_000 {
 		if d.Delete(t.Context(), fmt.Sprintf("key/%d", n)) != nil {
@@ -449,7 +449,7 @@ func TestShareIsDrawn(t *testing.T) {
 	if struck < 880 || struck > 1120 { // 4 standard deviations
 		t.Errorf("%d of 10,000 requests were struck by 10%%", struck)
 	}
-	d, _ = driver(t, "500:1% burst=5")
+	d, _ = faultyDriver(t, "500:1% burst=5")
 	run, runs := 0, map[int]int{}
 	for range 10_000 {
 		if d.Delete(t.Context(), "key") != nil {
@@ -479,13 +479,13 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		}
 		return strings.Join(told, "; ")
 	}
-	alone, faults := driver(t, plan)
+	alone, faults := faultyDriver(t, plan)
 	faults.Seed = 5
 	want := make([]string, 500)
 	for i := range want {
 		want[i] = outcome(alone, int64(i))
 	}
-	together, other := driver(t, plan)
+	together, other := faultyDriver(t, plan)
 	other.Seed = 5
 	got := make([]string, len(want))
 	var all sync.WaitGroup
@@ -499,7 +499,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	if fmt.Sprint(faults.Report()) != fmt.Sprint(other.Report()) {
 		t.Errorf("reports are %+v and %+v", faults.Report(), other.Report())
 	}
-	differently, third := driver(t, plan)
+	differently, third := faultyDriver(t, plan)
 	third.Seed = 6
 	for i := range got {
 		got[i] = outcome(differently, int64(i))
@@ -513,7 +513,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 func TestNames(t *testing.T) {
 	t.Parallel()
 	outcome := func(run string) string {
-		d, faults := driver(t, "500:50%")
+		d, faults := faultyDriver(t, "500:50%")
 		faults.Name = func(key string) string { return strings.ReplaceAll(key, run, "run") }
 		text := ""
 		for n := range 64 {
@@ -576,7 +576,7 @@ func TestWrapPassesOn(t *testing.T) {
 // TestUploadsMeetFaults: to list uploads is a list, to abort a listed one an abort.
 func TestUploadsMeetFaults(t *testing.T) {
 	t.Parallel()
-	d, faults := driver(t, "503:100% list, 500:100% abort")
+	d, faults := faultyDriver(t, "503:100% list, 500:100% abort")
 	l, ok := d.(store.UploadLister)
 	if !ok {
 		t.Fatal("uploads cannot be listed beneath faults")

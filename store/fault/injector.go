@@ -92,7 +92,7 @@ func counts(by []int64) []Count {
 
 // Wrap decorates a driver.
 func (i *Injector) Wrap(d store.Driver) store.Driver {
-	wrapped := &driver{Driver: d, injector: i, remote: d.Traits().Remote}
+	wrapped := &faulty{Driver: d, injector: i, remote: d.Traits().Remote}
 	ranges, inRanges := d.(store.RangeLister)
 	uploads, inUploads := d.(store.UploadLister)
 	switch {
@@ -105,7 +105,7 @@ func (i *Injector) Wrap(d store.Driver) store.Driver {
 		return &rangeLister{wrapped, ranges}
 	case inUploads:
 		return struct {
-			*driver
+			*faulty
 			*uploadLister
 		}{wrapped, &uploadLister{wrapped, uploads}}
 	default:

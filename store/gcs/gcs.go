@@ -51,8 +51,8 @@ const (
 // use it, and nothing else can run then.
 func init() { store.Register("gs", open) } //nolint:gochecknoinits // drivers arrive by blank import
 
-// driver is a bucket.
-type driver struct {
+// bucket is a bucket.
+type bucket struct {
 	objects *storage.ObjectsService
 	http    *http.Client // the same that objects uses
 	base    string       // scheme and host of the service
@@ -62,8 +62,8 @@ type driver struct {
 
 // open opens a bucket and asks whether it is there, by listing it: who may use
 // a bucket may mostly do that, and seldom ask for the bucket itself.
-func open(ctx context.Context, bucket string, query url.Values, _ store.Options) (store.Driver, error) {
-	d := &driver{bucket: bucket, query: drive.PublicQuery(query, "anonymous", "universe_domain")}
+func open(ctx context.Context, name string, query url.Values, _ store.Options) (store.Driver, error) {
+	d := &bucket{bucket: name, query: drive.PublicQuery(query, "anonymous", "universe_domain")}
 	if query.Get("access_id") == "-" {
 		d.query = drive.PublicQuery(query, "access_id", "universe_domain")
 	}
@@ -79,7 +79,7 @@ func open(ctx context.Context, bucket string, query url.Values, _ store.Options)
 		return nil, store.Fail(plan.Invalid, "%w", err)
 	}
 	d.objects = service.Objects
-	_, err = d.objects.List(bucket).MaxResults(1).Fields("kind").Context(ctx).Do()
+	_, err = d.objects.List(name).MaxResults(1).Fields("kind").Context(ctx).Do()
 	switch err = classify(err); plan.KindOf(err) {
 	case plan.NotFound:
 		return nil, noBucket()
@@ -163,13 +163,13 @@ func connect(ctx context.Context, query url.Values) (client *http.Client, base s
 	return client, base, nil
 }
 
-func (d *driver) Traits() store.Traits {
+func (d *bucket) Traits() store.Traits {
 	return store.Traits{
 		URL: "gs://" + d.bucket, Query: d.query, Remote: true, PartSize: partSize, MaxParts: maxParts, Sequential: true,
 	}
 }
 
-func (d *driver) Close() error {
+func (d *bucket) Close() error {
 	d.http.CloseIdleConnections()
 	return nil
 }

@@ -22,12 +22,12 @@ import (
 // objectFields are what is asked of objects.
 const objectFields = "name,size,generation,updated,crc32c"
 
-func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
+func (d *bucket) Stat(ctx context.Context, key string) (store.Object, error) {
 	return d.describe(ctx, key, "")
 }
 
 // describe asks for an object, of one generation when etag is given.
-func (d *driver) describe(ctx context.Context, key, etag string) (store.Object, error) {
+func (d *bucket) describe(ctx context.Context, key, etag string) (store.Object, error) {
 	call := d.objects.Get(d.bucket, key).Fields(objectFields).Context(ctx)
 	if etag != "" {
 		generation, err := parseGeneration(etag)
@@ -64,7 +64,7 @@ func object(key string, o *storage.Object) store.Object {
 	}
 }
 
-func (d *driver) Open(_ context.Context, key, etag string) (store.Reader, error) {
+func (d *bucket) Open(_ context.Context, key, etag string) (store.Reader, error) {
 	if etag != "" {
 		if _, err := parseGeneration(etag); err != nil {
 			return nil, err
@@ -75,7 +75,7 @@ func (d *driver) Open(_ context.Context, key, etag string) (store.Reader, error)
 
 // reader asks for ranges of one generation.
 type reader struct {
-	driver  *driver
+	driver  *bucket
 	key     string
 	version *drive.Version
 }
@@ -122,7 +122,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 }
 
 // send makes a request of which the answer must be a success.
-func (d *driver) send(request *http.Request) (*http.Response, error) {
+func (d *bucket) send(request *http.Request) (*http.Response, error) {
 	response, err := d.http.Do(request)
 	if err != nil {
 		return nil, classify(err)
@@ -148,15 +148,15 @@ func sentSum(h http.Header) checksum.Sum {
 
 // pager walks a listing.
 type pager struct {
-	driver        *driver
+	driver        *bucket
 	prefix, after string
 	token         string
 }
 
-func (d *driver) List(prefix string) store.Pager { return &pager{driver: d, prefix: prefix} }
+func (d *bucket) List(prefix string) store.Pager { return &pager{driver: d, prefix: prefix} }
 
 // ListAfter makes the driver a store.RangeLister.
-func (d *driver) ListAfter(prefix, after string) store.Pager {
+func (d *bucket) ListAfter(prefix, after string) store.Pager {
 	return &pager{driver: d, prefix: prefix, after: after}
 }
 

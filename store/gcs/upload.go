@@ -36,7 +36,7 @@ const statusClosed = 499
 // The last part need not be a multiple of quantum; what is beyond one waits for
 // Commit.
 type upload struct {
-	driver  *driver
+	driver  *bucket
 	key     string
 	opts    store.CreateOptions
 	session string
@@ -47,7 +47,7 @@ type upload struct {
 	unsure bool             // an answer was lost: ask before sending on
 }
 
-func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (d *bucket) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
 	query := url.Values{"uploadType": {"resumable"}, "name": {key}}
 	if o.IfAbsent {
 		query.Set("ifGenerationMatch", "0")

@@ -17,7 +17,7 @@ const contentType = "application/octet-stream"
 
 // Put writes with one request; the service holds the bytes against the
 // checksum that comes with them.
-func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+func (d *bucket) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	sum := checksum.Of(checksum.CRC32C, body)
 	content := drive.NewBytes(body)
 	defer content.Release()
@@ -40,7 +40,7 @@ func notAnObject(err error) error {
 	return err
 }
 
-func (d *driver) Delete(ctx context.Context, key string) error {
+func (d *bucket) Delete(ctx context.Context, key string) error {
 	err := classify(d.objects.Delete(d.bucket, key).Context(ctx).Do())
 	if plan.KindOf(err) == plan.NotFound {
 		return nil

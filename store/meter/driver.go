@@ -15,7 +15,7 @@ import (
 // counted.
 func Wrap(d store.Driver) store.Driver {
 	t := d.Traits()
-	wrapped := &driver{Driver: d, scheme: schemeOf(t.URL), remote: t.Remote}
+	wrapped := &metered{Driver: d, scheme: schemeOf(t.URL), remote: t.Remote}
 	ranges, inRanges := d.(store.RangeLister)
 	uploads, inUploads := d.(store.UploadLister) // nobody's in particular: not counted
 	switch {
@@ -28,7 +28,7 @@ func Wrap(d store.Driver) store.Driver {
 		return &rangeLister{wrapped, ranges}
 	case inUploads:
 		return struct {
-			*driver
+			*metered
 			store.UploadLister
 		}{wrapped, uploads}
 	default:
@@ -36,15 +36,15 @@ func Wrap(d store.Driver) store.Driver {
 	}
 }
 
-// driver counts the calls that it passes on.
-type driver struct {
+// metered counts the calls that it passes on.
+type metered struct {
 	store.Driver
 	scheme string
 	remote bool
 }
 
 // counts returns what is to count what is done with ctx; nil for nothing.
-func (d *driver) counts(ctx context.Context) *counts {
+func (d *metered) counts(ctx context.Context) *counts {
 	s := of(ctx)
 	if s.tally == nil {
 		return nil
@@ -60,7 +60,7 @@ func (c *counts) note(err error) error {
 	return err
 }
 
-func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+func (d *metered) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	c := d.counts(ctx)
 	if c != nil {
 		if o.Class == store.Heartbeat {
@@ -73,7 +73,7 @@ func (d *driver) Put(ctx context.Context, key string, body []byte, o store.Creat
 	return c.note(d.Driver.Put(ctx, key, body, o))
 }
 
-func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
+func (d *metered) Stat(ctx context.Context, key string) (store.Object, error) {
 	c := d.counts(ctx)
 	if c != nil && (d.remote || !of(ctx).lent) {
 		c.stats.Add(1)
@@ -82,7 +82,7 @@ func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
 	return o, c.note(err)
 }
 
-func (d *driver) Delete(ctx context.Context, key string) error {
+func (d *metered) Delete(ctx context.Context, key string) error {
 	c := d.counts(ctx)
 	if c != nil {
 		c.deletes.Add(1)
@@ -90,7 +90,7 @@ func (d *driver) Delete(ctx context.Context, key string) error {
 	return c.note(d.Driver.Delete(ctx, key))
 }
 
-func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (d *metered) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
 	c := d.counts(ctx)
 	if c != nil && d.remote {
 		c.multipart.Add(1)
@@ -106,22 +106,22 @@ func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) 
 	return &wrapped, nil
 }
 
-func (d *driver) List(prefix string) store.Pager { return &pager{d.Driver.List(prefix), d} }
+func (d *metered) List(prefix string) store.Pager { return &pager{d.Driver.List(prefix), d} }
 
 // rangeLister is a driver that can begin a listing behind any key.
 type rangeLister struct {
-	*driver
+	*metered
 	inner store.RangeLister
 }
 
 // ListAfter begins a listing.
 func (d *rangeLister) ListAfter(prefix, after string) store.Pager {
-	return &pager{d.inner.ListAfter(prefix, after), d.driver}
+	return &pager{d.inner.ListAfter(prefix, after), d.metered}
 }
 
 type pager struct {
 	store.Pager
-	driver *driver
+	driver *metered
 }
 
 func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err error) {
@@ -184,7 +184,7 @@ func (l *lender) TakeBack(ctx context.Context) (int64, error) {
 	return size, err
 }
 
-func (d *driver) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (d *metered) Open(ctx context.Context, key, etag string) (store.Reader, error) {
 	r, err := d.Driver.Open(ctx, key, etag)
 	if err != nil {
 		return nil, d.counts(ctx).note(err)
@@ -204,7 +204,7 @@ func (d *driver) Open(ctx context.Context, key, etag string) (store.Reader, erro
 // reader reads by requests.
 type reader struct {
 	store.Reader
-	driver *driver
+	driver *metered
 }
 
 func (r *reader) Object(ctx context.Context) (store.Object, error) {

@@ -141,7 +141,7 @@ func (c *Client) Driver(ctx context.Context, name string) (store.Driver, error) 
 		// Small parts, for they are gathered to larger ones on the other side.
 		t.PartSize, t.Sequential = 1<<20, true
 	}
-	return &driver{client: c, root: name, traits: t}, nil
+	return &rootDriver{client: c, root: name, traits: t}, nil
 }
 
 // begin sends a call, once there is room for it.

@@ -13,21 +13,21 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// driver is a store.Driver on a root of the serving process.
-type driver struct {
+// rootDriver is a store.Driver on a rootDriver of the serving process.
+type rootDriver struct {
 	client *Client
 	root   string
 	traits store.Traits
 }
 
-func (d *driver) Traits() store.Traits { return d.traits }
+func (d *rootDriver) Traits() store.Traits { return d.traits }
 
 // Close does nothing: the client is closed by itself.
-func (d *driver) Close() error { return nil }
+func (d *rootDriver) Close() error { return nil }
 
-func (d *driver) named(key string) *encoder { return new(encoder).str(d.root).str(key) }
+func (d *rootDriver) named(key string) *encoder { return new(encoder).str(d.root).str(key) }
 
-func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
+func (d *rootDriver) Stat(ctx context.Context, key string) (store.Object, error) {
 	p, err := d.client.call(ctx, kindStat, d.named(key).b)
 	if err != nil {
 		return store.Object{}, err
@@ -37,13 +37,13 @@ func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
 	return o, in.end()
 }
 
-func (d *driver) Delete(ctx context.Context, key string) error {
+func (d *rootDriver) Delete(ctx context.Context, key string) error {
 	_, err := d.client.call(ctx, kindDelete, d.named(key).b)
 	return err
 }
 
 // List refuses: what a job process may see is named to it.
-func (d *driver) List(string) store.Pager { return noPager{} }
+func (d *rootDriver) List(string) store.Pager { return noPager{} }
 
 type noPager struct{}
 
@@ -51,7 +51,7 @@ func (noPager) Next(context.Context) ([]store.Object, bool, error) {
 	return nil, false, store.Fail(plan.Denied, "a job process cannot list: it is told the names of what it may read")
 }
 
-func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+func (d *rootDriver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	u, err := d.begin(ctx, key, o, int64(len(body)))
 	if err != nil {
 		return err
@@ -67,13 +67,13 @@ func (d *driver) Put(ctx context.Context, key string, body []byte, o store.Creat
 	return err
 }
 
-func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (d *rootDriver) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
 	return d.begin(ctx, key, o, -1)
 }
 
 // begin begins an object of a size, -1 when that is not known yet: then, at a store
 // at hand, by a descriptor where it can.
-func (d *driver) begin(ctx context.Context, key string, o store.CreateOptions, size int64) (*sending, error) {
+func (d *rootDriver) begin(ctx context.Context, key string, o store.CreateOptions, size int64) (*sending, error) {
 	wantFile := size < 0 && !d.traits.Remote && descriptorsPass && d.client.wire.unix != nil
 	u, err := d.beginWith(ctx, key, o, size, wantFile)
 	if errors.Is(err, errNoFile) {
@@ -82,7 +82,7 @@ func (d *driver) begin(ctx context.Context, key string, o store.CreateOptions, s
 	return u, err
 }
 
-func (d *driver) beginWith(ctx context.Context, key string, o store.CreateOptions, size int64, wantFile bool) (*sending, error) {
+func (d *rootDriver) beginWith(ctx context.Context, key string, o store.CreateOptions, size int64, wantFile bool) (*sending, error) {
 	c := d.client
 	payload := d.named(key).uint(uint64(o.Class)).bool(o.IfAbsent).int(size).bool(wantFile).b
 	a, err := c.ask(ctx, kindBegin, payload, &asked{result: make(chan answer, 1), writes: wantFile})
@@ -223,13 +223,13 @@ func (u *sending) end(ctx context.Context, k kind, payload []byte) error {
 
 // Open prepares reads. At a store at hand it opens the object, by a descriptor
 // where it can; at others the first read does.
-func (d *driver) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (d *rootDriver) Open(ctx context.Context, key, etag string) (store.Reader, error) {
 	return d.OpenKnown(ctx, store.Object{Key: key, Size: -1, ETag: etag})
 }
 
 // OpenKnown is Open with a size, for which the other side need not ask its store
 // then.
-func (d *driver) OpenKnown(ctx context.Context, o store.Object) (store.Reader, error) {
+func (d *rootDriver) OpenKnown(ctx context.Context, o store.Object) (store.Reader, error) {
 	r := &reader{driver: d, key: o.Key, etag: o.ETag, size: o.Size}
 	if d.traits.Remote {
 		return r, nil
@@ -246,7 +246,7 @@ func (d *driver) OpenKnown(ctx context.Context, o store.Object) (store.Reader, e
 
 // reader reads an object by ranges.
 type reader struct {
-	driver    *driver
+	driver    *rootDriver
 	key, etag string
 	size      int64 // -1: not known
 

@@ -35,7 +35,7 @@ func classify(err error) error {
 
 // classifyWrite is classify for writes, where a condition that failed says that
 // the object is there.
-func (d *driver) classifyWrite(ctx context.Context, key string, err error, o store.CreateOptions) error {
+func (d *bucket) classifyWrite(ctx context.Context, key string, err error, o store.CreateOptions) error {
 	if code(err) == "ExistingObjectIsDirectory" && !d.isDirectory(ctx, key) {
 		return store.Fail(plan.Contended, "%w", brief(err))
 	}

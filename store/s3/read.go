@@ -16,12 +16,12 @@ import (
 	"github.com/windrow-mr/windrow/store/internal/drive"
 )
 
-func (d *driver) Stat(ctx context.Context, key string) (store.Object, error) {
+func (d *bucket) Stat(ctx context.Context, key string) (store.Object, error) {
 	return d.head(ctx, key, "")
 }
 
 // head asks for size and version, of one version when etag is given.
-func (d *driver) head(ctx context.Context, key, etag string) (store.Object, error) {
+func (d *bucket) head(ctx context.Context, key, etag string) (store.Object, error) {
 	in := &s3.HeadObjectInput{Bucket: &d.bucket, Key: &key, IfMatch: optional(etag)}
 	out, err := d.client.HeadObject(ctx, in, d.tellChecksum)
 	if err != nil {
@@ -36,7 +36,7 @@ func (d *driver) head(ctx context.Context, key, etag string) (store.Object, erro
 // tellChecksum makes a request ask for the checksum that the store keeps. The
 // SDK's own option would do that too, and then hold the answer against it, also
 // where package store does and can ask again.
-func (d *driver) tellChecksum(o *s3.Options) {
+func (d *bucket) tellChecksum(o *s3.Options) {
 	if d.checksum != "" {
 		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Checksum-Mode", "ENABLED"))
 	}
@@ -59,13 +59,13 @@ func wholeSum(t types.ChecksumType, crc64nvme, crc32c, crc32 *string) checksum.S
 	return checksum.Sum{}
 }
 
-func (d *driver) Open(_ context.Context, key, etag string) (store.Reader, error) {
+func (d *bucket) Open(_ context.Context, key, etag string) (store.Reader, error) {
 	return &reader{driver: d, key: key, version: drive.NewVersion(etag)}, nil
 }
 
 // reader asks for ranges of one version.
 type reader struct {
-	driver  *driver
+	driver  *bucket
 	key     string
 	version *drive.Version
 }
@@ -106,15 +106,15 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 
 // pager walks ListObjectsV2.
 type pager struct {
-	driver        *driver
+	driver        *bucket
 	prefix, after string
 	token         *string
 }
 
-func (d *driver) List(prefix string) store.Pager { return &pager{driver: d, prefix: prefix} }
+func (d *bucket) List(prefix string) store.Pager { return &pager{driver: d, prefix: prefix} }
 
 // ListAfter makes the driver a store.RangeLister.
-func (d *driver) ListAfter(prefix, after string) store.Pager {
+func (d *bucket) ListAfter(prefix, after string) store.Pager {
 	return &pager{driver: d, prefix: prefix, after: after}
 }
 

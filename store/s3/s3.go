@@ -47,8 +47,8 @@ const (
 // out of the binaries that do not use it, and nothing else can run then.
 func init() { store.Register("s3", open) }
 
-// driver is a bucket.
-type driver struct {
+// bucket is a bucket.
+type bucket struct {
 	client *s3.Client
 	bucket string
 	query  string
@@ -60,13 +60,13 @@ type driver struct {
 }
 
 // open opens a bucket and asks whether it is there.
-func open(ctx context.Context, bucket string, query url.Values, _ store.Options) (store.Driver, error) {
-	d := &driver{bucket: bucket, query: publicQuery(query)}
+func open(ctx context.Context, name string, query url.Values, _ store.Options) (store.Driver, error) {
+	d := &bucket{bucket: name, query: publicQuery(query)}
 	d.sse = types.ServerSideEncryption(query.Get("ssetype"))
 	if key := query.Get("kmskeyid"); key != "" {
 		d.kmsKey = &key
 	}
-	client, err := connect(ctx, bucket, query)
+	client, err := connect(ctx, name, query)
 	if err != nil {
 		return nil, store.Fail(plan.Invalid, "%w", err)
 	}
@@ -74,7 +74,7 @@ func open(ctx context.Context, bucket string, query url.Values, _ store.Options)
 	if client.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired {
 		d.checksum = types.ChecksumAlgorithmCrc32c
 	}
-	_, err = d.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
+	_, err = d.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name})
 	switch err = classify(err); plan.KindOf(err) {
 	case plan.NotFound:
 		return nil, store.Fail(plan.Invalid, "there is no such bucket: create it, or check its name and the endpoint")
@@ -132,8 +132,8 @@ func publicQuery(query url.Values) string {
 		"ssetype", "use_path_style")
 }
 
-func (d *driver) Traits() store.Traits {
+func (d *bucket) Traits() store.Traits {
 	return store.Traits{URL: "s3://" + d.bucket, Query: d.query, Remote: true, PartSize: partSize, MaxParts: maxParts}
 }
 
-func (d *driver) Close() error { return nil }
+func (d *bucket) Close() error { return nil }

@@ -11,18 +11,18 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-var _ store.UploadLister = (*driver)(nil)
+var _ store.UploadLister = (*bucket)(nil)
 
 // uploadPager walks ListMultipartUploads.
 type uploadPager struct {
-	driver *driver
+	driver *bucket
 	prefix string
 	key    *string // where the next page begins: behind this key,
 	id     *string // or behind this one of its uploads
 }
 
 // ListUploads makes the driver a store.UploadLister.
-func (d *driver) ListUploads(prefix string) store.UploadPager {
+func (d *bucket) ListUploads(prefix string) store.UploadPager {
 	return &uploadPager{driver: d, prefix: prefix}
 }
 
@@ -68,6 +68,6 @@ func (p *uploadPager) goOn(key, id *string) error {
 }
 
 // AbortUpload aborts what was listed.
-func (d *driver) AbortUpload(ctx context.Context, u store.Unfinished) error {
+func (d *bucket) AbortUpload(ctx context.Context, u store.Unfinished) error {
 	return (&upload{driver: d, key: u.Key, id: &u.ID}).Abort(ctx)
 }

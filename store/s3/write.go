@@ -15,7 +15,7 @@ import (
 	"github.com/windrow-mr/windrow/store/checksum"
 )
 
-func (d *driver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+func (d *bucket) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	_, err := d.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &d.bucket, Key: &key, Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
 		ChecksumAlgorithm: d.checksum, IfNoneMatch: ifAbsent(o), ServerSideEncryption: d.sse, SSEKMSKeyId: d.kmsKey,
@@ -27,14 +27,14 @@ func (d *driver) Put(ctx context.Context, key string, body []byte, o store.Creat
 // system refuses to write to such a key, and in the same words to one that is free
 // while others delete the last objects beside it: its directory vanishes. It is a
 // second request of one call, after that refusal alone, and is not counted.
-func (d *driver) isDirectory(ctx context.Context, key string) bool {
+func (d *bucket) isDirectory(ctx context.Context, key string) bool {
 	out, err := d.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &d.bucket, Prefix: aws.String(key + "/"), MaxKeys: aws.Int32(1)})
 	return err == nil && len(out.Contents) > 0
 }
 
 // Delete makes one request: the service answers alike whether there was an
 // object or not.
-func (d *driver) Delete(ctx context.Context, key string) error {
+func (d *bucket) Delete(ctx context.Context, key string) error {
 	_, err := d.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &d.bucket, Key: &key})
 	if err = classify(err); plan.KindOf(err) == plan.NotFound {
 		return nil
@@ -44,7 +44,7 @@ func (d *driver) Delete(ctx context.Context, key string) error {
 
 // upload is a multipart upload.
 type upload struct {
-	driver *driver
+	driver *bucket
 	key    string
 	opts   store.CreateOptions
 	id     *string
@@ -65,7 +65,7 @@ type part struct {
 	sum  checksum.Sum
 }
 
-func (d *driver) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (d *bucket) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
 	in := &s3.CreateMultipartUploadInput{
 		Bucket: &d.bucket, Key: &key, ServerSideEncryption: d.sse, SSEKMSKeyId: d.kmsKey,
 		ChecksumAlgorithm: d.checksum,
