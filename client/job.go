@@ -138,21 +138,10 @@ type Progress struct {
 	Retried  int64   `json:"retried"`  // attempts that failed or were lost
 }
 
-// Requests are requests to stores by kind, as a bucket would bill them, and
-// their bytes: of all attempts, however they ended, and of the master for the
-// job.
-type Requests struct {
-	Puts       int64 `json:"puts"`
-	Heartbeats int64 `json:"heartbeats"` // signs of life, not in puts
-	Multipart  int64 `json:"multipart"`  // begins, parts, completions and aborts of uploads
-	Gets       int64 `json:"gets"`
-	Stats      int64 `json:"stats"`
-	Lists      int64 `json:"lists"` // pages
-	Deletes    int64 `json:"deletes"`
-	BytesUp    int64 `json:"bytesUp"`
-	BytesDown  int64 `json:"bytesDown"`
-	Throttles  int64 `json:"throttles"` // requests that the store refused to slow us down, also counted above
-}
+// Requests are requests to stores by kind, as a bucket would bill them, and their
+// bytes: of all attempts, however they ended, and of the master for the job.
+// Retries and Hedges are not reported.
+type Requests plan.Usage
 
 // Phase counts the tasks of a phase.
 type Phase struct {

@@ -17,6 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	engine "github.com/windrow-mr/windrow"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/library"
@@ -108,7 +110,7 @@ func weather(ctx context.Context, job *jobs.Job, plan string, seed uint64) (surv
 	calm := o
 	o.Chaos = fault.New(rules...)
 	o.Chaos.Seed = seed
-	o.Stores.Wrap = func(d store.Driver) store.Driver { return faulttest.Remote(d, 64<<10) }
+	o.Stores.Wrap = func(d driver.Driver) driver.Driver { return faulttest.Remote(d, 64<<10) }
 	began := time.Now()
 	result, err := engine.Run(pipeline.WithTrial(ctx, hard), job, o)
 	met := fmt.Sprintf("after %v, having met %+v", time.Since(began), o.Chaos.Report().Injected)
@@ -198,7 +200,7 @@ func TestSeedsReplay(t *testing.T) {
 				o.Slots, o.Compress, hard.Spill = 1, "", 0
 				o.Chaos = fault.New(rules...)
 				o.Chaos.Seed = s
-				o.Stores.Wrap = func(d store.Driver) store.Driver { return faulttest.Remote(d, 64<<10) }
+				o.Stores.Wrap = func(d driver.Driver) driver.Driver { return faulttest.Remote(d, 64<<10) }
 				_, err = engine.Run(pipeline.WithTrial(t.Context(), hard), sort.Job(), o)
 				met[i] = fmt.Sprintf("%v, %v", err == nil, o.Chaos.Report().Injected)
 			})

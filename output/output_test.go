@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -566,7 +568,7 @@ func TestSlowRequests(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	gate := make(chan struct{})
-	root, err := store.Open(t.Context(), dir, store.Options{Wrap: func(d store.Driver) store.Driver { return &slowDelete{d, gate} }})
+	root, err := store.Open(t.Context(), dir, store.Options{Wrap: func(d driver.Driver) driver.Driver { return &slowDelete{d, gate} }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -589,7 +591,7 @@ func TestSlowRequests(t *testing.T) {
 
 // slowDelete holds the deletion of _SUCCESS until a gate opens.
 type slowDelete struct {
-	store.Driver
+	driver.Driver
 	gate chan struct{}
 }
 

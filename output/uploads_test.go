@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -80,21 +82,21 @@ func uploads(t *testing.T, root *store.Root, least int) (keys []string) {
 }
 
 // closed is a remote store that refuses to list uploads.
-type closed struct{ store.Driver }
+type closed struct{ driver.Driver }
 
-func (closed) ListUploads(string) store.UploadPager { return closed{} }
+func (closed) ListUploads(string) driver.UploadPager { return closed{} }
 
 func (closed) AbortUpload(context.Context, store.Unfinished) error { return nil }
 
 func (closed) Next(context.Context) (page []store.Unfinished, last bool, err error) {
-	return nil, false, store.Fail(plan.Denied, "not you")
+	return nil, false, driver.Fail(plan.Denied, "not you")
 }
 
 // TestTakeoverWithoutListing verifies that a job that may not list uploads can
 // still take over.
 func TestTakeoverWithoutListing(t *testing.T) {
 	t.Parallel()
-	root, err := store.Open(t.Context(), "mem://out", store.Options{Wrap: func(d store.Driver) store.Driver {
+	root, err := store.Open(t.Context(), "mem://out", store.Options{Wrap: func(d driver.Driver) driver.Driver {
 		return closed{faulttest.Remote(d, 5<<20)}
 	}})
 	if err != nil {

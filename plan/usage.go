@@ -1,21 +1,28 @@
 package plan
 
 // Usage counts requests to stores of one kind, as a bucket would bill them, and
-// their bytes. Requests that were repeated count each time.
+// their bytes. Roots on files and in memory count the same operations. Requests
+// that were repeated count each time.
 type Usage struct {
-	Puts       int64 // whole objects written
-	Heartbeats int64 // signs of life, overwritten every few seconds; not in Puts
-	Multipart  int64 // begins, parts, completions and aborts of uploads
-	Gets       int64 // ranges and whole objects read
-	Stats      int64 // for an object's size and version
-	Lists      int64 // pages
-	Deletes    int64
-	BytesUp    int64
-	BytesDown  int64
-	Throttles  int64 // requests that the store refused, to slow us down; also counted above
+	Puts       int64 `json:"puts"`       // whole objects written
+	Heartbeats int64 `json:"heartbeats"` // signs of life, overwritten every few seconds; not in Puts
+	Multipart  int64 `json:"multipart"`  // begins, parts, completions and aborts of uploads
+	Gets       int64 `json:"gets"`       // ranges and whole objects read
+	Stats      int64 `json:"stats"`      // for an object's size and version
+	Lists      int64 `json:"lists"`      // pages, of objects or of uploads
+	Deletes    int64 `json:"deletes"`
+	BytesUp    int64 `json:"bytesUp"`
+	BytesDown  int64 `json:"bytesDown"`
+	Throttles  int64 `json:"throttles"` // requests that the store refused to slow the client down, also counted above
+
+	// A root alone knows why it made a request. These two are not in Fields, and
+	// so neither in logs nor in messages.
+	Retries int64 `json:"-" msgpack:"-"` // requests that were repeated after a failure, also counted above
+	Hedges  int64 `json:"-" msgpack:"-"` // gets that were made a second time because they were slow, also in Gets
 }
 
-// Fields returns all numbers of u, in an order that never changes: logs use it.
+// Fields returns the numbers that logs and messages have, in their order there,
+// which never changes.
 func (u *Usage) Fields() [10]*int64 {
 	return [...]*int64{&u.Puts, &u.Heartbeats, &u.Multipart, &u.Gets, &u.Stats, &u.Lists, &u.Deletes, &u.BytesUp, &u.BytesDown, &u.Throttles}
 }
@@ -25,7 +32,7 @@ func (u Usage) Requests() int64 {
 	return u.Puts + u.Heartbeats + u.Multipart + u.Gets + u.Stats + u.Lists + u.Deletes
 }
 
-// Plus returns the sum of both counts.
+// Plus returns the sum of two counts.
 func (u Usage) Plus(o Usage) Usage {
 	return u.with(o, func(a, b int64) int64 { return a + b })
 }
@@ -35,22 +42,22 @@ func (u Usage) Minus(earlier Usage) Usage {
 	return u.with(earlier, func(a, b int64) int64 { return a - b })
 }
 
-// Max returns the later of two counts of the same requests, number by number.
-// Numbers only grow, so it does not matter which count came first, or how
-// often.
+// Max returns the later of two counts of one thing, by each number. Numbers only
+// grow, so it does not matter which count came first, or how often.
 func (u Usage) Max(o Usage) Usage {
 	return u.with(o, func(a, b int64) int64 { return max(a, b) })
 }
 
 func (u Usage) with(o Usage, f func(a, b int64) int64) Usage {
-	theirs := o.Fields()
+	others := o.Fields()
 	for i, n := range u.Fields() {
-		*n = f(*n, *theirs[i])
+		*n = f(*n, *others[i])
 	}
+	u.Retries, u.Hedges = f(u.Retries, o.Retries), f(u.Hedges, o.Hedges)
 	return u
 }
 
-// Requests are the requests to stores, by the scheme of their URLs: "s3".
+// Requests are numbers of requests, by the scheme of the stores' URLs: "s3".
 type Requests map[string]Usage
 
 // Total returns the requests to all stores.

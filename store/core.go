@@ -7,27 +7,37 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 )
 
 // core is what all roots on one driver share.
 type core struct {
-	driver Driver
-	traits Traits
+	driver driver.Driver
+	traits driver.Traits
 	opts   Options
 	meter  meter
 	budget budget
 	pace   pace
 	hedges hedges
 	slabs  sync.Pool // *[]byte of opts.Transfer.Range, for streams
+
+	// What else the driver can do; nil if it can not.
+	ranges  driver.RangeLister
+	known   driver.KnownOpener
+	uploads driver.UploadLister
 }
 
 // newCore makes the shared part of a root around a driver.
-func newCore(d Driver, o Options) *core {
+func newCore(d driver.Driver, o Options) *core {
 	if o.Wrap != nil {
 		d = o.Wrap(d)
 	}
 	c := &core{driver: d, traits: d.Traits(), opts: o}
+	c.ranges, _ = driver.As[driver.RangeLister](d)
+	c.known, _ = driver.As[driver.KnownOpener](d)
+	c.uploads, _ = driver.As[driver.UploadLister](d)
 	c.budget.share = o.Retry.Share
 	c.slabs.New = func() any { b := make([]byte, o.Transfer.Range); return &b }
 	return c
@@ -66,7 +76,7 @@ func (c *core) timed(ctx context.Context, f func(ctx context.Context) error) err
 	defer cancel()
 	err := f(timed)
 	if err != nil && errors.Is(context.Cause(timed), errNoAnswer) {
-		return Fail(plan.Unavailable, "no answer in %v", c.opts.Transfer.Request)
+		return driver.Fail(plan.Unavailable, "no answer in %v", c.opts.Transfer.Request)
 	}
 	return err
 }
@@ -76,11 +86,11 @@ var errNoAnswer = errors.New("no answer")
 // admit waits for the request's turn and counts it.
 func (c *core) admit(ctx context.Context, k requestKind) error {
 	if err := ctx.Err(); err != nil {
-		return Fail(plan.Interrupted, "%w", context.Cause(ctx))
+		return driver.Fail(plan.Interrupted, "%w", context.Cause(ctx))
 	}
 	if c.traits.Remote {
 		if err := c.pace.wait(ctx); err != nil {
-			return Fail(plan.Interrupted, "%w", err)
+			return driver.Fail(plan.Interrupted, "%w", err)
 		}
 	}
 	c.meter.requests[k].Add(1)
@@ -97,9 +107,9 @@ func (c *core) succeeded() {
 
 // judge gives err its kind and slows down when the store asked for it.
 func (c *core) judge(ctx context.Context, err error) error {
-	kind, cause := causeOf(err)
+	kind, cause := driver.Cause(err)
 	if ctx.Err() != nil {
-		return Fail(plan.Interrupted, "%w", context.Cause(ctx))
+		return driver.Fail(plan.Interrupted, "%w", context.Cause(ctx))
 	}
 	if kind == plan.Interrupted {
 		// Somebody's deadline ended, but not the caller's: the transport's.
@@ -109,12 +119,12 @@ func (c *core) judge(ctx context.Context, err error) error {
 		c.meter.throttles.Add(1)
 		c.pace.throttle(time.Now())
 	}
-	return &failure{kind, cause}
+	return driver.Fail(kind, "%w", cause)
 }
 
 // again waits before a failed request is repeated, or returns why it is not.
 func (c *core) again(ctx context.Context, attempt int, key string, err error) error {
-	kind, _ := causeOf(err)
+	kind, _ := driver.Cause(err)
 	if !kind.Retryable() || attempt >= c.opts.Retry.Attempts {
 		return err
 	}
@@ -126,7 +136,7 @@ func (c *core) again(ctx context.Context, attempt int, key string, err error) er
 	c.opts.Log.LogAttrs(ctx, slog.LevelDebug, "store request is repeated", slog.String("object", c.traits.URL+"/"+key),
 		slog.Int("attempt", attempt+1), slog.Duration("wait", wait), slog.String("error", err.Error()))
 	if ended := sleep(ctx, wait); ended != nil {
-		return Fail(plan.Interrupted, "%w while waiting to try again after: %w", ended, err)
+		return driver.Fail(plan.Interrupted, "%w while waiting to try again after: %w", ended, err)
 	}
 	c.meter.retries.Add(1)
 	return nil

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -21,25 +23,25 @@ import (
 // remote makes a driver at hand look like one across a network, with parts of
 // 1 KiB, and counts what happens to uploads.
 type remote struct {
-	store.Driver
+	driver.Driver
 	begun, aborted, inFlight, peak atomic.Int32
 }
 
-func (r *remote) Traits() store.Traits {
+func (r *remote) Traits() driver.Traits {
 	t := r.Driver.Traits()
 	t.Remote, t.PartSize, t.MaxParts = true, 1024, 100
 	return t
 }
 
-func (r *remote) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (r *remote) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	inner, err := r.Driver.Open(ctx, key, etag)
 	if err != nil {
 		return nil, err
 	}
-	return struct{ store.Reader }{inner}, nil
+	return struct{ driver.Reader }{inner}, nil
 }
 
-func (r *remote) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (r *remote) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
 	r.begun.Add(1)
 	if err := travels(ctx); err != nil {
 		return nil, err
@@ -104,7 +106,7 @@ func openFaulty(t *testing.T, o store.Options, rules ...fault.Rule) (*store.Root
 	t.Helper()
 	faults := fault.New(rules...)
 	r := new(remote)
-	o.Wrap = func(d store.Driver) store.Driver {
+	o.Wrap = func(d driver.Driver) driver.Driver {
 		r.Driver = d
 		return faults.Wrap(r)
 	}
@@ -488,10 +490,10 @@ func TestWriterBounds(t *testing.T) {
 // TestProbeRefuses knows the ways in which stores fail at create-once.
 func TestProbeRefuses(t *testing.T) {
 	t.Parallel()
-	for name, wrap := range map[string]func(store.Driver) store.Driver{
-		"ignores the condition": func(d store.Driver) store.Driver { return &heedless{d, func(bool) bool { return false }} },
-		"inverts the condition": func(d store.Driver) store.Driver { return &heedless{d, func(o bool) bool { return !o }} },
-		"refuses conditions": func(d store.Driver) store.Driver {
+	for name, wrap := range map[string]func(driver.Driver) driver.Driver{
+		"ignores the condition": func(d driver.Driver) driver.Driver { return &heedless{d, func(bool) bool { return false }} },
+		"inverts the condition": func(d driver.Driver) driver.Driver { return &heedless{d, func(o bool) bool { return !o }} },
+		"refuses conditions": func(d driver.Driver) driver.Driver {
 			return fault.New(fault.Rule{Op: fault.Put, Times: -1, Kind: plan.Invalid}).Wrap(d)
 		},
 	} {
@@ -506,7 +508,7 @@ func TestProbeRefuses(t *testing.T) {
 
 // heedless changes the condition of writes.
 type heedless struct {
-	store.Driver
+	driver.Driver
 	change func(ifAbsent bool) bool
 }
 

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store/checksum"
@@ -21,7 +23,7 @@ const maxResumes = 64
 type Handle struct {
 	root   *Root
 	object Object
-	reader Reader
+	reader driver.Reader
 	at     io.ReaderAt // nil on remote stores
 
 	mu  sync.Mutex
@@ -64,7 +66,7 @@ func (r *Root) OpenKnown(ctx context.Context, o Object) (*Handle, error) {
 	if !r.core.traits.Remote {
 		seen, err := reader.Object(ctx)
 		if err == nil && seen.Size != o.Size {
-			err = Fail(plan.Changed, "the size is %d, not %d", seen.Size, o.Size)
+			err = driver.Fail(plan.Changed, "the size is %d, not %d", seen.Size, o.Size)
 		}
 		if err != nil {
 			_ = reader.Close()
@@ -74,16 +76,16 @@ func (r *Root) OpenKnown(ctx context.Context, o Object) (*Handle, error) {
 	return r.handle(reader, o), nil
 }
 
-func (r *Root) openKnown(ctx context.Context, o Object) (Reader, error) {
+func (r *Root) openKnown(ctx context.Context, o Object) (driver.Reader, error) {
 	full := r.prefix + o.Key
-	if d, ok := r.core.driver.(KnownOpener); ok {
+	if known := r.core.known; known != nil {
 		o.Key = full
-		return d.OpenKnown(ctx, o)
+		return known.OpenKnown(ctx, o)
 	}
 	return r.core.driver.Open(ctx, full, o.ETag)
 }
 
-func (r *Root) handle(reader Reader, o Object) *Handle {
+func (r *Root) handle(reader driver.Reader, o Object) *Handle {
 	h := &Handle{root: r, object: o, reader: reader, sum: o.Sum}
 	h.at, _ = reader.(io.ReaderAt)
 	return h
@@ -138,7 +140,7 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) error {
 // check refuses ranges that the object does not have.
 func (h *Handle) check(off, n int64) error {
 	if off < 0 || n < 0 || off > h.object.Size-n {
-		return Fail(plan.Invalid, "the range of %d bytes at %d is outside of the object's %d", n, off, h.object.Size)
+		return driver.Fail(plan.Invalid, "the range of %d bytes at %d is outside of the object's %d", n, off, h.object.Size)
 	}
 	return nil
 }
@@ -186,7 +188,7 @@ func (h *Handle) fetch(ctx context.Context, p []byte, off int64) error {
 		}
 		if got < len(p) && resumes > 0 { // going on at once is for the first time
 			if err := sleep(ctx, c.opts.Retry.backoff(resumes)); err != nil {
-				return Fail(plan.Interrupted, "%w while waiting to go on reading", err)
+				return driver.Fail(plan.Interrupted, "%w while waiting to go on reading", err)
 			}
 		}
 	}
@@ -197,7 +199,7 @@ func (h *Handle) fetch(ctx context.Context, p []byte, off int64) error {
 func (h *Handle) fillDirect(ctx context.Context, p []byte, off int64) error {
 	c := h.root.core
 	if err := ctx.Err(); err != nil {
-		return Fail(plan.Interrupted, "%w", context.Cause(ctx))
+		return driver.Fail(plan.Interrupted, "%w", context.Cause(ctx))
 	}
 	n, err := h.at.ReadAt(p, off)
 	c.meter.bytesDown.Add(int64(n))
@@ -205,7 +207,7 @@ func (h *Handle) fillDirect(ctx context.Context, p []byte, off int64) error {
 	case n == len(p):
 		return nil
 	case err == nil || err == io.EOF:
-		return Fail(plan.Corrupt, "the object ended after %d of %d bytes at %d", n, len(p), off)
+		return driver.Fail(plan.Corrupt, "the object ended after %d of %d bytes at %d", n, len(p), off)
 	default:
 		return c.judge(ctx, err)
 	}
@@ -217,7 +219,7 @@ func (h *Handle) resumable(ctx context.Context, err error) bool {
 		return true
 	}
 	c := h.root.core
-	if kind, _ := causeOf(c.judge(ctx, err)); !kind.Retryable() {
+	if kind, _ := driver.Cause(c.judge(ctx, err)); !kind.Retryable() {
 		return false
 	}
 	turn, ok := c.budget.spend(time.Now())
@@ -238,15 +240,15 @@ func (h *Handle) request(ctx context.Context, p []byte, off int64) (int, error) 
 	}
 	defer b.Close()
 	if b.Total >= 0 && b.Total != h.object.Size {
-		return 0, Fail(plan.Changed, "the size is %d, not %d", b.Total, h.object.Size)
+		return 0, driver.Fail(plan.Changed, "the size is %d, not %d", b.Total, h.object.Size)
 	}
 	if b.Length > int64(len(p)) {
-		return 0, Fail(plan.Corrupt, "the store sent %d bytes for a range of %d", b.Length, len(p))
+		return 0, driver.Fail(plan.Corrupt, "the store sent %d bytes for a range of %d", b.Length, len(p))
 	}
 	h.learn(b.Sum)
 	n, err := w.fill(b, p)
 	if err != nil && b.Length >= 0 && int64(n) == b.Length {
-		err = Fail(plan.Corrupt, "the store sent %d bytes for a range of %d", n, len(p))
+		err = driver.Fail(plan.Corrupt, "the store sent %d bytes for a range of %d", n, len(p))
 	}
 	return n, err
 }

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -21,7 +23,7 @@ func farObject(t *testing.T, rules string, transfer store.Transfer) (*store.Root
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := store.Open(t.Context(), "mem://", store.Options{Transfer: transfer, Wrap: func(d store.Driver) store.Driver {
+	root, err := store.Open(t.Context(), "mem://", store.Options{Transfer: transfer, Wrap: func(d driver.Driver) driver.Driver {
 		return fault.New(plan...).Wrap(faulttest.Remote(d, 1<<20))
 	}})
 	if err != nil {

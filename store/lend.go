@@ -1,22 +1,13 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"os"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 )
-
-// Lender is an Upload that is a file, which another process may write.
-type Lender interface {
-	Upload
-	// Lend returns the file, open for writing and empty. It is nil where the
-	// system could not tell afterwards that nobody writes to it any more.
-	Lend() (*os.File, error)
-	// TakeBack returns the file's size, once nobody can write to it.
-	TakeBack(ctx context.Context) (int64, error)
-}
 
 // errLent ends writes to an object that another process writes.
 var errLent = errors.New("the object is written by another process")
@@ -26,7 +17,7 @@ var errLent = errors.New("the object is written by another process")
 // It is called before the first Write. The caller closes the file when it has
 // passed it on, and calls TakeBack before Commit.
 func (w *Writer) Lend() (*os.File, error) {
-	l, ok := w.upload.(Lender)
+	l, ok := w.upload.(driver.Lender)
 	if !ok || w.size > 0 {
 		return nil, nil
 	}
@@ -48,9 +39,9 @@ func (w *Writer) TakeBack() (int64, error) {
 	if err := w.failed(); err != nil {
 		return 0, err
 	}
-	l, ok := w.upload.(Lender)
+	l, ok := w.upload.(driver.Lender)
 	if !ok || !w.lent {
-		return 0, w.fail("take back", Fail(plan.Invalid, "it was not lent"))
+		return 0, w.fail("take back", driver.Fail(plan.Invalid, "it was not lent"))
 	}
 	size, err := l.TakeBack(w.ctx)
 	if err != nil {

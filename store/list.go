@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"iter"
+
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // List yields all objects whose key starts with prefix, at any depth, ordered
@@ -32,7 +34,7 @@ type lister struct {
 }
 
 // page asks for the next page of a pager.
-func (l *lister) page(ctx context.Context, p Pager) (page []Object, last bool, err error) {
+func (l *lister) page(ctx context.Context, p driver.Pager) (page []Object, last bool, err error) {
 	err = l.core.control(ctx, listRequest, l.prefix, func(ctx context.Context) (err error) {
 		page, last, err = p.Next(ctx)
 		return err
@@ -48,7 +50,7 @@ func (l *lister) walk(ctx context.Context, yield func(Object) bool) error {
 		return err
 	}
 	given := "" // the last key that was yielded, when ranges were tried
-	if ranges, ok := l.core.driver.(RangeLister); ok && l.core.traits.Remote && !last && ordered(page, "") {
+	if ranges := l.core.ranges; ranges != nil && l.core.traits.Remote && !last && ordered(page, "") {
 		w := newRangeWalk(l, ranges, page, yield)
 		if err = w.run(ctx); err != nil || w.ended {
 			return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // Bounds of a listing in ranges.
@@ -27,7 +29,7 @@ const (
 // on a channel with room for all of them, and end before run returns.
 type rangeWalk struct {
 	lister *lister
-	ranges RangeLister
+	ranges driver.RangeLister
 	yield  func(Object) bool
 
 	segments []*segment // in order, without gaps; those before the first were yielded
@@ -49,7 +51,7 @@ type rangeWalk struct {
 type segment struct {
 	after, until string // until "" is the end of the listing
 	state        segmentState
-	pager        Pager // to go on with, after a page without objects
+	pager        driver.Pager // to go on with, after a page without objects
 	objects      []Object
 	err          error
 }
@@ -74,7 +76,7 @@ type pageAnswer struct {
 }
 
 // newRangeWalk begins a walk of which the first page is known, and not the last.
-func newRangeWalk(l *lister, ranges RangeLister, first []Object, yield func(Object) bool) *rangeWalk {
+func newRangeWalk(l *lister, ranges driver.RangeLister, first []Object, yield func(Object) bool) *rangeWalk {
 	w := &rangeWalk{
 		lister: l, ranges: ranges, yield: yield, answers: make(chan pageAnswer, listsAtOnce),
 		pageSize: len(first), requests: 1,

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -20,7 +22,7 @@ import (
 // listing is a driver that lists keys in pages of a given size, as a bucket
 // does: with a round trip for each. It has nothing but the keys.
 type listing struct {
-	store.Driver
+	driver.Driver
 	keys     []string
 	pageSize int
 	delay    time.Duration
@@ -31,13 +33,13 @@ type listing struct {
 	requests, inFlight, peak atomic.Int32
 }
 
-func (d *listing) Traits() store.Traits {
-	return store.Traits{URL: "test://list", Remote: true, PartSize: 1024}
+func (d *listing) Traits() driver.Traits {
+	return driver.Traits{URL: "test://list", Remote: true, PartSize: 1024}
 }
 
-func (d *listing) List(prefix string) store.Pager { return &listingPager{driver: d, prefix: prefix} }
+func (d *listing) List(prefix string) driver.Pager { return &listingPager{driver: d, prefix: prefix} }
 
-func (d *listing) ListAfter(prefix, after string) store.Pager {
+func (d *listing) ListAfter(prefix, after string) driver.Pager {
 	if d.heedless {
 		after = ""
 	}
@@ -45,7 +47,7 @@ func (d *listing) ListAfter(prefix, after string) store.Pager {
 }
 
 // inTurn hides that a listing may begin anywhere.
-type inTurn struct{ store.Driver }
+type inTurn struct{ driver.Driver }
 
 type listingPager struct {
 	driver        *listing
@@ -81,7 +83,7 @@ func (p *listingPager) Next(ctx context.Context) (page []store.Object, last bool
 			return page, false, nil
 		}
 		if d.failAt != "" && d.keys[i] >= d.failAt {
-			return nil, false, store.Fail(plan.Denied, "no further")
+			return nil, false, driver.Fail(plan.Denied, "no further")
 		}
 		page = append(page, store.Object{Key: d.keys[i], Size: int64(len(d.keys[i]))})
 	}
@@ -92,7 +94,7 @@ func (p *listingPager) Next(ctx context.Context) (page []store.Object, last bool
 func (d *listing) open(t testing.TB, parallel bool) *store.Root {
 	t.Helper()
 	d.keys = slices.Compact(slices.Sorted(slices.Values(d.keys)))
-	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(inner store.Driver) store.Driver {
+	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(inner driver.Driver) driver.Driver {
 		d.Driver = inner
 		if !parallel {
 			return inTurn{d}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -24,7 +26,7 @@ import (
 // the key. In a URL the question mark begins the query and is no wildcard.
 func Locate(rawURL string) (rootURL, key string, err error) {
 	fail := func(err error) (string, string, error) {
-		kind, cause := causeOf(err)
+		kind, cause := driver.Cause(err)
 		return "", "", &Error{Op: "locate", URL: redact(rawURL), Kind: kind, Err: cause}
 	}
 	u, err := splitURL(rawURL)
@@ -108,7 +110,7 @@ func checkPattern(pattern string) error {
 			continue
 		}
 		if _, err := path.Match(s, ""); err != nil {
-			return Fail(plan.Invalid, "the pattern %q is malformed: a bracket or a backslash has no partner", s)
+			return driver.Fail(plan.Invalid, "the pattern %q is malformed: a bracket or a backslash has no partner", s)
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -63,11 +65,11 @@ func (c *core) createOnce(ctx context.Context, key string, frame []byte, mine no
 		if err == nil {
 			return true, nil, nil
 		}
-		if kind, _ := causeOf(err); kind != plan.Exists {
+		if kind, _ := driver.Cause(err); kind != plan.Exists {
 			return false, nil, err
 		}
 		winner, body, readErr := c.readOnce(ctx, key)
-		switch kind, _ := causeOf(readErr); {
+		switch kind, _ := driver.Cause(readErr); {
 		case readErr == nil && winner == mine:
 			return true, nil, nil
 		case readErr == nil:
@@ -76,7 +78,7 @@ func (c *core) createOnce(ctx context.Context, key string, frame []byte, mine no
 			return false, nil, readErr
 		}
 	}
-	return false, nil, Fail(plan.Unavailable, "the store says that the object exists, and that it does not: %w", err)
+	return false, nil, driver.Fail(plan.Unavailable, "the store says that the object exists, and that it does not: %w", err)
 }
 
 // readOnce reads a framed object, once more when its bytes are wrong: a flip on
@@ -107,14 +109,14 @@ func frameOnce(n nonce, body []byte) []byte {
 // parseOnce is the inverse of frameOnce. The body aliases the frame.
 func parseOnce(frame []byte) (n nonce, body []byte, err error) {
 	if len(frame) < onceHeader || !bytes.HasPrefix(frame, []byte(onceMagic)) {
-		return n, nil, Fail(plan.Corrupt, "not written by create-once: the frame's first bytes are missing")
+		return n, nil, driver.Fail(plan.Corrupt, "not written by create-once: the frame's first bytes are missing")
 	}
 	body = frame[onceHeader:]
 	if size := binary.LittleEndian.Uint64(frame[20:]); size != uint64(len(body)) {
-		return n, nil, Fail(plan.Corrupt, "the frame promises %d bytes and holds %d", size, len(body))
+		return n, nil, driver.Fail(plan.Corrupt, "the frame promises %d bytes and holds %d", size, len(body))
 	}
 	if sum := onceSum(frame[:28], body); sum != binary.LittleEndian.Uint32(frame[28:]) {
-		return n, nil, Fail(plan.Corrupt, "the checksum does not match: the object was damaged")
+		return n, nil, driver.Fail(plan.Corrupt, "the checksum does not match: the object was damaged")
 	}
 	copy(n[:], frame[4:])
 	return n, body, nil

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -43,9 +45,9 @@ func TestRegister(t *testing.T) {
 	t.Parallel()
 	var host string
 	var query url.Values
-	store.Register("test-scheme", func(ctx context.Context, h string, q url.Values, o store.Options) (store.Driver, error) {
+	store.Register("test-scheme", func(ctx context.Context, h string, q url.Values, o store.Options) (driver.Driver, error) {
 		host, query = h, q
-		return nil, store.Fail(plan.Denied, "no entry")
+		return nil, driver.Fail(plan.Denied, "no entry")
 	})
 	_, err := store.Open(t.Context(), "test-scheme://host/a/b?x=1&token=hunter2", store.Options{})
 	wantKind(t, err, plan.Denied)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // Options configure a root. The zero value is right for most uses.
@@ -18,7 +20,7 @@ type Options struct {
 	Mem *MemSpace
 	// Wrap decorates the driver beneath retries and counting: fault injection
 	// and failpoints. Nil: nothing.
-	Wrap func(Driver) Driver
+	Wrap func(driver.Driver) driver.Driver
 	// Retry says how failed requests are repeated.
 	Retry Retry
 	// Transfer says how bytes travel to and from remote stores.

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -62,25 +64,25 @@ func (r *Root) probeOnce(ctx context.Context, key string) (err error) {
 	first, second := []byte("first"), []byte("second")
 	won, _, err := r.CreateOnce(ctx, key, first)
 	if plan.KindOf(err) == plan.Invalid {
-		_, cause := causeOf(err)
+		_, cause := driver.Cause(err)
 		if e := (*Error)(nil); errors.As(err, &e) && e.Err != nil {
 			cause = e.Err
 		}
-		return Fail(plan.Invalid, "the store refuses to create an object on condition that there is none: %w", cause)
+		return driver.Fail(plan.Invalid, "the store refuses to create an object on condition that there is none: %w", cause)
 	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.discard(ctx, key)) }()
 	if !won {
-		return Fail(plan.Invalid, "the store says that a new object exists already: %s", unsafe)
+		return driver.Fail(plan.Invalid, "the store says that a new object exists already: %s", unsafe)
 	}
 	won, existing, err := r.CreateOnce(ctx, key, second)
 	if err != nil {
 		return err
 	}
 	if won || !bytes.Equal(existing, first) {
-		return Fail(plan.Invalid, "the store does not honour create-once (it ignores If-None-Match, or the like): %s", unsafe)
+		return driver.Fail(plan.Invalid, "the store does not honour create-once (it ignores If-None-Match, or the like): %s", unsafe)
 	}
 	return nil
 }

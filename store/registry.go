@@ -7,13 +7,15 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 )
 
 // OpenFunc opens a driver on a bucket or whatever the host of a URL names, and
 // asks whether it is there. The options have their defaults filled in. Like a
 // driver's calls it must not retry.
-type OpenFunc func(ctx context.Context, host string, query url.Values, o Options) (Driver, error)
+type OpenFunc func(ctx context.Context, host string, query url.Values, o Options) (driver.Driver, error)
 
 // schemes are the drivers that this binary carries besides files and memory.
 // Cloud drivers add themselves when they are imported, so that a job binary
@@ -47,7 +49,7 @@ func Register(scheme string, open OpenFunc) {
 const openTries = 3
 
 // openRemote opens a bucket by the driver of the URL's scheme.
-func openRemote(ctx context.Context, u parsedURL, o Options) (Driver, error) {
+func openRemote(ctx context.Context, u parsedURL, o Options) (driver.Driver, error) {
 	open, err := lookup(u.scheme)
 	if err != nil {
 		return nil, err
@@ -57,15 +59,15 @@ func openRemote(ctx context.Context, u parsedURL, o Options) (Driver, error) {
 		if err == nil {
 			return d, nil
 		}
-		kind, _ := causeOf(err)
+		kind, _ := driver.Cause(err)
 		if ctx.Err() != nil {
-			return nil, Fail(plan.Interrupted, "%w", context.Cause(ctx))
+			return nil, driver.Fail(plan.Interrupted, "%w", context.Cause(ctx))
 		}
 		if !kind.Retryable() || attempt >= min(openTries, o.Retry.Attempts) {
 			return nil, err
 		}
 		if ended := sleep(ctx, o.Retry.backoff(attempt)); ended != nil {
-			return nil, Fail(plan.Interrupted, "%w while waiting to try again after: %w", ended, err)
+			return nil, driver.Fail(plan.Interrupted, "%w while waiting to try again after: %w", ended, err)
 		}
 	}
 }
@@ -79,7 +81,7 @@ func lookup(scheme string) (OpenFunc, error) {
 	}
 	for _, i := range imports {
 		if i.scheme == scheme {
-			return nil, Fail(plan.Invalid, "this program was built without the %s driver: add import _ %q", scheme, i.path)
+			return nil, driver.Fail(plan.Invalid, "this program was built without the %s driver: add import _ %q", scheme, i.path)
 		}
 	}
 	known := []string{"file", "mem"}
@@ -90,5 +92,5 @@ func lookup(scheme string) (OpenFunc, error) {
 		known = append(known, i.scheme)
 	}
 	slices.Sort(known)
-	return nil, Fail(plan.Invalid, "unknown scheme %q: known are %s and plain paths", scheme, strings.Join(slices.Compact(known), ", "))
+	return nil, driver.Fail(plan.Invalid, "unknown scheme %q: known are %s and plain paths", scheme, strings.Join(slices.Compact(known), ", "))
 }

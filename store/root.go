@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/windrow-mr/windrow/store/driver"
+	"github.com/windrow-mr/windrow/store/file"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store/checksum"
@@ -37,11 +40,11 @@ type Root struct {
 // there, once.
 func Open(ctx context.Context, rawURL string, o Options) (*Root, error) {
 	fail := func(err error) (*Root, error) {
-		kind, cause := causeOf(err)
+		kind, cause := driver.Cause(err)
 		return nil, &Error{Op: "open", URL: redact(rawURL), Kind: kind, Err: cause}
 	}
 	if err := o.Validate(); err != nil {
-		return fail(Fail(plan.Invalid, "%w", err))
+		return fail(driver.Fail(plan.Invalid, "%w", err))
 	}
 	o = o.withDefaults()
 	u, err := splitURL(rawURL)
@@ -49,13 +52,13 @@ func Open(ctx context.Context, rawURL string, o Options) (*Root, error) {
 		return fail(err)
 	}
 	prefix := strings.Trim(u.path, "/")
-	var d Driver
+	var d driver.Driver
 	switch u.scheme {
 	case "file":
 		prefix = ""
-		d, err = openFile(u.path, o)
+		d, err = file.Open(u.path, o.CreateDir)
 	case "mem":
-		d = o.Mem.driver(u.host)
+		d = o.Mem.Open(u.host)
 	default:
 		d, err = openRemote(ctx, u, o)
 	}
@@ -64,6 +67,15 @@ func Open(ctx context.Context, rawURL string, o Options) (*Root, error) {
 	}
 	r := &Root{core: newCore(d, o), owner: true}
 	return &Root{core: r.core, prefix: r.Sub(prefix).prefix, owner: true}, nil
+}
+
+// New returns a root on a driver, for callers that have one; all others call
+// Open. Closing the root closes the driver.
+func New(d driver.Driver, o Options) (*Root, error) {
+	if err := o.Validate(); err != nil {
+		return nil, &Error{Op: "open", URL: d.Traits().URL, Kind: plan.Invalid, Err: err}
+	}
+	return &Root{core: newCore(d, o.withDefaults()), owner: true}, nil
 }
 
 // URL returns what opens this root again, without userinfo and without those
@@ -83,6 +95,9 @@ func (r *Root) Name(key string) string { return r.core.traits.URL + "/" + r.pref
 // callers should compress and ask for 1 MiB and more at a time.
 func (r *Root) Remote() bool { return r.core.traits.Remote }
 
+// Traits returns the fixed properties of the driver, as it was wrapped.
+func (r *Root) Traits() driver.Traits { return r.core.traits }
+
 // Sub returns the root below prefix. It shares driver and counters; closing it
 // does nothing.
 func (r *Root) Sub(prefix string) *Root {
@@ -94,7 +109,7 @@ func (r *Root) Sub(prefix string) *Root {
 }
 
 // Usage returns what was counted since Open, by all roots that share it.
-func (r *Root) Usage() Usage { return r.core.meter.read() }
+func (r *Root) Usage() plan.Usage { return r.core.meter.read() }
 
 // Close gives up what an opened root holds. Handles and writers must be done.
 func (r *Root) Close() error {
@@ -151,16 +166,16 @@ func (r *Root) fail(op, key string, err error) error {
 	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
-	kind, cause := causeOf(err)
+	kind, cause := driver.Cause(err)
 	return &Error{Op: op, URL: strings.TrimSuffix(r.Name(key), "/"), Kind: kind, Err: cause}
 }
 
 // checkWrite refuses keys and bodies that not every store takes.
 func checkWrite(key string, size int) error {
 	if size > MaxBody {
-		return Fail(plan.TooLarge, "%d bytes are more than the %d of one request: use Create", size, MaxBody)
+		return driver.Fail(plan.TooLarge, "%d bytes are more than the %d of one request: use Create", size, MaxBody)
 	}
-	return CheckKey(key)
+	return driver.CheckKey(key)
 }
 
 // put writes a whole object with one request.
@@ -183,14 +198,14 @@ func (c *core) put(ctx context.Context, key string, body []byte, o CreateOptions
 // refusal was cut off by a reset, left the object there. Sending a large body
 // again would only be cut off again.
 func (c *core) resolve(ctx context.Context, key string, err error) error {
-	switch kind, _ := causeOf(err); kind {
+	switch kind, _ := driver.Cause(err); kind {
 	case plan.Unavailable, plan.Unknown, plan.Corrupt:
 	default:
 		return err
 	}
 	c.meter.requests[statRequest].Add(1)
 	if _, statErr := c.driver.Stat(ctx, key); statErr == nil {
-		return Fail(plan.Exists, "seen after an unclear answer: %w", err)
+		return driver.Fail(plan.Exists, "seen after an unclear answer: %w", err)
 	}
 	return err
 }
@@ -211,7 +226,7 @@ func (c *core) get(ctx context.Context, key string, limit int64) ([]byte, error)
 }
 
 // getFrom reads all that a reader has.
-func (c *core) getFrom(ctx context.Context, r Reader, limit int64) ([]byte, error) {
+func (c *core) getFrom(ctx context.Context, r driver.Reader, limit int64) ([]byte, error) {
 	w := c.watch(ctx)
 	defer w.stop()
 	b, err := r.Range(w.ctx, 0, -1)
@@ -220,10 +235,10 @@ func (c *core) getFrom(ctx context.Context, r Reader, limit int64) ([]byte, erro
 	}
 	defer b.Close()
 	if b.Length > limit {
-		return nil, Fail(plan.TooLarge, "%d bytes, the limit is %d", b.Length, limit)
+		return nil, driver.Fail(plan.TooLarge, "%d bytes, the limit is %d", b.Length, limit)
 	}
 	if b.Length < 0 {
-		return nil, Fail(plan.Corrupt, "the store did not say how long the object is")
+		return nil, driver.Fail(plan.Corrupt, "the store did not say how long the object is")
 	}
 	buf := make([]byte, b.Length)
 	n, err := w.fill(b, buf)
@@ -238,7 +253,7 @@ func (c *core) getFrom(ctx context.Context, r Reader, limit int64) ([]byte, erro
 // told; one that it did not tell fits anything.
 func verify(told, got checksum.Sum) error {
 	if told.Known() && got != told {
-		return Fail(plan.Corrupt, "the bytes have checksum %v, and the store says %v", got, told)
+		return driver.Fail(plan.Corrupt, "the bytes have checksum %v, and the store says %v", got, told)
 	}
 	return nil
 }
@@ -254,32 +269,32 @@ func splitURL(raw string) (parsedURL, error) {
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok {
 		if raw == "" {
-			return parsedURL{}, Fail(plan.Invalid, "the URL is empty")
+			return parsedURL{}, driver.Fail(plan.Invalid, "the URL is empty")
 		}
 		abs, err := filepath.Abs(raw)
 		return parsedURL{scheme: "file", path: abs}, err
 	}
 	if !isScheme(scheme) {
-		return parsedURL{}, Fail(plan.Invalid, "%q is no scheme: a URL is scheme://bucket/path", scheme)
+		return parsedURL{}, driver.Fail(plan.Invalid, "%q is no scheme: a URL is scheme://bucket/path", scheme)
 	}
 	if scheme == "file" {
 		if !strings.HasPrefix(rest, "/") {
-			return parsedURL{}, Fail(plan.Invalid, "a file URL is file:///absolute/path, with three slashes")
+			return parsedURL{}, driver.Fail(plan.Invalid, "a file URL is file:///absolute/path, with three slashes")
 		}
 		return parsedURL{scheme: "file", path: filepath.Clean(rest)}, nil
 	}
 	rest, rawQuery, _ := strings.Cut(rest, "?")
 	host, path, _ := strings.Cut(rest, "/")
 	if strings.Contains(host, "@") {
-		return parsedURL{}, Fail(plan.Invalid, "a URL must not hold credentials: give them by environment or profile")
+		return parsedURL{}, driver.Fail(plan.Invalid, "a URL must not hold credentials: give them by environment or profile")
 	}
 	if host == "" && scheme != "mem" {
-		return parsedURL{}, Fail(plan.Invalid, "the URL names no bucket")
+		return parsedURL{}, driver.Fail(plan.Invalid, "the URL names no bucket")
 	}
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		// The parser's own error quotes the query, which may hold a secret.
-		return parsedURL{}, Fail(plan.Invalid, "the query of the URL is malformed")
+		return parsedURL{}, driver.Fail(plan.Invalid, "the query of the URL is malformed")
 	}
 	return parsedURL{scheme, host, path, query}, nil
 }

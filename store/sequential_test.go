@@ -6,13 +6,15 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
 // sequential is a remote driver that takes parts one after another.
 type sequential struct{ *remote }
 
-func (s sequential) Traits() store.Traits {
+func (s sequential) Traits() driver.Traits {
 	t := s.remote.Traits()
 	t.Sequential = true
 	return t
@@ -29,7 +31,7 @@ func TestSequentialParts(t *testing.T) {
 				r := new(remote)
 				root, err := store.Open(t.Context(), "mem://", store.Options{
 					Transfer: store.Transfer{Parts: 4},
-					Wrap: func(d store.Driver) store.Driver {
+					Wrap: func(d driver.Driver) driver.Driver {
 						if r.Driver = d; inOrder {
 							return sequential{r}
 						}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -42,13 +44,13 @@ func (w *watch) stop() {
 // cause returns err, or what it means when the watch itself made it.
 func (w *watch) cause(err error) error {
 	if err != nil && errors.Is(context.Cause(w.ctx), errStalled) {
-		return Fail(plan.Unavailable, "no byte came in %v", w.stall)
+		return driver.Fail(plan.Unavailable, "no byte came in %v", w.stall)
 	}
 	return err
 }
 
 // fill reads exactly len(p) bytes and says how many came.
-func (w *watch) fill(b Body, p []byte) (int, error) {
+func (w *watch) fill(b driver.Body, p []byte) (int, error) {
 	got := 0
 	for got < len(p) {
 		n, err := b.Read(p[got:])
@@ -60,7 +62,7 @@ func (w *watch) fill(b Body, p []byte) (int, error) {
 			break
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return got, Fail(plan.Unavailable, "the response ended after %d of %d bytes", got, len(p))
+			return got, driver.Fail(plan.Unavailable, "the response ended after %d of %d bytes", got, len(p))
 		}
 		if err != nil {
 			return got, w.cause(err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -17,8 +19,8 @@ import (
 // store drops them by itself, and nothing happens here.
 func (r *Root) AbortUploads(ctx context.Context, prefix string, match func(u Unfinished) bool) error {
 	c := r.core
-	d, ok := c.driver.(UploadLister)
-	if !ok {
+	d := c.uploads
+	if d == nil {
 		return nil
 	}
 	matching, err := r.uploads(ctx, d, prefix, match)
@@ -37,7 +39,7 @@ func (r *Root) AbortUploads(ctx context.Context, prefix string, match func(u Unf
 }
 
 // uploads lists the uploads that match, with the keys of the driver.
-func (r *Root) uploads(ctx context.Context, d UploadLister, prefix string, match func(u Unfinished) bool) (matching []Unfinished, err error) {
+func (r *Root) uploads(ctx context.Context, d driver.UploadLister, prefix string, match func(u Unfinished) bool) (matching []Unfinished, err error) {
 	full := r.prefix + prefix
 	pager := d.ListUploads(full)
 	for last := false; !last; {

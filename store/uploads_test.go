@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -19,26 +21,26 @@ import (
 )
 
 // prefixless is a store that ignores the prefix of a listing of uploads.
-type prefixless struct{ store.Driver }
+type prefixless struct{ driver.Driver }
 
-func (d prefixless) ListUploads(string) store.UploadPager {
-	return d.Driver.(store.UploadLister).ListUploads("")
+func (d prefixless) ListUploads(string) driver.UploadPager {
+	return d.Driver.(driver.UploadLister).ListUploads("")
 }
 
 func (d prefixless) AbortUpload(ctx context.Context, u store.Unfinished) error {
-	return d.Driver.(store.UploadLister).AbortUpload(ctx, u)
+	return d.Driver.(driver.UploadLister).AbortUpload(ctx, u)
 }
 
 // orphaned opens a root below mem://b/root where uploads of these keys of the
 // bucket were begun, and nobody ends them.
-func orphaned(t *testing.T, plan string, wrap func(store.Driver) store.Driver, keys ...string) (*store.Root, store.UploadLister) {
+func orphaned(t *testing.T, plan string, wrap func(driver.Driver) driver.Driver, keys ...string) (*store.Root, driver.UploadLister) {
 	t.Helper()
 	rules, err := fault.Parse(plan)
 	if plan != "" && err != nil {
 		t.Fatal(err)
 	}
-	var bucket store.Driver
-	root, err := store.Open(t.Context(), "mem://b/root", store.Options{Wrap: func(d store.Driver) store.Driver {
+	var bucket driver.Driver
+	root, err := store.Open(t.Context(), "mem://b/root", store.Options{Wrap: func(d driver.Driver) driver.Driver {
 		bucket = faulttest.Remote(d, 1024)
 		for _, k := range keys {
 			if _, err := bucket.Upload(t.Context(), k, store.CreateOptions{}); err != nil {
@@ -50,13 +52,13 @@ func orphaned(t *testing.T, plan string, wrap func(store.Driver) store.Driver, k
 	if err != nil {
 		t.Fatal(err)
 	}
-	return root, bucket.(store.UploadLister)
+	return root, bucket.(driver.UploadLister)
 }
 
-func same(d store.Driver) store.Driver { return d }
+func same(d driver.Driver) driver.Driver { return d }
 
 // uploadKeys returns the keys of all uploads below a prefix of a bucket.
-func uploadKeys(t *testing.T, d store.UploadLister) (keys []string) {
+func uploadKeys(t *testing.T, d driver.UploadLister) (keys []string) {
 	t.Helper()
 	pager := d.ListUploads("")
 	for last := false; !last; {
@@ -79,12 +81,12 @@ func TestAbortUploads(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		plan    string
-		wrap    func(store.Driver) store.Driver
+		wrap    func(driver.Driver) driver.Driver
 		retries int64
 		lists   int64 // pages have 10 uploads
 	}{
 		"prefixes heeded":  {"", same, 0, 3},
-		"prefixes ignored": {"", func(d store.Driver) store.Driver { return prefixless{d} }, 0, 3},
+		"prefixes ignored": {"", func(d driver.Driver) driver.Driver { return prefixless{d} }, 0, 3},
 		"failing":          {"500:@2 list, 503:#1 abort key=root/a/07, lost:#1 abort key=root/a/08", same, 3, 4},
 	} {
 		t.Run(name, func(t *testing.T) {

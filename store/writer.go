@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -36,7 +38,7 @@ type Writer struct {
 	opts   CreateOptions
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	upload Upload        // nil until it has begun
+	upload driver.Upload // nil until it has begun
 	begun  chan struct{} // closed when it has, or failed to; nil until it is needed
 	last   bool          // no more may be written
 	size   int64
@@ -55,7 +57,7 @@ type Writer struct {
 // Create begins an object. The context must last until Commit or Abort; when
 // it ends, so does the writer.
 func (r *Root) Create(ctx context.Context, key string, o CreateOptions) (*Writer, error) {
-	if err := CheckKey(r.prefix + key); err != nil {
+	if err := driver.CheckKey(r.prefix + key); err != nil {
 		return nil, r.fail("create", key, err)
 	}
 	w := &Writer{root: r, key: key, opts: o}
@@ -92,9 +94,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 	var err error
 	switch {
 	case w.lent:
-		err = Fail(plan.Invalid, "%w", errLent)
+		err = driver.Fail(plan.Invalid, "%w", errLent)
 	case w.last:
-		err = Fail(plan.Invalid, "more is written after the end")
+		err = driver.Fail(plan.Invalid, "more is written after the end")
 	case w.root.core.traits.Remote:
 		err = w.gather(p)
 	default:
@@ -185,7 +187,7 @@ func (w *Writer) send() error {
 		w.sent.Go(func() { w.begin(key) })
 	}
 	if w.part++; c.traits.MaxParts > 0 && w.part > c.traits.MaxParts {
-		return Fail(plan.TooLarge, "more than %d parts of %d bytes: write more and smaller objects", c.traits.MaxParts, c.traits.PartSize)
+		return driver.Fail(plan.TooLarge, "more than %d parts of %d bytes: write more and smaller objects", c.traits.MaxParts, c.traits.PartSize)
 	}
 	select {
 	case w.sending <- struct{}{}:
@@ -275,7 +277,7 @@ func (w *Writer) Last() error {
 func (w *Writer) Commit() error {
 	err := w.failed()
 	if err == nil && w.lent {
-		err = Fail(plan.Invalid, "%w", errLent)
+		err = driver.Fail(plan.Invalid, "%w", errLent)
 	}
 	if err == nil {
 		err = w.commit()
@@ -335,7 +337,7 @@ func (w *Writer) Abort() {
 	w.done = true
 	w.cancel(errAborted)
 	w.sent.Wait()
-	_ = w.fail("write", Fail(plan.Interrupted, "%w", errAborted)) // kept for later calls
+	_ = w.fail("write", driver.Fail(plan.Interrupted, "%w", errAborted)) // kept for later calls
 	w.buf, w.spare = nil, nil
 	if w.upload == nil {
 		return

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -21,7 +23,7 @@ func slowUploads(t *testing.T, rules string) *store.Root {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := store.Open(t.Context(), "mem://", store.Options{Retry: store.Retry{Attempts: 1}, Wrap: func(d store.Driver) store.Driver {
+	root, err := store.Open(t.Context(), "mem://", store.Options{Retry: store.Retry{Attempts: 1}, Wrap: func(d driver.Driver) driver.Driver {
 		return fault.New(plan...).Wrap(faulttest.Remote(d, 64<<10))
 	}})
 	if err != nil {

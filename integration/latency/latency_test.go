@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/integration/records"
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/jobs/library/terasort"
@@ -71,7 +73,7 @@ func (w *world) run(t *testing.T, memory int64) *embedded.Result {
 	r, err := embedded.Run(t.Context(), terasort.Job(), embedded.Options{
 		Input: []string{"mem://far/in/*"}, Output: "mem://far/out", Partitions: w.tasks, Slots: 2, Memory: memory,
 		SplitSize: w.input / int64(w.tasks),
-		Stores: store.Options{Mem: w.space, Transfer: store.Transfer{Unhedged: true}, Wrap: func(d store.Driver) store.Driver {
+		Stores: store.Options{Mem: w.space, Transfer: store.Transfer{Unhedged: true}, Wrap: func(d driver.Driver) driver.Driver {
 			w.seen.Driver = fault.New(rules...).Wrap(faulttest.Remote(d, 8<<20))
 			return w.seen
 		}},

@@ -10,12 +10,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
 // watched is a driver that notes which requests are made of a shuffle.
 type watched struct {
-	store.Driver
+	driver.Driver
 
 	mu      sync.Mutex
 	gets    int   // of runs
@@ -58,7 +60,7 @@ func ofShuffle(key string) bool {
 	return ok && strings.Contains(name, "/m")
 }
 
-func (w *watched) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (w *watched) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	r, err := w.Driver.Open(ctx, key, etag)
 	if err != nil || !ofShuffle(key) {
 		return r, err
@@ -72,7 +74,7 @@ func (w *watched) Put(ctx context.Context, key string, body []byte, o store.Crea
 	return err
 }
 
-func (w *watched) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (w *watched) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
 	u, err := w.Driver.Upload(ctx, key, o)
 	return &watchedUpload{u, w, key}, err
 }
@@ -89,7 +91,7 @@ func (w *watched) wrote(key string) {
 }
 
 type watchedUpload struct {
-	store.Upload
+	driver.Upload
 	watched *watched
 	key     string
 }
@@ -101,11 +103,11 @@ func (u *watchedUpload) Commit(ctx context.Context) error {
 }
 
 type watchedReader struct {
-	store.Reader
+	driver.Reader
 	watched *watched
 }
 
-func (r *watchedReader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (r *watchedReader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	w := r.watched
 	w.mu.Lock()
 	if w.gets == 0 {

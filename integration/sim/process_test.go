@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -105,7 +107,7 @@ func (p *process) cut(other string, d time.Duration) {
 // gate is the store as a process sees it. What a process that is killed or
 // stopped has sent may have arrived; the answer does not.
 type gate struct {
-	store.Driver
+	driver.Driver
 	p *process
 }
 
@@ -114,14 +116,14 @@ func (g *gate) pass(ctx context.Context, do func() error) error {
 		return err
 	}
 	if err := wait(ctx, g.late()); err != nil {
-		return store.Fail(plan.Interrupted, "%w", err)
+		return driver.Fail(plan.Interrupted, "%w", err)
 	}
 	err := do()
 	if slow := wait(ctx, g.late()); slow != nil {
-		return store.Fail(plan.Interrupted, "%w", slow)
+		return driver.Fail(plan.Interrupted, "%w", slow)
 	}
 	if after := g.p.running(ctx); after != nil {
-		return store.Fail(plan.Interrupted, "%w", after)
+		return driver.Fail(plan.Interrupted, "%w", after)
 	}
 	return err
 }
@@ -140,13 +142,13 @@ const theStore = "the store"
 
 func (g *gate) reach(ctx context.Context) error {
 	if err := g.p.running(ctx); err != nil {
-		return store.Fail(plan.Interrupted, "%w", err)
+		return driver.Fail(plan.Interrupted, "%w", err)
 	}
 	g.p.mu.Lock()
 	cut := g.p.cutOff[theStore]
 	g.p.mu.Unlock()
 	if cut || g.p.world.outage.Load() {
-		return store.Fail(plan.Unavailable, "it cannot be reached")
+		return driver.Fail(plan.Unavailable, "it cannot be reached")
 	}
 	return nil
 }
@@ -164,20 +166,20 @@ func (g *gate) Delete(ctx context.Context, key string) error {
 	return g.pass(ctx, func() error { return g.Driver.Delete(ctx, key) })
 }
 
-func (g *gate) Open(ctx context.Context, key, etag string) (r store.Reader, err error) {
+func (g *gate) Open(ctx context.Context, key, etag string) (r driver.Reader, err error) {
 	err = g.pass(ctx, func() error { r, err = g.Driver.Open(ctx, key, etag); return err })
 	return r, err
 }
 
-func (g *gate) Upload(ctx context.Context, key string, o store.CreateOptions) (u store.Upload, err error) {
+func (g *gate) Upload(ctx context.Context, key string, o store.CreateOptions) (u driver.Upload, err error) {
 	err = g.pass(ctx, func() error { u, err = g.Driver.Upload(ctx, key, o); return err })
 	return &gateUpload{u, g}, err
 }
 
-func (g *gate) List(prefix string) store.Pager { return &gatePager{g.Driver.List(prefix), g} }
+func (g *gate) List(prefix string) driver.Pager { return &gatePager{g.Driver.List(prefix), g} }
 
 type gatePager struct {
-	store.Pager
+	driver.Pager
 	g *gate
 }
 
@@ -187,7 +189,7 @@ func (p *gatePager) Next(ctx context.Context) (page []store.Object, last bool, e
 }
 
 type gateUpload struct {
-	store.Upload
+	driver.Upload
 	g *gate
 }
 

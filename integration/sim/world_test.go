@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/master/control"
@@ -99,7 +101,7 @@ func (w *world) begin() error {
 
 // options open a root as a process sees it.
 func (w *world) options(p *process) store.Options {
-	return store.Options{Mem: w.mem, Wrap: func(d store.Driver) store.Driver { return &gate{w.faults.Wrap(d), p} }}
+	return store.Options{Mem: w.mem, Wrap: func(d driver.Driver) driver.Driver { return &gate{w.faults.Wrap(d), p} }}
 }
 
 // newProcess adds a process with its view of the store.

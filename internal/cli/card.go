@@ -43,18 +43,9 @@ type report struct {
 
 // reportRequests are the requests to all stores, by kind, and their bytes.
 type reportRequests struct {
-	Puts       int64 `json:"puts"`
-	Heartbeats int64 `json:"heartbeats"`
-	Multipart  int64 `json:"multipart"`
-	Gets       int64 `json:"gets"`
-	Stats      int64 `json:"stats"`
-	Lists      int64 `json:"lists"`
-	Deletes    int64 `json:"deletes"`
-	BytesUp    int64 `json:"bytesUp"`
-	BytesDown  int64 `json:"bytesDown"`
-	Retries    int64 `json:"retries"`
-	Throttles  int64 `json:"throttles"`
-	Hedges     int64 `json:"hedges"` // gets that were made a second time because they were slow, also in gets
+	plan.Usage
+	Retries int64 `json:"retries"`
+	Hedges  int64 `json:"hedges"`
 }
 
 // reportPlan are the requests that a run is foreseen to make.
@@ -103,7 +94,7 @@ func newReport(r *embedded.Result, receipt *embedded.Receipt, faults *fault.Inje
 		Input: reportCount{t.RecordsIn, t.BytesIn}, Shuffled: reportCount{t.PairsOut, t.RunBytes},
 		Written: reportCount{t.RecordsOut, t.BytesOut}, Parts: r.Manifest.Parts, Maps: r.Maps, Reduces: r.Reduces,
 		Retried: r.Retried, LeftOut: r.LeftOut, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
-		PeakMemory: peakMemory(), Requests: reportRequests(r.Usage), Dollars: dollars, Planned: newReportPlan(receipt.Planned), Counters: t.Counts, Stats: stats,
+		PeakMemory: peakMemory(), Requests: reportRequests{r.Usage, r.Usage.Retries, r.Usage.Hedges}, Dollars: dollars, Planned: newReportPlan(receipt.Planned), Counters: t.Counts, Stats: stats,
 		Chaos: newReportChaos(faults), Seconds: r.Elapsed.Seconds()}
 }
 

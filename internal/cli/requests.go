@@ -6,7 +6,7 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
-	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // requestKind is a number of requests, and how many were planned.
@@ -16,7 +16,7 @@ type requestKind struct {
 	known      bool // how many there would be
 }
 
-func requestKinds(u, planned store.Usage, whole bool) []requestKind {
+func requestKinds(u, planned plan.Usage, whole bool) []requestKind {
 	return []requestKind{
 		{u.Puts, planned.Puts, "put", true}, {u.Gets - u.Hedges, planned.Gets, "get", whole}, {u.Lists, planned.Lists, "list", true},
 		{u.Stats, planned.Stats, "stat", true}, {u.Deletes, planned.Deletes, "delete", true},
@@ -26,20 +26,14 @@ func requestKinds(u, planned store.Usage, whole bool) []requestKind {
 }
 
 // requestsOf tells numbers of requests, by kind.
-func requestsOf(u store.Usage) string { return join(u, requestKinds(u, u, true)) }
-
-// jobRequests returns what a cluster tells of a job's requests.
-func jobRequests(r *client.Requests) store.Usage {
-	return store.Usage{Puts: r.Puts, Heartbeats: r.Heartbeats, Multipart: r.Multipart, Gets: r.Gets, Stats: r.Stats, Lists: r.Lists,
-		Deletes: r.Deletes, BytesUp: r.BytesUp, BytesDown: r.BytesDown, Throttles: r.Throttles}
-}
+func requestsOf(u plan.Usage) string { return join(u, requestKinds(u, u, true)) }
 
 // writeRequests tells what stores were asked for on behalf of a job, and its price.
 func writeRequests(line func(name, format string, args ...any), j *client.Job) {
 	if j.Requests == nil {
 		return
 	}
-	u := jobRequests(j.Requests)
+	u := plan.Usage(*j.Requests)
 	line("requests", "%s; %s up, %s down", requestsOf(u), embedded.Bytes(u.BytesUp), embedded.Bytes(u.BytesDown))
 	if j.Dollars > 0 {
 		line("price", "%s", priceOf(j.Dollars))
@@ -53,7 +47,7 @@ func comparedRequests(r *embedded.Receipt) string {
 	return join(u, requestKinds(u, r.Planned.Requests.Total(), r.Planned.Whole))
 }
 
-func join(u store.Usage, kinds []requestKind) string {
+func join(u plan.Usage, kinds []requestKind) string {
 	var words []string
 	for _, k := range kinds {
 		differs := k.known && k.n != k.planned

@@ -6,33 +6,32 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
-	"github.com/windrow-mr/windrow/internal/forecast"
-	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // TestCardComparesWithThePlan: what was planned stands beside what was counted
 // only where it is another number, and never beside what nobody can plan.
 func TestCardComparesWithThePlan(t *testing.T) {
 	t.Parallel()
-	planned := forecast.Requests{"s3": {Puts: 10, Gets: 2000, Lists: 3, Deletes: 4}}
+	planned := plan.Requests{"s3": {Puts: 10, Gets: 2000, Lists: 3, Deletes: 4}}
 	for name, c := range map[string]struct {
-		counted store.Usage
+		counted plan.Usage
 		part    bool // the gets of the shuffle are not in the plan
 		want    string
 		price   string
 	}{
-		"as planned": {store.Usage{Puts: 10, Gets: 2000, Lists: 3, Deletes: 4}, false,
+		"as planned": {plan.Usage{Puts: 10, Gets: 2000, Lists: 3, Deletes: 4}, false,
 			"2,017: 10 puts, 2,000 gets, 3 lists, 4 deletes", "about $0.0009 at S3 list prices"},
-		"by time": {store.Usage{Puts: 10, Gets: 2001, Hedges: 1, Lists: 3, Deletes: 4, Heartbeats: 2}, false,
+		"by time": {plan.Usage{Puts: 10, Gets: 2001, Hedges: 1, Lists: 3, Deletes: 4, Heartbeats: 2}, false,
 			"2,020: 10 puts, 2,000 gets, 3 lists, 4 deletes, 1 hedged get, 2 heartbeats", "about $0.0009 at S3 list prices"},
-		"more": {store.Usage{Puts: 1010, Gets: 2001, Stats: 1, Lists: 3, Deletes: 4}, false,
+		"more": {plan.Usage{Puts: 1010, Gets: 2001, Stats: 1, Lists: 3, Deletes: 4}, false,
 			"3,019: 1,010 puts (planned 10), 2,001 gets (planned 2,000), 3 lists, 1 stat (planned 0), 4 deletes", "about $0.0059 at S3 list prices (planned $0.0009)"},
-		"none": {store.Usage{Puts: 10, Gets: 2000, Lists: 3}, false,
+		"none": {plan.Usage{Puts: 10, Gets: 2000, Lists: 3}, false,
 			"2,013: 10 puts, 2,000 gets, 3 lists, 0 deletes (planned 4)", "about $0.0009 at S3 list prices"},
-		"gets that are not planned": {store.Usage{Puts: 10, Gets: 9, Lists: 3, Deletes: 4}, true,
+		"gets that are not planned": {plan.Usage{Puts: 10, Gets: 9, Lists: 3, Deletes: 4}, true,
 			"26: 10 puts, 9 gets, 3 lists, 4 deletes", "about $0.0001 at S3 list prices (planned $0.0009)"},
 	} {
-		r := &embedded.Receipt{Planned: &embedded.Plan{Requests: planned, Whole: !c.part}, Counted: forecast.Requests{"s3": c.counted}}
+		r := &embedded.Receipt{Planned: &embedded.Plan{Requests: planned, Whole: !c.part}, Counted: plan.Requests{"s3": c.counted}}
 		if got := comparedRequests(r); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}

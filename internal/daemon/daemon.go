@@ -24,6 +24,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/oklog/ulid/v2"
 	urfave "github.com/urfave/cli/v2"
 
@@ -119,7 +121,7 @@ func newProcess(c *urfave.Context, p *Program, more ...string) (*process, error)
 	s.log = slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: level}))
 	stores := p.Stores
 	stores.Log, stores.CreateDir = s.log, true
-	stores.Wrap = func(d store.Driver) store.Driver {
+	stores.Wrap = func(d driver.Driver) driver.Driver {
 		if p.Stores.Wrap != nil {
 			d = p.Stores.Wrap(d)
 		}

@@ -4,9 +4,10 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/store"
 )
 
 // wrapInFaults puts the injector of the options, if there is one, between the
@@ -17,7 +18,7 @@ func (r *run) wrapInFaults() {
 		return
 	}
 	faults.Name, faults.Checked = r.lastingName, r.checks
-	r.roots.opts.Wrap = func(d store.Driver) store.Driver {
+	r.roots.opts.Wrap = func(d driver.Driver) driver.Driver {
 		if inner != nil {
 			d = inner(d)
 		}

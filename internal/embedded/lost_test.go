@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/internal/embedded"
@@ -24,15 +26,15 @@ type rot struct {
 }
 
 // Wrap makes a store's runs rot.
-func (r *rot) Wrap(d store.Driver) store.Driver { return &rotting{d, r} }
+func (r *rot) Wrap(d driver.Driver) driver.Driver { return &rotting{d, r} }
 
 // rotting is a store in which runs rot.
 type rotting struct {
-	store.Driver
+	driver.Driver
 	*rot
 }
 
-func (r *rotting) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (r *rotting) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	if !strings.Contains(key, "/x/") {
 		return r.Driver.Open(ctx, key, etag)
 	}
@@ -47,7 +49,7 @@ func (r *rotting) Open(ctx context.Context, key, etag string) (store.Reader, err
 	}
 	r.mu.Unlock()
 	if rotten && r.deletes {
-		return nil, store.Fail(plan.NotFound, "it rotted away")
+		return nil, driver.Fail(plan.NotFound, "it rotted away")
 	}
 	reader, err := r.Driver.Open(ctx, key, etag)
 	if err != nil || !rotten {
@@ -58,12 +60,12 @@ func (r *rotting) Open(ctx context.Context, key, etag string) (store.Reader, err
 
 // damaged is a reader of which every byte at an offset that 100 divides is
 // another than was written.
-type damaged struct{ inner store.Reader }
+type damaged struct{ inner driver.Reader }
 
 func (d damaged) Object(ctx context.Context) (store.Object, error) { return d.inner.Object(ctx) }
 func (d damaged) Close() error                                     { return d.inner.Close() }
 
-func (d damaged) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (d damaged) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	b, err := d.inner.Range(ctx, off, n)
 	if err == nil {
 		b.ReadCloser = &damagedBody{b.ReadCloser, off}

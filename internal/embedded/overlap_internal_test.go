@@ -3,6 +3,8 @@ package embedded
 import (
 	"testing"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
 )
@@ -11,7 +13,7 @@ import (
 // that the user gave.
 func TestMoreAttemptsKeepWithinMemory(t *testing.T) {
 	t.Parallel()
-	far := store.Options{Wrap: func(d store.Driver) store.Driver { return faulttest.Remote(d, 8<<20) }}
+	far := store.Options{Wrap: func(d driver.Driver) driver.Driver { return faulttest.Remote(d, 8<<20) }}
 	for _, c := range []struct {
 		memory int64
 		slots  int

@@ -13,7 +13,6 @@ import (
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/planner"
 )
 
@@ -38,7 +37,7 @@ type Plan struct {
 	Found      output.Found   // what the output holds
 	Held       *output.Holder // who is writing the output, or was when it was killed
 	// Requests are what the run is foreseen to ask of stores.
-	Requests forecast.Requests
+	Requests plan.Requests
 	// Whole says that all gets are foreseen. Otherwise those of the shuffle are
 	// left out: on files they go by its batches.
 	Whole bool
@@ -54,8 +53,8 @@ type Plan struct {
 // time.
 type Receipt struct {
 	Planned *Plan
-	Known   forecast.Requests
-	Counted forecast.Requests
+	Known   plan.Requests
+	Counted plan.Requests
 }
 
 // Look plans a run and writes nothing, nor makes a directory. It fails as Run
@@ -186,7 +185,7 @@ func (r *run) receipt(planned *Plan, c *committer) *Receipt {
 	// life do with which it comes.
 	out := r.roots.kind(r.Output).Scheme
 	looks := r.hold.Looks()
-	counted[out] = counted[out].Plus(store.Usage{Gets: -looks, Heartbeats: looks})
+	counted[out] = counted[out].Plus(plan.Usage{Gets: -looks, Heartbeats: looks})
 	return &Receipt{Planned: planned, Known: j.Foresee(sizes), Counted: counted}
 }
 

@@ -12,8 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/internal/embedded"
-	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/formats/fixed"
 	"github.com/windrow-mr/windrow/jobs/library/grep"
@@ -45,7 +47,7 @@ func places() map[string]func(t *testing.T) place {
 		// of all objects, so that what is behind a split is read twice.
 		"remote": func(*testing.T) place {
 			return place{url: func(key string) string { return "mem://" + key },
-				stores: store.Options{Mem: new(store.MemSpace), Wrap: func(d store.Driver) store.Driver { return faulttest.Remote(d, 8<<20) }}}
+				stores: store.Options{Mem: new(store.MemSpace), Wrap: func(d driver.Driver) driver.Driver { return faulttest.Remote(d, 8<<20) }}}
 		},
 		"server": func(t *testing.T) place {
 			bucket, query, _ := strings.Cut(s3test.Start(t), "?")
@@ -203,7 +205,7 @@ func (b *billed) make(t *testing.T, p place) embedded.Options {
 // kinds are numbers of requests that do not go by time, as hedges do.
 type kinds struct{ puts, multipart, gets, stats, lists, deletes int64 }
 
-func kindsOf(r forecast.Requests) kinds {
+func kindsOf(r plan.Requests) kinds {
 	u := r.Total()
 	return kinds{u.Puts, u.Multipart, u.Gets - u.Hedges, u.Stats, u.Lists, u.Deletes}
 }

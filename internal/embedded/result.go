@@ -5,7 +5,6 @@ import (
 
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/store"
 )
 
 // Result tells what a run did. See windrow.Result.
@@ -22,11 +21,11 @@ type Result struct {
 	Memory   int64
 	Retried  int64
 	LeftOut  int
-	Usage    store.Usage
+	Usage    plan.Usage
 	Elapsed  time.Duration
 }
 
-func (r *run) result(c *committer, w *watcher, usage store.Usage) *Result {
+func (r *run) result(c *committer, w *watcher, usage plan.Usage) *Result {
 	return &Result{
 		Job: r.plan.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Parts: len(c.added), Tally: c.tally,
 		Maps: len(r.table.Splits), Reduces: r.table.Partitions, Slots: r.Slots, Memory: r.Memory,

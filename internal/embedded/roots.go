@@ -58,19 +58,13 @@ func (r *roots) openOne(ctx context.Context, url string, create bool) (*store.Ro
 		kind.Range = int64(opts.Transfer.Range)
 	}
 	opts.CreateDir = create
-	opts.Wrap = func(d store.Driver) store.Driver {
-		if r.opts.Wrap != nil {
-			d = r.opts.Wrap(d)
-		}
-		t := d.Traits()
-		kind.Scheme, _, _ = strings.Cut(t.URL, "://")
-		kind.Remote, kind.PartSize = t.Remote, int64(t.PartSize)
-		return d
-	}
 	root, err := store.Open(ctx, url, opts)
 	if err != nil {
 		return nil, err
 	}
+	t := root.Traits()
+	kind.Scheme, _, _ = strings.Cut(t.URL, "://")
+	kind.Remote, kind.PartSize = t.Remote, int64(t.PartSize)
 	if r.open == nil {
 		r.open, r.kinds = make(map[string]*store.Root), make(map[string]forecast.Store)
 	}
@@ -122,10 +116,10 @@ func (r *roots) Opened(url string) (*store.Root, error) {
 }
 
 // requests returns the requests to all roots, by the scheme of their URLs.
-func (r *roots) requests() forecast.Requests {
+func (r *roots) requests() plan.Requests {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sum := forecast.Requests{}
+	sum := plan.Requests{}
 	for url, root := range r.open {
 		scheme := r.kinds[url].Scheme
 		sum[scheme] = sum[scheme].Plus(root.Usage())

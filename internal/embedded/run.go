@@ -15,7 +15,6 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/master"
@@ -65,7 +64,7 @@ type run struct {
 	scratch *store.Root
 	table   *attempts.Table
 	hold    *output.Hold
-	planned forecast.Requests               // what planning took
+	planned plan.Requests                   // what planning took
 	summed  atomic.Pointer[map[string]bool] // input with a checksum, by name
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/internal/embedded"
@@ -162,7 +164,7 @@ func TestInterruptAfterCommit(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	o.Stores.Wrap = func(d store.Driver) store.Driver { return &lateInterrupt{Driver: d, cancel: cancel} }
+	o.Stores.Wrap = func(d driver.Driver) driver.Driver { return &lateInterrupt{Driver: d, cancel: cancel} }
 	if _, err := embedded.Run(ctx, wordcount.Job(), o); err != nil {
 		t.Errorf("a committed run is told as failed: %v", err)
 	}
@@ -174,7 +176,7 @@ func TestInterruptAfterCommit(t *testing.T) {
 // lateInterrupt interrupts once _SUCCESS is there, and then deletes nothing
 // until its caller gives up.
 type lateInterrupt struct {
-	store.Driver
+	driver.Driver
 	cancel    context.CancelFunc
 	committed atomic.Bool
 }

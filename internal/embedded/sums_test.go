@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/jobs/library/compact"
 	"github.com/windrow-mr/windrow/jobs/library/wordcount"
@@ -24,14 +26,14 @@ type flips struct {
 }
 
 // Wrap puts a store behind it.
-func (f *flips) Wrap(d store.Driver) store.Driver { return &behind{d, f} }
+func (f *flips) Wrap(d driver.Driver) driver.Driver { return &behind{d, f} }
 
 type behind struct {
-	store.Driver
+	driver.Driver
 	f *flips
 }
 
-func (d *behind) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (d *behind) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	r, err := d.Driver.Open(ctx, key, etag)
 	if err != nil || key != "text" {
 		return r, err
@@ -41,14 +43,14 @@ func (d *behind) Open(ctx context.Context, key, etag string) (store.Reader, erro
 
 // flipping hides that the reader is at hand, so that it is read by requests.
 type flipping struct {
-	inner store.Reader
+	inner driver.Reader
 	f     *flips
 }
 
 func (r *flipping) Object(ctx context.Context) (store.Object, error) { return r.inner.Object(ctx) }
 func (r *flipping) Close() error                                     { return r.inner.Close() }
 
-func (r *flipping) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (r *flipping) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	b, err := r.inner.Range(ctx, off, n)
 	r.f.mu.Lock()
 	r.f.reads++

@@ -18,7 +18,7 @@ package forecast
 import (
 	"maps"
 
-	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // Store is what of a root decides how many requests a thing takes.
@@ -33,12 +33,12 @@ type Store struct {
 const pageObjects = 1000
 
 // write returns what it takes to write an object.
-func (s Store) write(bytes int64) store.Usage {
+func (s Store) write(bytes int64) plan.Usage {
 	if !s.Remote || bytes <= s.PartSize {
-		return store.Usage{Puts: 1}
+		return plan.Usage{Puts: 1}
 	}
 	const beginAndEnd = 2
-	return store.Usage{Multipart: beginAndEnd + ceil(bytes, s.PartSize)}
+	return plan.Usage{Multipart: beginAndEnd + ceil(bytes, s.PartSize)}
 }
 
 // stream returns how many requests read so many bytes one after another.
@@ -55,63 +55,29 @@ func (s Store) stream(bytes int64) int64 {
 
 // list returns what a listing of so many objects takes. A long one of a bucket
 // is walked in ranges that are guessed, and may take some more.
-func (s Store) list(objects int) store.Usage {
+func (s Store) list(objects int) plan.Usage {
 	if s.Scheme == "file" {
 		// A full page of a directory does not tell that it is the last.
-		return store.Usage{Lists: int64(objects/pageObjects) + 1}
+		return plan.Usage{Lists: int64(objects/pageObjects) + 1}
 	}
-	return store.Usage{Lists: max(1, ceil(int64(objects), pageObjects))}
+	return plan.Usage{Lists: max(1, ceil(int64(objects), pageObjects))}
 }
 
 func ceil(n, by int64) int64 { return (n + by - 1) / max(by, 1) }
 
 // times returns a usage n times over.
-func times(n int, u store.Usage) (sum store.Usage) {
+func times(n int, u plan.Usage) (sum plan.Usage) {
 	k := int64(n)
-	return store.Usage{Puts: k * u.Puts, Multipart: k * u.Multipart, Gets: k * u.Gets, Stats: k * u.Stats, Lists: k * u.Lists, Deletes: k * u.Deletes}
+	return plan.Usage{Puts: k * u.Puts, Multipart: k * u.Multipart, Gets: k * u.Gets, Stats: k * u.Stats, Lists: k * u.Lists, Deletes: k * u.Deletes}
 }
-
-// Requests are numbers of requests, by the scheme of the stores' URLs.
-type Requests map[string]store.Usage
 
 // add counts requests to a store of a scheme.
-func (r Requests) add(s Store, u store.Usage) { r[s.Scheme] = r[s.Scheme].Plus(u) }
-
-// Total returns the requests to all stores.
-func (r Requests) Total() store.Usage {
-	var sum store.Usage
-	for _, u := range r {
-		sum = sum.Plus(u)
-	}
-	return sum
-}
-
-// List prices of S3 Standard in us-east-1, in millionths of a dollar for each
-// request: https://aws.amazon.com/s3/pricing, "Requests & data retrievals", as
-// of November 2026: $0.005 for 1,000 PUT, COPY, POST and LIST, $0.0004 for
-// 1,000 GET and all others, DELETE and the abort of an upload free.
-const (
-	writePrice = 5.0
-	readPrice  = 0.4
-	perDollar  = 1e6
-)
-
-// priced is the scheme of the stores whose prices these are.
-const priced = "s3"
-
-// Dollars returns what the requests to S3 cost by its list prices; ok is false
-// when there are none. It is an estimate: other stores that speak the protocol,
-// regions and contracts have other prices, and bytes are not in it.
-func (r Requests) Dollars() (dollars float64, ok bool) {
-	u, ok := r[priced]
-	writes := u.Puts + u.Heartbeats + u.Multipart + u.Lists
-	return (writePrice*float64(writes) + readPrice*float64(u.Gets+u.Stats)) / perDollar, ok
-}
+func add(r plan.Requests, s Store, u plan.Usage) { r[s.Scheme] = r[s.Scheme].Plus(u) }
 
 // clone returns a copy to add to.
-func (r Requests) clone() Requests {
+func clone(r plan.Requests) plan.Requests {
 	if r == nil {
-		return Requests{}
+		return plan.Requests{}
 	}
 	return maps.Clone(r)
 }

@@ -1,7 +1,6 @@
 package forecast_test
 
 import (
-	"math"
 	"testing"
 
 	"github.com/windrow-mr/windrow/attempts"
@@ -9,36 +8,7 @@ import (
 	"github.com/windrow-mr/windrow/internal/forecast"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/store"
 )
-
-// TestPrice prices a thousand of each at S3's list prices: $0.005 for what
-// writes or lists, $0.0004 for what reads, nothing for deletes. Other stores
-// have other prices.
-func TestPrice(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		r    forecast.Requests
-		want float64
-		ok   bool
-	}{
-		"puts":       {forecast.Requests{"s3": {Puts: 1000}}, 0.005, true},
-		"heartbeats": {forecast.Requests{"s3": {Heartbeats: 1000}}, 0.005, true},
-		"uploads":    {forecast.Requests{"s3": {Multipart: 1000}}, 0.005, true},
-		"lists":      {forecast.Requests{"s3": {Lists: 1000}}, 0.005, true},
-		"gets":       {forecast.Requests{"s3": {Gets: 1000}}, 0.0004, true},
-		"stats":      {forecast.Requests{"s3": {Stats: 1000}}, 0.0004, true},
-		"deletes":    {forecast.Requests{"s3": {Deletes: 1000}}, 0, true},
-		"bytes":      {forecast.Requests{"s3": {BytesUp: 1 << 40, BytesDown: 1 << 40}}, 0, true},
-		"both kinds": {forecast.Requests{"s3": {Puts: 2000, Gets: 5000}, "file": {Puts: 1 << 30}}, 0.012, true},
-		"files":      {forecast.Requests{"file": {Puts: 1000}}, 0, false},
-		"elsewhere":  {forecast.Requests{"gs": {Puts: 1000}}, 0, false},
-	} {
-		if got, ok := c.r.Dollars(); ok != c.ok || c.ok && math.Abs(got-c.want) > 1e-9 {
-			t.Errorf("%s: %v, %v; want %v, %v", name, got, ok, c.want, c.ok)
-		}
-	}
-}
 
 // bucket is a store of few bytes in a request, file one at hand.
 var (
@@ -125,7 +95,7 @@ func TestReadsOfASample(t *testing.T) {
 // TestWrites counts what writes parts at the border of what one request takes.
 func TestWrites(t *testing.T) {
 	t.Parallel()
-	of := func(s forecast.Store, sizes ...int64) store.Usage {
+	of := func(s forecast.Store, sizes ...int64) plan.Usage {
 		j := reading(file, false, 10, plan.Section{Length: 10})
 		j.Output = s
 		none := j.Foresee(forecast.Sizes{Parts: []int64{0}})[s.Scheme]
@@ -134,13 +104,13 @@ func TestWrites(t *testing.T) {
 	for _, c := range []struct {
 		s    forecast.Store
 		size int64
-		want store.Usage
+		want plan.Usage
 	}{
-		{bucket, 1000, store.Usage{Puts: 1}},
-		{bucket, 1001, store.Usage{Multipart: 4}},
-		{bucket, 2000, store.Usage{Multipart: 4}},
-		{bucket, 2001, store.Usage{Multipart: 5}},
-		{forecast.Store{Scheme: "mem"}, 1 << 40, store.Usage{Puts: 1}},
+		{bucket, 1000, plan.Usage{Puts: 1}},
+		{bucket, 1001, plan.Usage{Multipart: 4}},
+		{bucket, 2000, plan.Usage{Multipart: 4}},
+		{bucket, 2001, plan.Usage{Multipart: 5}},
+		{forecast.Store{Scheme: "mem"}, 1 << 40, plan.Usage{Puts: 1}},
 	} {
 		if got := of(c.s, c.size); got != c.want {
 			t.Errorf("a part of %d bytes on %s: %+v, want %+v", c.size, c.s.Scheme, got, c.want)

@@ -8,7 +8,6 @@ import (
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle"
-	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
@@ -31,7 +30,7 @@ type Job struct {
 	PartOnce bool
 	Memory   int64 // share of one attempt
 	// Planning is what making the table took.
-	Planning Requests
+	Planning plan.Requests
 }
 
 // Sizes are of what a run writes.
@@ -96,16 +95,16 @@ func (j *Job) Whole() bool { return j.Scratch.Remote || j.Table.Partitions == 0 
 
 // Foresee returns what a run asks of stores in all, if nothing goes wrong, pairs
 // fit into memory, and a line goes on behind its section by less than 64 KiB.
-func (j *Job) Foresee(s Sizes) Requests {
-	r := j.Planning.clone()
-	r.add(j.Output, j.reserve())
+func (j *Job) Foresee(s Sizes) plan.Requests {
+	r := clone(j.Planning)
+	add(r, j.Output, j.reserve())
 	if len(j.Table.Samples) > 0 {
 		j.sample(r, s)
 	}
 	j.maps(r, s)
 	j.reduces(r, s)
-	r.add(j.Output, j.commit(s))
-	r.add(j.Output, j.clean(s))
+	add(r, j.Output, j.commit(s))
+	add(r, j.Output, j.clean(s))
 	j.sweep(r, s)
 	return r
 }
@@ -113,13 +112,13 @@ func (j *Job) Foresee(s Sizes) Requests {
 // probeParts is what it takes to find out whether objects of two parts are
 // created once: to write one twice, of which the second time is given up, and
 // to delete it.
-var probeParts = store.Usage{Multipart: 2*4 + 1, Deletes: 1}
+var probeParts = plan.Usage{Multipart: 2*4 + 1, Deletes: 1}
 
 // reserve is the probe of the output and its reservation.
-func (j *Job) reserve() store.Usage {
+func (j *Job) reserve() plan.Usage {
 	f := &j.Found
 	// A small object is created twice, of which the loser reads it, and deleted.
-	u := store.Usage{Puts: 2, Gets: 1, Deletes: 1}
+	u := plan.Usage{Puts: 2, Gets: 1, Deletes: 1}
 	if j.Table.Input >= attempts.ProbeBytes && j.Output.Remote {
 		u = u.Plus(probeParts)
 		if !j.PartOnce {
@@ -146,26 +145,26 @@ func (j *Job) reserve() store.Usage {
 }
 
 // sample is the task that samples keys.
-func (j *Job) sample(r Requests, s Sizes) {
+func (j *Job) sample(r plan.Requests, s Sizes) {
 	sections, bytes := 0, int64(0)
 	for i := range j.Table.Samples {
 		sections += len(j.Table.Samples[i].Sections)
 	}
 	limit := executor.SampleLimit(sections)
 	for read := range j.readings(j.Table.Samples) {
-		r.add(read.store, store.Usage{Gets: read.sampled(limit, s.Record)})
+		add(r, read.store, plan.Usage{Gets: read.sampled(limit, s.Record)})
 		bytes += min(read.section.Length, limit*s.Record)
 	}
 	if bytes == 0 {
-		r.add(j.Scratch, j.Scratch.write(0))
+		add(r, j.Scratch, j.Scratch.write(0))
 		return
 	}
 	// Its pairs are written as a run, read back and deleted; then its manifest.
-	u := j.Scratch.write(bytes).Plus(j.Scratch.write(0)).Plus(store.Usage{Deletes: 1})
+	u := j.Scratch.write(bytes).Plus(j.Scratch.write(0)).Plus(plan.Usage{Deletes: 1})
 	if j.Scratch.Remote {
 		u.Gets += shuffle.Shape{Runs: 1, Partitions: 1, Bytes: bytes, Memory: j.Memory, Remote: true}.Gets()
 	}
-	r.add(j.Scratch, u)
+	add(r, j.Scratch, u)
 }
 
 // readings yields the sections of splits that are read, and not made.
@@ -186,47 +185,47 @@ func (j *Job) readings(splits []plan.Split) iter.Seq[*reading] {
 }
 
 // maps are the map tasks.
-func (j *Job) maps(r Requests, s Sizes) {
+func (j *Job) maps(r plan.Requests, s Sizes) {
 	for read := range j.readings(j.Table.Splits) {
-		r.add(read.store, store.Usage{Gets: read.all()})
+		add(r, read.store, plan.Usage{Gets: read.all()})
 	}
 	maps := len(j.Table.Splits)
 	for _, n := range s.Runs {
-		r.add(j.Scratch, j.Scratch.write(n))
+		add(r, j.Scratch, j.Scratch.write(n))
 	}
-	r.add(j.Scratch, times(maps, j.Scratch.write(0))) // manifests
+	add(r, j.Scratch, times(maps, j.Scratch.write(0))) // manifests
 }
 
 // reduces are the reduce tasks, and what all tasks that write parts do.
-func (j *Job) reduces(r Requests, s Sizes) {
+func (j *Job) reduces(r plan.Requests, s Sizes) {
 	if j.Table.Partitions > 0 {
 		if j.Scratch.Remote {
 			gets := float64(j.Shape(s).Gets()) * (1 - s.Empty)
-			r.add(j.Scratch, store.Usage{Gets: int64(gets + 0.5)})
+			add(r, j.Scratch, plan.Usage{Gets: int64(gets + 0.5)})
 		}
-		r.add(j.Scratch, times(j.Table.Partitions, j.Scratch.write(0))) // manifests
+		add(r, j.Scratch, times(j.Table.Partitions, j.Scratch.write(0))) // manifests
 	}
 	for _, n := range s.Parts {
-		r.add(j.Output, j.Output.write(n))
+		add(r, j.Output, j.Output.write(n))
 	}
 	if len(s.Parts) > 0 {
 		// Before the first part the log is looked at, and _SUCCESS taken away.
-		r.add(j.Output, store.Usage{Gets: 1, Deletes: 1})
+		add(r, j.Output, plan.Usage{Gets: 1, Deletes: 1})
 	}
 	// Whoever commits reads the manifests of all tasks but the sample.
-	r.add(j.Scratch, store.Usage{Gets: int64(len(j.Table.Splits) + j.Table.Partitions)})
+	add(r, j.Scratch, plan.Usage{Gets: int64(len(j.Table.Splits) + j.Table.Partitions)})
 }
 
 // commit is the manifest, the entry that makes it the contents, a look at the log
 // behind it, and _SUCCESS.
-func (j *Job) commit(s Sizes) store.Usage {
-	return j.Output.write(s.Manifest).Plus(store.Usage{Puts: 2, Gets: 1})
+func (j *Job) commit(s Sizes) plan.Usage {
+	return j.Output.write(s.Manifest).Plus(plan.Usage{Puts: 2, Gets: 1})
 }
 
 // clean removes what is contents no more, and the sign of life.
-func (j *Job) clean(s Sizes) store.Usage {
+func (j *Job) clean(s Sizes) plan.Usage {
 	f := &j.Found
-	u := store.Usage{Deletes: 1 + int64(f.Manifests)}.Plus(j.Output.list(f.Manifests + 1))
+	u := plan.Usage{Deletes: 1 + int64(f.Manifests)}.Plus(j.Output.list(f.Manifests + 1))
 	left := f.PartNames - f.Dead
 	if len(s.Parts) > 0 || f.Garbage {
 		u = u.Plus(j.Output.list(left + len(s.Parts)))
@@ -238,13 +237,13 @@ func (j *Job) clean(s Sizes) store.Usage {
 }
 
 // sweep removes runs and manifests, and what earlier jobs left of theirs elsewhere.
-func (j *Job) sweep(r Requests, s Sizes) {
+func (j *Job) sweep(r plan.Requests, s Sizes) {
 	if j.Apart {
-		r.add(j.Scratch, times(j.Found.Before, j.Scratch.list(0)))
+		add(r, j.Scratch, times(j.Found.Before, j.Scratch.list(0)))
 	}
 	objects := len(j.Table.Splits) + j.Table.Partitions + len(s.Runs)
 	if len(j.Table.Samples) > 0 {
 		objects++
 	}
-	r.add(j.Scratch, j.Scratch.list(objects).Plus(store.Usage{Deletes: int64(objects)}))
+	add(r, j.Scratch, j.Scratch.list(objects).Plus(plan.Usage{Deletes: int64(objects)}))
 }

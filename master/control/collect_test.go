@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master/control"
 	"github.com/windrow-mr/windrow/master/journal"
@@ -48,7 +50,7 @@ func leadMany(t *testing.T) (m *control.Master, ids []plan.JobID) {
 	roots, err := allow.New([]string{"mem://data"}, store.Options{Mem: space})
 	must(err)
 	slow := fault.New(fault.Rule{Do: fault.Slow, For: trip, Percent: 100})
-	far, err := store.Open(ctx, "mem://truth", store.Options{Mem: space, Wrap: func(d store.Driver) store.Driver {
+	far, err := store.Open(ctx, "mem://truth", store.Options{Mem: space, Wrap: func(d driver.Driver) driver.Driver {
 		return meter.Wrap(slow.Wrap(faulttest.Remote(d, 1024)))
 	}})
 	must(err)

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master/control"
 	"github.com/windrow-mr/windrow/master/journal"
@@ -33,39 +35,39 @@ const (
 type cluster struct {
 	t       *testing.T
 	master  *control.Master
-	drivers map[string]store.Driver // by the name of the memory space
-	refuse  string                  // whose uploads nobody may list
+	drivers map[string]driver.Driver // by the name of the memory space
+	refuse  string                   // whose uploads nobody may list
 }
 
 // refusing is a store that does not let everybody list uploads.
 type refusing struct {
-	store.Driver
+	driver.Driver
 	cluster *cluster
 }
 
-func (d refusing) ListUploads(prefix string) store.UploadPager {
+func (d refusing) ListUploads(prefix string) driver.UploadPager {
 	if d.cluster.refuse == d.Traits().URL {
 		return refusal{}
 	}
-	return d.Driver.(store.UploadLister).ListUploads(prefix)
+	return d.Driver.(driver.UploadLister).ListUploads(prefix)
 }
 
 func (d refusing) AbortUpload(ctx context.Context, u store.Unfinished) error {
-	return d.Driver.(store.UploadLister).AbortUpload(ctx, u)
+	return d.Driver.(driver.UploadLister).AbortUpload(ctx, u)
 }
 
 type refusal struct{}
 
 func (refusal) Next(context.Context) ([]store.Unfinished, bool, error) {
-	return nil, false, store.Fail(plan.Denied, "you may not list uploads")
+	return nil, false, driver.Fail(plan.Denied, "you may not list uploads")
 }
 
 // lead starts a cluster in which one job has ended and another is under way, with
 // its root below mem://truth and the output of both below mem://data.
 func lead(t *testing.T, rootURL, outURL string) *cluster {
 	t.Helper()
-	c := &cluster{t: t, drivers: make(map[string]store.Driver)}
-	opts := store.Options{Mem: new(store.MemSpace), Wrap: func(d store.Driver) store.Driver {
+	c := &cluster{t: t, drivers: make(map[string]driver.Driver)}
+	opts := store.Options{Mem: new(store.MemSpace), Wrap: func(d driver.Driver) driver.Driver {
 		if url := d.Traits().URL; strings.HasPrefix(url, "mem:") {
 			c.drivers[url] = faulttest.Remote(d, 1024)
 			return refusing{c.drivers[url], c}
@@ -142,7 +144,7 @@ func (c *cluster) begin(space string, keys ...string) {
 // left returns the keys of all uploads of a space.
 func (c *cluster) left(space string) (keys []string) {
 	c.t.Helper()
-	pager := c.drivers[space].(store.UploadLister).ListUploads("")
+	pager := c.drivers[space].(driver.UploadLister).ListUploads("")
 	for last := false; !last; {
 		var page []store.Unfinished
 		var err error

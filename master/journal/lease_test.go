@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/master/journal"
@@ -146,11 +148,11 @@ func TestASuspendedLeaderStopsActing(t *testing.T) {
 
 // cut is a store that can be cut off.
 type cut struct {
-	store.Driver
+	driver.Driver
 	off *atomic.Bool
 }
 
-var errCut = store.Fail(plan.Denied, "cut off")
+var errCut = driver.Fail(plan.Denied, "cut off")
 
 func (c *cut) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	if c.off.Load() {
@@ -159,7 +161,7 @@ func (c *cut) Put(ctx context.Context, key string, body []byte, o store.CreateOp
 	return c.Driver.Put(ctx, key, body, o)
 }
 
-func (c *cut) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (c *cut) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	if c.off.Load() {
 		return nil, errCut
 	}
@@ -201,7 +203,7 @@ func TestAnAppendOutlivesAnOutage(t *testing.T) {
 			var off atomic.Bool
 			var puts atomic.Int64
 			off.Store(true)
-			far := open(t, store.Options{Mem: space, Wrap: func(d store.Driver) store.Driver { return &losing{cut{d, &off}, &puts} }})
+			far := open(t, store.Options{Mem: space, Wrap: func(d driver.Driver) driver.Driver { return &losing{cut{d, &off}, &puts} }})
 			time.AfterFunc(time.Minute, func() { off.Store(false) })
 			began := time.Now()
 			won, taken, err := journal.Open(far, job, nil).Append(t.Context(), 0, scheduler.Record{Epoch: 1, Entries: []scheduler.Entry{scheduler.Fence{}}})
@@ -222,7 +224,7 @@ func TestALeaderThatIsCutOffIsDeposed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		space, now := new(store.MemSpace), clock()
 		var off atomic.Bool
-		far := open(t, store.Options{Mem: space, Wrap: func(d store.Driver) store.Driver { return &cut{d, &off} }})
+		far := open(t, store.Options{Mem: space, Wrap: func(d driver.Driver) driver.Driver { return &cut{d, &off} }})
 		first := <-start(t, far, "a", now)
 		second := start(t, open(t, store.Options{Mem: space}), "b", now)
 		time.Sleep(time.Minute)

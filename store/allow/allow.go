@@ -142,8 +142,8 @@ func (l *List) Opened(url string) (*store.Root, error) {
 }
 
 // Usage adds up the requests to all roots.
-func (l *List) Usage() store.Usage {
-	var sum store.Usage
+func (l *List) Usage() plan.Usage {
+	var sum plan.Usage
 	for _, e := range l.entries {
 		e.mu.Lock()
 		if e.root != nil {

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -205,7 +207,7 @@ func TestAllowedRootIsOpenedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var opened atomic.Int64
-	l := list(t, store.Options{Mem: space, Wrap: func(d store.Driver) store.Driver {
+	l := list(t, store.Options{Mem: space, Wrap: func(d driver.Driver) driver.Driver {
 		opened.Add(1)
 		return d
 	}}, "mem://a/logs", "mem://other")
@@ -248,10 +250,10 @@ func TestParametersAreTheOperators(t *testing.T) {
 	t.Parallel()
 	asked := make(chan string, 8)
 	answer := make(chan struct{})
-	store.Register("test-allow", func(_ context.Context, host string, q url.Values, _ store.Options) (store.Driver, error) {
+	store.Register("test-allow", func(_ context.Context, host string, q url.Values, _ store.Options) (driver.Driver, error) {
 		asked <- host + " " + q.Encode()
 		<-answer
-		return nil, store.Fail(plan.Denied, "no entry")
+		return nil, driver.Fail(plan.Denied, "no entry")
 	})
 	l := list(t, store.Options{}, "test-allow://b/x?endpoint=one&secret="+secret, "test-allow://b/x/y?endpoint=two", "test-allow://c")
 	var first sync.WaitGroup
@@ -400,8 +402,8 @@ func TestNewRefuses(t *testing.T) {
 // and none of its neighbours, which share the store that was opened.
 func TestUploadsBelow(t *testing.T) {
 	t.Parallel()
-	var far store.Driver
-	l := list(t, store.Options{Wrap: func(d store.Driver) store.Driver {
+	var far driver.Driver
+	l := list(t, store.Options{Wrap: func(d driver.Driver) driver.Driver {
 		far = faulttest.Remote(d, 1024)
 		return far
 	}}, "mem://a/logs")
@@ -424,7 +426,7 @@ func TestUploadsBelow(t *testing.T) {
 	if want := []string{"x", "y/z"}; !slices.Equal(seen, want) {
 		t.Errorf("listed %q, want %q", seen, want)
 	}
-	left, last, err := far.(store.UploadLister).ListUploads("").Next(t.Context())
+	left, last, err := far.(driver.UploadLister).ListUploads("").Next(t.Context())
 	if err != nil || !last || len(left) != 3 {
 		t.Errorf("left %+v, %v", left, err)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -45,33 +47,33 @@ func (n name) join(key string) name {
 // nothing in it is decoded, cleaned or completed.
 func parse(raw string) (name, error) {
 	if strings.ContainsFunc(raw, unicode.IsControl) {
-		return name{}, store.Fail(plan.Invalid, "it has control characters")
+		return name{}, driver.Fail(plan.Invalid, "it has control characters")
 	}
 	scheme, rest, isURL := strings.Cut(raw, "://")
 	switch {
 	case !isURL && !strings.HasPrefix(raw, "/"):
-		return name{}, store.Fail(plan.Invalid, "it is neither a URL nor an absolute path, and other machines have other working directories")
+		return name{}, driver.Fail(plan.Invalid, "it is neither a URL nor an absolute path, and other machines have other working directories")
 	case !isURL:
 		scheme, rest = "file", raw
 	case !isScheme(scheme):
-		return name{}, store.Fail(plan.Invalid, "%q is no scheme: a URL is scheme://bucket/path, in lower case before the colon", scheme)
+		return name{}, driver.Fail(plan.Invalid, "%q is no scheme: a URL is scheme://bucket/path, in lower case before the colon", scheme)
 	}
 	n := name{scheme: scheme}
 	if scheme == "file" {
 		if !strings.HasPrefix(rest, "/") {
-			return name{}, store.Fail(plan.Invalid, "a file URL is file:///absolute/path, with three slashes")
+			return name{}, driver.Fail(plan.Invalid, "a file URL is file:///absolute/path, with three slashes")
 		}
 		n.path = rest[1:]
 	} else {
 		if strings.Contains(rest, "?") {
-			return name{}, store.Fail(plan.Denied, "URL parameters come from the operator's --allow only: leave out the question mark and what follows it")
+			return name{}, driver.Fail(plan.Denied, "URL parameters come from the operator's --allow only: leave out the question mark and what follows it")
 		}
 		n.host, n.path, _ = strings.Cut(rest, "/")
 		if strings.Contains(n.host, "@") {
-			return name{}, store.Fail(plan.Invalid, "a URL must not hold credentials: masters and workers have their own")
+			return name{}, driver.Fail(plan.Invalid, "a URL must not hold credentials: masters and workers have their own")
 		}
 		if n.host == "" && scheme != "mem" {
-			return name{}, store.Fail(plan.Invalid, "the URL names no bucket")
+			return name{}, driver.Fail(plan.Invalid, "the URL names no bucket")
 		}
 	}
 	n.path = strings.TrimSuffix(n.path, "/")
@@ -80,7 +82,7 @@ func parse(raw string) (name, error) {
 	}
 	for segment := range strings.SplitSeq(n.path, "/") {
 		if segment == "" || segment == "." || segment == ".." {
-			return name{}, store.Fail(plan.Invalid, "it has the segment %q: write the path without detours", segment)
+			return name{}, driver.Fail(plan.Invalid, "it has the segment %q: write the path without detours", segment)
 		}
 	}
 	return n, nil
@@ -91,7 +93,7 @@ func parseAllowed(raw string) (n name, query string, err error) {
 	scheme, _, isURL := strings.Cut(raw, "://")
 	switch {
 	case raw == "":
-		return name{}, "", store.Fail(plan.Invalid, "the URL is empty")
+		return name{}, "", driver.Fail(plan.Invalid, "the URL is empty")
 	case !isURL:
 		abs, err := filepath.Abs(raw)
 		if err != nil {
@@ -103,7 +105,7 @@ func parseAllowed(raw string) (n name, query string, err error) {
 		raw, query, found = strings.Cut(raw, "?")
 		if _, err := url.ParseQuery(query); err != nil {
 			// The parser's own error quotes the query, which may hold a secret.
-			return name{}, "", store.Fail(plan.Invalid, "the query of the URL is malformed")
+			return name{}, "", driver.Fail(plan.Invalid, "the query of the URL is malformed")
 		}
 		if found {
 			query = "?" + query
@@ -113,7 +115,7 @@ func parseAllowed(raw string) (n name, query string, err error) {
 		return name{}, "", err
 	}
 	if store.IsPattern(n.path) {
-		return name{}, "", store.Fail(plan.Invalid, "a pattern cannot be allowed: name the directory or the prefix that jobs may use")
+		return name{}, "", driver.Fail(plan.Invalid, "a pattern cannot be allowed: name the directory or the prefix that jobs may use")
 	}
 	return n, query, nil
 }

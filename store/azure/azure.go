@@ -22,6 +22,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -51,11 +53,11 @@ type blobs struct {
 }
 
 // open opens a container and asks whether it is there.
-func open(ctx context.Context, name string, query url.Values, _ store.Options) (store.Driver, error) {
+func open(ctx context.Context, name string, query url.Values, _ store.Options) (driver.Driver, error) {
 	d := &blobs{name: name, query: drive.PublicQuery(query, "cdn", "domain", "localemu", "protocol", "storage_account")}
 	var err error
 	if d.client, err = connect(ctx, name, query); err != nil {
-		return nil, store.Fail(plan.Invalid, "%w: name the storage account by AZURE_STORAGE_ACCOUNT, or storage_account= in the URL", err)
+		return nil, driver.Fail(plan.Invalid, "%w: name the storage account by AZURE_STORAGE_ACCOUNT, or storage_account= in the URL", err)
 	}
 	_, err = d.client.GetProperties(once(ctx), nil)
 	switch err = classify(err); plan.KindOf(err) {
@@ -74,7 +76,7 @@ func open(ctx context.Context, name string, query url.Values, _ store.Options) (
 }
 
 func noContainer() error {
-	return store.Fail(plan.Invalid, "there is no such container: create it, or check its name and the storage account")
+	return driver.Fail(plan.Invalid, "there is no such container: create it, or check its name and the storage account")
 }
 
 // connect makes a client as the URL says.
@@ -98,8 +100,8 @@ func once(ctx context.Context) context.Context {
 	return policy.WithHTTPHeader(ctx, http.Header{"Accept-Encoding": {"identity"}})
 }
 
-func (d *blobs) Traits() store.Traits {
-	return store.Traits{URL: scheme + "://" + d.name, Query: d.query, Remote: true, PartSize: partSize, MaxParts: maxParts}
+func (d *blobs) Traits() driver.Traits {
+	return driver.Traits{URL: scheme + "://" + d.name, Query: d.query, Remote: true, PartSize: partSize, MaxParts: maxParts}
 }
 
 func (d *blobs) Close() error { return nil }

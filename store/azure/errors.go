@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -26,9 +28,9 @@ func classify(err error) error {
 	if response, ok := errors.AsType[*azcore.ResponseError](err); ok {
 		kind, advice := kindOf(response)
 		if advice != "" {
-			return store.Fail(kind, "%w: %s", &answer{response}, advice)
+			return driver.Fail(kind, "%w: %s", &answer{response}, advice)
 		}
-		return store.Fail(kind, "%w", &answer{response})
+		return driver.Fail(kind, "%w", &answer{response})
 	}
 	// The SDK marks so what no second try would mend: credentials.
 	type final interface {
@@ -36,11 +38,11 @@ func classify(err error) error {
 		NonRetriable()
 	}
 	if _, ok := errors.AsType[final](err); ok {
-		return store.Fail(plan.Denied, "no credentials were accepted: set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY, or AZURE_STORAGE_SAS_TOKEN, or log in with az login: %w", err)
+		return driver.Fail(plan.Denied, "no credentials were accepted: set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY, or AZURE_STORAGE_SAS_TOKEN, or log in with az login: %w", err)
 	}
 	// No answer: names, connections, TLS. A host that is not found is no object
 	// that is not there.
-	return store.Fail(plan.Unavailable, "%w", err)
+	return driver.Fail(plan.Unavailable, "%w", err)
 }
 
 // classifyWrite is classify for writes, where a condition that failed says that
@@ -51,7 +53,7 @@ func classifyWrite(err error, o store.CreateOptions) error {
 	case kind == plan.NotFound:
 		return noContainer()
 	case kind == plan.Changed && o.IfAbsent:
-		return store.Fail(plan.Exists, "another writer was first")
+		return driver.Fail(plan.Exists, "another writer was first")
 	}
 	return err
 }

@@ -3,6 +3,8 @@ package azure
 import (
 	"context"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -44,7 +46,7 @@ func (d *blobs) describe(ctx context.Context, key, etag string) (store.Object, e
 	return store.Object{Key: key, Size: value(p.ContentLength), ETag: string(value(p.ETag)), ModTime: value(p.LastModified)}, nil
 }
 
-func (d *blobs) Open(_ context.Context, key, etag string) (store.Reader, error) {
+func (d *blobs) Open(_ context.Context, key, etag string) (driver.Reader, error) {
 	return &reader{driver: d, key: key, version: drive.NewVersion(etag)}, nil
 }
 
@@ -65,14 +67,14 @@ func (r *reader) Object(ctx context.Context) (store.Object, error) {
 	return o, err
 }
 
-func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	o := &blob.DownloadStreamOptions{AccessConditions: ifMatch(r.version.ETag())}
 	if n >= 0 {
 		o.Range = blob.HTTPRange{Offset: off, Count: n}
 	}
 	out, err := r.driver.client.NewBlobClient(r.key).DownloadStream(once(ctx), o)
 	if err != nil {
-		return store.Body{}, classify(err)
+		return driver.Body{}, classify(err)
 	}
 	head := drive.Head{Length: -1, ETag: string(value(out.ETag)), ContentRange: value(out.ContentRange)}
 	if out.ContentLength != nil {
@@ -81,7 +83,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 	b, err := r.version.Answer(out.Body, head, off, n, classify)
 	if err != nil {
 		_ = out.Body.Close()
-		return store.Body{}, err
+		return driver.Body{}, err
 	}
 	return b, nil
 }
@@ -94,7 +96,7 @@ type pager struct {
 	marker string
 }
 
-func (d *blobs) List(prefix string) store.Pager { return &pager{driver: d, prefix: prefix} }
+func (d *blobs) List(prefix string) driver.Pager { return &pager{driver: d, prefix: prefix} }
 
 func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err error) {
 	o := &container.ListBlobsFlatOptions{}

@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"sync"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -56,7 +58,7 @@ type upload struct {
 	blocks []string // names by part, from 1
 }
 
-func (d *blobs) Upload(_ context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (d *blobs) Upload(_ context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
 	u := &upload{driver: d, client: d.client.NewBlockBlobClient(key), key: key, opts: o}
 	rand.Read(u.number[:]) // never fails
 	return u, nil
@@ -99,13 +101,13 @@ func (u *upload) late(ctx context.Context) error {
 	_, err := u.driver.describe(ctx, u.key, "")
 	switch {
 	case plan.KindOf(err) == plan.NotFound:
-		return store.Fail(plan.Unknown, "the parts are gone, and there is no object: somebody wrote and deleted it meanwhile")
+		return driver.Fail(plan.Unknown, "the parts are gone, and there is no object: somebody wrote and deleted it meanwhile")
 	case err != nil:
 		return err
 	case u.opts.IfAbsent:
-		return store.Fail(plan.Exists, "another writer was first")
+		return driver.Fail(plan.Exists, "another writer was first")
 	}
-	return store.Fail(plan.Changed, "the parts are gone: somebody wrote the object meanwhile")
+	return driver.Fail(plan.Changed, "the parts are gone: somebody wrote the object meanwhile")
 }
 
 // Abort leaves the blocks to the service: nobody sees them, and there is no

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -14,8 +16,8 @@ import (
 
 // odd is a store that is not as it should be.
 type odd struct {
-	store.Driver
-	put func(ctx context.Context, d store.Driver, key string, body []byte, o store.CreateOptions) error
+	driver.Driver
+	put func(ctx context.Context, d driver.Driver, key string, body []byte, o store.CreateOptions) error
 }
 
 func (d *odd) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
@@ -23,11 +25,11 @@ func (d *odd) Put(ctx context.Context, key string, body []byte, o store.CreateOp
 }
 
 // examine examines a memory root whose puts are done by put, if it is set.
-func examine(t *testing.T, o doctor.Options, put func(context.Context, store.Driver, string, []byte, store.CreateOptions) error) (*doctor.Report, []store.Object) {
+func examine(t *testing.T, o doctor.Options, put func(context.Context, driver.Driver, string, []byte, store.CreateOptions) error) (*doctor.Report, []store.Object) {
 	t.Helper()
 	o.Stores.Mem, o.Bytes = new(store.MemSpace), 1<<20
 	if put != nil {
-		o.Stores.Wrap = func(d store.Driver) store.Driver { return &odd{d, put} }
+		o.Stores.Wrap = func(d driver.Driver) driver.Driver { return &odd{d, put} }
 	}
 	report, err := doctor.Examine(t.Context(), "mem://bucket/place", o)
 	if err != nil {
@@ -75,8 +77,8 @@ func TestASoundRootPassesAndIsLeftAsItWas(t *testing.T) {
 
 func TestARootThatMayNotBeWrittenIsSaidSo(t *testing.T) {
 	t.Parallel()
-	report, _ := examine(t, doctor.Options{}, func(context.Context, store.Driver, string, []byte, store.CreateOptions) error {
-		return store.Fail(plan.Denied, "no such right")
+	report, _ := examine(t, doctor.Options{}, func(context.Context, driver.Driver, string, []byte, store.CreateOptions) error {
+		return driver.Fail(plan.Denied, "no such right")
 	})
 	if f := status(report, "write"); f.Status != doctor.Fail || !strings.Contains(f.Detail, "no such right") {
 		t.Errorf("write: %+v", f)
@@ -91,7 +93,7 @@ func TestARootThatMayNotBeWrittenIsSaidSo(t *testing.T) {
 
 func TestAStoreThatIgnoresCreateOnceFails(t *testing.T) {
 	t.Parallel()
-	report, left := examine(t, doctor.Options{}, func(ctx context.Context, d store.Driver, key string, body []byte, o store.CreateOptions) error {
+	report, left := examine(t, doctor.Options{}, func(ctx context.Context, d driver.Driver, key string, body []byte, o store.CreateOptions) error {
 		o.IfAbsent = false
 		return d.Put(ctx, key, body, o)
 	})
@@ -119,8 +121,8 @@ func TestAnInterruptedExaminationCleansUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	space := new(store.MemSpace)
 	puts := 0
-	stores := store.Options{Mem: space, Wrap: func(d store.Driver) store.Driver {
-		return &odd{d, func(ctx context.Context, d store.Driver, key string, body []byte, o store.CreateOptions) error {
+	stores := store.Options{Mem: space, Wrap: func(d driver.Driver) driver.Driver {
+		return &odd{d, func(ctx context.Context, d driver.Driver, key string, body []byte, o store.CreateOptions) error {
 			if puts++; puts == 3 {
 				cancel()
 			}

@@ -5,14 +5,14 @@ import (
 	"io"
 	"time"
 
-	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 
-	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // spoil changes the body of an answer. asked is the length that was asked for,
 // negative for a whole object.
-func (r *reader) spoil(ctx context.Context, h *hit, b *store.Body, asked int64) error {
+func (r *reader) spoil(ctx context.Context, h *hit, b *driver.Body, asked int64) error {
 	length := b.Length
 	if length < 0 {
 		length = max(asked, 1)
@@ -58,7 +58,7 @@ func (r *reader) spoil(ctx context.Context, h *hit, b *store.Body, asked int64) 
 }
 
 // reset is the error of a connection that broke.
-func reset() error { return store.Fail(plan.Unavailable, "injected fault: connection reset") }
+func reset() error { return driver.Fail(plan.Unavailable, "injected fault: connection reset") }
 
 // spoiled is a body that does not go on after some bytes.
 type spoiled struct {

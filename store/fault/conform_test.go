@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -56,7 +58,7 @@ type weather struct {
 	seed  uint64
 	stall time.Duration
 	// beneath, if it is set, comes between the faults and the driver.
-	beneath func(store.Driver) store.Driver
+	beneath func(driver.Driver) driver.Driver
 
 	mu  sync.Mutex
 	met map[string]int64
@@ -72,7 +74,7 @@ func (w *weather) open(t *testing.T, url string) *store.Root {
 	}
 	faults.Seed = w.seed
 	root, err := store.Open(t.Context(), url, store.Options{
-		Wrap: func(d store.Driver) store.Driver {
+		Wrap: func(d driver.Driver) driver.Driver {
 			if w.beneath != nil {
 				d = w.beneath(d)
 			}
@@ -120,7 +122,7 @@ func TestPromisesUnderFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := &weather{plan: plan, seed: *seed, stall: 150 * time.Millisecond,
-				beneath: func(d store.Driver) store.Driver { return faulttest.Remote(d, 1<<20) }}
+				beneath: func(d driver.Driver) driver.Driver { return faulttest.Remote(d, 1<<20) }}
 			t.Run("suite", func(t *testing.T) {
 				storetest.Run(t, func(t *testing.T) *store.Root { return w.open(t, "mem://") },
 					storetest.Features{MultipartOnce: true, Flat: true, Uploads: true, Large: 8<<20 + 5})
@@ -191,7 +193,7 @@ func TestHopeless(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				faults := fault.New(parse(t, c.plan)...)
-				root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d store.Driver) store.Driver {
+				root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d driver.Driver) driver.Driver {
 					if err := d.Put(t.Context(), "old", body, store.CreateOptions{}); err != nil {
 						t.Fatal(err)
 					}

@@ -4,15 +4,28 @@ import (
 	"context"
 	"os"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/store"
 )
 
 // faulty passes calls through an injector.
 type faulty struct {
-	store.Driver
+	driver.Driver
 	injector *Injector
 	remote   bool
+
+	// Optional interfaces of the driver beneath; nil if it lacks one, and then
+	// driver.As hides the methods that use it.
+	ranges  driver.RangeLister
+	known   driver.KnownOpener
+	uploads driver.UploadLister
 }
+
+var _ driver.Decorator = (*faulty)(nil)
+
+// Unwrap returns the driver beneath.
+func (d *faulty) Unwrap() driver.Driver { return d.Driver }
 
 func (d *faulty) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	return d.injector.run(ctx, call{op: Put, key: key, absent: o.IfAbsent, bytes: len(body)},
@@ -31,13 +44,13 @@ func (d *faulty) Delete(ctx context.Context, key string) error {
 	return d.injector.run(ctx, call{op: Delete, key: key}, func() error { return d.Driver.Delete(ctx, key) })
 }
 
-func (d *faulty) Upload(ctx context.Context, key string, o store.CreateOptions) (u store.Upload, err error) {
+func (d *faulty) Upload(ctx context.Context, key string, o store.CreateOptions) (u driver.Upload, err error) {
 	err = d.request(ctx, call{op: Begin, key: key}, func() error {
 		u, err = d.Driver.Upload(ctx, key, o)
 		return err
 	})
 	wrapped := upload{u, d, key, o}
-	if l, ok := u.(store.Lender); ok {
+	if l, ok := u.(driver.Lender); ok {
 		return &lender{wrapped, l}, err
 	}
 	return &wrapped, err
@@ -51,11 +64,11 @@ func (d *faulty) request(ctx context.Context, c call, do func() error) error {
 	return d.injector.run(ctx, c, do)
 }
 
-func (d *faulty) List(prefix string) store.Pager {
+func (d *faulty) List(prefix string) driver.Pager {
 	return &pager{d.Driver.List(prefix), d.injector, prefix, 0}
 }
 
-func (d *faulty) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (d *faulty) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	r, err := d.Driver.Open(ctx, key, etag)
 	if err != nil {
 		return nil, err
@@ -63,37 +76,34 @@ func (d *faulty) Open(ctx context.Context, key, etag string) (store.Reader, erro
 	return &reader{inner: r, driver: d, key: key}, nil
 }
 
-// rangeLister is a driver that can begin a listing behind any key.
-type rangeLister struct {
-	*faulty
-	inner store.RangeLister
+// OpenKnown is Open of an object whose size is known.
+func (d *faulty) OpenKnown(ctx context.Context, o driver.Object) (driver.Reader, error) {
+	r, err := d.known.OpenKnown(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &reader{inner: r, driver: d, key: o.Key}, nil
 }
 
 // ListAfter begins a listing.
-func (d *rangeLister) ListAfter(prefix, after string) store.Pager {
-	return &pager{d.inner.ListAfter(prefix, after), d.injector, prefix, 0}
+func (d *faulty) ListAfter(prefix, after string) driver.Pager {
+	return &pager{d.ranges.ListAfter(prefix, after), d.injector, prefix, 0}
 }
 
-// uploadLister lists and aborts the uploads of a driver. A page is a list, of
-// the same key as one of objects, and another request.
-type uploadLister struct {
-	through *faulty
-	inner   store.UploadLister
-}
-
-// ListUploads begins a listing.
-func (l *uploadLister) ListUploads(prefix string) store.UploadPager {
-	return &uploadPager{l.inner.ListUploads(prefix), l.through.injector, prefix, -1}
+// ListUploads begins a listing of uploads. A page is a list, of the same key as
+// a page of objects, and another request.
+func (d *faulty) ListUploads(prefix string) driver.UploadPager {
+	return &uploadPager{d.uploads.ListUploads(prefix), d.injector, prefix, -1}
 }
 
 // AbortUpload passes the call on.
-func (l *uploadLister) AbortUpload(ctx context.Context, u store.Unfinished) error {
-	return l.through.request(ctx, call{op: Abort, key: u.Key}, func() error { return l.inner.AbortUpload(ctx, u) })
+func (d *faulty) AbortUpload(ctx context.Context, u driver.Unfinished) error {
+	return d.request(ctx, call{op: Abort, key: u.Key}, func() error { return d.uploads.AbortUpload(ctx, u) })
 }
 
 // uploadPager counts its pages downwards, from -1: objects have the numbers from 0.
 type uploadPager struct {
-	store.UploadPager
+	driver.UploadPager
 	injector *Injector
 	prefix   string
 	page     int64
@@ -111,7 +121,7 @@ func (p *uploadPager) Next(ctx context.Context) (page []store.Unfinished, last b
 }
 
 type upload struct {
-	store.Upload
+	driver.Upload
 	driver *faulty
 	key    string
 	opts   store.CreateOptions
@@ -134,7 +144,7 @@ func (u *upload) Abort(ctx context.Context) error {
 // lender is an upload that another process may write, unseen by the injector.
 type lender struct {
 	upload
-	inner store.Lender
+	inner driver.Lender
 }
 
 // Lend passes the call on.
@@ -145,7 +155,7 @@ func (l *lender) TakeBack(ctx context.Context) (int64, error) { return l.inner.T
 
 // pager tells its pages apart, so that each is a request of its own.
 type pager struct {
-	store.Pager
+	driver.Pager
 	injector *Injector
 	prefix   string
 	page     int64
@@ -164,7 +174,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 
 // reader is no io.ReaderAt, so that every read is a Range that can fail.
 type reader struct {
-	inner  store.Reader
+	inner  driver.Reader
 	driver *faulty
 	key    string
 }
@@ -179,14 +189,14 @@ func (r *reader) Object(ctx context.Context) (o store.Object, err error) {
 
 func (r *reader) Close() error { return r.inner.Close() }
 
-func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	h := r.driver.injector.meet(Read, r.key, off, false)
 	if err := h.wait(ctx, 0); err != nil {
-		return store.Body{}, err
+		return driver.Body{}, err
 	}
 	if h.rule != nil && (h.rule.Do == Fail || h.rule.Do == LoseResponse) {
 		h.happened()
-		return store.Body{}, h.err()
+		return driver.Body{}, h.err()
 	}
 	if h.rule != nil && h.rule.Do == Full && n >= 0 {
 		return r.full(ctx, &h, off, n)
@@ -198,7 +208,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 	if h.rule != nil {
 		if err := r.spoil(ctx, &h, &b, n); err != nil {
 			_ = b.Close()
-			return store.Body{}, err
+			return driver.Body{}, err
 		}
 	}
 	if h.rate > 0 {
@@ -208,7 +218,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 }
 
 // full answers a range with the whole object.
-func (r *reader) full(ctx context.Context, h *hit, off, n int64) (store.Body, error) {
+func (r *reader) full(ctx context.Context, h *hit, off, n int64) (driver.Body, error) {
 	b, err := r.inner.Range(ctx, 0, -1)
 	if err == nil && (off > 0 || b.Length > n) {
 		h.happened()
@@ -217,7 +227,7 @@ func (r *reader) full(ctx context.Context, h *hit, off, n int64) (store.Body, er
 }
 
 // flippable reports whether a flip in a body would be noticed.
-func (r *reader) flippable(ctx context.Context, b *store.Body) (bool, error) {
+func (r *reader) flippable(ctx context.Context, b *driver.Body) (bool, error) {
 	if b.Sum.Known() && b.Length == b.Total {
 		return true, nil // package store looks at it
 	}

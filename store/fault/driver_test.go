@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -42,11 +44,11 @@ var body = func() []byte {
 
 // faultyDriver returns a faultyDriver with an object "x" beneath faults, as the portable
 // layer sees it, and its injector.
-func faultyDriver(t *testing.T, plan string) (store.Driver, *fault.Injector) {
+func faultyDriver(t *testing.T, plan string) (driver.Driver, *fault.Injector) {
 	t.Helper()
 	faults := fault.New(parse(t, plan)...)
-	var d store.Driver
-	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(inner store.Driver) store.Driver {
+	var d driver.Driver
+	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(inner driver.Driver) driver.Driver {
 		if err := inner.Put(t.Context(), "x", body, store.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +75,7 @@ func wantReport(t *testing.T, faults *fault.Injector, want string) {
 }
 
 // requests does each operation once and returns their errors.
-func requests(ctx context.Context, d store.Driver) map[fault.Op]error {
+func requests(ctx context.Context, d driver.Driver) map[fault.Op]error {
 	errs := make(map[fault.Op]error)
 	errs[fault.Put] = d.Put(ctx, "put", []byte("1"), store.CreateOptions{IfAbsent: true})
 	u, err := d.Upload(ctx, "upload", store.CreateOptions{IfAbsent: true})
@@ -91,7 +93,7 @@ func requests(ctx context.Context, d store.Driver) map[fault.Op]error {
 }
 
 // read reads a range of "x" to its end.
-func read(ctx context.Context, d store.Driver, off, n int64) ([]byte, error) {
+func read(ctx context.Context, d driver.Driver, off, n int64) ([]byte, error) {
 	r, err := d.Open(ctx, "x", "")
 	if err != nil {
 		return nil, err
@@ -215,9 +217,9 @@ func TestBodies(t *testing.T) {
 		"full, of the beginning":  {"full:#1", 0, 5000, 10_000, body, io.EOF, "1 full"},
 		"full, of what is all":    {"full:#1", 0, 10_000, 10_000, body, io.EOF, ""},
 		"cut":                     {"cut:#1 after=700B", 100, 5000, 5000, body[100:800], io.ErrUnexpectedEOF, "1 cut"},
-		"reset":                   {"reset:#1 after=700B", 100, 5000, 5000, body[100:800], store.Fail(plan.Unavailable, "connection reset"), "1 reset"},
-		"reset of a whole":        {"reset:#1 after=0B", 0, -1, 10_000, nil, store.Fail(plan.Unavailable, "connection reset"), "1 reset"},
-		"stall, then reset":       {"stall:#1 after=700B for=1h", 100, 5000, 5000, body[100:800], store.Fail(plan.Unavailable, "connection reset"), "1 stall"},
+		"reset":                   {"reset:#1 after=700B", 100, 5000, 5000, body[100:800], driver.Fail(plan.Unavailable, "connection reset"), "1 reset"},
+		"reset of a whole":        {"reset:#1 after=0B", 0, -1, 10_000, nil, driver.Fail(plan.Unavailable, "connection reset"), "1 reset"},
+		"stall, then reset":       {"stall:#1 after=700B for=1h", 100, 5000, 5000, body[100:800], driver.Fail(plan.Unavailable, "connection reset"), "1 stall"},
 		"stall without end":       {"stall:#1 after=700B for=0s", 100, 5000, 5000, body[100:800], context.DeadlineExceeded, "1 stall"},
 		"slow":                    {"slow:#1 for=30ms", 100, 5000, 5000, body[100:5100], io.EOF, "1 slow"},
 		"bandwidth":               {"bandwidth:#1 rate=1KiB/s", 100, 5000, 5000, body[100:5100], io.EOF, "1 bandwidth"},
@@ -326,23 +328,23 @@ func TestFlip(t *testing.T) {
 }
 
 // untold is a store that keeps no checksums.
-type untold struct{ store.Driver }
+type untold struct{ driver.Driver }
 
-func (u untold) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (u untold) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	r, err := u.Driver.Open(ctx, key, etag)
 	return untoldReader{r}, err
 }
 
-type untoldReader struct{ store.Reader }
+type untoldReader struct{ driver.Reader }
 
 func (u untoldReader) Object(ctx context.Context) (store.Object, error) {
 	o, err := u.Reader.Object(ctx)
 	return store.Object{Key: o.Key, Size: o.Size, ETag: o.ETag}, err
 }
 
-func (u untoldReader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (u untoldReader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	b, err := u.Reader.Range(ctx, off, n)
-	return store.Body{ReadCloser: b.ReadCloser, Length: b.Length, Total: b.Total}, err
+	return driver.Body{ReadCloser: b.ReadCloser, Length: b.Length, Total: b.Total}, err
 }
 
 // TestFlipIsLeftOut where nobody could notice it.
@@ -471,7 +473,7 @@ func TestShareIsDrawn(t *testing.T) {
 func TestOrderDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	const plan = "503:20%, reset:10% burst=2, cut:5% after=10B, 404:5%"
-	outcome := func(d store.Driver, key int64) string {
+	outcome := func(d driver.Driver, key int64) string {
 		var told []string
 		for range 4 {
 			_, err := read(t.Context(), d, key, 100)
@@ -529,18 +531,18 @@ func TestNames(t *testing.T) {
 // bare is a driver that can do no more than it must; with lists it can be listed in
 // ranges, with uploads its uploads can.
 type (
-	bare    struct{ store.Driver }
-	lists   struct{ store.RangeLister }
-	uploads struct{ store.UploadLister }
+	bare    struct{ driver.Driver }
+	lists   struct{ driver.RangeLister }
+	uploads struct{ driver.UploadLister }
 )
 
 // TestWrapPassesOn: a driver can do beneath faults what it can do without them, and
 // no more.
 func TestWrapPassesOn(t *testing.T) {
 	t.Parallel()
-	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d store.Driver) store.Driver {
+	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d driver.Driver) driver.Driver {
 		for _, c := range []struct {
-			driver         store.Driver
+			driver         driver.Driver
 			ranges, ofThem bool
 		}{
 			{bare{d}, false, false},
@@ -559,8 +561,8 @@ func TestWrapPassesOn(t *testing.T) {
 			}{bare{d}, lists{}, uploads{}}, true, true},
 		} {
 			wrapped := fault.New().Wrap(c.driver)
-			_, ranges := wrapped.(store.RangeLister)
-			_, ofThem := wrapped.(store.UploadLister)
+			_, ranges := driver.As[driver.RangeLister](wrapped)
+			_, ofThem := driver.As[driver.UploadLister](wrapped)
 			if ranges != c.ranges || ofThem != c.ofThem {
 				t.Errorf("%T: lists in ranges %v, uploads %v", c.driver, ranges, ofThem)
 			}
@@ -577,7 +579,7 @@ func TestWrapPassesOn(t *testing.T) {
 func TestUploadsMeetFaults(t *testing.T) {
 	t.Parallel()
 	d, faults := faultyDriver(t, "503:100% list, 500:100% abort")
-	l, ok := d.(store.UploadLister)
+	l, ok := driver.As[driver.UploadLister](d)
 	if !ok {
 		t.Fatal("uploads cannot be listed beneath faults")
 	}

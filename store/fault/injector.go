@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -91,26 +93,12 @@ func counts(by []int64) []Count {
 }
 
 // Wrap decorates a driver.
-func (i *Injector) Wrap(d store.Driver) store.Driver {
+func (i *Injector) Wrap(d driver.Driver) driver.Driver {
 	wrapped := &faulty{Driver: d, injector: i, remote: d.Traits().Remote}
-	ranges, inRanges := d.(store.RangeLister)
-	uploads, inUploads := d.(store.UploadLister)
-	switch {
-	case inRanges && inUploads:
-		return struct {
-			*rangeLister
-			*uploadLister
-		}{&rangeLister{wrapped, ranges}, &uploadLister{wrapped, uploads}}
-	case inRanges:
-		return &rangeLister{wrapped, ranges}
-	case inUploads:
-		return struct {
-			*faulty
-			*uploadLister
-		}{wrapped, &uploadLister{wrapped, uploads}}
-	default:
-		return wrapped
-	}
+	wrapped.ranges, _ = driver.As[driver.RangeLister](d)
+	wrapped.known, _ = driver.As[driver.KnownOpener](d)
+	wrapped.uploads, _ = driver.As[driver.UploadLister](d)
+	return wrapped
 }
 
 // hit is what befalls a call. The zero hit is nothing.
@@ -195,9 +183,9 @@ func (h *hit) tell(to []int64) {
 func (h *hit) err() error {
 	if h.rule.Do == LoseResponse {
 		as := Rule{Do: Fail, Kind: h.rule.Kind}
-		return store.Fail(h.rule.kind(), "injected fault: the answer is lost, and %s in its place", as.name())
+		return driver.Fail(h.rule.kind(), "injected fault: the answer is lost, and %s in its place", as.name())
 	}
-	return store.Fail(h.rule.kind(), "injected fault: %s", h.rule.name())
+	return driver.Fail(h.rule.kind(), "injected fault: %s", h.rule.name())
 }
 
 // wait makes a call of that many bytes take its time.

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
@@ -20,7 +22,7 @@ func busy(t *testing.T, plan string, seed uint64, clients int) (root *store.Root
 	t.Helper()
 	faults := fault.New(parse(t, plan+", slow:100% for=10ms")...)
 	faults.Seed = seed
-	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d store.Driver) store.Driver {
+	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d driver.Driver) driver.Driver {
 		return faults.Wrap(faulttest.Remote(d, 1024))
 	}})
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"golang.org/x/oauth2"
@@ -29,11 +31,11 @@ func classify(err error) error {
 		return classifyAnswer(api)
 	}
 	if token, ok := errors.AsType[*oauth2.RetrieveError](err); ok && token.Response != nil && token.Response.StatusCode < 500 {
-		return store.Fail(plan.Denied, "the credentials were refused: run gcloud auth application-default login, or renew them: %w", err)
+		return driver.Fail(plan.Denied, "the credentials were refused: run gcloud auth application-default login, or renew them: %w", err)
 	}
 	// No answer: names, connections, TLS. A host that is not found is no object
 	// that is not there.
-	return store.Fail(plan.Unavailable, "%w", err)
+	return driver.Fail(plan.Unavailable, "%w", err)
 }
 
 // classifyWrite is classify for writes, where a condition that failed says that
@@ -41,7 +43,7 @@ func classify(err error) error {
 func classifyWrite(err error, o store.CreateOptions) error {
 	err = classify(err)
 	if o.IfAbsent && plan.KindOf(err) == plan.Changed {
-		return store.Fail(plan.Exists, "another writer was first")
+		return driver.Fail(plan.Exists, "another writer was first")
 	}
 	return err
 }
@@ -59,19 +61,19 @@ func classifyAnswer(api *googleapi.Error) error {
 		}
 	case http.StatusForbidden:
 		if hasReason(api, "rateLimitExceeded", "userRateLimitExceeded") {
-			return store.Fail(plan.Throttled, "%w", cause)
+			return driver.Fail(plan.Throttled, "%w", cause)
 		}
-		return store.Fail(kind, "%w: check the credentials and what they may do in this bucket", cause)
+		return driver.Fail(kind, "%w: check the credentials and what they may do in this bucket", cause)
 	case http.StatusUnauthorized:
-		return store.Fail(kind, "%w: check the credentials", cause)
+		return driver.Fail(kind, "%w: check the credentials", cause)
 	case http.StatusBadRequest:
 		if strings.Contains(text, "crc32c") {
-			return store.Fail(plan.Corrupt, "%w", cause)
+			return driver.Fail(plan.Corrupt, "%w", cause)
 		}
 	case http.StatusGone:
-		return store.Fail(plan.Invalid, "the upload has expired: %w", cause)
+		return driver.Fail(plan.Invalid, "the upload has expired: %w", cause)
 	}
-	return store.Fail(kind, "%w", cause)
+	return driver.Fail(kind, "%w", cause)
 }
 
 // hasReason reports whether an answer gives one of the reasons.

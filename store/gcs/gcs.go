@@ -27,6 +27,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"gocloud.dev/gcp"
@@ -62,7 +64,7 @@ type bucket struct {
 
 // open opens a bucket and asks whether it is there, by listing it: who may use
 // a bucket may mostly do that, and seldom ask for the bucket itself.
-func open(ctx context.Context, name string, query url.Values, _ store.Options) (store.Driver, error) {
+func open(ctx context.Context, name string, query url.Values, _ store.Options) (driver.Driver, error) {
 	d := &bucket{bucket: name, query: drive.PublicQuery(query, "anonymous", "universe_domain")}
 	if query.Get("access_id") == "-" {
 		d.query = drive.PublicQuery(query, "access_id", "universe_domain")
@@ -76,7 +78,7 @@ func open(ctx context.Context, name string, query url.Values, _ store.Options) (
 	}
 	service, err := storage.NewService(ctx, option.WithHTTPClient(d.http), option.WithEndpoint(d.base+"/storage/v1/"))
 	if err != nil {
-		return nil, store.Fail(plan.Invalid, "%w", err)
+		return nil, driver.Fail(plan.Invalid, "%w", err)
 	}
 	d.objects = service.Objects
 	_, err = d.objects.List(name).MaxResults(1).Fields("kind").Context(ctx).Do()
@@ -94,7 +96,7 @@ func open(ctx context.Context, name string, query url.Values, _ store.Options) (
 }
 
 func noBucket() error {
-	return store.Fail(plan.Invalid, "there is no such bucket: create it, or check its name")
+	return driver.Fail(plan.Invalid, "there is no such bucket: create it, or check its name")
 }
 
 // checkQuery refuses parameters that would be ignored.
@@ -105,16 +107,16 @@ func checkQuery(query url.Values) error {
 	for k := range query {
 		if !slices.Contains(known, k) {
 			slices.Sort(known)
-			return store.Fail(plan.Invalid, "the URL has the unknown parameter %q: known are %s", k, strings.Join(known, ", "))
+			return driver.Fail(plan.Invalid, "the URL has the unknown parameter %q: known are %s", k, strings.Join(known, ", "))
 		}
 	}
 	for _, k := range []string{"anonymous", "grpc", "zonal"} {
 		on, err := strconv.ParseBool(query.Get(k))
 		if query.Has(k) && err != nil {
-			return store.Fail(plan.Invalid, "the parameter %s must be true or false", k)
+			return driver.Fail(plan.Invalid, "the parameter %s must be true or false", k)
 		}
 		if on && k != "anonymous" {
-			return store.Fail(plan.Invalid, "the parameter %s=true is not supported: leave it out", k)
+			return driver.Fail(plan.Invalid, "the parameter %s=true is not supported: leave it out", k)
 		}
 	}
 	return nil
@@ -141,7 +143,7 @@ func connect(ctx context.Context, query url.Values) (client *http.Client, base s
 	} else {
 		credentials, err := gcp.DefaultCredentialsWithParams(ctx, google.CredentialsParams{UniverseDomain: domain})
 		if err != nil {
-			return nil, "", store.Fail(plan.Denied,
+			return nil, "", driver.Fail(plan.Denied,
 				"no credentials were found: run gcloud auth application-default login, set GOOGLE_APPLICATION_CREDENTIALS, or add ?anonymous=true for a public bucket: %w", err)
 		}
 		if domain == "" {
@@ -150,7 +152,7 @@ func connect(ctx context.Context, query url.Values) (client *http.Client, base s
 		}
 		authorised, err := gcp.NewHTTPClient(transport, gcp.CredentialsTokenSource(credentials))
 		if err != nil {
-			return nil, "", store.Fail(plan.Denied, "%w", err)
+			return nil, "", driver.Fail(plan.Denied, "%w", err)
 		}
 		client = &authorised.Client
 	}
@@ -163,8 +165,8 @@ func connect(ctx context.Context, query url.Values) (client *http.Client, base s
 	return client, base, nil
 }
 
-func (d *bucket) Traits() store.Traits {
-	return store.Traits{
+func (d *bucket) Traits() driver.Traits {
+	return driver.Traits{
 		URL: "gs://" + d.bucket, Query: d.query, Remote: true, PartSize: partSize, MaxParts: maxParts, Sequential: true,
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"google.golang.org/api/googleapi"
@@ -47,7 +49,7 @@ func (d *bucket) describe(ctx context.Context, key, etag string) (store.Object, 
 func parseGeneration(etag string) (int64, error) {
 	generation, err := strconv.ParseInt(etag, 10, 64)
 	if err != nil || generation <= 0 {
-		return 0, store.Fail(plan.Changed, "the version %q is no generation of Google Cloud Storage", etag)
+		return 0, driver.Fail(plan.Changed, "the version %q is no generation of Google Cloud Storage", etag)
 	}
 	return generation, nil
 }
@@ -64,7 +66,7 @@ func object(key string, o *storage.Object) store.Object {
 	}
 }
 
-func (d *bucket) Open(_ context.Context, key, etag string) (store.Reader, error) {
+func (d *bucket) Open(_ context.Context, key, etag string) (driver.Reader, error) {
 	if etag != "" {
 		if _, err := parseGeneration(etag); err != nil {
 			return nil, err
@@ -92,7 +94,7 @@ func (r *reader) Object(ctx context.Context) (store.Object, error) {
 
 // Range asks for the bytes as they are stored. The generated client cannot: it
 // lets the service decompress objects that are stored with a content encoding.
-func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	d := r.driver
 	query := url.Values{"alt": {"media"}}
 	if etag := r.version.ETag(); etag != "" {
@@ -101,7 +103,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
 		d.base+"/storage/v1/b/"+url.PathEscape(d.bucket)+"/o/"+url.PathEscape(r.key)+"?"+query.Encode(), http.NoBody)
 	if err != nil {
-		return store.Body{}, store.Fail(plan.Invalid, "%w", err)
+		return driver.Body{}, driver.Fail(plan.Invalid, "%w", err)
 	}
 	request.Header.Set("Accept-Encoding", "gzip")
 	if n >= 0 {
@@ -109,13 +111,13 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 	}
 	response, err := d.send(request)
 	if err != nil {
-		return store.Body{}, err
+		return driver.Body{}, err
 	}
 	head := drive.Head{Length: response.ContentLength, ETag: response.Header.Get("X-Goog-Generation"), ContentRange: response.Header.Get("Content-Range")}
 	b, err := r.version.Answer(response.Body, head, off, n, classify)
 	if err != nil {
 		_ = response.Body.Close()
-		return store.Body{}, err
+		return driver.Body{}, err
 	}
 	b.Sum = sentSum(response.Header)
 	return b, nil
@@ -153,10 +155,10 @@ type pager struct {
 	token         string
 }
 
-func (d *bucket) List(prefix string) store.Pager { return &pager{driver: d, prefix: prefix} }
+func (d *bucket) List(prefix string) driver.Pager { return &pager{driver: d, prefix: prefix} }
 
 // ListAfter makes the driver a store.RangeLister.
-func (d *bucket) ListAfter(prefix, after string) store.Pager {
+func (d *bucket) ListAfter(prefix, after string) driver.Pager {
 	return &pager{driver: d, prefix: prefix, after: after}
 }
 

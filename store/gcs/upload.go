@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"google.golang.org/api/googleapi"
@@ -47,19 +49,19 @@ type upload struct {
 	unsure bool             // an answer was lost: ask before sending on
 }
 
-func (d *bucket) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (d *bucket) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
 	query := url.Values{"uploadType": {"resumable"}, "name": {key}}
 	if o.IfAbsent {
 		query.Set("ifGenerationMatch", "0")
 	}
 	about, err := json.Marshal(map[string]string{"name": key, "contentType": contentType})
 	if err != nil {
-		return nil, store.Fail(plan.Invalid, "%w", err)
+		return nil, driver.Fail(plan.Invalid, "%w", err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost,
 		d.base+"/upload/storage/v1/b/"+url.PathEscape(d.bucket)+"/o?"+query.Encode(), bytes.NewReader(about))
 	if err != nil {
-		return nil, store.Fail(plan.Invalid, "%w", err)
+		return nil, driver.Fail(plan.Invalid, "%w", err)
 	}
 	request.Header.Set("Content-Type", "application/json; charset=UTF-8")
 	request.Header.Set("X-Upload-Content-Type", contentType)
@@ -73,7 +75,7 @@ func (d *bucket) Upload(ctx context.Context, key string, o store.CreateOptions) 
 	}
 	session := response.Header.Get("Location")
 	if session == "" {
-		return nil, store.Fail(plan.Invalid, "the store began an upload and did not say where to send it: it is no Google Cloud Storage")
+		return nil, driver.Fail(plan.Invalid, "the store began an upload and did not say where to send it: it is no Google Cloud Storage")
 	}
 	return &upload{driver: d, key: key, opts: o, session: session, digest: checksum.New(checksum.CRC32C)}, nil
 }
@@ -99,7 +101,7 @@ func (u *upload) put(ctx context.Context, contentRange string, body []byte, fina
 	defer content.Release()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPut, u.session, content)
 	if err != nil {
-		return state{}, store.Fail(plan.Invalid, "%w", err)
+		return state{}, driver.Fail(plan.Invalid, "%w", err)
 	}
 	if request.ContentLength = int64(len(body)); len(body) == 0 {
 		request.Body = http.NoBody
@@ -124,7 +126,7 @@ func (u *upload) put(ctx context.Context, contentRange string, body []byte, fina
 	}
 	if err = googleapi.CheckResponse(response); err != nil {
 		if err = classifyWrite(err, u.opts); plan.KindOf(err) == plan.NotFound {
-			err = store.Fail(plan.Invalid, "the upload was given up or has expired: %w", err)
+			err = driver.Fail(plan.Invalid, "the upload was given up or has expired: %w", err)
 		}
 		return state{}, err
 	}
@@ -133,12 +135,12 @@ func (u *upload) put(ctx context.Context, contentRange string, body []byte, fina
 		CRC32C string `json:"crc32c"`
 	}
 	if err = json.NewDecoder(response.Body).Decode(&about); err != nil {
-		return state{}, store.Fail(plan.Unavailable, "the answer to an upload broke off: %w", err)
+		return state{}, driver.Fail(plan.Unavailable, "the answer to an upload broke off: %w", err)
 	}
 	u.unsure = false
 	size, err := strconv.ParseInt(about.Size, 10, 64)
 	if err != nil {
-		return state{}, store.Fail(plan.Corrupt, "the store says that the object has %q bytes", about.Size)
+		return state{}, driver.Fail(plan.Corrupt, "the store says that the object has %q bytes", about.Size)
 	}
 	return state{done: true, size: size, sum: checksum.Parse(checksum.CRC32C, about.CRC32C)}, nil
 }
@@ -151,7 +153,7 @@ func storedBytes(header string) (int64, error) {
 	_, last, ok := strings.Cut(strings.TrimPrefix(header, "bytes="), "-")
 	n, err := strconv.ParseInt(last, 10, 64)
 	if !ok || err != nil {
-		return 0, store.Fail(plan.Corrupt, "the store says that it has the bytes %q", header)
+		return 0, driver.Fail(plan.Corrupt, "the store says that it has the bytes %q", header)
 	}
 	return n + 1, nil
 }
@@ -176,7 +178,7 @@ func (u *upload) send(ctx context.Context, begin int64, body []byte, final bool)
 	end := begin + int64(len(body))
 	for tries := 0; u.unsure || u.sent < end || final; tries++ {
 		if u.sent < begin || u.sent > end {
-			return store.Fail(plan.Unknown, "the store has %d bytes of the upload, which is at %d to %d", u.sent, begin, end)
+			return driver.Fail(plan.Unknown, "the store has %d bytes of the upload, which is at %d to %d", u.sent, begin, end)
 		}
 		var s state
 		var err error
@@ -201,10 +203,10 @@ func (u *upload) send(ctx context.Context, begin int64, body []byte, final bool)
 			if final {
 				return u.check(s)
 			}
-			return store.Fail(plan.Unknown, "%w, before its end was sent", errDone)
+			return driver.Fail(plan.Unknown, "%w, before its end was sent", errDone)
 		}
 		if s.stored <= before && tries > 1 {
-			return store.Fail(plan.Unavailable, "the store takes no more of the upload than %d bytes", s.stored)
+			return driver.Fail(plan.Unavailable, "the store takes no more of the upload than %d bytes", s.stored)
 		}
 		u.sent = s.stored
 	}
@@ -215,7 +217,7 @@ func (u *upload) send(ctx context.Context, begin int64, body []byte, final bool)
 func (u *upload) check(s state) error {
 	want := u.digest.Sum()
 	if s.size != u.digest.Size() || s.sum.Known() && s.sum != want {
-		return store.Fail(plan.Unknown, "the store made an object of %d bytes with checksum %v, and %d bytes with checksum %v were sent",
+		return driver.Fail(plan.Unknown, "the store made an object of %d bytes with checksum %v, and %d bytes with checksum %v were sent",
 			s.size, s.sum, u.digest.Size(), want)
 	}
 	return nil
@@ -237,13 +239,13 @@ func (u *upload) resolve(ctx context.Context) error {
 	o, err := u.driver.describe(ctx, u.key, "")
 	switch {
 	case plan.KindOf(err) == plan.NotFound:
-		return store.Fail(plan.Unknown, "the upload is gone, and there is no object: somebody deleted it")
+		return driver.Fail(plan.Unknown, "the upload is gone, and there is no object: somebody deleted it")
 	case err != nil:
 		return err
 	case u.opts.IfAbsent:
-		return store.Fail(plan.Exists, "the upload is gone: the object may be its own")
+		return driver.Fail(plan.Exists, "the upload is gone: the object may be its own")
 	case o.Size != u.digest.Size() || o.Sum.Known() && o.Sum != u.digest.Sum():
-		return store.Fail(plan.Changed, "the upload is gone, and the object has other bytes: somebody wrote it meanwhile")
+		return driver.Fail(plan.Changed, "the upload is gone, and the object has other bytes: somebody wrote it meanwhile")
 	}
 	return nil
 }
@@ -251,7 +253,7 @@ func (u *upload) resolve(ctx context.Context) error {
 func (u *upload) Abort(ctx context.Context) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, u.session, http.NoBody)
 	if err != nil {
-		return store.Fail(plan.Invalid, "%w", err)
+		return driver.Fail(plan.Invalid, "%w", err)
 	}
 	response, err := u.driver.http.Do(request)
 	if err != nil {

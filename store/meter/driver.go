@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -13,35 +15,31 @@ import (
 
 // Wrap decorates a driver, so that requests made with a context of With are
 // counted.
-func Wrap(d store.Driver) store.Driver {
+func Wrap(d driver.Driver) driver.Driver {
 	t := d.Traits()
 	wrapped := &metered{Driver: d, scheme: schemeOf(t.URL), remote: t.Remote}
-	ranges, inRanges := d.(store.RangeLister)
-	uploads, inUploads := d.(store.UploadLister) // nobody's in particular: not counted
-	switch {
-	case inRanges && inUploads:
-		return struct {
-			*rangeLister
-			store.UploadLister
-		}{&rangeLister{wrapped, ranges}, uploads}
-	case inRanges:
-		return &rangeLister{wrapped, ranges}
-	case inUploads:
-		return struct {
-			*metered
-			store.UploadLister
-		}{wrapped, uploads}
-	default:
-		return wrapped
-	}
+	wrapped.ranges, _ = driver.As[driver.RangeLister](d)
+	wrapped.known, _ = driver.As[driver.KnownOpener](d)
+	return wrapped
 }
 
-// metered counts the calls that it passes on.
+// metered counts the calls that it passes on. It does not count listings of
+// uploads, which are for no job in particular.
 type metered struct {
-	store.Driver
+	driver.Driver
 	scheme string
 	remote bool
+
+	// Optional interfaces of the driver beneath; nil if it lacks one, and then
+	// driver.As hides the methods that use it.
+	ranges driver.RangeLister
+	known  driver.KnownOpener
 }
+
+var _ driver.Decorator = (*metered)(nil)
+
+// Unwrap returns the driver beneath.
+func (d *metered) Unwrap() driver.Driver { return d.Driver }
 
 // counts returns what is to count what is done with ctx; nil for nothing.
 func (d *metered) counts(ctx context.Context) *counts {
@@ -90,7 +88,7 @@ func (d *metered) Delete(ctx context.Context, key string) error {
 	return c.note(d.Driver.Delete(ctx, key))
 }
 
-func (d *metered) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (d *metered) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
 	c := d.counts(ctx)
 	if c != nil && d.remote {
 		c.multipart.Add(1)
@@ -100,27 +98,21 @@ func (d *metered) Upload(ctx context.Context, key string, o store.CreateOptions)
 		return u, c.note(err)
 	}
 	wrapped := upload{Upload: u, counts: c, remote: d.remote}
-	if l, ok := u.(store.Lender); ok {
+	if l, ok := u.(driver.Lender); ok {
 		return &lender{wrapped, l}, nil
 	}
 	return &wrapped, nil
 }
 
-func (d *metered) List(prefix string) store.Pager { return &pager{d.Driver.List(prefix), d} }
-
-// rangeLister is a driver that can begin a listing behind any key.
-type rangeLister struct {
-	*metered
-	inner store.RangeLister
-}
+func (d *metered) List(prefix string) driver.Pager { return &pager{d.Driver.List(prefix), d} }
 
 // ListAfter begins a listing.
-func (d *rangeLister) ListAfter(prefix, after string) store.Pager {
-	return &pager{d.inner.ListAfter(prefix, after), d.metered}
+func (d *metered) ListAfter(prefix, after string) driver.Pager {
+	return &pager{d.ranges.ListAfter(prefix, after), d}
 }
 
 type pager struct {
-	store.Pager
+	driver.Pager
 	driver *metered
 }
 
@@ -135,7 +127,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 
 // upload counts for whoever has begun it.
 type upload struct {
-	store.Upload
+	driver.Upload
 	counts *counts
 	remote bool
 }
@@ -169,7 +161,7 @@ func (u *upload) request() {
 // lender is an upload that another process may write.
 type lender struct {
 	upload
-	inner store.Lender
+	inner driver.Lender
 }
 
 // Lend passes the call on.
@@ -184,8 +176,19 @@ func (l *lender) TakeBack(ctx context.Context) (int64, error) {
 	return size, err
 }
 
-func (d *metered) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (d *metered) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	r, err := d.Driver.Open(ctx, key, etag)
+	return d.opened(ctx, r, err)
+}
+
+// OpenKnown is Open of an object whose size is known.
+func (d *metered) OpenKnown(ctx context.Context, o driver.Object) (driver.Reader, error) {
+	r, err := d.known.OpenKnown(ctx, o)
+	return d.opened(ctx, r, err)
+}
+
+// opened returns a reader that counts.
+func (d *metered) opened(ctx context.Context, r driver.Reader, err error) (driver.Reader, error) {
 	if err != nil {
 		return nil, d.counts(ctx).note(err)
 	}
@@ -193,7 +196,7 @@ func (d *metered) Open(ctx context.Context, key, etag string) (store.Reader, err
 	if !ok {
 		return &reader{r, d}, nil
 	}
-	// It is not told by whom it is read: by who opens it.
+	// Its reads have no context: they count for the caller that opens it.
 	s := of(ctx)
 	if s.tally == nil || s.lent {
 		return r, nil
@@ -203,7 +206,7 @@ func (d *metered) Open(ctx context.Context, key, etag string) (store.Reader, err
 
 // reader reads by requests.
 type reader struct {
-	store.Reader
+	driver.Reader
 	driver *metered
 }
 
@@ -216,7 +219,7 @@ func (r *reader) Object(ctx context.Context) (store.Object, error) {
 	return o, c.note(err)
 }
 
-func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	s := of(ctx)
 	if s.tally == nil || s.lent && !r.driver.remote {
 		return r.Reader.Range(ctx, off, n)
@@ -244,7 +247,7 @@ func (b *body) Read(p []byte) (int, error) {
 
 // fileReader reads an object at hand.
 type fileReader struct {
-	store.Reader
+	driver.Reader
 	at     io.ReaderAt
 	counts *counts
 
@@ -265,7 +268,7 @@ func (r *fileReader) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-func (r *fileReader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (r *fileReader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	r.counts.gets.Add(1)
 	b, err := r.Reader.Range(ctx, off, n)
 	if err == nil {

@@ -8,7 +8,7 @@
 // tallies. It is beneath retries and hedges, so each request is counted as often
 // as it was sent.
 //
-// What counts as what is store.Usage's: the same requests counted by a root give
+// What counts as what is plan.Usage's: the same requests counted by a root give
 // the same numbers. But on stores at hand, where nobody pays for it, to open an
 // object is no request, and reading on where the last read ended is none either.
 //

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -14,11 +16,11 @@ import (
 
 // held keeps whoever opens an object waiting.
 type held struct {
-	store.Driver
+	driver.Driver
 	asked, goOn chan struct{}
 }
 
-func (h held) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (h held) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	h.asked <- struct{}{}
 	<-h.goOn
 	return h.Driver.Open(ctx, key, etag)
@@ -44,7 +46,7 @@ func until(t *testing.T, what string, ok func() bool) {
 func TestActivity(t *testing.T) {
 	t.Parallel()
 	h := held{asked: make(chan struct{}), goOn: make(chan struct{})}
-	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d store.Driver) store.Driver {
+	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d driver.Driver) driver.Driver {
 		h.Driver = d
 		return h
 	}})

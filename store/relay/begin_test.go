@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -16,7 +18,7 @@ import (
 // beginning is a driver that begins an upload, and whose answer is long on its way.
 // Who does not wait for it does not learn which upload it is.
 type beginning struct {
-	store.Driver
+	driver.Driver
 	begun  chan struct{}
 	answer chan struct{}
 	open   *atomic.Int32 // uploads
@@ -25,11 +27,11 @@ type beginning struct {
 // atHand is one of a store at hand, where a call goes on until it has ended.
 type atHand struct{ beginning }
 
-func (d atHand) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (d atHand) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
 	return d.beginning.Upload(context.WithoutCancel(ctx), key, o)
 }
 
-func (d beginning) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (d beginning) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
 	u, err := d.Driver.Upload(ctx, key, o)
 	if err != nil {
 		return nil, err
@@ -45,7 +47,7 @@ func (d beginning) Upload(ctx context.Context, key string, o store.CreateOptions
 }
 
 type begunUpload struct {
-	store.Upload
+	driver.Upload
 	open *atomic.Int32
 }
 
@@ -67,7 +69,7 @@ func TestEndsWhileAnUploadBegins(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := beginning{begun: make(chan struct{}), answer: make(chan struct{}), open: new(atomic.Int32)}
-			root := mem(t, func(inner store.Driver) store.Driver {
+			root := mem(t, func(inner driver.Driver) driver.Driver {
 				d.Driver = faulttest.Remote(inner, 64<<10)
 				return d
 			})
@@ -110,7 +112,7 @@ func TestCanceledWhileAFileBegins(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := beginning{begun: make(chan struct{}), answer: make(chan struct{}), open: new(atomic.Int32)}
-			root := mem(t, func(inner store.Driver) store.Driver {
+			root := mem(t, func(inner driver.Driver) driver.Driver {
 				d.Driver = inner
 				return atHand{d}
 			})

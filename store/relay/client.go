@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -41,8 +43,8 @@ type asked struct {
 // answer is the end of a call.
 type answer struct {
 	payload []byte
-	file    store.Reader // of the descriptor that came with it
-	written *os.File     // the descriptor that came with it, to be written to
+	file    driver.Reader // of the descriptor that came with it
+	written *os.File      // the descriptor that came with it, to be written to
 	err     error
 	open    bool // it is still to come: the one who asked went away
 }
@@ -113,27 +115,19 @@ func (c *Client) Open(ctx context.Context, name string, o store.Options) (*store
 	if err != nil {
 		return nil, &store.Error{Op: "open", URL: name, Kind: plan.KindOf(err), Err: err}
 	}
-	inner := o.Wrap
-	o.Wrap = func(store.Driver) store.Driver {
-		if inner != nil {
-			return inner(d)
-		}
-		return d
-	}
 	o.Retry.Attempts = 1
 	o.Transfer.Stall, o.Transfer.Request = never, never
-	// The driver that the URL names is put aside by Wrap.
-	return store.Open(ctx, "mem://", o)
+	return store.New(d, o)
 }
 
 // Driver returns the driver of a root of the serving process, by its name.
-func (c *Client) Driver(ctx context.Context, name string) (store.Driver, error) {
+func (c *Client) Driver(ctx context.Context, name string) (driver.Driver, error) {
 	p, err := c.call(ctx, kindRoot, new(encoder).str(name).b)
 	if err != nil {
 		return nil, err
 	}
 	d := decoder{b: p}
-	t := store.Traits{URL: d.str(), Query: d.str(), Remote: d.bool()}
+	t := driver.Traits{URL: d.str(), Query: d.str(), Remote: d.bool()}
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -155,7 +149,7 @@ func (c *Client) ask(ctx context.Context, k kind, payload []byte, a *asked) (*as
 		return nil, context.Cause(ctx)
 	}
 	if len(payload) > maxName {
-		return nil, store.Fail(plan.Invalid, "the key is too long")
+		return nil, driver.Fail(plan.Invalid, "the key is too long")
 	}
 	select {
 	case c.inFlight <- struct{}{}:
@@ -215,7 +209,7 @@ func (c *Client) call(ctx context.Context, k kind, payload []byte) ([]byte, erro
 func (c *Client) lost() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return store.Fail(plan.Unavailable, "the connection to the worker ended: %w", c.err)
+	return driver.Fail(plan.Unavailable, "the connection to the worker ended: %w", c.err)
 }
 
 // receive takes frames until the connection ends. It waits for nothing else.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -17,10 +19,10 @@ import (
 type rootDriver struct {
 	client *Client
 	root   string
-	traits store.Traits
+	traits driver.Traits
 }
 
-func (d *rootDriver) Traits() store.Traits { return d.traits }
+func (d *rootDriver) Traits() driver.Traits { return d.traits }
 
 // Close does nothing: the client is closed by itself.
 func (d *rootDriver) Close() error { return nil }
@@ -43,12 +45,12 @@ func (d *rootDriver) Delete(ctx context.Context, key string) error {
 }
 
 // List refuses: what a job process may see is named to it.
-func (d *rootDriver) List(string) store.Pager { return noPager{} }
+func (d *rootDriver) List(string) driver.Pager { return noPager{} }
 
 type noPager struct{}
 
 func (noPager) Next(context.Context) ([]store.Object, bool, error) {
-	return nil, false, store.Fail(plan.Denied, "a job process cannot list: it is told the names of what it may read")
+	return nil, false, driver.Fail(plan.Denied, "a job process cannot list: it is told the names of what it may read")
 }
 
 func (d *rootDriver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
@@ -67,7 +69,7 @@ func (d *rootDriver) Put(ctx context.Context, key string, body []byte, o store.C
 	return err
 }
 
-func (d *rootDriver) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (d *rootDriver) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
 	return d.begin(ctx, key, o, -1)
 }
 
@@ -223,13 +225,13 @@ func (u *sending) end(ctx context.Context, k kind, payload []byte) error {
 
 // Open prepares reads. At a store at hand it opens the object, by a descriptor
 // where it can; at others the first read does.
-func (d *rootDriver) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (d *rootDriver) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	return d.OpenKnown(ctx, store.Object{Key: key, Size: -1, ETag: etag})
 }
 
 // OpenKnown is Open with a size, for which the other side need not ask its store
 // then.
-func (d *rootDriver) OpenKnown(ctx context.Context, o store.Object) (store.Reader, error) {
+func (d *rootDriver) OpenKnown(ctx context.Context, o store.Object) (driver.Reader, error) {
 	r := &reader{driver: d, key: o.Key, etag: o.ETag, size: o.Size}
 	if d.traits.Remote {
 		return r, nil
@@ -258,7 +260,7 @@ type reader struct {
 
 // open opens the object, once. When a descriptor came, that reader is returned,
 // and this one is of no use.
-func (r *reader) open(ctx context.Context, wantFile bool) (store.Reader, error) {
+func (r *reader) open(ctx context.Context, wantFile bool) (driver.Reader, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.opened {
@@ -271,7 +273,7 @@ func (r *reader) open(ctx context.Context, wantFile bool) (store.Reader, error) 
 	return file, err
 }
 
-func (r *reader) ask(ctx context.Context, wantFile bool) (store.Reader, error) {
+func (r *reader) ask(ctx context.Context, wantFile bool) (driver.Reader, error) {
 	c := r.driver.client
 	a, err := c.begin(ctx, kindOpen, r.driver.named(r.key).str(r.etag).bool(wantFile).int(r.size).b, nil)
 	if err != nil {
@@ -325,7 +327,7 @@ func (c *Client) takeWritten(d *decoder) (*os.File, error) {
 // takeFile makes a reader of the descriptor that came with the answer of an
 // open. That says which file it is: a process that has no room for one
 // descriptor must not take the next one for it.
-func (c *Client) takeFile(d *decoder) (store.Reader, error) {
+func (c *Client) takeFile(d *decoder) (driver.Reader, error) {
 	f := c.wire.file()
 	d.bool()
 	o := d.object("")
@@ -373,7 +375,7 @@ func (r *reader) Close() error {
 }
 
 // Range asks for a range. A whole object of any version needs no open.
-func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	c := r.driver.client
 	if r.driver.traits.Remote && n < 0 && r.etag == "" {
 		b, err := c.body(ctx, kindGet, r.driver.named(r.key).b)
@@ -382,29 +384,29 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 		}
 	}
 	if _, err := r.open(ctx, false); err != nil {
-		return store.Body{}, err
+		return driver.Body{}, err
 	}
 	return c.body(ctx, kindRange, new(encoder).uint(uint64(r.handle)).int(off).int(n).b)
 }
 
 // body makes a call that is answered by bytes.
-func (c *Client) body(ctx context.Context, k kind, payload []byte) (store.Body, error) {
+func (c *Client) body(ctx context.Context, k kind, payload []byte) (driver.Body, error) {
 	buf := c.windows.Get().(*[]byte)
 	b := &body{client: c, ctx: ctx, buf: buf, window: newWindow(*buf)}
 	var err error
 	if b.asked, err = c.begin(ctx, k, payload, b.window); err != nil {
 		c.windows.Put(buf)
-		return store.Body{}, err
+		return driver.Body{}, err
 	}
 	d, err := b.begun()
 	if err != nil {
 		_ = b.Close()
-		return store.Body{}, err
+		return driver.Body{}, err
 	}
-	answer := store.Body{ReadCloser: b, Length: d.int(), Total: d.int(), Sum: d.sum()}
+	answer := driver.Body{ReadCloser: b, Length: d.int(), Total: d.int(), Sum: d.sum()}
 	if err := d.end(); err != nil {
 		_ = b.Close()
-		return store.Body{}, err
+		return driver.Body{}, err
 	}
 	b.left = answer.Length
 	return answer, nil
@@ -424,7 +426,7 @@ func (b *body) begun() (*decoder, error) {
 		default:
 		}
 		if r.err == nil {
-			r.err = store.Fail(plan.Unavailable, "%w", errShort)
+			r.err = driver.Fail(plan.Unavailable, "%w", errShort)
 		}
 		return nil, r.err
 	case <-b.ctx.Done():

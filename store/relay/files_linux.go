@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -110,7 +112,7 @@ type fileReader struct {
 var _ io.ReaderAt = (*fileReader)(nil)
 
 // newFileReader reads the file f, which must be the one of this identity.
-func newFileReader(f *os.File, o store.Object, device, inode uint64) (store.Reader, error) {
+func newFileReader(f *os.File, o store.Object, device, inode uint64) (driver.Reader, error) {
 	r := &fileReader{file: f, object: o}
 	if err := r.begin(device, inode); err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -133,7 +135,7 @@ func (r *fileReader) begin(device, inode uint64) error {
 	case st.Dev != device || st.Ino != inode:
 		return errNoFile
 	case st.Size != r.object.Size:
-		return store.Fail(plan.Changed, "the size is %d, not %d", st.Size, r.object.Size)
+		return driver.Fail(plan.Changed, "the size is %d, not %d", st.Size, r.object.Size)
 	}
 	r.mtime = st.Mtim
 	if r.object.ModTime.IsZero() {
@@ -150,7 +152,7 @@ func (r *fileReader) ReadAt(p []byte, off int64) (int, error) {
 		return 0, statErr
 	}
 	if st.Size != r.object.Size || st.Mtim != r.mtime {
-		return 0, store.Fail(plan.Changed, "the file was written to while it was read")
+		return 0, driver.Fail(plan.Changed, "the file was written to while it was read")
 	}
 	return n, err
 }
@@ -159,13 +161,6 @@ func (r *fileReader) Object(context.Context) (store.Object, error) { return r.ob
 
 func (r *fileReader) Close() error { return r.file.Close() }
 
-func (r *fileReader) Range(_ context.Context, off, n int64) (store.Body, error) {
-	if n < 0 {
-		off, n = 0, r.object.Size
-	}
-	if off > r.object.Size {
-		return store.Body{}, store.Fail(plan.Changed, "the object ends at %d, before %d", r.object.Size, off)
-	}
-	n = min(n, r.object.Size-off)
-	return store.Body{ReadCloser: io.NopCloser(io.NewSectionReader(r, off, n)), Length: n, Total: r.object.Size}, nil
+func (r *fileReader) Range(_ context.Context, off, n int64) (driver.Body, error) {
+	return driver.Section(r, r.object.Size, off, n)
 }

@@ -8,13 +8,15 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
 )
 
 // lending serves a file root over a connection that carries descriptors.
-func lending(t *testing.T) (dir string, ours *store.Root, theirs store.Driver) {
+func lending(t *testing.T) (dir string, ours *store.Root, theirs driver.Driver) {
 	t.Helper()
 	dir = t.TempDir()
 	ours, err := store.Open(t.Context(), dir, store.Options{})
@@ -49,7 +51,7 @@ func lending(t *testing.T) (dir string, ours *store.Root, theirs store.Driver) {
 }
 
 // lent begins an object that is written through a descriptor.
-func lent(t *testing.T, d store.Driver, key string) *sending {
+func lent(t *testing.T, d driver.Driver, key string) *sending {
 	t.Helper()
 	u, err := d.Upload(t.Context(), key, store.CreateOptions{IfAbsent: true})
 	if err != nil {

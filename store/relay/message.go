@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -137,9 +139,9 @@ func (d *decoder) failure() error {
 	k := plan.Kind(d.uint())
 	text := d.str()
 	if d.err != nil || k < plan.Unknown || k > plan.Interrupted {
-		return store.Fail(plan.Unavailable, "an error that cannot be read: %w", errShort)
+		return driver.Fail(plan.Unavailable, "an error that cannot be read: %w", errShort)
 	}
-	return store.Fail(k, "%s", text)
+	return driver.Fail(k, "%s", text)
 }
 
 // end returns an error unless the payload held all that was read, and no more.

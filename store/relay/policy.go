@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -81,7 +83,7 @@ func (p *Policy) read(root, key string) (pinned *store.Object, err error) {
 	if o, ok := r.inputs[key]; ok {
 		return &o, nil
 	}
-	if err := store.CheckKey(key); err != nil {
+	if err := driver.CheckKey(key); err != nil {
 		return nil, refused("read", key, "it is no declared input, and "+err.Error())
 	}
 	if anyMatches(r.Scratch, key) || anyMatches(r.Parts, key) || anyMatches(r.Read, key) {
@@ -92,7 +94,7 @@ func (p *Policy) read(root, key string) (pinned *store.Object, err error) {
 
 func (p *Policy) create(root, key string, o store.CreateOptions) error {
 	r := p.of(root)
-	if err := store.CheckKey(key); err != nil {
+	if err := driver.CheckKey(key); err != nil {
 		return err
 	}
 	switch {
@@ -115,7 +117,7 @@ func (p *Policy) commit(root, key string) error {
 }
 
 func (p *Policy) remove(root, key string) error {
-	if store.CheckKey(key) == nil && anyMatches(p.of(root).Scratch, key) {
+	if driver.CheckKey(key) == nil && anyMatches(p.of(root).Scratch, key) {
 		return nil
 	}
 	return refused("delete", key, "only names of the attempt's own may be deleted")
@@ -125,7 +127,7 @@ func refused(op, key, rule string) error {
 	if len(key) > 1100 {
 		key = key[:1100] + "…"
 	}
-	return store.Fail(plan.Denied, "the job process may not %s %q: %s", op, key, rule)
+	return driver.Fail(plan.Denied, "the job process may not %s %q: %s", op, key, rule)
 }
 
 // refusals logs what a policy refused: the first ones each, so that a process

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -28,11 +30,11 @@ func everything() relay.Grant { return relay.Grant{Scratch: []string{"**"}} }
 
 // lister lists by another driver: the protocol has no listing.
 type lister struct {
-	store.Driver
-	list store.Driver
+	driver.Driver
+	list driver.Driver
 }
 
-func (l lister) List(prefix string) store.Pager { return l.list.List(prefix) }
+func (l lister) List(prefix string) driver.Pager { return l.list.List(prefix) }
 
 // frames hides from a client that its connection could carry descriptors.
 type frames struct{ net.Conn }
@@ -102,27 +104,27 @@ func serve(t testing.TB, cfg relay.Config, files bool) *served {
 }
 
 // remote makes a root believe that its store is far away.
-type remote struct{ store.Driver }
+type remote struct{ driver.Driver }
 
-func (r remote) Traits() store.Traits {
+func (r remote) Traits() driver.Traits {
 	t := r.Driver.Traits()
 	t.Remote, t.PartSize = true, 8<<20
 	return t
 }
 
-func (r remote) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (r remote) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	inner, err := r.Driver.Open(ctx, key, etag)
-	return struct{ store.Reader }{inner}, err
+	return struct{ driver.Reader }{inner}, err
 }
 
 // ordered is an Upload whose parts may come side by side.
-func (r remote) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (r remote) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
 	u, err := r.Driver.Upload(ctx, key, o)
 	return &gather{Upload: u, parts: map[int][]byte{}}, err
 }
 
 type gather struct {
-	store.Upload
+	driver.Upload
 	mu    sync.Mutex
 	parts map[int][]byte
 }
@@ -146,11 +148,11 @@ func (g *gather) Commit(ctx context.Context) error {
 // TestConforms runs the suite of all drivers on both ends of a connection.
 func TestConforms(t *testing.T) {
 	t.Parallel()
-	far := func(d store.Driver) store.Driver { return remote{d} }
+	far := func(d driver.Driver) driver.Driver { return remote{d} }
 	for _, c := range []struct {
 		name     string
 		url      func(t *testing.T) string
-		wrap     func(store.Driver) store.Driver
+		wrap     func(driver.Driver) driver.Driver
 		files    bool
 		features storetest.Features
 	}{
@@ -162,8 +164,8 @@ func TestConforms(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Run(t, func(t *testing.T) *store.Root {
-				var raw store.Driver
-				root, err := store.Open(t.Context(), c.url(t), store.Options{Wrap: func(d store.Driver) store.Driver {
+				var raw driver.Driver
+				root, err := store.Open(t.Context(), c.url(t), store.Options{Wrap: func(d driver.Driver) driver.Driver {
 					if c.wrap != nil {
 						d = c.wrap(d)
 					}
@@ -175,7 +177,7 @@ func TestConforms(t *testing.T) {
 				}
 				t.Cleanup(func() { _ = root.Close() })
 				s := serve(t, relay.Config{Roots: map[string]*store.Root{"r": root}, Policy: relay.NewPolicy(map[string]relay.Grant{"r": everything()})}, c.files)
-				child, err := s.client.Open(t.Context(), "r", store.Options{Wrap: func(d store.Driver) store.Driver { return lister{d, raw} }})
+				child, err := s.client.Open(t.Context(), "r", store.Options{Wrap: func(d driver.Driver) driver.Driver { return lister{d, raw} }})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -186,7 +188,7 @@ func TestConforms(t *testing.T) {
 }
 
 // mem returns a memory root.
-func mem(t testing.TB, wrap func(store.Driver) store.Driver) *store.Root {
+func mem(t testing.TB, wrap func(driver.Driver) driver.Driver) *store.Root {
 	t.Helper()
 	r, err := store.Open(t.Context(), "mem://here/below", store.Options{Wrap: wrap, Mem: new(store.MemSpace)})
 	if err != nil {
@@ -423,17 +425,17 @@ func TestWrittenInPlace(t *testing.T) {
 
 // gate is a driver that tells which uploads were aborted.
 type gate struct {
-	store.Driver
+	driver.Driver
 	aborted chan string
 }
 
-func (g gate) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (g gate) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
 	u, err := g.Driver.Upload(ctx, key, o)
 	return &gatedUpload{u, g, key}, err
 }
 
 type gatedUpload struct {
-	store.Upload
+	driver.Upload
 	gate gate
 	key  string
 }
@@ -448,7 +450,7 @@ func (u *gatedUpload) Abort(ctx context.Context) error {
 func TestClientDies(t *testing.T) {
 	t.Parallel()
 	aborted := make(chan string, 10)
-	root := mem(t, func(d store.Driver) store.Driver { return gate{d, aborted} })
+	root := mem(t, func(d driver.Driver) driver.Driver { return gate{d, aborted} })
 	s := serve(t, relay.Config{Roots: map[string]*store.Root{"r": root}, Policy: relay.NewPolicy(map[string]relay.Grant{"r": everything()})}, true)
 	child := open(t, s, "r")
 	w, err := child.Create(t.Context(), "half", store.CreateOptions{})
@@ -478,11 +480,11 @@ func TestClientDies(t *testing.T) {
 
 // slow is a driver whose bodies stop after some bytes until their context ends.
 type slow struct {
-	store.Driver
+	driver.Driver
 	stopped chan struct{}
 }
 
-func (d slow) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (d slow) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	r, err := d.Driver.Open(ctx, key, etag)
 	if err != nil || !strings.HasSuffix(key, "slow") {
 		return r, err
@@ -491,11 +493,11 @@ func (d slow) Open(ctx context.Context, key, etag string) (store.Reader, error) 
 }
 
 type slowReader struct {
-	store.Reader
+	driver.Reader
 	driver slow
 }
 
-func (r slowReader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (r slowReader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	b, err := r.Reader.Range(ctx, off, n)
 	b.ReadCloser = slowBody{b.ReadCloser, ctx, r.driver}
 	return b, err
@@ -518,7 +520,7 @@ func (b slowBody) Read([]byte) (int, error) {
 func TestServerDies(t *testing.T) {
 	t.Parallel()
 	stopped := make(chan struct{}, 100)
-	root := mem(t, func(d store.Driver) store.Driver { return slow{d, stopped} })
+	root := mem(t, func(d driver.Driver) driver.Driver { return slow{d, stopped} })
 	put(t, root, "slow", noise(2, 1<<20))
 	s := serve(t, relay.Config{Roots: map[string]*store.Root{"r": root}, Policy: relay.NewPolicy(map[string]relay.Grant{"r": everything()})}, true)
 	child := open(t, s, "r")
@@ -543,7 +545,7 @@ func TestServerDies(t *testing.T) {
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	stopped := make(chan struct{}, 100)
-	root := mem(t, func(d store.Driver) store.Driver { return slow{d, stopped} })
+	root := mem(t, func(d driver.Driver) driver.Driver { return slow{d, stopped} })
 	put(t, root, "slow", noise(2, 1<<20))
 	put(t, root, "other", []byte("fine"))
 	s := serve(t, relay.Config{
@@ -581,7 +583,7 @@ func TestSlowStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var left []store.Body
+	var left []driver.Body
 	for range 20 {
 		r, err := d.Open(t.Context(), "big", "")
 		if err != nil {
@@ -610,7 +612,7 @@ func TestSlowStream(t *testing.T) {
 // TestKnownRuns: nobody asks a bucket for a size that the reader knows.
 func TestKnownRuns(t *testing.T) {
 	t.Parallel()
-	root := mem(t, func(d store.Driver) store.Driver { return remote{d} })
+	root := mem(t, func(d driver.Driver) driver.Driver { return remote{d} })
 	put(t, root, "x/run", noise(4, 1000))
 	s := serve(t, relay.Config{Roots: map[string]*store.Root{"r": root}, Policy: relay.NewPolicy(map[string]relay.Grant{"r": {Read: []string{"x/*"}}})}, true)
 	child := open(t, s, "r")

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"golang.org/x/sync/semaphore"
@@ -155,7 +157,7 @@ func (s *session) hello() error {
 	_ = s.wire.conn.SetReadDeadline(time.Time{})
 	if v < oldest || v > version {
 		err = fmt.Errorf("it speaks version %d of the protocol, and this program version %d: build the job with the release that the workers run", v, version)
-		_ = s.wire.send(kindFailed, 0, new(encoder).failure(store.Fail(plan.Invalid, "%w", err)).b)
+		_ = s.wire.send(kindFailed, 0, new(encoder).failure(driver.Fail(plan.Invalid, "%w", err)).b)
 		return err
 	}
 	return s.wire.send(kindWelcome, 0, new(encoder).uint(v).uint(uint64(s.cfg.Limits.Calls)).b)
@@ -305,7 +307,7 @@ func (s *session) root(name string) (*store.Root, error) {
 			return r, nil
 		}
 	}
-	err := store.Fail(plan.Denied, "%q is no root of this job: declare it as an input or an output", name)
+	err := driver.Fail(plan.Denied, "%q is no root of this job: declare it as an input or an output", name)
 	s.refusals.tell(name, err)
 	return nil, err
 }

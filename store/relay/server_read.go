@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -45,9 +47,9 @@ func fits(p *store.Object, o store.Object) error {
 	switch {
 	case p == nil:
 	case p.Size != o.Size:
-		return store.Fail(plan.Changed, "the size is %d, not %d as when the job was planned", o.Size, p.Size)
+		return driver.Fail(plan.Changed, "the size is %d, not %d as when the job was planned", o.Size, p.Size)
 	case p.ETag != "" && p.ETag != o.ETag:
-		return store.Fail(plan.Changed, "the version is %s, not %s as when the job was planned", o.ETag, p.ETag)
+		return driver.Fail(plan.Changed, "the version is %s, not %s as when the job was planned", o.ETag, p.ETag)
 	}
 	return nil
 }
@@ -110,7 +112,7 @@ func (s *session) open(c *call, w wanted) {
 	s.mu.Unlock()
 	if full || twice {
 		h.close()
-		s.answer(c, nil, store.Fail(plan.TooLarge, "more than %d objects are open in this job process", s.cfg.Limits.Handles))
+		s.answer(c, nil, driver.Fail(plan.TooLarge, "more than %d objects are open in this job process", s.cfg.Limits.Handles))
 		return
 	}
 	s.answer(c, new(encoder).bool(true).object(o).b, nil)
@@ -142,7 +144,7 @@ func (s *session) openVersion(ctx context.Context, r *store.Root, pinned *store.
 	case pinned != nil:
 		o = *pinned
 		if w.etag != "" && o.ETag != "" && w.etag != o.ETag {
-			return o, nil, store.Fail(plan.Changed, "the declared version is %s, not %s", o.ETag, w.etag)
+			return o, nil, driver.Fail(plan.Changed, "the declared version is %s, not %s", o.ETag, w.etag)
 		}
 	case w.size >= 0 && r.Remote():
 		o = store.Object{Key: w.name.key, Size: w.size, ETag: w.etag}
@@ -205,7 +207,7 @@ func (s *session) release(h *handle) {
 func (s *session) readRange(c *call, id uint32, off, n int64) error {
 	h := s.use(id)
 	if h == nil {
-		return store.Fail(plan.Invalid, "the handle %d is not open", id)
+		return driver.Fail(plan.Invalid, "the handle %d is not open", id)
 	}
 	defer s.release(h)
 	size := h.Size()
@@ -213,9 +215,9 @@ func (s *session) readRange(c *call, id uint32, off, n int64) error {
 	case n < 0:
 		off, n = 0, size
 	case off < 0:
-		return store.Fail(plan.Invalid, "the offset %d is negative", off)
+		return driver.Fail(plan.Invalid, "the offset %d is negative", off)
 	case off > size:
-		return store.Fail(plan.Changed, "the object ends at %d, before %d", size, off)
+		return driver.Fail(plan.Changed, "the object ends at %d, before %d", size, off)
 	}
 	n = min(n, size-off)
 	// On a remote store a request costs, on others only memory does.
@@ -285,7 +287,7 @@ func (s *session) get(c *call, root, key string) error {
 		return err
 	}
 	if pinned != nil {
-		return store.Fail(plan.Invalid, "a declared input is read by its version")
+		return driver.Fail(plan.Invalid, "a declared input is read by its version")
 	}
 	weight := min(maxRange, s.cfg.Limits.Memory)
 	if err := s.memory.Acquire(c.ctx, weight); err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/store"
@@ -61,7 +63,7 @@ func (s *session) prepareUpload(c *call, d *decoder) (func(), error) {
 		return nil, fmt.Errorf("two uploads with the id %d", u.id)
 	}
 	if len(s.uploads) >= s.cfg.Limits.Uploads {
-		err := store.Fail(plan.TooLarge, "more than %d objects are being written by this job process", s.cfg.Limits.Uploads)
+		err := driver.Fail(plan.TooLarge, "more than %d objects are being written by this job process", s.cfg.Limits.Uploads)
 		return func() { s.answer(c, nil, err) }, nil
 	}
 	room := windowSize
@@ -131,7 +133,7 @@ func (u *upload) create(r *store.Root) (w *store.Writer, file *os.File, err erro
 // takeBack returns the size of an object that the other side has written.
 func (u *upload) takeBack(w *store.Writer, framed int64) (int64, error) {
 	if framed > 0 {
-		return 0, store.Fail(plan.Invalid, "%d bytes came in frames for an object that is written through a descriptor", framed)
+		return 0, driver.Fail(plan.Invalid, "%d bytes came in frames for an object that is written through a descriptor", framed)
 	}
 	u.session.cfg.Activity.begin()
 	defer u.session.cfg.Activity.end()
@@ -146,7 +148,7 @@ func (u *upload) copy(w *store.Writer) (size int64, err error) {
 			return size, nil
 		}
 		if err != nil {
-			return size, store.Fail(plan.Interrupted, "%w", err)
+			return size, driver.Fail(plan.Interrupted, "%w", err)
 		}
 		p = p[:min(len(p), maxData)]
 		if err := u.write(w, p); err != nil {
@@ -190,7 +192,7 @@ func (u *upload) commit(w *store.Writer, size int64) error {
 	}
 	u.mu.Unlock()
 	if last.size != size {
-		return store.Fail(plan.Corrupt, "%d bytes arrived of %d", size, last.size)
+		return driver.Fail(plan.Corrupt, "%d bytes arrived of %d", size, last.size)
 	}
 	if _, err := u.session.allowed(u.name.root, u.session.cfg.Policy.commit(u.name.root, u.name.key)); err != nil {
 		return err
@@ -246,7 +248,7 @@ func (s *session) prepareEnd(commit bool, c *call, d *decoder) (func(), error) {
 		u := s.uploads[id]
 		s.mu.Unlock()
 		if u == nil {
-			s.answer(c, nil, store.Fail(plan.Invalid, "the upload %d is not open", id))
+			s.answer(c, nil, driver.Fail(plan.Invalid, "the upload %d is not open", id))
 			return
 		}
 		u.end(e)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -28,20 +30,20 @@ func classify(err error) error {
 	}
 	cause := brief(err)
 	if advice != "" {
-		return store.Fail(kind, "%w: %s", cause, advice)
+		return driver.Fail(kind, "%w: %s", cause, advice)
 	}
-	return store.Fail(kind, "%w", cause)
+	return driver.Fail(kind, "%w", cause)
 }
 
 // classifyWrite is classify for writes, where a condition that failed says that
 // the object is there.
 func (d *bucket) classifyWrite(ctx context.Context, key string, err error, o store.CreateOptions) error {
 	if code(err) == "ExistingObjectIsDirectory" && !d.isDirectory(ctx, key) {
-		return store.Fail(plan.Contended, "%w", brief(err))
+		return driver.Fail(plan.Contended, "%w", brief(err))
 	}
 	err = classify(err)
 	if o.IfAbsent && plan.KindOf(err) == plan.Changed {
-		return store.Fail(plan.Exists, "another writer was first")
+		return driver.Fail(plan.Exists, "another writer was first")
 	}
 	return err
 }

@@ -371,7 +371,7 @@ func TestProbeRefusesHeedlessStore(t *testing.T) {
 func TestRequestsAreCounted(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	var seen store.Usage
+	var seen plan.Usage
 	stumble := testserver.Few(2)
 	root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
 		mu.Lock()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -59,7 +61,7 @@ func wholeSum(t types.ChecksumType, crc64nvme, crc32c, crc32 *string) checksum.S
 	return checksum.Sum{}
 }
 
-func (d *bucket) Open(_ context.Context, key, etag string) (store.Reader, error) {
+func (d *bucket) Open(_ context.Context, key, etag string) (driver.Reader, error) {
 	return &reader{driver: d, key: key, version: drive.NewVersion(etag)}, nil
 }
 
@@ -80,14 +82,14 @@ func (r *reader) Object(ctx context.Context) (store.Object, error) {
 	return o, err
 }
 
-func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	in := &s3.GetObjectInput{Bucket: &r.driver.bucket, Key: &r.key, IfMatch: optional(r.version.ETag())}
 	if n >= 0 {
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", off, off+n-1))
 	}
 	out, err := r.driver.client.GetObject(ctx, in, r.driver.tellChecksum)
 	if err != nil {
-		return store.Body{}, classify(err)
+		return driver.Body{}, classify(err)
 	}
 	head := drive.Head{Length: -1, ETag: aws.ToString(out.ETag), ContentRange: aws.ToString(out.ContentRange)}
 	if out.ContentLength != nil {
@@ -96,7 +98,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (store.Body, error) {
 	b, err := r.version.Answer(out.Body, head, off, n, classify)
 	if err != nil {
 		_ = out.Body.Close()
-		return store.Body{}, err
+		return driver.Body{}, err
 	}
 	if off <= 0 && b.Length == b.Total { // what comes with a range may be of the range
 		b.Sum = wholeSum(out.ChecksumType, out.ChecksumCRC64NVME, out.ChecksumCRC32C, out.ChecksumCRC32)
@@ -111,10 +113,10 @@ type pager struct {
 	token         *string
 }
 
-func (d *bucket) List(prefix string) store.Pager { return &pager{driver: d, prefix: prefix} }
+func (d *bucket) List(prefix string) driver.Pager { return &pager{driver: d, prefix: prefix} }
 
 // ListAfter makes the driver a store.RangeLister.
-func (d *bucket) ListAfter(prefix, after string) store.Pager {
+func (d *bucket) ListAfter(prefix, after string) driver.Pager {
 	return &pager{driver: d, prefix: prefix, after: after}
 }
 
@@ -134,7 +136,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 		}
 	}
 	if aws.ToBool(out.IsTruncated) && p.token == nil {
-		return nil, false, store.Fail(plan.Corrupt, "the store cut the listing and did not say how to go on")
+		return nil, false, driver.Fail(plan.Corrupt, "the store cut the listing and did not say how to go on")
 	}
 	return page, p.token == nil, nil
 }

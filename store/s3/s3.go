@@ -26,6 +26,8 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -60,7 +62,7 @@ type bucket struct {
 }
 
 // open opens a bucket and asks whether it is there.
-func open(ctx context.Context, name string, query url.Values, _ store.Options) (store.Driver, error) {
+func open(ctx context.Context, name string, query url.Values, _ store.Options) (driver.Driver, error) {
 	d := &bucket{bucket: name, query: publicQuery(query)}
 	d.sse = types.ServerSideEncryption(query.Get("ssetype"))
 	if key := query.Get("kmskeyid"); key != "" {
@@ -68,7 +70,7 @@ func open(ctx context.Context, name string, query url.Values, _ store.Options) (
 	}
 	client, err := connect(ctx, name, query)
 	if err != nil {
-		return nil, store.Fail(plan.Invalid, "%w", err)
+		return nil, driver.Fail(plan.Invalid, "%w", err)
 	}
 	d.client = s3.New(client.Options(), tune)
 	if client.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired {
@@ -77,7 +79,7 @@ func open(ctx context.Context, name string, query url.Values, _ store.Options) (
 	_, err = d.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name})
 	switch err = classify(err); plan.KindOf(err) {
 	case plan.NotFound:
-		return nil, store.Fail(plan.Invalid, "there is no such bucket: create it, or check its name and the endpoint")
+		return nil, driver.Fail(plan.Invalid, "there is no such bucket: create it, or check its name and the endpoint")
 	case plan.Denied:
 		// Who may not list a bucket may still read and write in it.
 		return d, nil
@@ -132,8 +134,8 @@ func publicQuery(query url.Values) string {
 		"ssetype", "use_path_style")
 }
 
-func (d *bucket) Traits() store.Traits {
-	return store.Traits{URL: "s3://" + d.bucket, Query: d.query, Remote: true, PartSize: partSize, MaxParts: maxParts}
+func (d *bucket) Traits() driver.Traits {
+	return driver.Traits{URL: "s3://" + d.bucket, Query: d.query, Remote: true, PartSize: partSize, MaxParts: maxParts}
 }
 
 func (d *bucket) Close() error { return nil }

@@ -3,6 +3,8 @@ package s3
 import (
 	"context"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,7 +13,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-var _ store.UploadLister = (*bucket)(nil)
+var _ driver.UploadLister = (*bucket)(nil)
 
 // uploadPager walks ListMultipartUploads.
 type uploadPager struct {
@@ -22,7 +24,7 @@ type uploadPager struct {
 }
 
 // ListUploads makes the driver a store.UploadLister.
-func (d *bucket) ListUploads(prefix string) store.UploadPager {
+func (d *bucket) ListUploads(prefix string) driver.UploadPager {
 	return &uploadPager{driver: d, prefix: prefix}
 }
 
@@ -59,9 +61,9 @@ func (p *uploadPager) Next(ctx context.Context) (page []store.Unfinished, last b
 func (p *uploadPager) goOn(key, id *string) error {
 	switch {
 	case key == nil:
-		return store.Fail(plan.Invalid, "the store cut the listing of uploads and did not say how to go on")
+		return driver.Fail(plan.Invalid, "the store cut the listing of uploads and did not say how to go on")
 	case p.key != nil && *key == *p.key && aws.ToString(id) == aws.ToString(p.id):
-		return store.Fail(plan.Invalid, "the store gives the same page of uploads again and again")
+		return driver.Fail(plan.Invalid, "the store gives the same page of uploads again and again")
 	}
 	p.key, p.id = key, id
 	return nil

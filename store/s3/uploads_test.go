@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"golang.org/x/sync/errgroup"
@@ -23,8 +25,8 @@ func below(t *testing.T, bucketURL, prefix string, keys ...string) *store.Root {
 	t.Helper()
 	bucket, query, _ := strings.Cut(bucketURL, "?")
 	o := quick
-	var d store.Driver
-	o.Wrap = func(inner store.Driver) store.Driver { d = inner; return inner }
+	var d driver.Driver
+	o.Wrap = func(inner driver.Driver) driver.Driver { d = inner; return inner }
 	root := open(t, bucket+"/"+prefix+"?"+query, o)
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(8)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -65,7 +67,7 @@ type part struct {
 	sum  checksum.Sum
 }
 
-func (d *bucket) Upload(ctx context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (d *bucket) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
 	in := &s3.CreateMultipartUploadInput{
 		Bucket: &d.bucket, Key: &key, ServerSideEncryption: d.sse, SSEKMSKeyId: d.kmsKey,
 		ChecksumAlgorithm: d.checksum,
@@ -146,13 +148,13 @@ func (u *upload) resolve(ctx context.Context) error {
 	o, err := u.driver.head(ctx, u.key, "")
 	switch {
 	case plan.KindOf(err) == plan.NotFound:
-		return store.Fail(plan.Unknown, "the upload is gone, and there is no object: somebody aborted or deleted it")
+		return driver.Fail(plan.Unknown, "the upload is gone, and there is no object: somebody aborted or deleted it")
 	case err != nil:
 		return err
 	case u.opts.IfAbsent:
-		return store.Fail(plan.Exists, "the upload is gone: the object may be its own")
+		return driver.Fail(plan.Exists, "the upload is gone: the object may be its own")
 	case o.Size != u.size():
-		return store.Fail(plan.Changed, "the upload is gone, and the object has %d bytes, not %d: somebody wrote it meanwhile", o.Size, u.size())
+		return driver.Fail(plan.Changed, "the upload is gone, and the object has %d bytes, not %d: somebody wrote it meanwhile", o.Size, u.size())
 	}
 	return nil
 }

@@ -236,7 +236,7 @@ func (s suite) usage() {
 	s.keys("")
 	s.must(s.root.Delete(s.Context(), "u"))
 	got := s.root.Usage().Minus(before)
-	want := store.Usage{Puts: 1, Heartbeats: 1, Gets: 1, Stats: 1, Lists: 1, Deletes: 1, BytesUp: 1010, BytesDown: 1000}
+	want := plan.Usage{Puts: 1, Heartbeats: 1, Gets: 1, Stats: 1, Lists: 1, Deletes: 1, BytesUp: 1010, BytesDown: 1000}
 	if got != want {
 		s.Errorf("usage\n got %+v\nwant %+v", got, want)
 	}

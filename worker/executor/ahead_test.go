@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/formats/text"
@@ -26,7 +28,7 @@ import (
 // distant makes a memory store a remote one, whose reads of inputs wait until
 // the test lets them go on.
 type distant struct {
-	store.Driver
+	driver.Driver
 	mu     sync.Mutex
 	now    int // reads under way
 	most   int
@@ -35,20 +37,20 @@ type distant struct {
 	wait   func(ctx context.Context, key string)
 }
 
-func (d *distant) Traits() store.Traits {
+func (d *distant) Traits() driver.Traits {
 	t := d.Driver.Traits()
 	t.Remote, t.PartSize = true, 8<<20
 	return t
 }
 
-func (d *distant) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (d *distant) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	r, err := d.Driver.Open(ctx, key, etag)
 	return &distantReader{r, d, key}, err
 }
 
 // distantReader is no io.ReaderAt.
 type distantReader struct {
-	inner store.Reader
+	inner driver.Reader
 	d     *distant
 	key   string
 }
@@ -58,7 +60,7 @@ func (r *distantReader) Object(ctx context.Context) (store.Object, error) {
 }
 func (r *distantReader) Close() error { return r.inner.Close() }
 
-func (r *distantReader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (r *distantReader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	if !strings.Contains(r.key, "in/") {
 		return r.inner.Range(ctx, off, n)
 	}
@@ -72,7 +74,7 @@ func (r *distantReader) Range(ctx context.Context, off, n int64) (store.Body, er
 	r.d.now--
 	r.d.mu.Unlock()
 	if strings.HasSuffix(r.key, r.d.failed) {
-		return store.Body{}, store.Fail(plan.Denied, "not for you")
+		return driver.Body{}, driver.Fail(plan.Denied, "not for you")
 	}
 	return r.inner.Range(ctx, off, n)
 }
@@ -88,7 +90,7 @@ type farWorld struct {
 func newFarWorld(t *testing.T, job *jobs.Job, objects []string) *farWorld {
 	t.Helper()
 	d := &distant{wait: func(context.Context, string) {}, failed: "none"}
-	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(inner store.Driver) store.Driver {
+	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(inner driver.Driver) driver.Driver {
 		d.Driver = inner
 		return d
 	}})

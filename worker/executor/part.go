@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/windrow-mr/windrow/attempts"
+	"github.com/windrow-mr/windrow/store/driver"
 
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -105,7 +106,7 @@ func (e *Executor) adopt(ctx context.Context, a Attempt, m *plan.Manifest, grant
 	found, err := attempts.SumPart(ctx, e.cfg.Output, m.Part.Name)
 	if plan.KindOf(err) == plan.NotFound {
 		// Nobody's part: another attempt may well make it.
-		return store.Fail(plan.Unavailable, "task %v: the store says that %s exists, and that it does not: %s", a.Task, e.cfg.Output.Name(m.Part.Name), err.Error())
+		return driver.Fail(plan.Unavailable, "task %v: the store says that %s exists, and that it does not: %s", a.Task, e.cfg.Output.Name(m.Part.Name), err.Error())
 	}
 	if err != nil {
 		return err

@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/plan"
@@ -33,13 +35,13 @@ type remoteWorld struct {
 // crowd counts the reads of runs that are under way at once, each of which takes
 // its time.
 type crowd struct {
-	store.Driver
+	driver.Driver
 	mu        sync.Mutex
 	now, most int
 	takes     time.Duration
 }
 
-func (c *crowd) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (c *crowd) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	r, err := c.Driver.Open(ctx, key, etag)
 	if strings.Contains(key, "/x/") {
 		r = &crowdReader{r, c}
@@ -48,11 +50,11 @@ func (c *crowd) Open(ctx context.Context, key, etag string) (store.Reader, error
 }
 
 type crowdReader struct {
-	store.Reader
+	driver.Reader
 	crowd *crowd
 }
 
-func (r *crowdReader) Range(ctx context.Context, off, n int64) (store.Body, error) {
+func (r *crowdReader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	c := r.crowd
 	count := func(n int) {
 		c.mu.Lock()
@@ -71,7 +73,7 @@ func (r *crowdReader) Range(ctx context.Context, off, n int64) (store.Body, erro
 func newRemoteWorld(t *testing.T, partitions, turns int, of *jobs.Job) *remoteWorld {
 	t.Helper()
 	far := new(crowd)
-	root, err := store.Open(t.Context(), "mem://", store.Options{Transfer: store.Transfer{Unhedged: true}, Wrap: func(d store.Driver) store.Driver {
+	root, err := store.Open(t.Context(), "mem://", store.Options{Transfer: store.Transfer{Unhedged: true}, Wrap: func(d driver.Driver) driver.Driver {
 		far.Driver = faulttest.Remote(d, 1<<20)
 		return far
 	}})

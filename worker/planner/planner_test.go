@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/windrow-mr/windrow/attempts"
+	"github.com/windrow-mr/windrow/store/driver"
 
 	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/jobs/library/sort"
@@ -287,7 +288,7 @@ func TestProbe(t *testing.T) {
 	for o, err := range root.List(t.Context(), "") {
 		t.Errorf("the probe leaves %s, %v", o.Key, err)
 	}
-	careless, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d store.Driver) store.Driver { return overwriting{d} }})
+	careless, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d driver.Driver) driver.Driver { return overwriting{d} }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +298,7 @@ func TestProbe(t *testing.T) {
 }
 
 // overwriting is a store that ignores the condition of a write.
-type overwriting struct{ store.Driver }
+type overwriting struct{ driver.Driver }
 
 func (d overwriting) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	o.IfAbsent = false

@@ -10,7 +10,6 @@ import (
 
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/runner"
 )
 
@@ -25,9 +24,10 @@ func (w *world) counted() plan.Usage {
 	return usageOf(sum)
 }
 
-func usageOf(u store.Usage) plan.Usage {
-	return plan.Usage{Puts: u.Puts, Heartbeats: u.Heartbeats, Multipart: u.Multipart, Gets: u.Gets, Stats: u.Stats, Lists: u.Lists,
-		Deletes: u.Deletes, BytesUp: u.BytesUp, BytesDown: u.BytesDown, Throttles: u.Throttles}
+// usageOf returns what a meter counts too.
+func usageOf(u plan.Usage) plan.Usage {
+	u.Retries, u.Hedges = 0, 0
+	return u
 }
 
 // told returns what was told of the requests for a job, to all stores.

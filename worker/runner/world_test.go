@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/plan"
@@ -64,13 +66,13 @@ func (r *roots) Opened(url string) (*store.Root, error) {
 
 // counting counts the objects that are opened, by the first word of their keys.
 type counting struct {
-	store.Driver
+	driver.Driver
 	mu     sync.Mutex
 	opened map[string]int
 	slow   time.Duration // that it takes to open an object
 }
 
-func (c *counting) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (c *counting) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	c.mu.Lock()
 	c.opened[strings.Split(key, "/")[0]]++
 	slow := c.slow
@@ -112,7 +114,7 @@ func newWorld(t *testing.T, kind string, change func(*runner.Config)) *world {
 	w.roots = &roots{opts: store.Options{Mem: new(store.MemSpace), Transfer: store.Transfer{Unhedged: true}}, open: map[string]*store.Root{}}
 	w.roots.opts.Wrap = meter.Wrap
 	if kind == "remote" {
-		w.roots.opts.Wrap = func(d store.Driver) store.Driver { return meter.Wrap(faulttest.Remote(d, 5<<20)) }
+		w.roots.opts.Wrap = func(d driver.Driver) driver.Driver { return meter.Wrap(faulttest.Remote(d, 5<<20)) }
 	}
 	base := "mem://w"
 	if kind == "file" {
@@ -121,7 +123,7 @@ func newWorld(t *testing.T, kind string, change func(*runner.Config)) *world {
 	w.in, w.out = base+"/in", base+"/out"
 	o := w.roots.opts
 	o.CreateDir = true
-	o.Wrap = func(d store.Driver) store.Driver {
+	o.Wrap = func(d driver.Driver) driver.Driver {
 		if kind == "remote" {
 			d = faulttest.Remote(d, 5<<20)
 		}

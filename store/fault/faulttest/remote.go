@@ -16,57 +16,57 @@ import (
 	"sync"
 	"time"
 
-	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 
-	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // Remote decorates a driver at hand. Uploads are taken in parts of partSize
 // bytes, in any order and more than once, and become one object at their
 // commit; those that were neither committed nor aborted can be listed. It
 // belongs beneath a fault.Injector's Wrap.
-func Remote(d store.Driver, partSize int) store.Driver {
-	r := &remote{Driver: d, partSize: partSize, unfinished: make(map[string]store.Unfinished)}
-	if l, ok := d.(store.RangeLister); ok {
+func Remote(d driver.Driver, partSize int) driver.Driver {
+	r := &remote{Driver: d, partSize: partSize, unfinished: make(map[string]driver.Unfinished)}
+	if l, ok := d.(driver.RangeLister); ok {
 		return struct {
 			*remote
-			store.RangeLister
+			driver.RangeLister
 		}{r, l}
 	}
 	return r
 }
 
 type remote struct {
-	store.Driver
+	driver.Driver
 	partSize int
 
 	mu         sync.Mutex
 	begun      int
-	unfinished map[string]store.Unfinished // by id
+	unfinished map[string]driver.Unfinished // by id
 }
 
-var _ store.UploadLister = (*remote)(nil)
+var _ driver.UploadLister = (*remote)(nil)
 
-func (r *remote) Traits() store.Traits {
+func (r *remote) Traits() driver.Traits {
 	t := r.Driver.Traits()
 	t.Remote, t.PartSize, t.MaxParts = true, r.partSize, 10_000
 	return t
 }
 
 // Open hides that the reader is at hand.
-func (r *remote) Open(ctx context.Context, key, etag string) (store.Reader, error) {
+func (r *remote) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	inner, err := r.Driver.Open(ctx, key, etag)
 	if err != nil {
 		return nil, err
 	}
-	return struct{ store.Reader }{inner}, nil
+	return struct{ driver.Reader }{inner}, nil
 }
 
-func (r *remote) Upload(_ context.Context, key string, o store.CreateOptions) (store.Upload, error) {
+func (r *remote) Upload(_ context.Context, key string, o driver.CreateOptions) (driver.Upload, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.begun++
-	u := &upload{driver: r, about: store.Unfinished{Key: key, ID: strconv.Itoa(r.begun), Began: time.Now()}, opts: o, parts: make(map[int][]byte)}
+	u := &upload{driver: r, about: driver.Unfinished{Key: key, ID: strconv.Itoa(r.begun), Began: time.Now()}, opts: o, parts: make(map[int][]byte)}
 	r.unfinished[u.about.ID] = u.about
 	return u, nil
 }
@@ -79,15 +79,15 @@ type uploadPager struct {
 	driver *remote
 	prefix string
 	began  bool
-	rest   []store.Unfinished
+	rest   []driver.Unfinished
 }
 
 // ListUploads begins a listing.
-func (r *remote) ListUploads(prefix string) store.UploadPager {
+func (r *remote) ListUploads(prefix string) driver.UploadPager {
 	return &uploadPager{driver: r, prefix: prefix}
 }
 
-func (p *uploadPager) Next(context.Context) (page []store.Unfinished, last bool, err error) {
+func (p *uploadPager) Next(context.Context) (page []driver.Unfinished, last bool, err error) {
 	if !p.began {
 		p.began, p.rest = true, p.driver.list(p.prefix)
 	}
@@ -97,23 +97,23 @@ func (p *uploadPager) Next(context.Context) (page []store.Unfinished, last bool,
 }
 
 // list returns the uploads to keys that start with prefix, in order.
-func (r *remote) list(prefix string) []store.Unfinished {
+func (r *remote) list(prefix string) []driver.Unfinished {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all []store.Unfinished
+	var all []driver.Unfinished
 	for _, u := range r.unfinished {
 		if strings.HasPrefix(u.Key, prefix) {
 			all = append(all, u)
 		}
 	}
-	slices.SortFunc(all, func(a, b store.Unfinished) int {
+	slices.SortFunc(all, func(a, b driver.Unfinished) int {
 		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.ID, b.ID))
 	})
 	return all
 }
 
 // AbortUpload forgets an upload.
-func (r *remote) AbortUpload(_ context.Context, u store.Unfinished) error {
+func (r *remote) AbortUpload(_ context.Context, u driver.Unfinished) error {
 	r.end(u.ID)
 	return nil
 }
@@ -128,8 +128,8 @@ func (r *remote) end(id string) {
 // upload takes parts as a bucket does.
 type upload struct {
 	driver *remote
-	about  store.Unfinished
-	opts   store.CreateOptions
+	about  driver.Unfinished
+	opts   driver.CreateOptions
 
 	mu    sync.Mutex
 	parts map[int][]byte
@@ -148,7 +148,7 @@ func (u *upload) Commit(ctx context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !u.done && !u.driver.has(u.about.ID) {
-		return store.Fail(plan.Invalid, "the upload was aborted")
+		return driver.Fail(plan.Invalid, "the upload was aborted")
 	}
 	var body []byte
 	for n := 1; n <= len(u.parts); n++ {

@@ -17,9 +17,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 
-	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // IdleConnections is how many connections to one host stay open: as many as one
@@ -69,7 +69,7 @@ func (v *Version) Keep(etag string) error {
 		v.etag = etag
 	}
 	if etag != "" && v.etag != etag {
-		return store.Fail(plan.Changed, "the version is %s, not %s", etag, v.etag)
+		return driver.Fail(plan.Changed, "the version is %s, not %s", etag, v.etag)
 	}
 	return nil
 }
@@ -84,8 +84,8 @@ type Head struct {
 // Answer makes what a driver returns of the response to a request for n bytes
 // from off on, or for all of the object when n is negative. A response that is
 // of another version or range is an error, and the caller closes its body.
-func (v *Version) Answer(body io.ReadCloser, h Head, off, n int64, classify func(error) error) (store.Body, error) {
-	b := store.Body{ReadCloser: Body{ReadCloser: body, Classify: classify}, Length: h.Length, Total: h.Length}
+func (v *Version) Answer(body io.ReadCloser, h Head, off, n int64, classify func(error) error) (driver.Body, error) {
+	b := driver.Body{ReadCloser: Body{ReadCloser: body, Classify: classify}, Length: h.Length, Total: h.Length}
 	err := v.Keep(h.ETag)
 	if err == nil && n >= 0 {
 		b.Total, err = CheckRange(h.ContentRange, off, h.Length)
@@ -101,12 +101,12 @@ func CheckRange(contentRange string, off, length int64) (total int64, err error)
 		if off == 0 {
 			return length, nil
 		}
-		return 0, store.Fail(plan.Corrupt, "the store ignored the range and sent the object from its beginning")
+		return 0, driver.Fail(plan.Corrupt, "the store ignored the range and sent the object from its beginning")
 	}
 	var first, last int64
 	var size string
 	if _, err := fmt.Sscanf(contentRange, "bytes %d-%d/%s", &first, &last, &size); err != nil || first != off {
-		return 0, store.Fail(plan.Corrupt, "the store sent the range %q, asked for one at %d", contentRange, off)
+		return 0, driver.Fail(plan.Corrupt, "the store sent the range %q, asked for one at %d", contentRange, off)
 	}
 	if total, err = strconv.ParseInt(size, 10, 64); err != nil {
 		return -1, nil //nolint:nilerr // "*": not known

@@ -1,6 +1,6 @@
 //go:build darwin || freebsd || netbsd
 
-package store
+package file
 
 import "syscall"
 

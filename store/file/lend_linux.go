@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"context"
@@ -7,32 +7,34 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// How long a lent file may still be open when it is taken back: a process that is
-// being started has all files of the one that starts it, for a moment.
+// These bound how long TakeBack waits while a lent file is still open: a process
+// that is being started has all files of its parent, for a moment.
 const (
 	takeBackTime  = 2 * time.Second
 	takeBackFirst = time.Millisecond
 	takeBackMost  = 50 * time.Millisecond
 )
 
-var _ Lender = (*fileUpload)(nil)
+var _ driver.Lender = (*upload)(nil)
 
 // Lend gives away the descriptor that can be written to, and keeps one that
-// cannot: so the system can tell, by a lease, whether there still is such a one
-// somewhere, open, mapped or on its way.
-func (u *fileUpload) Lend() (*os.File, error) {
+// cannot. So a lease shows whether a writable descriptor still exists anywhere:
+// open, mapped or on its way.
+func (u *upload) Lend() (*os.File, error) {
 	kept, err := u.driver.root.OpenFile(u.temp, os.O_RDONLY, 0)
 	if err != nil {
-		return nil, fileError(err)
+		return nil, classify(err)
 	}
-	// With a writer there, who must be noticed.
+	// There is a writer now, which a lease must notice.
 	if err := lease(kept); !errors.Is(err, syscall.EAGAIN) {
 		return nil, kept.Close() // leases do not work on this file system
 	}
-	// Both hold the lock by which a sweep knows a file that is being written.
+	// Both hold the lock by which a sweep recognises a file that is being written.
 	if err := errors.Join(share(u.file), share(kept)); err != nil {
 		return nil, kept.Close()
 	}
@@ -42,7 +44,7 @@ func (u *fileUpload) Lend() (*os.File, error) {
 }
 
 // TakeBack waits until the file is open for writing nowhere.
-func (u *fileUpload) TakeBack(ctx context.Context) (int64, error) {
+func (u *upload) TakeBack(ctx context.Context) (int64, error) {
 	wait := takeBackFirst
 	for until := time.Now().Add(takeBackTime); ; wait = min(2*wait, takeBackMost) {
 		err := lease(u.file)
@@ -50,24 +52,26 @@ func (u *fileUpload) TakeBack(ctx context.Context) (int64, error) {
 			break
 		}
 		if !errors.Is(err, syscall.EAGAIN) {
-			return 0, fileError(err)
+			return 0, classify(err)
 		}
 		if time.Now().After(until) {
-			return 0, Fail(plan.Invalid, "a process that was to write it still has it open for writing: all of it must be written, and closed, before it is committed")
+			return 0, driver.Fail(plan.Invalid, "a process that was to write it still has it open for writing: all of it must be written, and closed, before it is committed")
 		}
-		if err := sleep(ctx, wait); err != nil {
-			return 0, err
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
 		}
 	}
 	info, err := u.file.Stat()
 	if err != nil {
-		return 0, fileError(err)
+		return 0, classify(err)
 	}
 	return info.Size(), nil
 }
 
 // lease takes a read lease of f, which fails with EAGAIN while the file is open
-// for writing, and gives it back.
+// for writing, and returns it.
 func lease(f *os.File) error {
 	return control(f, func(fd uintptr) error {
 		if err := fcntl(fd, syscall.F_SETLEASE, syscall.F_RDLCK); err != nil {

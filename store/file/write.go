@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"context"
@@ -10,28 +10,30 @@ import (
 	"path"
 	"syscall"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// publishTries bounds how often a writer makes its directory again when
-// another process removes it, being empty, before the object has its name.
+// publishTries bounds how often a writer makes its directory again when another
+// process removes the empty directory before the object has its name.
 const publishTries = 1000
 
-// maxSynced bounds the directories that a driver remembers to have synced.
+// maxSynced bounds the directories that a driver remembers as synced.
 const maxSynced = 10_000
 
-// fileUpload is a file that has no name yet.
-type fileUpload struct {
-	driver *fileDriver
+// upload is a file that has no name yet.
+type upload struct {
+	driver *directory
 	key    string
-	opts   CreateOptions
+	opts   driver.CreateOptions
 	file   *os.File
 	temp   string // its name in the reserved directory, until it has another
 }
 
-func (d *fileDriver) Put(ctx context.Context, key string, body []byte, o CreateOptions) error {
+func (d *directory) Put(ctx context.Context, key string, body []byte, o driver.CreateOptions) error {
 	if o.IfAbsent {
-		// Saves a loser of the race two syncs; link decides all the same.
+		// Saves a loser of the race two syncs; link decides in any case.
 		if err := d.taken(key, o); err != nil {
 			return err
 		}
@@ -49,12 +51,12 @@ func (d *fileDriver) Put(ctx context.Context, key string, body []byte, o CreateO
 	return err
 }
 
-func (d *fileDriver) Upload(_ context.Context, key string, o CreateOptions) (Upload, error) {
+func (d *directory) Upload(_ context.Context, key string, o driver.CreateOptions) (driver.Upload, error) {
 	return d.begin(key, o)
 }
 
 // begin makes the file that will be the object.
-func (d *fileDriver) begin(key string, o CreateOptions) (*fileUpload, error) {
+func (d *directory) begin(key string, o driver.CreateOptions) (*upload, error) {
 	if err := localPath(key); err != nil {
 		return nil, err
 	}
@@ -64,52 +66,52 @@ func (d *fileDriver) begin(key string, o CreateOptions) (*fileUpload, error) {
 	for range publishTries {
 		var r [12]byte
 		rand.Read(r[:]) // never fails
-		temp := reservedSegment + "/" + hex.EncodeToString(r[:])
+		temp := driver.Reserved + "/" + hex.EncodeToString(r[:])
 		f, err := d.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 		if err == nil {
 			lock(f)
-			return &fileUpload{driver: d, key: key, opts: o, file: f, temp: temp}, nil
+			return &upload{driver: d, key: key, opts: o, file: f, temp: temp}, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, fileError(err)
+			return nil, classify(err)
 		}
-		if err = d.root.Mkdir(reservedSegment, 0o777); errors.Is(err, fs.ErrNotExist) {
-			return nil, Fail(plan.Unavailable, "the root directory was removed")
+		if err = d.root.Mkdir(driver.Reserved, 0o777); errors.Is(err, fs.ErrNotExist) {
+			return nil, driver.Fail(plan.Unavailable, "the root directory was removed")
 		} else if err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, fileError(err)
+			return nil, classify(err)
 		}
 	}
-	return nil, Fail(plan.Contended, "other processes keep removing %s", reservedSegment)
+	return nil, driver.Fail(plan.Contended, "other processes keep removing %s", driver.Reserved)
 }
 
-func (u *fileUpload) Part(ctx context.Context, _ int, body []byte) error {
+func (u *upload) Part(ctx context.Context, _ int, body []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if _, err := u.file.Write(body); err != nil {
-		return fileError(err)
+		return classify(err)
 	}
 	return nil
 }
 
-func (u *fileUpload) Commit(_ context.Context) error {
-	if u.opts.Class == Durable {
+func (u *upload) Commit(_ context.Context) error {
+	if u.opts.Class == driver.Durable {
 		if err := u.file.Sync(); err != nil {
-			return fileError(err)
+			return classify(err)
 		}
 	}
 	if err := u.publish(); err != nil {
 		return err
 	}
 	_ = u.file.Close() // nothing is buffered, and what was written is synced
-	if u.opts.Class != Durable {
+	if u.opts.Class != driver.Durable {
 		return nil
 	}
 	return u.driver.settle(path.Dir(u.key))
 }
 
 // publish gives the file its name.
-func (u *fileUpload) publish() error {
+func (u *upload) publish() error {
 	d := u.driver
 	for range publishTries {
 		var err error
@@ -133,26 +135,26 @@ func (u *fileUpload) publish() error {
 			return clash(err)
 		}
 	}
-	return Fail(plan.Contended, "other processes keep removing the directory")
+	return driver.Fail(plan.Contended, "other processes keep removing the directory")
 }
 
 // makeParent makes the directories of a key.
-func (d *fileDriver) makeParent(key string) error {
+func (d *directory) makeParent(key string) error {
 	err := d.root.MkdirAll(path.Dir(key), 0o777)
 	if errors.Is(err, fs.ErrExist) {
-		return nil // made by another, and perhaps removed again: once more
+		return nil // another process made it, and perhaps removed it: try again
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, statErr := d.root.Lstat(reservedSegment); statErr != nil {
-			return Fail(plan.Unavailable, "the root directory was removed")
+		if _, statErr := d.root.Lstat(driver.Reserved); statErr != nil {
+			return driver.Fail(plan.Unavailable, "the root directory was removed")
 		}
-		return nil // a directory was removed meanwhile: once more
+		return nil // a directory was removed meanwhile: try again
 	}
 	return err
 }
 
-// taken says why a name cannot be given: nil when it can by now.
-func (d *fileDriver) taken(key string, o CreateOptions) error {
+// taken returns why a name cannot be given, or nil if it can be by now.
+func (d *directory) taken(key string, o driver.CreateOptions) error {
 	if err := localPath(key); err != nil {
 		return err
 	}
@@ -163,49 +165,51 @@ func (d *fileDriver) taken(key string, o CreateOptions) error {
 	case err != nil:
 		return clash(err)
 	case info.IsDir():
-		// An empty directory is what a deletion left, and no object.
+		// A deletion left an empty directory, which is no object.
 		if err = d.root.Remove(key); err == nil || errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		return Fail(plan.Invalid, "there are objects below it: a key cannot be another's directory")
+		return driver.Fail(plan.Invalid, "there are objects below it: a key cannot be another's directory")
 	case !o.IfAbsent:
 		return nil
 	}
-	if o.Class == Durable {
-		// The winner may not have come so far as to sync the directory.
+	if o.Class == driver.Durable {
+		// The winner may not have synced the directory yet.
 		if err = d.settle(path.Dir(key)); err != nil {
 			return err
 		}
 	}
-	return Fail(plan.Exists, "another writer was first")
+	return driver.Fail(plan.Exists, "another writer was first")
 }
 
-// clash names the case of a key whose directory is an object.
+// clash gives an error its kind, and recognises a key whose directory is an
+// object.
 func clash(err error) error {
 	if errors.Is(err, syscall.ENOTDIR) {
-		return Fail(plan.Invalid, "a part of its path is an object: a key cannot be another's directory")
+		return driver.Fail(plan.Invalid, "a part of its path is an object: a key cannot be another's directory")
 	}
-	if _, ok := errors.AsType[*failure](err); ok {
+	var known interface{ FailureKind() plan.Kind }
+	if errors.As(err, &known) {
 		return err
 	}
-	return fileError(err)
+	return classify(err)
 }
 
-func (u *fileUpload) Abort(_ context.Context) error {
+func (u *upload) Abort(_ context.Context) error {
 	_ = u.file.Close()
 	if u.temp == "" {
 		return nil
 	}
 	if err := u.driver.root.Remove(u.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fileError(err)
+		return classify(err)
 	}
 	return nil
 }
 
 // settle syncs a directory, and the directories above it whose entries are not
-// known to be on disk. What is known is kept by inode, since another process
+// known to be on disk. It keeps this knowledge by inode, since another process
 // may remove a directory and make it again.
-func (d *fileDriver) settle(dir string) error {
+func (d *directory) settle(dir string) error {
 	inode, err := d.syncOne(dir, true)
 	for err == nil && dir != "." && !d.known(dir, inode) {
 		parent := path.Dir(dir)
@@ -222,14 +226,14 @@ func (d *fileDriver) settle(dir string) error {
 }
 
 // known reports whether a directory's entry in its parent is on disk.
-func (d *fileDriver) known(dir string, inode uint64) bool {
+func (d *directory) known(dir string, inode uint64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.synced[dir] == inode
 }
 
 // learn remembers that a directory's entry is on disk. Forgetting costs a sync.
-func (d *fileDriver) learn(dir string, inode uint64) {
+func (d *directory) learn(dir string, inode uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.synced) >= maxSynced {
@@ -238,27 +242,27 @@ func (d *fileDriver) learn(dir string, inode uint64) {
 	d.synced[dir] = inode
 }
 
-// syncOne opens a directory, syncs it if asked to and returns its inode.
-func (d *fileDriver) syncOne(dir string, sync bool) (uint64, error) {
+// syncOne opens a directory, syncs it if sync is set, and returns its inode.
+func (d *directory) syncOne(dir string, sync bool) (uint64, error) {
 	f, err := d.root.Open(dir)
 	if err != nil {
-		return 0, fileError(err)
+		return 0, classify(err)
 	}
 	defer f.Close()
 	if sync {
 		if err = syncDir(f); err != nil {
-			return 0, fileError(err)
+			return 0, classify(err)
 		}
 	}
 	info, err := f.Stat()
 	if err != nil {
-		return 0, fileError(err)
+		return 0, classify(err)
 	}
 	st, _ := info.Sys().(*syscall.Stat_t)
 	return st.Ino, nil
 }
 
-// syncDir syncs a directory where the file system knows how.
+// syncDir syncs a directory if the file system can.
 func syncDir(f *os.File) error {
 	err := f.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
@@ -267,8 +271,8 @@ func syncDir(f *os.File) error {
 	return err
 }
 
-// lock marks a file as being written, for as long as it is open. Where locks
-// do not work the file's age must do.
+// lock marks a file as being written, while it is open. On file systems without
+// locks the file's age must do.
 func lock(f *os.File) bool {
 	raw, err := f.SyscallConn()
 	if err != nil {

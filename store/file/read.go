@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"context"
@@ -11,18 +11,20 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/windrow-mr/windrow/store/driver"
+
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// fileReader reads a file that stays open, and notices when it is written to:
-// a file that another one replaced goes on to be read as it was.
-type fileReader struct {
+// reader reads a file that stays open, and notices when it is written to. It
+// continues to read a file that another one replaced, as it was.
+type reader struct {
 	file   *os.File
 	fd     int
-	object Object
+	object driver.Object
 }
 
-func (d *fileDriver) Open(_ context.Context, key, etag string) (Reader, error) {
+func (d *directory) Open(_ context.Context, key, etag string) (driver.Reader, error) {
 	if err := localPath(key); err != nil {
 		return nil, err
 	}
@@ -31,7 +33,7 @@ func (d *fileDriver) Open(_ context.Context, key, etag string) (Reader, error) {
 	if err != nil {
 		return nil, d.absent(err)
 	}
-	r, err := newFileReader(f, key, etag)
+	r, err := newReader(f, key, etag)
 	if err != nil {
 		_ = f.Close()
 		return nil, err
@@ -39,72 +41,74 @@ func (d *fileDriver) Open(_ context.Context, key, etag string) (Reader, error) {
 	return r, nil
 }
 
-func newFileReader(f *os.File, key, etag string) (*fileReader, error) {
+func newReader(f *os.File, key, etag string) (*reader, error) {
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fileError(err)
+		return nil, classify(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, notAFile(info.Mode())
 	}
-	r := &fileReader{file: f, object: fileObject(key, info)}
+	r := &reader{file: f, object: describe(key, info)}
 	if etag != "" && etag != r.object.ETag {
-		return nil, Fail(plan.Changed, "the file was written to or replaced")
+		return nil, driver.Fail(plan.Changed, "the file was written to or replaced")
 	}
 	raw, err := f.SyscallConn()
 	if err != nil {
-		return nil, fileError(err)
+		return nil, classify(err)
 	}
 	if err = raw.Control(func(fd uintptr) { r.fd = int(fd) }); err != nil {
-		return nil, fileError(err)
+		return nil, classify(err)
 	}
 	return r, nil
 }
 
-// ReadAt reads straight into p. The check afterwards covers what was read: a
-// write that came after it does not touch these bytes.
-func (r *fileReader) ReadAt(p []byte, off int64) (int, error) {
+// ReadAt reads straight into p. The check afterwards covers the bytes that were
+// read: a later write does not change them.
+func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := r.file.ReadAt(p, off)
 	var st syscall.Stat_t
 	if statErr := syscall.Fstat(r.fd, &st); statErr != nil {
-		return 0, fileError(statErr)
+		return 0, classify(statErr)
 	}
 	if st.Size != r.object.Size || modified(&st) != r.object.ModTime.UnixNano() {
-		return 0, Fail(plan.Changed, "the file was written to while it was read")
+		return 0, driver.Fail(plan.Changed, "the file was written to while it was read")
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = fileError(err)
+		err = classify(err)
 	}
 	return n, err
 }
 
-func (r *fileReader) Object(_ context.Context) (Object, error) { return r.object, nil }
+func (r *reader) Object(_ context.Context) (driver.Object, error) { return r.object, nil }
 
-func (r *fileReader) Range(_ context.Context, off, n int64) (Body, error) {
-	return sectionBody(r, r.object.Size, off, n)
+func (r *reader) Range(_ context.Context, off, n int64) (driver.Body, error) {
+	return driver.Section(r, r.object.Size, off, n)
 }
 
-func (r *fileReader) Close() error { return r.file.Close() }
+func (r *reader) Close() error { return r.file.Close() }
 
-// filePager walks the tree in the order of keys, one directory in memory per
+const pageSize = 1000 // objects of a page
+
+// pager walks the tree in the order of keys, with one directory in memory per
 // level. A directory sorts as if its name ended in a slash, as it does in the
 // keys below it.
-type filePager struct {
-	driver *fileDriver
+type pager struct {
+	driver *directory
 	prefix string
 	began  bool
-	levels []fileLevel
+	levels []level
 }
 
-// fileLevel is a directory with the entries that are still to come.
-type fileLevel struct {
+// level is a directory with the entries that are still to come.
+type level struct {
 	dir     string // with a final slash, or empty for the root
 	entries []fs.DirEntry
 }
 
-func (d *fileDriver) List(prefix string) Pager { return &filePager{driver: d, prefix: prefix} }
+func (d *directory) List(prefix string) driver.Pager { return &pager{driver: d, prefix: prefix} }
 
-func (p *filePager) Next(ctx context.Context) (page []Object, last bool, err error) {
+func (p *pager) Next(ctx context.Context) (page []driver.Object, last bool, err error) {
 	if !p.began {
 		dir := p.prefix[:strings.LastIndexByte(p.prefix, '/')+1]
 		if err := p.enter(dir); err != nil {
@@ -112,7 +116,7 @@ func (p *filePager) Next(ctx context.Context) (page []Object, last bool, err err
 		}
 		p.began = true
 	}
-	for len(page) < listPage && len(p.levels) > 0 {
+	for len(page) < pageSize && len(p.levels) > 0 {
 		if err := ctx.Err(); err != nil {
 			return nil, false, err
 		}
@@ -138,44 +142,44 @@ func (p *filePager) Next(ctx context.Context) (page []Object, last bool, err err
 	return page, len(p.levels) == 0, nil
 }
 
-// visit returns an entry's object, or enters the directory that it is. Neither
-// is the case for pipes and the like, and for links to directories: whatever is
-// in those is listed where it is.
-func (p *filePager) visit(name string, e fs.DirEntry) (Object, error) {
+// visit returns an entry's object, or enters a directory. It does neither for
+// pipes and the like, and for links to directories, whose files are listed where
+// they are.
+func (p *pager) visit(name string, e fs.DirEntry) (driver.Object, error) {
 	if e.IsDir() {
-		return Object{}, p.enter(name + "/")
+		return driver.Object{}, p.enter(name + "/")
 	}
 	info, err := e.Info()
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		if info, err = p.driver.root.Stat(name); err != nil {
-			_, cause := causeOf(fileError(err))
-			return Object{}, Fail(plan.Invalid, "symbolic link %s: %w", name, cause)
+			_, cause := driver.Cause(classify(err))
+			return driver.Object{}, driver.Fail(plan.Invalid, "symbolic link %s: %w", name, cause)
 		}
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Object{}, nil // deleted meanwhile
+		return driver.Object{}, nil // deleted meanwhile
 	case err != nil:
-		return Object{}, fileError(err)
+		return driver.Object{}, classify(err)
 	case !info.Mode().IsRegular():
-		return Object{}, nil
+		return driver.Object{}, nil
 	}
-	return fileObject(name, info), nil
+	return describe(name, info), nil
 }
 
-// enter reads a directory. One that is missing has no objects.
-func (p *filePager) enter(dir string) error {
+// enter reads a directory. A missing one has no objects.
+func (p *pager) enter(dir string) error {
 	name := path.Clean(dir)
 	if !fs.ValidPath(name) {
-		return Fail(plan.Invalid, "the prefix is not a path below the root")
+		return driver.Fail(plan.Invalid, "the prefix is not a path below the root")
 	}
 	f, err := p.driver.root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
-		kind, cause := causeOf(p.driver.absent(err))
+		kind, cause := driver.Cause(p.driver.absent(err))
 		if kind == plan.NotFound {
 			return nil
 		}
-		return Fail(kind, "directory %s: %w", name, cause)
+		return driver.Fail(kind, "directory %s: %w", name, cause)
 	}
 	defer f.Close()
 	entries, err := f.ReadDir(-1)
@@ -187,10 +191,10 @@ func (p *filePager) enter(dir string) error {
 	}
 	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
 		full := dir + e.Name()
-		return e.Name() == reservedSegment || !strings.HasPrefix(full, p.prefix)
+		return e.Name() == driver.Reserved || !strings.HasPrefix(full, p.prefix)
 	})
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return compareEntries(a.Name(), a.IsDir(), b.Name(), b.IsDir()) })
-	p.levels = append(p.levels, fileLevel{dir, entries})
+	p.levels = append(p.levels, level{dir, entries})
 	return nil
 }
 
