@@ -5,7 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
+
+	"github.com/windrow-mr/windrow/store/checksum"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -22,8 +23,6 @@ const (
 	tableLimit = 1 << 30 // bytes
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // Encode returns the table as it is at rest.
 func (t *Table) Encode() ([]byte, error) {
 	var b bytes.Buffer
@@ -38,7 +37,7 @@ func (t *Table) Encode() ([]byte, error) {
 	if e.err != nil {
 		return nil, fmt.Errorf("write down the %d map tasks of job %s: %w", len(t.Splits), t.Job, e.err)
 	}
-	binary.BigEndian.PutUint32(out[len(tableMagic):], crc32.Checksum(out[len(tableMagic)+4:], castagnoli))
+	binary.BigEndian.PutUint32(out[len(tableMagic):], checksum.SumCRC32C(out[len(tableMagic)+4:]))
 	return out, nil
 }
 
@@ -49,7 +48,7 @@ func DecodeTable(b []byte) (*Table, error) {
 	if len(b) < header || string(b[:len(tableMagic)]) != tableMagic {
 		return nil, fmt.Errorf("%d bytes that do not begin as a table of tasks of this version", len(b))
 	}
-	if sum := binary.BigEndian.Uint32(b[len(tableMagic):]); sum != crc32.Checksum(b[header:], castagnoli) {
+	if sum := binary.BigEndian.Uint32(b[len(tableMagic):]); sum != checksum.SumCRC32C(b[header:]) {
 		return nil, fmt.Errorf("damaged: its %d bytes do not have the checksum %08x", len(b), sum)
 	}
 	rest := bytes.NewReader(b[header:])

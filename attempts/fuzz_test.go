@@ -2,10 +2,11 @@ package attempts_test
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"math/rand/v2"
 	"reflect"
 	"testing"
+
+	"github.com/windrow-mr/windrow/store/checksum"
 
 	"github.com/windrow-mr/windrow/attempts"
 )
@@ -24,7 +25,7 @@ func FuzzDecodeTable(f *testing.F) {
 		if len(b) > header {
 			// Magic and checksum that are wrong would keep the fuzzer out of the rest.
 			b = append(whole[:magic:magic], b[magic:]...)
-			binary.BigEndian.PutUint32(b[magic:], crc32.Checksum(b[header:], crc32.MakeTable(crc32.Castagnoli)))
+			binary.BigEndian.PutUint32(b[magic:], checksum.SumCRC32C(b[header:]))
 		}
 		table, err := attempts.DecodeTable(b)
 		if err != nil {

@@ -5,9 +5,10 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"iter"
 	"strings"
+
+	"github.com/windrow-mr/windrow/store/checksum"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -39,7 +40,7 @@ func encodeManifest(m *plan.Manifest) ([]byte, error) {
 		return nil, fmt.Errorf("encode the manifest of attempt %v of task %v: %w", m.Attempt, m.Task, err)
 	}
 	out := b.Bytes()
-	binary.BigEndian.PutUint32(out[len(manifestMagic):], crc32.Checksum(out[len(manifestMagic)+4:], castagnoli))
+	binary.BigEndian.PutUint32(out[len(manifestMagic):], checksum.SumCRC32C(out[len(manifestMagic)+4:]))
 	return out, nil
 }
 
@@ -48,7 +49,7 @@ func decodeManifest(b []byte) (*plan.Manifest, error) {
 	if len(b) < header || string(b[:len(manifestMagic)]) != manifestMagic {
 		return nil, fmt.Errorf("%d bytes that do not begin as an attempt's manifest of this version", len(b))
 	}
-	if sum := binary.BigEndian.Uint32(b[len(manifestMagic):]); sum != crc32.Checksum(b[header:], castagnoli) {
+	if sum := binary.BigEndian.Uint32(b[len(manifestMagic):]); sum != checksum.SumCRC32C(b[header:]) {
 		return nil, fmt.Errorf("damaged: its %d bytes do not have the checksum %08x", len(b), sum)
 	}
 	// It may be the work of a job that means no good.

@@ -2,10 +2,10 @@ package attempts
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 // TestManifestDamage flips each bit of a manifest: none is read as another.
@@ -39,7 +39,7 @@ func TestManifestDamage(t *testing.T) {
 func TestManifestBomb(t *testing.T) {
 	t.Parallel()
 	body := append([]byte{0x81, 0xa4}, "Rows\xdd\xff\xff\xff\xff"...)
-	b := append(binary.BigEndian.AppendUint32([]byte(manifestMagic), crc32.Checksum(body, castagnoli)), body...)
+	b := append(binary.BigEndian.AppendUint32([]byte(manifestMagic), checksum.SumCRC32C(body)), body...)
 	if m, err := decodeManifest(b); err == nil {
 		t.Errorf("it reads as %+v", m)
 	}
@@ -74,7 +74,7 @@ func FuzzDecodeManifest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if body := b[min(len(b), len(manifestMagic)+4):]; len(body) > 0 {
 			// A checksum that is wrong would keep the fuzzer out of the rest.
-			b = append(binary.BigEndian.AppendUint32([]byte(manifestMagic), crc32.Checksum(body, castagnoli)), body...)
+			b = append(binary.BigEndian.AppendUint32([]byte(manifestMagic), checksum.SumCRC32C(body)), body...)
 		}
 		m, err := decodeManifest(b)
 		if err != nil {

@@ -2,8 +2,9 @@ package attempts
 
 import (
 	"context"
-	"hash/crc32"
 	"io"
+
+	"github.com/windrow-mr/windrow/store/checksum"
 
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -18,7 +19,7 @@ func SumPart(ctx context.Context, output *store.Root, name string) (plan.Part, e
 	defer h.Close()
 	r := h.Stream(ctx, 0, -1)
 	defer r.Close()
-	crc := crc32.New(castagnoli)
+	crc := checksum.NewCRC32C()
 	n, err := io.Copy(crc, r)
 	if err != nil {
 		return plan.Part{}, err

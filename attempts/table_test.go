@@ -3,12 +3,13 @@ package attempts_test
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/windrow-mr/windrow/store/checksum"
 
 	"github.com/windrow-mr/windrow/attempts"
 
@@ -105,7 +106,7 @@ func TestTableDamage(t *testing.T) {
 func TestTableThatMakesNoSense(t *testing.T) {
 	t.Parallel()
 	sum := func(b []byte) []byte {
-		binary.BigEndian.PutUint32(b[8:], crc32.Checksum(b[12:], crc32.MakeTable(crc32.Castagnoli)))
+		binary.BigEndian.PutUint32(b[8:], checksum.SumCRC32C(b[12:]))
 		return b
 	}
 	whole, err := randomTable(rand.New(rand.NewPCG(3, 3))).Encode()

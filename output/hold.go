@@ -12,6 +12,7 @@ import (
 
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 // Begin must be called before the job's first part becomes visible. It removes
@@ -165,7 +166,7 @@ func (h *Hold) commit(ctx context.Context, m *Manifest) error {
 		return err
 	}
 	slot, _ := h.position()
-	c := &Commit{Job: h.req.Job, Run: h.req.Run, Slot: slot, Size: int64(len(body)), CRC32C: checksum(body),
+	c := &Commit{Job: h.req.Job, Run: h.req.Run, Slot: slot, Size: int64(len(body)), CRC32C: checksum.SumCRC32C(body),
 		Manifest: fmt.Sprintf("%s%020d.%s.%s.json", manifestDir, slot, h.req.Job, strings.ToLower(rand.Text()[:8])),
 		Parts:    len(m.Parts), Records: m.Records, Time: m.Time}
 	if err := h.write(ctx, c.Manifest, body); err != nil {

@@ -38,6 +38,7 @@ import (
 
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 // Names within an output directory. Objects whose names begin with an
@@ -307,7 +308,7 @@ func readManifest(ctx context.Context, root *store.Root, c *Commit) (*Manifest, 
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(body)) != c.Size || checksum(body) != c.CRC32C {
+	if int64(len(body)) != c.Size || checksum.SumCRC32C(body) != c.CRC32C {
 		return nil, fmt.Errorf("output %s: manifest %s is not the one that job %s committed: %d bytes, expected %d, or other bytes",
 			root.URL(), c.Manifest, c.Job, len(body), c.Size)
 	}

@@ -5,8 +5,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"hash/crc32"
 
+	"github.com/windrow-mr/windrow/store/checksum"
 	"github.com/windrow-mr/windrow/store/driver"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -124,6 +124,5 @@ func parseOnce(frame []byte) (n nonce, body []byte, err error) {
 
 // onceSum returns the CRC32C of a frame.
 func onceSum(header, body []byte) uint32 {
-	table := crc32.MakeTable(crc32.Castagnoli)
-	return crc32.Update(crc32.Checksum(header, table), table, body)
+	return checksum.UpdateCRC32C(checksum.SumCRC32C(header), body)
 }

@@ -7,6 +7,8 @@ package records
 import (
 	"hash/crc32"
 	"slices"
+
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 // Size is that of a record.
@@ -22,6 +24,6 @@ type Digest struct {
 func (d *Digest) Add(records []byte) {
 	for r := range slices.Chunk(records, Size) {
 		d.Records++
-		d.sum += uint64(crc32.ChecksumIEEE(r))<<32 | uint64(crc32.Checksum(r, crc32.MakeTable(crc32.Castagnoli)))
+		d.sum += uint64(crc32.ChecksumIEEE(r))<<32 | uint64(checksum.SumCRC32C(r))
 	}
 }

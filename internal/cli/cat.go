@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"github.com/urfave/cli/v2"
@@ -13,6 +12,7 @@ import (
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 // catCommand prints committed output.
@@ -161,7 +161,7 @@ func catOpened(ctx context.Context, to io.Writer, root *store.Root, parts []plan
 func catPart(ctx context.Context, to io.Writer, h *store.Handle, part *plan.Part) error {
 	raw := h.Stream(ctx, 0, part.Size)
 	defer raw.Close()
-	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	sum := checksum.NewCRC32C()
 	plain, err := compress.FromName(part.Name).Reader(io.TeeReader(raw, sum))
 	if err != nil {
 		return fmt.Errorf("%s: %w", part.Name, err)

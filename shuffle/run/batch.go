@@ -38,13 +38,12 @@ func (c *column) at(i int) []byte {
 // A Decoder decodes the batches of one layout. It belongs to one goroutine.
 type Decoder struct {
 	codec  *Codec
-	seal   sealer
 	header []byte // a copy in which the fields that differ between batches are cleared
 }
 
 // NewDecoder returns a decoder.
 func (c *Codec) NewDecoder() *Decoder {
-	return &Decoder{codec: c, seal: newSealer(), header: make([]byte, c.HeaderSize())}
+	return &Decoder{codec: c, header: make([]byte, c.HeaderSize())}
 }
 
 // Length returns the length of the batch that starts with b, which must have
@@ -94,7 +93,7 @@ func (d *Decoder) Decode(b, raw []byte) (Batch, []byte, error) {
 	var want [crcDigits]byte
 	copy(d.header, b[:head])
 	copy(d.header[t.crc:], "00000000")
-	sum := d.seal.sum(d.header, body)
+	sum := seal(d.header, body)
 	putCRC(want[:], sum)
 	if got := b[t.crc : t.crc+crcDigits]; !bytes.Equal(got, want[:]) {
 		return Batch{}, raw, fmt.Errorf("batch has checksum %s but states %q", want, got)

@@ -74,7 +74,7 @@ func reseal(codec *Codec, b []byte) {
 			if tmpl, err := d.match(b); err == nil && tmpl.crc == at {
 				header := bytes.Clone(b[:codec.HeaderSize()])
 				copy(header[at:], "00000000")
-				putCRC(b[at:], newSealer().sum(header, b[codec.HeaderSize():]))
+				putCRC(b[at:], seal(header, b[codec.HeaderSize():]))
 			}
 		}
 	}

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"slices"
 
 	flatbuffers "github.com/google/flatbuffers/go"
 
 	"github.com/windrow-mr/windrow/shuffle/pairs"
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 // Numbers of the Arrow format: Message.fbs and Schema.fbs of the Arrow project,
@@ -215,16 +215,12 @@ func (t *template) fill(b []byte, body int64, rows int, buffers []extent) {
 // extent is the place of a buffer in a body.
 type extent struct{ offset, length int64 }
 
-// sealer computes the checksum of a batch: CRC-32C over the header, with zeros
-// in the place of the digits, and the body.
-type sealer struct{ table *crc32.Table }
-
-func newSealer() sealer { return sealer{crc32.MakeTable(crc32.Castagnoli)} }
-
-func (s sealer) sum(header []byte, body ...[]byte) uint32 {
-	crc := crc32.Update(0, s.table, header)
+// seal returns the checksum of a batch: CRC-32C over the header, with zeros in the
+// place of the digits, and the body.
+func seal(header []byte, body ...[]byte) uint32 {
+	crc := checksum.SumCRC32C(header)
 	for _, b := range body {
-		crc = crc32.Update(crc, s.table, b)
+		crc = checksum.UpdateCRC32C(crc, b)
 	}
 	return crc
 }

@@ -3,13 +3,13 @@ package run
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"github.com/pierrec/lz4/v4"
 
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle/pairs"
+	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 // Options say how a run is written.
@@ -37,7 +37,6 @@ const (
 type Writer struct {
 	o     Options
 	codec *Codec
-	seal  sealer
 	out   io.Writer
 	stage []byte
 	err   error
@@ -67,7 +66,7 @@ type Writer struct {
 
 // NewWriter returns a writer of a run to out.
 func NewWriter(out io.Writer, o Options) *Writer {
-	w := &Writer{o: o, codec: NewCodec(o.Layout), seal: newSealer()}
+	w := &Writer{o: o, codec: NewCodec(o.Layout)}
 	w.Reset(out)
 	return w
 }
@@ -293,8 +292,8 @@ func (w *Writer) present(i int) bool {
 
 // emit seals a batch, whose checksum belongs at crc, and writes it.
 func (w *Writer) emit(crc int, header []byte, body ...[]byte) {
-	putCRC(header[crc:], w.seal.sum(header, body...))
-	w.sum = crc32.Update(w.sum, w.seal.table, header[crc:crc+crcDigits])
+	putCRC(header[crc:], seal(header, body...))
+	w.sum = checksum.UpdateCRC32C(w.sum, header[crc:crc+crcDigits])
 	w.write(header)
 	for _, b := range body {
 		w.write(b)

@@ -115,6 +115,19 @@ func Of(a Algorithm, p []byte) Sum {
 	return d.Sum()
 }
 
+// castagnoli is the table of CRC32C. Package hash/crc32 computes it with
+// instructions of the processor.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// SumCRC32C returns the CRC32C of b.
+func SumCRC32C(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
+// UpdateCRC32C returns the CRC32C of the bytes whose CRC32C is crc, followed by b.
+func UpdateCRC32C(crc uint32, b []byte) uint32 { return crc32.Update(crc, castagnoli, b) }
+
+// NewCRC32C returns a hash that computes the CRC32C of what is written to it.
+func NewCRC32C() hash.Hash32 { return crc32.New(castagnoli) }
+
 // Digest computes the check of what is written to it.
 type Digest struct {
 	algorithm Algorithm
@@ -130,7 +143,7 @@ func New(a Algorithm) *Digest {
 	case CRC32:
 		d.sum32 = crc32.NewIEEE()
 	case CRC32C:
-		d.sum32 = crc32.New(crc32.MakeTable(crc32.Castagnoli))
+		d.sum32 = NewCRC32C()
 	case CRC64NVME:
 		d.sum64 = crc64nvme.New()
 	case None:

@@ -164,3 +164,22 @@ func BenchmarkCombine(b *testing.B) {
 		})
 	}
 }
+
+// TestCRC32C verifies that the functions for CRC32C alone agree with a Digest,
+// however the bytes are divided.
+func TestCRC32C(t *testing.T) {
+	t.Parallel()
+	body := noise(5, 1000)
+	want := uint32(checksum.Of(checksum.CRC32C, body).Value)
+	if got := checksum.SumCRC32C(body); got != want {
+		t.Errorf("SumCRC32C: %08x, want %08x", got, want)
+	}
+	if got := checksum.UpdateCRC32C(checksum.SumCRC32C(body[:300]), body[300:]); got != want {
+		t.Errorf("UpdateCRC32C: %08x, want %08x", got, want)
+	}
+	h := checksum.NewCRC32C()
+	_, _ = h.Write(body)
+	if got := h.Sum32(); got != want {
+		t.Errorf("NewCRC32C: %08x, want %08x", got, want)
+	}
+}

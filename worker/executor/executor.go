@@ -17,7 +17,6 @@ package executor
 import (
 	"context"
 	"fmt"
-	"hash/crc32"
 	"log/slog"
 	"time"
 
@@ -28,8 +27,6 @@ import (
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 	"github.com/windrow-mr/windrow/store"
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Config is what all attempts of a job share.
 type Config struct {

@@ -3,8 +3,9 @@ package executor
 import (
 	"context"
 	"fmt"
-	"hash/crc32"
 	"io"
+
+	"github.com/windrow-mr/windrow/store/checksum"
 
 	"github.com/windrow-mr/windrow/attempts"
 	"github.com/windrow-mr/windrow/store/driver"
@@ -33,7 +34,7 @@ type atRest struct{ *part }
 func (p atRest) Write(b []byte) (int, error) {
 	n, err := p.to.Write(b)
 	p.size += int64(n)
-	p.crc = crc32.Update(p.crc, castagnoli, b[:n])
+	p.crc = checksum.UpdateCRC32C(p.crc, b[:n])
 	return n, err
 }
 
