@@ -9,8 +9,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// benchRoots are a root on disk, one on a file system in memory where there is
-// one, and one in this process.
+// benchRoots are a root on disk, one on a file system in memory if the machine
+// has one, and one in this process.
 func benchRoots(b *testing.B, run func(b *testing.B, r *store.Root)) {
 	b.Run("file", func(b *testing.B) { run(b, open(b, b.TempDir(), store.Options{})) })
 	if dir, err := os.MkdirTemp("/dev/shm", "windrow-bench-"); err == nil {

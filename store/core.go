@@ -7,9 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // core is what all roots on one driver share.
@@ -23,7 +22,7 @@ type core struct {
 	hedges hedges
 	slabs  sync.Pool // *[]byte of opts.Transfer.Range, for streams
 
-	// What else the driver can do; nil if it can not.
+	// Optional interfaces of the driver; nil if it lacks one.
 	ranges  driver.RangeLister
 	known   driver.KnownOpener
 	uploads driver.UploadLister
@@ -43,8 +42,8 @@ func newCore(d driver.Driver, o Options) *core {
 	return c
 }
 
-// call runs a request, f, until it succeeds or the reason to repeat it ends.
-// The error it returns has a kind, and waits for an operation's name.
+// call runs a request, f, until it succeeds or there is no reason to repeat it.
+// Its error has a kind; the caller adds the operation's name.
 func (c *core) call(ctx context.Context, k requestKind, key string, f func(ctx context.Context) error) error {
 	for attempt := 1; ; attempt++ {
 		if err := c.admit(ctx, k); err != nil {
@@ -70,7 +69,7 @@ func (c *core) control(ctx context.Context, k requestKind, key string, f func(ct
 	return c.call(ctx, k, key, func(ctx context.Context) error { return c.timed(ctx, f) })
 }
 
-// timed makes one try of a request, which ends when no answer comes.
+// timed makes one try of a request, which ends if no answer comes.
 func (c *core) timed(ctx context.Context, f func(ctx context.Context) error) error {
 	timed, cancel := context.WithTimeoutCause(ctx, c.opts.Transfer.Request, errNoAnswer)
 	defer cancel()
@@ -97,7 +96,7 @@ func (c *core) admit(ctx context.Context, k requestKind) error {
 	return nil
 }
 
-// succeeded tells budget and pace of an answered request.
+// succeeded reports an answered request to budget and pace.
 func (c *core) succeeded() {
 	if c.traits.Remote {
 		c.budget.earn()
@@ -105,14 +104,14 @@ func (c *core) succeeded() {
 	}
 }
 
-// judge gives err its kind and slows down when the store asked for it.
+// judge gives err its kind and slows down if the store asked for that.
 func (c *core) judge(ctx context.Context, err error) error {
 	kind, cause := driver.Cause(err)
 	if ctx.Err() != nil {
 		return driver.Fail(plan.Interrupted, "%w", context.Cause(ctx))
 	}
 	if kind == plan.Interrupted {
-		// Somebody's deadline ended, but not the caller's: the transport's.
+		// The deadline that ended is not the caller's but the transport's.
 		kind = plan.Unavailable
 	}
 	if kind == plan.Throttled {

@@ -6,12 +6,12 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Error is what every operation of this package returns when it fails.
+// Error is the error of every operation of this package.
 type Error struct {
 	Op   string // the operation: "get", "create-once", "list", …
 	URL  string // the object or root, without secrets
 	Kind plan.Kind
-	Err  error // the cause; nil when the kind says it all
+	Err  error // the cause; nil if the kind says it all
 }
 
 // Error returns operation, object, kind and cause in one line.

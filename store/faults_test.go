@@ -12,16 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/fault"
 )
 
-// remote makes a driver at hand look like one across a network, with parts of
-// 1 KiB, and counts what happens to uploads.
+// remote makes a local driver look like one across a network, with parts of 1
+// KiB, and counts what happens to uploads.
 type remote struct {
 	driver.Driver
 	begun, aborted, inFlight, peak atomic.Int32
@@ -49,7 +47,7 @@ func (r *remote) Upload(ctx context.Context, key string, o store.CreateOptions) 
 	return &remoteUpload{driver: r, key: key, opts: o, parts: map[int][]byte{}}, nil
 }
 
-// travels is how long an answer takes, unless nobody waits for it any more.
+// travels is how long an answer takes, unless its request is cancelled.
 func travels(ctx context.Context) error {
 	select {
 	case <-time.After(time.Millisecond):
@@ -177,7 +175,7 @@ func TestRetriesHealFaults(t *testing.T) {
 	}
 }
 
-// everything uses all operations once and checks what they give.
+// everything uses all operations once and checks their results.
 func everything(t *testing.T, root *store.Root) {
 	t.Helper()
 	body := bytes.Repeat([]byte("windrow "), 1000)
@@ -215,8 +213,9 @@ func everything(t *testing.T, root *store.Root) {
 	}
 }
 
-// TestErrorsThatTimeDoesNotHeal are told at once, and as what they are.
-func TestErrorsThatTimeDoesNotHeal(t *testing.T) {
+// TestFinalErrors verifies that errors which no repetition
+// repairs are returned at once, with their own kind.
+func TestFinalErrors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, kind := range []plan.Kind{plan.Denied, plan.NotFound, plan.Invalid} {
@@ -233,8 +232,8 @@ func TestErrorsThatTimeDoesNotHeal(t *testing.T) {
 	})
 }
 
-// TestCreateOnceDoubtsNotFound: a store that says that the object exists, and
-// then that it does not, leaves neither a winner nor a loser.
+// TestCreateOnceDoubtsNotFound verifies that a store that says that the object
+// exists, and then that it does not, leaves neither a winner nor a loser.
 func TestCreateOnceDoubtsNotFound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -262,8 +261,9 @@ func TestOutage(t *testing.T) {
 		if d := time.Since(begin); d <= 0 || d > 2*time.Second {
 			t.Errorf("waited %v between 5 tries", d)
 		}
-		// Many clients together do not multiply the load: the budget is shared.
-		// What is free and what may wait for its turn is 20 + 30, and one a second.
+		// Many clients together do not multiply the load: the budget is shared. 20
+		// repetitions are free, 30 may wait for their turn, and one is added per
+		// second.
 		begin = time.Now()
 		var all sync.WaitGroup
 		for range 200 {
@@ -305,8 +305,8 @@ func TestPacing(t *testing.T) {
 		if d := burst(100); d != 0 {
 			t.Errorf("100 requests were slowed down by %v before the store asked for it", d)
 		}
-		// 100 requests in that second were too many: 50 are allowed, and some
-		// more every second.
+		// 100 requests in that second were too many: 50 are allowed, and more
+		// every second.
 		slow := burst(200)
 		if slow < 2*time.Second || slow > 5*time.Second {
 			t.Errorf("200 requests took %v after the store asked to slow down", slow)
@@ -346,8 +346,8 @@ func TestBrokenResponses(t *testing.T) {
 				if err = errors.Join(err, stream.Close()); err != nil || !bytes.Equal(got, body[99:]) {
 					t.Errorf("stream: %d bytes, %v", len(got), err)
 				}
-				// Every broken response gave 700 bytes, and none was asked for again.
-				// One of the nine needed only 100, and was none the worse.
+				// Every broken response gave 700 bytes, and none was requested again.
+				// One of the nine needed only 100, and was not harmed.
 				if u := root.Usage(); u.BytesDown != 5000+10_000-99 || u.Retries != 8 {
 					t.Errorf("usage %+v", u)
 				}
@@ -401,9 +401,9 @@ func TestWriterPartFails(t *testing.T) {
 	})
 }
 
-// TestWriterAbortsOnServer: the abort gets through although the context ended, at
-// whatever time: also while the upload's beginning is on its way, to a store that
-// has begun it and not yet said so.
+// TestWriterAbortsOnServer verifies that the abort reaches the server although
+// the context ended, at any time: also while the upload's beginning is in flight,
+// to a store that has begun it and not yet answered.
 func TestWriterAbortsOnServer(t *testing.T) {
 	t.Parallel()
 	for name, when := range map[string]time.Duration{"before the beginning is answered": 500 * time.Microsecond, "while parts are sent": 1500 * time.Microsecond} {
@@ -440,8 +440,8 @@ func TestWriterAbortsOnServer(t *testing.T) {
 	}
 }
 
-// TestWriterAbortEnds: a store that never answers the beginning of an upload holds
-// an abort up for half a minute, not for ever.
+// TestWriterAbortEnds verifies that a store that never answers the beginning of an
+// upload delays an abort by half a minute, not forever.
 func TestWriterAbortEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -491,8 +491,8 @@ func TestWriterBounds(t *testing.T) {
 func TestProbeRefuses(t *testing.T) {
 	t.Parallel()
 	for name, wrap := range map[string]func(driver.Driver) driver.Driver{
-		"ignores the condition": func(d driver.Driver) driver.Driver { return &heedless{d, func(bool) bool { return false }} },
-		"inverts the condition": func(d driver.Driver) driver.Driver { return &heedless{d, func(o bool) bool { return !o }} },
+		"ignores the condition": func(d driver.Driver) driver.Driver { return &careless{d, func(bool) bool { return false }} },
+		"inverts the condition": func(d driver.Driver) driver.Driver { return &careless{d, func(o bool) bool { return !o }} },
 		"refuses conditions": func(d driver.Driver) driver.Driver {
 			return fault.New(fault.Rule{Op: fault.Put, Times: -1, Kind: plan.Invalid}).Wrap(d)
 		},
@@ -506,18 +506,18 @@ func TestProbeRefuses(t *testing.T) {
 	}
 }
 
-// heedless changes the condition of writes.
-type heedless struct {
+// careless changes the condition of writes.
+type careless struct {
 	driver.Driver
 	change func(ifAbsent bool) bool
 }
 
-func (h *heedless) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
+func (h *careless) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	o.IfAbsent = h.change(o.IfAbsent)
 	return h.Driver.Put(ctx, key, body, o)
 }
 
-// TestBeforeAndAfterWrite is what failpoints rest on.
+// TestBeforeAndAfterWrite verifies the order of the hooks that failpoints use.
 func TestBeforeAndAfterWrite(t *testing.T) {
 	t.Parallel()
 	faults := fault.New(fault.Rule{Op: fault.Put, Key: "**/fails", Times: -1, Kind: plan.Denied})
@@ -540,8 +540,8 @@ func TestBeforeAndAfterWrite(t *testing.T) {
 	}
 }
 
-// A store that fails every seventh request, more than the budget's share,
-// slows its clients down and stops none of them.
+// A store that fails every seventh request, more than the budget's share, slows
+// its clients down and stops none of them.
 func TestAStoreThatFailsMoreThanTheBudgetIsSurvived(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

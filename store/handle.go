@@ -6,15 +6,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store/checksum"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
-// maxResumes bounds how often one read goes on after a response that broke off
-// halfway. Broken responses count against the retry budget too.
+// maxResumes bounds how often one read continues after a response that broke
+// off halfway. Broken responses count against the retry budget too.
 const maxResumes = 64
 
 // Handle reads ranges of one version of an object, from any number of
@@ -27,14 +25,14 @@ type Handle struct {
 	at     io.ReaderAt // nil on remote stores
 
 	mu  sync.Mutex
-	sum checksum.Sum // of the whole object, as far as it was told
+	sum checksum.Sum // of the whole object, as far as it is known
 }
 
 // OpenObject opens an object for many range reads and asks the store for its
-// size and version: a round trip on remote stores. With an etag, which Stat
-// and List give, it must be of that version, else the error's kind is Changed.
-// Either way the handle keeps to the version that it saw: a read that cannot
-// give its bytes fails with Changed.
+// size and version: a round trip on remote stores. With an etag, which Stat and
+// List return, the object must be of that version; otherwise the error's kind
+// is Changed. In both cases the handle keeps to the version that it saw: a read
+// that cannot return its bytes fails with Changed.
 func (r *Root) OpenObject(ctx context.Context, key string, etag string) (*Handle, error) {
 	full := r.prefix + key
 	var h *Handle
@@ -54,10 +52,10 @@ func (r *Root) OpenObject(ctx context.Context, key string, etag string) (*Handle
 	return h, r.fail("open", key, err)
 }
 
-// OpenKnown opens an object of which the caller knows Key and Size, and ETag
-// unless the key is written only once: no request on remote stores, so that a
-// missing object comes out at the first read. An object of another size or
-// version is an error of kind Changed, here or there.
+// OpenKnown opens an object whose Key and Size the caller knows, and whose ETag
+// unless the key is written only once. It makes no request on remote stores, so
+// a missing object shows at the first read. For an object of another size or
+// version, OpenKnown or that read returns an error of kind Changed.
 func (r *Root) OpenKnown(ctx context.Context, o Object) (*Handle, error) {
 	reader, err := r.openKnown(ctx, o)
 	if err != nil {
@@ -94,21 +92,21 @@ func (r *Root) handle(reader driver.Reader, o Object) *Handle {
 // Size returns the object's size.
 func (h *Handle) Size() int64 { return h.object.Size }
 
-// ETag returns the version that was asked for or found; empty when the handle
-// was opened by OpenKnown without one.
+// ETag returns the version that was asked for or found; empty if the handle was
+// opened by OpenKnown without one.
 func (h *Handle) ETag() string { return h.object.ETag }
 
-// Sum returns the checksum of the whole object: what the store told when the
-// handle was opened, or with a range since; zero when it told none. Reads of
-// the whole object were held against it already.
+// Sum returns the checksum of the whole object, as the store returned it when
+// the handle was opened, or with a range since; zero if it returned none. Reads
+// of the whole object were already checked against it.
 func (h *Handle) Sum() checksum.Sum {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.sum
 }
 
-// learn keeps the checksum that a response told. The first one stays: it
-// belongs to the version that the handle keeps to.
+// learn keeps the checksum of a response. The first one stays: it belongs to
+// the version that the handle keeps to.
 func (h *Handle) learn(sum checksum.Sum) {
 	if !sum.Known() {
 		return
@@ -120,12 +118,12 @@ func (h *Handle) learn(sum checksum.Sum) {
 	}
 }
 
-// Close gives up what the handle holds.
+// Close releases what the handle holds.
 func (h *Handle) Close() error {
 	return h.root.fail("close", h.object.Key, h.reader.Close())
 }
 
-// ReadAt fills all of p with the bytes from off on, or returns an error.
+// ReadAt fills all of p with the bytes at off, or returns an error.
 func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) error {
 	err := h.check(off, int64(len(p)))
 	if err == nil && len(p) > 0 {
@@ -145,8 +143,9 @@ func (h *Handle) check(off, n int64) error {
 	return nil
 }
 
-// fill reads a range that the object has, in one request when all goes well.
-// All of an object is held against its checksum, and read again if it differs.
+// fill reads a range that the object has, in one request if all goes well. It
+// checks a whole object against its checksum, and reads it again if that
+// differs.
 func (h *Handle) fill(ctx context.Context, p []byte, off int64) error {
 	c := h.root.core
 	if h.at != nil {
@@ -168,7 +167,7 @@ func (h *Handle) fill(ctx context.Context, p []byte, off int64) error {
 	}
 }
 
-// fetch reads a range, going on where a response ended too early.
+// fetch reads a range, and continues where a response ended too early.
 func (h *Handle) fetch(ctx context.Context, p []byte, off int64) error {
 	c := h.root.core
 	key := h.root.prefix + h.object.Key
@@ -179,23 +178,23 @@ func (h *Handle) fetch(ctx context.Context, p []byte, off int64) error {
 			got += n
 			c.meter.bytesDown.Add(int64(n))
 			if n > 0 && resumes < maxResumes && h.resumable(ctx, err) {
-				return nil // a request that gave something is no failure: go on where it ended
+				return nil // a request that returned bytes is no failure: continue after them
 			}
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		if got < len(p) && resumes > 0 { // going on at once is for the first time
+		if got < len(p) && resumes > 0 { // only the first continuation does not wait
 			if err := sleep(ctx, c.opts.Retry.backoff(resumes)); err != nil {
-				return driver.Fail(plan.Interrupted, "%w while waiting to go on reading", err)
+				return driver.Fail(plan.Interrupted, "%w while waiting to continue reading", err)
 			}
 		}
 	}
 	return nil
 }
 
-// fillDirect reads from a store at hand, as part of a request that is counted.
+// fillDirect reads from a local store, as part of a request that is counted.
 func (h *Handle) fillDirect(ctx context.Context, p []byte, off int64) error {
 	c := h.root.core
 	if err := ctx.Err(); err != nil {
@@ -213,7 +212,8 @@ func (h *Handle) fillDirect(ctx context.Context, p []byte, off int64) error {
 	}
 }
 
-// resumable reports whether a response that broke off may be gone on with.
+// resumable reports whether the read may continue after a response that broke
+// off.
 func (h *Handle) resumable(ctx context.Context, err error) bool {
 	if err == nil {
 		return true
@@ -230,7 +230,7 @@ func (h *Handle) resumable(ctx context.Context, err error) bool {
 	return true
 }
 
-// request makes one range request and says how many bytes it gave.
+// request makes one range request and returns how many bytes it gave.
 func (h *Handle) request(ctx context.Context, p []byte, off int64) (int, error) {
 	w := h.root.core.watch(ctx)
 	defer w.stop()

@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// A range that a remote store is slow to send, while others of its size come
-// quickly, is asked for once more: mostly it was bad luck with one of the store's
-// machines, and whoever needs all ranges waits for the slowest.
+// If a remote store is slow to send a range, while others of its size come
+// quickly, the range is requested again. Mostly it was bad luck with one of the
+// store's machines, and a reader that needs all ranges waits for the slowest.
 const (
-	// hedgeFactor times what 95 % of the recent ranges took is slow, but never
-	// less than hedgeLeast.
+	// A range is slow after hedgeFactor times the time that 95 % of the recent
+	// ranges took, but never before hedgeLeast.
 	hedgeFactor = 3
 	hedgeLeast  = 50 * time.Millisecond
-	// hedgeRecent ranges of a size are remembered, and with fewer than hedgeKnown
-	// nothing is known of it.
+	// hedgeRecent ranges of a size are remembered. With fewer than hedgeKnown,
+	// nothing is known of the size.
 	hedgeRecent = 128
 	hedgeKnown  = 32
-	// hedgeEvery requests allow for one more: were all slow, asking more would
-	// make it worse.
+	// hedgeEvery requests allow one hedge: if all requests were slow, more of
+	// them would make it worse.
 	hedgeEvery = 100
-	// hedgeMost is the longest range that is asked for twice. The second answer
-	// needs room of its own; there is one at a time.
+	// hedgeMost is the longest range that is requested twice. The second answer
+	// needs a buffer of its own; there is one at a time.
 	hedgeMost = 16 << 20
 )
 
-// hedges decides which ranges are asked for a second time.
+// hedges decides which ranges are requested a second time.
 type hedges struct {
 	mu     sync.Mutex
 	recent map[int]*durations // by size class
@@ -40,7 +40,7 @@ type hedges struct {
 // durations are the latest of a class.
 type durations struct {
 	took []time.Duration
-	next int // where the next one goes
+	next int // where the next one is put
 }
 
 // sizeClass puts sizes together that differ by less than a factor of four.
@@ -80,7 +80,7 @@ func (h *hedges) limit(size int) (limit time.Duration, ok bool) {
 	return max(hedgeLeast, hedgeFactor*sorted[len(sorted)*95/100]), true
 }
 
-// begin tells whether there may be a second request now. After it, end must come.
+// begin reports whether a second request may be made now. If so, end must follow.
 func (h *hedges) begin() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -98,15 +98,15 @@ func (h *hedges) end() {
 	h.busy = false
 }
 
-// answer is what came of a request for a range.
+// answer is the result of a request for a range.
 type answer struct {
 	n   int
 	err error
 }
 
-// ask makes a range request, and another one when the first is slow. The first
-// answer counts, the other request is cancelled. When it returns, neither is
-// under way.
+// ask makes a range request, and another one if the first is slow. The first
+// answer counts, and the other request is cancelled. When ask returns, neither
+// is in flight.
 func (h *Handle) ask(ctx context.Context, p []byte, off int64) (int, error) {
 	c := h.root.core
 	if !c.traits.Remote || c.opts.Transfer.Unhedged || len(p) > hedgeMost {
@@ -126,7 +126,7 @@ func (h *Handle) ask(ctx context.Context, p []byte, off int64) (int, error) {
 	return a.n, a.err
 }
 
-// askTwice makes a second request after limit, if that may be.
+// askTwice makes a second request after limit, if hedges allows it.
 func (h *Handle) askTwice(ctx context.Context, p []byte, off int64, limit time.Duration) answer {
 	c := h.root.core
 	first, cancel := h.start(ctx, p, off)
@@ -138,7 +138,7 @@ func (h *Handle) askTwice(ctx context.Context, p []byte, off int64, limit time.D
 			timer.Stop()
 			return a
 		case <-timer.C:
-			begun = c.hedges.begin() // another one's turn may end soon
+			begun = c.hedges.begin() // another hedge may end soon
 		}
 	}
 	defer c.hedges.end()
@@ -170,7 +170,7 @@ func (h *Handle) askTwice(ctx context.Context, p []byte, off int64, limit time.D
 	}
 }
 
-// start makes a request on a goroutine, which ends when its answer is there.
+// start makes a request on a goroutine, which ends when the answer arrives.
 func (h *Handle) start(ctx context.Context, p []byte, off int64) (<-chan answer, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan answer, 1)

@@ -10,18 +10,17 @@ func TestSlowIsWhatOthersOfTheSizeAreNot(t *testing.T) {
 	var h hedges
 	for i := range hedgeKnown {
 		if _, ok := h.limit(1 << 20); ok {
-			t.Fatalf("%d ranges are enough to tell what is slow", i)
+			t.Fatalf("%d ranges are enough to know what is slow", i)
 		}
 		h.took(1<<20, 40*time.Millisecond)
 	}
 	if d, ok := h.limit(1 << 20); !ok || d != 120*time.Millisecond {
-		t.Errorf("slow are %v, %v", d, ok)
+		t.Errorf("the limit is %v, %v", d, ok)
 	}
 	if _, ok := h.limit(16 << 20); ok {
-		t.Error("what takes a mebibyte says nothing of sixteen")
+		t.Error("durations of one mebibyte set a limit for sixteen")
 	}
-	// One in thirty that is slow does not make that the rule; what is slow for
-	// long does.
+	// One slow range in thirty does not change the limit. Many in a row do.
 	for i := range hedgeRecent {
 		d := 40 * time.Millisecond
 		if i%30 == 0 {
@@ -30,19 +29,19 @@ func TestSlowIsWhatOthersOfTheSizeAreNot(t *testing.T) {
 		h.took(1<<20, d)
 	}
 	if d, _ := h.limit(1 << 20); d != 120*time.Millisecond {
-		t.Errorf("with a few that were slow, slow are %v", d)
+		t.Errorf("with a few slow ranges, the limit is %v", d)
 	}
 	for range hedgeRecent {
 		h.took(1<<20, time.Second)
 	}
 	if d, _ := h.limit(1 << 20); d != 3*time.Second {
-		t.Errorf("where all take a second, slow are %v", d)
+		t.Errorf("when all take a second, the limit is %v", d)
 	}
 	for range hedgeRecent {
 		h.took(1<<20, time.Millisecond)
 	}
 	if d, _ := h.limit(1 << 20); d != hedgeLeast {
-		t.Errorf("where all take a millisecond, slow are %v", d)
+		t.Errorf("when all take a millisecond, the limit is %v", d)
 	}
 }
 
@@ -61,6 +60,6 @@ func TestFewRangesAreAskedForTwice(t *testing.T) {
 		}
 	}
 	if second < 9 || second > 11 {
-		t.Errorf("%d of 1000 may be asked for twice", second)
+		t.Errorf("%d of 1000 may be requested twice", second)
 	}
 }

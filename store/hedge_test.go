@@ -7,16 +7,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
 )
 
-// farObject opens an object of 100 KiB of a store where the rules befall requests.
+// farObject opens an object of 100 KiB of a store whose requests meet the rules.
 func farObject(t *testing.T, rules string, transfer store.Transfer) (*store.Root, *store.Handle, []byte) {
 	t.Helper()
 	plan, err := fault.Parse(rules)
@@ -43,8 +41,8 @@ func farObject(t *testing.T, rules string, transfer store.Transfer) (*store.Root
 	return root, h, body
 }
 
-// readRanges reads so many ranges, one after another, and returns the longest
-// time that one took.
+// readRanges reads ranges one after another, and returns the longest time that
+// one took.
 func readRanges(t *testing.T, h *store.Handle, body []byte, n int) time.Duration {
 	t.Helper()
 	longest := time.Duration(0)
@@ -64,12 +62,12 @@ func readRanges(t *testing.T, h *store.Handle, body []byte, n int) time.Duration
 
 func TestASlowRangeIsAskedForAgain(t *testing.T) {
 	t.Parallel()
-	// The first try at one range hangs, for once.
+	// The first try of one range hangs, once.
 	const rules = "slow:100% for=30ms read, slow:@60 for=1m read, slow:@300 for=1m read"
 	synctest.Test(t, func(t *testing.T) {
 		root, h, body := farObject(t, rules, store.Transfer{Stall: time.Hour})
 		if longest := readRanges(t, h, body, 400); longest != 120*time.Millisecond {
-			t.Errorf("the slowest range took %v: three times what is usual, and once more, are 120ms", longest)
+			t.Errorf("the slowest range took %v: three times the usual, and one more, are 120ms", longest)
 		}
 		if u := root.Usage(); u.Hedges != 2 || u.Gets != 402 {
 			t.Errorf("%d of %d requests were second ones, and two of 402 should be", u.Hedges, u.Gets)
@@ -78,7 +76,7 @@ func TestASlowRangeIsAskedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root, h, body := farObject(t, rules, store.Transfer{Stall: time.Hour, Unhedged: true})
 		if longest := readRanges(t, h, body, 400); longest < time.Minute {
-			t.Errorf("the slowest range took %v, though nothing is asked for twice", longest)
+			t.Errorf("the slowest range took %v, though nothing is requested twice", longest)
 		}
 		if u := root.Usage(); u.Hedges != 0 || u.Gets != 400 {
 			t.Errorf("%d of %d requests were second ones", u.Hedges, u.Gets)
@@ -95,7 +93,8 @@ func TestASecondRequestThatFailsDoesNoHarm(t *testing.T) {
 			t.Errorf("counted were %+v", u)
 		}
 	})
-	// The first one fails when the second is under way, whose answer is as good.
+	// The first one fails while the second is in flight, whose answer is as
+	// good.
 	synctest.Test(t, func(t *testing.T) {
 		root, h, body := farObject(t, "slow:100% for=30ms read, slow:@60 for=100ms read, slow:@61 for=5s read, 500:@60 read", store.Transfer{})
 		readRanges(t, h, body, 60)
@@ -121,11 +120,11 @@ func TestAnEndedReadLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, h, body := farObject(t, "slow:100% for=30ms read, slow:@60- for=1m read", store.Transfer{Stall: time.Hour})
 		readRanges(t, h, body, 59)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // when both requests are under way
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // when both requests are in flight
 		defer cancel()
 		if err := h.ReadAt(ctx, make([]byte, 1000), 0); plan.KindOf(err) != plan.Interrupted {
 			t.Errorf("the read ended with %v", err)
 		}
-		synctest.Wait() // a goroutine that went on would hold up the end
+		synctest.Wait() // a goroutine that continued would delay the end
 	})
 }

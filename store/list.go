@@ -8,12 +8,12 @@ import (
 )
 
 // List yields all objects whose key starts with prefix, at any depth, ordered
-// by the bytes of their keys. Objects that come or go meanwhile may be yielded
-// or not; all others are. After an error it ends.
+// by the bytes of their keys. Objects that appear or vanish meanwhile may be
+// yielded or not; all others are. The listing ends after an error.
 //
-// A listing of one page costs one request. Longer ones are walked in ranges
-// side by side on stores that can begin a listing anywhere: see listsAtOnce and
-// listAhead for what that may hold.
+// A listing of one page costs one request. On stores that can begin a listing
+// anywhere, longer ones are walked in ranges side by side: see listsAtOnce and
+// listAhead for their memory.
 func (r *Root) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		l := &lister{core: r.core, prefix: r.prefix + prefix}
@@ -42,20 +42,20 @@ func (l *lister) page(ctx context.Context, p driver.Pager) (page []Object, last 
 	return page, last, err
 }
 
-// walk gives all objects to yield, until that returns false.
+// walk passes all objects to yield, until that returns false.
 func (l *lister) walk(ctx context.Context, yield func(Object) bool) error {
 	pager := l.core.driver.List(l.prefix)
 	page, last, err := l.page(ctx, pager)
 	if err != nil {
 		return err
 	}
-	given := "" // the last key that was yielded, when ranges were tried
+	given := "" // the last key that was yielded, if ranges were tried
 	if ranges := l.core.ranges; ranges != nil && l.core.traits.Remote && !last && ordered(page, "") {
 		w := newRangeWalk(l, ranges, page, yield)
 		if err = w.run(ctx); err != nil || w.ended {
 			return err
 		}
-		// The store ignores where to begin: all that came is the first page.
+		// The store ignores where to begin, so every page was the first one.
 		given = w.given
 	}
 	for {
@@ -76,8 +76,8 @@ func (l *lister) walk(ctx context.Context, yield func(Object) bool) error {
 	}
 }
 
-// ordered reports whether a page has objects, and only such as come after a
-// key, one after another.
+// ordered reports whether a page has objects, all of them after a key and in
+// order.
 func ordered(page []Object, after string) bool {
 	for _, o := range page {
 		if o.Key <= after {

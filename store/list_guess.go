@@ -6,21 +6,21 @@ import (
 )
 
 const (
-	// boundPages is how many pages a guessed range should have: with fewer,
-	// ranges that turn out smaller than a page cost requests for nothing.
+	// boundPages is how many pages a guessed range should have. With fewer,
+	// ranges that prove smaller than a page waste requests.
 	boundPages = 4
-	// boundLetters is how many ranges a directory's first letter makes, of
-	// which nothing is known but that there is one.
+	// boundLetters is how many ranges the letters after a directory's first one
+	// make. Only that first letter is known.
 	boundLetters = 4
 	// boundsMost bounds the guesses from one page.
 	boundsMost = 128
 )
 
-// guessBounds divides the keys behind a page, up to until, into ranges of some
-// pages each, and returns where they end, in order. It goes by the characters
-// in which the keys of the page differ, and then by those before them, from
-// right to left: behind part-0000 … part-0999 it guesses part-1 to part-9.
-// Keys of the page begin with skip bytes that all keys have.
+// guessBounds divides the keys after a page, up to until, into ranges of some
+// pages each, and returns their ends, in order. It uses the characters in which
+// the keys of the page differ, and then the characters before them, from right
+// to left: after part-0000 … part-0999 it guesses part-1 to part-9. All keys of
+// the page begin with the same skip bytes.
 func guessBounds(page []Object, skip int, until string) []string {
 	first, last := page[0].Key, page[len(page)-1].Key
 	if !utf8.ValidString(first) || !utf8.ValidString(last) {
@@ -45,9 +45,9 @@ func guessBounds(page []Object, skip int, until string) []string {
 		}
 		return true
 	}
-	// Keys of a page have g.distinct characters at the place where they
-	// differ: that many make a page, and one more on the left makes as many
-	// pages as there are characters in all.
+	// Keys of a page have g.distinct characters at the place where they differ.
+	// That many make a page, and one more on the left makes as many pages as
+	// there are characters in all.
 	here, _ := utf8.DecodeRuneInString(last[differ:])
 	runes := g.above(here)
 	if !add(differ, runes, boundPages*g.distinct) {
@@ -73,8 +73,8 @@ func guessBounds(page []Object, skip int, until string) []string {
 	return bounds
 }
 
-// strideOf returns how many characters make a range when one makes so many
-// pages.
+// strideOf returns how many characters make a range if one character makes this
+// many pages.
 func strideOf(pages float64) int {
 	if pages <= 0 {
 		return 1
@@ -82,14 +82,14 @@ func strideOf(pages float64) int {
 	return max(1, int(boundPages/pages+0.5))
 }
 
-// guess is what a page tells of the characters in its keys.
+// guess describes the characters in the keys of a page.
 type guess struct {
 	seen     []rune // in the part where keys differ, in order
 	distinct int    // different characters at the first place where keys differ
 	hex      bool   // digits, and of the letters only those of hexadecimal numbers
 }
 
-// newGuess looks at the keys of a page from the place on where they differ.
+// newGuess reads the keys of a page from the place on where they differ.
 func newGuess(page []Object, differ int) guess {
 	seen, here := map[rune]bool{}, map[rune]bool{}
 	digits, letters, others := false, false, false
@@ -118,7 +118,7 @@ func newGuess(page []Object, differ int) guess {
 	return g
 }
 
-// above returns the characters that may stand where r stands and come after it.
+// above returns the characters that can replace r and come after it.
 func (g *guess) above(r rune) []rune {
 	switch {
 	case isDigit(r):
@@ -137,8 +137,8 @@ func (g *guess) above(r rune) []rune {
 	return g.seen[i:]
 }
 
-// hexLetters returns the letters of hexadecimal numbers after r, small ones or
-// capitals, whichever there are.
+// hexLetters returns the letters of hexadecimal numbers after r, in the case
+// that the keys use.
 func (g *guess) hexLetters(r rune) []rune {
 	low := rune('a')
 	if !slices.ContainsFunc(g.seen, func(r rune) bool { return 'a' <= r && r <= 'f' }) {
@@ -147,7 +147,7 @@ func (g *guess) hexLetters(r rune) []rune {
 	return runesFrom(max(low, r+1), low+5)
 }
 
-// size returns how many characters may stand where r stands.
+// size returns how many characters can replace r.
 func (g *guess) size(r rune) int {
 	switch {
 	case g.hex && (isDigit(r) || isHexLetter(r)):
@@ -182,7 +182,7 @@ func runesFrom(low, high rune) []rune {
 	return runes
 }
 
-// commonPrefix returns how many bytes a and b begin with in common.
+// commonPrefix returns the length of the common prefix of a and b, in bytes.
 func commonPrefix(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {

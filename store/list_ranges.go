@@ -10,20 +10,20 @@ import (
 
 // Bounds of a listing in ranges.
 const (
-	// listsAtOnce is how many pages are on their way at once.
+	// listsAtOnce is how many pages are in flight at once.
 	listsAtOnce = 8
-	// listAhead is how many objects may wait for their turn, including those
-	// on their way; an object takes some hundred bytes.
+	// listAhead is how many objects may wait for their turn, including those in
+	// flight. An object takes some hundred bytes.
 	listAhead = 32_000
-	// listSpare is how many requests more than pages a listing may make, and
-	// listShare how many times as many. Beyond it ranges are not split.
+	// A listing may make listShare times as many requests as it has pages, and
+	// listSpare more. Beyond that, ranges are not split.
 	listSpare, listShare = 8, 2
 )
 
 // rangeWalk walks a listing in ranges of keys, several at a time, and yields in
-// order. Where ranges begin is guessed (see guessBounds); whatever the guess,
-// the ranges cover all keys, and a page that goes on beyond its range is used
-// for the ranges behind it.
+// order. guessBounds guesses where ranges begin. For any guess, the ranges
+// cover all keys, and a page that extends beyond its range is used for the
+// ranges after it.
 //
 // One goroutine owns it. Requests run on goroutines of their own, which answer
 // on a channel with room for all of them, and end before run returns.
@@ -43,7 +43,7 @@ type rangeWalk struct {
 	waiting  int // objects in segments that are done
 
 	given   string // the last key that was yielded
-	refused bool   // the store does not begin where it is told to
+	refused bool   // the store does not begin where the request says
 	ended   bool   // all was yielded, or the caller wants no more
 }
 
@@ -51,7 +51,7 @@ type rangeWalk struct {
 type segment struct {
 	after, until string // until "" is the end of the listing
 	state        segmentState
-	pager        driver.Pager // to go on with, after a page without objects
+	pager        driver.Pager // to continue with, after a page without objects
 	objects      []Object
 	err          error
 }
@@ -60,14 +60,14 @@ type segmentState int
 
 const (
 	segmentNew   segmentState = iota
-	segmentAsked              // a request is on its way
-	segmentDone               // all objects are there, or there is an error
+	segmentAsked              // a request is in flight
+	segmentDone               // all objects have arrived, or there is an error
 )
 
 // holds reports whether a key is not beyond the segment.
 func (s *segment) holds(key string) bool { return s.until == "" || key <= s.until }
 
-// pageAnswer is what a request gave.
+// pageAnswer is the answer to a request.
 type pageAnswer struct {
 	segment *segment
 	page    []Object
@@ -75,7 +75,7 @@ type pageAnswer struct {
 	err     error
 }
 
-// newRangeWalk begins a walk of which the first page is known, and not the last.
+// newRangeWalk begins a walk whose first page is known, and is not the last.
 func newRangeWalk(l *lister, ranges driver.RangeLister, first []Object, yield func(Object) bool) *rangeWalk {
 	w := &rangeWalk{
 		lister: l, ranges: ranges, yield: yield, answers: make(chan pageAnswer, listsAtOnce),
@@ -87,8 +87,8 @@ func newRangeWalk(l *lister, ranges driver.RangeLister, first []Object, yield fu
 	return w
 }
 
-// run yields until all is yielded, the caller wants no more, or the store turns
-// out to ignore where a listing shall begin.
+// run yields until all is yielded, the caller wants no more, or the store
+// proves to ignore where a listing begins.
 func (w *rangeWalk) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer w.asking.Wait()
@@ -111,8 +111,8 @@ func (w *rangeWalk) run(ctx context.Context) error {
 	return nil
 }
 
-// give yields the objects of the first segment, and looks after requests
-// meanwhile. It returns false when the walk ends.
+// give yields the objects of the first segment, and handles answers meanwhile.
+// It returns false when the walk ends.
 func (w *rangeWalk) give(ctx context.Context, head *segment) bool {
 	for _, o := range head.objects {
 		select {
@@ -135,8 +135,9 @@ func (w *rangeWalk) give(ctx context.Context, head *segment) bool {
 	return true
 }
 
-// ask begins requests for the first ranges that need one: few while little is
-// known of the listing, and none for what nobody waits for while much is there.
+// ask begins requests for the first ranges that need one. It begins few while
+// little is known of the listing, and none for later ranges while many objects
+// wait.
 func (w *rangeWalk) ask(ctx context.Context) {
 	width := min(listsAtOnce, 2*w.pages())
 	for i, s := range w.segments {
@@ -165,7 +166,7 @@ func (w *rangeWalk) ask(ctx context.Context) {
 // pages returns how many pages the objects so far would have filled.
 func (w *rangeWalk) pages() int { return max(1, (w.objects+w.pageSize-1)/w.pageSize) }
 
-// wasteful reports whether guesses gave too little so far.
+// wasteful reports whether guesses have found too little so far.
 func (w *rangeWalk) wasteful() bool { return w.requests > listSpare+listShare*w.pages() }
 
 // take uses the answer to a request.
@@ -176,7 +177,7 @@ func (w *rangeWalk) take(a pageAnswer) {
 	case a.err != nil:
 		s.state, s.err = segmentDone, a.err
 	case len(a.page) == 0 && !a.last:
-		s.state = segmentNew // the same pager goes on
+		s.state = segmentNew // the same pager continues
 	case len(a.page) > 0 && !ordered(a.page, s.after):
 		w.refused = true
 	default:
@@ -184,9 +185,9 @@ func (w *rangeWalk) take(a pageAnswer) {
 	}
 }
 
-// spread gives a page's objects to its segment and to those behind it that
-// nobody has asked for yet. A segment that the page does not cover to its end
-// becomes two or more.
+// spread gives a page's objects to its segment and to those after it that were
+// not requested yet. A segment that the page does not cover to its end becomes
+// two or more.
 func (w *rangeWalk) spread(a pageAnswer) {
 	page := a.page
 	for i := slices.Index(w.segments, a.segment); i < len(w.segments); i++ {
@@ -214,7 +215,7 @@ func (w *rangeWalk) spread(a pageAnswer) {
 	}
 }
 
-// split ends a segment with the last key of a page, and divides what is behind
+// split ends a segment with the last key of a page, and divides the keys after
 // it.
 func (w *rangeWalk) split(i int, page []Object) {
 	s := w.segments[i]

@@ -12,22 +12,20 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // listing is a driver that lists keys in pages of a given size, as a bucket
-// does: with a round trip for each. It has nothing but the keys.
+// does: with a round trip for each. It has only the keys.
 type listing struct {
 	driver.Driver
 	keys     []string
 	pageSize int
 	delay    time.Duration
-	heedless bool // begins every listing at its beginning
-	sparse   bool // every other page is empty, and goes on
+	careless bool // begins every listing at its beginning
+	sparse   bool // every other page is empty, and not the last
 	failAt   string
 
 	requests, inFlight, peak atomic.Int32
@@ -40,7 +38,7 @@ func (d *listing) Traits() driver.Traits {
 func (d *listing) List(prefix string) driver.Pager { return &listingPager{driver: d, prefix: prefix} }
 
 func (d *listing) ListAfter(prefix, after string) driver.Pager {
-	if d.heedless {
+	if d.careless {
 		after = ""
 	}
 	return &listingPager{driver: d, prefix: prefix, after: after}
@@ -174,8 +172,8 @@ func distributions(r *rand.Rand) map[string][]string {
 		add("clusters", "c%02d/%05d", i/150, i%150)
 		add("clusters", "c%02d/%d0000-x", i/150, i%10)
 	}
-	// Begins as densely as a page of 100 has room for, and goes on sparsely, with
-	// characters that were seen before: ranges by guess hold next to nothing.
+	// The keys begin as densely as a page of 100 allows, and continue sparsely,
+	// with characters that were seen before: guessed ranges have next to no keys.
 	const first, many = 0x4e00, 1200
 	for group := range 10 {
 		for i := range 100 + many {
@@ -195,7 +193,7 @@ func reversed(s string) string {
 	return string(b)
 }
 
-// TestListRanges compares with a naive listing, and counts what it cost.
+// TestListRanges compares with a naive listing, and counts the requests.
 func TestListRanges(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3) {
@@ -240,8 +238,8 @@ func TestListRanges(t *testing.T) {
 	}
 }
 
-// TestListRangesAreFast: with 30 ms for each request. Time is that of a bubble,
-// so that nothing but requests takes any.
+// TestListRangesAreFast takes 30 ms for each request. Time is that of a bubble,
+// so only requests take any.
 func TestListRangesAreFast(t *testing.T) {
 	t.Parallel()
 	for name, keys := range distributions(rand.New(rand.NewPCG(9, 9))) {
@@ -275,12 +273,13 @@ func TestListRangesAreFast(t *testing.T) {
 	}
 }
 
-// TestListHeedless: a store that ignores where a listing shall begin.
-func TestListHeedless(t *testing.T) {
+// TestListIgnoresStart verifies listings of a store that ignores where a listing
+// begins.
+func TestListIgnoresStart(t *testing.T) {
 	t.Parallel()
 	for _, sparse := range []bool{false, true} {
 		keys := distributions(rand.New(rand.NewPCG(4, 4)))["words"]
-		d := &listing{keys: keys, pageSize: 100, heedless: true, sparse: sparse}
+		d := &listing{keys: keys, pageSize: 100, careless: true, sparse: sparse}
 		root := d.open(t, true)
 		if got := listKeys(t, root, ""); !slices.Equal(got, d.keys) {
 			t.Errorf("%d keys, want %d", len(got), len(d.keys))
@@ -291,7 +290,8 @@ func TestListHeedless(t *testing.T) {
 	}
 }
 
-// TestListErrors: all before the error is yielded, and nothing after it.
+// TestListErrors verifies that all objects before the error are yielded, and
+// none after it.
 func TestListErrors(t *testing.T) {
 	t.Parallel()
 	var keys []string
@@ -304,7 +304,7 @@ func TestListErrors(t *testing.T) {
 	var last error
 	for o, err := range root.List(t.Context(), "") {
 		if last != nil {
-			t.Fatal("something came after the error")
+			t.Fatal("an object was yielded after the error")
 		}
 		if last = err; err == nil {
 			if o.Key != keys[n] {
@@ -318,8 +318,8 @@ func TestListErrors(t *testing.T) {
 	}
 }
 
-// TestListLeft: a caller that leaves, or whose context ends, leaves no request
-// behind. Synctest fails when a goroutine stays.
+// TestListLeft verifies that a caller that leaves, or whose context ends,
+// leaves no request behind. Synctest fails if a goroutine stays.
 func TestListLeft(t *testing.T) {
 	t.Parallel()
 	keys := distributions(rand.New(rand.NewPCG(5, 5)))["one directory"]
@@ -337,9 +337,9 @@ func TestListLeft(t *testing.T) {
 				}
 			}
 			if now := d.inFlight.Load(); now != 0 {
-				t.Errorf("left at %d: %d requests go on", at, now)
+				t.Errorf("left at %d: %d requests are still in flight", at, now)
 			}
-			// What was fetched ahead is bounded.
+			// The number of objects that were fetched ahead is bounded.
 			if most := int32(at/100*3 + 20 + 32_000/100); d.requests.Load() > most {
 				t.Errorf("left at %d after %d requests", at, d.requests.Load())
 			}

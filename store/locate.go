@@ -6,13 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
-// Locate splits the URL of an input into a root to open and a key, or a
-// pattern of keys, in it. An empty key means all that is in the root.
+// Locate splits the URL of an input into a root to open and a key, or a pattern
+// of keys, in it. An empty key means all objects of the root.
 //
 //	/data/dir                   file:///data/dir    ""
 //	/data/x.txt                 file:///data        "x.txt"
@@ -20,8 +19,8 @@ import (
 //	s3://b/a/x.txt?region=r     s3://b/a?region=r   "x.txt"
 //	s3://b/logs/2026-*/x*.gz    s3://b/logs         "2026-*/x*.gz"
 //
-// Whether x.txt in a bucket is an object or what others call a directory, only
-// the store knows: a caller who finds no such object lists "x.txt/". A local
+// Only the store knows whether x.txt in a bucket is an object or what others
+// call a directory. A caller that finds no such object lists "x.txt/". A local
 // path that exists is taken literally, with its special characters escaped in
 // the key. In a URL the question mark begins the query and is no wildcard.
 func Locate(rawURL string) (rootURL, key string, err error) {
@@ -80,7 +79,7 @@ func splitPattern(p string) (dir, key string) {
 	return p[:cut], p[cut:]
 }
 
-// specials are the characters that mean something in a pattern.
+// specials are the characters with a meaning in patterns.
 const specials = `*?[\`
 
 // IsPattern reports whether a key that Locate returned is more than a literal
@@ -102,8 +101,8 @@ func escapePattern(name string) string {
 	return b.String()
 }
 
-// checkPattern refuses patterns that path.Match cannot read, since Match takes
-// them for patterns that nothing matches.
+// checkPattern refuses patterns that path.Match cannot read. Match would treat
+// them as patterns that nothing matches.
 func checkPattern(pattern string) error {
 	for s := range strings.SplitSeq(pattern, "/") {
 		if s == "**" {
@@ -116,9 +115,9 @@ func checkPattern(pattern string) error {
 	return nil
 }
 
-// Match reports whether a key matches a pattern, segment by segment: *, ? and
+// Match reports whether a key matches a pattern, segment by segment. *, ? and
 // [a-z] match within a segment as in path.Match, and a segment ** matches any
-// number of segments, also none.
+// number of segments, including none.
 func Match(pattern, key string) bool {
 	return matchSegments(strings.Split(pattern, "/"), strings.Split(key, "/"))
 }

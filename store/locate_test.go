@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -57,7 +56,7 @@ func TestLocate(t *testing.T) {
 	}
 }
 
-// TestLocateOpens: the parts lead back to the object.
+// TestLocateOpens verifies that the parts lead back to the object.
 func TestLocateOpens(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "odd[1]*.txt")
@@ -110,7 +109,7 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// FuzzMatch compares with matching by recursion, as one would define it.
+// FuzzMatch compares with matching by recursion, as a definition would have it.
 func FuzzMatch(f *testing.F) {
 	var naive func(pattern, key []string) bool
 	naive = func(pattern, key []string) bool {

@@ -6,10 +6,9 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store/checksum"
 	"github.com/windrow-mr/windrow/store/driver"
-
-	"github.com/windrow-mr/windrow/plan"
 )
 
 // A create-once object is framed, all integers little-endian:
@@ -25,20 +24,22 @@ const (
 	onceHeader = 32
 )
 
-// lookTwice is how often CreateOnce starts anew when the object that made it
+// lookTwice is how often CreateOnce starts again if the object that made it
 // lose is gone before it could be read.
 const lookTwice = 4
 
 type nonce [nonceSize]byte
 
-// CreateOnce creates an object, of at most MaxBody bytes, unless there is one
-// already: of all who ever call it with the same key exactly one wins. It is
-// durable when CreateOnce returns, won or lost. A loser gets the winner's body.
+// CreateOnce creates an object of at most MaxBody bytes, unless there is one
+// already. Of all calls ever made with the same key exactly one wins. The
+// object is durable when CreateOnce returns, whether the call won or lost. A
+// loser gets the winner's body.
 //
-// An answer lost on the way is resolved by reading the object back, since only
-// the winner's nonce is in it. After an error the outcome is open: the object
-// may be there, and may be this call's; calling again with the same body tells
-// the bodies apart, not the calls. Deleting the object forgets who won.
+// CreateOnce resolves a lost answer by reading the object back, since only the
+// winner's nonce is in it. After an error the outcome is open: the object may
+// exist, and may be this call's. Another call with the same body does not show
+// which of the two calls made the object. Deleting the object forgets the
+// winner.
 func (r *Root) CreateOnce(ctx context.Context, key string, body []byte) (won bool, existing []byte, err error) {
 	full := r.prefix + key
 	if err := checkWrite(full, onceHeader+len(body)); err != nil {
@@ -50,14 +51,14 @@ func (r *Root) CreateOnce(ctx context.Context, key string, body []byte) (won boo
 	return won, existing, r.fail("create-once", key, err)
 }
 
-// ReadOnce returns the body of an object that CreateOnce created. An object
-// that is not framed so, or whose bytes changed, is an error of kind Corrupt.
+// ReadOnce returns the body of an object that CreateOnce created. For an object
+// that is not framed so, or whose bytes changed, the error's kind is Corrupt.
 func (r *Root) ReadOnce(ctx context.Context, key string) ([]byte, error) {
 	_, body, err := r.core.readOnce(ctx, r.prefix+key)
 	return body, r.fail("read-once", key, err)
 }
 
-// createOnce puts the frame and finds out who won.
+// createOnce puts the frame and finds out which call won.
 func (c *core) createOnce(ctx context.Context, key string, frame []byte, mine nonce) (bool, []byte, error) {
 	var err error
 	for range lookTwice {
@@ -81,8 +82,8 @@ func (c *core) createOnce(ctx context.Context, key string, frame []byte, mine no
 	return false, nil, driver.Fail(plan.Unavailable, "the store says that the object exists, and that it does not: %w", err)
 }
 
-// readOnce reads a framed object, once more when its bytes are wrong: a flip on
-// the way does not come twice, one at rest does.
+// readOnce reads a framed object, and reads it again if its bytes are wrong: a
+// bit that flips in transit does not flip twice, one at rest stays.
 func (c *core) readOnce(ctx context.Context, key string) (n nonce, body []byte, err error) {
 	for range 2 {
 		var frame []byte

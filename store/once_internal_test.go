@@ -7,7 +7,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// TestOnceFrameDamage: every single flipped bit and every cut is noticed.
+// TestOnceFrameDamage verifies that every single flipped bit and every cut is
+// noticed.
 func TestOnceFrameDamage(t *testing.T) {
 	t.Parallel()
 	body := []byte("the body of a log slot")
@@ -33,7 +34,8 @@ func TestOnceFrameDamage(t *testing.T) {
 	}
 }
 
-// FuzzOnceFrame: what parses is what frames to the same bytes.
+// FuzzOnceFrame verifies that a frame that parses is framed to the same bytes
+// again.
 func FuzzOnceFrame(f *testing.F) {
 	f.Add(frameOnce(nonce{}, nil))
 	f.Add(frameOnce(nonce{9}, []byte("body")))

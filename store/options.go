@@ -10,16 +10,17 @@ import (
 
 // Options configure a root. The zero value is right for most uses.
 type Options struct {
-	// Log receives retries, throttling and clean-up that failed. Nil: nobody.
+	// Log receives retries, throttling and clean-up that failed. Nil: they are
+	// not logged.
 	Log *slog.Logger
-	// CreateDir makes the directory of a file root when it is missing.
-	// Without it a missing directory is an error of kind NotFound.
+	// CreateDir makes the directory of a file root if it is missing. Without
+	// it, the error for a missing directory has the kind NotFound.
 	CreateDir bool
-	// Mem holds the named memory roots (mem://name). Nil: a space that this
-	// root alone sees.
+	// Mem has the named memory roots (mem://name). Nil: a space that only this
+	// root sees.
 	Mem *MemSpace
-	// Wrap decorates the driver beneath retries and counting: fault injection
-	// and failpoints. Nil: nothing.
+	// Wrap decorates the driver beneath retries and counting, for fault
+	// injection and failpoints. Nil: the driver is used as it is.
 	Wrap func(driver.Driver) driver.Driver
 	// Retry says how failed requests are repeated.
 	Retry Retry
@@ -36,34 +37,35 @@ type Retry struct {
 	Base time.Duration
 	// Max bounds every wait. 0: 10 s.
 	Max time.Duration
-	// Share of the requests that may be repetitions, over all users of the
-	// root, so that a sick store is not beaten further. 20 repetitions, and one
-	// per second, are always free; beyond that a repetition waits for its turn,
-	// and where 30 wait already, the error is returned. 0: 0.1.
+	// Share is the share of requests that may be repetitions, over all users of
+	// the root, so that retries do not overload a failing store. 20
+	// repetitions, and one per second, are always free. Beyond that a
+	// repetition waits for its turn; if 30 are waiting already, the error is
+	// returned. 0: 0.1.
 	Share float64
 }
 
-// DefaultRange is what Transfer.Range stands for where it is 0, in bytes.
+// DefaultRange is what a Transfer.Range of 0 stands for, in bytes.
 const DefaultRange = 8 << 20
 
 // Transfer bounds requests to remote stores, in time and memory. Roots on
 // files and in memory ignore it.
 type Transfer struct {
-	// Stall is how long a response may stay without a byte before it is given
+	// Stall is how long a response may pause without a byte before it is given
 	// up and resumed. 0: 20 s.
 	Stall time.Duration
 	// Request bounds a request that carries no stream: puts, parts, stats,
 	// listings. 0: 2 min.
 	Request time.Duration
-	// Range is how much of a stream one request asks for; it is buffered, and
+	// Range is how much of a stream one request asks for. It is buffered, and
 	// one more is fetched ahead. 0: 8 MiB, so 16 MiB for an open stream.
 	Range int
-	// Parts is how many parts of one object are sent side by side, where the
-	// store takes them so. A writer holds one part more. 0: 2, with parts of
-	// 8 MiB 24 MiB in all.
+	// Parts is how many parts of one object are sent side by side, if the store
+	// accepts that. A writer holds one part more. 0: 2, with parts of 8 MiB 24
+	// MiB in all.
 	Parts int
-	// Unhedged says that a range which is slow to come is never asked for a second
-	// time: the store beneath does that itself.
+	// Unhedged says that a slow range is never requested a second time: the store
+	// beneath does that itself.
 	Unhedged bool
 }
 
@@ -109,7 +111,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// setDefault gives a field that was left zero its default.
+// setDefault sets a field that was left zero to its default.
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {

@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// Pace constants, in requests per second. Above paceFree no bucket prefix
-// would keep up anyway, and pacing ends.
+// Pace constants, in requests per second. No bucket prefix can serve more than
+// paceFree, so pacing ends there.
 const (
 	paceFree  = 20_000
-	paceLeast = 10 // slower than that the store is sick, and backoff does more
-	// paceFirst is what is taken for too many at least when the first such
-	// answer comes: a run that has just begun has not asked for more yet.
+	paceLeast = 10 // below this the store is sick, and backoff does more
+	// paceFirst is the least rate that counts as too many when the first such
+	// answer comes: a run that has just begun has not made more requests yet.
 	paceFirst = 100
-	paceSteps = 5 // seconds without throttling that make up for one halving
+	paceSteps = 5 // seconds without throttling that undo one halving
 )
 
-// pace spaces requests out once the store has answered "slow down": additive
-// increase, multiplicative decrease (Chiu and Jain, 1989). Until the first
-// such answer it costs a mutex and counts requests, to know what was too many.
+// pace spaces requests out after the store has answered "slow down": additive
+// increase, multiplicative decrease (Chiu and Jain, 1989). Until the first such
+// answer it costs a mutex and counts requests, to know how many were too many.
 type pace struct {
 	mu     sync.Mutex
 	rate   float64 // requests per second; 0: free
 	next   time.Time
-	step   float64   // what a second without throttling adds to it
+	step   float64   // added to the rate by a second without throttling
 	raised time.Time // when the rate was last changed
 
 	window time.Time // start of the second that is being counted
@@ -37,7 +37,7 @@ func (p *pace) wait(ctx context.Context) error {
 	return sleep(ctx, p.reserve(time.Now()))
 }
 
-// reserve takes the next place in the queue and returns how far off it is.
+// reserve takes the next place in the queue and returns how far away it is.
 func (p *pace) reserve(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -60,8 +60,8 @@ func (p *pace) reserve(now time.Time) time.Duration {
 	return wait
 }
 
-// throttle halves the rate, at most once per second: all requests in flight
-// when the store had enough tell of the same event.
+// throttle halves the rate, at most once per second: all requests in flight at
+// that moment report the same event.
 func (p *pace) throttle(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,33 +8,32 @@ import (
 	"errors"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
-// An Ask is something that Probe looks at only when it is asked to.
+// An Ask is something that Probe examines only on request.
 type Ask int
 
 // Multipart asks whether create-once holds for objects that are written in
 // parts. It costs more than 16 MiB of traffic on a remote store.
 const Multipart Ask = 1
 
-// Capabilities are what a probe found out.
+// Capabilities are the findings of a probe.
 type Capabilities struct {
-	// MultipartOnce says that Writer.Commit with IfAbsent holds for objects
-	// of any size; without it only for those that fit into one part. It is
-	// true of stores at hand, and else false unless Multipart was asked for.
+	// MultipartOnce says that Writer.Commit with IfAbsent holds for objects of
+	// any size; without it only for those that fit into one part. It is true of
+	// local stores, and otherwise false unless Multipart was asked for.
 	MultipartOnce bool
 }
 
-// ProbePrefix is what the keys of all objects that Probe writes begin with.
+// ProbePrefix is the common prefix of all keys that Probe writes.
 const ProbePrefix = "_windrow/probe/"
 
 // Probe finds out, at start-up, whether the root honours create-once: some
 // stores accept the condition and ignore it. It writes a small object under
-// ProbePrefix and deletes it again. An error means that nothing may be
-// committed here.
+// ProbePrefix and deletes it again. After an error, nothing may be committed
+// here.
 func (r *Root) Probe(ctx context.Context, asks ...Ask) (Capabilities, error) {
 	var random [12]byte
 	rand.Read(random[:]) // never fails
@@ -55,7 +54,7 @@ func (r *Root) Probe(ctx context.Context, asks ...Ask) (Capabilities, error) {
 	return caps, nil
 }
 
-// unsafe says what follows for a user from what a probe found.
+// unsafe is the advice to a user whose store does not honour create-once.
 const unsafe = "Windrow cannot commit safely here. Write to another store, or update this one to a version with conditional writes"
 
 // probeOnce creates an object twice: the first must win, the second must lose
@@ -87,8 +86,8 @@ func (r *Root) probeOnce(ctx context.Context, key string) (err error) {
 	return nil
 }
 
-// discardTime bounds a deletion that goes on when its caller has been told to
-// stop.
+// discardTime bounds a deletion that continues after its caller's context has
+// ended.
 const discardTime = time.Second
 
 // discard deletes what a probe wrote, also when ctx has ended.
@@ -113,8 +112,8 @@ func (r *Root) probeMultipart(ctx context.Context, key string) (honoured bool, e
 		if _, err = w.Write(body); err == nil {
 			err = w.Commit()
 		}
-		// Nobody else has this key: what exists after the first try is what it
-		// wrote, and only the answer was lost.
+		// The key is this call's alone. If the object exists after the first
+		// try, that try wrote it, and only the answer was lost.
 		if try == 0 && err != nil && plan.KindOf(err) != plan.Exists {
 			return false, err
 		}

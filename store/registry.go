@@ -7,20 +7,19 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // OpenFunc opens a driver on a bucket or whatever the host of a URL names, and
-// asks whether it is there. The options have their defaults filled in. Like a
+// asks whether it exists. The options have their defaults filled in. Like a
 // driver's calls it must not retry.
 type OpenFunc func(ctx context.Context, host string, query url.Values, o Options) (driver.Driver, error)
 
-// schemes are the drivers that this binary carries besides files and memory.
-// Cloud drivers add themselves when they are imported, so that a job binary
-// does not carry 20 MB of clients that it never uses; this is the only state
-// of the package, and it does not change after initialisation.
+// schemes are the drivers that this binary has besides files and memory. Cloud
+// drivers add themselves when they are imported, so that a job binary does not
+// contain 20 MB of clients that it never uses. This is the only state of the
+// package, and it does not change after initialisation.
 var schemes struct {
 	sync.RWMutex
 	open map[string]OpenFunc
@@ -33,8 +32,8 @@ var imports = [...]struct{ scheme, path string }{
 	{"azblob", "github.com/windrow-mr/windrow/store/azure"},
 }
 
-// Register makes Open know a scheme. It is for the init functions of drivers;
-// a second registration of a scheme replaces the first.
+// Register makes Open know a scheme. It is for the init functions of drivers; a
+// second registration of a scheme replaces the first.
 func Register(scheme string, open OpenFunc) {
 	schemes.Lock()
 	defer schemes.Unlock()
@@ -44,8 +43,8 @@ func Register(scheme string, open OpenFunc) {
 	schemes.open[scheme] = open
 }
 
-// openTries is how often a bucket is asked whether it is there: enough to get
-// over a hiccup, few enough to tell a wrong address soon.
+// openTries is how often a bucket is asked whether it exists: enough to survive
+// a hiccup, few enough to report a wrong address soon.
 const openTries = 3
 
 // openRemote opens a bucket by the driver of the URL's scheme.

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// backoff returns the wait before repetition n, counted from 1: full jitter,
-// so that clients that failed together do not come back together.
+// backoff returns the wait before repetition n, counted from 1. It has full
+// jitter, so that clients that failed together do not return together.
 func (r Retry) backoff(n int) time.Duration {
 	bound := r.Max
 	if n < 30 {
@@ -19,20 +19,20 @@ func (r Retry) backoff(n int) time.Duration {
 	return rand.N(bound)
 }
 
-// Budget constants: how many repetitions are free at the start, how many may
-// be saved up, and how many come back in a second without any success. The
-// last keeps a lone client trying through an outage.
+// Budget constants: how many repetitions are free at the start, how many may be
+// saved up, and how many are added per second without any success. The last
+// keeps a lone client trying through an outage.
 const (
 	budgetStart     = 20
 	budgetMost      = 200
 	budgetPerSecond = 1
-	// budgetDebt is how many repetitions may wait for their turn, so one waits
+	// budgetDebt is how many repetitions may wait for their turn. So one waits
 	// no longer than that many seconds.
 	budgetDebt = 30
 )
 
-// budget keeps repetitions to a share of the requests. Retrying multiplies the
-// load on a store exactly when it has none to spare.
+// budget limits repetitions to a share of the requests. Retrying multiplies the
+// load on a store exactly when the store can bear it least.
 type budget struct {
 	share float64
 
@@ -51,7 +51,7 @@ func (b *budget) earn() {
 }
 
 // spend takes one repetition, and returns how long it must wait for its turn.
-// ok is false when too many wait already.
+// ok is false if too many are waiting already.
 func (b *budget) spend(now time.Time) (wait time.Duration, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,7 +70,7 @@ func (b *budget) spend(now time.Time) (wait time.Duration, ok bool) {
 	return time.Duration(-b.tokens / budgetPerSecond * float64(time.Second)), true
 }
 
-// begin gives the free repetitions once.
+// begin adds the free repetitions once.
 func (b *budget) begin() {
 	if !b.begun {
 		b.begun, b.tokens = true, budgetStart

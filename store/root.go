@@ -7,16 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/checksum"
 	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/file"
-
-	"github.com/windrow-mr/windrow/plan"
-
-	"github.com/windrow-mr/windrow/store/checksum"
 )
 
-// MaxBody is the most that Put and CreateOnce write: what every store takes in
-// one request.
+// MaxBody is the most that Put and CreateOnce write: every store takes that
+// much in one request.
 const MaxBody = 8 << 20
 
 // Root is a place in a store below which objects are named by keys.
@@ -34,10 +32,9 @@ type Root struct {
 //	gs://bucket/prefix                     needs import _ ".../store/gcs"
 //	azblob://container/prefix?domain=…     needs import _ ".../store/azure"
 //
-// The text of a URL is taken as it is, without percent-decoding; a query
-// begins at the first question mark, except in paths. A root is a directory: a
-// URL of a single file is split by Locate. Open asks a bucket whether it is
-// there, once.
+// The text of a URL is taken as it is, without percent-decoding. A query begins
+// at the first question mark, except in paths. A root is a directory: Locate
+// splits the URL of a single file. Open asks a bucket once whether it exists.
 func Open(ctx context.Context, rawURL string, o Options) (*Root, error) {
 	fail := func(err error) (*Root, error) {
 		kind, cause := driver.Cause(err)
@@ -69,8 +66,8 @@ func Open(ctx context.Context, rawURL string, o Options) (*Root, error) {
 	return &Root{core: r.core, prefix: r.Sub(prefix).prefix, owner: true}, nil
 }
 
-// New returns a root on a driver, for callers that have one; all others call
-// Open. Closing the root closes the driver.
+// New returns a root on a driver. Programs that have a URL call Open. Closing
+// the root closes the driver.
 func New(d driver.Driver, o Options) (*Root, error) {
 	if err := o.Validate(); err != nil {
 		return nil, &Error{Op: "open", URL: d.Traits().URL, Kind: plan.Invalid, Err: err}
@@ -78,7 +75,7 @@ func New(d driver.Driver, o Options) (*Root, error) {
 	return &Root{core: newCore(d, o.withDefaults()), owner: true}, nil
 }
 
-// URL returns what opens this root again, without userinfo and without those
+// URL returns the URL that opens this root again, without userinfo and without
 // parameters of the query that may be secret.
 func (r *Root) URL() string {
 	u := strings.TrimSuffix(r.Name(""), "/")
@@ -98,7 +95,7 @@ func (r *Root) Remote() bool { return r.core.traits.Remote }
 // Traits returns the fixed properties of the driver, as it was wrapped.
 func (r *Root) Traits() driver.Traits { return r.core.traits }
 
-// Sub returns the root below prefix. It shares driver and counters; closing it
+// Sub returns the root below prefix. It shares driver and counters. Closing it
 // does nothing.
 func (r *Root) Sub(prefix string) *Root {
 	prefix = strings.Trim(prefix, "/")
@@ -108,10 +105,10 @@ func (r *Root) Sub(prefix string) *Root {
 	return &Root{core: r.core, prefix: r.prefix + prefix}
 }
 
-// Usage returns what was counted since Open, by all roots that share it.
+// Usage returns the counts since Open of all roots that share the driver.
 func (r *Root) Usage() plan.Usage { return r.core.meter.read() }
 
-// Close gives up what an opened root holds. Handles and writers must be done.
+// Close releases what an opened root holds. Handles and writers must be done.
 func (r *Root) Close() error {
 	if !r.owner {
 		return nil
@@ -119,9 +116,9 @@ func (r *Root) Close() error {
 	return r.fail("close", "", r.core.driver.Close())
 }
 
-// Put writes an object with one request, over what was there. It is for
-// derived markers and heartbeats: what several writers must agree on needs
-// CreateOnce. body may have MaxBody bytes.
+// Put writes an object with one request, and replaces an existing one. It is
+// for derived markers and heartbeats: if several writers must agree on an
+// object, they need CreateOnce. body may have MaxBody bytes.
 func (r *Root) Put(ctx context.Context, key string, body []byte, c Class) error {
 	full := r.prefix + key
 	err := checkWrite(full, len(body))
@@ -131,8 +128,8 @@ func (r *Root) Put(ctx context.Context, key string, body []byte, c Class) error 
 	return r.fail("put", key, err)
 }
 
-// Get returns a whole object of at most limit bytes; a longer one is an error
-// of kind TooLarge.
+// Get returns a whole object of at most limit bytes. For a longer one the
+// error's kind is TooLarge.
 func (r *Root) Get(ctx context.Context, key string, limit int64) ([]byte, error) {
 	body, err := r.core.get(ctx, r.prefix+key, limit)
 	return body, r.fail("get", key, err)
@@ -149,8 +146,8 @@ func (r *Root) Stat(ctx context.Context, key string) (Object, error) {
 	return o, r.fail("stat", key, err)
 }
 
-// Delete removes an object; that it is absent is success. A file root also
-// removes the directories that this leaves empty.
+// Delete removes an object. It succeeds if the object is absent. A file root
+// also removes the directories that this leaves empty.
 func (r *Root) Delete(ctx context.Context, key string) error {
 	err := r.core.control(ctx, deleteRequest, r.prefix+key, func(ctx context.Context) error {
 		return r.core.driver.Delete(ctx, r.prefix+key)
@@ -195,8 +192,8 @@ func (c *core) put(ctx context.Context, key string, body []byte, o CreateOptions
 }
 
 // resolve looks whether a conditional write of unknown outcome, or one whose
-// refusal was cut off by a reset, left the object there. Sending a large body
-// again would only be cut off again.
+// refusal a reset cut off, left the object there. Another try of a large body
+// would only be cut off again.
 func (c *core) resolve(ctx context.Context, key string, err error) error {
 	switch kind, _ := driver.Cause(err); kind {
 	case plan.Unavailable, plan.Unknown, plan.Corrupt:
@@ -249,8 +246,8 @@ func (c *core) getFrom(ctx context.Context, r driver.Reader, limit int64) ([]byt
 	return buf, err
 }
 
-// verify holds the checksum of all bytes of an object against what the store
-// told; one that it did not tell fits anything.
+// verify checks the checksum of all bytes of an object against the one that the
+// store returned. If the store returned none, any fits.
 func verify(told, got checksum.Sum) error {
 	if told.Known() && got != told {
 		return driver.Fail(plan.Corrupt, "the bytes have checksum %v, and the store says %v", got, told)
@@ -299,7 +296,7 @@ func splitURL(raw string) (parsedURL, error) {
 	return parsedURL{scheme, host, path, query}, nil
 }
 
-// isScheme reports whether a word may be the scheme of a URL.
+// isScheme reports whether a word is valid as the scheme of a URL.
 func isScheme(s string) bool {
 	for _, c := range s {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '+' && c != '-' && c != '.' {

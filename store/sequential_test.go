@@ -6,9 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // sequential is a remote driver that takes parts one after another.
@@ -20,8 +19,8 @@ func (s sequential) Traits() driver.Traits {
 	return t
 }
 
-// TestSequentialParts: parts of an upload never overlap on a store that takes
-// them in order, and do on others.
+// TestSequentialParts verifies that parts of an upload never overlap on a store
+// that takes them in order, and do on others.
 func TestSequentialParts(t *testing.T) {
 	t.Parallel()
 	for _, inOrder := range []bool{false, true} {

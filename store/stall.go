@@ -6,19 +6,18 @@ import (
 	"io"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 var errStalled = errors.New("stalled")
 
-// watch bounds a response by progress, not by time: as long as bytes come it
-// may take as long as it likes, but a body that stops is given up.
+// watch bounds a response by progress, not by time. It may take any time while
+// bytes come, but a body that stops is given up.
 type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	timer  *time.Timer // nil on stores at hand
+	timer  *time.Timer // nil on local stores
 	stall  time.Duration
 }
 
@@ -41,7 +40,7 @@ func (w *watch) stop() {
 	}
 }
 
-// cause returns err, or what it means when the watch itself made it.
+// cause returns err, or its meaning if the watch itself caused it.
 func (w *watch) cause(err error) error {
 	if err != nil && errors.Is(context.Cause(w.ctx), errStalled) {
 		return driver.Fail(plan.Unavailable, "no byte came in %v", w.stall)
@@ -49,7 +48,7 @@ func (w *watch) cause(err error) error {
 	return err
 }
 
-// fill reads exactly len(p) bytes and says how many came.
+// fill reads exactly len(p) bytes and returns how many came.
 func (w *watch) fill(b driver.Body, p []byte) (int, error) {
 	got := 0
 	for got < len(p) {

@@ -10,16 +10,16 @@ import (
 
 var errStreamClosed = errors.New("the stream was closed")
 
-// Stream reads n bytes from off on, or all that follow when n is negative. The
-// reader fails unless it gives exactly these bytes. It belongs to one
-// goroutine, and must be closed.
+// Stream reads n bytes at off, or all that follow if n is negative. The reader
+// fails unless it gives exactly these bytes. It belongs to one goroutine, and
+// must be closed.
 //
-// Where the store told the checksum of the object, a stream of all of it ends
+// If the store returned the checksum of the object, a stream of all of it ends
 // with an error of kind Corrupt instead of io.EOF when the bytes do not fit.
 //
-// A store at hand is read straight into the caller's buffer, which should be
-// large. On a remote store ranges of Transfer.Range bytes are buffered, with
-// one more on its way while the one before is read.
+// A local store is read straight into the caller's buffer, which should be
+// large. On a remote store ranges of Transfer.Range bytes are buffered, and one
+// more is fetched while the one before is read.
 func (h *Handle) Stream(ctx context.Context, off, n int64) io.ReadCloser {
 	if n < 0 {
 		n = max(0, h.object.Size-off)
@@ -32,7 +32,7 @@ func (h *Handle) Stream(ctx context.Context, off, n int64) io.ReadCloser {
 		return &directStream{ctx: ctx, handle: h, off: off, end: off + n}
 	}
 	s := &rangeStream{handle: h, off: off, end: off + n}
-	// A stream of one range is held against the checksum when it is fetched.
+	// A stream of one range is checked against the checksum when it is fetched.
 	s.whole = n == h.object.Size && n > int64(h.root.core.opts.Transfer.Range)
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	return s
@@ -44,7 +44,7 @@ type brokenStream struct{ err error }
 func (s *brokenStream) Read([]byte) (int, error) { return 0, s.err }
 func (s *brokenStream) Close() error             { return nil }
 
-// directStream reads from a store at hand.
+// directStream reads from a local store.
 type directStream struct {
 	ctx      context.Context
 	handle   *Handle
@@ -73,10 +73,10 @@ type rangeStream struct {
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	handle   *Handle
-	off, end int64        // what was not asked for yet
-	next     chan fetched // the range on its way; nil when there is none
-	now      []byte       // what is left of the range that is being read
-	slab     *[]byte      // where now is
+	off, end int64        // not requested yet
+	next     chan fetched // the range in flight; nil if there is none
+	now      []byte       // the rest of the range that is being read
+	slab     *[]byte      // the buffer of now
 	whole    bool         // all of the object is read, in several ranges
 	digest   *checksum.Digest
 	err      error
@@ -103,7 +103,7 @@ func (s *rangeStream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// turn takes the range on its way and asks for the one after it.
+// turn takes the range in flight and asks for the one after it.
 func (s *rangeStream) turn() error {
 	s.release()
 	if s.next == nil {
@@ -132,8 +132,8 @@ func (s *rangeStream) turn() error {
 	return nil
 }
 
-// verify holds all that was read against the checksum of the object. What does
-// not fit was handed on already and cannot be read again.
+// verify checks all that was read against the checksum of the object. Bytes
+// that do not fit have already been returned and can not be read again.
 func (s *rangeStream) verify() error {
 	if s.digest == nil {
 		return nil
@@ -142,11 +142,11 @@ func (s *rangeStream) verify() error {
 	if sum := s.digest.Sum(); sum.Algorithm == told.Algorithm {
 		return verify(told, sum)
 	}
-	return nil // told only after the stream began
+	return nil // the store returned it only after the stream began
 }
 
-// ask fetches the next range in a goroutine, which ends when its request does;
-// the channel has room for the result.
+// ask fetches the next range in a goroutine, which ends when its request does.
+// The channel has room for the result.
 func (s *rangeStream) ask() {
 	if s.off == s.end {
 		return
@@ -162,7 +162,7 @@ func (s *rangeStream) ask() {
 	}()
 }
 
-// release gives the slab of a range that was read back.
+// release returns the slab of a range that was read.
 func (s *rangeStream) release() {
 	if s.slab != nil {
 		s.handle.root.core.reuse(s.slab)
@@ -170,7 +170,7 @@ func (s *rangeStream) release() {
 	}
 }
 
-// Close ends what is on its way and waits for it.
+// Close ends what is in flight and waits for it.
 func (s *rangeStream) Close() error {
 	if s.err == nil || errors.Is(s.err, io.EOF) {
 		s.err = errStreamClosed
@@ -185,7 +185,7 @@ func (s *rangeStream) Close() error {
 	return nil
 }
 
-// slab returns room for a range. Small objects get small ones of their own.
+// slab returns a buffer for a range. Small objects get small ones of their own.
 func (c *core) slab(size int) *[]byte {
 	if size <= c.opts.Transfer.Range/8 {
 		b := make([]byte, size)
@@ -194,7 +194,7 @@ func (c *core) slab(size int) *[]byte {
 	return c.slabs.Get().(*[]byte)
 }
 
-// reuse takes a slab back, if it is of the size that others need.
+// reuse returns a slab to the pool, if it has the common size.
 func (c *core) reuse(slab *[]byte) {
 	if len(*slab) == c.opts.Transfer.Range {
 		c.slabs.Put(slab)

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// deletesAtOnce is how many deletions DeleteAll has under way: on a bucket each
+// deletesAtOnce is how many deletions DeleteAll has in flight: on a bucket each
 // is a round trip.
 const deletesAtOnce = 16
 
 // DeleteAll deletes the objects whose key starts with prefix and that match;
-// nil matches all. Objects that come meanwhile may stay.
+// nil matches all. Objects that appear meanwhile may stay.
 func (r *Root) DeleteAll(ctx context.Context, prefix string, match func(key string) bool) error {
 	group, deleting := errgroup.WithContext(ctx)
 	group.SetLimit(deletesAtOnce)

@@ -5,8 +5,8 @@ import (
 	"github.com/windrow-mr/windrow/store/mem"
 )
 
-// These types are what the methods and options of a Root take and return. Their
-// other names are in the packages for authors of drivers.
+// These types are the ones that the methods and options of a Root take and
+// return. Packages driver and mem have them under the same or a shorter name.
 type (
 	// Object describes an object.
 	Object = driver.Object

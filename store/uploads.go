@@ -4,19 +4,19 @@ import (
 	"context"
 	"strings"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"golang.org/x/sync/errgroup"
+
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
-// AbortUploads aborts uploads that were begun and not ended, if the key of their
-// object starts with prefix and they match. Uploads that are under way are asked
-// for as well, except on files: whose match is true for one of those takes the
-// object from its writer.
+// AbortUploads aborts the uploads that were begun and not ended, whose object's
+// key starts with prefix, and that match. Except on files, match is also called
+// for uploads that are still being written: if it returns true for one of those,
+// the writer loses the object.
 //
-// All are listed before the first is aborted, since stores go on behind the last
-// one of a page, which must still be there. Where uploads cannot be listed, the
-// store drops them by itself, and nothing happens here.
+// It lists all uploads before it aborts the first, since stores continue a
+// listing after the last upload of a page, which must still exist. A store that
+// cannot list uploads drops them by itself, and AbortUploads does nothing.
 func (r *Root) AbortUploads(ctx context.Context, prefix string, match func(u Unfinished) bool) error {
 	c := r.core
 	d := c.uploads
@@ -51,7 +51,7 @@ func (r *Root) uploads(ctx context.Context, d driver.UploadLister, prefix string
 			return nil, err
 		}
 		for _, u := range page {
-			// A store that ignores the prefix must not cost neighbours their uploads.
+			// Other roots must keep their uploads if a store ignores the prefix.
 			if u.Key != "" && !strings.HasPrefix(u.Key, full) {
 				continue
 			}

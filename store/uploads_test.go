@@ -11,11 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
 )
@@ -31,8 +29,8 @@ func (d prefixless) AbortUpload(ctx context.Context, u store.Unfinished) error {
 	return d.Driver.(driver.UploadLister).AbortUpload(ctx, u)
 }
 
-// orphaned opens a root below mem://b/root where uploads of these keys of the
-// bucket were begun, and nobody ends them.
+// orphaned opens a root below mem://b/root. Uploads of these keys of the bucket
+// were begun and stay unfinished.
 func orphaned(t *testing.T, plan string, wrap func(driver.Driver) driver.Driver, keys ...string) (*store.Root, driver.UploadLister) {
 	t.Helper()
 	rules, err := fault.Parse(plan)
@@ -74,9 +72,9 @@ func uploadKeys(t *testing.T, d driver.UploadLister) (keys []string) {
 	return keys
 }
 
-// TestAbortUploads: only what matches is aborted, below the root and the prefix
-// alone, whatever else a store lists, and whatever fails for a while. Requests are
-// counted.
+// TestAbortUploads verifies that only matching uploads are aborted, below the root
+// and the prefix alone, whatever else a store lists and whatever fails for a
+// while. It counts requests.
 func TestAbortUploads(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -85,16 +83,16 @@ func TestAbortUploads(t *testing.T) {
 		retries int64
 		lists   int64 // pages have 10 uploads
 	}{
-		"prefixes heeded":  {"", same, 0, 3},
-		"prefixes ignored": {"", func(d driver.Driver) driver.Driver { return prefixless{d} }, 0, 3},
-		"failing":          {"500:@2 list, 503:#1 abort key=root/a/07, lost:#1 abort key=root/a/08", same, 3, 4},
+		"prefixes honoured": {"", same, 0, 3},
+		"prefixes ignored":  {"", func(d driver.Driver) driver.Driver { return prefixless{d} }, 0, 3},
+		"failing":           {"500:@2 list, 503:#1 abort key=root/a/07, lost:#1 abort key=root/a/08", same, 3, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				others := []string{"a/01", "root2/a/01", "root"}
-				if name == "prefixes heeded" {
-					others = append(others, "root/b") // makes no page more
+				if name == "prefixes honoured" {
+					others = append(others, "root/b") // does not add a page
 				}
 				keys := slices.Clone(others)
 				for i := range 23 {
@@ -130,7 +128,8 @@ func TestAbortUploads(t *testing.T) {
 	}
 }
 
-// TestAbortUploadsFails: who is refused learns where, and loses nothing.
+// TestAbortUploadsFails verifies that a refusal says where it happened, and
+// that nothing is lost.
 func TestAbortUploadsFails(t *testing.T) {
 	t.Parallel()
 	all := func(store.Unfinished) bool { return true }
@@ -158,7 +157,8 @@ func TestAbortUploadsFails(t *testing.T) {
 	wantKind(t, root.AbortUploads(ctx, "", all), plan.Interrupted)
 }
 
-// TestAbortUploadsOfNone: a store that cannot list uploads is not asked.
+// TestAbortUploadsOfNone verifies that a store that cannot list uploads is not
+// asked.
 func TestAbortUploadsOfNone(t *testing.T) {
 	t.Parallel()
 	root := open(t, "mem://", store.Options{})
@@ -171,8 +171,9 @@ func TestAbortUploadsOfNone(t *testing.T) {
 	}
 }
 
-// TestAbortUploadsOnFiles: what a dead process was writing is listed without a
-// name, from every root of the directory; what is held, or young, is not.
+// TestAbortUploadsOnFiles verifies that the file of a dead process is listed
+// without a name, from every root of the directory, and that files that are
+// held, or young, are not.
 func TestAbortUploadsOnFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -5,13 +5,12 @@ import (
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 )
 
-// FuzzLocate: whatever a user types for an input is split into a root and a
-// key, or refused by an error that tells no secret. What was split is found
-// again by its parts.
+// FuzzLocate verifies that any text for an input is split into a root and a
+// key, or refused by an error that shows no secret. The parts lead back to the
+// input.
 func FuzzLocate(f *testing.F) {
 	for _, s := range []string{
 		"/data/x.txt", "s3://b/logs/", "s3://b/a/x.txt?region=r", "s3://b/logs/2026-*/x*.gz", "s3://b", "s3://", "file:///a/b", "file://a",
@@ -28,7 +27,7 @@ func FuzzLocate(f *testing.F) {
 			user, _, hasUser := strings.Cut(host, "@")
 			if isURL && hasUser && scheme != "file" && !strings.Contains(strings.Replace(raw, user, "", 1), secret) &&
 				strings.Contains(err.Error(), secret) {
-				t.Errorf("%q: the error tells the secret: %v", raw, err)
+				t.Errorf("%q: the error shows the secret: %v", raw, err)
 			}
 			if plan.KindOf(err) == plan.Unknown {
 				t.Errorf("%q: %v is of no kind", raw, err)

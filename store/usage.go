@@ -6,7 +6,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// requestKind is what a request is counted as.
+// requestKind is the kind that a request is counted as.
 type requestKind int
 
 const (

@@ -6,23 +6,22 @@ import (
 	"sync"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // abortTimeout bounds the abort of an upload, whose own context may have ended, and
 // the wait for the answer to its beginning.
 const abortTimeout = 30 * time.Second
 
-// smallWrites is the buffer that a writer on a store at hand gathers short
-// writes in; longer ones go through.
+// smallWrites is the buffer in which a writer on a local store gathers short
+// writes. Longer ones pass through.
 const smallWrites = 64 << 10
 
 var errAborted = errors.New("the writer was aborted")
 
-// Writer writes an object that nobody sees before Commit. It belongs to one
-// goroutine. Write it so that every way out but Commit aborts:
+// Writer writes an object that is invisible before Commit. It belongs to one
+// goroutine. Write it so that every path except Commit aborts:
 //
 //	w, err := root.Create(ctx, key, store.CreateOptions{IfAbsent: true})
 //	if err != nil { … }
@@ -31,7 +30,7 @@ var errAborted = errors.New("the writer was aborted")
 //	return w.Commit()
 //
 // On a remote store it holds Transfer.Parts+1 parts in memory once the object
-// is larger than one part; a smaller one is sent with one request.
+// is larger than one part. A smaller one is sent with one request.
 type Writer struct {
 	root   *Root
 	key    string // relative to the root
@@ -39,15 +38,15 @@ type Writer struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	upload driver.Upload // nil until it has begun
-	begun  chan struct{} // closed when it has, or failed to; nil until it is needed
+	begun  chan struct{} // closed when it has begun, or failed to; nil until it is needed
 	last   bool          // no more may be written
 	size   int64
 	buf    []byte
 	spare  [][]byte // buffers of parts that were sent
-	part   int      // the last part that was given to the upload
+	part   int      // the last part that the upload was given
 	done   bool
 	lent   bool  // another process writes it
-	err    error // what Write and Commit return from now on
+	err    error // returned by Write and Commit from now on
 
 	sending chan struct{} // a token per part in flight
 	sent    sync.WaitGroup
@@ -109,7 +108,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// pass hands bytes to a store at hand, short writes in one piece.
+// pass passes bytes to a local store, short writes in one piece.
 func (w *Writer) pass(p []byte) error {
 	if len(w.buf)+len(p) > smallWrites && len(w.buf) > 0 {
 		if err := w.direct(w.buf); err != nil {
@@ -127,7 +126,7 @@ func (w *Writer) pass(p []byte) error {
 	return nil
 }
 
-// direct writes a part on a store at hand.
+// direct writes a part on a local store.
 func (w *Writer) direct(p []byte) error {
 	w.part++
 	err := w.upload.Part(w.ctx, w.part, p)
@@ -138,8 +137,8 @@ func (w *Writer) direct(p []byte) error {
 	return nil
 }
 
-// gather fills parts and sends the full ones off. The last part, full or not,
-// waits: when it is the only one, Commit sends it alone.
+// gather fills parts and sends the full ones. The last part, full or not,
+// waits: if it is the only one, Commit sends it alone.
 func (w *Writer) gather(p []byte) error {
 	size := w.root.core.traits.PartSize
 	for len(p) > 0 {
@@ -178,7 +177,7 @@ func (w *Writer) buffer(size int) []byte {
 	return make([]byte, 0, size)
 }
 
-// send gives the buffer to the upload as its next part.
+// send passes the buffer to the upload as its next part.
 func (w *Writer) send() error {
 	c := w.root.core
 	key := w.root.prefix + w.key
@@ -203,10 +202,10 @@ func (w *Writer) send() error {
 	return nil
 }
 
-// begin begins the upload, and ends the writer when that fails for good. Who
-// writes goes on meanwhile. A beginning that is on its way is waited for even when
-// the writer ends: the store may have begun an upload, and only its answer tells
-// which one is to be aborted.
+// begin begins the upload, and ends the writer if that fails for good. The caller
+// continues to write meanwhile. begin waits for the answer even when the writer
+// ends: the store may have begun an upload, and only its answer names the one to
+// abort.
 func (w *Writer) begin(key string) {
 	defer close(w.begun)
 	c := w.root.core
@@ -233,7 +232,7 @@ func outlive(ctx context.Context, while time.Duration) (context.Context, context
 	return longer, func() { stop(); cancel() }
 }
 
-// sendPart sends one part, and ends the writer when that fails for good.
+// sendPart sends one part, and ends the writer if that fails for good.
 func (w *Writer) sendPart(key string, n int, body []byte) {
 	c := w.root.core
 	if <-w.begun; w.upload == nil {
@@ -252,8 +251,8 @@ func (w *Writer) sendPart(key string, n int, body []byte) {
 	w.spare = append(w.spare, body)
 }
 
-// Last says that all is written. Where the object is sent in parts, the last one
-// goes on its way, so that Commit waits less for what can be done meanwhile.
+// Last says that all is written. If the object is sent in parts, the last one is
+// sent now, so that Commit waits less after other work of the caller.
 func (w *Writer) Last() error {
 	if err := w.failed(); err != nil {
 		return err
@@ -269,11 +268,12 @@ func (w *Writer) Last() error {
 }
 
 // Commit makes the object visible, all of it at once. After an error of Write
-// it returns that error and aborts; so it may be called without looking.
+// it returns that error and aborts, so callers need not check the errors of Write.
 //
-// With IfAbsent an error of kind Exists says that there is such an object. It
-// may be the one that this writer wrote, when the store's first answer was
-// lost: who cares compares its size and checksum with what was written.
+// With IfAbsent an error of kind Exists says that the object exists already. It
+// may be the one that this writer wrote, if the store's first answer was lost.
+// If that matters, the caller compares its size and checksum with what was
+// written.
 func (w *Writer) Commit() error {
 	err := w.failed()
 	if err == nil && w.lent {
@@ -311,11 +311,11 @@ func (w *Writer) commit() error {
 	if err := w.failed(); err != nil {
 		return err
 	}
-	// A lost answer is the driver's to resolve: some stores tell who won.
+	// The driver resolves a lost answer: some stores can say which write won.
 	return c.control(w.ctx, multipartRequest, key, w.upload.Commit)
 }
 
-// commitDirect commits on a store at hand.
+// commitDirect commits on a local store.
 func (w *Writer) commitDirect(key string) error {
 	if len(w.buf) > 0 {
 		if err := w.direct(w.buf); err != nil {
@@ -326,10 +326,10 @@ func (w *Writer) commitDirect(key string) error {
 	return w.root.core.call(w.ctx, putRequest, key, w.upload.Commit)
 }
 
-// Abort gives the object up: nothing is visible, and the store keeps nothing
-// of it. After Commit or Abort it does nothing. It takes a while on a remote
-// store, even when the writer's context has ended: a store would keep, and
-// bill, the parts of an upload that nobody aborts.
+// Abort gives the object up: nothing is visible, and the store keeps nothing of
+// it. After Commit or Abort it does nothing. It takes a while on a remote
+// store, even if the writer's context has ended: otherwise the store would
+// keep, and bill, the parts of the upload.
 func (w *Writer) Abort() {
 	if w.done {
 		return

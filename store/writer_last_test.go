@@ -6,17 +6,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
 )
 
-// slowUploads opens a store where every request that writes takes 30 ms, and
-// parts have 64 KiB.
+// slowUploads opens a store whose writing requests take 30 ms, with parts of 64
+// KiB.
 func slowUploads(t *testing.T, rules string) *store.Root {
 	t.Helper()
 	plan, err := fault.Parse(rules + "slow:100% for=30ms")
@@ -37,7 +35,7 @@ func TestTheLastPartTravelsBeforeTheCommit(t *testing.T) {
 	for name, c := range map[string]struct {
 		size   int
 		last   bool
-		commit time.Duration // how long it takes, when some time has passed before
+		commit time.Duration // how long it takes, after some time has passed
 	}{
 		"of one part":               {60 << 10, true, 30 * time.Millisecond},
 		"of several":                {150 << 10, true, 30 * time.Millisecond},
@@ -89,7 +87,7 @@ func TestNothingIsWrittenBehindTheLastPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := w.Write([]byte("more")); plan.KindOf(err) != plan.Invalid {
-		t.Errorf("writing behind the end gives %v", err)
+		t.Errorf("writing after the end gives %v", err)
 	}
 	if err := w.Commit(); plan.KindOf(err) != plan.Invalid {
 		t.Errorf("the commit after that gives %v", err)

@@ -22,7 +22,6 @@ import (
 	"sync"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 )
 

@@ -12,12 +12,10 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/allow"
+	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
 )
 

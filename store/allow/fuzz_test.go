@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/allow"
 )

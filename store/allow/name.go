@@ -6,11 +6,9 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // name is a root's URL in its parts, without query. Its path is clean and has no

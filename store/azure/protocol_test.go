@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/azure/azuretest"
 	"github.com/windrow-mr/windrow/store/internal/testserver"

@@ -7,16 +7,14 @@ import (
 	"encoding/binary"
 	"sync"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
-	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/internal/drive"
 )
 

@@ -6,12 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/doctor"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // odd is a store that is not as it should be.

@@ -5,9 +5,8 @@ import (
 	"io"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // spoil changes the body of an answer. asked is the length that was asked for,

@@ -4,9 +4,8 @@ import (
 	"context"
 	"os"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // faulty passes calls through an injector.

@@ -5,11 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // Injector applies rules. Its exported fields are set before it is used.

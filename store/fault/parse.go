@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/plan/nearest"
 )
 

@@ -21,9 +21,8 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // directory keeps objects as files below a directory. Everything goes through

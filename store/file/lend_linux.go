@@ -7,9 +7,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // These bound how long TakeBack waits while a lent file is still open: a process

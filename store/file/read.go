@@ -11,9 +11,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // reader reads a file that stays open, and notices when it is written to. It

@@ -10,9 +10,8 @@ import (
 	"path"
 	"syscall"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // publishTries bounds how often a writer makes its directory again when another

@@ -16,7 +16,6 @@ import (
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/internal/testserver"
 	"github.com/windrow-mr/windrow/store/storetest"

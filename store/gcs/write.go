@@ -3,11 +3,10 @@ package gcs
 import (
 	"context"
 
-	"github.com/windrow-mr/windrow/plan"
-
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/storage/v1"
 
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/checksum"
 	"github.com/windrow-mr/windrow/store/internal/drive"

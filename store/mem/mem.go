@@ -16,11 +16,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store/checksum"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // Space has memory roots by name: roots opened with the same space and name see

@@ -6,11 +6,9 @@ import (
 	"os"
 	"sync"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // Wrap decorates a driver, so that requests made with a context of With are

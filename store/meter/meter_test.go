@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
 	"github.com/windrow-mr/windrow/store/meter"

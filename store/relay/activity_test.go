@@ -6,11 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/relay"
 )
 

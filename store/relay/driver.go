@@ -8,11 +8,9 @@ import (
 	"os"
 	"sync"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // rootDriver is a store.Driver on a rootDriver of the serving process.

@@ -9,11 +9,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // openDescriptor opens the file of an object of a file root, read-only; nil

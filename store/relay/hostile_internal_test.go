@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 )
 

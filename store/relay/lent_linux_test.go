@@ -8,11 +8,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // lending serves a file root over a connection that carries descriptors.

@@ -6,12 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/checksum"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // encoder puts values one after another into a payload: integers as varints,

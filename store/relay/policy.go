@@ -7,11 +7,9 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // Grant is what may be done below one root. Patterns are those of store.Match;

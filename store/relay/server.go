@@ -13,13 +13,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
-	"github.com/windrow-mr/windrow/plan"
-
 	"golang.org/x/sync/semaphore"
 
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // session serves one connection.

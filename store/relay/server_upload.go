@@ -8,11 +8,9 @@ import (
 	"os"
 	"sync"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // upload is an object on its way. One goroutine writes it; the session's

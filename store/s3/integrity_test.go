@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/checksum"
 	"github.com/windrow-mr/windrow/store/internal/testserver"

@@ -17,11 +17,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/internal/testserver"
 	"github.com/windrow-mr/windrow/store/s3/s3test"

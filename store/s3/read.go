@@ -4,17 +4,15 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
-	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/checksum"
+	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/internal/drive"
 )
 

@@ -26,17 +26,15 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
-	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"gocloud.dev/blob/s3blob"
 
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/internal/drive"
 )
 

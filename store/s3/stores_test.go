@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/internal/testserver"
 	"github.com/windrow-mr/windrow/store/s3/s3test"

@@ -3,14 +3,12 @@ package s3
 import (
 	"context"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
-	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 var _ driver.UploadLister = (*bucket)(nil)

@@ -8,13 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
-	"github.com/windrow-mr/windrow/plan"
-
 	"golang.org/x/sync/errgroup"
 
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/internal/testserver"
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 )

@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/checksum"
 )

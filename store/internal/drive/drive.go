@@ -17,9 +17,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/windrow-mr/windrow/store/driver"
-
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // IdleConnections is how many connections to one host stay open: as many as one

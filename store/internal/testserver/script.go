@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 )
 

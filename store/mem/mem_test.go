@@ -1,21 +1,35 @@
-package store_test
+package mem_test
 
 import (
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/storetest"
 )
 
-func TestMemConforms(t *testing.T) {
+// open opens a root that is closed at the test's end.
+func open(t testing.TB, url string, o store.Options) *store.Root {
+	t.Helper()
+	r, err := store.Open(t.Context(), url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func TestConforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *store.Root { return open(t, "mem://", store.Options{}) },
 		storetest.Features{Sums: true, SumsOfParts: true, MultipartOnce: true, Flat: true})
 }
 
-func TestMemNames(t *testing.T) {
+func TestNames(t *testing.T) {
 	t.Parallel()
 	space := new(store.MemSpace)
 	a := open(t, "mem://a/p/q", store.Options{Mem: space})

@@ -1,4 +1,4 @@
-package store_test
+package file_test
 
 import (
 	"bufio"
@@ -19,13 +19,12 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/plan"
-
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/storetest"
 )
 
-// racerEnv makes the test binary a process of the create-once race: it holds
-// the root's URL.
+// racerEnv makes the test binary a process of the create-once race. Its value
+// is the root's URL.
 const racerEnv = "WINDROW_STORE_TEST_RACE"
 
 func TestMain(m *testing.M) {
@@ -58,7 +57,7 @@ func wantKind(t *testing.T, err error, want plan.Kind) {
 	}
 }
 
-func TestFileConforms(t *testing.T) {
+func TestConforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *store.Root { return open(t, t.TempDir(), store.Options{}) },
 		storetest.Features{MultipartOnce: true})
@@ -69,7 +68,7 @@ const (
 	raceKeys      = 150
 )
 
-// race is a process of TestFileCreateOnceAcrossProcesses. It begins when its
+// race is a process of TestCreateOnceAcrossProcesses. It begins when its
 // standard input ends, and prints the keys that it won.
 func race(root string) int {
 	_, _ = io.Copy(io.Discard, os.Stdin)
@@ -89,14 +88,14 @@ func race(root string) int {
 		case won:
 			fmt.Println(key, os.Getpid())
 		case len(existing) == 0:
-			fmt.Fprintln(os.Stderr, key, "lost against nobody")
+			fmt.Fprintln(os.Stderr, key, "lost without a winner")
 			return 1
 		}
 	}
 	return 0
 }
 
-func TestFileCreateOnceAcrossProcesses(t *testing.T) {
+func TestCreateOnceAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	self, err := os.Executable()
@@ -145,7 +144,7 @@ func TestFileCreateOnceAcrossProcesses(t *testing.T) {
 	}
 }
 
-func TestFileOpen(t *testing.T) {
+func TestOpen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "x.txt")
@@ -173,8 +172,9 @@ func TestFileOpen(t *testing.T) {
 	}
 }
 
-// TestFileLeavesNothing: after deletion and Close not even directories remain.
-func TestFileLeavesNothing(t *testing.T) {
+// TestLeavesNothing verifies that after deletion and Close not even
+// directories remain.
+func TestLeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r, err := store.Open(t.Context(), dir, store.Options{})
@@ -201,9 +201,9 @@ func TestFileLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestFileDirectoriesComeAndGo writes and deletes below one directory from many
-// goroutines, so that it is removed under the writers' hands all the time.
-func TestFileDirectoriesComeAndGo(t *testing.T) {
+// TestDirectoriesComeAndGo writes and deletes below one directory from many
+// goroutines, so that it is often removed while others write there.
+func TestDirectoriesComeAndGo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	a, b := open(t, dir, store.Options{}), open(t, dir, store.Options{})
@@ -231,9 +231,9 @@ func TestFileDirectoriesComeAndGo(t *testing.T) {
 	all.Wait()
 }
 
-// TestFileStaleTemporaries: what a killed writer left is never listed, and
-// goes once it is old, unless somebody still holds it.
-func TestFileStaleTemporaries(t *testing.T) {
+// TestStaleTemporaries verifies that the file of a killed writer is never
+// listed, and is removed once it is old, unless another process still holds it.
+func TestStaleTemporaries(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	reserved := filepath.Join(dir, ".windrow-tmp")
@@ -276,9 +276,9 @@ func TestFileStaleTemporaries(t *testing.T) {
 	wantKind(t, err, plan.Invalid)
 }
 
-// TestFileNoticesWrites: a file that is written to in place is not the version
-// that the handle was opened for, even if it only grew.
-func TestFileNoticesWrites(t *testing.T) {
+// TestNoticesWrites verifies that a file that is written to in place is no
+// longer the version that the handle was opened for, even if it only grew.
+func TestNoticesWrites(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	name := filepath.Join(dir, "access.log")
@@ -311,7 +311,7 @@ func TestFileNoticesWrites(t *testing.T) {
 	wantKind(t, err, plan.Changed)
 }
 
-func TestFileSymlinks(t *testing.T) {
+func TestSymlinks(t *testing.T) {
 	t.Parallel()
 	outside, dir := t.TempDir(), t.TempDir()
 	secret := filepath.Join(outside, "secret")
@@ -355,8 +355,9 @@ func TestFileSymlinks(t *testing.T) {
 	}
 }
 
-// TestFileRootRemoved: that the root went away is not that the object is absent.
-func TestFileRootRemoved(t *testing.T) {
+// TestRootRemoved verifies that a missing root is not reported as a missing
+// object.
+func TestRootRemoved(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "root")
 	r := open(t, dir, store.Options{CreateDir: true, Retry: store.Retry{Attempts: 1}})
@@ -372,8 +373,8 @@ func TestFileRootRemoved(t *testing.T) {
 	}
 }
 
-// TestFilePipe: opening a pipe must not wait for its writer.
-func TestFilePipe(t *testing.T) {
+// TestPipe verifies that opening a pipe does not wait for its writer.
+func TestPipe(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
@@ -387,8 +388,8 @@ func TestFilePipe(t *testing.T) {
 	}
 }
 
-// TestFileReadsDoNotAllocate holds for ReadAt and Stream alike.
-func TestFileReadsDoNotAllocate(t *testing.T) {
+// TestReadsDoNotAllocate holds for ReadAt and Stream alike.
+func TestReadsDoNotAllocate(t *testing.T) {
 	r := open(t, t.TempDir(), store.Options{})
 	if err := r.Put(t.Context(), "x", make([]byte, 1<<20), store.Scratch); err != nil {
 		t.Fatal(err)
