@@ -156,8 +156,8 @@ func (h *Handle) fill(ctx context.Context, p []byte, off int64) error {
 		if err := h.fetch(ctx, p, off); err != nil || int64(len(p)) != h.object.Size {
 			return err
 		}
-		told := h.Sum()
-		err := verify(told, checksum.Of(told.Algorithm, p))
+		known := h.Sum()
+		err := verify(known, checksum.Of(known.Algorithm, p))
 		if err == nil {
 			return nil
 		}

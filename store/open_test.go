@@ -12,6 +12,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/driver"
+	"github.com/windrow-mr/windrow/store/fault/faulttest"
+	"github.com/windrow-mr/windrow/store/mem"
 )
 
 func TestOpenRefuses(t *testing.T) {
@@ -19,7 +21,7 @@ func TestOpenRefuses(t *testing.T) {
 	for _, c := range []struct {
 		url     string
 		o       store.Options
-		mention string // what the error must say
+		mention string // text that the error must have
 	}{
 		{"", store.Options{}, "empty"},
 		{"ftp://host/x", store.Options{}, "azblob, file, gs, mem, s3"},
@@ -55,6 +57,25 @@ func TestRegister(t *testing.T) {
 	if got, want := fmt.Sprint(err), "open test-scheme://host/a/b: permission denied: no entry"; got != want {
 		t.Errorf("error %q, want %q", got, want)
 	}
+}
+
+// TestNew verifies that a root on a driver has its traits, as Options.Wrap changes
+// them, and refuses bad options.
+func TestNew(t *testing.T) {
+	t.Parallel()
+	d := new(mem.Space).Open("x")
+	root, err := store.New(d, store.Options{Wrap: func(d driver.Driver) driver.Driver { return faulttest.Remote(d, 1000) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := root.Traits(); got.URL != "mem://x" || !got.Remote || got.PartSize != 1000 || got.Remote != root.Remote() {
+		t.Errorf("traits %+v", got)
+	}
+	if err := root.Close(); err != nil {
+		t.Error(err)
+	}
+	_, err = store.New(d, store.Options{Retry: store.Retry{Attempts: -1}})
+	wantKind(t, err, plan.Invalid)
 }
 
 func TestURLOfTheFileSystem(t *testing.T) {

@@ -248,9 +248,9 @@ func (c *core) getFrom(ctx context.Context, r driver.Reader, limit int64) ([]byt
 
 // verify checks the checksum of all bytes of an object against the one that the
 // store returned. If the store returned none, any fits.
-func verify(told, got checksum.Sum) error {
-	if told.Known() && got != told {
-		return driver.Fail(plan.Corrupt, "the bytes have checksum %v, and the store says %v", got, told)
+func verify(known, got checksum.Sum) error {
+	if known.Known() && got != known {
+		return driver.Fail(plan.Corrupt, "the bytes have checksum %v, and the store says %v", got, known)
 	}
 	return nil
 }

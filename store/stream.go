@@ -138,9 +138,9 @@ func (s *rangeStream) verify() error {
 	if s.digest == nil {
 		return nil
 	}
-	told := s.handle.Sum()
-	if sum := s.digest.Sum(); sum.Algorithm == told.Algorithm {
-		return verify(told, sum)
+	known := s.handle.Sum()
+	if sum := s.digest.Sum(); sum.Algorithm == known.Algorithm {
+		return verify(known, sum)
 	}
 	return nil // the store returned it only after the stream began
 }

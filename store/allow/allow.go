@@ -1,17 +1,18 @@
 // Package allow opens the roots that jobs name, as far as an operator allows it.
 //
-// The processes of a cluster hold credentials, and run jobs that others have
-// submitted: a job's specification names what it reads and writes, and nothing
-// but this list stands between that text and a store. So a name counts only as
-// it is written, without a query, and only if it is an allowed URL or below one.
-// How a store is reached, with an endpoint or a region, is the operator's word
-// alone. Files are opened below the directory that is allowed: neither dots nor
-// links lead out of it.
+// The processes of a cluster hold credentials, and run jobs of many users. A
+// job's specification names what it reads and writes, and only this list is
+// between that text and a store. So a name counts only as it is written, without
+// a query, and only if it is an allowed URL or below one. The operator alone
+// decides how a store is reached, with an endpoint or a region. Files are opened
+// below the directory that is allowed: neither dots nor links lead out of it.
 //
-// Masters ask it before they accept a job, workers when they plan and run one.
-// A List may be used by any number of goroutines. Refusals are *store.Error of
-// kind Denied, or Invalid where the name itself is malformed; they never show a
+// Masters ask it before they accept a job, workers when they plan and run one. A
+// List may be used by any number of goroutines. Refusals are *store.Error of
+// kind Denied, or Invalid if the name itself is malformed. They never show a
 // query.
+//
+// It is part of the engine, and may change between minor versions.
 package allow
 
 import (
@@ -25,11 +26,11 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// List is what an operator allows. Each entry is opened once, by the first who
-// asks; all roots below it share it.
+// List has the URLs that an operator allows. Each entry is opened once, by its
+// first user; all roots below it share it.
 type List struct {
 	opts    store.Options
-	entries []*entry // longest name first, so that the nearest one counts
+	entries []*entry // longest name first, so that find returns the nearest one
 }
 
 // entry is one allowed URL.
@@ -37,13 +38,13 @@ type entry struct {
 	name  name
 	query string // with its question mark, or empty
 
-	turn chan struct{} // has a token while nobody opens it
+	turn chan struct{} // has a token while no caller opens it
 	mu   sync.Mutex
 	root *store.Root
 }
 
 // New makes a list of URLs as an operator writes them: with a prefix and a query
-// where they need one, or as a local path. Nothing is opened yet.
+// if they need one, or as a local path. It opens nothing yet.
 func New(urls []string, o store.Options) (*List, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func New(urls []string, o store.Options) (*List, error) {
 }
 
 // Locate splits the URL of an input into a root that Get opens, and a key or a
-// pattern in it, as store.Locate does. What is allowed as a whole is a root.
+// pattern in it, as store.Locate does. An allowed URL as a whole is a root.
 func (l *List) Locate(url string) (rootURL, key string, err error) {
 	fail := func(kind plan.Kind, err error) (string, string, error) {
 		return "", "", &store.Error{Op: "locate", URL: shown(url), Kind: kind, Err: err}
@@ -81,9 +82,9 @@ func (l *List) Locate(url string) (rootURL, key string, err error) {
 	if err != nil {
 		return fail(plan.KindOf(err), err)
 	}
-	// Only names that are allowed are looked up, so that nobody learns from the
-	// answer which others there are. What a pattern matches begins with what
-	// precedes it, so a pattern is a name for this.
+	// Locate looks up only names that are allowed, so that the answer does not
+	// show which others exist. Matches of a pattern begin with the text before
+	// its first wildcard, so a pattern counts as a name here.
 	if e, _ := l.find(n); e == nil {
 		return fail(plan.Denied, l.refusal())
 	}
@@ -106,14 +107,15 @@ func (l *List) Locate(url string) (rootURL, key string, err error) {
 	return fail(plan.Denied, l.refusal())
 }
 
-// Allows tells whether Get would open a root, without asking a store.
+// Allows returns nil if Get would open a root, and otherwise the reason. It
+// asks no store.
 func (l *List) Allows(url string) error {
 	_, _, err := l.allowed(url)
 	return err
 }
 
 // Get returns the root that a URL names. If create is set, the allowed directory
-// is made when it is missing; what is below it comes into being with its objects.
+// is made if it is missing. Directories below it are made with their objects.
 func (l *List) Get(ctx context.Context, url string, create bool) (*store.Root, error) {
 	e, below, err := l.allowed(url)
 	if err != nil {
@@ -140,7 +142,7 @@ func (l *List) Opened(url string) (*store.Root, error) {
 	return e.root.Sub(below), nil
 }
 
-// Usage adds up the requests to all roots.
+// Usage returns the sum of the requests to all roots.
 func (l *List) Usage() plan.Usage {
 	var sum plan.Usage
 	for _, e := range l.entries {
@@ -153,7 +155,7 @@ func (l *List) Usage() plan.Usage {
 	return sum
 }
 
-// AnyRemote tells whether any root that was opened costs round trips, and so
+// AnyRemote reports whether any root that was opened costs round trips, and so
 // memory to hide them.
 func (l *List) AnyRemote() bool {
 	return slices.ContainsFunc(l.entries, func(e *entry) bool {
@@ -177,8 +179,8 @@ func (l *List) Close() error {
 	return errors.Join(errs...)
 }
 
-// open opens an entry, once. A store that does not answer keeps only those
-// waiting who want the same one.
+// open opens an entry, once. While a store does not answer, only callers that
+// want the same store wait.
 func (e *entry) open(ctx context.Context, o store.Options, create bool) (*store.Root, error) {
 	select {
 	case <-e.turn:
@@ -203,7 +205,7 @@ func (e *entry) open(ctx context.Context, o store.Options, create bool) (*store.
 	return root, nil
 }
 
-// allowed finds the entry for a root, and what of it is meant.
+// allowed finds the entry for a root, and the path below it.
 func (l *List) allowed(url string) (e *entry, below string, err error) {
 	fail := func(kind plan.Kind, err error) (*entry, string, error) {
 		return nil, "", &store.Error{Op: "open", URL: shown(url), Kind: kind, Err: err}
@@ -231,7 +233,7 @@ func (l *List) find(n name) (e *entry, below string) {
 // most is how many allowed URLs a refusal names.
 const most = 8
 
-// refusal says what is allowed.
+// refusal returns an error that says what is allowed.
 func (l *List) refusal() error {
 	if len(l.entries) == 0 {
 		return errors.New("the operator allows jobs no root at all: masters and workers need --allow URL for each that jobs may use")

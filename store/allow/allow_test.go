@@ -35,7 +35,7 @@ func list(t *testing.T, o store.Options, urls ...string) *allow.List {
 
 const secret = "hunter2"
 
-// TestRefused gives names that a job must not get anything by.
+// TestRefused gives names that must not open anything for a job.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	const denied, invalid = plan.Denied, plan.Invalid
@@ -44,7 +44,7 @@ func TestRefused(t *testing.T) {
 		url  string
 		kind plan.Kind
 	}{
-		// Beside and above what is allowed.
+		// Names beside and above what is allowed.
 		{"mem://a", denied},
 		{"mem://a/", denied},
 		{"mem://a/log", denied},
@@ -67,7 +67,7 @@ func TestRefused(t *testing.T) {
 		{"/", denied},
 		{"file:///", denied},
 		{"/etc/passwd", denied},
-		// Letters that something might decode, or take for others.
+		// Letters that some layer might decode, or confuse with others.
 		{"mem://a/log%73", denied},
 		{"mem://a/%6cogs/x", denied},
 		{"mem://a/logs%2f..%2fother", denied},
@@ -88,7 +88,7 @@ func TestRefused(t *testing.T) {
 		{"//srv/data", invalid},
 		{"file:////srv/data", invalid},
 		{"/srv/data/./x", invalid},
-		// What is no name at all.
+		// Text that is no name at all.
 		{"", invalid},
 		{"srv/data", invalid},
 		{"./srv/data", invalid},
@@ -128,7 +128,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A refusal says what is allowed, and is no longer than fits on a screen.
+// A refusal says what is allowed, and fits on a screen.
 func TestRefusalSaysWhatIsAllowed(t *testing.T) {
 	t.Parallel()
 	err := list(t, store.Options{}, "mem://a/logs?token="+secret, "/srv/data").Allows("mem://a/other")
@@ -143,7 +143,7 @@ func TestRefusalSaysWhatIsAllowed(t *testing.T) {
 	}
 }
 
-// TestLocate splits what an input names, so that the root can be opened.
+// TestLocate splits the names of inputs, so that the root can be opened.
 func TestLocate(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -242,8 +242,8 @@ func TestAllowedRootIsOpenedOnce(t *testing.T) {
 	}
 }
 
-// TestParametersAreTheOperators: a store is opened as the nearest allowed URL
-// says, and who waits for it may give up.
+// TestParametersAreTheOperators verifies that a store is opened as the nearest
+// allowed URL says, and that a waiting caller may give up.
 func TestParametersAreTheOperators(t *testing.T) {
 	t.Parallel()
 	asked := make(chan string, 8)
@@ -280,7 +280,7 @@ func TestParametersAreTheOperators(t *testing.T) {
 	}
 }
 
-// TestLinks: links within an allowed directory lead nowhere else.
+// TestLinks verifies that links within an allowed directory lead nowhere else.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -310,7 +310,7 @@ func TestLinks(t *testing.T) {
 		if key == "" {
 			key = "x"
 			if err := r.Put(t.Context(), "new", []byte("x"), store.Scratch); err == nil {
-				t.Errorf("%s: what is written gets through", link)
+				t.Errorf("%s: a write gets through", link)
 			}
 			for o, err := range r.List(t.Context(), "") {
 				if err == nil {
@@ -337,7 +337,7 @@ func TestLinks(t *testing.T) {
 	if b, err := r.Get(t.Context(), "x", 100); err != nil || string(b) != "in/real" {
 		t.Errorf("by a link that stays inside: %q, %v", b, err)
 	}
-	// The operator's own path may hold links.
+	// The operator's own path may contain links.
 	r, err = list(t, store.Options{}, dir+"/door").Get(t.Context(), dir+"/door/real", false)
 	if err != nil {
 		t.Fatal(err)
@@ -347,7 +347,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestMissingDirectories are made only for who writes.
+// TestMissingDirectories verifies that directories are made only for writers.
 func TestMissingDirectories(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -367,7 +367,7 @@ func TestMissingDirectories(t *testing.T) {
 	}
 }
 
-// TestNewRefuses what an operator cannot mean.
+// TestNewRefuses lists URLs that an operator cannot mean.
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -396,8 +396,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestUploadsBelow: what is got by a name lists and aborts uploads there and below,
-// and none of its neighbours, which share the store that was opened.
+// TestUploadsBelow verifies that a root that was opened by a name lists and aborts
+// uploads there and below, and none of its neighbours, which share the store.
 func TestUploadsBelow(t *testing.T) {
 	t.Parallel()
 	var far driver.Driver

@@ -10,8 +10,8 @@ import (
 	"github.com/windrow-mr/windrow/store/allow"
 )
 
-// FuzzLocate: whatever a job names, a root that is let through is an allowed one
-// or below it, and a key cannot lead out of it.
+// FuzzLocate verifies that for any name a root that is allowed is an allowed one
+// or below it, and that a key cannot lead out of it.
 func FuzzLocate(f *testing.F) {
 	for _, s := range []string{
 		"mem://a/logs", "mem://a/logs/x*/..", "mem://a/logs/../x", "mem://a/logs?x=1", "mem://u@a/logs", "/srv/none/x", "file:///srv/none/../x",

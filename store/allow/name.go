@@ -24,7 +24,7 @@ func (n name) String() string {
 	return base + "/" + n.path
 }
 
-// below returns what of n lies below other; nothing when both are the same.
+// below returns the part of n below other; it is empty if both are the same.
 func (n name) below(other name) (string, bool) {
 	if n.scheme != other.scheme || n.host != other.host {
 		return "", false
@@ -41,8 +41,8 @@ func (n name) join(key string) name {
 	return n
 }
 
-// parse reads a name as a job gives it. It means what it says, letter by letter:
-// nothing in it is decoded, cleaned or completed.
+// parse reads a name as a job gives it. It takes the text literally: it decodes,
+// cleans and completes nothing.
 func parse(raw string) (name, error) {
 	if strings.ContainsFunc(raw, unicode.IsControl) {
 		return name{}, driver.Fail(plan.Invalid, "it has control characters")
@@ -118,7 +118,7 @@ func parseAllowed(raw string) (n name, query string, err error) {
 	return n, query, nil
 }
 
-// isScheme tells whether a word may be the scheme of a URL.
+// isScheme reports whether a word may be the scheme of a URL.
 func isScheme(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '+' && c != '-' && c != '.'
@@ -129,7 +129,7 @@ func isScheme(s string) bool {
 const mostShown = 512
 
 // shown returns a URL fit for messages: no userinfo, no query, no control
-// characters, and no more than fits on a few lines.
+// characters, and at most a few lines.
 func shown(raw string) string {
 	if scheme, rest, isURL := strings.Cut(raw, "://"); isURL && scheme != "file" {
 		rest, _, _ = strings.Cut(rest, "?")

@@ -7,12 +7,12 @@
 // environment (AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY,
 // AZURE_STORAGE_SAS_TOKEN, AZURE_STORAGE_CONNECTION_STRING, or what
 // azidentity's default credential finds) are those of gocloud.dev's azureblob:
-// storage_account, domain, protocol, cdn and localemu. The container is opened
-// by gocloud.dev; requests go through the SDK's own client, one for each call,
-// because package store does the retries and has to tell errors apart.
+// storage_account, domain, protocol, cdn and localemu. gocloud.dev opens the
+// container. Requests use the SDK's own client, one for each call, because
+// package store does the retries and must distinguish errors.
 //
-// Only package store calls it. Concurrency and failure are as Driver demands.
-// To begin an upload and to give it up are no requests: parts that were not
+// Only package store calls it. Concurrency and failure are as driver.Driver
+// asks. Beginning and aborting an upload are no requests: parts that were not
 // committed are invisible, and the service drops them after a week.
 package azure
 
@@ -25,7 +25,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/azureblob" // what opens azblob:// URLs
+	_ "gocloud.dev/blob/azureblob" // opens azblob:// URLs
 
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -39,18 +39,18 @@ const (
 	maxParts = 50_000 // the service's limit
 )
 
-// A blank import is what keeps a cloud's client out of the binaries that do not
-// use it, and nothing else can run then.
+// A blank import keeps a cloud's client out of the binaries that do not use it,
+// and only init can run then.
 func init() { store.Register(scheme, open) } //nolint:gochecknoinits // drivers arrive by blank import
 
-// blobs is a container.
+// blobs is the driver of a container.
 type blobs struct {
 	client *container.Client
 	name   string
 	query  string
 }
 
-// open opens a container and asks whether it is there.
+// open opens a container and asks whether it exists.
 func open(ctx context.Context, name string, query url.Values, _ store.Options) (driver.Driver, error) {
 	d := &blobs{name: name, query: drive.PublicQuery(query, "cdn", "domain", "localemu", "protocol", "storage_account")}
 	var err error
@@ -63,7 +63,8 @@ func open(ctx context.Context, name string, query url.Values, _ store.Options) (
 		return nil, noContainer()
 	case plan.Denied:
 		if answered(err) {
-			// Who may not ask for a container may still read and write in it.
+			// An account that may not ask for a container may still read and
+			// write in it.
 			return d, nil
 		}
 	}
@@ -90,9 +91,9 @@ func connect(ctx context.Context, name string, query url.Values) (*container.Cli
 	return client, nil
 }
 
-// once makes the SDK send a request once, and bytes come as they are stored:
-// without this header Go's HTTP client decompresses objects that are stored
-// with a content encoding.
+// once makes the SDK send a request once, and the service send bytes as they
+// are stored: without this header Go's HTTP client decompresses objects that
+// are stored with a content encoding.
 func once(ctx context.Context) context.Context {
 	ctx = policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1})
 	return policy.WithHTTPHeader(ctx, http.Header{"Accept-Encoding": {"identity"}})

@@ -30,7 +30,7 @@ func classify(err error) error {
 		}
 		return driver.Fail(kind, "%w", &answer{response})
 	}
-	// The SDK marks so what no second try would mend: credentials.
+	// The SDK marks errors so that no second try would repair: credentials.
 	type final interface {
 		error
 		NonRetriable()
@@ -38,13 +38,13 @@ func classify(err error) error {
 	if _, ok := errors.AsType[final](err); ok {
 		return driver.Fail(plan.Denied, "no credentials were accepted: set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY, or AZURE_STORAGE_SAS_TOKEN, or log in with az login: %w", err)
 	}
-	// No answer: names, connections, TLS. A host that is not found is no object
-	// that is not there.
+	// There is no answer: names, connections, TLS. An unknown host is no
+	// missing object.
 	return driver.Fail(plan.Unavailable, "%w", err)
 }
 
 // classifyWrite is classify for writes, where a condition that failed says that
-// the object is there, and where nothing can be missing but the container.
+// the object exists, and where only the container can be missing.
 func classifyWrite(err error, o store.CreateOptions) error {
 	err = classify(err)
 	switch kind := plan.KindOf(err); {
@@ -68,7 +68,7 @@ func kindOf(response *azcore.ResponseError) (kind plan.Kind, advice string) {
 	case bloberror.BlobAlreadyExists, bloberror.ConditionNotMet, bloberror.TargetConditionNotMet, bloberror.InvalidRange:
 		return plan.Changed, ""
 	case bloberror.LeaseIDMissing, bloberror.LeaseLost, bloberror.LeaseIDMismatchWithBlobOperation:
-		return plan.Denied, "somebody holds a lease on it"
+		return plan.Denied, "another client holds a lease on it"
 	case bloberror.BlobImmutableDueToPolicy:
 		return plan.Denied, "a policy keeps it from being changed"
 	case bloberror.BlobArchived, bloberror.BlobBeingRehydrated:
@@ -89,7 +89,7 @@ func kindOf(response *azcore.ResponseError) (kind plan.Kind, advice string) {
 		return plan.Denied, "check the credentials and what they may do in this container"
 	case http.StatusConflict:
 		if response.ErrorCode != "" {
-			return plan.Invalid, "" // a state of the object that does not pass
+			return plan.Invalid, "" // the state of the object is permanent
 		}
 	}
 	return drive.KindOfStatus(response.StatusCode), ""

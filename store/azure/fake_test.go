@@ -19,8 +19,8 @@ import (
 	"github.com/windrow-mr/windrow/store/internal/testserver"
 )
 
-// fake is a server of the Blob service, as its documentation has it, as far as
-// the driver uses it. It does not look at signatures.
+// fake is a server of the Blob service as its documentation describes it, as
+// far as the driver uses it. It does not check signatures.
 type fake struct {
 	pageSize int
 
@@ -112,7 +112,7 @@ func (f *fake) put(w http.ResponseWriter, r *http.Request, name string, body []b
 	}
 }
 
-// commit makes a blob of blocks, looking for each among those that are not
+// commit makes a blob of blocks. It looks for each among those that are not
 // committed, and then among those that are.
 func (f *fake) commit(w http.ResponseWriter, r *http.Request, name string, body []byte) {
 	var list struct {
@@ -228,7 +228,7 @@ func (f *fake) list(w http.ResponseWriter, prefix, marker string) {
 	_, _ = w.Write(out.Bytes())
 }
 
-// add makes a blob behind the driver's back.
+// add makes a blob without the driver.
 func (f *fake) add(name string, body []byte, encoding string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -81,7 +81,7 @@ func TestKinds(t *testing.T) {
 				t.Errorf("%v does not name the object", err)
 			}
 			if u := root.Usage(); u.Gets != asked.Load() {
-				t.Errorf("counted %d requests, the server saw %d: somebody else retries", u.Gets, asked.Load())
+				t.Errorf("counted %d requests, the server saw %d: another layer retries", u.Gets, asked.Load())
 			}
 			if _, statErr := root.Stat(t.Context(), "log/1"); plan.KindOf(statErr) != c.want {
 				t.Errorf("stat: %v", statErr)
@@ -112,8 +112,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestOpenTriesAgain: the first answer of a container may be a hiccup; who may
-// not ask for it may still read.
+// TestOpenTriesAgain verifies that a container opens although its first answer
+// is a hiccup, and for accounts that may not ask for it but may read.
 func TestOpenTriesAgain(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{503, 403} {
@@ -133,7 +133,7 @@ func TestOpenTriesAgain(t *testing.T) {
 	}
 }
 
-// TestLostPut: a put is applied, and then the connection breaks.
+// TestLostPut applies a put, and then breaks the connection.
 func TestLostPut(t *testing.T) {
 	t.Parallel()
 	lose := testserver.Few(3)
@@ -152,8 +152,8 @@ func TestLostPut(t *testing.T) {
 	}
 }
 
-// TestEarlyRefusal: a condition fails before the body was read, and all that the
-// client sees is a reset connection.
+// TestEarlyRefusal fails a condition before the body was read, so that the
+// client sees only a reset connection.
 func TestEarlyRefusal(t *testing.T) {
 	t.Parallel()
 	f := newFake()
@@ -184,9 +184,9 @@ func write(t testing.TB, root *store.Root, key string, body []byte, o store.Crea
 	return w.Commit()
 }
 
-// TestFailedUploads: uploads of which the condition fails, that are canceled,
-// or refused in their midst, end with an error. gocloud's own writer panics on
-// them.
+// TestFailedUploads verifies that uploads whose condition fails, that are
+// canceled, or that are refused halfway, end with an error. gocloud's own
+// writer panics on them.
 func TestFailedUploads(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{1 << 20, 20 << 20} {
@@ -226,7 +226,7 @@ func TestFailedUploads(t *testing.T) {
 	}
 }
 
-// TestLostCommit: the list of blocks is committed, and nobody is told.
+// TestLostCommit commits the list of blocks, and loses the answer.
 func TestLostCommit(t *testing.T) {
 	t.Parallel()
 	for _, once := range []bool{false, true} {
@@ -241,7 +241,7 @@ func TestLostCommit(t *testing.T) {
 		})
 		body := noise(17 << 20)
 		if err := write(t, root, "x", body, store.CreateOptions{IfAbsent: once}); once {
-			// Who won is for the caller to find out, as Commit says.
+			// The caller finds out who won, as the comment of Commit says.
 			testserver.WantKind(t, err, plan.Exists)
 		} else if err != nil {
 			t.Error(err)
@@ -252,7 +252,7 @@ func TestLostCommit(t *testing.T) {
 	}
 }
 
-// TestLateCommit: another writer of the key commits first, and so drops the
+// TestLateCommit has another writer of the key commit first, which drops the
 // parts of this one.
 func TestLateCommit(t *testing.T) {
 	t.Parallel()
@@ -275,7 +275,8 @@ func TestLateCommit(t *testing.T) {
 	}
 }
 
-// TestReadsAreRaw: objects that are stored compressed come as they are stored.
+// TestReadsAreRaw verifies that objects that are stored compressed come as they
+// are stored.
 func TestReadsAreRaw(t *testing.T) {
 	t.Parallel()
 	zipped := gzipped(t, bytes.Repeat([]byte("windrow "), 10_000))

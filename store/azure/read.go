@@ -86,8 +86,8 @@ func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	return b, nil
 }
 
-// pager walks a listing. Listings of this driver begin at the beginning: what
-// the service calls startFrom is for names of one level only.
+// pager walks a listing. Listings of this driver begin at the beginning: the
+// service's startFrom is for names of one level only.
 type pager struct {
 	driver *blobs
 	prefix string
@@ -107,7 +107,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 	out, err := p.driver.client.NewListBlobsFlatPager(o).NextPage(once(ctx))
 	if err != nil {
 		if err = classify(err); plan.KindOf(err) == plan.NotFound {
-			err = noContainer() // there is nothing else that a listing may lack
+			err = noContainer() // a listing can lack only its container
 		}
 		return nil, false, err
 	}
@@ -131,8 +131,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 	return page, p.marker == "", nil
 }
 
-// quoted returns an ETag as headers have it: in listings its quotes are
-// missing.
+// quoted returns an ETag as headers have it: listings omit its quotes.
 func quoted(etag string) string {
 	if etag == "" || etag[0] == '"' {
 		return etag

@@ -44,7 +44,8 @@ func (d *blobs) Delete(ctx context.Context, key string) error {
 
 // upload is a list of blocks. All writers of a key share the blocks that are
 // not committed, so the names of an upload's blocks begin with a number of its
-// own; and who commits drops the blocks of all others, who then come too late.
+// own. A commit drops the blocks of all other writers, which then come too
+// late.
 type upload struct {
 	driver *blobs
 	client *blockblob.Client
@@ -84,8 +85,8 @@ func (u *upload) Part(ctx context.Context, n int, body []byte) error {
 	return nil
 }
 
-// Commit may be called again after an error: blocks that were committed may be
-// committed once more.
+// Commit may be called again after an error: committed blocks may be committed
+// again.
 func (u *upload) Commit(ctx context.Context) error {
 	_, err := u.client.CommitBlockList(once(ctx), u.blocks, &blockblob.CommitBlockListOptions{AccessConditions: ifAbsent(u.opts)})
 	if bloberror.HasCode(err, bloberror.InvalidBlockList) {
@@ -94,20 +95,20 @@ func (u *upload) Commit(ctx context.Context) error {
 	return classifyWrite(err, u.opts)
 }
 
-// late says why blocks are gone.
+// late returns why blocks are gone.
 func (u *upload) late(ctx context.Context) error {
 	_, err := u.driver.describe(ctx, u.key, "")
 	switch {
 	case plan.KindOf(err) == plan.NotFound:
-		return driver.Fail(plan.Unknown, "the parts are gone, and there is no object: somebody wrote and deleted it meanwhile")
+		return driver.Fail(plan.Unknown, "the parts are gone, and there is no object: another client wrote and deleted it meanwhile")
 	case err != nil:
 		return err
 	case u.opts.IfAbsent:
 		return driver.Fail(plan.Exists, "another writer was first")
 	}
-	return driver.Fail(plan.Changed, "the parts are gone: somebody wrote the object meanwhile")
+	return driver.Fail(plan.Changed, "the parts are gone: another client wrote the object meanwhile")
 }
 
-// Abort leaves the blocks to the service: nobody sees them, and there is no
-// request that would drop them without touching the object.
+// Abort leaves the blocks to the service. They are invisible, and no request
+// drops them without touching the object.
 func (u *upload) Abort(_ context.Context) error { return nil }

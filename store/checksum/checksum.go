@@ -1,14 +1,17 @@
 // Package checksum has the cyclic redundancy checks that object stores keep of
-// whole objects, and the arithmetic to put the check of an object together from
-// those of its pieces.
+// whole objects, and the arithmetic to combine the checks of pieces into the
+// check of an object.
 //
-// Drivers of package store fill in what a store told; package store holds whole
-// reads against it; who reads an object in sections, in any order, digests each
-// section and combines them.
+// Drivers of package store fill in the check that a store returned, and package
+// store checks whole reads against it. Readers of sections, in any order,
+// digest each section and combine them. Packages with formats of their own use
+// the functions for CRC32C.
 //
 // Concurrency: a Digest belongs to one goroutine; everything else is values.
-// Failure: functions that are given an algorithm that is not in the list digest
-// nothing and return zero. Units: bytes.
+// Failure: for an algorithm that is not in the list, functions digest nothing
+// and return zero. Units: bytes.
+//
+// It is part of the engine, and may change between minor versions.
 package checksum
 
 import (
@@ -26,14 +29,14 @@ type Algorithm uint8
 
 // The algorithms.
 const (
-	None      Algorithm = iota // the store told no checksum
-	CRC32                      // IEEE 802.3, as in gzip; what most S3 clients send along
-	CRC32C                     // Castagnoli, RFC 3720; what Google Cloud Storage keeps of every object
-	CRC64NVME                  // of the NVM Express specification; what S3 keeps when the client sent nothing
+	None      Algorithm = iota // the store returned no checksum
+	CRC32                      // IEEE 802.3, as in gzip; sent by most S3 clients
+	CRC32C                     // Castagnoli, RFC 3720; kept by Google Cloud Storage of every object
+	CRC64NVME                  // of the NVM Express specification; kept by S3 if the client sent none
 )
 
-// parameters are what tells the algorithms apart: bits, and the polynomial with
-// its highest coefficient in the lowest bit.
+// parameters distinguish the algorithms: bits, and the polynomial with its
+// highest coefficient in the lowest bit.
 var parameters = [...]struct {
 	name string
 	bits uint
@@ -56,7 +59,7 @@ func (a Algorithm) String() string {
 // known reports whether a is an algorithm that can be computed.
 func (a Algorithm) known() bool { return a != None && int(a) < len(parameters) }
 
-// Sum is the check of some bytes. The zero Sum says that none is known.
+// Sum is the check of some bytes. The zero Sum says that it is not known.
 type Sum struct {
 	Algorithm Algorithm
 	Value     uint64 // the lower 32 bits for the algorithms of 32 bits
@@ -91,9 +94,9 @@ func (s Sum) Base64() string {
 	return base64.StdEncoding.EncodeToString(b[8-parameters[s.Algorithm].bits/8:])
 }
 
-// Parse is the inverse of Base64. Text that is no checksum of this algorithm,
-// as the checksum of checksums of an upload in parts is none ("…-3"), gives the
-// zero Sum.
+// Parse is the inverse of Base64. It returns the zero Sum for text that is no
+// checksum of this algorithm, such as the checksum of checksums of an upload in
+// parts ("…-3").
 func Parse(a Algorithm, text string) Sum {
 	if !a.known() {
 		return Sum{}
@@ -125,10 +128,10 @@ func SumCRC32C(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 // UpdateCRC32C returns the CRC32C of the bytes whose CRC32C is crc, followed by b.
 func UpdateCRC32C(crc uint32, b []byte) uint32 { return crc32.Update(crc, castagnoli, b) }
 
-// NewCRC32C returns a hash that computes the CRC32C of what is written to it.
+// NewCRC32C returns a hash that computes the CRC32C of the bytes written to it.
 func NewCRC32C() hash.Hash32 { return crc32.New(castagnoli) }
 
-// Digest computes the check of what is written to it.
+// Digest computes the check of the bytes written to it.
 type Digest struct {
 	algorithm Algorithm
 	sum32     hash.Hash32
@@ -167,7 +170,7 @@ func (d *Digest) Write(p []byte) (int, error) {
 // Size returns how many bytes were written.
 func (d *Digest) Size() int64 { return d.size }
 
-// Sum returns the check of all that was written so far.
+// Sum returns the check of all bytes written so far.
 func (d *Digest) Sum() Sum {
 	switch {
 	case d.sum32 != nil:
@@ -194,8 +197,8 @@ func Combine(a Algorithm, sumA, sumB uint64, lenB int64) uint64 {
 	return multiply(p.poly, p.bits, power(p.poly, p.bits, lenB), sumA) ^ sumB
 }
 
-// Append returns the check of what s is the check of, followed by n bytes of
-// which next is the check. It is the zero Sum unless both have one algorithm.
+// Append returns the check of the bytes of s followed by n bytes whose check is
+// next. It is the zero Sum unless both have one algorithm.
 func (s Sum) Append(next Sum, n int64) Sum {
 	if s.Algorithm != next.Algorithm || !s.Known() {
 		return Sum{}

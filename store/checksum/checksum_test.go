@@ -31,8 +31,8 @@ func noise(seed uint64, n int) []byte {
 	return b
 }
 
-// TestCheckValues holds the algorithms to the check values of the catalogue of
-// parametrised CRCs: the digits from 1 to 9.
+// TestCheckValues compares the algorithms with the check values of the
+// catalogue of parametrised CRCs: the digits from 1 to 9.
 func TestCheckValues(t *testing.T) {
 	t.Parallel()
 	for a, want := range map[checksum.Algorithm]string{
@@ -100,8 +100,8 @@ func TestCombine(t *testing.T) {
 	}
 }
 
-// TestCombineLong: the check of many equal blocks by doubling, against hashing
-// them all.
+// TestCombineLong compares the check of many equal blocks by doubling with
+// hashing them all.
 func TestCombineLong(t *testing.T) {
 	t.Parallel()
 	block := noise(3, 1<<20)

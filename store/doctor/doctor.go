@@ -1,10 +1,12 @@
 // Package doctor finds out whether a root is fit to work on: credentials,
 // rights, create-once by both ways of writing, clocks, latency, throughput.
 //
-// The command line calls it. An examination belongs to one goroutine; it
-// writes below _windrow/doctor/, under a key that nobody else has, and removes
-// what it wrote, also when it is told to stop. What is wrong with the root is
-// in the findings, not an error. Sizes are bytes.
+// The command line calls it. An examination belongs to one goroutine. It writes
+// below _windrow/doctor/, under a key of its own, and removes what it wrote,
+// also after its context has ended. Faults of the root are in the findings, and
+// not an error. Sizes are bytes.
+//
+// It is part of the engine, and may change between minor versions.
 package doctor
 
 import (
@@ -30,7 +32,7 @@ const (
 	OK   Status = "ok"
 	Warn Status = "warn" // jobs run, but see the detail
 	Fail Status = "fail" // jobs cannot run, or not write
-	Skip Status = "skip" // not looked at, because something else failed
+	Skip Status = "skip" // not checked, because something else failed
 )
 
 // A Finding is the outcome of one check.
@@ -46,7 +48,7 @@ type Report struct {
 	Version  int       `json:"version"`
 	Root     string    `json:"root"`
 	Findings []Finding `json:"findings"`
-	// Figures, 0 where they could not be taken.
+	// Figures, 0 if they could not be measured.
 	PutMillis     float64 `json:"putMillis"`     // median time of a small durable write
 	GetMillis     float64 `json:"getMillis"`     // median time of a small read
 	UpBytesPerS   float64 `json:"upBytesPerS"`   // of one object, by as many connections as a task uses
@@ -67,21 +69,22 @@ func (r *Report) Err() error {
 // Options configure an examination.
 type Options struct {
 	Stores store.Options
-	// Bytes is the size of the object by which throughput is measured. 0: 32 MiB.
+	// Bytes is the size of the object that measures throughput. 0: 32 MiB.
 	Bytes int64
 	// Now reads this machine's clock. Nil: time.Now.
 	Now func() time.Time
 }
 
 const (
-	rounds = 7 // of a latency, of which the median counts
+	rounds = 7 // of a latency; their median counts
 	small  = 4 << 10
-	// Clocks this far apart spoil signed requests soon (S3 allows 15 minutes).
+	// Clocks this far apart soon invalidate signed requests (S3 allows 15
+	// minutes).
 	skewMost = time.Minute
 )
 
-// Examine checks the root that a URL names. It returns an error when it was
-// told to stop; all else is in the report.
+// Examine checks the root that a URL names. It returns an error if ctx ends;
+// all else is in the report.
 func Examine(ctx context.Context, url string, o Options) (*Report, error) {
 	if o.Bytes == 0 {
 		o.Bytes = 32 << 20
@@ -106,7 +109,7 @@ func Examine(ctx context.Context, url string, o Options) (*Report, error) {
 		e.clock(ctx)
 		e.throughput(ctx)
 	} else {
-		e.add(Finding{Check: "all else", Status: Skip, Detail: "not looked at, since nothing can be written; as an input the root may do"})
+		e.add(Finding{Check: "all else", Status: Skip, Detail: "not checked, since nothing can be written; the root may still serve as an input"})
 	}
 	e.cleanUp(ctx)
 	return e.report, context.Cause(ctx)
@@ -130,8 +133,8 @@ func (e *examination) found(check string, err error, detail string, args ...any)
 	return true
 }
 
-// list looks whether objects may be listed, which patterns and directories
-// need, and jobs that clean up.
+// list finds out whether objects may be listed. Patterns and directories need
+// that, and jobs that clean up.
 func (e *examination) list(ctx context.Context) {
 	for _, err := range e.root.List(ctx, "") {
 		e.found("list", err, "objects can be listed")
@@ -172,14 +175,14 @@ func (e *examination) median(call func(n int) error) (float64, error) {
 
 func millis(ms float64) string { return fmt.Sprintf("%.1f ms (median of %d)", ms, rounds) }
 
-// once looks whether the store honours create-once: what all commits are built on.
+// once finds out whether the store honours create-once, on which all commits rest.
 func (e *examination) once(ctx context.Context) {
 	caps, err := e.root.Probe(ctx, store.Multipart)
 	if !e.found("create-once", err, "an object that exists is not replaced") {
 		return
 	}
 	if caps.MultipartOnce {
-		e.found("create-once in parts", nil, "nor one that is written in parts")
+		e.found("create-once in parts", nil, "an object that exists is not replaced by one in parts")
 		return
 	}
 	e.add(Finding{Check: "create-once in parts", Status: Warn,
@@ -187,7 +190,7 @@ func (e *examination) once(ctx context.Context) {
 }
 
 // clock compares the time that the store gives a new object with this
-// machine's. Stores tell whole seconds.
+// machine's. Stores return whole seconds.
 func (e *examination) clock(ctx context.Context) {
 	before := e.Now()
 	err := e.base.Put(ctx, "clock", []byte("now"), store.Scratch)
@@ -197,7 +200,7 @@ func (e *examination) clock(ctx context.Context) {
 		o, err = e.base.Stat(ctx, "clock")
 	}
 	if err != nil || o.ModTime.IsZero() {
-		e.add(Finding{Check: "clock", Status: Warn, Detail: "the store did not tell when it wrote an object", Err: err})
+		e.add(Finding{Check: "clock", Status: Warn, Detail: "the store did not say when it wrote an object", Err: err})
 		return
 	}
 	skew := time.Duration(0)
@@ -221,7 +224,7 @@ func (e *examination) clock(ctx context.Context) {
 func (e *examination) throughput(ctx context.Context) {
 	const chunk = 1 << 20
 	body := make([]byte, chunk)
-	rand.Read(body) // never fails; noise, so that nothing on the way compresses it
+	rand.Read(body) // never fails; noise, so that no layer on the way compresses it
 	start := time.Now()
 	err := e.upload(ctx, body)
 	up := float64(e.Bytes) / math.Max(time.Since(start).Seconds(), 1e-9)
@@ -268,8 +271,8 @@ func (e *examination) download(ctx context.Context) error {
 	return err
 }
 
-// cleanUpTime bounds the removal of what was written, which goes on when the
-// examination has been told to stop.
+// cleanUpTime bounds the removal of what was written, which continues after the
+// examination's context has ended.
 const cleanUpTime = 5 * time.Second
 
 func (e *examination) cleanUp(ctx context.Context) {
@@ -282,5 +285,5 @@ func (e *examination) cleanUp(ctx context.Context) {
 	if err != nil {
 		err = errors.Join(err, fmt.Errorf("left below %s: remove it", e.base.Name("")))
 	}
-	e.found("delete", err, "what was written here is removed again")
+	e.found("delete", err, "everything written here is removed again")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/windrow-mr/windrow/store/driver"
 )
 
-// odd is a store that is not as it should be.
+// odd is a store with a fault.
 type odd struct {
 	driver.Driver
 	put func(ctx context.Context, d driver.Driver, key string, body []byte, o store.CreateOptions) error
@@ -47,7 +47,7 @@ func examine(t *testing.T, o doctor.Options, put func(context.Context, driver.Dr
 	return report, left
 }
 
-// status returns what a check found.
+// status returns the status of a check.
 func status(r *doctor.Report, check string) doctor.Finding {
 	for _, f := range r.Findings {
 		if f.Check == check {

@@ -9,9 +9,9 @@ import (
 	"github.com/windrow-mr/windrow/store/driver"
 )
 
-// spoil changes the body of an answer. asked is the length that was asked for,
+// damage changes the body of an answer. asked is the length that was asked for,
 // negative for a whole object.
-func (r *reader) spoil(ctx context.Context, h *hit, b *driver.Body, asked int64) error {
+func (r *reader) damage(ctx context.Context, h *hit, b *driver.Body, asked int64) error {
 	length := b.Length
 	if length < 0 {
 		length = max(asked, 1)
@@ -21,13 +21,13 @@ func (r *reader) spoil(ctx context.Context, h *hit, b *driver.Body, asked int64)
 		after = h.draw.next().up(length)
 	}
 	if after >= length {
-		return nil // the body ends before anything can happen to it
+		return nil // the body ends before the fault
 	}
-	body := spoiled{ReadCloser: b.ReadCloser, left: after, hit: h}
+	body := damaged{ReadCloser: b.ReadCloser, left: after, hit: h}
 	switch h.rule.Do {
 	case Short:
 		if asked < 0 {
-			return nil // who asks for a whole object is told its length by this very answer
+			return nil // a reader of a whole object learns its length from this very answer
 		}
 		b.Length = after
 		body.end = io.EOF
@@ -59,8 +59,8 @@ func (r *reader) spoil(ctx context.Context, h *hit, b *driver.Body, asked int64)
 // reset is the error of a connection that broke.
 func reset() error { return driver.Fail(plan.Unavailable, "injected fault: connection reset") }
 
-// spoiled is a body that does not go on after some bytes.
-type spoiled struct {
+// damaged is a body that stops after some bytes.
+type damaged struct {
 	io.ReadCloser
 	left  int64 // bytes until then
 	end   error
@@ -71,7 +71,7 @@ type spoiled struct {
 	over  bool
 }
 
-func (s *spoiled) Read(p []byte) (int, error) {
+func (s *damaged) Read(p []byte) (int, error) {
 	if s.left > 0 {
 		n, err := s.ReadCloser.Read(p[:min(int64(len(p)), s.left)])
 		s.left -= int64(n)
@@ -93,7 +93,7 @@ func (s *spoiled) Read(p []byte) (int, error) {
 	return 0, s.end
 }
 
-// flipped is a body with a bit that is another.
+// flipped is a body with one inverted bit.
 type flipped struct {
 	io.ReadCloser
 	left int64 // bytes before the one with the bit
@@ -118,7 +118,8 @@ type paced struct {
 	rate int64 // bytes per second
 }
 
-// pacedRead is the most that one read gives: bytes keep coming, however slow.
+// pacedRead is the most that one read gives: bytes keep coming, even at a low
+// rate.
 const pacedRead = 64 << 10
 
 func (s *paced) Read(p []byte) (int, error) {

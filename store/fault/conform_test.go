@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 }
 
 // survivable are plans under which a root keeps every promise. A store that
-// throttles is slow for long, in real time, so that few requests are: the tests
-// of pacing have a clock of their own.
+// throttles is slow for long, in real time, so few requests are throttled: the
+// tests of pacing have a clock of their own.
 var survivable = map[string]string{
 	"failing": "500:3% burst=2, corrupt:3%, reset:3%, 409:10%, 409:#1-3 key=race/**, slow:10% for=1ms",
 	"lying": "lost:8%, lost:50% put as=412 key=race/*, lost:#1 put as=412 key=body-*, 412:#1 put key=race/*, 412:#1-3 put key=log/*, " +
@@ -38,8 +38,8 @@ var survivable = map[string]string{
 	"throttled": "503:#1-2 key=t/**, 503:#1 key=marker, 503:#1 key=log/*, 503:#1 key=jobs/**, 500:2%, reset:2%, lost:2%, cut:2%",
 }
 
-// uncounted are the behaviours that hold only where no request is repeated, or
-// where an error is expected as it is.
+// uncounted are the behaviours that hold only if no request is repeated, or
+// that expect an error as it is.
 var uncounted = map[string]bool{
 	"usage_counts_requests_and_bytes":        true,
 	"known_objects_open_without_a_request":   true,
@@ -50,20 +50,20 @@ var uncounted = map[string]bool{
 // seed lets other seeds be tried by hand.
 var seed = flag.Uint64("seed", 1, "what the conformance suite meets")
 
-// weather opens roots under a plan, and keeps what they met.
+// weather opens roots under a plan, and keeps the faults that they met.
 type weather struct {
 	plan  string
 	seed  uint64
 	stall time.Duration
-	// beneath, if it is set, comes between the faults and the driver.
+	// beneath, if it is set, is between the faults and the driver.
 	beneath func(driver.Driver) driver.Driver
 
 	mu  sync.Mutex
 	met map[string]int64
 }
 
-// open opens a root, without faults where the behaviour that is looked at rests
-// on requests that are not repeated.
+// open opens a root. It has no faults if the behaviour under test needs
+// requests that are not repeated.
 func (w *weather) open(t *testing.T, url string) *store.Root {
 	t.Helper()
 	faults := fault.New(parse(t, w.plan)...)
@@ -144,8 +144,8 @@ func TestServerUnderFaults(t *testing.T) {
 	w.wantAll(t)
 }
 
-// TestHopeless: what no client can survive ends as one error of its kind, after
-// few requests.
+// TestHopeless verifies that a failure that no client can survive ends as one
+// error of its kind, after few requests.
 func TestHopeless(t *testing.T) {
 	t.Parallel()
 	create := func(ctx context.Context, r *store.Root) error {
@@ -176,13 +176,13 @@ func TestHopeless(t *testing.T) {
 		"expired credentials, creating":      {"expired:100%", create, plan.Denied},
 		"credentials expire during a commit": {"expired:100% commit", write, plan.Denied},
 		"credentials expire between parts":   {"expired:@3- part", write, plan.Denied},
-		"absent for ever":                    {"404:100%", get, plan.NotFound},
+		"absent forever":                     {"404:100%", get, plan.NotFound},
 		"exists and does not":                {"412:100%", create, plan.Unavailable},
-		"won, told lost, then not found":     {"lost:100% put as=412, 404:100% read", create, plan.Unavailable},
-		"throttled for ever":                 {"503:100%", get, plan.Throttled},
-		"failing for ever":                   {"500:100%", write, plan.Unavailable},
-		"conflicts for ever":                 {"409:100%", create, plan.Contended},
-		"resets for ever":                    {"reset:100%", get, plan.Unavailable},
+		"won, answered lost, then not found": {"lost:100% put as=412, 404:100% read", create, plan.Unavailable},
+		"throttled forever":                  {"503:100%", get, plan.Throttled},
+		"failing forever":                    {"500:100%", write, plan.Unavailable},
+		"conflicts forever":                  {"409:100%", create, plan.Contended},
+		"resets forever":                     {"reset:100%", get, plan.Unavailable},
 		"always cut":                         {"cut:100% after=0B", get, plan.Unavailable},
 		"always stalled":                     {"stall:100% for=0s", get, plan.Unavailable},
 		"always flipped":                     {"flip:100%", get, plan.Corrupt},

@@ -2,20 +2,19 @@ package fault
 
 import "math"
 
-// request is what is asked of a store, whoever asks and how often.
+// request is what a store is asked for, by any caller, any number of times.
 type request struct {
 	op  Op
 	key string
 	sub int64 // where a read begins, the number of a part
 }
 
-// draw is a random number that belongs to a try of a request, and to nothing
-// else.
+// draw is a random number that belongs to one try of a request.
 type draw uint64
 
 // drawFor returns the number of a rule for the n-th try of a request.
 func drawFor(seed uint64, rule int, q *request, n int) draw {
-	// FNV-1a takes the text in, and mix spreads what it makes of it.
+	// FNV-1a reads the text, and mix spreads its result.
 	const offset, prime = 14695981039346656037, 1099511628211
 	h := uint64(offset)
 	for _, s := range [...]string{string(q.op), q.key} {
@@ -55,7 +54,7 @@ func (d draw) up(n int64) int64 {
 }
 
 // struck reports whether a rule strikes: the met-th call that it is for, the
-// n-th try of the request. It returns the draw that says all else.
+// n-th try of the request. It returns the draw that decides all else.
 func (r *Rule) struck(seed uint64, rule int, q *request, n, met int) (draw, bool) {
 	d := drawFor(seed, rule, q, n)
 	if r.Percent > 0 {

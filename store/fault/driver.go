@@ -55,7 +55,7 @@ func (d *faulty) Upload(ctx context.Context, key string, o store.CreateOptions) 
 	return &wrapped, err
 }
 
-// request is run for calls that are requests on remote stores alone.
+// request is run for calls that are requests on remote stores only.
 func (d *faulty) request(ctx context.Context, c call, do func() error) error {
 	if !d.remote {
 		return do()
@@ -152,7 +152,7 @@ func (l *lender) Lend() (*os.File, error) { return l.inner.Lend() }
 // TakeBack passes the call on.
 func (l *lender) TakeBack(ctx context.Context) (int64, error) { return l.inner.TakeBack(ctx) }
 
-// pager tells its pages apart, so that each is a request of its own.
+// pager numbers its pages, so that each is a request of its own.
 type pager struct {
 	driver.Pager
 	injector *Injector
@@ -205,7 +205,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 		return b, err
 	}
 	if h.rule != nil {
-		if err := r.spoil(ctx, &h, &b, n); err != nil {
+		if err := r.damage(ctx, &h, &b, n); err != nil {
 			_ = b.Close()
 			return driver.Body{}, err
 		}
@@ -228,12 +228,12 @@ func (r *reader) full(ctx context.Context, h *hit, off, n int64) (driver.Body, e
 // flippable reports whether a flip in a body would be noticed.
 func (r *reader) flippable(ctx context.Context, b *driver.Body) (bool, error) {
 	if b.Sum.Known() && b.Length == b.Total {
-		return true, nil // package store looks at it
+		return true, nil // package store checks it
 	}
 	if checked := r.driver.injector.Checked; checked != nil {
 		return checked(r.driver.Traits().URL + "/" + r.key), nil
 	}
-	// The answer to a range need not tell the checksum of the whole.
+	// The answer to a range need not have the checksum of the whole.
 	o, err := r.inner.Object(ctx)
 	return o.Sum.Known(), err
 }

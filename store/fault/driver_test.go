@@ -19,9 +19,11 @@ import (
 	"github.com/windrow-mr/windrow/store/driver"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
+	"github.com/windrow-mr/windrow/store/mem"
+	"github.com/windrow-mr/windrow/store/meter"
 )
 
-// parse reads a plan that is right.
+// parse reads a valid plan.
 func parse(t testing.TB, text string) fault.Plan {
 	t.Helper()
 	p, err := fault.Parse(text)
@@ -31,7 +33,7 @@ func parse(t testing.TB, text string) fault.Plan {
 	return p
 }
 
-// body is an object that all tests of reads have.
+// body is the object of all tests of reads.
 var body = func() []byte {
 	b := make([]byte, 10_000)
 	for i := range b {
@@ -40,7 +42,7 @@ var body = func() []byte {
 	return b
 }()
 
-// faultyDriver returns a faultyDriver with an object "x" beneath faults, as the portable
+// faultyDriver returns a driver with an object "x" beneath faults, as the portable
 // layer sees it, and its injector.
 func faultyDriver(t *testing.T, plan string) (driver.Driver, *fault.Injector) {
 	t.Helper()
@@ -60,7 +62,7 @@ func faultyDriver(t *testing.T, plan string) (driver.Driver, *fault.Injector) {
 	return d, faults
 }
 
-// wantReport checks what an injector says it did.
+// wantReport checks the report of an injector.
 func wantReport(t *testing.T, faults *fault.Injector, want string) {
 	t.Helper()
 	var got []string
@@ -105,8 +107,8 @@ func read(ctx context.Context, d driver.Driver, off, n int64) ([]byte, error) {
 	return io.ReadAll(b)
 }
 
-// TestAnswers: faults that are answers are errors of their kind, and befall
-// the operations that they can befall.
+// TestAnswers verifies that faults that are answers are errors of their kind,
+// and happen only to their operations.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	all := []fault.Op{fault.Put, fault.Begin, fault.Part, fault.Commit, fault.Abort, fault.Read, fault.Stat, fault.List, fault.Delete}
@@ -150,7 +152,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestOnlyOneOperation: a rule for one operation leaves the others alone.
+// TestOnlyOneOperation verifies that a rule for one operation leaves the others
+// alone.
 func TestOnlyOneOperation(t *testing.T) {
 	t.Parallel()
 	for _, op := range []fault.Op{fault.Put, fault.Begin, fault.Part, fault.Commit, fault.Abort, fault.Read, fault.Stat, fault.List, fault.Delete} {
@@ -164,7 +167,8 @@ func TestOnlyOneOperation(t *testing.T) {
 	}
 }
 
-// TestNothingIsDone: a refused write leaves nothing, a lost answer leaves all.
+// TestNothingIsDone verifies that a refused write leaves nothing, and that a
+// lost answer leaves the object.
 func TestNothingIsDone(t *testing.T) {
 	t.Parallel()
 	for plan, done := range map[string]bool{
@@ -182,11 +186,12 @@ func TestNothingIsDone(t *testing.T) {
 	}
 	d, _ := faultyDriver(t, "lost:100% put as=412")
 	if err := d.Put(t.Context(), "y", nil, store.CreateOptions{IfAbsent: true}); plan.KindOf(err) != plan.Exists {
-		t.Errorf("the winner is told %v", err)
+		t.Errorf("the winner gets %v", err)
 	}
 }
 
-// TestLyingPreconditions befall no write without a condition.
+// TestLyingPreconditions verifies that 412 does not happen to writes without a
+// condition.
 func TestLyingPreconditions(t *testing.T) {
 	t.Parallel()
 	d, faults := faultyDriver(t, "412:100%")
@@ -196,7 +201,7 @@ func TestLyingPreconditions(t *testing.T) {
 	wantReport(t, faults, "")
 }
 
-// TestBodies: what a reader sees of each fault of a body.
+// TestBodies verifies what a reader sees of each fault of a body.
 func TestBodies(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -258,7 +263,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// TestTime: delays last as long as they are told to.
+// TestTime verifies that delays last as long as their rule says.
 func TestTime(t *testing.T) {
 	t.Parallel()
 	for plan, want := range map[string]time.Duration{
@@ -289,7 +294,8 @@ func TestTime(t *testing.T) {
 	}
 }
 
-// TestFlip changes one bit of what is checked, and nothing of what is not.
+// TestFlip changes one bit of bytes that are checked, and none of bytes that
+// are not.
 func TestFlip(t *testing.T) {
 	t.Parallel()
 	differ := func(a, b []byte) (n int) {
@@ -325,10 +331,10 @@ func TestFlip(t *testing.T) {
 	}
 }
 
-// untold is a store that keeps no checksums.
-type untold struct{ driver.Driver }
+// silent is a store that returns no checksums.
+type silent struct{ driver.Driver }
 
-func (u untold) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
+func (u silent) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	r, err := u.Driver.Open(ctx, key, etag)
 	return untoldReader{r}, err
 }
@@ -345,7 +351,8 @@ func (u untoldReader) Range(ctx context.Context, off, n int64) (driver.Body, err
 	return driver.Body{ReadCloser: b.ReadCloser, Length: b.Length, Total: b.Total}, err
 }
 
-// TestFlipIsLeftOut where nobody could notice it.
+// TestFlipIsLeftOut verifies that a flip is left out if no check could notice
+// it.
 func TestFlipIsLeftOut(t *testing.T) {
 	t.Parallel()
 	for _, checked := range []bool{false, true} {
@@ -354,7 +361,7 @@ func TestFlipIsLeftOut(t *testing.T) {
 		if checked {
 			faults.Checked = func(name string) bool { return name == "mem:///x" }
 		}
-		d := faults.Wrap(untold{inner})
+		d := faults.Wrap(silent{inner})
 		got, err := read(t.Context(), d, 0, -1)
 		if err != nil || bytes.Equal(got, body) != !checked {
 			t.Errorf("checked by its reader: %v; it is flipped: %v, %v", checked, !bytes.Equal(got, body), err)
@@ -363,19 +370,21 @@ func TestFlipIsLeftOut(t *testing.T) {
 			t.Errorf("checked by its reader: %v; left out %v", checked, left)
 		}
 	}
-	// A store that tells checksums, and a reader of parts who does not look.
+	// A store that returns checksums, and a reader of parts that does not
+	// check.
 	d, faults := faultyDriver(t, "flip:100%")
 	faults.Checked = func(string) bool { return false }
 	if got, err := read(t.Context(), d, 10, 100); err != nil || !bytes.Equal(got, body[10:110]) {
-		t.Errorf("a part that nobody checks is flipped, %v", err)
+		t.Errorf("a part that is not checked is flipped, %v", err)
 	}
 	if got, err := read(t.Context(), d, 0, -1); err != nil || bytes.Equal(got, body) {
 		t.Errorf("the whole is not flipped, %v", err)
 	}
 }
 
-// TestAtHand: what is no request on a store at hand does not fail there.
-func TestAtHand(t *testing.T) {
+// TestLocal verifies that calls that are no requests on a local store do not
+// fail there.
+func TestLocal(t *testing.T) {
 	t.Parallel()
 	faults := fault.New(parse(t, "500:100% begin, 500:100% part, 500:100% abort, 500:@2- stat")...)
 	root, err := store.Open(t.Context(), t.TempDir(), store.Options{Wrap: faults.Wrap})
@@ -402,7 +411,7 @@ func TestAtHand(t *testing.T) {
 	wantReport(t, faults, "")
 }
 
-// TestWhen: which of many requests are struck.
+// TestWhen verifies which of many requests are struck.
 func TestWhen(t *testing.T) {
 	t.Parallel()
 	for plan, want := range map[string]string{
@@ -435,8 +444,8 @@ func TestWhen(t *testing.T) {
 	}
 }
 
-// TestShareIsDrawn: a percentage is met, within what chance explains, and
-// bursts are as long as they are told to be.
+// TestShareIsDrawn verifies that a percentage holds, within what chance
+// explains, and that bursts are as long as their rule says.
 func TestShareIsDrawn(t *testing.T) {
 	t.Parallel()
 	d, _ := faultyDriver(t, "500:10%")
@@ -467,7 +476,8 @@ func TestShareIsDrawn(t *testing.T) {
 	}
 }
 
-// TestOrderDoesNotMatter: goroutines in any order meet what they meet alone.
+// TestOrderDoesNotMatter verifies that goroutines in any order meet the faults
+// that they meet alone.
 func TestOrderDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	const plan = "503:20%, reset:10% burst=2, cut:5% after=10B, 404:5%"
@@ -509,7 +519,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	}
 }
 
-// TestNames: a key's name decides what is drawn for it.
+// TestNames verifies that a key's name decides what is drawn for it.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	outcome := func(run string) string {
@@ -526,16 +536,16 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// bare is a driver that can do no more than it must; with lists it can be listed in
-// ranges, with uploads its uploads can.
+// bare is a driver that can do only what it must. With lists it can list in ranges,
+// with uploads it can list uploads.
 type (
 	bare    struct{ driver.Driver }
 	lists   struct{ driver.RangeLister }
 	uploads struct{ driver.UploadLister }
 )
 
-// TestWrapPassesOn: a driver can do beneath faults what it can do without them, and
-// no more.
+// TestWrapPassesOn verifies that a driver can do the same beneath faults as without
+// them.
 func TestWrapPassesOn(t *testing.T) {
 	t.Parallel()
 	root, err := store.Open(t.Context(), "mem://", store.Options{Wrap: func(d driver.Driver) driver.Driver {
@@ -573,7 +583,8 @@ func TestWrapPassesOn(t *testing.T) {
 	t.Cleanup(func() { root.Close() })
 }
 
-// TestUploadsMeetFaults: to list uploads is a list, to abort a listed one an abort.
+// TestUploadsMeetFaults verifies that a listing of uploads is a list, and that the
+// abort of a listed one is an abort.
 func TestUploadsMeetFaults(t *testing.T) {
 	t.Parallel()
 	d, faults := faultyDriver(t, "503:100% list, 500:100% abort")
@@ -591,4 +602,47 @@ func TestUploadsMeetFaults(t *testing.T) {
 		t.Errorf("abort: %v", err)
 	}
 	wantReport(t, faults, "1 503, 1 500")
+}
+
+// knowing is a driver that counts how often it gets the size of an object.
+type knowing struct {
+	driver.Driver
+	known *int
+}
+
+func (d knowing) OpenKnown(ctx context.Context, o driver.Object) (driver.Reader, error) {
+	*d.known++
+	return d.Open(ctx, o.Key, o.ETag)
+}
+
+// TestOpenKnownMeetsFaults verifies that decorators do not hide that a driver can
+// use the size of an object, and that faults happen to what it opens.
+func TestOpenKnownMeetsFaults(t *testing.T) {
+	t.Parallel()
+	rules, err := fault.Parse("500:100% read")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, faults := 0, fault.New(rules...)
+	d := meter.Wrap(faults.Wrap(knowing{new(mem.Space).Open(""), &known}))
+	root, err := store.New(d, store.Options{Retry: store.Retry{Attempts: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	if err := root.Put(t.Context(), "x", body, store.Scratch); err != nil {
+		t.Fatal(err)
+	}
+	h, err := root.OpenKnown(t.Context(), store.Object{Key: "x", Size: int64(len(body))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if err := h.ReadAt(t.Context(), make([]byte, 1), 0); plan.KindOf(err) != plan.Unavailable {
+		t.Errorf("read: %v", err)
+	}
+	if known != 1 {
+		t.Errorf("the driver got the size %d times", known)
+	}
+	wantReport(t, faults, "1 500")
 }

@@ -12,21 +12,20 @@ import (
 
 // Injector applies rules. Its exported fields are set before it is used.
 type Injector struct {
-	// Seed is what everything that is drawn depends on.
+	// Seed decides all draws.
 	Seed uint64
-	// BeforeWrite, when set, is called before every write is asked for that no
-	// fault keeps from it.
+	// BeforeWrite, if set, is called before every write that no fault prevents.
 	BeforeWrite func(w Write)
-	// AfterWrite, when set, is called after every write that became visible,
-	// counted from 1.
+	// AfterWrite, if set, is called after every write that became visible, with
+	// the number of such writes so far.
 	AfterWrite func(n int, w Write)
-	// Name, when set, returns what a key is called in a draw, and for counting
-	// tries. Where keys hold what is random, or new in every run, it makes
-	// runs of the same seed alike.
+	// Name, if set, returns the name of a key for draws and for counting tries.
+	// If keys have parts that are random, or new in every run, it makes runs of
+	// the same seed alike.
 	Name func(key string) string
-	// Checked, when set, tells of which objects, by their full names as from
-	// store.Root.Name, those who read a part of one check its bytes. Without it
-	// that is held of all objects whose checksum the store tells.
+	// Checked, if set, reports whether readers of a part of an object check its
+	// bytes. The name is that of store.Root.Name. Without it, that is assumed
+	// of all objects whose checksum the store returns.
 	Checked func(name string) bool
 
 	rules []Rule
@@ -37,18 +36,18 @@ type Injector struct {
 	met     []int // matching calls, by rule
 	writes  int
 	done    []int64 // faults that happened, by word
-	leftOut []int64 // faults that nobody could have noticed, by word
+	leftOut []int64 // faults that no check could have noticed, by word
 }
 
-// Write is what makes a change that others see: a put, a commit or a delete.
+// Write is a change that others see: a put, a commit or a delete.
 type Write struct {
 	Op     Op
 	Key    string
-	Absent bool // it happens only if there is no such object
+	Absent bool // it happens only if the object does not exist
 }
 
 // New makes an injector. The first rule that strikes a call decides, but Slow
-// and Limit come on top.
+// and Limit add to it.
 func New(rules ...Rule) *Injector {
 	i := &Injector{rules: rules, met: make([]int, len(rules)), tries: make(map[request]int),
 		words: make([]int, len(rules)), done: make([]int64, len(words)), leftOut: make([]int64, len(words))}
@@ -64,15 +63,15 @@ type Count struct {
 	Times int64
 }
 
-// Report is what an injector did.
+// Report describes what an injector did.
 type Report struct {
-	Plan     string // that Parse reads
+	Plan     string // in the language of Parse
 	Seed     uint64
 	Injected []Count // in the order of the language's table
-	LeftOut  []Count // that were due, and that nobody could have noticed
+	LeftOut  []Count // that were due, and that no check could have noticed
 }
 
-// Report returns what was done until now.
+// Report returns what was done so far.
 func (i *Injector) Report() Report {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -99,17 +98,17 @@ func (i *Injector) Wrap(d driver.Driver) driver.Driver {
 	return wrapped
 }
 
-// hit is what befalls a call. The zero hit is nothing.
+// hit is what happens to a call. The zero hit is nothing.
 type hit struct {
 	injector *Injector
-	rule     *Rule // nil: no more than delay and rate
+	rule     *Rule // nil: at most delay and rate
 	word     int
 	draw     draw
 	delay    time.Duration
 	rate     int64 // bytes per second; 0: free
 }
 
-// meet counts a call and returns what befalls it. absent says that it writes
+// meet counts a call and returns what happens to it. absent says that it writes
 // only if the object is absent.
 func (i *Injector) meet(op Op, key string, sub int64, absent bool) hit {
 	if len(i.rules) == 0 {
@@ -146,13 +145,13 @@ func (i *Injector) meet(op Op, key string, sub int64, absent bool) hit {
 	return h
 }
 
-// isFor reports whether a rule can befall a call.
+// isFor reports whether a rule can strike a call.
 func (r *Rule) isFor(op Op, key string, word int, absent bool) bool {
 	switch {
-	case r.Op != "" && r.Op != op, word >= 0 && !words[word].befalls(op):
+	case r.Op != "" && r.Op != op, word >= 0 && !words[word].happensTo(op):
 		return false
 	case r.Kind == plan.Exists && !absent, r.Kind == plan.Contended && op != Put && op != Commit:
-		return false // no store answers so
+		return false // no store answers like this
 	default:
 		return r.Key == "" || store.Match(r.Key, key)
 	}
@@ -166,12 +165,12 @@ func (i *Injector) count(to []int64, word int) {
 }
 
 // happened counts the fault.
-func (h *hit) happened() { h.tell(h.injector.done) }
+func (h *hit) happened() { h.note(h.injector.done) }
 
 // passed counts the fault as left out.
-func (h *hit) passed() { h.tell(h.injector.leftOut) }
+func (h *hit) passed() { h.note(h.injector.leftOut) }
 
-func (h *hit) tell(to []int64) {
+func (h *hit) note(to []int64) {
 	h.injector.mu.Lock()
 	defer h.injector.mu.Unlock()
 	h.injector.count(to, h.word)
@@ -215,7 +214,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// call is a request without a body of its own to watch.
+// call is a request whose body the injector does not read.
 type call struct {
 	op     Op
 	key    string
@@ -224,7 +223,7 @@ type call struct {
 	bytes  int  // that travel to the store
 }
 
-// run does a call as the rules want it.
+// run does a call as the rules say.
 func (i *Injector) run(ctx context.Context, c call, do func() error) error {
 	h := i.meet(c.op, c.key, c.sub, c.absent)
 	if err := h.wait(ctx, c.bytes); err != nil {

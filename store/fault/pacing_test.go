@@ -14,9 +14,9 @@ import (
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
 )
 
-// busy opens a remote root with default options on which every request takes
-// 10 ms, and has clients make requests until stop. It must be called in a
-// bubble, where that takes no time.
+// busy opens a remote root with default options on which every request takes 10
+// ms, and has clients make requests until stop. It must be called in a bubble,
+// where that takes no time.
 func busy(t *testing.T, plan string, seed uint64, clients int) (root *store.Root, failed *atomic.Int64, stop func()) {
 	t.Helper()
 	faults := fault.New(parse(t, plan+", slow:100% for=10ms")...)
@@ -58,8 +58,8 @@ func rate(root *store.Root) int64 {
 	return root.Usage().Requests() - before
 }
 
-// TestPacingRecovers: a burst of 503 slows all clients down at once, and then
-// they become as fast again as they were.
+// TestPacingRecovers verifies that a burst of 503 slows all clients down at
+// once, and that they become as fast again as they were.
 func TestPacingRecovers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -86,8 +86,8 @@ func TestPacingRecovers(t *testing.T) {
 	})
 }
 
-// TestBudget: however often requests fail, repetitions stay a tenth of the
-// requests, beside 20 and one for each second that are free.
+// TestBudget verifies that repetitions stay a tenth of the requests, however
+// often those fail, in addition to 20 and one per second that are free.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	for _, plan := range []string{"503:10%", "503:50% burst=3", "500:30%", "reset:100%", "503:5%, 500:5%, reset:5%"} {

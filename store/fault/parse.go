@@ -14,8 +14,8 @@ import (
 	"github.com/windrow-mr/windrow/plan/nearest"
 )
 
-// Parse reads a plan in the language of the package comment. An error names
-// the word that is wrong, its place, and what there is instead.
+// Parse reads a plan in the language of the package comment. An error names the
+// wrong word, its place, and the valid ones.
 func Parse(text string) (Plan, error) {
 	rules, err := scan(text)
 	if err != nil {
@@ -36,15 +36,15 @@ func Parse(text string) (Plan, error) {
 type token struct {
 	text string
 	at   int    // character, counted from 1
-	plan string // that it is of
+	plan string // which it is part of
 }
 
-// wrong makes the error of a token: where it is, then what is wrong with it.
+// wrong makes the error of a token: its place, then what is wrong with it.
 func (t token) wrong(format string, args ...any) error {
 	return fmt.Errorf("character %d of %q: %s", t.at, t.plan, fmt.Sprintf(format, args...))
 }
 
-// scan takes a plan apart: rules of words.
+// scan splits a plan into rules of words.
 func scan(text string) ([][]token, error) {
 	var rules [][]token
 	var rule []token
@@ -87,7 +87,7 @@ func scan(text string) ([][]token, error) {
 	return rules, nil
 }
 
-// list returns words as a sentence has them.
+// list joins words for a sentence.
 func list(words []string) string { return strings.Join(words, ", ") }
 
 // parseRule reads the words of one rule.
@@ -115,12 +115,12 @@ func parseRule(tokens []token) (Rule, error) {
 		}
 	}
 	if r.Burst > 1 && r.Percent == 0 {
-		return Rule{}, first.wrong("burst= goes with a percentage; %q names the requests itself", first.text)
+		return Rule{}, first.wrong("burst= needs a percentage; %q names the requests itself", first.text)
 	}
 	return r, nil
 }
 
-// meant suggests the name that somebody probably meant.
+// meant suggests the name that the user probably meant.
 func meant(name string, known []string) string {
 	if near := nearest.Name(name, known); near != "" {
 		return fmt.Sprintf(" (did you mean %q?)", near)
@@ -207,10 +207,10 @@ func (r *Rule) parseWord(w *word, t token) error {
 	return nil
 }
 
-// maxBurst bounds what is looked back upon at every call.
+// maxBurst bounds how many earlier tries every call looks back upon.
 const maxBurst = 1000
 
-// parameters lists what a fault can be told.
+// parameters lists the parameters of a fault.
 func (w *word) parameters() []string {
 	all := []string{"key=", "burst="}
 	for _, p := range []struct {
@@ -241,13 +241,13 @@ func (r *Rule) parseOp(w *word, t token) error {
 		r.Op = Op(t.text)
 		return nil
 	case slices.Contains(allOps, Op(t.text)):
-		return t.wrong("%s does not befall %s; it befalls %s", w.name, t.text, list(known))
+		return t.wrong("%s does not happen to %s, only to %s", w.name, t.text, list(known))
 	default:
-		return t.wrong("%q is no operation; %s befalls %s, and takes %s", t.text, w.name, list(known), list(w.parameters()))
+		return t.wrong("%q is no operation; %s happens to %s, and takes %s", t.text, w.name, list(known), list(w.parameters()))
 	}
 }
 
-// parseAs reads the error that a lost answer turns into.
+// parseAs reads the error that replaces a lost answer.
 func (r *Rule) parseAs(t token, value string) error {
 	as, ok := named(value)
 	if !ok || as.do != Fail || as.kind == plan.NotFound {
@@ -255,7 +255,7 @@ func (r *Rule) parseAs(t token, value string) error {
 	}
 	r.Kind = as.kind
 	if r.Kind == plan.Unavailable {
-		r.Kind = plan.Unknown // which stands for it
+		r.Kind = plan.Unknown // which stands for Unavailable
 	}
 	return nil
 }
@@ -269,8 +269,8 @@ func parseKey(value string) (string, bool) {
 	return value, value != "" && !strings.Contains(value, `"`) && wellFormed(value)
 }
 
-// wellFormed reports whether store.Match can read a pattern; others match
-// nothing.
+// wellFormed reports whether store.Match can read a pattern. Other patterns
+// match nothing.
 func wellFormed(pattern string) bool {
 	for segment := range strings.SplitSeq(pattern, "/") {
 		if _, err := path.Match(segment, ""); err != nil {

@@ -53,8 +53,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestParseRefuses reads what is no plan. The errors name the word, its place,
-// and what there is.
+// TestParseRefuses reads invalid plans. The errors name the word, its place,
+// and the valid ones.
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	const name = "testdata/bad.txt"
@@ -79,7 +79,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParse: what is read is printed so that it is read as the same.
+// FuzzParse verifies that a plan that is read prints as one that reads as the
+// same plan.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		"503:10%, reset:2%, flip:0.1%", `500:#1-2 put key="a b,c" burst=3`, "stall:@3- read after=64KiB for=1m30s",

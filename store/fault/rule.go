@@ -12,8 +12,8 @@ import (
 // Op is a driver call that rules can meet.
 type Op string
 
-// The calls. Read is a range request, or one for a whole object, on stores at
-// hand as well.
+// The calls. Read is a request of a range or of a whole object, on local stores
+// too.
 const (
 	Put    Op = "put"
 	Begin  Op = "begin" // of an upload
@@ -29,23 +29,24 @@ const (
 // Action is what happens to a call.
 type Action int
 
-// The actions; the package comment tells what each does to which calls.
+// The actions. The package comment describes each, and the calls that it
+// happens to.
 const (
 	Fail         Action = iota // nothing is done
-	LoseResponse               // the call is done, its success is not told
+	LoseResponse               // the call is done, its success is not reported
 	Short                      // a range's answer promises less than was asked for
 	Truncate                   // a body ends before its promised length
-	Stall                      // a body does not go on
+	Stall                      // a body stops
 	Full                       // a range's answer is the whole object
 	Reset                      // the connection breaks
-	Flip                       // a bit of a body is another
+	Flip                       // a bit of a body is inverted
 	Slow                       // the answer begins later
 	Limit                      // a body has little bandwidth
 )
 
 // Rule says which calls fail, and how. Parse makes rules of text.
 type Rule struct {
-	Op  Op     // "": any that the fault can befall
+	Op  Op     // "": all that the fault can happen to
 	Key string // pattern of store.Match over the driver's key; "": any
 
 	// Percent of the calls are struck; 0: Nth and Times say which.
@@ -63,7 +64,7 @@ type Rule struct {
 	Rate  int64         // bytes per second of Limit
 }
 
-// Plan is a list of rules, the first that strikes deciding.
+// Plan is a list of rules. The first that strikes decides.
 type Plan []Rule
 
 // String returns the plan in the language that Parse reads.
@@ -82,7 +83,7 @@ const (
 	defaultRate  = 1 << 20
 )
 
-// parameter is a set of what a fault can be told.
+// parameter is a set of parameters of a fault.
 type parameter int
 
 const (
@@ -133,7 +134,7 @@ func named(name string) (word, bool) {
 	return words[i], true
 }
 
-// names lists the faults, those alone that are answers to a write if only is
+// names lists the faults, or only those that are answers to a write if only is
 // set.
 func names(only bool) []string {
 	var all []string
@@ -145,8 +146,8 @@ func names(only bool) []string {
 	return all
 }
 
-// befalls reports whether the fault can happen to an operation.
-func (w *word) befalls(op Op) bool { return w.ops == nil || slices.Contains(w.ops, op) }
+// happensTo reports whether the fault can happen to an operation.
+func (w *word) happensTo(op Op) bool { return w.ops == nil || slices.Contains(w.ops, op) }
 
 // word returns the index of the fault that a rule stands for, -1 for a kind of
 // error that has no name.
@@ -172,8 +173,8 @@ func (r *Rule) name() string {
 	return r.Kind.String()
 }
 
-// String returns the rule in the language that Parse reads. What a literal
-// holds beyond that language is told in words that it does not know.
+// String returns the rule in the language that Parse reads. It describes a
+// literal that this language cannot express in words that Parse does not know.
 func (r *Rule) String() string {
 	var b strings.Builder
 	b.WriteString(r.name() + ":" + r.when())

@@ -48,7 +48,7 @@ func Open(dir string, create bool) (driver.Driver, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case err == nil && !info.IsDir():
-		return nil, driver.Fail(plan.Invalid, "it is a file, and a directory is needed here (%s is one, and has it as %q)", filepath.Dir(dir), filepath.Base(dir))
+		return nil, driver.Fail(plan.Invalid, "it is a file, and a directory is needed here (%s is one, and the file in it is %q)", filepath.Dir(dir), filepath.Base(dir))
 	case errors.Is(err, fs.ErrNotExist) && create:
 		err = makeDirs(dir)
 	case errors.Is(err, fs.ErrNotExist):

@@ -54,7 +54,7 @@ func (u *upload) TakeBack(ctx context.Context) (int64, error) {
 			return 0, classify(err)
 		}
 		if time.Now().After(until) {
-			return 0, driver.Fail(plan.Invalid, "a process that was to write it still has it open for writing: all of it must be written, and closed, before it is committed")
+			return 0, driver.Fail(plan.Invalid, "a process still has it open for writing: all of it must be written, and closed, before it is committed")
 		}
 		select {
 		case <-time.After(wait):

@@ -31,13 +31,13 @@ func classify(err error) error {
 	if token, ok := errors.AsType[*oauth2.RetrieveError](err); ok && token.Response != nil && token.Response.StatusCode < 500 {
 		return driver.Fail(plan.Denied, "the credentials were refused: run gcloud auth application-default login, or renew them: %w", err)
 	}
-	// No answer: names, connections, TLS. A host that is not found is no object
-	// that is not there.
+	// There is no answer: names, connections, TLS. An unknown host is no
+	// missing object.
 	return driver.Fail(plan.Unavailable, "%w", err)
 }
 
 // classifyWrite is classify for writes, where a condition that failed says that
-// the object is there.
+// the object exists.
 func classifyWrite(err error, o store.CreateOptions) error {
 	err = classify(err)
 	if o.IfAbsent && plan.KindOf(err) == plan.Changed {
@@ -46,8 +46,8 @@ func classifyWrite(err error, o store.CreateOptions) error {
 	return err
 }
 
-// classifyAnswer goes by status, reason and, where neither tells, the words of
-// an answer.
+// classifyAnswer uses status and reason of an answer, and its words if neither
+// is specific.
 func classifyAnswer(api *googleapi.Error) error {
 	cause := &answer{api}
 	text := strings.ToLower(cause.Error())

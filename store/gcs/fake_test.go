@@ -20,8 +20,8 @@ import (
 	"github.com/windrow-mr/windrow/store/internal/testserver"
 )
 
-// fake is a server of the JSON interface, as its documentation has it, as far
-// as the driver uses it. It refuses what the service would refuse.
+// fake is a server of the JSON interface as its documentation describes it, as
+// far as the driver uses it. It refuses what the service would refuse.
 type fake struct {
 	t        testing.TB
 	pageSize int
@@ -72,7 +72,7 @@ func refuse(w http.ResponseWriter, status int, reason, message string) {
 
 func (o *fakeObject) sum() string { return checksum.Of(checksum.CRC32C, o.body).Base64() }
 
-// description is what the service says of an object.
+// description is the service's description of an object.
 type description struct {
 	Name       string `json:"name"`
 	Size       string `json:"size"`
@@ -150,8 +150,8 @@ func (f *fake) object(w http.ResponseWriter, r *http.Request, escaped string) {
 	}
 }
 
-// media sends bytes; to clients that do not say that they know gzip, those of
-// objects with that encoding decompressed and whole.
+// media sends bytes. To clients that do not announce gzip it sends objects with
+// that encoding decompressed and whole.
 func (f *fake) media(w http.ResponseWriter, r *http.Request, o *fakeObject) {
 	w.Header().Set("X-Goog-Generation", strconv.FormatInt(o.generation, 10))
 	w.Header().Set("X-Goog-Hash", "crc32c="+o.sum()+",md5=AAAA")
@@ -318,7 +318,7 @@ func scan(text, format string, into ...any) bool {
 	return err == nil && n == len(into)
 }
 
-// put makes an object behind the driver's back.
+// put makes an object without the driver.
 func (f *fake) put(name string, body []byte, encoding string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -326,7 +326,7 @@ func (f *fake) put(name string, body []byte, encoding string) {
 	f.objects[name] = &fakeObject{name: name, body: body, generation: f.generation, encoding: encoding}
 }
 
-// open sessions: those that nobody ended.
+// open sessions, which have not ended
 func (f *fake) openSessions() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

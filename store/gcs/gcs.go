@@ -4,18 +4,20 @@
 //	import _ "github.com/windrow-mr/windrow/store/gcs"
 //
 // and open gs://bucket/prefix. Credentials are the application default ones:
-// GOOGLE_APPLICATION_CREDENTIALS, gcloud, or the machine's service account.
-// The parameters of a URL are those of gocloud.dev's gcsblob, anonymous=true
-// and universe_domain=…, and endpoint=…, which names another server than
-// Google's; STORAGE_EMULATOR_HOST names one that wants no credentials. Requests
-// go over the JSON interface, by Google's generated client where that leaves
-// bytes and retries alone, and directly where it does not: reads must be raw,
-// never decompressed on the way, and uploads must be resumed by package store.
+// GOOGLE_APPLICATION_CREDENTIALS, gcloud, or the machine's service account. The
+// parameters of a URL are those of gocloud.dev's gcsblob, anonymous=true and
+// universe_domain=…, and endpoint=…, which names another server than Google's.
+// STORAGE_EMULATOR_HOST names one that needs no credentials.
 //
-// Only package store calls it. Concurrency and failure are as Driver demands;
-// one call of a driver method is one request, but for the parts of an upload,
-// which are more when an answer was lost. Versions are generations. Parts of an
-// upload come one after another: that is how the service takes them.
+// Requests use the JSON interface. Google's generated client makes them if it
+// leaves bytes and retries alone; the driver makes the others itself, because
+// reads must be raw, never decompressed on the way, and package store must
+// resume uploads.
+//
+// Only package store calls it. Concurrency and failure are as driver.Driver
+// asks. One call of a driver method is one request, except for the parts of an
+// upload, which take more if an answer was lost. Versions are generations.
+// Parts of an upload come one after another, because the service takes them so.
 package gcs
 
 import (
@@ -47,11 +49,11 @@ const (
 	defaultDomain    = "googleapis.com"
 )
 
-// A blank import is what keeps a cloud's client out of the binaries that do not
-// use it, and nothing else can run then.
+// A blank import keeps a cloud's client out of the binaries that do not use it,
+// and only init can run then.
 func init() { store.Register("gs", open) } //nolint:gochecknoinits // drivers arrive by blank import
 
-// bucket is a bucket.
+// bucket is the driver of a bucket.
 type bucket struct {
 	objects *storage.ObjectsService
 	http    *http.Client // the same that objects uses
@@ -60,8 +62,8 @@ type bucket struct {
 	query   string
 }
 
-// open opens a bucket and asks whether it is there, by listing it: who may use
-// a bucket may mostly do that, and seldom ask for the bucket itself.
+// open opens a bucket and asks whether it exists, by listing it. Users of a
+// bucket may usually list it, and seldom ask for the bucket itself.
 func open(ctx context.Context, name string, query url.Values, _ store.Options) (driver.Driver, error) {
 	d := &bucket{bucket: name, query: drive.PublicQuery(query, "anonymous", "universe_domain")}
 	if query.Get("access_id") == "-" {
@@ -84,7 +86,7 @@ func open(ctx context.Context, name string, query url.Values, _ store.Options) (
 	case plan.NotFound:
 		return nil, noBucket()
 	case plan.Denied:
-		// Who may not list a bucket may still read and write in it.
+		// An account that may not list a bucket may still read and write in it.
 		return d, nil
 	}
 	if err != nil {
@@ -99,8 +101,8 @@ func noBucket() error {
 
 // checkQuery refuses parameters that would be ignored.
 func checkQuery(query url.Values) error {
-	// access_id and private_key_path are for signed URLs, which nobody makes
-	// here.
+	// access_id and private_key_path are for signed URLs, which this driver
+	// does not make.
 	known := []string{"access_id", "private_key_path", "anonymous", "universe_domain", "endpoint", "grpc", "zonal"}
 	for k := range query {
 		if !slices.Contains(known, k) {
@@ -120,7 +122,8 @@ func checkQuery(query url.Values) error {
 	return nil
 }
 
-// connect returns a client that authorises its requests, and where to.
+// connect returns a client that authorises its requests, and the address of the
+// service.
 func connect(ctx context.Context, query url.Values) (client *http.Client, base string, err error) {
 	transport := drive.Transport()
 	domain := query.Get("universe_domain")
@@ -145,7 +148,7 @@ func connect(ctx context.Context, query url.Values) (client *http.Client, base s
 				"no credentials were found: run gcloud auth application-default login, set GOOGLE_APPLICATION_CREDENTIALS, or add ?anonymous=true for a public bucket: %w", err)
 		}
 		if domain == "" {
-			// That it cannot be told now is told by the first request.
+			// If this fails, the first request reports why.
 			domain, _ = credentials.GetUniverseDomain()
 		}
 		authorised, err := gcp.NewHTTPClient(transport, gcp.CredentialsTokenSource(credentials))

@@ -109,8 +109,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestOpenTriesAgain: the first answer of a bucket may be a hiccup; who may not
-// list may still read.
+// TestOpenTriesAgain verifies that a bucket opens although its first answer is
+// a hiccup, and for accounts that may not list but may read.
 func TestOpenTriesAgain(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{503, 403} {
@@ -130,7 +130,7 @@ func TestOpenTriesAgain(t *testing.T) {
 	}
 }
 
-// TestLostPut: a put is applied, and then the connection breaks.
+// TestLostPut applies a put, and then breaks the connection.
 func TestLostPut(t *testing.T) {
 	t.Parallel()
 	lose := testserver.Few(3)
@@ -149,8 +149,8 @@ func TestLostPut(t *testing.T) {
 	}
 }
 
-// TestEarlyRefusal: a condition fails before the body was read, and all that the
-// client sees is a reset connection.
+// TestEarlyRefusal fails a condition before the body was read, so that the
+// client sees only a reset connection.
 func TestEarlyRefusal(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
@@ -181,9 +181,9 @@ func write(t testing.TB, root *store.Root, key string, body []byte, o store.Crea
 	return w.Commit()
 }
 
-// TestUploadIsResumed: answers to parts and to the end of an upload are lost,
-// parts are kept in pieces; the object is right, whatever happens, and a winner
-// knows that it won.
+// TestUploadIsResumed loses answers to parts and to the end of an upload, and
+// keeps parts in pieces. The object is right in every case, and a winner knows
+// that it won.
 func TestUploadIsResumed(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{16 << 20, 8<<20 + 612345} {
@@ -233,8 +233,8 @@ func TestUploadIsResumed(t *testing.T) {
 	}
 }
 
-// TestUploadConflicts: an object that comes while another is on its way wins,
-// and the loser leaves nothing.
+// TestUploadConflicts verifies that an object that appears while another is
+// being written wins, and that the loser leaves nothing.
 func TestUploadConflicts(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
@@ -257,7 +257,8 @@ func TestUploadConflicts(t *testing.T) {
 	}
 }
 
-// TestAbortReachesServer: also when the writer's context has ended.
+// TestAbortReachesServer verifies the abort also when the writer's context has
+// ended.
 func TestAbortReachesServer(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
@@ -291,7 +292,8 @@ func TestAbortReachesServer(t *testing.T) {
 	testserver.WantKind(t, err, plan.NotFound)
 }
 
-// TestReadsAreRaw: objects that are stored compressed come as they are stored.
+// TestReadsAreRaw verifies that objects that are stored compressed come as they
+// are stored.
 func TestReadsAreRaw(t *testing.T) {
 	t.Parallel()
 	var zipped bytes.Buffer
@@ -319,8 +321,8 @@ func TestReadsAreRaw(t *testing.T) {
 	}
 }
 
-// TestFlippedBits: what arrives is held against the checksum that the service
-// tells, and asked for again.
+// TestFlippedBits verifies that bytes are checked against the checksum that the
+// service returns, and requested again.
 func TestFlippedBits(t *testing.T) {
 	t.Parallel()
 	body := noise(100_000)
@@ -374,7 +376,7 @@ func (f *flipper) Write(p []byte) (int, error) {
 	return f.ResponseWriter.Write(p)
 }
 
-// TestListIsParallel: long listings begin in several places.
+// TestListIsParallel verifies that long listings begin in several places.
 func TestListIsParallel(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

@@ -19,7 +19,7 @@ import (
 	"github.com/windrow-mr/windrow/store/internal/drive"
 )
 
-// objectFields are what is asked of objects.
+// objectFields are the fields that requests ask for.
 const objectFields = "name,size,generation,updated,crc32c"
 
 func (d *bucket) Stat(ctx context.Context, key string) (store.Object, error) {
@@ -90,7 +90,7 @@ func (r *reader) Object(ctx context.Context) (store.Object, error) {
 	return o, err
 }
 
-// Range asks for the bytes as they are stored. The generated client cannot: it
+// Range requests the bytes as they are stored. The generated client cannot: it
 // lets the service decompress objects that are stored with a content encoding.
 func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	d := r.driver
@@ -121,7 +121,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	return b, nil
 }
 
-// send makes a request of which the answer must be a success.
+// send makes a request whose answer must be a success.
 func (d *bucket) send(request *http.Request) (*http.Response, error) {
 	response, err := d.http.Do(request)
 	if err != nil {
@@ -134,7 +134,8 @@ func (d *bucket) send(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// sentSum returns the checksum of the whole object that comes with its bytes.
+// sentSum returns the checksum of the whole object that the headers of its
+// bytes contain.
 func sentSum(h http.Header) checksum.Sum {
 	for _, line := range h.Values("X-Goog-Hash") {
 		for part := range strings.SplitSeq(line, ",") {
@@ -155,7 +156,7 @@ type pager struct {
 
 func (d *bucket) List(prefix string) driver.Pager { return &pager{driver: d, prefix: prefix} }
 
-// ListAfter makes the driver a store.RangeLister.
+// ListAfter makes the driver a driver.RangeLister.
 func (d *bucket) ListAfter(prefix, after string) driver.Pager {
 	return &pager{driver: d, prefix: prefix, after: after}
 }
@@ -172,7 +173,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 	answer, err := call.Do()
 	if err != nil {
 		if err = classify(err); plan.KindOf(err) == plan.NotFound {
-			err = noBucket() // there is nothing else that a listing may lack
+			err = noBucket() // a listing can lack only its bucket
 		}
 		return nil, false, err
 	}
@@ -180,7 +181,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 	page = make([]store.Object, 0, len(answer.Items))
 	for _, item := range answer.Items {
 		o := object(item.Name, item)
-		if drive.Placeholder(o.Key, o.Size) || p.after != "" && o.Key == p.after { // it begins with that key itself
+		if drive.Placeholder(o.Key, o.Size) || p.after != "" && o.Key == p.after { // a listing begins with that key itself
 			continue
 		}
 		page = append(page, o)

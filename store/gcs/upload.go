@@ -21,20 +21,19 @@ import (
 	"github.com/windrow-mr/windrow/store/internal/drive"
 )
 
-// quantum is what the length of all requests of an upload but the last must be
-// a multiple of.
+// quantum divides the length of every request of an upload except the last.
 const quantum = 256 << 10
 
-// statusClosed is what the service answers when an upload is given up.
+// statusClosed is the service's answer when an upload is given up.
 const statusClosed = 499
 
 // upload is a resumable upload, as the service documents it: a session that
-// takes bytes in order and tells how many it has, so that an answer that was
-// lost costs a question. The condition of create-once is that of the session;
-// the service checks it when the session begins and when it ends.
+// takes bytes in order and reports how many it has, so that a lost answer costs
+// a question. The condition of create-once is that of the session. The service
+// checks it when the session begins and when it ends.
 //
-// The last part need not be a multiple of quantum; what is beyond one waits for
-// Commit.
+// The last part need not be a multiple of quantum; the bytes beyond one wait
+// for Commit.
 type upload struct {
 	driver  *bucket
 	key     string
@@ -44,7 +43,7 @@ type upload struct {
 	sent   int64            // bytes that the service has for certain
 	digest *checksum.Digest // of all parts
 	tail   []byte           // the end of the last part
-	unsure bool             // an answer was lost: ask before sending on
+	unsure bool             // an answer was lost: ask before sending more
 }
 
 func (d *bucket) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
@@ -85,7 +84,7 @@ func drain(response *http.Response) {
 	_ = response.Body.Close()
 }
 
-// state is what the service tells of a session.
+// state is the service's report of a session.
 type state struct {
 	done   bool
 	size   int64        // of the object, when it is done
@@ -93,7 +92,7 @@ type state struct {
 	stored int64        // bytes that it has, when it is not done
 }
 
-// put sends bytes of a session: contentRange says which, or asks.
+// put sends bytes of a session. contentRange says which, or asks.
 func (u *upload) put(ctx context.Context, contentRange string, body []byte, final bool) (state, error) {
 	content := drive.NewBytes(body)
 	defer content.Release()
@@ -143,7 +142,8 @@ func (u *upload) put(ctx context.Context, contentRange string, body []byte, fina
 	return state{done: true, size: size, sum: checksum.Parse(checksum.CRC32C, about.CRC32C)}, nil
 }
 
-// storedBytes reads the Range of an answer: none means that nothing is there.
+// storedBytes reads the Range of an answer. Without one the service has no
+// bytes.
 func storedBytes(header string) (int64, error) {
 	if header == "" {
 		return 0, nil
@@ -167,11 +167,11 @@ func (u *upload) Part(ctx context.Context, n int, body []byte) error {
 	return err
 }
 
-// errDone is what a session says that has become an object already.
+// errDone is the answer of a session that is an object already.
 var errDone = errors.New("the upload is complete")
 
-// send brings a session to have all bytes up to the end of body, which begins
-// at begin.
+// send continues a session until it has all bytes up to the end of body, which
+// begins at begin.
 func (u *upload) send(ctx context.Context, begin int64, body []byte, final bool) error {
 	end := begin + int64(len(body))
 	for tries := 0; u.unsure || u.sent < end || final; tries++ {
@@ -187,7 +187,7 @@ func (u *upload) send(ctx context.Context, begin int64, body []byte, final bool)
 		case u.unsure:
 			s, err = u.put(ctx, "bytes */*", nil, false)
 			before = -1
-		case u.sent == end: // all is there but the end itself
+		case u.sent == end: // all bytes are there, only the end is missing
 			s, err = u.put(ctx, fmt.Sprintf("bytes */%d", end), nil, true)
 		case final:
 			s, err = u.put(ctx, fmt.Sprintf("bytes %d-%d/%d", u.sent, end-1, end), body[u.sent-begin:], true)
@@ -211,7 +211,8 @@ func (u *upload) send(ctx context.Context, begin int64, body []byte, final bool)
 	return nil
 }
 
-// check holds what the service made against what was sent.
+// check compares the object that the service made with the bytes that were
+// sent.
 func (u *upload) check(s state) error {
 	want := u.digest.Sum()
 	if s.size != u.digest.Size() || s.sum.Known() && s.sum != want {
@@ -230,20 +231,20 @@ func (u *upload) Commit(ctx context.Context) error {
 	return err
 }
 
-// resolve looks what became of a session that is gone after a Commit whose
-// answer was lost. A conditional one leaves the question to the caller, who
-// knows what it wrote.
+// resolve finds out what happened to a session that is gone after a Commit
+// whose answer was lost. A conditional one leaves the question to the caller,
+// which knows what it wrote.
 func (u *upload) resolve(ctx context.Context) error {
 	o, err := u.driver.describe(ctx, u.key, "")
 	switch {
 	case plan.KindOf(err) == plan.NotFound:
-		return driver.Fail(plan.Unknown, "the upload is gone, and there is no object: somebody deleted it")
+		return driver.Fail(plan.Unknown, "the upload is gone, and there is no object: another client deleted it")
 	case err != nil:
 		return err
 	case u.opts.IfAbsent:
 		return driver.Fail(plan.Exists, "the upload is gone: the object may be its own")
 	case o.Size != u.digest.Size() || o.Sum.Known() && o.Sum != u.digest.Sum():
-		return driver.Fail(plan.Changed, "the upload is gone, and the object has other bytes: somebody wrote it meanwhile")
+		return driver.Fail(plan.Changed, "the upload is gone, and the object has other bytes: another client wrote it meanwhile")
 	}
 	return nil
 }

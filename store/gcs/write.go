@@ -14,8 +14,8 @@ import (
 
 const contentType = "application/octet-stream"
 
-// Put writes with one request; the service holds the bytes against the
-// checksum that comes with them.
+// Put writes with one request. The service checks the bytes against the
+// checksum of the request.
 func (d *bucket) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
 	sum := checksum.Of(checksum.CRC32C, body)
 	content := drive.NewBytes(body)
@@ -30,8 +30,7 @@ func (d *bucket) Put(ctx context.Context, key string, body []byte, o store.Creat
 	return notAnObject(classifyWrite(err, o))
 }
 
-// notAnObject returns the error of a write: what is not found then is the
-// bucket.
+// notAnObject returns the error of a write, where NotFound means the bucket.
 func notAnObject(err error) error {
 	if plan.KindOf(err) == plan.NotFound {
 		return noBucket()

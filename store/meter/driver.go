@@ -39,7 +39,8 @@ var _ driver.Decorator = (*metered)(nil)
 // Unwrap returns the driver beneath.
 func (d *metered) Unwrap() driver.Driver { return d.Driver }
 
-// counts returns what is to count what is done with ctx; nil for nothing.
+// counts returns the counts of the requests made with ctx; nil if they are not
+// counted.
 func (d *metered) counts(ctx context.Context) *counts {
 	s := of(ctx)
 	if s.tally == nil {
@@ -123,7 +124,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 	return page, last, c.note(err)
 }
 
-// upload counts for whoever has begun it.
+// upload counts for the caller that has begun it.
 type upload struct {
 	driver.Upload
 	counts *counts
@@ -149,7 +150,7 @@ func (u *upload) Abort(ctx context.Context) error {
 	return u.counts.note(u.Upload.Abort(ctx))
 }
 
-// request counts what is a request on remote stores alone.
+// request counts what is a request on remote stores only.
 func (u *upload) request() {
 	if u.remote {
 		u.counts.multipart.Add(1)
@@ -231,7 +232,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	return b, c.note(err)
 }
 
-// body counts what is read of it.
+// body counts the bytes that are read from it.
 type body struct {
 	io.ReadCloser
 	counts *counts
@@ -243,7 +244,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fileReader reads an object at hand.
+// fileReader reads a local object.
 type fileReader struct {
 	driver.Reader
 	at     io.ReaderAt
@@ -253,7 +254,8 @@ type fileReader struct {
 	next int64 // where the last read ended
 }
 
-// ReadAt reads. What goes on where the last read ended belongs to its request.
+// ReadAt reads. A read that begins where the last one ended belongs to the same
+// request.
 func (r *fileReader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := r.at.ReadAt(p, off)
 	r.mu.Lock()

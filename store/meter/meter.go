@@ -1,19 +1,22 @@
-// Package meter counts requests to stores for whoever makes them, where many share
-// a root: a worker, and a master, each do so for all of their jobs.
+// Package meter counts requests to stores for each of several users of one root: a
+// worker, and a master, each do so for all of their jobs.
 //
-// A root counts for itself what it was asked by all. Whoever opens one decorates
-// its driver with Wrap; who is to be told his part makes his requests with a
-// context of With, and looks at his Tally. Commands master, worker and dev wrap the
-// roots that they open; the runner of a worker, and a master's jobs, have the
-// tallies. It is beneath retries and hedges, so each request is counted as often
-// as it was sent.
+// A root counts the requests of all of its users together. The owner of a root
+// decorates its driver with Wrap. A user that wants its own count makes its
+// requests with a context of With, and reads its Tally. Commands master, worker and
+// dev wrap the roots that they open; the runner of a worker, and a master's jobs,
+// have the tallies. A meter is beneath retries and hedges, so each request is
+// counted as often as it was sent.
 //
-// What counts as what is plan.Usage's: the same requests counted by a root give
-// the same numbers. But on stores at hand, where nobody pays for it, to open an
-// object is no request, and reading on where the last read ended is none either.
+// Requests count as plan.Usage says, so a root and a meter count the same numbers
+// for the same requests. There is one difference, on local stores, where requests
+// have no price: there the meter counts neither the opening of an object nor a read
+// that begins where the last one ended.
 //
 // Concurrency: a Tally may be used by any number of goroutines. Nothing fails.
 // Units: requests and bytes.
+//
+// It is part of the engine, and may change between minor versions.
 package meter
 
 import (
@@ -26,7 +29,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Tally is what was counted for somebody. The zero Tally is ready.
+// Tally counts for one user. The zero Tally is ready.
 type Tally struct {
 	mu sync.Mutex
 	by map[string]*counts // by the scheme of the stores' URLs
@@ -67,17 +70,17 @@ func (t *Tally) Requests() plan.Requests {
 	return all
 }
 
-// Read counts reads that somebody else has made, at a store of a scheme.
+// Read counts reads that another process has made, at a store of a scheme.
 func (t *Tally) Read(scheme string, gets, bytes int64) {
 	c := t.of(scheme)
 	c.gets.Add(gets)
 	c.bytesDown.Add(bytes)
 }
 
-// scope says for whom a context's requests are counted.
+// scope says where a context's requests are counted.
 type scope struct {
 	tally *Tally
-	// lent says that reads of stores at hand are told by Read, and that a stat there
+	// lent says that Read reports the reads of local stores, and that a stat there
 	// is for a descriptor that is lent.
 	lent bool
 }
@@ -89,10 +92,11 @@ func With(ctx context.Context, t *Tally) context.Context {
 	return context.WithValue(ctx, key{}, scope{tally: t})
 }
 
-// WithLent is With for what another process asks for. It may get descriptors of
-// files, and then nobody here sees what it reads: so of stores at hand no read is
-// counted, nor what looks whether a descriptor is of the right file, and who knows
-// says what was read by Read.
+// WithLent is With for the requests of another process. That process may get
+// descriptors of files, and its reads through them are invisible here. So on local
+// stores neither reads are counted, nor the requests that check whether a
+// descriptor is of the right file. The caller that learns of the reads passes them
+// to Read.
 func WithLent(ctx context.Context, t *Tally) context.Context {
 	return context.WithValue(ctx, key{}, scope{tally: t, lent: true})
 }

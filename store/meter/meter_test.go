@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// everything makes all requests of a root be counted, whoever makes them.
+// everything counts all requests of a root, with any context.
 type everything struct {
 	driver.Driver
 	tally *meter.Tally
@@ -78,7 +78,8 @@ func (r reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	return r.Reader.Range(meter.With(ctx, r.tally), off, n)
 }
 
-// open opens a root of which all is counted twice, and compares at the end.
+// open opens a root whose requests are all counted twice, and compares at the
+// end.
 func open(t *testing.T, url string, beneath func(driver.Driver) driver.Driver) *store.Root {
 	t.Helper()
 	var tally meter.Tally
@@ -97,7 +98,7 @@ func open(t *testing.T, url string, beneath func(driver.Driver) driver.Driver) *
 		want.Retries, want.Hedges = 0, 0
 		scheme := meter.Scheme(root)
 		got := tally.Requests()
-		if !root.Remote() { // where opening is no request
+		if !root.Remote() { // where the meter does not count opening
 			want.Stats = got[scheme].Stats
 		}
 		if got[scheme] != want || len(got) > 1 {
@@ -110,8 +111,8 @@ func open(t *testing.T, url string, beneath func(driver.Driver) driver.Driver) *
 	return root
 }
 
-// TestAsRootsCount runs the conformance suite of stores on a server: what a meter
-// has counted is what the root has, with and without faults.
+// TestAsRootsCount runs the conformance suite of stores on a server. A meter and
+// its root must count the same, with and without faults.
 func TestAsRootsCount(t *testing.T) {
 	t.Parallel()
 	rules, err := fault.Parse("503:4%, 500:2%, lost:2%, short:5%")
@@ -132,9 +133,9 @@ func TestAsRootsCount(t *testing.T) {
 	}
 }
 
-// TestToEachHisOwn: of those who share a root each is told his part alone, and what
-// nobody asks to be told is nobody's.
-func TestToEachHisOwn(t *testing.T) {
+// TestEachUserSeparately verifies that each user of a shared root gets only its own
+// count, and that requests without a tally are counted for none.
+func TestEachUserSeparately(t *testing.T) {
 	t.Parallel()
 	root, err := store.Open(t.Context(), "file://"+t.TempDir(), store.Options{Wrap: meter.Wrap})
 	if err != nil {
@@ -164,8 +165,9 @@ func TestToEachHisOwn(t *testing.T) {
 	}
 }
 
-// TestFilesThatAreLent: what another process writes to a file that it was lent is
-// counted; what it reads by itself is what it tells, and nothing is counted twice.
+// TestFilesThatAreLent verifies that bytes that another process writes to a lent
+// file are counted, that its reads count as it reports them, and that nothing is
+// counted twice.
 func TestFilesThatAreLent(t *testing.T) {
 	t.Parallel()
 	root, err := store.Open(t.Context(), "file://"+t.TempDir(), store.Options{Wrap: meter.Wrap})
@@ -215,7 +217,8 @@ func TestFilesThatAreLent(t *testing.T) {
 	}
 }
 
-// TestReadingOn: what goes on where the last read ended is no request of its own.
+// TestReadingOn verifies that a read that begins where the last one ended is no
+// request of its own.
 func TestReadingOn(t *testing.T) {
 	t.Parallel()
 	root, err := store.Open(t.Context(), "file://"+t.TempDir(), store.Options{Wrap: meter.Wrap})
@@ -243,13 +246,13 @@ func TestReadingOn(t *testing.T) {
 	}
 }
 
-// ranger is what begins listings anywhere.
+// ranger can begin listings anywhere.
 type ranger struct{}
 
 func (ranger) ListAfter(string, string) driver.Pager { return nil }
 
-// TestWhatDriversCanDo is told of a wrapped driver, too: long listings are walked
-// side by side, and uploads are found.
+// TestWhatDriversCanDo verifies that a wrapped driver can do what it could
+// before: walk long listings side by side, and list uploads.
 func TestWhatDriversCanDo(t *testing.T) {
 	t.Parallel()
 	can := func(d driver.Driver) (ranges, uploads bool) {

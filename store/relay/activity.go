@@ -2,16 +2,17 @@ package relay
 
 import "sync/atomic"
 
-// Activity tells whether a connection waits for its stores: an asking process
-// that hears nothing meanwhile is not idle. The zero Activity is ready; it may
-// be looked at by any goroutine.
+// Activity reports whether a connection waits for its stores: an asking process
+// that gets no answer meanwhile is not idle. The zero Activity is ready. Any
+// goroutine may read it.
 type Activity struct {
 	now  atomic.Int64
 	done atomic.Int64
 }
 
-// Now returns how many requests the stores are working on. Bytes on their way
-// between the two sides are not among them: for these the asking side is waited.
+// Now returns how many requests the stores are working on. Bytes in transit
+// between the two sides are not among them: the asking side decides when these
+// move.
 func (a *Activity) Now() int64 { return a.now.Load() }
 
 // Done returns how many requests have ended.

@@ -12,7 +12,7 @@ import (
 	"github.com/windrow-mr/windrow/store/relay"
 )
 
-// held keeps whoever opens an object waiting.
+// held delays every caller that opens an object.
 type held struct {
 	driver.Driver
 	asked, goOn chan struct{}
@@ -24,7 +24,7 @@ func (h held) Open(ctx context.Context, key, etag string) (driver.Reader, error)
 	return h.Driver.Open(ctx, key, etag)
 }
 
-// until waits for something that comes soon.
+// until waits for a condition that comes true soon.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
@@ -39,8 +39,8 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// TestActivity: the store is at work while it is asked, and is not while the
-// asking side does not take what came.
+// TestActivity verifies that the store is at work while it answers a request,
+// and is not while the asking side does not take the bytes.
 func TestActivity(t *testing.T) {
 	t.Parallel()
 	h := held{asked: make(chan struct{}), goOn: make(chan struct{})}
@@ -91,7 +91,7 @@ func TestActivity(t *testing.T) {
 	}
 }
 
-// TestLaterRoot: what can be asked for may come later, and go.
+// TestLaterRoot verifies that roots may come later, and go.
 func TestLaterRoot(t *testing.T) {
 	t.Parallel()
 	root, err := store.Open(t.Context(), "mem://", store.Options{})

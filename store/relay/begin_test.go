@@ -13,8 +13,8 @@ import (
 	"github.com/windrow-mr/windrow/store/relay"
 )
 
-// beginning is a driver that begins an upload, and whose answer is long on its way.
-// Who does not wait for it does not learn which upload it is.
+// beginning is a driver that begins an upload, and whose answer is long in transit.
+// A caller that does not wait for it does not learn which upload it is.
 type beginning struct {
 	driver.Driver
 	begun  chan struct{}
@@ -22,10 +22,11 @@ type beginning struct {
 	open   *atomic.Int32 // uploads
 }
 
-// atHand is one of a store at hand, where a call goes on until it has ended.
-type atHand struct{ beginning }
+// local is beginning as a local store, where a call continues until it has
+// ended.
+type local struct{ beginning }
 
-func (d atHand) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
+func (d local) Upload(ctx context.Context, key string, o store.CreateOptions) (driver.Upload, error) {
 	return d.beginning.Upload(context.WithoutCancel(ctx), key, o)
 }
 
@@ -54,8 +55,8 @@ func (u begunUpload) Abort(ctx context.Context) error {
 	return u.Upload.Abort(ctx)
 }
 
-// TestEndsWhileAnUploadBegins: a job process that dies, gives up, or is left while
-// a store is beginning an upload for it leaves no upload there.
+// TestEndsWhileAnUploadBegins verifies that a job process that dies, gives up, or
+// is abandoned while a store begins an upload for it leaves no upload there.
 func TestEndsWhileAnUploadBegins(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(s *served, cancel func(), w *store.Writer){
@@ -95,8 +96,8 @@ func TestEndsWhileAnUploadBegins(t *testing.T) {
 	}
 }
 
-// TestCanceledWhileAFileBegins: the same where the upload begins with the call that
-// is canceled.
+// TestCanceledWhileAFileBegins is the same for an upload that begins with the call
+// that is canceled.
 func TestCanceledWhileAFileBegins(t *testing.T) {
 	t.Parallel()
 	for name, how := range map[string]func(ctx context.Context, r *store.Root) error{
@@ -112,7 +113,7 @@ func TestCanceledWhileAFileBegins(t *testing.T) {
 			d := beginning{begun: make(chan struct{}), answer: make(chan struct{}), open: new(atomic.Int32)}
 			root := mem(t, func(inner driver.Driver) driver.Driver {
 				d.Driver = inner
-				return atHand{d}
+				return local{d}
 			})
 			s := serve(t, relay.Config{Roots: map[string]*store.Root{"r": root}, Policy: relay.NewPolicy(map[string]relay.Grant{"r": everything()})}, false)
 			child := open(t, s, "r")

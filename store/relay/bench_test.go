@@ -24,7 +24,8 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// loop runs one transfer of benchSize bytes at a time, and tells its CPU time.
+// loop runs one transfer of benchSize bytes at a time, and reports its CPU
+// time.
 func loop(b *testing.B, transfer func()) {
 	b.Helper()
 	b.SetBytes(benchSize)

@@ -23,7 +23,7 @@ type Client struct {
 	windows  sync.Pool // *[]byte of windowSize
 
 	mu      sync.Mutex
-	err     error // why there is no connection any more
+	err     error // why there is no longer a connection
 	last    uint32
 	calls   map[uint32]*asked
 	uploads map[uint32]*sending
@@ -32,26 +32,27 @@ type Client struct {
 // asked is a call that was not answered yet.
 type asked struct {
 	id     uint32
-	info   chan *decoder // what comes before a body; has room for it
+	info   chan *decoder // the message before a body; has room for it
 	result chan answer   // has room for it
 	window *window       // of the body; nil without one
-	writes bool          // a descriptor that comes is to be written to
+	writes bool          // a descriptor that arrives is to write to
 }
 
 // answer is the end of a call.
 type answer struct {
 	payload []byte
-	file    driver.Reader // of the descriptor that came with it
-	written *os.File      // the descriptor that came with it, to be written to
+	file    driver.Reader // of the descriptor that arrived with it
+	written *os.File      // the descriptor that arrived with it, to write to
 	err     error
-	open    bool // it is still to come: the one who asked went away
+	open    bool // it is still to come: the caller went away
 }
 
-// never is the time limit of requests that another process watches over.
+// never is the time limit of requests that another process watches.
 const never = 365 * 24 * time.Hour
 
-// Connect introduces this process to the one that serves conn, and returns a
-// client, which owns conn from now on. ctx bounds the introduction alone.
+// Connect opens a session with the process that serves conn, and returns a
+// client, which owns conn from now on. ctx bounds only the exchange of
+// greetings.
 func Connect(ctx context.Context, conn net.Conn, token []byte) (*Client, error) {
 	c := &Client{
 		wire: newWire(conn, descriptorsPass), done: make(chan struct{}),
@@ -59,21 +60,21 @@ func Connect(ctx context.Context, conn net.Conn, token []byte) (*Client, error) 
 	}
 	c.windows.New = func() any { b := make([]byte, windowSize); return &b }
 	stop := context.AfterFunc(ctx, c.wire.close)
-	calls, err := c.introduce(token)
+	calls, err := c.greet(token)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
 		c.wire.close()
-		return nil, fmt.Errorf("relay: the worker did not take this process: %w", err)
+		return nil, fmt.Errorf("relay: the worker refused this process: %w", err)
 	}
 	c.inFlight = make(chan struct{}, calls)
 	go c.receive()
 	return c, nil
 }
 
-// introduce says hello and returns how many calls may be in flight.
-func (c *Client) introduce(token []byte) (int, error) {
+// greet says hello and returns how many calls may be in flight.
+func (c *Client) greet(token []byte) (int, error) {
 	if err := c.wire.send(kindHello, 0, new(encoder).uint(version).str(string(token)).b); err != nil {
 		return 0, err
 	}
@@ -91,7 +92,7 @@ func (c *Client) introduce(token []byte) (int, error) {
 	}
 	v, calls := d.uint(), d.uint()
 	if err := d.end(); err != nil || h.kind != kindWelcome || v != version || calls == 0 || calls > 1<<16 {
-		return 0, errors.Join(errors.New("it is not greeted as it should be"), err)
+		return 0, errors.Join(errors.New("its greeting is malformed"), err)
 	}
 	return int(calls), nil
 }
@@ -103,11 +104,12 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Done is closed when the connection has ended, by whatever cause.
+// Done returns a channel that is closed when the connection has ended, for any
+// reason.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// Open opens a root of the serving process by its name. Requests are not
-// repeated and have no time limit here: the server does that.
+// Open opens a root of the serving process by its name. It does not repeat
+// requests and sets no time limit: the server does both.
 func (c *Client) Open(ctx context.Context, name string, o store.Options) (*store.Root, error) {
 	d, err := c.Driver(ctx, name)
 	if err != nil {
@@ -130,7 +132,8 @@ func (c *Client) Driver(ctx context.Context, name string) (driver.Driver, error)
 		return nil, err
 	}
 	if t.Remote {
-		// Small parts, for they are gathered to larger ones on the other side.
+		// The parts are small, since the other side gathers them to larger
+		// ones.
 		t.PartSize, t.Sequential = 1<<20, true
 	}
 	return &rootDriver{client: c, root: name, traits: t}, nil
@@ -172,15 +175,15 @@ func (c *Client) ask(ctx context.Context, k kind, payload []byte, a *asked) (*as
 	return a, nil
 }
 
-// send sends a frame; a connection that does not take it has ended.
+// send sends a frame. If the connection does not take it, send closes it.
 func (c *Client) send(k kind, id uint32, payload []byte) {
 	if err := c.wire.send(k, id, payload); err != nil {
 		c.wire.close()
 	}
 }
 
-// wait waits for the answer of a call. When ctx ends first, the call is
-// canceled, and what comes of it is nobody's business any more.
+// wait waits for the answer of a call. If ctx ends first, wait cancels the
+// call, and its answer is ignored.
 func (c *Client) wait(ctx context.Context, a *asked) answer {
 	select {
 	case r := <-a.result:
@@ -203,7 +206,7 @@ func (c *Client) call(ctx context.Context, k kind, payload []byte) ([]byte, erro
 	return r.payload, r.err
 }
 
-// lost is the error of everything once the connection has ended.
+// lost returns the error of every call after the connection has ended.
 func (c *Client) lost() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -269,7 +272,7 @@ func (c *Client) frames() error {
 	}
 }
 
-// control takes a frame that is not data, for a call or for an upload.
+// control handles a frame that is not data, for a call or for an upload.
 func (c *Client) control(h header, p []byte, a *asked, u *sending) error {
 	d := &decoder{b: p}
 	switch {
@@ -308,7 +311,7 @@ func (c *Client) control(h header, p []byte, a *asked, u *sending) error {
 	}
 }
 
-// finish gives a call its answer, and its place to another one.
+// finish gives a call its answer, and frees its place for another one.
 func (c *Client) finish(a *asked, r answer) {
 	if a.window != nil {
 		err := r.err

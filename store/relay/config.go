@@ -9,43 +9,43 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// TokenSize is how long a token must be at least.
+// TokenSize is the least length of a token.
 const TokenSize = 16
 
-// Config is what one connection is served with.
+// Config configures the service of one connection.
 type Config struct {
-	// Token is what the other side must know: at least TokenSize random bytes,
-	// new for each connection.
+	// Token is the secret that the other side must know: at least TokenSize
+	// random bytes, new for each connection.
 	Token []byte
-	// Roots are what can be asked for, by names that both sides know. They
-	// must stay open until Serve returns.
+	// Roots are the roots that the other side can ask for, by names that both
+	// sides know. They must stay open until Serve returns.
 	Roots map[string]*store.Root
-	// Root returns a root that Roots does not have, or nil. It is called anew
+	// Root returns a root that Roots does not have, or nil. It is called again
 	// for every request, by any number of goroutines. Nil: there are no others.
 	Root func(name string) *store.Root
-	// Policy says what of them.
+	// Policy says which of their objects it may use.
 	Policy *Policy
-	// Log receives refusals. Nil: nobody.
+	// Log receives refusals. Nil: they are not logged.
 	Log *slog.Logger
 	// Limits bound what the other side may hold here.
 	Limits Limits
-	// Activity is told what the stores are asked for. Nil: nobody.
+	// Activity counts the requests to the stores. Nil: they are not counted.
 	Activity *Activity
 }
 
-// Limits bound what one connection holds in the serving process. Handles cost
-// a descriptor each on a file root whose files are not passed on; uploads
-// cost 512 KiB each, and what a store.Writer of their root holds: up to 24 MiB
-// on a remote one, unless its Transfer options say less.
+// Limits bound what one connection holds in the serving process. Handles cost a
+// descriptor each on a file root whose files are not passed. Uploads cost 512
+// KiB each, and what a store.Writer of their root holds: up to 24 MiB on a
+// remote one, unless its Transfer options say less.
 type Limits struct {
 	Calls   int // in flight; 0: 256
 	Handles int // open; 0: 4,096
 	Uploads int // not committed; 0: 32
-	// Memory is how many bytes ranges on their way from a store may take; a
-	// range longer than a quarter of it, or than 8 MiB, is several requests.
-	// 0: 32 MiB.
+	// Memory is how many bytes the ranges in transit from a store may take. A
+	// range longer than a quarter of it, or than 8 MiB, is several requests. 0:
+	// 32 MiB.
 	Memory int64
-	// Hello is how long the other side may take to say who it is. 0: 30 s.
+	// Hello is how long the other side may take to identify itself. 0: 30 s.
 	Hello time.Duration
 }
 

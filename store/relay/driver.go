@@ -13,7 +13,7 @@ import (
 	"github.com/windrow-mr/windrow/store/driver"
 )
 
-// rootDriver is a store.Driver on a rootDriver of the serving process.
+// rootDriver is the driver of a root of the serving process.
 type rootDriver struct {
 	client *Client
 	root   string
@@ -22,7 +22,7 @@ type rootDriver struct {
 
 func (d *rootDriver) Traits() driver.Traits { return d.traits }
 
-// Close does nothing: the client is closed by itself.
+// Close does nothing: its owner closes the client.
 func (d *rootDriver) Close() error { return nil }
 
 func (d *rootDriver) named(key string) *encoder { return new(encoder).str(d.root).str(key) }
@@ -42,13 +42,13 @@ func (d *rootDriver) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// List refuses: what a job process may see is named to it.
+// List refuses: a job process gets the names of the objects that it may read.
 func (d *rootDriver) List(string) driver.Pager { return noPager{} }
 
 type noPager struct{}
 
 func (noPager) Next(context.Context) ([]store.Object, bool, error) {
-	return nil, false, driver.Fail(plan.Denied, "a job process cannot list: it is told the names of what it may read")
+	return nil, false, driver.Fail(plan.Denied, "a job process cannot list: it gets the names of what it may read")
 }
 
 func (d *rootDriver) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
@@ -60,8 +60,8 @@ func (d *rootDriver) Put(ctx context.Context, key string, body []byte, o store.C
 		err = u.Commit(ctx)
 	}
 	if err != nil {
-		// Its own context may have ended. If this fails too, the connection
-		// has ended, and the server aborts what is left.
+		// The call's own context may have ended. If Abort fails too, the
+		// connection has ended, and the server aborts what is left.
 		_ = u.Abort(context.WithoutCancel(ctx))
 	}
 	return err
@@ -71,8 +71,8 @@ func (d *rootDriver) Upload(ctx context.Context, key string, o store.CreateOptio
 	return d.begin(ctx, key, o, -1)
 }
 
-// begin begins an object of a size, -1 when that is not known yet: then, at a store
-// at hand, by a descriptor where it can.
+// begin begins an object of a size, -1 if it is not known yet. In that case, and on
+// a local store, it uses a descriptor if it can.
 func (d *rootDriver) begin(ctx context.Context, key string, o store.CreateOptions, size int64) (*sending, error) {
 	wantFile := size < 0 && !d.traits.Remote && descriptorsPass && d.client.wire.unix != nil
 	u, err := d.beginWith(ctx, key, o, size, wantFile)
@@ -99,7 +99,7 @@ func (d *rootDriver) beginWith(ctx context.Context, key string, o store.CreateOp
 	r := c.wait(ctx, a)
 	if r.err != nil {
 		if ctx.Err() != nil || errors.Is(r.err, errNoFile) {
-			_ = u.end(context.WithoutCancel(ctx), kindAbort, nil) // answered after the call is, if that still is to come
+			_ = u.end(context.WithoutCancel(ctx), kindAbort, nil) // answered after the call, if that still has no answer
 		}
 		if r.open {
 			a.closeWritten()
@@ -116,13 +116,13 @@ func (a *asked) closeWritten() {
 	select {
 	case r := <-a.result:
 		if r.written != nil {
-			_ = r.written.Close() // empty, and nobody's
+			_ = r.written.Close() // empty, and unused
 		}
 	default:
 	}
 }
 
-// sending is a store.Upload that travels to the serving process, or a file of that
+// sending is an upload that travels to the serving process, or a file of that
 // process which is written here.
 type sending struct {
 	client *Client
@@ -144,8 +144,8 @@ func (u *sending) forget(err error) {
 	delete(u.client.uploads, u.id)
 }
 
-// Part sends bytes as the other side has room for them. That the store did not
-// take them comes out with a later part or with Commit.
+// Part sends bytes as the other side has room for them. If the store does not
+// take them, a later part or Commit returns the error.
 func (u *sending) Part(ctx context.Context, _ int, body []byte) error {
 	if u.file != nil {
 		return u.write(ctx, body)
@@ -179,13 +179,13 @@ func (u *sending) write(ctx context.Context, body []byte) error {
 	n, err := u.file.Write(body)
 	u.size += int64(n)
 	if err, ok := errors.AsType[*fs.PathError](err); ok {
-		return err.Err // the name is this side's
+		return err.Err // the name is only known to this side
 	}
 	return err
 }
 
-// Commit waits until the object is visible. The file is closed first: the other
-// side makes sure that nobody can write to it any more.
+// Commit waits until the object is visible. It closes the file first: the other
+// side makes sure that no process can still write to it.
 func (u *sending) Commit(ctx context.Context) error {
 	if u.ctx.Err() != nil {
 		return context.Cause(u.ctx)
@@ -205,8 +205,8 @@ func (u *sending) Abort(ctx context.Context) error {
 	return u.end(ctx, kindAbort, nil)
 }
 
-// closeFile closes the file, if there is one and it was not closed before. What was
-// written is in it, or Write has failed; to sync it is the other side's.
+// closeFile closes the file, if there is one and it was not closed before. All
+// written bytes are in it, or Write has failed; the other side syncs it.
 func (u *sending) closeFile() {
 	if u.file != nil {
 		_ = u.file.Close()
@@ -221,14 +221,14 @@ func (u *sending) end(ctx context.Context, k kind, payload []byte) error {
 	return err
 }
 
-// Open prepares reads. At a store at hand it opens the object, by a descriptor
-// where it can; at others the first read does.
+// Open prepares reads. On a local store it opens the object, by a descriptor if
+// it can. On others the first read opens it.
 func (d *rootDriver) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	return d.OpenKnown(ctx, store.Object{Key: key, Size: -1, ETag: etag})
 }
 
-// OpenKnown is Open with a size, for which the other side need not ask its store
-// then.
+// OpenKnown is Open with a size, so that the other side need not ask its store
+// for it.
 func (d *rootDriver) OpenKnown(ctx context.Context, o store.Object) (driver.Reader, error) {
 	r := &reader{driver: d, key: o.Key, etag: o.ETag, size: o.Size}
 	if d.traits.Remote {
@@ -248,7 +248,7 @@ func (d *rootDriver) OpenKnown(ctx context.Context, o store.Object) (driver.Read
 type reader struct {
 	driver    *rootDriver
 	key, etag string
-	size      int64 // -1: not known
+	size      int64 // -1: unknown
 
 	mu     sync.Mutex
 	opened bool
@@ -256,8 +256,8 @@ type reader struct {
 	object store.Object
 }
 
-// open opens the object, once. When a descriptor came, that reader is returned,
-// and this one is of no use.
+// open opens the object, once. If a descriptor arrived, open returns its
+// reader, and this one is useless.
 func (r *reader) open(ctx context.Context, wantFile bool) (driver.Reader, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -301,8 +301,8 @@ func (r *reader) ask(ctx context.Context, wantFile bool) (driver.Reader, error) 
 // for it.
 var errNoFile = errors.New("a descriptor did not arrive: this process has too many open files")
 
-// takeWritten returns the descriptor that came with the answer of a begin. See
-// takeFile for why that says which file it is.
+// takeWritten returns the descriptor that arrived with the answer of a begin.
+// See takeFile for why the answer identifies the file.
 func (c *Client) takeWritten(d *decoder) (*os.File, error) {
 	f := c.wire.file()
 	device, inode := d.uint(), d.uint()
@@ -322,9 +322,9 @@ func (c *Client) takeWritten(d *decoder) (*os.File, error) {
 	return f, nil
 }
 
-// takeFile makes a reader of the descriptor that came with the answer of an
-// open. That says which file it is: a process that has no room for one
-// descriptor must not take the next one for it.
+// takeFile makes a reader of the descriptor that arrived with the answer of an
+// open. The answer identifies the file: a process that has no room for one
+// descriptor must not mistake the next one for it.
 func (c *Client) takeFile(d *decoder) (driver.Reader, error) {
 	f := c.wire.file()
 	d.bool()
@@ -387,7 +387,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	return c.body(ctx, kindRange, new(encoder).uint(uint64(r.handle)).int(off).int(n).b)
 }
 
-// body makes a call that is answered by bytes.
+// body makes a call whose answer is bytes.
 func (c *Client) body(ctx context.Context, k kind, payload []byte) (driver.Body, error) {
 	buf := c.windows.Get().(*[]byte)
 	b := &body{client: c, ctx: ctx, buf: buf, window: newWindow(*buf)}
@@ -410,14 +410,14 @@ func (c *Client) body(ctx context.Context, k kind, payload []byte) (driver.Body,
 	return answer, nil
 }
 
-// begun waits for what is said of the body before its bytes.
+// begun waits for the message before the bytes of the body.
 func (b *body) begun() (*decoder, error) {
 	a := b.asked
 	select {
 	case d := <-a.info:
 		return d, nil
 	case r := <-a.result:
-		a.result <- r // Close looks for it
+		a.result <- r // Close reads it
 		select {
 		case d := <-a.info: // a short body ends at once
 			return d, nil
@@ -434,7 +434,7 @@ func (b *body) begun() (*decoder, error) {
 	}
 }
 
-// body is the answer to a range, on its way.
+// body is the answer to a range, in transit.
 type body struct {
 	client *Client
 	ctx    context.Context
@@ -463,14 +463,13 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close gives the body up. Its window is used again when nothing can come into
-// it any more.
+// Close gives the body up. Its window is used again when nothing can enter it.
 func (b *body) Close() error {
 	if b.closed {
 		return nil
 	}
 	b.closed = true
-	if b.left == 0 { // it was read to its end, or never began: the answer is here or on its way
+	if b.left == 0 { // it was read to its end, or never began: the answer has arrived or is in transit
 		select {
 		case <-b.asked.result:
 			b.client.windows.Put(b.buf)

@@ -14,12 +14,12 @@ import (
 	"github.com/windrow-mr/windrow/store/driver"
 )
 
-// openDescriptor opens the file of an object of a file root, read-only; nil
-// when it cannot, or when the file is not that version any more: the caller has
-// another way, which tells what is wrong.
+// openDescriptor opens the file of an object of a file root, read-only. It
+// returns nil if it cannot, or if the file is no longer that version: the
+// caller then opens it in another way, which returns the error.
 //
-// The store says that the version was there after the file was opened, and o
-// says that it was before: so it is the version that was opened.
+// The store confirms the version after the file was opened, and o says that it
+// was the version before: so it is the version that was opened.
 func openDescriptor(ctx context.Context, r *store.Root, dir string, o store.Object) *os.File {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -57,8 +57,8 @@ func sendDescriptor(c *net.UnixConn, b []byte, f *os.File) error {
 	return errors.Join(err, controlErr)
 }
 
-// receiveDescriptors reads bytes and the descriptors that came with them. oob
-// is room for the latter.
+// receiveDescriptors reads bytes and the descriptors that arrived with them.
+// oob is room for the latter.
 func receiveDescriptors(c *net.UnixConn, p, oob []byte) (int, []*os.File, error) {
 	n, oobn, _, _, err := c.ReadMsgUnix(p, oob)
 	n = max(n, 0) // -1 with an error
@@ -85,7 +85,7 @@ func receiveDescriptors(c *net.UnixConn, p, oob []byte) (int, []*os.File, error)
 // descriptorsPass says that files can be read through passed descriptors.
 const descriptorsPass = true
 
-// identity tells which file a descriptor is of.
+// identity identifies the file of a descriptor.
 func identity(f *os.File) (device, inode uint64, err error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -93,7 +93,7 @@ func identity(f *os.File) (device, inode uint64, err error) {
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return 0, 0, errors.New("the system does not tell which file a descriptor is of")
+		return 0, 0, errors.New("the system does not identify the file of a descriptor")
 	}
 	return st.Dev, st.Ino, nil
 }
@@ -109,7 +109,7 @@ type fileReader struct {
 
 var _ io.ReaderAt = (*fileReader)(nil)
 
-// newFileReader reads the file f, which must be the one of this identity.
+// newFileReader reads the file f, whose identity must be this one.
 func newFileReader(f *os.File, o store.Object, device, inode uint64) (driver.Reader, error) {
 	r := &fileReader{file: f, object: o}
 	if err := r.begin(device, inode); err != nil {
@@ -142,7 +142,8 @@ func (r *fileReader) begin(device, inode uint64) error {
 	return nil
 }
 
-// ReadAt reads straight into p. The check afterwards covers what was read.
+// ReadAt reads straight into p. The check afterwards covers the bytes that were
+// read.
 func (r *fileReader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := r.file.ReadAt(p, off)
 	var st syscall.Stat_t

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// version is that of the protocol. Both sides are of one build as a rule. When
-// they are not, a job of the release before is served, and any other hello is
+// version is the version of the protocol. Both sides are usually of one build.
+// Otherwise a job of the release before is served, and any other hello is
 // refused.
 const (
 	version = 3
@@ -17,12 +17,12 @@ const (
 	headerSize = 12
 	maxControl = 64 << 10  // bytes of a payload that is not data
 	maxData    = 256 << 10 // bytes of a data frame
-	windowSize = 512 << 10 // bytes of a stream that nobody has read yet
+	windowSize = 512 << 10 // bytes of a stream that were not read yet
 	maxText    = 4 << 10   // bytes of an error's text
 	maxName    = 4 << 10   // bytes of a root's name, a key, or an ETag
 )
 
-// kind is what a frame says.
+// kind is the kind of a frame.
 type kind uint8
 
 // The kinds of frames. The first group comes from the asking side.
@@ -42,12 +42,12 @@ const (
 	kindWelcome                 // limits
 	kindAnswer                  // the end of a call: its result
 	kindFailed                  // the end of a call: an error; or that of an upload, before it is committed
-	kindInfo                    // what a body is, before its data
+	kindInfo                    // the description of a body, before its data
 	kindData                    // bytes of an upload or of a body; either way
 	kindCredit                  // how many bytes more may be sent; either way
 )
 
-const flagFile = 1 // a descriptor comes with the frame
+const flagFile = 1 // the frame has a descriptor
 
 // header is the head of a frame.
 type header struct {
@@ -63,8 +63,8 @@ func (h header) append(b []byte) []byte {
 	return append(b, byte(h.kind), h.flags, 0, 0)
 }
 
-// parseHeader is the inverse of append, and refuses what is too long before
-// anybody makes room for it.
+// parseHeader is the inverse of append, and refuses lengths above the limits
+// before any buffer is made.
 func parseHeader(b *[headerSize]byte) (header, error) {
 	h := header{binary.LittleEndian.Uint32(b[:]), binary.LittleEndian.Uint32(b[4:]), kind(b[8]), b[9]}
 	limit := uint32(maxControl)

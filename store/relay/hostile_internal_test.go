@@ -26,8 +26,8 @@ func hello() []byte {
 	return frame(kindHello, 0, new(encoder).uint(version).str(string(testToken)).b)
 }
 
-// hostileRoots are a root with an object that may be read, one that may not,
-// and nothing else.
+// hostileRoots are a root with an object that may be read, and one that may
+// not.
 func hostileRoots(t testing.TB) (*store.Root, Config) {
 	t.Helper()
 	root, err := store.Open(t.Context(), "mem://", store.Options{})
@@ -45,7 +45,7 @@ func hostileRoots(t testing.TB) (*store.Root, Config) {
 	}
 }
 
-// untouched checks that nothing changed where the policy allows nothing.
+// untouched checks that only what the policy allows has changed.
 func untouched(t testing.TB, root *store.Root) {
 	t.Helper()
 	for o, err := range root.List(context.Background(), "") {
@@ -61,8 +61,8 @@ func untouched(t testing.TB, root *store.Root) {
 	}
 }
 
-// TestBreaches: every breach of the rules ends the connection with an error
-// that says which.
+// TestBreaches verifies that every breach of the rules ends the connection with
+// an error that names it.
 func TestBreaches(t *testing.T) {
 	t.Parallel()
 	name := func() *encoder { return new(encoder).str("r").str("mine/a") }
@@ -110,7 +110,7 @@ func TestBreaches(t *testing.T) {
 					t.Errorf("ended with %v, want %q in it", err, c.want)
 				}
 			case <-time.After(20 * time.Second):
-				t.Fatal("the connection goes on")
+				t.Fatal("the connection continues")
 			}
 			untouched(t, root)
 		})
@@ -126,7 +126,8 @@ func manyRanges() []byte {
 	return b
 }
 
-// TestFloodIsBounded: who asks for much and reads nothing costs little.
+// TestFloodIsBounded verifies that a process that asks for much and reads
+// nothing costs little.
 func TestFloodIsBounded(t *testing.T) {
 	root, cfg := hostileRoots(t)
 	cfg.Limits.Memory = 8 << 20
@@ -164,7 +165,7 @@ func TestFloodIsBounded(t *testing.T) {
 			t.Errorf("ended with %v", err)
 		}
 	case <-time.After(20 * time.Second):
-		t.Fatal("the connection goes on")
+		t.Fatal("the connection continues")
 	}
 	runtime.ReadMemStats(&now)
 	if grown := int64(now.Sys) - int64(before.Sys); grown > 100<<20 {
@@ -173,8 +174,9 @@ func TestFloodIsBounded(t *testing.T) {
 	untouched(t, root)
 }
 
-// TestVersionIsTold: a process of another release hears what to do.
-func TestVersionIsTold(t *testing.T) {
+// TestVersionIsReported verifies that a process of another release learns what
+// to do.
+func TestVersionIsReported(t *testing.T) {
 	t.Parallel()
 	_, cfg := hostileRoots(t)
 	ours, theirs := net.Pipe()
@@ -191,12 +193,12 @@ func TestVersionIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := (&decoder{b: p}).failure(); plan.KindOf(err) != plan.Invalid || !strings.Contains(err.Error(), "build the job") {
-		t.Errorf("told: %v", err)
+		t.Errorf("answered: %v", err)
 	}
 }
 
-// TestReleaseBefore: a process that was built with the release before is answered in
-// its words. It opens objects without saying how large they are.
+// TestReleaseBefore verifies that a process of the release before is answered in its
+// version. It opens objects without their size.
 func TestReleaseBefore(t *testing.T) {
 	t.Parallel()
 	root, cfg := hostileRoots(t)
@@ -230,7 +232,8 @@ func TestReleaseBefore(t *testing.T) {
 	}
 }
 
-// TestSilence: who does not say hello is not waited for.
+// TestSilence verifies that Serve does not wait for a process that does not say
+// hello.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	_, cfg := hostileRoots(t)
@@ -242,7 +245,8 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestHalfUpload: an object of which not all arrived is not made.
+// TestHalfUpload verifies that an object is not made if some of its bytes did
+// not arrive.
 func TestHalfUpload(t *testing.T) {
 	t.Parallel()
 	root, cfg := hostileRoots(t)
@@ -276,8 +280,8 @@ func TestHalfUpload(t *testing.T) {
 	}
 }
 
-// FuzzServe feeds a server with what a process that knows the token may send.
-// It must end, and change nothing that the policy does not allow.
+// FuzzServe sends a server what a process that knows the token may send. The
+// server must end, and change nothing that the policy does not allow.
 func FuzzServe(f *testing.F) {
 	key := func(k string) *encoder { return new(encoder).str("r").str(k) }
 	for _, k := range []string{"mine/a", "theirs/a", "mine/../theirs/a", "/theirs/a", ""} {
@@ -299,13 +303,14 @@ func FuzzServe(f *testing.F) {
 		select {
 		case <-ended:
 		case <-time.After(20 * time.Second):
-			t.Fatal("the connection goes on")
+			t.Fatal("the connection continues")
 		}
 		untouched(t, root)
 	})
 }
 
-// FuzzHeader: what is taken for a header is one, and within its bounds.
+// FuzzHeader verifies that a header that is accepted is one, and within its
+// bounds.
 func FuzzHeader(f *testing.F) {
 	f.Add(frame(kindData, 7, make([]byte, 10))[:headerSize])
 	f.Add(bytes.Repeat([]byte{0xff}, headerSize))
@@ -328,8 +333,8 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// TestErrorsTravel: kinds and causes arrive; operation and object do not, which
-// the asking root knows; a text has its limit.
+// TestErrorsTravel verifies that kinds and causes arrive. Operation and object,
+// which the asking root knows, do not, and a text has its limit.
 func TestErrorsTravel(t *testing.T) {
 	t.Parallel()
 	for k := plan.Unknown; k <= plan.Interrupted; k++ {

@@ -62,8 +62,8 @@ func lent(t *testing.T, d driver.Driver, key string) *sending {
 	return s
 }
 
-// TestWrittenThroughDescriptor: what a job process writes into a file is the
-// object, once it is committed, and not before.
+// TestWrittenThroughDescriptor verifies that what a job process writes into a
+// file is the object once it is committed, and not before.
 func TestWrittenThroughDescriptor(t *testing.T) {
 	t.Parallel()
 	_, root, d := lending(t)
@@ -88,8 +88,8 @@ func TestWrittenThroughDescriptor(t *testing.T) {
 	}
 }
 
-// TestKeptDescriptor: an object is not committed while somebody can still change
-// it, through a descriptor or through mapped memory.
+// TestKeptDescriptor verifies that an object is not committed while a process
+// can still change it, through a descriptor or through mapped memory.
 func TestKeptDescriptor(t *testing.T) {
 	t.Parallel()
 	for name, keep := range map[string]func(t *testing.T, f *os.File){
@@ -144,7 +144,8 @@ func TestKeptDescriptor(t *testing.T) {
 	}
 }
 
-// TestLentAndFramed: an object comes one way or the other.
+// TestLentAndFramed verifies that the bytes of an object arrive in one way
+// only.
 func TestLentAndFramed(t *testing.T) {
 	t.Parallel()
 	_, root, d := lending(t)
@@ -159,8 +160,8 @@ func TestLentAndFramed(t *testing.T) {
 	}
 }
 
-// TestLentIsGone: what was lent and not committed leaves nothing, and of two that
-// were lent for one name one wins.
+// TestLentIsGone verifies that a lent file that is not committed leaves nothing,
+// and that of two for one name one wins.
 func TestLentIsGone(t *testing.T) {
 	t.Parallel()
 	dir, root, d := lending(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/windrow-mr/windrow/store/driver"
 )
 
-// encoder puts values one after another into a payload: integers as varints,
-// strings with their length before them.
+// encoder appends values to a payload: integers as varints, strings after their
+// length.
 type encoder struct{ b []byte }
 
 func (e *encoder) uint(v uint64) *encoder { e.b = binary.AppendUvarint(e.b, v); return e }
@@ -42,8 +42,8 @@ func (e *encoder) object(o store.Object) *encoder {
 	return e
 }
 
-// failure puts an error: its kind, and its text without the operation and the
-// object, which the asking root adds.
+// failure appends an error: its kind, and its text without the operation and
+// the object, which the asking root adds.
 func (e *encoder) failure(err error) *encoder {
 	k, cause := plan.KindOf(err), err
 	if named, ok := errors.AsType[*store.Error](err); ok {
@@ -59,8 +59,8 @@ func (e *encoder) failure(err error) *encoder {
 	return e.uint(uint64(k)).str(text)
 }
 
-// decoder takes values out of a payload. After the first that is not there it
-// gives zeros, and end tells.
+// decoder takes values from a payload. After the first missing value it returns
+// zeros, and end returns the error.
 type decoder struct {
 	b   []byte
 	err error
@@ -142,7 +142,8 @@ func (d *decoder) failure() error {
 	return driver.Fail(k, "%s", text)
 }
 
-// end returns an error unless the payload held all that was read, and no more.
+// end returns an error unless the payload had exactly the values that were
+// read.
 func (d *decoder) end() error {
 	if d.err == nil && len(d.b) > 0 {
 		d.err = errShort

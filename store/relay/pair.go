@@ -8,9 +8,9 @@ import (
 )
 
 // Pair returns the two ends of a new private connection: one to Serve, and one
-// to hand to a job process as a descriptor, which turns it into a connection
-// by Inherited. The file must be closed once the process has started, or the
-// end of the process goes unnoticed.
+// to pass to a job process as a descriptor, which Inherited turns into a
+// connection. The file must be closed once the process has started; otherwise
+// the end of the process goes unnoticed.
 func Pair() (net.Conn, *os.File, error) {
 	syscall.ForkLock.RLock()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
@@ -39,8 +39,8 @@ func Inherited(f *os.File) (net.Conn, error) {
 		return nil, fmt.Errorf("relay: the inherited descriptor is no connection: %w", err)
 	}
 	if u, ok := conn.(*net.UnixConn); ok {
-		// Two frames and a half: what is on its way while the other side
-		// takes bytes out. More than the system allows is cut to that.
+		// Two frames and a half: the data in transit while the other side takes
+		// bytes out. The system cuts a larger buffer to its limit.
 		_ = u.SetWriteBuffer(640 << 10)
 	}
 	return conn, nil

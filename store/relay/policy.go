@@ -15,28 +15,28 @@ import (
 // Grant is what may be done below one root. Patterns are those of store.Match;
 // all keys are relative to the root. The zero Grant allows nothing.
 type Grant struct {
-	// Inputs may be read, in exactly these versions: size, and ETag where
-	// there is one. Their keys are taken as they are.
+	// Inputs may be read, in exactly these versions: size, and ETag if there is
+	// one. Their keys are taken as they are.
 	Inputs []store.Object
 	// Read are patterns of keys that may be read.
 	Read []string
 	// Scratch are patterns of keys that may be created, read back and deleted.
 	Scratch []string
-	// Parts are patterns of keys that may be begun, only where there is no
-	// such object yet, and read back. They can be committed when they match
-	// one of Granted too.
+	// Parts are patterns of keys that may be begun, only if the object does not
+	// exist yet, and read back. They can be committed if they match one of
+	// Granted too.
 	Parts, Granted []string
 }
 
-// Policy says what the other side may do: the Grant of each root, by the
-// root's name. Whoever holds it may change it while it is in force, as
-// attempts come and go: what is begun is judged anew when it is committed.
+// Policy says what the other side may do: the Grant of each root, by the root's
+// name. Its owner may change it while it is in force, as attempts come and go.
+// An upload is checked again when it is committed.
 type Policy struct {
 	mu     sync.RWMutex
 	grants map[string]*rules
 }
 
-// rules is a Grant that can be looked at quickly.
+// rules is a Grant with an index.
 type rules struct {
 	Grant
 	inputs map[string]store.Object
@@ -75,7 +75,8 @@ func anyMatches(patterns []string, key string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return store.Match(p, key) })
 }
 
-// read says whether an object may be read, and in which version alone: nil, any.
+// read reports whether an object may be read, and the only version that may; nil
+// means any.
 func (p *Policy) read(root, key string) (pinned *store.Object, err error) {
 	r := p.of(root)
 	if o, ok := r.inputs[key]; ok {
@@ -111,7 +112,7 @@ func (p *Policy) commit(root, key string) error {
 	if anyMatches(r.Scratch, key) || anyMatches(r.Parts, key) && anyMatches(r.Granted, key) {
 		return nil
 	}
-	return refused("commit", key, "the attempt was not granted this part, or not any more")
+	return refused("commit", key, "the attempt was not granted this part, or no longer is")
 }
 
 func (p *Policy) remove(root, key string) error {
@@ -128,8 +129,8 @@ func refused(op, key, rule string) error {
 	return driver.Fail(plan.Denied, "the job process may not %s %q: %s", op, key, rule)
 }
 
-// refusals logs what a policy refused: the first ones each, so that a process
-// that asks without end does not fill the log.
+// refusals logs what a policy refused. It logs only the first ones, so that a
+// process that asks endlessly does not fill the log.
 type refusals struct {
 	log *slog.Logger
 	mu  sync.Mutex
@@ -138,7 +139,7 @@ type refusals struct {
 
 const refusalsLogged = 100
 
-func (r *refusals) tell(root string, err error) {
+func (r *refusals) note(root string, err error) {
 	r.mu.Lock()
 	r.n++
 	n := r.n

@@ -23,7 +23,7 @@ import (
 	"github.com/windrow-mr/windrow/store/storetest"
 )
 
-// everything allows all that the protocol can carry.
+// everything allows all calls of the protocol.
 func everything() relay.Grant { return relay.Grant{Scratch: []string{"**"}} }
 
 // lister lists by another driver: the protocol has no listing.
@@ -265,7 +265,8 @@ func write(ctx context.Context, r *store.Root, key string, body []byte, o store.
 	return w.Commit()
 }
 
-// TestPolicy does what an attempt may do, and then all that it may not.
+// TestPolicy makes the calls that an attempt may make, and then all that it may
+// not.
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -337,7 +338,7 @@ func TestPolicy(t *testing.T) {
 		t.Errorf("a part without grant: %v", err)
 	}
 
-	// The grant may come between begin and commit; and go again.
+	// The grant may come between begin and commit; and be revoked again.
 	w, err := cout.Create(ctx, "part-r-00002.txt", once)
 	if err != nil {
 		t.Fatal(err)
@@ -357,12 +358,12 @@ func TestPolicy(t *testing.T) {
 	denied("commit after the grant", late.Commit(), "part-r-00002.txt")
 	for _, want := range []string{"in/b", "other/x/03", "not granted", "r00002.1.8.cc.0", "elsewhere"} {
 		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log does not tell of %q:\n%s", want, log.String())
+			t.Errorf("the log does not have %q:\n%s", want, log.String())
 		}
 	}
 }
 
-// TestPinned: a declared input that has changed is not read.
+// TestPinned verifies that a declared input that has changed is not read.
 func TestPinned(t *testing.T) {
 	t.Parallel()
 	for name, files := range map[string]bool{"descriptors": true, "frames": false} {
@@ -387,8 +388,8 @@ func TestPinned(t *testing.T) {
 	}
 }
 
-// TestWrittenInPlace: bytes of a file that is written to under its reader are
-// not given as if they were those of the version that was opened.
+// TestWrittenInPlace verifies that bytes of a file that is written to while it
+// is read are not returned as those of the version that was opened.
 func TestWrittenInPlace(t *testing.T) {
 	t.Parallel()
 	for name, files := range map[string]bool{"descriptors": true, "frames": false} {
@@ -421,7 +422,7 @@ func TestWrittenInPlace(t *testing.T) {
 	}
 }
 
-// gate is a driver that tells which uploads were aborted.
+// gate is a driver that reports which uploads were aborted.
 type gate struct {
 	driver.Driver
 	aborted chan string
@@ -444,7 +445,8 @@ func (u *gatedUpload) Abort(ctx context.Context) error {
 	return err
 }
 
-// TestClientDies: nothing of an unfinished upload is left or visible.
+// TestClientDies verifies that nothing of an unfinished upload is left or
+// visible.
 func TestClientDies(t *testing.T) {
 	t.Parallel()
 	aborted := make(chan string, 10)
@@ -513,8 +515,8 @@ func (b slowBody) Read([]byte) (int, error) {
 	return 0, b.ctx.Err()
 }
 
-// TestServerDies: a read under way ends at once, and says why. So does the
-// server's own read.
+// TestServerDies verifies that a read in progress ends at once, with the
+// reason. So does the server's own read.
 func TestServerDies(t *testing.T) {
 	t.Parallel()
 	stopped := make(chan struct{}, 100)
@@ -538,8 +540,8 @@ func TestServerDies(t *testing.T) {
 	wantKind(t, "stat afterwards", err, plan.Unavailable)
 }
 
-// TestCancel: a read that its caller gives up ends in the server too, and the
-// connection goes on.
+// TestCancel verifies that a read that its caller gives up ends in the server
+// too, and that the connection continues.
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	stopped := make(chan struct{}, 100)
@@ -567,7 +569,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestSlowStream: streams that nobody reads do not keep others waiting.
+// TestSlowStream verifies that streams that are not read do not delay others.
 func TestSlowStream(t *testing.T) {
 	t.Parallel()
 	root := mem(t, nil)
@@ -607,7 +609,8 @@ func TestSlowStream(t *testing.T) {
 	}
 }
 
-// TestKnownRuns: nobody asks a bucket for a size that the reader knows.
+// TestKnownRuns verifies that a bucket is not asked for a size that the reader
+// knows.
 func TestKnownRuns(t *testing.T) {
 	t.Parallel()
 	root := mem(t, func(d driver.Driver) driver.Driver { return remote{d} })
@@ -629,7 +632,7 @@ func TestKnownRuns(t *testing.T) {
 	if u := root.Usage().Minus(before); u.Stats != 0 || u.Gets != 5 {
 		t.Errorf("%d stats and %d gets, want none and 5", u.Stats, u.Gets)
 	}
-	// What it knows is held against what is there.
+	// The known size is checked against the object.
 	for _, size := range []int64{999, 1001, 1 << 40} {
 		h, err := child.OpenKnown(t.Context(), store.Object{Key: "x/run", Size: size})
 		if err != nil {

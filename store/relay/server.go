@@ -29,7 +29,7 @@ type session struct {
 	refusals refusals
 	memory   *semaphore.Weighted
 	work     sync.WaitGroup
-	slabs    sync.Pool // *[]byte of maxData, for ranges of stores at hand
+	slabs    sync.Pool // *[]byte of maxData, for ranges of local stores
 
 	mu      sync.Mutex
 	calls   map[uint32]*call
@@ -54,8 +54,9 @@ var (
 )
 
 // Serve answers the calls of the process at the other end of conn until that
-// closes it or dies, which is no error here, or breaks the rules, or ctx ends.
-// It closes conn. What was not committed then is aborted when it returns.
+// process closes it or dies, which is no error here, or breaks the rules, or
+// ctx ends. It closes conn. When it returns, uploads that were not committed
+// are aborted.
 func Serve(ctx context.Context, conn net.Conn, cfg Config) error {
 	defer conn.Close()
 	if err := cfg.validate(); err != nil {
@@ -103,7 +104,7 @@ func Serve(ctx context.Context, conn net.Conn, cfg Config) error {
 	return fmt.Errorf("relay: the connection to the job process was closed: %w", err)
 }
 
-// serve receives frames. It never waits for anything but the next one.
+// serve receives frames. It waits only for the next one.
 func (s *session) serve() error {
 	if err := s.hello(); err != nil {
 		return err
@@ -130,7 +131,7 @@ func (s *session) serve() error {
 	}
 }
 
-// hello admits who knows the token.
+// hello admits a process that knows the token.
 func (s *session) hello() error {
 	_ = s.wire.conn.SetReadDeadline(time.Now().Add(s.cfg.Limits.Hello))
 	h, err := s.wire.receive()
@@ -161,7 +162,7 @@ func (s *session) hello() error {
 	return s.wire.send(kindWelcome, 0, new(encoder).uint(v).uint(uint64(s.cfg.Limits.Calls)).b)
 }
 
-// data takes bytes of an upload.
+// data handles bytes of an upload.
 func (s *session) data(h header) error {
 	s.mu.Lock()
 	u := s.uploads[h.id]
@@ -172,7 +173,7 @@ func (s *session) data(h header) error {
 	return u.window.fill(s.wire, int(h.length))
 }
 
-// control takes any other frame.
+// control handles any other frame.
 func (s *session) control(h header, d *decoder) error {
 	switch h.kind {
 	case kindRoot, kindStat, kindDelete, kindOpen, kindRange, kindGet, kindBegin, kindCommit, kindAbort:
@@ -235,7 +236,7 @@ func (s *session) begin(h header, d *decoder) error {
 	return nil
 }
 
-// prepare reads a call's arguments and returns what carries it out.
+// prepare reads a call's arguments and returns a function that runs the call.
 func (s *session) prepare(k kind, c *call, d *decoder) (func(), error) {
 	switch k {
 	case kindRoot:
@@ -262,7 +263,7 @@ func (s *session) prepare(k kind, c *call, d *decoder) (func(), error) {
 	}
 }
 
-// finish carries a call out and answers it.
+// finish runs a call and answers it.
 func (s *session) finish(c *call, do func() ([]byte, error)) {
 	result, err := do()
 	s.answer(c, result, err)
@@ -272,7 +273,7 @@ func (s *session) finish(c *call, do func() ([]byte, error)) {
 func (s *session) answer(c *call, result []byte, err error) {
 	s.forget(c)
 	if s.ctx.Err() != nil {
-		return // that the connection ends says more than what follows from it
+		return // the end of the connection says more than its consequences
 	}
 	if err != nil {
 		s.send(kindFailed, c.id, new(encoder).failure(err).b)
@@ -288,7 +289,7 @@ func (s *session) forget(c *call) {
 	delete(s.calls, c.id)
 }
 
-// send sends a frame; when that fails the session is over.
+// send sends a frame. If that fails, the session is over.
 func (s *session) send(k kind, id uint32, payload []byte) {
 	if err := s.wire.send(k, id, payload); err != nil {
 		s.cancel(err)
@@ -306,14 +307,14 @@ func (s *session) root(name string) (*store.Root, error) {
 		}
 	}
 	err := driver.Fail(plan.Denied, "%q is no root of this job: declare it as an input or an output", name)
-	s.refusals.tell(name, err)
+	s.refusals.note(name, err)
 	return nil, err
 }
 
-// allowed returns a root when the policy had nothing against it.
+// allowed returns a root if the policy does not object.
 func (s *session) allowed(root string, err error) (*store.Root, error) {
 	if plan.KindOf(err) == plan.Denied {
-		s.refusals.tell(root, err)
+		s.refusals.note(root, err)
 	}
 	if err != nil {
 		return nil, err

@@ -66,8 +66,8 @@ func (s *session) remove(ctx context.Context, root, key string) error {
 type wanted struct {
 	name objectName
 	etag string
-	file bool  // a descriptor, if there can be one
-	size int64 // what the other side knows; -1: nothing
+	file bool  // a descriptor, if the store has one
+	size int64 // as the other side knows it; -1: unknown
 }
 
 // prepareOpen reads the arguments of an open.
@@ -79,8 +79,8 @@ func (s *session) prepareOpen(c *call, d *decoder) func() {
 	return func() { s.open(c, w) }
 }
 
-// open opens an object, and answers with what it is and, if it can, with the
-// file itself.
+// open opens an object, and answers with its description and, if it can, with
+// the file itself.
 func (s *session) open(c *call, w wanted) {
 	pinned, err := s.cfg.Policy.read(w.name.root, w.name.key)
 	r, err := s.allowed(w.name.root, err)
@@ -116,7 +116,7 @@ func (s *session) open(c *call, w wanted) {
 	s.answer(c, new(encoder).bool(true).object(o).b, nil)
 }
 
-// passFile answers a call with a descriptor, and with what tells which file it is.
+// passFile answers a call with a descriptor, and with the identity of its file.
 // The other side then needs no handle of an object that it reads.
 func (s *session) passFile(c *call, what *encoder, f *os.File) {
 	defer f.Close()
@@ -132,8 +132,8 @@ func (s *session) passFile(c *call, what *encoder, f *os.File) {
 }
 
 // openVersion opens the version that the policy, or else the other side, wants.
-// It asks the store only when neither tells its size. What the other side tells
-// is held against every range that a remote store gives.
+// It asks the store only if neither knows the size. A size that the other side
+// gives is checked against every range of a remote store.
 func (s *session) openVersion(ctx context.Context, r *store.Root, pinned *store.Object, w wanted) (store.Object, *store.Handle, error) {
 	s.cfg.Activity.begin()
 	defer s.cfg.Activity.end()
@@ -201,7 +201,7 @@ func (s *session) release(h *handle) {
 	}
 }
 
-// readRange sends a range of an object: what it is, then its bytes.
+// readRange sends a range of an object: its description, then its bytes.
 func (s *session) readRange(c *call, id uint32, off, n int64) error {
 	h := s.use(id)
 	if h == nil {
@@ -239,9 +239,9 @@ func (s *session) readRange(c *call, id uint32, off, n int64) error {
 	return nil
 }
 
-// readStep reads some bytes and sends them. It takes memory only for as long
-// as the store and the connection take; on a store at hand, where any number of
-// bytes may be read, only as many as the other side has room for.
+// readStep reads some bytes and sends them. It takes memory only while the
+// store and the connection need it. On a local store, where any number of bytes
+// may be read, it reads only as many as the other side has room for.
 func (s *session) readStep(c *call, h *handle, off, n int64, arrived func()) (int64, error) {
 	paid := 0
 	if !h.remote && n > 0 {
@@ -268,7 +268,7 @@ func (s *session) readStep(c *call, h *handle, off, n int64, arrived func()) (in
 	return n, s.sendBody(c, p, paid)
 }
 
-// slab returns room for n bytes, until done.
+// slab returns room for n bytes. done gives it back.
 func (s *session) slab(n int64) (p []byte, done func()) {
 	if n > maxData {
 		return make([]byte, n), func() {}
@@ -277,7 +277,7 @@ func (s *session) slab(n int64) (p []byte, done func()) {
 	return (*b)[:n], func() { s.slabs.Put(b) }
 }
 
-// get sends a whole object that one request to the store can bring.
+// get sends a whole object that one request to the store can return.
 func (s *session) get(c *call, root, key string) error {
 	pinned, err := s.cfg.Policy.read(root, key)
 	r, err := s.allowed(root, err)
@@ -300,13 +300,13 @@ func (s *session) get(c *call, root, key string) error {
 	}
 	n := int64(len(body))
 	var info encoder
-	info.int(n).int(n).uint(0).uint(0) // the checksum was looked at here
+	info.int(n).int(n).uint(0).uint(0) // the checksum was checked here
 	s.send(kindInfo, c.id, info.b)
 	return s.sendBody(c, body, 0)
 }
 
-// sendBody sends bytes as the other side has room for them; for the first of
-// them credit was taken already.
+// sendBody sends bytes as the other side has room for them. Credit for the
+// first paid ones was taken already.
 func (s *session) sendBody(c *call, p []byte, paid int) error {
 	for len(p) > 0 {
 		n := min(len(p), maxData, paid)

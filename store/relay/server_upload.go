@@ -13,9 +13,9 @@ import (
 	"github.com/windrow-mr/windrow/store/driver"
 )
 
-// upload is an object on its way. One goroutine writes it; the session's
-// receiver fills its window and tells it how it ends. Or the other side writes the
-// file that it is, and nothing comes into the window.
+// upload is an object in progress. One goroutine writes it; the session's receiver
+// fills its window and passes its ending. If the other side writes the file
+// itself, nothing enters the window.
 type upload struct {
 	session  *session
 	id       uint32
@@ -29,7 +29,7 @@ type upload struct {
 	mu      sync.Mutex
 	endings []ending // calls that wait for the end
 	done    bool
-	result  error // what a commit is told
+	result  error // the answer to a commit
 }
 
 // ending is a call that ends an upload.
@@ -42,8 +42,8 @@ type ending struct {
 var errAborted = errors.New("the upload was aborted")
 
 // prepareUpload reads the arguments of a begin: root, key, class, whether the
-// object must be absent, its size, if that is known: else -1, and whether a
-// descriptor is wanted. The upload takes data at once.
+// object must be absent, its size or -1, and whether a descriptor is wanted.
+// The upload accepts data at once.
 func (s *session) prepareUpload(c *call, d *decoder) (func(), error) {
 	u := &upload{session: s, id: c.id, name: objectName{d.str(), d.str()}}
 	class, absent, size := d.uint(), d.bool(), d.int()
@@ -74,7 +74,7 @@ func (s *session) prepareUpload(c *call, d *decoder) (func(), error) {
 	return func() { u.run(c) }, nil
 }
 
-// run writes the object: begin answers the call, then data comes until an
+// run writes the object: it answers the call of begin, then data comes until an
 // ending does.
 func (u *upload) run(c *call) {
 	defer u.cancel(nil)
@@ -112,12 +112,12 @@ func (u *upload) run(c *call) {
 	} else {
 		err = u.commit(w, size)
 	}
-	w.Abort() // before anybody is told that it is gone
+	w.Abort() // before any call learns that it is gone
 	u.finish(err)
 }
 
-// create begins the object. If the other side wants to write it by itself, and can,
-// there is a file for it.
+// create begins the object. If the other side wants to write it itself, and can,
+// file is the file.
 func (u *upload) create(r *store.Root) (w *store.Writer, file *os.File, err error) {
 	if w, err = r.Create(u.ctx, u.name.key, u.opts); err != nil || !u.wantFile {
 		return w, nil, err
@@ -167,8 +167,8 @@ func (u *upload) write(w *store.Writer, p []byte) error {
 	return err
 }
 
-// drain throws data away until the other side has heard that the upload failed,
-// and ends it.
+// drain discards data until the other side knows that the upload failed, and
+// ends it.
 func (u *upload) drain() {
 	for {
 		p, err := u.window.peek(u.session.ctx)
@@ -179,7 +179,8 @@ func (u *upload) drain() {
 	}
 }
 
-// commit makes the object visible if all of it is there, and it still may be.
+// commit makes the object visible if all of it has arrived, and the policy
+// still allows it.
 func (u *upload) commit(w *store.Writer, size int64) error {
 	u.mu.Lock()
 	last := u.endings[len(u.endings)-1]
@@ -202,7 +203,7 @@ func (u *upload) commit(w *store.Writer, size int64) error {
 	return w.Commit()
 }
 
-// finish answers all who wait for the end.
+// finish answers all calls that wait for the end.
 func (u *upload) finish(result error) {
 	u.mu.Lock()
 	u.done, u.result = true, result
@@ -214,8 +215,8 @@ func (u *upload) finish(result error) {
 	}
 }
 
-// answer answers a call that ends the upload, when it has ended. What has
-// failed stays known until it is aborted.
+// answer answers a call that ends the upload, when it has ended. The result of
+// a failed upload is kept until it is aborted.
 func (u *upload) answer(e ending) {
 	err := u.result
 	if !e.commit {
@@ -233,8 +234,8 @@ func (u *upload) forget() {
 	delete(u.session.uploads, u.id)
 }
 
-// prepareEnd reads the arguments of a commit or an abort: upload, and size of
-// a commit. All data that came before it is in the window by now.
+// prepareEnd reads the arguments of a commit or an abort: upload, and size of a
+// commit. All data before it is in the window by now.
 func (s *session) prepareEnd(commit bool, c *call, d *decoder) (func(), error) {
 	e := ending{call: c, commit: commit}
 	id := d.id()
@@ -253,7 +254,7 @@ func (s *session) prepareEnd(commit bool, c *call, d *decoder) (func(), error) {
 	}, nil
 }
 
-// end takes an ending, and answers it when the upload has ended.
+// end records an ending, or answers it if the upload has ended.
 func (u *upload) end(e ending) {
 	u.mu.Lock()
 	done := u.done

@@ -11,14 +11,14 @@ import (
 var errOverrun = errors.New("more data than the window has room for")
 
 // window holds the bytes of a stream that were received and not read yet. One
-// goroutine fills it, one takes from it, anybody may end it.
+// goroutine fills it, one takes from it, any may end it.
 type window struct {
 	buf   []byte
-	taken int // what the reader took and did not give credit for
+	taken int // bytes that the reader took and gave no credit for
 
 	mu      sync.Mutex
 	r, n    int   // where the bytes begin, and how many there are
-	err     error // what comes after them
+	err     error // the end or the error after them
 	changed chan struct{}
 }
 
@@ -26,7 +26,7 @@ func newWindow(buf []byte) *window {
 	return &window{buf: buf, changed: make(chan struct{}, 1)}
 }
 
-// fill reads n bytes from src, without waiting for room: there is some, or the
+// fill reads n bytes from src, without waiting for room. If there is none, the
 // sender broke the rules.
 func (w *window) fill(src io.Reader, n int) error {
 	w.mu.Lock()
@@ -50,7 +50,7 @@ func (w *window) fill(src io.Reader, n int) error {
 	return nil
 }
 
-// end says what comes after the bytes that are there. The first end counts.
+// end sets the error after the bytes in the window. The first end counts.
 func (w *window) end(err error) {
 	w.mu.Lock()
 	if w.err == nil {
@@ -88,9 +88,8 @@ func (w *window) peek(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// skip gives n bytes that peek returned back, and returns how much credit the
-// sender should get for them and those before: nothing until it is worth a
-// frame.
+// skip releases n bytes that peek returned, and returns how much credit the
+// sender gets for them and those before: nothing until it is worth a frame.
 func (w *window) skip(n int) int {
 	w.mu.Lock()
 	w.r = (w.r + n) % len(w.buf)
@@ -116,7 +115,7 @@ func newCredit() *credit {
 	return &credit{left: windowSize, changed: make(chan struct{}, 1)}
 }
 
-// add takes what the reader granted.
+// add adds credit that the reader granted.
 func (c *credit) add(n uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,14 +12,14 @@ import (
 // receives.
 type wire struct {
 	conn net.Conn
-	unix *net.UnixConn // the same, when it can carry descriptors
+	unix *net.UnixConn // the same, if it can carry descriptors
 
 	sending sync.Mutex
 	head    [headerSize]byte
 	pieces  [2][]byte
 
-	// What was received and not read yet. Descriptors come with the first
-	// byte of their frame or before it, and in order.
+	// Bytes that were received and not read yet. Descriptors arrive with the
+	// first byte of their frame or before it, and in order.
 	files   bool // descriptors are wanted
 	buf     [4 << 10]byte
 	r, w    int
@@ -33,8 +33,8 @@ func newWire(conn net.Conn, files bool) *wire {
 	return w
 }
 
-// send writes a frame. An error is the connection's, which is of no use any
-// more: a part of the frame may have been written.
+// send writes a frame. After an error the connection is useless: a part of the
+// frame may have been written.
 func (w *wire) send(k kind, id uint32, payload []byte) error {
 	w.sending.Lock()
 	defer w.sending.Unlock()
@@ -46,7 +46,7 @@ func (w *wire) send(k kind, id uint32, payload []byte) error {
 	return err
 }
 
-// sendFile writes a frame that a descriptor comes with.
+// sendFile writes a frame with a descriptor.
 func (w *wire) sendFile(k kind, id uint32, payload []byte, f *os.File) error {
 	w.sending.Lock()
 	defer w.sending.Unlock()
@@ -91,7 +91,7 @@ func (w *wire) read(p []byte) (int, error) {
 	return n, err
 }
 
-// file returns the descriptor that came with a frame; nil when the process had
+// file returns the descriptor that arrived with a frame; nil if the process had
 // no room for it.
 func (w *wire) file() *os.File {
 	if len(w.waiting) == 0 {
@@ -102,14 +102,14 @@ func (w *wire) file() *os.File {
 	return f
 }
 
-// payload reads a payload that parseHeader found short enough.
+// payload reads a payload whose length parseHeader has checked.
 func (w *wire) payload(h header) ([]byte, error) {
 	b := make([]byte, h.length)
 	_, err := io.ReadFull(w, b)
 	return b, noEOF(err)
 }
 
-// discard reads a payload that nobody wants any more.
+// discard reads a payload that is no longer wanted.
 func (w *wire) discard(h header) error {
 	_, err := io.CopyN(io.Discard, struct{ io.Reader }{w}, int64(h.length))
 	return noEOF(err)

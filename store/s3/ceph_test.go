@@ -10,8 +10,8 @@ import (
 	"github.com/windrow-mr/windrow/store/storetest"
 )
 
-// TestCephServerConforms: the gateway ignores the condition of create-once on
-// objects in parts, and keeps no checksums.
+// TestCephServerConforms knows that the gateway ignores the condition of
+// create-once on objects in parts, and keeps no checksums.
 func TestCephServerConforms(t *testing.T) {
 	t.Parallel()
 	ceph := s3test.StartCeph(t)

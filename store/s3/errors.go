@@ -34,7 +34,7 @@ func classify(err error) error {
 }
 
 // classifyWrite is classify for writes, where a condition that failed says that
-// the object is there.
+// the object exists.
 func (d *bucket) classifyWrite(ctx context.Context, key string, err error, o store.CreateOptions) error {
 	if code(err) == "ExistingObjectIsDirectory" && !d.isDirectory(ctx, key) {
 		return driver.Fail(plan.Contended, "%w", brief(err))
@@ -85,8 +85,8 @@ func kindOfCode(code string) (kind plan.Kind, advice string) {
 	}
 }
 
-// kindOfStatus goes by the HTTP status. An error without a response is one of
-// the way there: names, connections, TLS.
+// kindOfStatus uses the HTTP status. An error without a response is one of the
+// way to the service: names, connections, TLS.
 func kindOfStatus(err error) (kind plan.Kind, advice string) {
 	var response *awshttp.ResponseError
 	if !errors.As(err, &response) || response.HTTPStatusCode() == 0 {
@@ -123,8 +123,8 @@ func kindOfStatus(err error) (kind plan.Kind, advice string) {
 	}
 }
 
-// kindOfTransport tells a client that cannot make a request from a request that
-// did not get through.
+// kindOfTransport distinguishes a client that cannot make a request from a
+// request that did not get through.
 func kindOfTransport(err error) (kind plan.Kind, advice string) {
 	var params smithy.InvalidParamsError
 	switch {
@@ -138,7 +138,7 @@ func kindOfTransport(err error) (kind plan.Kind, advice string) {
 	}
 }
 
-// brief drops the SDK's prefix of operation, request and host ids where the
+// brief drops the SDK's prefix of operation, request and host ids if the
 // service said what is wrong.
 func brief(err error) error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {

@@ -10,8 +10,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// TestTransportErrors: what did not get through is no answer, least of all that
-// something is not there.
+// TestTransportErrors verifies that a request that did not get through is no
+// answer, and above all no missing object.
 func TestTransportErrors(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -24,8 +24,8 @@ func noise(n int) []byte {
 	return b
 }
 
-// TestEarlyRefusal: a condition fails before the body was read, and all that the
-// client sees is a reset connection.
+// TestEarlyRefusal fails a condition before the body was read, so that the
+// client sees only a reset connection.
 func TestEarlyRefusal(t *testing.T) {
 	t.Parallel()
 	root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
@@ -60,8 +60,8 @@ func (f *flipper) Write(p []byte) (int, error) {
 	return f.ResponseWriter.Write(p)
 }
 
-// TestFlippedBits: what arrives is held against the checksum that the store
-// tells, of each algorithm, and asked for again.
+// TestFlippedBits verifies that bytes are checked against the checksum that the
+// store returns, of each algorithm, and requested again.
 func TestFlippedBits(t *testing.T) {
 	t.Parallel()
 	body := noise(3_000_000)
@@ -128,8 +128,8 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
-// TestWholeChecksum: where the store keeps a checksum of objects in parts, it
-// is told that of all parts.
+// TestWholeChecksum verifies that a store that keeps a checksum of objects in
+// parts gets that of all parts.
 func TestWholeChecksum(t *testing.T) {
 	t.Parallel()
 	body := noise(20<<20 + 3)
@@ -156,15 +156,15 @@ func TestWholeChecksum(t *testing.T) {
 		t.Fatal(err)
 	}
 	if sum := told.Load(); sum == nil || *sum != checksum.Of(checksum.CRC32C, body).Base64() {
-		t.Errorf("the store was told %v", sum)
+		t.Errorf("the store got %v", sum)
 	}
 }
 
-// TestListInRanges: long listings begin in several places, also on stores that
-// ignore where.
+// TestListInRanges verifies that long listings begin in several places, also on
+// stores that ignore where.
 func TestListInRanges(t *testing.T) {
 	t.Parallel()
-	for _, heedless := range []bool{false, true} {
+	for _, careless := range []bool{false, true} {
 		var places atomic.Int32
 		root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
 			if q := r.URL.Query(); q.Has("list-type") {
@@ -172,7 +172,7 @@ func TestListInRanges(t *testing.T) {
 					places.Add(1)
 				}
 				q.Set("max-keys", "40")
-				if heedless {
+				if careless {
 					q.Del("start-after")
 				}
 				r.URL.RawQuery = q.Encode()
@@ -196,13 +196,13 @@ func TestListInRanges(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%d objects, want %d", len(got), len(want))
 		}
-		if n := places.Load(); (n < 10) != heedless {
-			t.Errorf("heedless %v: the listing began in %d places", heedless, n)
+		if n := places.Load(); (n < 10) != careless {
+			t.Errorf("ignoring %v: the listing began in %d places", careless, n)
 		}
 	}
 }
 
-// TestProbeLeavesNothing: not on a store that ignores the condition, either.
+// TestProbeLeavesNothing includes a store that ignores the condition.
 func TestProbeLeavesNothing(t *testing.T) {
 	t.Parallel()
 	root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {

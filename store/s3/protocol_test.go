@@ -118,7 +118,7 @@ func TestOpenRefusesBuckets(t *testing.T) {
 	testserver.WantKind(t, err, plan.Unavailable)
 }
 
-// TestLostPut: a put is applied, and then the connection breaks.
+// TestLostPut applies a put, and then breaks the connection.
 func TestLostPut(t *testing.T) {
 	t.Parallel()
 	lose := testserver.Few(3)
@@ -146,8 +146,8 @@ func TestLostPut(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreReused: a range that was read to its end leaves its
-// connection to the next request.
+// TestConnectionsAreReused verifies that a range that was read to its end
+// leaves its connection to the next request.
 func TestConnectionsAreReused(t *testing.T) {
 	t.Parallel()
 	backend := s3mem.New()
@@ -205,7 +205,7 @@ func TestConflictStorm(t *testing.T) {
 	}
 }
 
-// TestLostComplete: a multipart upload is completed, and nobody is told.
+// TestLostComplete completes a multipart upload, and loses the answer.
 func TestLostComplete(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -242,7 +242,7 @@ func TestLostComplete(t *testing.T) {
 	}
 }
 
-// TestRanges: responses that are not what was asked for.
+// TestRanges answers with other ranges than the request asks for.
 func TestRanges(t *testing.T) {
 	t.Parallel()
 	body := make([]byte, 100_000)
@@ -321,8 +321,8 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// TestVersionWithoutIfMatch: a store that ignores If-Match cannot slip other
-// bytes in.
+// TestVersionWithoutIfMatch verifies that a store that ignores If-Match cannot
+// pass other bytes off as the version.
 func TestVersionWithoutIfMatch(t *testing.T) {
 	t.Parallel()
 	root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
@@ -366,7 +366,8 @@ func TestProbeRefusesHeedlessStore(t *testing.T) {
 	}
 }
 
-// TestRequestsAreCounted holds the count against what the server saw.
+// TestRequestsAreCounted compares the count with the requests that the server
+// saw.
 func TestRequestsAreCounted(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -441,13 +442,13 @@ func TestRequestsAreCounted(t *testing.T) {
 	}
 }
 
-// TestAbortReachesServer: no parts stay behind, whether the writer was aborted
-// or its context ended, also when the server has begun the upload and its answer
-// is still on the way.
+// TestAbortReachesServer verifies that no parts stay, whether the writer was
+// aborted or its context ended, and also when the server has begun the upload
+// and its answer is still in flight.
 func TestAbortReachesServer(t *testing.T) {
 	t.Parallel()
 	var begun chan struct{}   // closed when the server has begun an upload
-	var release chan struct{} // closed when its answer may go
+	var release chan struct{} // closed when its answer may be sent
 	url := behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
 		if r.Method != http.MethodPost || !r.URL.Query().Has("uploads") {
 			s3.ServeHTTP(w, r)
@@ -513,8 +514,9 @@ func TestAbortReachesServer(t *testing.T) {
 	}
 }
 
-// TestLargeLoser: a large conditional write that is refused early, by a server
-// that closes the connection on the body, is told so without sending it again.
+// TestLargeLoser verifies that a large conditional write fails as one, without
+// sending it again, if the server refuses it early and closes the connection on
+// the body.
 func TestLargeLoser(t *testing.T) {
 	t.Parallel()
 	root := open(t, s3test.Start(t), quick)

@@ -23,7 +23,7 @@ func (d *bucket) Stat(ctx context.Context, key string) (store.Object, error) {
 // head asks for size and version, of one version when etag is given.
 func (d *bucket) head(ctx context.Context, key, etag string) (store.Object, error) {
 	in := &s3.HeadObjectInput{Bucket: &d.bucket, Key: &key, IfMatch: optional(etag)}
-	out, err := d.client.HeadObject(ctx, in, d.tellChecksum)
+	out, err := d.client.HeadObject(ctx, in, d.askChecksum)
 	if err != nil {
 		return store.Object{}, classify(err)
 	}
@@ -33,17 +33,17 @@ func (d *bucket) head(ctx context.Context, key, etag string) (store.Object, erro
 	}, nil
 }
 
-// tellChecksum makes a request ask for the checksum that the store keeps. The
-// SDK's own option would do that too, and then hold the answer against it, also
-// where package store does and can ask again.
-func (d *bucket) tellChecksum(o *s3.Options) {
+// askChecksum makes a request ask for the checksum that the store keeps. The
+// SDK's own option would do that too, but would also check the answer, where
+// package store checks and can ask again.
+func (d *bucket) askChecksum(o *s3.Options) {
 	if d.checksum != "" {
 		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Checksum-Mode", "ENABLED"))
 	}
 }
 
-// wholeSum returns the checksum of a whole object, of those that a response
-// has. What is of another type is a checksum of the checksums of parts.
+// wholeSum returns the checksum of a whole object, of those in a response. A
+// checksum of another type is one of the checksums of parts.
 func wholeSum(t types.ChecksumType, crc64nvme, crc32c, crc32 *string) checksum.Sum {
 	if t != types.ChecksumTypeFullObject {
 		return checksum.Sum{}
@@ -85,7 +85,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 	if n >= 0 {
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", off, off+n-1))
 	}
-	out, err := r.driver.client.GetObject(ctx, in, r.driver.tellChecksum)
+	out, err := r.driver.client.GetObject(ctx, in, r.driver.askChecksum)
 	if err != nil {
 		return driver.Body{}, classify(err)
 	}
@@ -98,7 +98,7 @@ func (r *reader) Range(ctx context.Context, off, n int64) (driver.Body, error) {
 		_ = out.Body.Close()
 		return driver.Body{}, err
 	}
-	if off <= 0 && b.Length == b.Total { // what comes with a range may be of the range
+	if off <= 0 && b.Length == b.Total { // the checksum of a range's answer may be of the range
 		b.Sum = wholeSum(out.ChecksumType, out.ChecksumCRC64NVME, out.ChecksumCRC32C, out.ChecksumCRC32)
 	}
 	return b, nil
@@ -113,7 +113,7 @@ type pager struct {
 
 func (d *bucket) List(prefix string) driver.Pager { return &pager{driver: d, prefix: prefix} }
 
-// ListAfter makes the driver a store.RangeLister.
+// ListAfter makes the driver a driver.RangeLister.
 func (d *bucket) ListAfter(prefix, after string) driver.Pager {
 	return &pager{driver: d, prefix: prefix, after: after}
 }
@@ -134,7 +134,7 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 		}
 	}
 	if aws.ToBool(out.IsTruncated) && p.token == nil {
-		return nil, false, driver.Fail(plan.Corrupt, "the store cut the listing and did not say how to go on")
+		return nil, false, driver.Fail(plan.Corrupt, "the store cut the listing and did not say how to continue")
 	}
 	return page, p.token == nil, nil
 }

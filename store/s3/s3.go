@@ -1,6 +1,6 @@
-// Package s3 is the driver of package store for Amazon S3 and what speaks its
-// protocol. It is imported for its effect alone, by programs that open s3
-// URLs; nothing calls it directly:
+// Package s3 is the driver of package store for Amazon S3 and other stores with its
+// protocol. Programs that open s3 URLs import it for its effect alone, and nothing
+// calls it directly:
 //
 //	import _ "github.com/windrow-mr/windrow/store/s3"
 //
@@ -8,15 +8,14 @@
 //	s3://bucket/prefix?endpoint=http://127.0.0.1:9000&use_path_style=true&region=us-east-1
 //
 // The URL's query is that of gocloud.dev/blob/s3blob, which also finds the
-// credentials. Requests are then made with the client beneath it, because the
-// portable bucket cannot say what correctness and cost depend on here: one
-// attempt per call, a condition on every write also of several parts, the
-// version on every range, an abort that outlives its context, a delete without
-// a HEAD, at most three parts of 8 MiB in memory.
+// credentials. The driver makes requests with the client beneath it, because the
+// portable bucket lacks what correctness and cost depend on here: one attempt per
+// call, a condition on every write including those of several parts, the version on
+// every range, an abort that outlives its context, a delete without a HEAD, at most
+// three parts of 8 MiB in memory.
 //
-// Concurrency: as store.Driver asks. Failure: every error has a kind, told from
-// the service's error code, and the HTTP status where there is none. Units:
-// bytes.
+// Concurrency: as driver.Driver asks. Failure: every error has a kind, from the
+// service's error code, or from the HTTP status if there is none. Units: bytes.
 package s3
 
 import (
@@ -43,23 +42,24 @@ const (
 	maxParts = 10_000  // the service's limit
 )
 
-// A blank import is what keeps a cloud's client
-// out of the binaries that do not use it, and nothing else can run then.
+// A blank import keeps a cloud's client out of the binaries that do not use it,
+// and only init can run then.
 func init() { store.Register("s3", open) }
 
-// bucket is a bucket.
+// bucket is the driver of a bucket.
 type bucket struct {
 	client *s3.Client
 	bucket string
 	query  string
 	sse    types.ServerSideEncryption
 	kmsKey *string
-	// checksum is what the store checks uploads against: CRC32C, which costs
-	// next to nothing, unless the URL says that the store knows none.
+	// checksum is the algorithm by which the store checks uploads: CRC32C,
+	// which costs next to nothing, unless the URL says that the store knows
+	// none.
 	checksum types.ChecksumAlgorithm
 }
 
-// open opens a bucket and asks whether it is there.
+// open opens a bucket and asks whether it exists.
 func open(ctx context.Context, name string, query url.Values, _ store.Options) (driver.Driver, error) {
 	d := &bucket{bucket: name, query: publicQuery(query)}
 	d.sse = types.ServerSideEncryption(query.Get("ssetype"))
@@ -79,7 +79,7 @@ func open(ctx context.Context, name string, query url.Values, _ store.Options) (
 	case plan.NotFound:
 		return nil, driver.Fail(plan.Invalid, "there is no such bucket: create it, or check its name and the endpoint")
 	case plan.Denied:
-		// Who may not list a bucket may still read and write in it.
+		// An account that may not list a bucket may still read and write in it.
 		return d, nil
 	}
 	if err != nil {
@@ -114,7 +114,7 @@ func connect(ctx context.Context, bucket string, query url.Values) (*s3.Client, 
 func tune(o *s3.Options) {
 	o.Retryer = aws.NopRetryer{}
 	if o.Region == "" {
-		o.Region = "us-east-1" // what stores that have no regions go by
+		o.Region = "us-east-1" // the region of stores without regions
 	}
 	if c, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
 		o.HTTPClient = c.WithTransportOptions(func(t *http.Transport) {
@@ -124,8 +124,8 @@ func tune(o *s3.Options) {
 	}
 }
 
-// publicQuery returns the query that URLs are shown with: without what may be
-// secret.
+// publicQuery returns the query that URLs are shown with, without parameters
+// that may be secret.
 func publicQuery(query url.Values) string {
 	return drive.PublicQuery(query, "accelerate", "anonymous", "disable_https", "dualstack", "fips", "hostname_immutable", "profile",
 		"rate_limiter_capacity", "region", "request_checksum_calculation", "response_checksum_validation", "s3ForcePathStyle",

@@ -14,15 +14,16 @@ import (
 	"github.com/windrow-mr/windrow/store/storetest"
 )
 
-// TestMinioServerConforms: it lists uploads of a whole key and none below a
-// prefix, and aborts them by itself after a day.
+// TestMinioServerConforms knows that minio lists uploads of a whole key and
+// none below a prefix, and aborts them by itself after a day.
 func TestMinioServerConforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *store.Root { return open(t, s3test.StartMinio(t).URL, store.Options{}) },
 		storetest.Features{MultipartOnce: true, Flat: true, Sums: true, SumsOfParts: true})
 }
 
-// TestRcloneServerIsRefused: it takes the condition of create-once and ignores it.
+// TestRcloneServerIsRefused verifies the refusal of a server that accepts the
+// condition of create-once and ignores it.
 func TestRcloneServerIsRefused(t *testing.T) {
 	t.Parallel()
 	root := open(t, s3test.StartRclone(t).URL, store.Options{})

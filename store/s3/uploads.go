@@ -17,11 +17,11 @@ var _ driver.UploadLister = (*bucket)(nil)
 type uploadPager struct {
 	driver *bucket
 	prefix string
-	key    *string // where the next page begins: behind this key,
-	id     *string // or behind this one of its uploads
+	key    *string // where the next page begins: after this key,
+	id     *string // or after this one of its uploads
 }
 
-// ListUploads makes the driver a store.UploadLister.
+// ListUploads makes the driver a driver.UploadLister.
 func (d *bucket) ListUploads(prefix string) driver.UploadPager {
 	return &uploadPager{driver: d, prefix: prefix}
 }
@@ -32,12 +32,13 @@ func (p *uploadPager) Next(ctx context.Context) (page []store.Unfinished, last b
 	})
 	switch {
 	case code(err) == "InvalidArgument" && p.id != nil:
-		// Some gateways do not take back the id that they gave. Behind the key
-		// they go on; what else there is of that key, the next listing finds.
+		// Some gateways do not accept the id that they returned. After the key
+		// they continue, and the next listing finds the other uploads of that
+		// key.
 		p.id = nil
 		return nil, false, nil
 	case code(err) == "NoSuchUpload":
-		return nil, true, nil // so some say that there is none
+		return nil, true, nil // the answer of some stores that have none
 	case err != nil:
 		return nil, false, classify(err)
 	}
@@ -48,18 +49,18 @@ func (p *uploadPager) Next(ctx context.Context) (page []store.Unfinished, last b
 	if !aws.ToBool(out.IsTruncated) {
 		return page, true, nil
 	}
-	if err := p.goOn(optional(aws.ToString(out.NextKeyMarker)), optional(aws.ToString(out.NextUploadIdMarker))); err != nil {
+	if err := p.continueAt(optional(aws.ToString(out.NextKeyMarker)), optional(aws.ToString(out.NextUploadIdMarker))); err != nil {
 		return nil, false, err
 	}
 	return page, false, nil
 }
 
-// goOn sets where the next page begins. A store that gives the same place twice
-// would be asked for ever.
-func (p *uploadPager) goOn(key, id *string) error {
+// continueAt sets where the next page begins. It refuses a store that returns the
+// same place twice, whose listing would never end.
+func (p *uploadPager) continueAt(key, id *string) error {
 	switch {
 	case key == nil:
-		return driver.Fail(plan.Invalid, "the store cut the listing of uploads and did not say how to go on")
+		return driver.Fail(plan.Invalid, "the store cut the listing of uploads and did not say how to continue")
 	case p.key != nil && *key == *p.key && aws.ToString(id) == aws.ToString(p.id):
 		return driver.Fail(plan.Invalid, "the store gives the same page of uploads again and again")
 	}
@@ -67,7 +68,7 @@ func (p *uploadPager) goOn(key, id *string) error {
 	return nil
 }
 
-// AbortUpload aborts what was listed.
+// AbortUpload aborts an upload that was listed.
 func (d *bucket) AbortUpload(ctx context.Context, u store.Unfinished) error {
 	return (&upload{driver: d, key: u.Key, id: &u.ID}).Abort(ctx)
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // below opens the root at a prefix of a bucket, and begins uploads in the bucket
-// that nobody ends.
+// that stay unfinished.
 func below(t *testing.T, bucketURL, prefix string, keys ...string) *store.Root {
 	t.Helper()
 	bucket, query, _ := strings.Cut(bucketURL, "?")
@@ -43,7 +43,8 @@ func below(t *testing.T, bucketURL, prefix string, keys ...string) *store.Root {
 	return root
 }
 
-// aborted aborts all uploads below a root that match, and returns what was listed.
+// aborted aborts all uploads below a root that match, and returns those that were
+// listed.
 func aborted(t *testing.T, root *store.Root, match func(u store.Unfinished) bool) map[string]int {
 	t.Helper()
 	listed := make(map[string]int)
@@ -59,8 +60,8 @@ func aborted(t *testing.T, root *store.Root, match func(u store.Unfinished) bool
 func none(store.Unfinished) bool { return false }
 func all(store.Unfinished) bool  { return true }
 
-// TestUploadsOfManyPages: 1,100 uploads, some of the same key, between those of
-// roots whose names begin alike.
+// TestUploadsOfManyPages has 1,100 uploads, some of the same key, between those
+// of roots whose names begin alike.
 func TestUploadsOfManyPages(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func(t *testing.T) string{
@@ -101,7 +102,7 @@ func TestUploadsOfManyPages(t *testing.T) {
 	}
 }
 
-// TestUploadsOfOneKey: many writers have died at the same object.
+// TestUploadsOfOneKey has many uploads whose writers died at the same object.
 func TestUploadsOfOneKey(t *testing.T) {
 	t.Parallel()
 	keys := make([]string, 12)
@@ -119,7 +120,8 @@ func TestUploadsOfOneKey(t *testing.T) {
 	}
 }
 
-// TestUploadsOfNone: some servers say that there is no such upload.
+// TestUploadsOfNone verifies that the answer of some servers, that there is no
+// such upload, is an empty listing.
 func TestUploadsOfNone(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{"fake": fake(t), "server": s3test.Start(t)} {
@@ -129,9 +131,9 @@ func TestUploadsOfNone(t *testing.T) {
 	}
 }
 
-// TestUploadsGoOn: the next page is asked for as the service documents it, behind
-// one of several uploads of a key.
-func TestUploadsGoOn(t *testing.T) {
+// TestUploadsContinue verifies that the next page is requested as the service
+// documents it, after one of several uploads of a key.
+func TestUploadsContinue(t *testing.T) {
 	t.Parallel()
 	root := listing(t, func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
@@ -171,7 +173,7 @@ func listing(t *testing.T, answer func(w http.ResponseWriter, r *http.Request)) 
 	}), quick)
 }
 
-// TestUploadsRefused: the error says what was asked for, and where.
+// TestUploadsRefused verifies that the error names the request and the place.
 func TestUploadsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -195,12 +197,13 @@ func TestUploadsRefused(t *testing.T) {
 	}
 }
 
-// TestUploadsCutShort: a store that cuts the listing and does not go on, or goes
-// round in a circle, is not asked for ever, and nothing is aborted by such a listing.
+// TestUploadsCutShort verifies that the listing ends with an error on a store that
+// cuts it and does not continue, or repeats its pages, and that nothing is aborted by
+// such a listing.
 func TestUploadsCutShort(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ next, text string }{
-		"no place":       {"", "did not say how to go on"},
+		"no place":       {"", "did not say how to continue"},
 		"the same place": {"<NextKeyMarker>a</NextKeyMarker><NextUploadIdMarker>1</NextUploadIdMarker>", "again and again"},
 	} {
 		asked := 0
@@ -220,8 +223,8 @@ func TestUploadsCutShort(t *testing.T) {
 	}
 }
 
-// TestAbortedMeanwhile: an upload that ends between the listing and the abort is
-// none that has to be aborted.
+// TestAbortedMeanwhile verifies that an upload that ends between the listing and
+// the abort is not aborted.
 func TestAbortedMeanwhile(t *testing.T) {
 	t.Parallel()
 	url := fake(t)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestPublicQuery: what may be secret, or is not known, is not shown.
+// TestPublicQuery verifies that secret and unknown parameters are not shown.
 func TestPublicQuery(t *testing.T) {
 	t.Parallel()
 	q, err := url.ParseQuery("endpoint=https://user:hunter2@host:1/base/?sig=hunter2&region=r&role=arn:hunter2&kmskeyid=hunter2&token=hunter2&use_path_style=true")

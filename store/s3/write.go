@@ -23,17 +23,18 @@ func (d *bucket) Put(ctx context.Context, key string, body []byte, o store.Creat
 	return d.classifyWrite(ctx, key, err, o)
 }
 
-// isDirectory tells whether there are objects below a key. Versitygw on a file
-// system refuses to write to such a key, and in the same words to one that is free
-// while others delete the last objects beside it: its directory vanishes. It is a
-// second request of one call, after that refusal alone, and is not counted.
+// isDirectory reports whether there are objects below a key. Versitygw on a file
+// system refuses to write to such a key. It uses the same words for a free key
+// while others delete the last objects beside it, since its directory vanishes.
+// isDirectory is a second request of one call, made only after that refusal, and
+// is not counted.
 func (d *bucket) isDirectory(ctx context.Context, key string) bool {
 	out, err := d.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &d.bucket, Prefix: aws.String(key + "/"), MaxKeys: aws.Int32(1)})
 	return err == nil && len(out.Contents) > 0
 }
 
-// Delete makes one request: the service answers alike whether there was an
-// object or not.
+// Delete makes one request: the service gives the same answer whether the
+// object existed or not.
 func (d *bucket) Delete(ctx context.Context, key string) error {
 	_, err := d.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &d.bucket, Key: &key})
 	if err = classify(err); plan.KindOf(err) == plan.NotFound {
@@ -49,8 +50,8 @@ type upload struct {
 	opts   store.CreateOptions
 	id     *string
 
-	// whole says that the store keeps a checksum of the whole object, and
-	// wants to be told it.
+	// whole says that the store keeps a checksum of the whole object, and wants
+	// it with the last request.
 	whole bool
 
 	mu    sync.Mutex
@@ -78,7 +79,7 @@ func (d *bucket) Upload(ctx context.Context, key string, o store.CreateOptions) 
 		return nil, classify(err)
 	}
 	// Stores that do not know the type keep checksums of the parts' checksums,
-	// and do not say that they heeded it.
+	// and do not confirm the type.
 	return &upload{driver: d, key: key, opts: o, id: out.UploadId, whole: out.ChecksumType == types.ChecksumTypeFullObject}, nil
 }
 
@@ -111,8 +112,8 @@ func (u *upload) size() (n int64) {
 	return n
 }
 
-// complete is the request that makes the object. Where the store keeps a
-// checksum of it, it gets that of all that was sent to compare.
+// complete is the request that makes the object. If the store keeps a checksum
+// of it, the request has the checksum of all that was sent, to compare.
 func (u *upload) complete() *s3.CompleteMultipartUploadInput {
 	d := u.driver
 	in := &s3.CompleteMultipartUploadInput{
@@ -139,20 +140,20 @@ func (u *upload) Commit(ctx context.Context) error {
 	return u.driver.classifyWrite(ctx, u.key, err, u.opts)
 }
 
-// resolve looks what became of an upload that is gone after a Commit whose
-// answer was lost. A conditional one leaves the question to the caller, who
-// knows what it wrote.
+// resolve finds out what happened to an upload that is gone after a Commit
+// whose answer was lost. A conditional one leaves the question to the caller,
+// which knows what it wrote.
 func (u *upload) resolve(ctx context.Context) error {
 	o, err := u.driver.head(ctx, u.key, "")
 	switch {
 	case plan.KindOf(err) == plan.NotFound:
-		return driver.Fail(plan.Unknown, "the upload is gone, and there is no object: somebody aborted or deleted it")
+		return driver.Fail(plan.Unknown, "the upload is gone, and there is no object: another client aborted or deleted it")
 	case err != nil:
 		return err
 	case u.opts.IfAbsent:
 		return driver.Fail(plan.Exists, "the upload is gone: the object may be its own")
 	case o.Size != u.size():
-		return driver.Fail(plan.Changed, "the upload is gone, and the object has %d bytes, not %d: somebody wrote it meanwhile", o.Size, u.size())
+		return driver.Fail(plan.Changed, "the upload is gone, and the object has %d bytes, not %d: another client wrote it meanwhile", o.Size, u.size())
 	}
 	return nil
 }

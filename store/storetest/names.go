@@ -138,7 +138,7 @@ func (s suite) listPages() {
 		if err != nil {
 			s.Error(err)
 		}
-		break // a listing may be left
+		break // a listing may be abandoned
 	}
 }
 
@@ -150,14 +150,14 @@ func (s suite) deleteTwice() {
 	s.must(s.root.Delete(s.Context(), "never/was"))
 	s.wantAbsent("t/u/v")
 	s.wantBody("t/w", []byte("x"))
-	// What was a directory may be an object now.
+	// A former directory may be an object now.
 	s.must(s.root.Put(s.Context(), "t/u", []byte("y"), store.Durable))
 	s.wantBody("t/u", []byte("y"))
 }
 
-// deleteBeside: stores that keep their objects in a file system remove
-// directories with the last object in them, at the moment in which another
-// object is written there.
+// deleteBeside writes objects where others are deleted. Stores that keep their
+// objects in a file system remove directories with the last object in them, at
+// the moment in which another object is written there.
 func (s suite) deleteBeside() {
 	const writers, rounds = 3, 100
 	var wg sync.WaitGroup

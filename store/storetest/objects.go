@@ -87,12 +87,12 @@ func (s suite) writerIfAbsentLarge() {
 		}
 	}
 	if winner < 0 {
-		s.Fatal("nobody won")
+		s.Fatal("no writer won")
 	}
 	s.wantBody("large", noise(uint64(winner+1), s.features.Large))
 }
 
-// writerAborts stands for a producer that fails in the middle.
+// writerAborts stands for a producer that fails halfway.
 func (s suite) writerAborts() {
 	boom := errors.New("boom")
 	produce := func(key string, size int) error {
@@ -193,7 +193,7 @@ func (s suite) streamsExact() {
 	}
 	_, _, err = drain(h.Stream(s.Context(), 1, size))
 	s.wantKind(err, plan.Invalid)
-	// A stream may be left before its end.
+	// A stream may be abandoned before its end.
 	stream := h.Stream(s.Context(), 0, -1)
 	if _, err = io.ReadFull(stream, make([]byte, 10)); err != nil {
 		s.Error(err)
@@ -201,8 +201,8 @@ func (s suite) streamsExact() {
 	s.must(stream.Close())
 }
 
-// handleVersion: after an overwrite a handle gives the old bytes or Changed,
-// never the new ones.
+// handleVersion verifies that after an overwrite a handle returns the old bytes
+// or Changed, never the new ones.
 func (s suite) handleVersion() {
 	old, young := noise(8, 1<<20), noise(9, 1<<20)
 	s.must(s.root.Put(s.Context(), "input", old, store.Scratch))
@@ -236,7 +236,7 @@ func (s suite) handleVersion() {
 	}
 }
 
-// checksums: what a store tells of the bytes is true, whoever is asked.
+// checksums verifies that every checksum that a store returns fits the bytes.
 func (s suite) checksums() {
 	for _, c := range []struct {
 		key  string
@@ -253,10 +253,10 @@ func (s suite) checksums() {
 		for from, sum := range map[string]checksum.Sum{"stat": stat.Sum, "handle": h.Sum(), "list": s.list(c.key)[0].Sum} {
 			want := checksum.Of(sum.Algorithm, body)
 			if sum.Known() && sum != want {
-				s.Errorf("%s of %d bytes tells %v, they have %v", from, c.size, sum, want)
+				s.Errorf("%s of %d bytes has %v, they have %v", from, c.size, sum, want)
 			}
 			if from != "list" && c.told && !sum.Known() {
-				s.Errorf("%s of %d bytes tells no checksum", from, c.size)
+				s.Errorf("%s of %d bytes has no checksum", from, c.size)
 			}
 		}
 		s.wantBody(c.key, body)

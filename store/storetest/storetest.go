@@ -1,5 +1,5 @@
-// Package storetest is the conformance suite of package store: what every
-// driver must do, one subtest per behaviour, seen through store.Root as the
+// Package storetest is the conformance suite of package store: the duties of
+// every driver, one subtest per behaviour, seen through store.Root as the
 // engine sees it. A driver's own test is one call of Run.
 //
 // Concurrency: Run may be called by parallel tests, each with a store of its
@@ -29,10 +29,11 @@ type Features struct {
 	MultipartOnce bool
 	// Flat: "a" and "a/b" may both be objects.
 	Flat bool
-	// Sums: the store tells checksums of what was written with one request,
-	// and of what was written in parts. It may where this is not set.
+	// Sums: the store returns checksums of objects that were written with one
+	// request, and of objects that were written in parts. It may also if this
+	// is not set.
 	Sums, SumsOfParts bool
-	// Uploads: the store lists uploads under way.
+	// Uploads: the store lists uploads in progress.
 	Uploads bool
 	// Large is the size of large objects; 0: 20 MiB, more than two parts.
 	Large int
@@ -52,7 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Root, features Features) {
 	}
 }
 
-// behaviours are all that is checked, in the order of the files.
+// behaviours are all behaviours that Run checks, in the order of the files.
 var behaviours = [...]struct {
 	name  string
 	check func(s suite)
@@ -97,7 +98,7 @@ type suite struct {
 	features Features
 }
 
-// must ends the test on an error that has no place in it.
+// must ends the test on an unexpected error.
 func (s suite) must(err error) {
 	s.Helper()
 	if err != nil {
@@ -117,7 +118,7 @@ func (s suite) wantKind(err error, want plan.Kind) {
 	}
 }
 
-// noise returns n bytes that no one else writes.
+// noise returns n bytes that depend on seed.
 func noise(seed uint64, n int) []byte {
 	r := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
 	b := make([]byte, n)
@@ -154,7 +155,7 @@ func (s suite) wantBody(key string, want []byte) {
 	}
 }
 
-// wantAbsent checks that nobody sees an object, by any way of looking.
+// wantAbsent checks that an object is invisible to every operation.
 func (s suite) wantAbsent(key string) {
 	s.Helper()
 	_, err := s.root.Stat(s.Context(), key)
@@ -275,8 +276,8 @@ func (s suite) putOverwrites() {
 	s.wantKind(s.root.Put(s.Context(), "large", make([]byte, store.MaxBody+1), store.Durable), plan.TooLarge)
 }
 
-// putNeverTorn overwrites one key with bodies that can be told apart by any of
-// their bytes, and reads it all the while.
+// putNeverTorn overwrites one key with bodies that differ in every byte, and
+// reads it all the while.
 func (s suite) putNeverTorn() {
 	const size = 64 << 10
 	body := func(i int) []byte { return bytes.Repeat([]byte{byte('a' + i%26)}, size) }

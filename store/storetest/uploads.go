@@ -6,8 +6,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// uploads aborts one of two uploads, below a root whose name begins that of its
-// neighbour. Where uploads under way are not listed, both stay.
+// uploads aborts one of two uploads, below a root whose name is a prefix of its
+// neighbour's. On stores that do not list uploads, both stay.
 func (s suite) uploads() {
 	body := noise(8, s.features.Large)
 	ours, theirs := s.begun("up/a/x", body), s.begun("up/ab/y", body)
@@ -22,7 +22,7 @@ func (s suite) uploads() {
 	none := func(store.Unfinished) bool { return false }
 	listed := s.listed(root, "", none)
 	for len(listed) == 0 && s.Context().Err() == nil {
-		listed = s.listed(root, "", none) // its beginning is on the way
+		listed = s.listed(root, "", none) // its beginning is in flight
 	}
 	for _, u := range listed {
 		if u.Key != "x" || u.ID == "" || time.Since(u.Began).Abs() > time.Hour {
@@ -57,8 +57,8 @@ func (s suite) begun(key string, body []byte) *store.Writer {
 	return w
 }
 
-// listed asks for the uploads below a prefix, aborts those that match, and
-// returns all.
+// listed lists the uploads below a prefix, aborts those that match, and returns
+// all.
 func (s suite) listed(root *store.Root, prefix string, match func(store.Unfinished) bool) (all []store.Unfinished) {
 	s.Helper()
 	s.must(root.AbortUploads(s.Context(), prefix, func(u store.Unfinished) bool {

@@ -23,8 +23,7 @@ import (
 
 const name = "test"
 
-// Account and Key are those that every emulator of this service has; they are
-// published with it.
+// Account and Key are the published ones of every emulator of this service.
 const (
 	Account = "devstoreaccount1"
 	Key     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="

@@ -1,8 +1,8 @@
-// Package faulttest makes drivers at hand look like drivers of a store across a
+// Package faulttest makes local drivers look like drivers of a store across a
 // network, so that tests see retries, stalls, pacing and uploads in parts
 // without a server. Tests of any package call it.
 //
-// Concurrency: what Remote returns may be used by any number of goroutines, as
+// Concurrency: the result of Remote may be used by any number of goroutines, if
 // the driver beneath may. Failure: none of its own. Units: bytes.
 package faulttest
 
@@ -20,10 +20,11 @@ import (
 	"github.com/windrow-mr/windrow/store/driver"
 )
 
-// Remote decorates a driver at hand. Uploads are taken in parts of partSize
-// bytes, in any order and more than once, and become one object at their
-// commit; those that were neither committed nor aborted can be listed. It
-// belongs beneath a fault.Injector's Wrap.
+// Remote wraps a local driver. It takes uploads in parts of partSize bytes, in
+// any order and more than once, which become one object at their commit. It
+// lists uploads that were neither committed nor aborted. It is a driver of its
+// own and not a driver.Decorator, since it can do what the driver beneath
+// cannot. It belongs beneath a fault.Injector's Wrap.
 func Remote(d driver.Driver, partSize int) driver.Driver {
 	r := &remote{Driver: d, partSize: partSize, unfinished: make(map[string]driver.Unfinished)}
 	if l, ok := d.(driver.RangeLister); ok {
@@ -52,7 +53,7 @@ func (r *remote) Traits() driver.Traits {
 	return t
 }
 
-// Open hides that the reader is at hand.
+// Open hides that the reader is local.
 func (r *remote) Open(ctx context.Context, key, etag string) (driver.Reader, error) {
 	inner, err := r.Driver.Open(ctx, key, etag)
 	if err != nil {
@@ -73,7 +74,7 @@ func (r *remote) Upload(_ context.Context, key string, o driver.CreateOptions) (
 // uploadsPage is how many uploads a page has.
 const uploadsPage = 10
 
-// uploadPager gives the uploads that were there at its first page.
+// uploadPager returns the uploads that existed at its first page.
 type uploadPager struct {
 	driver *remote
 	prefix string
@@ -132,7 +133,7 @@ type upload struct {
 
 	mu    sync.Mutex
 	parts map[int][]byte
-	done  bool // it was committed, perhaps unheard
+	done  bool // it was committed, perhaps without an answer
 }
 
 func (u *upload) Part(_ context.Context, n int, body []byte) error {

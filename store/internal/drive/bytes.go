@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// Bytes is the body of a request: bytes that are the caller's again when
-// Release returns. Go's HTTP client may go on to read a body after it returned
-// an answer, or an error; what it sent then would be whatever the caller has
-// put there meanwhile.
+// Bytes is the body of a request. Its bytes are the caller's again when Release
+// returns. Go's HTTP client may continue to read a body after it returned an
+// answer, or an error. It would then send whatever the caller has put there
+// meanwhile.
 type Bytes struct {
 	mu     sync.Mutex
 	reader *bytes.Reader // nil after Release

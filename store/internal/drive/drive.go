@@ -1,10 +1,10 @@
-// Package drive has what drivers of object stores over HTTP share: the version
-// that a reader keeps to, the check of a range that was sent, the kinds of
-// statuses, and the part of a URL's query that may be shown.
+// Package drive has the common parts of drivers of object stores over HTTP: the
+// version that a reader keeps to, the check of a range that was sent, the kinds
+// of statuses, and the part of a URL's query that may be shown.
 //
 // The drivers below store call it. Concurrency: a Version may be used by any
 // number of goroutines; everything else has no state. Failure: errors are of
-// store.Fail. Units: bytes.
+// driver.Fail. Units: bytes.
 package drive
 
 import (
@@ -59,8 +59,8 @@ func (v *Version) ETag() string {
 	return v.etag
 }
 
-// Keep holds the version of a response against the one that is read: not every
-// store heeds conditions.
+// Keep compares the version of a response with the one that is read: not every
+// store honours conditions.
 func (v *Version) Keep(etag string) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -73,16 +73,16 @@ func (v *Version) Keep(etag string) error {
 	return nil
 }
 
-// Head is what the head of a response says of its body.
+// Head describes the body of a response, as its head does.
 type Head struct {
-	Length       int64 // -1: not said
+	Length       int64 // -1: unknown
 	ETag         string
 	ContentRange string
 }
 
-// Answer makes what a driver returns of the response to a request for n bytes
-// from off on, or for all of the object when n is negative. A response that is
-// of another version or range is an error, and the caller closes its body.
+// Answer returns the driver's answer for the response to a request for n bytes
+// at off, or for all of the object if n is negative. A response that is of
+// another version or range is an error, and the caller closes its body.
 func (v *Version) Answer(body io.ReadCloser, h Head, off, n int64, classify func(error) error) (driver.Body, error) {
 	b := driver.Body{ReadCloser: Body{ReadCloser: body, Classify: classify}, Length: h.Length, Total: h.Length}
 	err := v.Keep(h.ETag)
@@ -92,9 +92,9 @@ func (v *Version) Answer(body io.ReadCloser, h Head, off, n int64, classify func
 	return b, err
 }
 
-// CheckRange makes sure that a response of length bytes is the range that
-// begins at off, and returns the object's size, or -1. A server that knows no
-// ranges answers with the whole object and no Content-Range.
+// CheckRange verifies that a response of length bytes is the range that begins
+// at off, and returns the object's size, or -1. A server that knows no ranges
+// answers with the whole object and no Content-Range.
 func CheckRange(contentRange string, off, length int64) (total int64, err error) {
 	if contentRange == "" {
 		if off == 0 {
@@ -160,7 +160,7 @@ func KindOfStatus(status int) plan.Kind {
 }
 
 // PublicQuery returns the query that URLs are shown with: the parameters that
-// are named, and the endpoint without what may be secret in it.
+// are named, and the endpoint without parts that may be secret.
 func PublicQuery(query url.Values, public ...string) string {
 	q := make(url.Values)
 	for _, k := range public {
@@ -177,6 +177,6 @@ func PublicQuery(query url.Values, public ...string) string {
 	return "?" + q.Encode()
 }
 
-// Placeholder reports whether an object is what consoles make to show an empty
-// directory.
+// Placeholder reports whether an object is one that consoles make to show an
+// empty directory.
 func Placeholder(key string, size int64) bool { return size == 0 && strings.HasSuffix(key, "/") }

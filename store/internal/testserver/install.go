@@ -1,10 +1,10 @@
 // Package testserver installs and starts the servers of other projects that
-// tests of drivers talk to: built once into the user's cache, pinned, on ports
-// of the loopback interface.
+// tests of drivers use: built once into the user's cache, pinned, on ports of
+// the loopback interface.
 //
 // The packages s3test, gcstest and azuretest call it. Concurrency: everything
-// may be called by any number of goroutines and processes; installing is
-// serialised by a lock file. Failure: Install returns errors, Start ends the
+// may be called by any number of goroutines and processes; a lock file
+// serialises installation. Failure: Install returns errors, Start ends the
 // test.
 package testserver
 
@@ -68,7 +68,7 @@ func Install(ctx context.Context, t Tool) (string, error) {
 	}
 	defer unlock()
 	if _, err = os.Stat(program); err == nil {
-		return program, nil // somebody else built it meanwhile
+		return program, nil // another process built it meanwhile
 	}
 	return program, build(ctx, t, dir, installed)
 }
@@ -88,8 +88,8 @@ func lock(name string) (unlock func(), err error) {
 	return func() { _ = f.Close() }, err
 }
 
-// build builds into a new directory and renames it, so that a build that was
-// cut off is never taken for a tool.
+// build builds into a new directory and renames it, so that an interrupted
+// build never counts as a tool.
 func build(ctx context.Context, t Tool, dir, installed string) error {
 	temp, err := os.MkdirTemp(dir, "build-")
 	if err != nil {

@@ -25,10 +25,10 @@ func WantKind(t testing.TB, err error, want plan.Kind) {
 	}
 }
 
-// Front may answer in the place of a server behind it.
+// Front may answer in place of the server after it.
 type Front func(w http.ResponseWriter, r *http.Request, server http.Handler)
 
-// Behind starts a server in this process behind a front, for the rest of the
+// Behind starts a server in this process after a front, for the rest of the
 // test, and returns its URL.
 func Behind(t testing.TB, server http.Handler, front Front) string {
 	t.Helper()
@@ -37,7 +37,7 @@ func Behind(t testing.TB, server http.Handler, front Front) string {
 	return s.URL
 }
 
-// Few lets a front act on the first n of what it meets.
+// Few lets a front act on the first n requests that match.
 func Few(n int32) func() bool {
 	var met atomic.Int32
 	return func() bool { return met.Add(1) <= n }
@@ -52,8 +52,8 @@ func Cut(w http.ResponseWriter) {
 	}
 }
 
-// Reset resets the connection of a request without reading its body: what
-// becomes of an answer that comes before a large body was sent.
+// Reset resets the connection of a request without reading its body. So clients
+// see an answer that comes before a large body was sent.
 func Reset(w http.ResponseWriter) {
 	h, ok := w.(http.Hijacker)
 	if !ok {

@@ -22,14 +22,14 @@ type Server struct {
 	// Args returns the arguments for a server that listens on an address.
 	Args func(address string) []string
 	Env  []string // besides the process's own
-	// Path is what is asked for, with GET, to see whether the server is up.
+	// Path is requested, with GET, to find out whether the server is up.
 	Path string
 	// Ready reports whether the answer to that is the server's.
 	Ready func(status int, body []byte) bool
 }
 
 const (
-	startTries = 5 // somebody else may take the port that was free
+	startTries = 5 // another process may take the port that was free
 	startTime  = 60 * time.Second
 )
 
@@ -48,7 +48,7 @@ func Start(t testing.TB, s Server) string {
 	}
 }
 
-// FreePort returns an address on which nobody listens now.
+// FreePort returns an address on which no process listens now.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	address, err := freeAddress(t.Context())
@@ -58,7 +58,7 @@ func FreePort(t testing.TB) string {
 	return address
 }
 
-// freeAddress returns an address on which nobody listens now.
+// freeAddress returns an address on which no process listens now.
 func freeAddress(ctx context.Context) (string, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -67,8 +67,8 @@ func freeAddress(ctx context.Context) (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// start starts the server on a free port and waits until it answers. That
-// somebody else takes the port meanwhile is an error, worth another try.
+// start starts the server on a free port and waits until it answers. If another
+// process takes the port meanwhile, the error is worth another try.
 func start(t testing.TB, s Server) (address string, err error) {
 	if address, err = freeAddress(t.Context()); err != nil {
 		return "", err
@@ -154,7 +154,7 @@ func await(ctx context.Context, s Server, url string, exited <-chan struct{}) er
 			_ = response.Body.Close()
 			if s.Ready(response.StatusCode, body) {
 				select {
-				case <-exited: // it is somebody else's server, on the port that ours wanted
+				case <-exited: // another process has the port that this server needs
 				default:
 					return nil
 				}

@@ -44,8 +44,8 @@ func StartCeph(t testing.TB) *Ceph {
 	return &Ceph{server: server(c.gateway, c.dir)}
 }
 
-// startMonitor starts a monitor: on another port when somebody else was faster
-// to take the one that was free.
+// startMonitor starts a monitor. It tries another port if another process took
+// the free one first.
 func startMonitor(t testing.TB) *cephCluster {
 	t.Helper()
 	const tries = 4
@@ -75,7 +75,7 @@ func (c *Ceph) NewBucket(t testing.TB) string {
 	return strings.Replace(c.server.URL, "//"+bucket+"?", "//"+name+"?", 1)
 }
 
-// What names the cluster and its disk; any will do.
+// These name the cluster and its disk; any name will do.
 const (
 	cephID   = "5f0c7c1e-3d54-4c0b-9c39-0d7a3b6f3a11"
 	cephDisk = "9a2f0a3c-8f57-4a84-8f0d-64b1c3f6d0e2"

@@ -49,8 +49,8 @@ func StartMinio(t testing.TB) *Server {
 	return s
 }
 
-// StartRclone starts rclone's S3 server for the rest of the test. It takes the
-// condition of create-once and ignores it.
+// StartRclone starts rclone's S3 server for the rest of the test. It accepts
+// the condition of create-once and ignores it.
 func StartRclone(t testing.TB) *Server {
 	t.Helper()
 	program, dir := install(t, rclone()), directory(t)

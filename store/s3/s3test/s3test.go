@@ -1,4 +1,4 @@
-// Package s3test starts real S3 servers for tests: versitygw for everybody, and
+// Package s3test starts real S3 servers for tests: versitygw for all tests, and
 // minio, rclone and Ceph for the tests of the target test-stores, on ports of
 // the loopback interface, with directories of their own.
 //
@@ -65,7 +65,7 @@ func StartServer(t testing.TB) *Server {
 			return []string{"--port", address, "--keep-alive", "--quiet", "posix", dir}
 		},
 		Env: []string{"ROOT_ACCESS_KEY=" + accessKey, "ROOT_SECRET_KEY=" + secretKey},
-		// The list of buckets, which wants a signature: to be refused will do.
+		// The list of buckets needs a signature. A refusal is answer enough.
 		Path: "/", Ready: answersXML,
 	})
 	return server(address, dir)
@@ -82,8 +82,8 @@ func install(t testing.TB, tool testserver.Tool) string {
 	return program
 }
 
-// directory returns a new directory with one below it, which servers that keep
-// objects as files take for a bucket.
+// directory returns a new directory with one below it, which is a bucket to
+// servers that keep objects as files.
 func directory(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -104,15 +104,15 @@ func server(address, dir string) *Server {
 	}
 }
 
-// answersXML reports whether an answer is that of an S3 server, even if it is
-// a refusal.
+// answersXML reports whether an answer is that of an S3 server, even if it is a
+// refusal.
 func answersXML(status int, body []byte) bool {
 	return status < 500 && bytes.HasPrefix(body, []byte("<?xml"))
 }
 
-// SetCredentials sets those of the test servers in the environment, where the
-// S3 client looks for them. Every server of this package has the same, so that
-// parallel tests do not disturb each other.
+// SetCredentials sets the credentials of the test servers in the environment,
+// where the S3 client looks for them. Every server of this package has the
+// same, so that parallel tests do not disturb each other.
 func SetCredentials() { credentials() }
 
 var credentials = sync.OnceFunc(func() {
