@@ -36,8 +36,3 @@ func TestFileConforms(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) *store.Root { return open(t, t.TempDir(), store.Options{}) },
 		storetest.Features{MultipartOnce: true})
 }
-
-const (
-	raceProcesses = 4
-	raceKeys      = 150
-)

@@ -11,7 +11,7 @@ import (
 	"github.com/windrow-mr/windrow/store/fault"
 )
 
-// A plan is text. What is left out has a default, and the plan prints itself.
+// A plan is text. Parameters have defaults, and a plan prints as text again.
 func ExampleParse() {
 	rules, err := fault.Parse("503:10%   burst=3, lost:#1 put key=**/_windrow/**")
 	if err != nil {

@@ -326,7 +326,7 @@ func (f *fake) put(name string, body []byte, encoding string) {
 	f.objects[name] = &fakeObject{name: name, body: body, generation: f.generation, encoding: encoding}
 }
 
-// open sessions, which have not ended
+// openSessions returns the number of sessions that have not ended.
 func (f *fake) openSessions() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -27,7 +27,7 @@ import (
 // cannot. It belongs beneath a fault.Injector's Wrap.
 func Remote(d driver.Driver, partSize int) driver.Driver {
 	r := &remote{Driver: d, partSize: partSize, unfinished: make(map[string]driver.Unfinished)}
-	if l, ok := d.(driver.RangeLister); ok {
+	if l, ok := driver.As[driver.RangeLister](d); ok {
 		return struct {
 			*remote
 			driver.RangeLister
