@@ -9,8 +9,8 @@ import (
 )
 
 // writeBenchmarks prints every single run in the format of Go's benchmarks, so
-// that benchstat compares two versions: what each program used, and what windrow
-// used by what the floor did in the same round.
+// that benchstat can compare two versions: the usage of each program, and the
+// ratio of windrow to the floor in the same round.
 func writeBenchmarks(to io.Writer, rows []row, m measure.Machine) {
 	fmt.Fprintf(to, "goos: %s\ngoarch: %s\npkg: github.com/windrow-mr/windrow/bench\n", runtime.GOOS, runtime.GOARCH)
 	if m.Model != "" {

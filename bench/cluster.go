@@ -16,25 +16,26 @@ import (
 	"github.com/windrow-mr/windrow/bench/measure"
 )
 
-// workers is how many a cluster of the benchmark has, with a slot each.
+// workers is the number of workers of a benchmark's cluster, each with one
+// slot.
 const workers = 2
 
-// Memory that a cluster may hold beside what its job processes have for pairs.
+// The memory that a cluster may hold beside the pairs of its job processes.
 const (
-	// workerMemory is a worker's: its own, and that of a job process without any.
+	// workerMemory is for a worker, and for a job process without pairs.
 	workerMemory = (128 + 24 + 24) << 20
-	// masterMemory is the master's.
+	// masterMemory is for the master.
 	masterMemory = 128 << 20
 )
 
-// budget is what all processes of a cluster may hold at once, for a job that has
-// so much memory.
+// budget returns the memory that all processes of a cluster may hold at once,
+// for a job with the given memory.
 func budget(memory int64) int64 { return memory + workers*workerMemory + masterMemory }
 
-// cluster runs a job on a cluster of its own: a master, two workers of one slot,
-// and their job processes. The CPU time is that of all of them, and of the client,
-// from the first start to the last end; the wall time is that of the job, from
-// submission to the answer; the memory is the most that master, workers and job
+// cluster runs a job on its own cluster: a master, two workers of one slot, and
+// their job processes. The CPU time is that of all of them and of the client,
+// from the first start to the last end. The wall time is that of the job, from
+// submission to the answer. The memory is the most that master, workers and job
 // processes held at once.
 func (d *driver) cluster(ctx context.Context, j *job, input, out string) (u measure.Usage, err error) {
 	root := filepath.Join(d.dir, "cluster")
@@ -46,7 +47,7 @@ func (d *driver) cluster(ctx context.Context, j *job, input, out string) (u meas
 	defer func() {
 		for _, p := range processes {
 			if p.name == "worker" {
-				p.ask() // they take their time; all at once
+				p.ask() // they take a while; all in parallel
 			}
 		}
 		for _, p := range processes {
@@ -83,14 +84,14 @@ type daemon struct {
 	cmd  *exec.Cmd
 	said *announcement
 	done chan struct{} // closed when the process has ended
-	err  error         // of its end, to be read then
+	err  error         // how it ended; read it after that
 
-	asked  bool  // to end
-	askErr error // of that
+	asked  bool  // whether it was asked to end
+	askErr error // why asking failed
 }
 
-// startDaemon starts a process of a cluster and waits until it tells that it is
-// up: from then on it has the root's directory, and ends when it is asked to.
+// startDaemon starts a process of a cluster and waits until it reports that it
+// is up. From then on it has the root's directory, and ends when asked.
 func (d *driver) startDaemon(ctx context.Context, args ...string) (*daemon, error) {
 	p := &daemon{name: args[0], cmd: exec.CommandContext(ctx, d.windrow(), args...), done: make(chan struct{})}
 	p.said = &announcement{prefix: "windrow: " + p.name + " ", up: make(chan struct{})}
@@ -105,7 +106,7 @@ func (d *driver) startDaemon(ctx context.Context, args ...string) (*daemon, erro
 	select {
 	case <-p.said.up:
 		return p, nil
-	case <-p.done: // which the end of ctx leads to as well
+	case <-p.done: // the end of ctx leads here too
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -113,12 +114,13 @@ func (d *driver) startDaemon(ctx context.Context, args ...string) (*daemon, erro
 	}
 }
 
-// announcement keeps what a process says, and tells when a line of it begins with
-// the prefix. One goroutine writes; the text is read when it has ended.
+// announcement keeps the output of a process, and reports when a line begins
+// with the prefix. One goroutine writes; the text is read after the process has
+// ended.
 type announcement struct {
 	prefix string
 	text   bytes.Buffer
-	line   int           // where the line begins that is not whole yet
+	line   int           // start of the line that is not complete yet
 	up     chan struct{} // closed at the first such line
 	told   bool
 }
@@ -138,7 +140,7 @@ func (a *announcement) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// early is the error of a process that has ended by itself.
+// early returns the error of a process that ended before it was asked to.
 func (p *daemon) early() error {
 	why := p.err
 	if why == nil {
@@ -147,7 +149,7 @@ func (p *daemon) early() error {
 	return fmt.Errorf("windrow %s ended before it was asked to: %w: %s", p.name, why, bytes.TrimSpace(p.said.text.Bytes()))
 }
 
-// endTime is how long a process may take to end when it is asked to.
+// endTime is the time that a process gets to end after it was asked to.
 const endTime = time.Minute
 
 // ask asks the process to end, once.
@@ -160,13 +162,14 @@ func (p *daemon) ask() {
 	case <-p.done:
 		p.askErr = os.ErrProcessDone
 	default:
-		// It may have ended since; then its own error says more than the signal's.
+		// It may have ended since; then its own error says more than that of the
+		// signal.
 		p.askErr = p.cmd.Process.Signal(syscall.SIGTERM)
 	}
 }
 
-// end asks the process to end unless it was asked, waits, and returns what it and
-// its job processes have used.
+// end asks the process to end unless that was done before, waits, and returns
+// the usage of the process and its job processes.
 func (p *daemon) end() (u measure.Usage, err error) {
 	p.ask()
 	late := time.AfterFunc(endTime, func() { _ = p.cmd.Process.Kill() })

@@ -9,22 +9,21 @@ import (
 	"io"
 )
 
-// lines are an output, line by line. They are read as a stream: a process
-// begins with the peak memory of the one that started it, so this one is to
-// stay small.
+// lines are the lines of an output, read as a stream. A process begins with the
+// peak memory of its parent, so this process must stay small.
 type lines interface {
-	// next returns a line with its line feed, which is good until the next
-	// call, and io.EOF behind the last.
+	// next returns a line with its line feed, which is valid until the next call,
+	// and io.EOF after the last.
 	next() ([]byte, error)
 }
 
 const (
 	maxLine = 1 << 20
-	// pollLines is after how many lines it is looked whether to go on.
+	// pollLines is the number of lines between two checks of the context.
 	pollLines = 1 << 16
 )
 
-// sameLines returns an error that shows where two outputs differ first.
+// sameLines returns an error that shows the first difference of two outputs.
 func sameLines(ctx context.Context, want, got lines) error {
 	var offset int64
 	for n := 1; ; n++ {
@@ -44,7 +43,7 @@ func sameLines(ctx context.Context, want, got lines) error {
 		case !gotMore:
 			return fmt.Errorf("it ends before line %d, %.100q", n, w)
 		case !wantMore:
-			return fmt.Errorf("it goes on after the last line with %.100q", g)
+			return fmt.Errorf("it continues after the last line with %.100q", g)
 		case !bytes.Equal(w, g):
 			return fmt.Errorf("line %d at offset %d is %.100q, not %.100q", n, offset, g, w)
 		}
@@ -52,7 +51,7 @@ func sameLines(ctx context.Context, want, got lines) error {
 	}
 }
 
-// nextOf returns a line, and false behind the last.
+// nextOf returns a line, and false after the last.
 func nextOf(l lines) (line []byte, more bool, err error) {
 	line, err = l.next()
 	if errors.Is(err, io.EOF) {
@@ -61,7 +60,7 @@ func nextOf(l lines) (line []byte, more bool, err error) {
 	return line, err == nil, err
 }
 
-// plain are the lines of a stream in its order.
+// plain returns the lines of a stream in their order.
 type plain struct{ r *bufio.Reader }
 
 func newPlain(r io.Reader) *plain { return &plain{bufio.NewReaderSize(r, maxLine)} }
@@ -78,11 +77,11 @@ func (p *plain) next() ([]byte, error) {
 	}
 }
 
-// merged are the lines of several sorted parts in the order of their keys. A
-// key ends at the first tab.
+// merged returns the lines of several sorted parts in the order of their keys.
+// A key ends at the first tab.
 type merged struct {
 	heads []head // of parts that have lines left
-	last  int    // index of the head returned last, to be moved on; -1 at first
+	last  int    // index of the head that was returned last and must advance; -1 at first
 }
 
 type head struct {
@@ -90,8 +89,8 @@ type head struct {
 	line []byte
 }
 
-// newMerged finds the parts in a file that holds one after the other: one
-// begins where keys do not ascend. More parts than there can be mean that a
+// newMerged finds the parts in a file that holds one after the other: a part
+// begins where keys do not ascend. If there are more parts than there can be, a
 // part is out of order.
 func newMerged(ctx context.Context, file *io.SectionReader, most int) (*merged, error) {
 	starts, err := partStarts(ctx, file)
@@ -167,7 +166,7 @@ func (m *merged) next() ([]byte, error) {
 	return m.heads[m.last].line, nil
 }
 
-// advance moves a head to its part's next line, or drops it.
+// advance moves a head to its part's next line, or removes it.
 func (m *merged) advance(i int) error {
 	line, err := m.heads[i].part.next()
 	if errors.Is(err, io.EOF) {

@@ -21,8 +21,8 @@ func TestSameLines(t *testing.T) {
 		{"a\nb\nc\n", "a\nx\nc\n", `line 2 at offset 2 is "x\n", not "b\n"`},
 		{"a\nb\n", "a\nb", `line 2 at offset 2 is "b", not "b\n"`},
 		{"a\nb\n", "a\n", `ends before line 2, "b\n"`},
-		{"a\n", "a\nb\n", `goes on after the last line with "b\n"`},
-		{"", "b\n", `goes on`},
+		{"a\n", "a\nb\n", `continues after the last line with "b\n"`},
+		{"", "b\n", `continues`},
 		{"a\n", strings.Repeat("a", maxLine+1) + "\n", "longer than"},
 	} {
 		err := sameLines(t.Context(), newPlain(strings.NewReader(test.want)), newPlain(strings.NewReader(test.got)))
@@ -32,7 +32,8 @@ func TestSameLines(t *testing.T) {
 	}
 }
 
-// TestMerged deals sorted lines to parts at random and merges them again.
+// TestMerged verifies that sorted lines, dealt to parts at random, merge to the
+// same lines.
 func TestMerged(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 1))
@@ -58,7 +59,8 @@ func TestMerged(t *testing.T) {
 	}
 }
 
-// TestMergedOrdersByKey has a key that goes on with a byte below the tab.
+// TestMergedOrdersByKey verifies the order of a key that continues with a byte
+// below the tab.
 func TestMergedOrdersByKey(t *testing.T) {
 	t.Parallel()
 	m, err := newMerged(t.Context(), section("a\t1\nb\t1\na\x01\t1\nc\t1\n"), 2)

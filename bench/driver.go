@@ -30,7 +30,7 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
-	// Programs need a place of their own: shared memory may be mounted noexec.
+	// Programs need a directory of their own: shared memory may be mounted noexec.
 	if d.bin, err = os.MkdirTemp("", "windrow-bench-bin-"); err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	if o.format == formatTable {
-		fmt.Fprint(stdout, header.String()) // before it takes its time
+		fmt.Fprint(stdout, header.String()) // before the work, which adds load
 	}
 	before := measure.ReadClock()
 	rows, err := d.measureAll(ctx)
@@ -65,7 +65,7 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	return errors.Join(err, brokenLimits(o, rows))
 }
 
-// what names what is measured.
+// what describes the measurement.
 func (d *driver) what() string {
 	what := fmt.Sprintf("size %s, %d runs of each program in turn", d.size.name, d.runs)
 	if d.peers {
@@ -90,8 +90,8 @@ type row struct {
 	floor  []measure.Usage
 	jobs   []measure.Usage
 	spills []int64
-	// clusters are of the same job on a cluster, peers of the program that
-	// somebody would take instead; none where they were not asked for.
+	// clusters are runs of the same job on a cluster, peers are runs of the
+	// program that people would use instead. Both are empty unless asked for.
 	clusters []measure.Usage
 	peers    []measure.Usage
 }
@@ -121,7 +121,7 @@ func (d *driver) measureAll(ctx context.Context) ([]row, error) {
 	return rows, nil
 }
 
-// last tells of the last round.
+// last describes the last round.
 func (r *row) last() string {
 	n := len(r.jobs) - 1
 	said := fmt.Sprintf("floor %v; windrow %v, %d spills", r.floor[n], r.jobs[n], r.spills[n])
@@ -134,8 +134,8 @@ func (r *row) last() string {
 	return said
 }
 
-// round runs all programs for the job once, the floor first, and holds what they
-// wrote against what the floor wrote.
+// round runs all programs for the job once, the floor first, and compares their
+// outputs with the floor's.
 func (d *driver) round(ctx context.Context, r *row, input string) (err error) {
 	want, out := filepath.Join(d.dir, "floor"), filepath.Join(d.dir, "out")
 	defer func() { err = errors.Join(err, os.RemoveAll(want), os.RemoveAll(out)) }()
@@ -207,8 +207,8 @@ func (d *driver) check(ctx context.Context, j *job, want, out string) (err error
 	return os.RemoveAll(out)
 }
 
-// sameFiles compares an output with the floor's. One that is hashed consists of
-// so many parts, each of which is in order.
+// sameFiles compares an output with the floor's. A hashed output consists of
+// parts, each of which is in order.
 func sameFiles(ctx context.Context, want string, got *os.File, hashed bool, parts int) error {
 	floor, err := os.Open(want)
 	if err != nil {
@@ -230,7 +230,7 @@ func sameFiles(ctx context.Context, want string, got *os.File, hashed bool, part
 	return sameLines(ctx, newPlain(floor), merged)
 }
 
-// brokenLimits says which figures must not be.
+// brokenLimits returns a sentence for each figure that breaks a limit.
 func brokenLimits(o options, rows []row) error {
 	var broken []error
 	for i := range rows {
@@ -241,7 +241,7 @@ func brokenLimits(o options, rows []row) error {
 					r.job.name, n+1, measure.Mebibytes(u.Memory), measure.Mebibytes(most)))
 			}
 			if o.size.spills && r.spills[n] < r.job.leastSpills {
-				broken = append(broken, fmt.Errorf("%s: run %d spilled %d times; it is to show what spilling costs, at least %d times",
+				broken = append(broken, fmt.Errorf("%s: run %d spilled %d times; it must spill at least %d times, to show the cost of spilling",
 					r.job.name, n+1, r.spills[n], r.job.leastSpills))
 			}
 		}

@@ -61,7 +61,8 @@ func rowOf(table, job string) string {
 	return ""
 }
 
-// TestInterruptRemovesFiles interrupts the benchmark while it runs programs.
+// TestInterruptRemovesFiles verifies that an interrupt stops the programs and
+// leaves no files.
 func TestInterruptRemovesFiles(t *testing.T) {
 	t.Parallel()
 	program := measuretest.Build(t)
@@ -92,7 +93,8 @@ func script(t *testing.T, path, text string) {
 	}
 }
 
-// TestWrongAnswers has stand-ins for windrow that answer wrongly.
+// TestWrongAnswers verifies that the benchmark finds each mistake of a windrow
+// that answers wrongly.
 func TestWrongAnswers(t *testing.T) {
 	t.Parallel()
 	const run = `run) mkdir "$6"; touch "$6/part-0" "$6/part-1"; echo '{"spills": 7}';;`

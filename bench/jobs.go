@@ -6,7 +6,7 @@ import (
 	"github.com/windrow-mr/windrow/bench/inputs"
 )
 
-// size says how big the inputs are.
+// size describes how big the inputs are.
 type size struct {
 	name    string
 	bytes   int64 // of a text
@@ -25,7 +25,7 @@ func sizes() []size {
 
 func (s size) called() string { return s.name }
 
-// count returns how much of a kind of input there is, as its generator counts.
+// count returns the amount of a kind of input, in the unit of its generator.
 func (s size) count(kind inputs.Kind) int64 {
 	switch kind {
 	case inputs.Records:
@@ -47,9 +47,9 @@ func (s size) describe(kind inputs.Kind) string {
 	}
 }
 
-// room returns about how many bytes of files there are at once: the input, the
-// floor's output, windrow's, its runs before and after a merge, and a copy to
-// check.
+// room returns about how many bytes of files exist at once: the input, the
+// floor's output, windrow's, its sorted runs before and after a merge, and a
+// copy to check.
 func (s size) room() int64 { return 6 * s.bytes }
 
 // job is a job and its floor.
@@ -58,19 +58,20 @@ type job struct {
 	library string // name of the job in the library and of its floor
 	input   inputs.Kind
 	memory  int64 // that windrow is given, in bytes
-	// hashed says that windrow's parts hold keys by hash: each part is in
-	// order, not all of them together.
+	// hashed says that windrow's parts hold keys by hash: each part is in order,
+	// but not all of them together.
 	hashed bool
-	// peer is the program that somebody would take instead.
+	// peer is the program that people would use instead.
 	peer string
-	// leastSpills is how often it must spill at full size.
+	// leastSpills is the number of spills that it needs at full size.
 	leastSpills int64
 }
 
-// extraMemory is by how much a process may outgrow --memory.
+// extraMemory is the memory that a process may hold beyond --memory.
 const extraMemory = 150 << 20
 
-// allJobs has jobs with the same input one after the other: it is made once.
+// allJobs places jobs with the same input next to each other, so that the input
+// is made once.
 func allJobs() []job {
 	return []job{
 		{name: "wordcount", library: "wordcount", input: inputs.Words, memory: 1 << 30, hashed: true, peer: duckDB},
@@ -83,7 +84,7 @@ func allJobs() []job {
 
 func (j job) called() string { return j.name }
 
-// command returns what windrow run is told to do.
+// command returns the arguments of windrow run.
 func (j *job) command() string {
 	return fmt.Sprintf("%s --memory %dMiB", j.library, j.memory>>20)
 }

@@ -1,16 +1,16 @@
-// Command bench tells what jobs cost on windrow: it runs each job of the list
-// and the floor program written by hand for it in turn on the same input, and
-// prints medians and ratios. See README.md for the method and for how to read
-// the table.
+// Command bench measures what jobs cost on windrow. It runs each job of the
+// list and the floor program, written by hand for that job, in turn on the same
+// input, and prints medians and ratios. See README.md for the method and for
+// how to read the table.
 //
 //	go run ./bench [-size small|medium|full] [-runs N] [-jobs LIST] [-dir DIR] [-cluster=false] [-peers]
 //	               [-format table|benchstat] [-doc FILE] [-timeout D]
 //
-// One run is one process; programs run one after the other and never at once.
-// A program that fails, an output that is not the floor's byte for byte and a
-// limit that is broken are errors: the exit code is 1, and 130 after an
-// interrupt. All files are removed whatever happens, short of a kill. Times are
-// in seconds, memory in MiB.
+// One run is one process; programs run one after the other and never at once. A
+// program that fails, an output that differs from the floor's and a broken
+// limit are errors: the exit code is 1, and 130 after an interrupt. All files
+// are removed whatever happens, except after a kill. Times are in seconds,
+// memory in MiB.
 package main
 
 import (
@@ -34,17 +34,17 @@ func command(args []string, stdout, stderr io.Writer) int {
 	return measure.Command("bench", stderr, o.timeout, err, func(ctx context.Context) error { return bench(ctx, o, stdout, stderr) })
 }
 
-// options are what the flags say.
+// options are the values of the flags.
 type options struct {
 	size    size
 	runs    int           // of each program, from 1 on
 	jobs    []job         // in the order in which they are measured
 	dir     string        // for inputs and outputs; "" lets the driver choose
 	timeout time.Duration // for all
-	// onCluster says that jobs are run on a cluster too.
+	// onCluster says that jobs run on a cluster too.
 	onCluster bool
-	// peers says that programs that somebody would take instead are run too,
-	// and duckDB where one of them is.
+	// peers says that the programs that people would use instead run too, and
+	// duckDB is the path of one of them.
 	peers  bool
 	duckDB string
 	format string // formatTable or formatBenchstat

@@ -18,13 +18,15 @@ import (
 	"github.com/windrow-mr/windrow/bench/measure"
 )
 
-// The peers: what somebody would take instead of windrow for one of the jobs.
+// The peers: the programs that people would use instead of windrow for one of
+// the jobs.
 const (
 	duckDB  = "DuckDB"
 	gnuSort = "GNU sort"
 )
 
-// peerThreads is how many threads a peer may use: as many as windrow does.
+// peerThreads is the number of threads that a peer may use: as many as windrow
+// does.
 func peerThreads() int { return runtime.GOMAXPROCS(0) }
 
 // findPeers finds the peers of the jobs, and their versions.
@@ -58,8 +60,7 @@ func (d *driver) findPeers(ctx context.Context) error {
 	return nil
 }
 
-// peer runs the job by its peer and holds what it wrote against the floor's
-// output.
+// peer runs the job by its peer and compares its output with the floor's.
 func (d *driver) peer(ctx context.Context, j *job, input, want, out string) (u measure.Usage, err error) {
 	scratch := filepath.Join(d.dir, "scratch")
 	if err := os.Mkdir(scratch, 0o700); err != nil {
@@ -91,8 +92,9 @@ func (d *driver) peer(ctx context.Context, j *job, input, want, out string) (u m
 	return u, os.Remove(out)
 }
 
-// statements is a job in DuckDB's SQL, the fastest of those that were tried; see
-// README.md. The order of lines does not matter, so it need not be kept.
+// statements returns a job in DuckDB's SQL, the fastest form of those that were
+// tried; see README.md. The order of lines does not matter, so DuckDB need not
+// keep it.
 func statements(j *job, input, out, scratch string) string {
 	set := fmt.Sprintf("SET threads=%d; SET memory_limit='%dMiB'; SET temp_directory=%s; SET preserve_insertion_order=false; SET enable_progress_bar=false;\n",
 		peerThreads(), j.memory>>20, quoted(scratch))
@@ -129,7 +131,7 @@ func sameMeasurements(ctx context.Context, want string, got io.Reader) error {
 		}
 	}
 	if lines.Scan() {
-		return fmt.Errorf("it goes on after the last line with %.100q", lines.Text())
+		return fmt.Errorf("it continues after the last line with %.100q", lines.Text())
 	}
 	return errors.Join(lines.Err(), ctx.Err())
 }

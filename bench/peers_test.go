@@ -24,7 +24,7 @@ func TestSameMeasurements(t *testing.T) {
 		{"c\t-1.0\t0.5\t2.0\nb\t3.0\t3.1\t3.2\n", "line 1"},
 		{"a\t-1.0\tNaN\t2.0\nb\t3.0\t3.1\t3.2\n", "line 1"},
 		{"a\t-1.0\t0.5\t2.0\n", "ends before line 2"},
-		{"a\t-1.0\t0.5\t2.0\nb\t3.0\t3.1\t3.2\nc\t1\t1\t1\n", "goes on"},
+		{"a\t-1.0\t0.5\t2.0\nb\t3.0\t3.1\t3.2\nc\t1\t1\t1\n", "continues"},
 		{"", "ends before line 1"},
 	} {
 		err := sameMeasurements(t.Context(), want, strings.NewReader(test.got))
@@ -34,8 +34,8 @@ func TestSameMeasurements(t *testing.T) {
 	}
 }
 
-// TestSortIsAPeer runs the peer that every system with GNU coreutils has, on input
-// that is in order already: the input is then what its floor would write.
+// TestSortIsAPeer runs the peer that every system with GNU coreutils has, on
+// input that is already in order: its floor would write the same bytes.
 func TestSortIsAPeer(t *testing.T) {
 	t.Parallel()
 	d := &driver{dir: t.TempDir()}

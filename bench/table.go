@@ -10,17 +10,17 @@ import (
 	"github.com/windrow-mr/windrow/bench/measure"
 )
 
-// columns are the table's of what jobs cost beside their floors.
+// columns are those of the table that compares jobs with their floors.
 func columns() []string {
 	return []string{"windrow run", "input", "CPU s floor", "CPU s windrow", "CPU ratio", "spread", "wall ratio",
 		"peak MiB floor", "peak MiB windrow", "spills"}
 }
 
-// textColumns is how many columns at the left are text.
+// textColumns is the number of columns at the left that hold text.
 const textColumns = 2
 
-// cells returns a row's texts. Memory is the most of all runs, the other
-// figures are medians.
+// cells returns the texts of a row. Memory is the maximum of all runs, the
+// other figures are medians.
 func (r *row) cells() []string {
 	floor, job := measure.CPU(r.floor), measure.CPU(r.jobs)
 	return []string{
@@ -67,7 +67,7 @@ func seconds(values []time.Duration) string {
 	return fmt.Sprintf("%.2f", measure.Median(values).Seconds())
 }
 
-// times returns by how many times the median of a is that of b.
+// times returns the ratio of the median of a to that of b.
 func times(a, b []time.Duration) string {
 	return fmt.Sprintf("%.2f", measure.Ratio(measure.Median(a), measure.Median(b)))
 }
@@ -77,7 +77,7 @@ func most(runs []measure.Usage) string {
 	return measure.Mebibytes(slices.Max(measure.Memory(runs)))
 }
 
-// writeTables prints what was measured as Markdown tables.
+// writeTables prints the measurements as Markdown tables.
 func (d *driver) writeTables(to io.Writer, rows []row) {
 	jobs, clusters, peers := [][]string{columns()}, [][]string{clusterColumns()}, [][]string{peerColumns()}
 	runs := [][]string{{"CPU s of each run", "by", "in their order"}}

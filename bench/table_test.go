@@ -52,8 +52,8 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// TestBenchmarkFormat holds lines to the format that benchstat reads: a name, a
-// number of iterations, and pairs of value and unit.
+// TestBenchmarkFormat verifies that lines have the format that benchstat reads:
+// a name, a number of iterations, and pairs of value and unit.
 func TestBenchmarkFormat(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder

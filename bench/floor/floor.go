@@ -1,11 +1,11 @@
-// Package floor is what the floor programs share: how they map their input,
-// divide it among the processors and write their output. A floor program does
-// one job with code written by hand for it and no framework; it shows what the
-// machine can do. Each is a command below this folder; the benchmark driver
-// builds and runs them.
+// Package floor is what the floor programs share: they map their input, divide
+// it among the processors and write their output. A floor program does one job
+// with code written by hand for it and no framework; it shows what the machine
+// can do. Each is a command below this folder; the benchmark driver builds and
+// runs them.
 //
-// A program maps its whole input into memory, so what it maps counts as its
-// memory, and it dies when the file is cut short meanwhile. Errors name the
+// A program maps its whole input into memory, so that the mapped bytes count as
+// its memory, and it dies if the file is cut short meanwhile. Errors name the
 // file. Sizes are in bytes.
 package floor
 
@@ -72,7 +72,7 @@ func mapFile(path string) ([]byte, error) {
 // Workers returns how many goroutines a program uses.
 func Workers() int { return runtime.GOMAXPROCS(0) }
 
-// Each calls f for 0 to n-1, all at once, waits for all and returns their
+// Each calls f for 0 to n-1, all in parallel, waits for all and returns their
 // errors.
 func Each(n int, f func(k int) error) error {
 	errs := make([]error, n)
@@ -91,7 +91,7 @@ type Section struct {
 }
 
 // Sections divides data into n pieces of about the same size. A piece ends
-// behind a byte for which ends is true, or with the data; it may be empty.
+// after a byte for which ends is true, or with the data; it may be empty.
 func Sections(data []byte, n int, ends func(byte) bool) []Section {
 	sections := make([]Section, n)
 	from := 0

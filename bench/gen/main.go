@@ -7,7 +7,7 @@
 //	gen records ROWS    100-byte records for terasort
 //
 // It is for running a program of the benchmark by hand; go run ./bench makes
-// its inputs itself, by the same package.
+// its inputs itself, with the same package.
 package main
 
 import (

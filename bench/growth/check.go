@@ -6,10 +6,10 @@ import (
 	"io"
 )
 
-// check takes what a job wrote, and tells whether it is complete.
+// check takes the output of a job, and reports whether it is complete.
 type check interface {
 	io.Writer
-	// complete returns an error unless all of the input is in what was written.
+	// complete returns an error unless all of the input is in the output.
 	complete(in input) error
 }
 

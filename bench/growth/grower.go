@@ -23,7 +23,7 @@ type grower struct {
 	log  io.Writer
 }
 
-// report is what windrow run tells of itself.
+// report is what windrow run reports of itself.
 type report struct {
 	Maps     int64 `json:"maps"`
 	Reduces  int64 `json:"reduces"`
@@ -34,8 +34,8 @@ type report struct {
 	} `json:"requests"`
 }
 
-// measure measures all points. An input is made once for the points that follow
-// each other and read the same.
+// measure measures all points. An input is made once for consecutive points
+// that read the same.
 func (g *grower) measure(ctx context.Context) error {
 	made := map[inputs.Kind]bool{}
 	for i := range g.series {
@@ -57,8 +57,8 @@ func (g *grower) measure(ctx context.Context) error {
 	return nil
 }
 
-// amount is how much of a kind of input is in the base file, as its generator
-// counts.
+// amount is the amount of a kind of input in the base file, in the unit of its
+// generator.
 func (g *grower) amount(kind inputs.Kind) int64 {
 	if kind == inputs.Records {
 		return g.size.bytes / inputs.RecordSize
@@ -66,7 +66,7 @@ func (g *grower) amount(kind inputs.Kind) int64 {
 	return g.size.bytes
 }
 
-// kinds is how many kinds of input are kept, to make others of.
+// kinds is the number of kinds of input that are kept, to make others of.
 const kinds = 2
 
 // line measures a job's points.

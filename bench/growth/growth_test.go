@@ -60,7 +60,7 @@ func TestSmallGrowth(t *testing.T) {
 	measuretest.WantEmpty(t, dir)
 }
 
-// wantPicture wants well-formed XML that says what it shows.
+// wantPicture verifies that the XML is well-formed and says what it shows.
 func wantPicture(t *testing.T, svg, says string) {
 	t.Helper()
 	for d := xml.NewDecoder(strings.NewReader(svg)); ; {
@@ -76,7 +76,8 @@ func wantPicture(t *testing.T, svg, says string) {
 	}
 }
 
-// TestInterruptRemovesFiles interrupts the command while it runs programs.
+// TestInterruptRemovesFiles verifies that an interrupt stops the programs and
+// leaves no files.
 func TestInterruptRemovesFiles(t *testing.T) {
 	t.Parallel()
 	measuretest.Interrupt(t, syscall.SIGTERM, "making input", measuretest.Build(t), "-series", "objects")
@@ -119,7 +120,7 @@ func TestInputsHoldTheBaseOverAndOver(t *testing.T) {
 	}
 	for n, test := range []struct {
 		size, files int64
-		want        string // of all files, one behind the other
+		want        string // of all files, one after the other
 		words       int64
 	}{
 		{int64(len(text)), 1, text, 6},
@@ -151,7 +152,7 @@ func TestInputsHoldTheBaseOverAndOver(t *testing.T) {
 			}
 			got.Write(text)
 			if most := test.size/test.files + longest; int64(len(text)) > most {
-				t.Errorf("%d bytes in %d files: %s holds %d, want %d at most: they are to be of about one size", test.size, test.files, name, len(text), most)
+				t.Errorf("%d bytes in %d files: %s holds %d, want %d at most: want files of about one size", test.size, test.files, name, len(text), most)
 			}
 		}
 		if got.String() != test.want || in.words != test.words || in.bytes != int64(len(test.want)) {
@@ -195,7 +196,7 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 	}
 }
 
-// TestWhatDoesNotFitIsSaid measures a series that has no room.
+// TestWhatDoesNotFitIsSaid verifies that a series without room is reported.
 func TestWhatDoesNotFitIsSaid(t *testing.T) {
 	t.Parallel()
 	g := &grower{log: io.Discard, room: 5e9}
@@ -212,7 +213,8 @@ func TestWhatDoesNotFitIsSaid(t *testing.T) {
 	wantPicture(t, s.plot().svg(), "nothing was measured")
 }
 
-// TestPlotPlacesPoints: on logarithmic axes, equal ratios are equal distances.
+// TestPlotPlacesPoints verifies that equal ratios are equal distances on
+// logarithmic axes.
 func TestPlotPlacesPoints(t *testing.T) {
 	t.Parallel()
 	used := func(d time.Duration) []measure.Usage { return []measure.Usage{{CPU: d, Wall: d}} }

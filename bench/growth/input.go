@@ -20,8 +20,9 @@ type input struct {
 	bytes int64
 }
 
-// makeInput writes an input of about so many bytes, cut behind lines, in so many
-// files: what is in the base file, over and over. It stops where ctx ends.
+// makeInput writes an input of about the given number of bytes, cut after
+// lines, in the given number of files: the contents of the base file, repeated.
+// It stops when ctx ends.
 func makeInput(ctx context.Context, base, path string, kind inputs.Kind, size, files int64) (in input, err error) {
 	in.path = path
 	if files > 1 {
@@ -47,8 +48,8 @@ func makeInput(ctx context.Context, base, path string, kind inputs.Kind, size, f
 	return in, nil
 }
 
-// file writes a file of whole lines, until all files hold so many bytes. Its part
-// of the base begins where the last file's ended.
+// file writes a file of whole lines, until all files hold the given number of
+// bytes. Its part of the base begins where the last file's ended.
 func (in *input) file(ctx context.Context, source io.Seeker, lines *bufio.Reader, name string, kind inputs.Kind, until int64) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -84,8 +85,8 @@ func (in *input) file(ctx context.Context, source io.Seeker, lines *bufio.Reader
 	return nil
 }
 
-// wholeLines returns lines of about so many bytes, which are good until the next
-// read: not more where a line ends before, one line where none does.
+// wholeLines returns lines of about the given number of bytes, valid until the
+// next read: not more if a line ends before, one line if none does.
 func wholeLines(r *bufio.Reader, size int64) ([]byte, error) {
 	text, err := r.Peek(int(min(size, int64(r.Size()))))
 	if end := bytes.LastIndexByte(text, '\n') + 1; end > 0 {

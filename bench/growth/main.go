@@ -1,15 +1,16 @@
-// Command growth tells how the cost of jobs grows: with the size of the data, the
-// number of slots, of partitions and of input objects. See ../README.md for the
-// method.
+// Command growth measures how the cost of jobs grows: with the size of the
+// data, the number of slots, of partitions and of input objects. See
+// ../README.md for the method.
 //
 //	go run ./bench/growth [-size small|medium|full] [-runs N] [-series LIST] [-dir DIR] [-doc FILE] [-plots DIR] [-timeout D]
 //
-// It prints a table for each series, and draws a plot of each where it is told to.
-// One run is one process of windrow, with its defaults but for what the series
-// changes; runs are one after the other and never at once. What each run wrote is
-// checked. An output that is wrong and a program that fails are errors: the exit
-// code is 1, and 130 after an interrupt. What does not fit the machine is left out,
-// and that is said. All files but documents and plots are removed, short of a kill.
+// It prints a table for each series, and draws a plot of each if -plots names a
+// directory. One run is one process of windrow, with its defaults except for
+// what the series changes; runs follow each other and never overlap. The output
+// of each run is checked. An output that is wrong and a program that fails are
+// errors: the exit code is 1, and 130 after an interrupt. A point that does not
+// fit the machine is left out, and reported. All files except documents and
+// plots are removed, unless the command is killed.
 package main
 
 import (
@@ -35,7 +36,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	return measure.Command("growth", stderr, o.timeout, err, func(ctx context.Context) error { return growth(ctx, o, stdout, stderr) })
 }
 
-// options are what the flags say.
+// options are the values of the flags.
 type options struct {
 	size    size
 	runs    int      // of each point, from 1 on
@@ -88,7 +89,7 @@ func growth(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(g.dir)) }()
-	// Programs need a place of their own: shared memory may be mounted noexec.
+	// Programs need a directory of their own: shared memory may be mounted noexec.
 	if g.bin, err = os.MkdirTemp("", "windrow-bench-bin-"); err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func growth(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	m := measure.DescribeMachine(ctx)
 	var figures bytes.Buffer
 	measure.WriteHeader(&figures, fmt.Sprintf("growth, size %s, medians of %d runs", o.size.name, o.runs), m, place)
-	fmt.Fprint(stdout, figures.String()) // before it takes its time
+	fmt.Fprint(stdout, figures.String()) // before the work, which adds load
 	if err := measure.Build(ctx, g.bin, "./cmd/windrow"); err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func growth(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		g.write(&figures, &g.series[i])
 	}
 	m.WriteOthers(&figures, before)
-	fmt.Fprintln(&figures, "What every run wrote was checked.")
+	fmt.Fprintln(&figures, "The output of every run was checked.")
 	fmt.Fprint(stdout, figures.String()[shown:])
 	return g.keep(figures.String())
 }

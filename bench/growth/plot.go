@@ -15,10 +15,10 @@ import (
 // plot is a picture of curves, both axes of which are logarithmic.
 type plot struct {
 	title, x string
-	// ticks are marked on the x axis, as they are written.
+	// ticks are the marks on the x axis, as they are written.
 	ticks  map[float64]string
 	curves []curve
-	// guide draws what would be linear through the middle of the first curve.
+	// guide draws linear growth through the middle of the first curve.
 	guide bool
 }
 
@@ -33,8 +33,8 @@ type curve struct {
 // dot is a median, between the least and the greatest.
 type dot struct{ x, y, least, most float64 }
 
-// Colours of jobs, which those tell apart too who do not see all colours (Okabe
-// and Ito).
+// Colours of jobs, which can be distinguished without full colour vision too
+// (Okabe and Ito).
 func colours() []string { return []string{"#0072b2", "#d55e00", "#009e73"} }
 
 // plot makes a series' picture.
@@ -64,7 +64,7 @@ func dotOf(x float64, runs []time.Duration) dot {
 	return dot{x, shown(measure.Median(runs)), shown(slices.Min(runs)), shown(slices.Max(runs))}
 }
 
-// shown keeps a time above zero, which has no place on a logarithmic axis.
+// shown keeps a time above zero, since zero has no place on a logarithmic axis.
 func shown(d time.Duration) float64 { return max(d.Seconds(), 1e-3) }
 
 // Shape of a picture, in pixels.
@@ -106,10 +106,10 @@ func text(b *strings.Builder, x, y float64, anchor, what string) {
 	b.WriteString("</text>\n")
 }
 
-// axes are the logarithms of what is shown.
+// axes are the logarithms of the ranges that are shown.
 type axes struct{ left, right, low, high float64 }
 
-// axes spans all points. It is false where there are none.
+// axes spans all points. It is false if there are none.
 func (p plot) axes() (axes, bool) {
 	a := axes{math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)}
 	for _, c := range p.curves {
@@ -128,7 +128,7 @@ func (p plot) axes() (axes, bool) {
 	margin := (a.right - a.left) / 20
 	a.left, a.right = a.left-margin, a.right+margin
 	a.low, a.high = a.low-room, a.high+room
-	if a.high-a.low < 1 { // a decade at least, lest noise look like growth
+	if a.high-a.low < 1 { // a decade at least, so that noise does not look like growth
 		middle := (a.low + a.high) / 2
 		a.low, a.high = middle-0.5, middle+0.5
 	}

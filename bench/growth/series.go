@@ -7,10 +7,10 @@ import (
 	"github.com/windrow-mr/windrow/bench/measure"
 )
 
-// size says what the series grow from, and how far.
+// size describes what the series grow from, and how far.
 type size struct {
 	name       string
-	bytes      int64 // of an input where its size is not what grows
+	bytes      int64 // of an input whose size does not grow
 	slots      []int64
 	partitions []int64
 	objects    []int64
@@ -31,12 +31,12 @@ func times10() []int64 { return []int64{1, 3, 10, 30, 100} }
 
 func (s size) called() string { return s.name }
 
-// job is what is run at the points of a series.
+// job is what runs at the points of a series.
 type job struct {
 	name  string // in the library
 	input inputs.Kind
-	// copies is how many bytes of files there are at once for each byte of
-	// input: the input, what is between map and reduce, and the output.
+	// copies is the number of bytes of files that exist at once for each byte of
+	// input: the input, the data between map and reduce, and the output.
 	copies int64
 }
 
@@ -52,7 +52,7 @@ type line struct {
 // point is one measured point.
 type point struct {
 	x int64 // what grows
-	// bytes of input, in so many objects; args are what windrow run is given more.
+	// bytes of input, in so many objects; args are added to those of windrow run.
 	bytes   int64
 	objects int64
 	args    []string
@@ -69,7 +69,7 @@ type series struct {
 	x     string // what grows, and its unit
 	unit  float64
 	lines []line
-	// linear says that time is to grow as x does.
+	// linear says that time should grow as x does.
 	linear bool
 }
 

@@ -77,7 +77,7 @@ func Write(w io.Writer, kind Kind, count int64) error {
 	return b.Flush()
 }
 
-// Make writes an input to the file, and stops where ctx ends.
+// Make writes an input to the file, and stops when ctx ends.
 func Make(ctx context.Context, path string, kind Kind, count int64) error {
 	f, err := os.Create(path)
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *stoppable) Write(p []byte) (int, error) {
 	return s.to.Write(p)
 }
 
-// name makes up a name of at least so many letters and fewer than spread more.
+// name makes a name of at least so many letters and fewer than spread more.
 func name(r *rand.Rand, least, spread int) string {
 	b := make([]byte, least+r.IntN(spread))
 	for i := range b {

@@ -11,10 +11,10 @@ import (
 	"github.com/windrow-mr/windrow/bench/inputs"
 )
 
-// TestBytesNeverChange compares with sums that came from elsewhere: the first
-// three from another program in Go, through sha256sum; those of distinct from
-// a program in Python that has its own PCG-DXSM, bounded draw and SplitMix64.
-// Figures of different versions can be compared as long as this holds.
+// TestBytesNeverChange compares with sums from elsewhere: the first three from
+// another program in Go, through sha256sum; those of distinct from a program in
+// Python that has its own PCG-DXSM, bounded draw and SplitMix64. While this
+// test passes, figures of different versions can be compared.
 func TestBytesNeverChange(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -1,11 +1,11 @@
-// Command keep puts figures that another program prints into a document: what
-// comes from standard input, below a line that tells date, commit and machine, in
-// place of what stands between the document's lines "<!-- NAME: measured -->" and
-// "<!-- NAME: end -->". It prints them too.
+// Command keep puts figures that another program prints into a document. It
+// reads them from standard input, and writes them below a line with date,
+// commit and machine, between the document's lines "<!-- NAME: measured -->"
+// and "<!-- NAME: end -->". It prints them too.
 //
 //	go test -bench Step ./master/scheduler | grep ^Benchmark | go run ./bench/keep docs/benchmarks.md control
 //
-// Input without a line is an error, and leaves the document as it is.
+// Input without a line is an error, and does not change the document.
 package main
 
 import (

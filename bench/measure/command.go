@@ -21,9 +21,9 @@ const (
 	ExitInterrupted = 130
 )
 
-// Command runs what a command does, and returns its exit code. The context of run
-// ends with a signal, and after timeout. misused is what reading the flags gave: if
-// it is an error, nothing is run.
+// Command runs a command's work, and returns its exit code. The context of run
+// ends with a signal, and after timeout. misused is the result of reading the
+// flags: if it is an error, nothing runs.
 func Command(name string, stderr io.Writer, timeout time.Duration, misused error, run func(ctx context.Context) error) int {
 	switch {
 	case errors.Is(misused, flag.ErrHelp):
@@ -59,7 +59,7 @@ func Names[T any](all []T, name func(T) string) string {
 	return strings.Join(names, ",")
 }
 
-// Named returns the one of all that a flag names.
+// Named returns the element of all that a flag names.
 func Named[T any](flag, value string, all []T, name func(T) string) (T, error) {
 	if i := slices.IndexFunc(all, func(one T) bool { return name(one) == value }); i >= 0 {
 		return all[i], nil
@@ -68,8 +68,8 @@ func Named[T any](flag, value string, all []T, name func(T) string) (T, error) {
 	return none, fmt.Errorf("%s %q is none of %s", flag, value, Names(all, name))
 }
 
-// Listed returns those that a flag's list names, in the order of all; "all" names
-// all of them.
+// Listed returns the elements that a flag's list names, in the order of all;
+// "all" names all of them.
 func Listed[T any](flag, list string, all []T, name func(T) string) ([]T, error) {
 	if list == "all" {
 		return all, nil

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Machine is what figures depend on beside the programs.
+// Machine describes what figures depend on beside the programs.
 type Machine struct {
 	Commit  string // and whether there are changes that are not committed
 	CPUs    int
@@ -73,10 +73,10 @@ func procField(path, name string) string {
 	return ""
 }
 
-// busy says whether a load is so high that it is seen in the figures.
+// busy reports whether a load is high enough to show in the figures.
 func (m *Machine) busy() bool { return m.load >= float64(m.CPUs)/2 }
 
-// Place is where the files are.
+// Place is the location of the files.
 type Place struct {
 	Dir    string
 	Memory bool // whether it is a file system in memory
@@ -84,8 +84,8 @@ type Place struct {
 
 const sharedMemory = "/dev/shm"
 
-// ChoosePlace chooses the directory for inputs and outputs, where so many bytes
-// have room: the one that is named, or else one in memory.
+// ChoosePlace chooses a directory for inputs and outputs with room for so many
+// bytes: the one that is named, or else one in memory.
 func ChoosePlace(named string, room int64) (Place, error) {
 	switch {
 	case named != "":
@@ -100,8 +100,8 @@ func ChoosePlace(named string, room int64) (Place, error) {
 	}
 }
 
-// Room returns how many bytes of files there may be at once. In memory, they must
-// leave some for programs.
+// Room returns how many bytes of files there may be at once. In memory, they
+// must leave some for programs.
 func (p Place) Room() int64 {
 	room := free(p.Dir)
 	if !p.Memory {
@@ -117,8 +117,7 @@ func (p Place) Room() int64 {
 // forPrograms is the memory that files leave to programs.
 const forPrograms = 4 << 30
 
-// free returns how many bytes may be written to a directory; 0 when that
-// cannot be found out.
+// free returns how many bytes may be written to a directory; 0 if unknown.
 func free(dir string) int64 {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
@@ -127,7 +126,8 @@ func free(dir string) int64 {
 	return int64(s.Bavail) * int64(s.Bsize) //nolint:unconvert // other systems have other types
 }
 
-// WriteHeader tells what was measured, when, and on what. The zero place is none.
+// WriteHeader prints what was measured, when, and on which machine. The zero
+// place is none.
 func WriteHeader(to io.Writer, what string, m Machine, p Place) {
 	known := func(s string) string {
 		if s == "" {
@@ -155,7 +155,8 @@ func WriteHeader(to io.Writer, what string, m Machine, p Place) {
 	fmt.Fprintln(to)
 }
 
-// WriteOthers tells how many processors others kept busy since the clock was read.
+// WriteOthers prints how many processors others kept busy since the clock was
+// read.
 func (m *Machine) WriteOthers(to io.Writer, since Clock) {
 	m.writeOthers(to, since.othersUntil(ReadClock()))
 }
@@ -170,7 +171,7 @@ func (m *Machine) writeOthers(to io.Writer, others float64) {
 	}
 }
 
-// Clock is how much time and processor time passed.
+// Clock is an amount of time and processor time that has passed.
 type Clock struct {
 	at    time.Time
 	total float64 // seconds of processor time on the machine; below 0 when not known
@@ -180,7 +181,7 @@ type Clock struct {
 // ticks is how often per second the kernel counts processor time.
 const ticks = 100
 
-// ReadClock reads the machine's processor time, where the system tells it.
+// ReadClock reads the machine's processor time, if the system provides it.
 func ReadClock() Clock {
 	c := Clock{at: time.Now(), total: -1}
 	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
@@ -224,7 +225,7 @@ func busyTicks(stat string) (int64, bool) {
 }
 
 // othersUntil returns how many processors other programs kept busy between two
-// readings, on average; below 0 when not known.
+// readings, on average; below 0 if unknown.
 func (c Clock) othersUntil(end Clock) float64 {
 	if c.total < 0 || end.total < 0 {
 		return -1

@@ -1,10 +1,10 @@
-// Package measure runs programs and tells what they use: processor time, wall
-// time and memory, of one process or of a tree of them; which machine that was on
-// and whether others disturbed it; medians; and tables for documents. The
-// commands of the benchmark folder call it.
+// Package measure runs programs and measures their usage: processor time, wall
+// time and memory, of one process or of a tree of them. It describes the
+// machine and reports whether others disturbed it; computes medians; and writes
+// tables for documents. The commands of the benchmark folder call it.
 //
-// Functions are safe for concurrent use unless they say otherwise. A program that
-// fails is an error with what it said. Memory and sizes are in bytes.
+// Functions are safe for concurrent use unless they say otherwise. A program
+// that fails is an error with its output. Memory and sizes are in bytes.
 package measure
 
 import (
@@ -26,7 +26,7 @@ import (
 type Usage struct {
 	CPU  time.Duration // user and system
 	Wall time.Duration
-	// Memory is the most that was resident at once; below 0 when not known.
+	// Memory is the most that was resident at once; below 0 if unknown.
 	Memory int64
 }
 
@@ -34,7 +34,7 @@ func (u Usage) String() string {
 	return fmt.Sprintf("%.2f s CPU, %.2f s, %s MiB", u.CPU.Seconds(), u.Wall.Seconds(), Mebibytes(u.Memory))
 }
 
-// Mebibytes returns a size in MiB, and a dash for one that is not known.
+// Mebibytes returns a size in MiB, and a dash if it is unknown.
 func Mebibytes(n int64) string {
 	if n < 0 {
 		return Unknown
@@ -42,7 +42,8 @@ func Mebibytes(n int64) string {
 	return fmt.Sprint((n + 1<<19) >> 20)
 }
 
-// Unknown stands in tables for what is not known or was not measured.
+// Unknown is the text in tables for a value that is unknown or was not
+// measured.
 const Unknown = "–"
 
 // Execute runs a program to its end.
@@ -64,8 +65,8 @@ func Execute(ctx context.Context, stdout io.Writer, program string, args ...stri
 	return used, nil
 }
 
-// Ended returns what a process used that has ended, but for the wall time. It
-// counts the children that it has waited for.
+// Ended returns the usage of a process that has ended, except the wall time. It
+// counts the children that the process has waited for.
 func Ended(s *os.ProcessState) Usage {
 	u := Usage{CPU: s.UserTime() + s.SystemTime(), Memory: -1}
 	if r, ok := s.SysUsage().(*syscall.Rusage); ok {
@@ -82,8 +83,8 @@ func residentUnit() int64 {
 	return 1024
 }
 
-// Environment leaves out the variables that tune Go's runtime: programs run as
-// they come. Text is compared by its bytes.
+// Environment leaves out the variables that tune Go's runtime: programs run
+// with their defaults. Text is compared by its bytes.
 func Environment(all []string) []string {
 	dropped := []string{"GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GODEBUG", "LC_ALL"}
 	kept := slices.DeleteFunc(slices.Clone(all), func(s string) bool {
@@ -93,7 +94,8 @@ func Environment(all []string) []string {
 	return append(kept, "LC_ALL=C")
 }
 
-// Build builds programs of this module into the directory, as they are released.
+// Build builds programs of this module into the directory, as they are
+// released.
 func Build(ctx context.Context, to string, packages ...string) error {
 	root, err := ModuleRoot(ctx)
 	if err != nil {
@@ -109,7 +111,8 @@ func Build(ctx context.Context, to string, packages ...string) error {
 	return nil
 }
 
-// ModuleRoot returns the directory of the module that this is run in.
+// ModuleRoot returns the directory of the module that contains the current
+// directory.
 func ModuleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {

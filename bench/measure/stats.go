@@ -14,7 +14,7 @@ func Median[T ~int64](values []T) T {
 }
 
 // Spread returns half the distance of the least and the greatest value, as a
-// share of the median.
+// fraction of the median.
 func Spread(values []time.Duration) float64 {
 	return Ratio(slices.Max(values)-slices.Min(values), 2*Median(values))
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // WriteTable prints a Markdown table: the first row is the head, and the first
-// columns, as many as text says, hold text.
+// text columns hold text.
 func WriteTable(to io.Writer, text int, table [][]string) {
 	widths := make([]int, len(table[0]))
 	for _, cells := range table {
@@ -50,8 +50,8 @@ func writeRule(to io.Writer, text int, widths []int) {
 	fmt.Fprintln(to, line.String()+"|")
 }
 
-// ReplaceBlock puts text into a document, in place of what stands between the
-// lines "<!-- NAME: measured -->" and "<!-- NAME: end -->".
+// ReplaceBlock puts text into a document, between the lines "<!-- NAME:
+// measured -->" and "<!-- NAME: end -->".
 func ReplaceBlock(file, name, text string) error {
 	whole, err := os.ReadFile(file)
 	if err != nil {
@@ -61,7 +61,7 @@ func ReplaceBlock(file, name, text string) error {
 	before, rest, found := strings.Cut(string(whole), begin)
 	_, after, closed := strings.Cut(rest, end)
 	if !found || !closed {
-		return fmt.Errorf("%s has no lines %q and, behind it, %q for the figures to stand between", file, strings.TrimSpace(begin), end)
+		return fmt.Errorf("%s has no line %q with %q after it, to put the figures between", file, strings.TrimSpace(begin), end)
 	}
 	return os.WriteFile(file, []byte(before+begin+text+end+after), 0o644)
 }

@@ -10,12 +10,13 @@ import (
 )
 
 // Tree watches how much memory some processes and all that they have started
-// hold at once. Sums of each process's own maximum say more than there ever was:
-// job processes come and go. It needs Linux's /proc; elsewhere nothing is known.
+// hold at once. The sum of each process's own maximum would be too much: job
+// processes start and end. Tree needs Linux's /proc; elsewhere nothing is
+// known.
 //
-// Pages that processes share, such as those of a program that runs several times,
-// count once for each. A process begins as one that shares all memory of the one
-// that starts it; it is left out until it has its own.
+// Pages that processes share, such as those of a program that runs several
+// times, count once for each. A new process shares all memory of its parent; it
+// is left out until it has its own.
 type Tree struct {
 	proc   string
 	mu     sync.Mutex
@@ -26,10 +27,11 @@ type Tree struct {
 	buffer []byte
 }
 
-// sampleEvery is between two looks. A look costs a fraction of a millisecond.
+// sampleEvery is the time between two samples. A sample costs a fraction of a
+// millisecond.
 const sampleEvery = 20 * time.Millisecond
 
-// Watch begins to look at the trees of the processes that are added.
+// Watch begins to watch the trees of the processes that are added.
 func Watch() *Tree {
 	t := newTree("/proc")
 	go t.watch()
@@ -40,14 +42,14 @@ func newTree(proc string) *Tree {
 	return &Tree{proc: proc, most: -1, end: make(chan struct{}), ended: make(chan struct{}), buffer: make([]byte, 4<<10)}
 }
 
-// Add adds a process, and what it starts.
+// Add adds a process, and all that it starts.
 func (t *Tree) Add(pid int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.roots = append(t.roots, pid)
 }
 
-// Stop ends the watch and returns the greatest sum, or -1 where nothing could be
+// Stop ends the watch and returns the greatest sum, or -1 if nothing could be
 // read. It may be called once.
 func (t *Tree) Stop() int64 {
 	close(t.end)
@@ -85,8 +87,8 @@ func (t *Tree) look() {
 	}
 }
 
-// resident returns what a process and its children hold, or -1 where there is no
-// such process.
+// resident returns the memory of a process and its children, or -1 if there is
+// no such process.
 func (t *Tree) resident(pid string, parent []byte) int64 {
 	dir := filepath.Join(t.proc, pid)
 	statm := bytes.Clone(t.read(filepath.Join(dir, "statm")))
@@ -110,7 +112,7 @@ func (t *Tree) resident(pid string, parent []byte) int64 {
 	return sum
 }
 
-// residentOf returns what is resident, by a process's statm; -1 where it says
+// residentOf returns the resident memory by a process's statm, or -1 if it says
 // nothing.
 func residentOf(statm []byte) int64 {
 	fields := bytes.Fields(statm)
@@ -124,8 +126,8 @@ func residentOf(statm []byte) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// read returns a short file, which is good until the next call; nothing where it
-// cannot be read.
+// read returns a short file, valid until the next call, or nothing if it cannot
+// be read.
 func (t *Tree) read(name string) []byte {
 	f, err := os.Open(name)
 	if err != nil {

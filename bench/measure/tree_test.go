@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// fakeProcess writes what /proc tells of a process.
+// fakeProcess writes the files of a process in /proc.
 func fakeProcess(t *testing.T, proc string, pid int, statm, children string) {
 	t.Helper()
 	task := filepath.Join(proc, fmt.Sprint(pid), "task", fmt.Sprint(pid))
@@ -55,7 +55,7 @@ func TestTreeKeepsGreatestSum(t *testing.T) {
 	}
 }
 
-// own is what a process holds without its children.
+// own returns the memory of a process without its children.
 func own(pid int) int64 {
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {

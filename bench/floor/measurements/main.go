@@ -31,7 +31,7 @@ func main() {
 	}))
 }
 
-// measure returns what the values of each name come to, by name.
+// measure returns the statistics of each name, by name.
 func measure(data []byte, workers int) ([]*stats, error) {
 	sections := floor.Sections(data, workers, func(c byte) bool { return c == '\n' })
 	tables := make([]*table, workers)

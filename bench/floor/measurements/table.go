@@ -7,7 +7,7 @@ import (
 	"github.com/windrow-mr/windrow/bench/floor"
 )
 
-// stats are what the values of a name come to, in tenths.
+// stats are the statistics of a name's values, in tenths.
 type stats struct {
 	hash            uint64
 	name            []byte // aliases the input
@@ -41,8 +41,7 @@ type table struct {
 }
 
 // measure adds every line of the section. It hashes a name while it looks for
-// its end. All of it is one function because the calls would be seen in the
-// figures.
+// its end. It is one function because calls would be visible in the figures.
 func (t *table) measure(section floor.Section) error {
 	data := section.Data
 	for i := 0; i < len(data); {
@@ -100,7 +99,7 @@ func (t *table) measure(section floor.Section) error {
 	return nil
 }
 
-// endsLine is true when a point, a digit and the line's end follow at i.
+// endsLine reports whether a point, a digit and the line's end follow at i.
 func endsLine(data []byte, i int) bool {
 	return i+1 < len(data) && data[i] == '.' && data[i+1]-'0' < 10 && (i+2 == len(data) || data[i+2] == '\n')
 }

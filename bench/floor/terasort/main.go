@@ -5,9 +5,8 @@
 //	terasort IN OUT
 //
 // It works in memory: references to the records are counted and dealt into
-// 65,536 buckets by the first two bytes, and every processor sorts and writes
-// a range of buckets. Records of equal keys come in the order of their other
-// bytes.
+// 65,536 buckets by the first two bytes, and every processor sorts and writes a
+// range of buckets. Records of equal keys are ordered by their other bytes.
 package main
 
 import (

@@ -45,7 +45,7 @@ func sortRecords(data []byte, out io.WriterAt, workers int) error {
 }
 
 // deal fills the buckets. Every worker counts its records first, so that each
-// has a place of its own in every bucket.
+// has its own place in every bucket.
 func (s *sorter) deal() error {
 	next := make([][buckets]uint32, s.workers)
 	err := floor.Each(s.workers, func(k int) error {

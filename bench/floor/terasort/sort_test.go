@@ -30,8 +30,8 @@ func sorted(t *testing.T, data []byte, workers int) []byte {
 	return out
 }
 
-// TestSortAgreesWithNaiveProgram compares with whole records sorted.
-// Few different bytes make equal keys and keys that differ only at the end.
+// TestSortAgreesWithNaiveProgram compares with a sort of whole records. Few
+// different bytes make equal keys and keys that differ only at the end.
 func TestSortAgreesWithNaiveProgram(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(7, 8))

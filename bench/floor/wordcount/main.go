@@ -3,9 +3,9 @@
 //
 //	wordcount IN OUT
 //
-// Words are what stands between ASCII white space. Every processor counts its
-// piece of the mapped input in a hash table with open addressing; the tables
-// are added up and sorted by word.
+// Words are separated by ASCII white space. Every processor counts its piece of
+// the mapped input in a hash table with open addressing; the tables are added
+// up and sorted by word.
 package main
 
 import (
@@ -61,7 +61,7 @@ func count(text []byte, workers int) ([]word, error) {
 	return words, nil
 }
 
-// sortWords sorts by text. Hashes have served by then: the first bytes of the
+// sortWords sorts by text. Hashes are no longer needed: the first bytes of the
 // text take their place, so that most comparisons stay within the slice.
 func sortWords(words []word) {
 	for i := range words {
@@ -99,6 +99,6 @@ type word struct {
 	n    int64
 }
 
-// space is true for blank, tab, line feed, vertical tab, form feed and carriage
-// return.
+// space reports whether a byte is blank, tab, line feed, vertical tab, form
+// feed or carriage return.
 func space(c byte) bool { return c == ' ' || c-'\t' < 5 }

@@ -66,7 +66,7 @@ func TestCountAgreesWithNaiveProgram(t *testing.T) {
 	}
 }
 
-// TestTableGrows counts more words than a new table holds.
+// TestTableGrows counts more words than a new table can hold.
 func TestTableGrows(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder

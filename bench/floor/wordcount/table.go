@@ -2,8 +2,8 @@ package main
 
 import "bytes"
 
-// table counts words: a hash table with open addressing, at most half full.
-// Its words lie in chunks of its own, so that they are close to each other.
+// table counts words: a hash table with open addressing, at most half full. Its
+// words are in chunks of its own, so that they are close to each other.
 type table struct {
 	slots []word // a power of two; free where text is nil
 	used  int

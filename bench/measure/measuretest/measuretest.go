@@ -1,5 +1,6 @@
-// Package measuretest has what tests of the benchmarks' commands share. They call
-// it on the goroutine of the test, which fails as they say.
+// Package measuretest has what tests of the benchmarks' commands share. They
+// call it on the goroutine of the test, and each function fails the test as its
+// comment says.
 package measuretest
 
 import (
@@ -16,9 +17,9 @@ import (
 	"github.com/windrow-mr/windrow/bench/measure"
 )
 
-// ReadSources reads the directories of the repository, which is at root: go test
-// keeps the result of a test until something changes that it read, and knows
-// nothing of what a program that it builds is made of.
+// ReadSources reads the directories of the repository, which is at root. go
+// test caches the result of a test until a file that it read changes, and does
+// not know the sources of programs that the test builds.
 func ReadSources(t testing.TB, root string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -32,7 +33,7 @@ func ReadSources(t testing.TB, root string) {
 	}
 }
 
-// WantEmpty wants nothing in a directory.
+// WantEmpty verifies that a directory is empty.
 func WantEmpty(t testing.TB, dir string) {
 	t.Helper()
 	left, err := os.ReadDir(dir)
@@ -54,8 +55,9 @@ func Build(t testing.TB) (program string) {
 	return program
 }
 
-// Interrupt runs a command of endless work and sends it a signal when it says a
-// line that begins so. It must end as interrupted, and leave no files.
+// Interrupt runs a command with endless work and sends it a signal when it
+// prints a line with the given beginning. The command must end as interrupted,
+// and leave no files.
 func Interrupt(t testing.TB, signal syscall.Signal, begins, program string, args ...string) {
 	t.Helper()
 	dir, tmp := t.TempDir(), t.TempDir()
