@@ -13,8 +13,8 @@ RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -o /image/bin/windrow ./cmd/windrow
 RUN mkdir -p /image/etc/ssl/certs && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/
-# The user's own directory: programs of jobs are kept below it, and what job
-# processes write for a while. Nothing in it is needed after a restart.
+# The user's own directory, for programs of jobs and the temporary files of job
+# processes. Nothing in it is needed after a restart.
 RUN mkdir -p -m 0755 /image/var/windrow && chown 65532:65532 /image/var/windrow
 
 FROM scratch
@@ -22,9 +22,9 @@ COPY --from=build /image/bin/ /bin/
 COPY --from=build /image/etc/ /etc/
 COPY --from=build --chown=65532:65532 /image/var/ /var/
 ENV HOME=/var/windrow TMPDIR=/var/windrow SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
-# A number, so that Kubernetes can tell that it is not root.
+# A number, so that Kubernetes can verify that it is not root.
 USER 65532:65532
 WORKDIR /var/windrow
-# The master's API and workers' protocol.
+# The API of the master, and the protocol of workers.
 EXPOSE 7411/tcp
 ENTRYPOINT ["/bin/windrow"]

@@ -1,5 +1,5 @@
-# Windrow needs Go (see go.mod) and make. Everything else is installed by the
-# targets that use it, pinned, below .tools or the user's cache folder.
+# Windrow needs Go (see go.mod) and make. Targets install all other tools that
+# they use, pinned, below .tools or the user's cache folder.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -30,7 +30,7 @@ test: tools ## run all tests, with the race detector
 	$(GO) test -race -parallel 8 -timeout 20m ./...
 
 .PHONY: test-faults
-test-faults: tools ## break clusters of real processes in every way that is known, try more seeds and look at more states of two masters
+test-faults: tools ## break clusters of real processes in every known way, try more seeds and explore more states of two masters
 	$(GO) test -count=1 -race -tags faults -parallel 8 -timeout 30m ./integration/faults
 	$(GO) test -count=1 -race -tags faults -parallel 8 -timeout 30m ./integration -run 'TestLibraryUnderFaults|TestAnyConfiguration'
 	$(GO) test -count=1 ./master/scheduler -run TestExplore -states 300000
@@ -45,13 +45,13 @@ tools: ## install the S3 server that the tests start
 	$(GO) run ./store/s3/s3test/install
 
 .PHONY: test-stores
-test-stores: ## run drivers and jobs on minio, rclone, fake-gcs-server, Azurite and, where it can be had, Ceph (needs npm and node)
+test-stores: ## run drivers and jobs on minio, rclone, fake-gcs-server, Azurite and, if it can be installed, Ceph (needs npm and node)
 	$(GO) run ./store/storetest/install
 	@command -v radosgw >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] || \
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends radosgw ceph-mon ceph-osd ceph-common; } || true
 	@tags=stores; \
 	if command -v radosgw >/dev/null; then tags=stores,ceph; \
-	else echo "Ceph is left out: apt-get install radosgw ceph-mon ceph-osd ceph-common brings it" >&2; fi; \
+	else echo "Ceph is left out: apt-get install radosgw ceph-mon ceph-osd ceph-common installs it" >&2; fi; \
 	$(GO) test -count=1 -race -tags $$tags -parallel 8 -timeout 20m -run 'Server|Store' ./store/gcs ./store/azure ./store/s3 ./cmd/windrow
 
 .PHONY: test-image
@@ -61,7 +61,7 @@ test-image: tools ## build the container image, and break clusters of its contai
 	$(GO) test -count=1 -tags image -timeout 40m -v ./integration/image
 
 .PHONY: test-manifests
-test-manifests: ## hold the manifests against an API server of Kubernetes, which it builds (installs etcd with apt-get)
+test-manifests: ## check the manifests with an API server of Kubernetes, which it builds (installs etcd with apt-get)
 	@command -v etcd >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends etcd-server; }
 	$(GO) test -count=1 -tags image -timeout 60m -v ./integration/image/manifests
 
@@ -77,7 +77,7 @@ $(LINT):
 	mv $(TOOLS)/golangci-lint $(LINT)
 
 .PHONY: verify
-verify: lint ## check also that go.mod, generated files and formatting are as they should be
+verify: lint ## lint, and check go.mod, generated files and formatting
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -96,8 +96,8 @@ RUNS      ?= 5
 # DuckDB's command, from the Python package index: Debian and the Go proxy have none.
 DUCKDB    := $(TOOLS)/duckdb-1.5.6
 BENCHSTAT := $(TOOLS)/benchstat-v0.0.0-20260908200009-22c9c6c9d4da
-# Packages whose benchmarks are compared between versions, and how they are run.
-# What is measured beside them to be compared at once, such as SortFunc, is not.
+# Packages whose benchmarks are compared between versions, and the flags for them.
+# Benchmarks that exist for comparison within one run, such as SortFunc, are left out.
 BENCHED   := ./shuffle/... ./jobs/codec ./jobs/internal/... ./jobs/library/... ./store/checksum ./store/relay ./master/scheduler
 COMPARED  := -run '^$$' -bench . -skip '//SortFunc|/by_hand|/frames' -count 6 -benchtime 200ms -p 1
 
@@ -130,7 +130,7 @@ bench-once: tools ## run every Go benchmark once: does it still work?
 	$(GO) test -run '^$$' -bench . -benchtime 1x $$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u)
 
 .PHONY: bench-baseline
-bench-baseline: ## measure what bench-compare compares with, into bench/baseline.txt
+bench-baseline: ## measure the baseline of bench-compare, into bench/baseline.txt
 	@mkdir -p out
 	$(GO) test $(COMPARED) $(BENCHED) | tee out/baseline.txt
 	$(GO) run ./bench -runs 6 -cluster=false -format benchstat | tee -a out/baseline.txt
@@ -153,7 +153,7 @@ $(BENCHSTAT):
 	mv $(TOOLS)/benchstat $(BENCHSTAT)
 
 .PHONY: docker
-docker: ## build the container image windrow, of nothing but the binary
+docker: ## build the container image windrow, which holds only the binary
 	DOCKER_BUILDKIT=1 docker build -t windrow .
 
 .PHONY: clean
