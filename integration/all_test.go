@@ -2,5 +2,5 @@
 
 package integration
 
-// oneIn says of how many seeds one is tried: all of them here.
+// oneIn is the divisor of the number of seeds: all of them are tried here.
 const oneIn = 1

@@ -29,15 +29,15 @@ func truncatedGzip(t *testing.T) string {
 	return b.String()[:b.Len()/2]
 }
 
-// TestBadInput types what people type by mistake, and reads what they get: an
-// exit status, a sentence that names what is wrong, no stack, and no output.
+// TestBadInput verifies that a user who makes a common mistake gets an exit
+// status, a sentence that names the mistake, no stack, and no output.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	good := file(t, "good.txt", "a b\n")
 	long := file(t, "long.txt", strings.Repeat("x", 20<<20))
 	gz := file(t, "cut.gz", truncatedGzip(t))
 	four := file(t, "four.txt", "a\nb\nc\nd\n")
-	const out = "OUT" // stands for a fresh directory
+	const out = "OUT" // placeholder for a fresh directory
 	for name, c := range map[string]struct {
 		program *string
 		args    []string
@@ -99,7 +99,7 @@ func TestBadInput(t *testing.T) {
 				}
 			}
 			if strings.Contains(r.stderr, "goroutine ") || strings.Contains(r.stdout, "goroutine ") {
-				t.Error("the user gets a stack")
+				t.Error("the error shows a stack")
 			}
 			if names := visible(t, dir); len(names) > 0 {
 				t.Errorf("left visible: %v", names)
@@ -111,7 +111,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// TestUnknownCommand checks the words of the top level.
+// TestUnknownCommand verifies the messages for mistakes at the top level.
 func TestUnknownCommand(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -136,8 +136,8 @@ func TestUnknownCommand(t *testing.T) {
 	}
 }
 
-// TestStoreWithoutCreateOnce runs on a bucket that takes the condition of a
-// create-once and ignores it.
+// TestStoreWithoutCreateOnce verifies that a run refuses a bucket that accepts
+// the condition of a create-once and ignores it.
 func TestStoreWithoutCreateOnce(t *testing.T) {
 	t.Parallel()
 	s3test.SetCredentials()
@@ -167,7 +167,8 @@ func TestStoreWithoutCreateOnce(t *testing.T) {
 	}
 }
 
-// TestChangedInput overwrites the input while the job runs.
+// TestChangedInput verifies that a job fails when its input is overwritten
+// meanwhile.
 func TestChangedInput(t *testing.T) {
 	t.Parallel()
 	in := file(t, "in.txt", "stop\n"+strings.Repeat("a b c\n", 1<<20))

@@ -15,10 +15,10 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// TestSortedPartitionsAreBalanced sorts 100,000 distinct keys, in several
-// orders and objects, and checks that no part gets much more or less than its
-// share: the ranges are cut at sampled keys, and a sample taken at one end of
-// an input that is in order would send nearly everything to one partition.
+// TestSortedPartitionsAreBalanced verifies that no part of a sort of 100,000
+// distinct keys, in several orders and objects, gets much more or less than its
+// share. The ranges are cut at sampled keys, and a sample from one end of an
+// input in order would send nearly everything to one partition.
 func TestSortedPartitionsAreBalanced(t *testing.T) {
 	t.Parallel()
 	const keys = 100_000
@@ -30,7 +30,7 @@ func TestSortedPartitionsAreBalanced(t *testing.T) {
 	ascending := slices.Sorted(slices.Values(random))
 	descending := slices.Clone(ascending)
 	slices.Reverse(descending)
-	// Terasort's records are as long as these lines would be, padded.
+	// Terasort's records are as long as these lines with padding.
 	pad := strings.Repeat(".", recordBytes-len(random[0]))
 	for _, c := range []struct {
 		job, order string

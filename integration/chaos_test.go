@@ -32,20 +32,21 @@ import (
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 )
 
-// chaosPlans are what jobs must survive, or end in an error of: most of what a
-// bad day brings, and lies and expired credentials that nothing heals.
+// chaosPlans are faults that jobs must survive, or end in an error of: first
+// the faults of a bad day, then lies and expired credentials, which retries can
+// not fix.
 var chaosPlans = []struct {
 	name, plan string
 	seeds      int
-	survivors  int // runs of each job that must have output, at least
+	survivors  int // least number of runs of each job that have output
 }{
 	{"bad day", "503:3% burst=2, 500:2%, corrupt:1%, reset:2%, cut:1%, short:2%, full:1%, stall:0.5% for=0s, flip:1%, lost:2%, 409:2%, lost:2% put as=412, slow:5%", 20, 10},
 	{"lies", "404:0.3%, 412:2%, expired:0.1%, 400:0.1%, flip:2%, lost:1% as=412, lost:0.3% as=expired", 8, 0},
 }
 
-// TestLibraryUnderFaults runs every job of the library on a store that fails in
-// all ways at once: the output is the one that a sequential program finds, or
-// there is one error and no output. Time is virtual.
+// TestLibraryUnderFaults verifies that every job of the library survives a
+// store that fails in all ways at once: its output is the one that a sequential
+// program finds, or there is one error and no output. Time is virtual.
 func TestLibraryUnderFaults(t *testing.T) {
 	t.Parallel()
 	for _, c := range chaosPlans {
@@ -81,11 +82,11 @@ func TestLibraryUnderFaults(t *testing.T) {
 	}
 }
 
-// longest is far more than any run needs that has not stopped to go on.
+// longest is far more than any run needs that has not hung.
 const longest = 10 * time.Hour
 
-// weather runs a job on the problem of a seed, under faults. It says whether
-// there was output; an error tells what must not be.
+// weather runs a job on the problem of a seed, under faults. It reports whether
+// there was output, and returns an error if something is wrong.
 func weather(ctx context.Context, job *jobs.Job, plan string, seed uint64) (survived bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
@@ -126,7 +127,7 @@ func weather(ctx context.Context, job *jobs.Job, plan string, seed uint64) (surv
 	return false, recovers(ctx, job, &p, calm, hard, fmt.Sprintf("%s: %v", met, err))
 }
 
-// compareOutput holds a run's output against what a sequential program found.
+// compareOutput compares a run's output with that of a sequential program.
 func compareOutput(ctx context.Context, p *problem, o engine.Options, result *engine.Result, met string) error {
 	got, err := unpackedParts(ctx, o.Output, o.Stores, result.Manifest.Parts)
 	if err != nil {
@@ -144,8 +145,8 @@ func compareOutput(ctx context.Context, p *problem, o engine.Options, result *en
 	return nil
 }
 
-// withinBudget checks that repetitions were a tenth of the requests, beside 20
-// and one in each second that are free, on each of up to three roots.
+// withinBudget checks that repetitions were a tenth of the requests, plus the
+// free ones, 20 and one each second, on each of up to three roots.
 func withinBudget(result *engine.Result) error {
 	u := result.Usage
 	most := 0.1*float64(u.Requests()) + 3*(20+result.Elapsed.Seconds())
@@ -155,8 +156,8 @@ func withinBudget(result *engine.Result) error {
 	return nil
 }
 
-// recovers checks that a run which failed left no output, and nothing that
-// keeps the next from making it.
+// recovers checks that a failed run left no output, and nothing that prevents
+// the next run from making it.
 func recovers(ctx context.Context, job *jobs.Job, p *problem, o engine.Options, hard pipeline.Trial, before string) error {
 	root, err := store.Open(ctx, o.Output, o.Stores)
 	if err != nil {
@@ -174,14 +175,13 @@ func recovers(ctx context.Context, job *jobs.Job, p *problem, o engine.Options, 
 	return compareOutput(ctx, p, o, result, before+"; the next run")
 }
 
-// TestSeedsReplay runs a job twice with each seed, in which it does one thing
-// at a time: what it meets is the same, although the names of what it writes
-// are not.
+// TestSeedsReplay verifies that a run with one slot meets the same faults each
+// time that it has the same seed, although the names of its objects differ.
 func TestSeedsReplay(t *testing.T) {
 	t.Parallel()
-	// Signs of life come as time passes, reads ahead may be too late to be
-	// needed, and who fails often is at last refused repetitions by the clock:
-	// the plan has none of these.
+	// No fault of this plan depends on time. It leaves heartbeats alone, and
+	// reads ahead, which may be too late to be needed. Its faults are so few
+	// that the clock refuses no repetitions.
 	rules, err := fault.Parse("500:2% key=in/**, lost:3% key=**/att/**, 500:2% read key=**/att/**, 409:10% key=**/part-*")
 	if err != nil {
 		t.Fatal(err)
@@ -215,9 +215,9 @@ func TestSeedsReplay(t *testing.T) {
 	}
 }
 
-// TestChaosOnS3 is the promise of --chaos, on a real S3 server: the output is
-// what tr, sort and uniq make of the input, and the summary tells what was
-// survived.
+// TestChaosOnS3 verifies the promise of --chaos on a real S3 server: the output
+// is the one that tr, sort and uniq make of the input, and the summary lists
+// the survived faults.
 func TestChaosOnS3(t *testing.T) {
 	t.Parallel()
 	s3 := s3test.Start(t)
@@ -262,8 +262,7 @@ func TestChaosOnS3(t *testing.T) {
 	}
 }
 
-// coreutilsCount counts words with programs whose authors never heard of
-// Windrow.
+// coreutilsCount counts words with independent programs.
 func coreutilsCount(t *testing.T, text string) string {
 	t.Helper()
 	shell := exec.CommandContext(t.Context(), "sh", "-c",
@@ -277,15 +276,15 @@ func coreutilsCount(t *testing.T, text string) string {
 	return sorted(string(out))
 }
 
-// TestChaosUsage: mistakes are told before anything is opened, and faults that
-// end a run are told too.
+// TestChaosUsage verifies that mistakes in a plan of faults are reported before
+// anything is opened, and that faults that end a run are reported too.
 func TestChaosUsage(t *testing.T) {
 	t.Parallel()
 	in, out := file(t, "in.txt", "a\n"), filepath.Join(t.TempDir(), "out")
 	for _, c := range []struct {
 		args []string
 		code int
-		told []string
+		text []string
 	}{
 		{[]string{"--chaos", "503:10%, resett:2%"}, 2, []string{"character 10 of", `no fault "resett"`, `did you mean "reset"?`, "stall, flip, slow"}},
 		{[]string{"--chaos", ""}, 2, []string{"FAULT:WHEN"}},
@@ -297,7 +296,7 @@ func TestChaosUsage(t *testing.T) {
 		if r.code != c.code {
 			t.Errorf("%q: exit %d, want %d: %s", c.args, r.code, c.code, r.stderr)
 		}
-		for _, text := range c.told {
+		for _, text := range c.text {
 			if !strings.Contains(r.stderr, text) {
 				t.Errorf("%q does not say %q: %s", c.args, text, r.stderr)
 			}
@@ -308,8 +307,8 @@ func TestChaosUsage(t *testing.T) {
 	}
 }
 
-// TestChaosLeavesOut says that bits of files, of which nobody knows a checksum,
-// are not flipped.
+// TestChaosLeavesOut verifies that bits of files are not flipped, since files
+// have no checksum.
 func TestChaosLeavesOut(t *testing.T) {
 	t.Parallel()
 	in, out := file(t, "in.txt", "b a\n"), filepath.Join(t.TempDir(), "out")

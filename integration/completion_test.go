@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// completions are what shells must offer: a command line that ends where the
-// cursor is, words among those that are offered, and words that are not.
+// completions are what shells must offer: a command line that ends at the
+// cursor, words that are offered, and words that are not.
 var completions = []struct {
 	line  string
 	has   []string
@@ -29,8 +29,8 @@ var completions = []struct {
 	{"windrow run grep --input ba", []string{"barn"}, []string{"field.txt"}},
 }
 
-// checkShell checks what a shell offers; offers returns it for words, of which
-// the last one is being typed.
+// checkShell checks the words that a shell offers; offers returns them for a
+// command line whose last word is incomplete.
 func checkShell(t *testing.T, offers func(words []string) []string) {
 	t.Helper()
 	for _, c := range completions {
@@ -77,7 +77,7 @@ func TestBashCompletes(t *testing.T) {
 	const script = `source <(windrow completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); __windrow_complete; printf '%s\n' "${COMPREPLY[@]}"`
 	offers := func(words []string) []string { return shell(t, dir, "bash", script, words...) }
 	checkShell(t, offers)
-	// Bash takes an equals sign for a word.
+	// Bash treats an equals sign as a word.
 	for _, words := range [][]string{{"windrow", "run", "sort", "--on-exists", "="}, {"windrow", "run", "sort", "--on-exists", "=", "r"}} {
 		if got := offers(words); !slices.Contains(got, "replace") {
 			t.Errorf("%q: replace is not offered, but %q", words, got)

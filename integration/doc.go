@@ -1,7 +1,8 @@
 // Package integration tests Windrow from outside: real processes, a real S3
-// server, signals and kills, and what a user would see of them. It also holds
-// the project's layers to their rules.
+// server, signals and kills, and what a user would see of them. It also checks
+// the imports of all packages (TestLayers) and the words of comments, messages
+// and documents (TestWords).
 //
 // Every test runs alone and in parallel with the others; processes end with
-// their test. The programs under test are built once, by TestMain.
+// their test. TestMain builds the programs under test once.
 package integration

@@ -28,8 +28,8 @@ func tree(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// TestSplits checks that a big object becomes many tasks, and that this changes
-// nothing in the output.
+// TestSplits verifies that a big object becomes many tasks, and that this
+// changes nothing in the output.
 func TestSplits(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder
@@ -41,12 +41,12 @@ func TestSplits(t *testing.T) {
 	for _, size := range []string{"auto", "50KiB", "3000"} {
 		out := filepath.Join(t.TempDir(), "out")
 		r := do(t, windrow, "run", "sort", "--input", in, "--out", out, "--split-size", size, "--partitions", "3", "-o", "json")
-		var told struct{ Maps int }
-		if err := json.Unmarshal([]byte(r.stdout), &told); err != nil {
+		var report struct{ Maps int }
+		if err := json.Unmarshal([]byte(r.stdout), &report); err != nil {
 			t.Fatalf("%v: %s", err, r.stderr)
 		}
-		if size == "50KiB" && told.Maps < 10 || size == "3000" && told.Maps < 150 {
-			t.Errorf("splits of %s: %d map tasks for %d bytes", size, told.Maps, text.Len())
+		if size == "50KiB" && report.Maps < 10 || size == "3000" && report.Maps < 150 {
+			t.Errorf("splits of %s: %d map tasks for %d bytes", size, report.Maps, text.Len())
 		}
 		got := must(t, windrow, "cat", out)
 		if first == "" {
@@ -58,8 +58,8 @@ func TestSplits(t *testing.T) {
 	}
 }
 
-// TestPatternsReadData checks that patterns pass over what is hidden, and read
-// outputs of jobs by their logs.
+// TestPatternsReadData verifies that patterns skip hidden objects, and that
+// outputs of jobs are read by their logs.
 func TestPatternsReadData(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"a/x.txt": "a\n", "a/.git/h.txt": "hidden\n", "_b/y.txt": "hidden\n", "c.txt": "c\n"})
@@ -84,7 +84,8 @@ func TestPatternsReadData(t *testing.T) {
 	}
 }
 
-// TestMissingPart deletes a committed part: a job that reads the output fails.
+// TestMissingPart verifies that a job fails when a committed part of its input
+// is missing.
 func TestMissingPart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -101,7 +102,7 @@ func TestMissingPart(t *testing.T) {
 	}
 }
 
-// TestOutputInInput checks that a job may not write where its next run reads.
+// TestOutputInInput verifies that a job cannot write where its next run reads.
 func TestOutputInInput(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"in.txt": "a\n"})
@@ -123,8 +124,8 @@ func TestOutputInInput(t *testing.T) {
 	}
 }
 
-// TestKilledAppend kills a run that appends: what was there before survives,
-// and a run that appends again adds to it once.
+// TestKilledAppend verifies that the earlier contents survive when a run that
+// appends is killed, and that the next run that appends adds to them once.
 func TestKilledAppend(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "out")
@@ -162,8 +163,9 @@ func objects(t *testing.T, dir string) (n int) {
 	return n
 }
 
-// TestKilledWithRoot kills a run that keeps its data elsewhere: the next run
-// with the same root removes that, and one without says what it leaves.
+// TestKilledWithRoot kills a run that keeps its data elsewhere. It verifies
+// that the next run with the same root removes that data, and that one without
+// names what it leaves.
 func TestKilledWithRoot(t *testing.T) {
 	t.Parallel()
 	in := file(t, "in.txt", "a\nb\n")
@@ -185,7 +187,7 @@ func TestKilledWithRoot(t *testing.T) {
 				t.Fatal(r.stderr)
 			}
 			if left := objects(t, root); same && left > 0 || !same && !strings.Contains(r.stderr, root) {
-				t.Errorf("%d objects are left; told: %s", left, r.stderr)
+				t.Errorf("%d objects are left; reported: %s", left, r.stderr)
 			}
 			if got := sorted(must(t, windrow, "cat", out)); got != "a\t1\nb\t1\n" {
 				t.Errorf("counted %q", got)

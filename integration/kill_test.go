@@ -13,7 +13,7 @@ import (
 	"github.com/windrow-mr/windrow/integration/heard"
 )
 
-// writes counts the writes to a store that a run told of.
+// writes counts the writes to a store that a run reported.
 func writes(stderr string) int {
 	n := 0
 	for s := lines(stderr); s.Scan(); {
@@ -24,10 +24,10 @@ func writes(stderr string) int {
 	return n
 }
 
-// TestKilledAfterEveryWrite kills a run, as hard as there is, after its first
-// write to the store, after its second, and so on. Whatever it leaves is never
-// taken for a result; a plain run refuses it and says how to recover; replace
-// recovers.
+// TestKilledAfterEveryWrite kills a run with SIGKILL after its first write to
+// the store, after its second, and so on. It verifies that the leftovers never
+// pass for a result, that a plain run refuses them and says how to recover, and
+// that replace recovers.
 func TestKilledAfterEveryWrite(t *testing.T) {
 	t.Parallel()
 	in := file(t, "in.txt", "to be or\nnot to be\n")
@@ -51,7 +51,7 @@ func TestKilledAfterEveryWrite(t *testing.T) {
 		if n < 15 {
 			t.Fatalf("a whole run makes %d writes; the failpoint does not work", n)
 		}
-		t.Logf("%s: %d writes to be killed after", mode, n)
+		t.Logf("%s: %d writes to kill after", mode, n)
 		for i := 1; i <= n; i++ {
 			t.Run(fmt.Sprintf("%s/write %d", mode, i), func(t *testing.T) {
 				t.Parallel()
@@ -60,7 +60,7 @@ func TestKilledAfterEveryWrite(t *testing.T) {
 				run.Env = append(run.Env, fmt.Sprintf("WINDROW_KILL_AFTER=%d", i))
 				killed := finish(t, run)
 				if killed.code == 0 && writes(killed.stderr) < i {
-					// Signs of life come by the clock: this run had fewer.
+					// Heartbeats depend on time: this run had fewer.
 					if got := sorted(must(t, windrow, "cat", out)); got != want {
 						t.Errorf("the run that was not killed wrote %q", got)
 					}
@@ -75,7 +75,7 @@ func TestKilledAfterEveryWrite(t *testing.T) {
 	}
 }
 
-// recoverFrom checks what a killed run left, and recovers.
+// recoverFrom checks the leftovers of a killed run, and recovers.
 func recoverFrom(t *testing.T, out, in, mode, want, before string) {
 	t.Helper()
 	_, err := os.Stat(filepath.Join(out, "_SUCCESS"))
@@ -90,7 +90,7 @@ func recoverFrom(t *testing.T, out, in, mode, want, before string) {
 	}
 	again := []string{"run", "wordcount", "--input", in, "--out", out}
 	if refused := do(t, windrow, again...); refused.code == 0 {
-		// Only where nothing had been begun may a plain run go ahead.
+		// A plain run may proceed only if nothing had begun.
 		if r.code == 0 {
 			t.Fatalf("a plain run wrote over %q", r.stdout)
 		}
@@ -104,8 +104,8 @@ func recoverFrom(t *testing.T, out, in, mode, want, before string) {
 	if names := visible(t, out); len(names) != 1 {
 		t.Errorf("after the recovery the directory holds %v, want one part", names)
 	}
-	// A process that was killed while it deleted may leave a directory; what
-	// counts is the objects.
+	// A process that was killed while it deleted may leave a directory; only
+	// objects count.
 	_ = filepath.WalkDir(filepath.Join(out, "_windrow", "tmp"), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			t.Errorf("temporary data is left: %s", path)
@@ -114,8 +114,8 @@ func recoverFrom(t *testing.T, out, in, mode, want, before string) {
 	})
 }
 
-// TestInterrupted presses ^C in the middle of a run: it ends within two
-// seconds, says what it did, and leaves nothing of a result.
+// TestInterrupted verifies that a run that gets ^C ends within two seconds,
+// says what it did, and leaves no result.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	in := file(t, "in.txt", "a\nstop\nb\n")
@@ -127,7 +127,7 @@ func TestInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !stderr.Wait("hanging", nil, time.Minute) {
-		t.Fatalf("it never hangs; it says %q", stderr.String())
+		t.Fatalf("it never hangs, but says %q", stderr.String())
 	}
 	start := time.Now()
 	if err := run.Process.Signal(syscall.SIGINT); err != nil {

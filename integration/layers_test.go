@@ -17,10 +17,10 @@ import (
 
 const module = "github.com/windrow-mr/windrow"
 
-// layers says what each package may import, beside the standard library:
-// folders of this module, and modules of others. "x/..." means x and all below
-// it. A package that is not here must not exist. Test files are held only to
-// the bans below.
+// layers lists the imports that each package may have, beside the standard
+// library: folders of this module, and modules of others. "x/..." means x and
+// all below it. A package that is not here must not exist. For test files, only
+// the bans below hold.
 var layers = map[string][]string{
 	".":                                {"internal/cli", "internal/embedded", "jobs", "output", "plan", "store", "store/fault"},
 	"bench/...":                        {"bench/..."},
@@ -109,7 +109,7 @@ var layers = map[string][]string{
 	"worker/sandbox":                   {"golang.org/x/sys/unix"},
 }
 
-// bans are imports that only some may have, tests included.
+// bans are imports that only some packages may have, tests included.
 var bans = []struct {
 	imported string
 	by       []string
@@ -124,7 +124,7 @@ var bans = []struct {
 	{"testing", []string{"bench/measure/measuretest", "internal/reference/referencetest", "jobs/jobstest", "store/storetest", "store/azure/azuretest", "store/gcs/gcstest", "store/internal/testserver", "store/s3/s3test"}},
 }
 
-// impure are what a pure package must do without.
+// impure are the imports that a pure package must not have.
 var impure = []string{"context", "crypto/rand", "log", "log/slog", "math/rand", "math/rand/v2", "net", "net/http", "os", "os/exec", "sync", "sync/atomic", "syscall", "time"}
 
 // pure packages decide, and so have no clock, no I/O and no randomness.
@@ -168,8 +168,8 @@ func checkUsed(t *testing.T, used map[string][]string) {
 	}
 }
 
-// TestLayers holds every package to its imports. It parses the files itself: a
-// test that asks the go command for them is cached when they change.
+// TestLayers verifies the imports of every package. It parses the files itself:
+// go test would cache a result of the go command although they change.
 func TestLayers(t *testing.T) {
 	t.Parallel()
 	packages := 0
@@ -328,8 +328,8 @@ func readmeJob(t *testing.T) string {
 	return program
 }
 
-// TestJobBinary builds the program of README.md as a user would, and looks at
-// what came with it.
+// TestJobBinary verifies that a user can build the program of README.md, that
+// it runs, and that it links no heavy packages.
 func TestJobBinary(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

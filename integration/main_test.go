@@ -49,7 +49,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// result is how a process ended.
+// result describes how a process ended.
 type result struct {
 	code           int // exit status, -1 when a signal ended it
 	stdout, stderr string
@@ -89,7 +89,7 @@ func do(t *testing.T, program string, args ...string) result {
 	return finish(t, command(t, program, args...))
 }
 
-// must runs a program that has to succeed and returns what it printed.
+// must runs a program that has to succeed and returns its output.
 func must(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	r := do(t, program, args...)
@@ -116,7 +116,8 @@ func file(t *testing.T, name, text string) string {
 	return path
 }
 
-// visible returns what a tool that lists a local output directory takes for data.
+// visible returns the names that a tool would take for data when it lists a
+// local output directory.
 func visible(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -10,8 +10,8 @@ import (
 
 const mebibyte = 1 << 20
 
-// TestHotKey streams a key that holds nine of ten values, many times more than
-// the memory there is.
+// TestHotKey verifies that a key with nine of ten values, many times more than
+// there is memory, is streamed.
 func TestHotKey(t *testing.T) {
 	t.Parallel()
 	const rows, files = 40000, 50 // two million pairs, 200 MB and more
@@ -24,12 +24,12 @@ func TestHotKey(t *testing.T) {
 	if r.code != 0 {
 		t.Fatal(r.stderr)
 	}
-	var told report
-	if err := json.Unmarshal([]byte(r.stdout), &told); err != nil {
+	var used report
+	if err := json.Unmarshal([]byte(r.stdout), &used); err != nil {
 		t.Fatal(err)
 	}
-	if limit := int64(64+150) * mebibyte; told.PeakMemoryBytes > limit {
-		t.Errorf("the process held %d MiB, the limit is %d", told.PeakMemoryBytes/mebibyte, limit/mebibyte)
+	if limit := int64(64+150) * mebibyte; used.PeakMemoryBytes > limit {
+		t.Errorf("the process held %d MiB, the limit is %d", used.PeakMemoryBytes/mebibyte, limit/mebibyte)
 	}
 	got := must(t, testjobs, "cat", out)
 	if want := fmt.Sprintf("hot\t%d\n", rows*files*9/10); !strings.Contains(got, want) {
@@ -40,19 +40,19 @@ func TestHotKey(t *testing.T) {
 	}
 }
 
-// report is what the tests of memory read of -o json.
+// report is the part of -o json that the tests of memory read.
 type report struct {
 	Spills int64
-	// PeakMemoryBytes is what /proc says of the process. The rusage of a child
-	// counts what its parent held, too, and so cannot be used.
+	// PeakMemoryBytes is the process's peak by /proc. The rusage of a child
+	// includes that of its parent, and so cannot be used.
 	PeakMemoryBytes int64
 	Counters        map[string]int64
 	Input           struct{ Records int64 }
 	Written         struct{ Records int64 }
 }
 
-// TestSortBenchmark runs teragen, terasort and teravalidate over ten million
-// records, a gigabyte, in a quarter of that memory.
+// TestSortBenchmark verifies that teragen, terasort and teravalidate sort ten
+// million records, a gigabyte, in a quarter of that memory.
 func TestSortBenchmark(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -23,10 +23,10 @@ func distinctProblem(r *rand.Rand) problem {
 	return p
 }
 
-// compressedName is the name of an object that was compressed for a case.
+// compressedName matches the name of an object that was compressed for a case.
 var compressedName = regexp.MustCompile(`(\tmem://test/in/object-\d+)(?:\.[a-z0-9]+)(\t\d+)\n`)
 
-// indexProblem looks for words with a regular expression, byte by byte.
+// indexProblem finds words with a regular expression, byte by byte.
 func indexProblem(r *rand.Rand) problem {
 	p := problem{objects: texts(r, func() string { return anyLine(r) })}
 	word := regexp.MustCompile(`[^ \t\n\v\f\r]+`)

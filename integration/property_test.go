@@ -31,16 +31,16 @@ import (
 // seed replays one case of TestAnyConfiguration.
 var seed = flag.Uint64("seed", 0, "run only the case of this seed")
 
-// configurations is how many cases each job has.
+// configurations is the number of cases of each job.
 const configurations = 30
 
-// problem is an input with what a job must make of it.
+// problem is an input with the output that a job must make of it.
 type problem struct {
 	objects []string // their bytes
 	params  map[string]string
 	want    []byte // all parts put together; after sorting their lines unless ordered
 	ordered bool
-	clean   func(string) string // takes out of the output what a case, not the problem, decides; nil: nothing
+	clean   func(string) string // removes from the output what depends on the case; nil: nothing
 }
 
 // problems make, for every job of the library, an input that suits it and the
@@ -58,9 +58,9 @@ var problems = map[string]func(r *rand.Rand) problem{
 	"wordcount":    wordcountProblem,
 }
 
-// TestAnyConfiguration checks that the output of a job depends on its input
+// TestAnyConfiguration verifies that the output of a job depends on its input
 // alone: not on how that is divided, compressed or listed, nor on partitions,
-// slots, memory, spills, or where temporary data is kept.
+// slots, memory, spills, or the place of temporary data.
 func TestAnyConfiguration(t *testing.T) {
 	t.Parallel()
 	for _, job := range library.All() {
@@ -226,7 +226,7 @@ func unpackedParts(ctx context.Context, url string, stores store.Options, parts 
 	return all, nil
 }
 
-// firstDifference tells where got and want part.
+// firstDifference returns an error that shows where got and want part.
 func firstDifference(got, want []byte) error {
 	if bytes.Equal(got, want) {
 		return nil
@@ -236,12 +236,12 @@ func firstDifference(got, want []byte) error {
 		at++
 	}
 	from := max(0, at-40)
-	return fmt.Errorf("the output has %d bytes, want %d; at byte %d it goes on %.80q, want %.80q",
+	return fmt.Errorf("the output has %d bytes, want %d; at byte %d it continues with %.80q, want %.80q",
 		len(got), len(want), at, got[from:], want[from:])
 }
 
 // texts draws a few objects made of lines that line draws. Lines end in LF or
-// CR LF, the last one perhaps in nothing.
+// CR LF, the last one perhaps without either.
 func texts(r *rand.Rand, line func() string) []string {
 	most := []int{3, 40, 1500}[r.IntN(3)] // lines of an object
 	objects := make([]string, 1+r.IntN(4))
@@ -262,7 +262,7 @@ func texts(r *rand.Rand, line func() string) []string {
 	return objects
 }
 
-// anyLine draws a line of words, of which some are no valid UTF-8, in a mix of
+// anyLine draws a line of words, some of which are not valid UTF-8, in a mix of
 // white space.
 func anyLine(r *rand.Rand) string {
 	pieces := []string{" ", "  ", "\t", "\v", "\f", "\r.", "a", "b", "ab", "42", "word", "\u00a0", "\u2003", "\x85", "\x00", "\xff\xfe", "é", "日本"}
@@ -400,7 +400,7 @@ func records(r *rand.Rand, n int) []string {
 	return recs
 }
 
-// dealt puts records into a few objects, in order.
+// dealt distributes records to a few objects, in order.
 func dealt(r *rand.Rand, recs []string) []string {
 	objects := make([]string, 1+r.IntN(4))
 	for i, rec := range recs {

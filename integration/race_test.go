@@ -15,7 +15,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// TestTwoProcesses starts two runs on one output at once.
+// TestTwoProcesses verifies that of two runs that start on one output at once,
+// one wins and the other reports a conflict.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
 	a, b := file(t, "a.txt", "a\n"), file(t, "b.txt", "b\n")
@@ -43,8 +44,9 @@ func TestTwoProcesses(t *testing.T) {
 	}
 }
 
-// TestRacesForOneOutput lets two runs race a thousand times, in this process:
-// one wins and its output is whole, the other is told of a conflict.
+// TestRacesForOneOutput verifies that of two runs that race a thousand times,
+// in this process, one wins and its output is whole, and the other gets a
+// conflict.
 func TestRacesForOneOutput(t *testing.T) {
 	t.Parallel()
 	stores := store.Options{Mem: new(store.MemSpace)}
@@ -70,7 +72,7 @@ func TestRacesForOneOutput(t *testing.T) {
 		both.Wait()
 		winner := slices.Index(errs, nil)
 		if winner < 0 {
-			t.Fatalf("round %d: nobody won: %v", round, errs)
+			t.Fatalf("round %d: neither won: %v", round, errs)
 		}
 		if e, ok := errors.AsType[*engine.Error](errs[1-winner]); !ok || e.Kind != engine.Conflict {
 			t.Fatalf("round %d: the loser got %v", round, errs[1-winner])
@@ -90,8 +92,8 @@ func TestRacesForOneOutput(t *testing.T) {
 	}
 }
 
-// TestReadWhileReplaced polls an output while it is replaced again and again:
-// every read is all old or all new.
+// TestReadWhileReplaced verifies that every read of an output that is replaced
+// again and again is all old or all new.
 func TestReadWhileReplaced(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

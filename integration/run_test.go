@@ -14,7 +14,7 @@ import (
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 )
 
-// goSource is the source of Go's standard library: real text that is there
+// goSource returns the source of Go's standard library: real text that exists
 // wherever these tests run.
 func goSource(t *testing.T) string {
 	t.Helper()
@@ -25,8 +25,8 @@ func goSource(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(root)), "src")
 }
 
-// TestWordCountOfGo counts the words of Go's source in several ways, all of
-// which must agree with the simple count.
+// TestWordCountOfGo counts the words of Go's source in several ways. It
+// verifies that all of them agree with the simple count.
 func TestWordCountOfGo(t *testing.T) {
 	t.Parallel()
 	want := sorted(must(t, countwords, goSource(t)))
@@ -46,14 +46,14 @@ func TestWordCountOfGo(t *testing.T) {
 	}
 }
 
-// s3With puts a key into a bucket's URL.
+// s3With adds a key to a bucket's URL.
 func s3With(url, key string) string {
 	bucket, query, _ := strings.Cut(url, "?")
 	return bucket + "/" + key + "?" + query
 }
 
-// TestCoreutils compares with tr, sort and uniq, whose authors never heard of
-// Windrow.
+// TestCoreutils compares with tr, sort and uniq, which are independent
+// programs.
 func TestCoreutils(t *testing.T) {
 	t.Parallel()
 	in := filepath.Join(goSource(t), "net", "http", "server.go")
@@ -71,7 +71,8 @@ func TestCoreutils(t *testing.T) {
 	}
 }
 
-// TestChain feeds one job's output to another, compressed, through a bucket.
+// TestChain verifies that a job reads the compressed output of another, through
+// a bucket.
 func TestChain(t *testing.T) {
 	t.Parallel()
 	s3 := s3test.Start(t)
@@ -90,7 +91,7 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// TestReport checks what -o json prints, and that the card does not go to
+// TestReport verifies the output of -o json, and that the card does not go to
 // standard output.
 func TestReport(t *testing.T) {
 	t.Parallel()
@@ -118,7 +119,8 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestJobs lists the jobs, and shows a job's parameters in its help.
+// TestJobs verifies that the jobs are listed, and that a job's help shows its
+// parameters.
 func TestJobs(t *testing.T) {
 	t.Parallel()
 	list := must(t, windrow, "jobs")
@@ -136,7 +138,7 @@ func TestJobs(t *testing.T) {
 	}
 }
 
-// TestParameterFlags sets a parameter in both ways.
+// TestParameterFlags verifies both ways to set a parameter.
 func TestParameterFlags(t *testing.T) {
 	t.Parallel()
 	in := file(t, "in.txt", "apple\nbanana\ncherry\n")
@@ -149,7 +151,7 @@ func TestParameterFlags(t *testing.T) {
 	}
 }
 
-// TestVersion checks the form of the version.
+// TestVersion verifies the form of the version.
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	if v := must(t, windrow, "version"); !strings.HasPrefix(v, "github.com/windrow-mr/windrow ") || !strings.Contains(v, runtime.Version()) {
@@ -157,7 +159,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestHiddenInput checks that objects which are passed over are counted.
+// TestHiddenInput verifies that objects which are skipped are counted.
 func TestHiddenInput(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -169,11 +171,11 @@ func TestHiddenInput(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	r := do(t, windrow, "run", "wordcount", "--input", dir, "--out", out)
 	if got := must(t, windrow, "cat", out); got != "a\t1\n" || !strings.Contains(r.stderr, "2 objects whose name begins with _ or .") {
-		t.Errorf("counted %q, told %q", got, r.stderr)
+		t.Errorf("counted %q, reported %q", got, r.stderr)
 	}
 }
 
-// TestGlob reads what a pattern names.
+// TestGlob verifies that a pattern reads the objects that it names.
 func TestGlob(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -192,5 +194,6 @@ func TestGlob(t *testing.T) {
 	}
 }
 
-// lines is a scanner over a text, for tests that look at one line at a time.
+// lines returns a scanner over a text, for tests that look at one line at a
+// time.
 func lines(text string) *bufio.Scanner { return bufio.NewScanner(strings.NewReader(text)) }

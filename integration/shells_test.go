@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Shells that not every machine has; `make test-shells` installs them.
+// These shells are not on every machine; `make test-shells` installs them.
 
 func TestFishCompletes(t *testing.T) {
 	t.Parallel()
@@ -22,8 +22,8 @@ func TestFishCompletes(t *testing.T) {
 	})
 }
 
-// TestZshCompletes stands in for the functions by which zsh shows candidates,
-// since these need a terminal.
+// TestZshCompletes replaces the functions by which zsh shows candidates, since
+// these need a terminal.
 func TestZshCompletes(t *testing.T) {
 	t.Parallel()
 	dir := fields(t)

@@ -2,5 +2,5 @@
 
 package integration
 
-// oneIn says of how many seeds one is tried; make test-faults tries all.
+// oneIn is the divisor of the number of seeds; make test-faults tries all.
 const oneIn = 3

@@ -1,7 +1,7 @@
 // Command countwords DIR prints how often each word occurs in the files below a
-// directory: the simple way, one file after the other and one map. Windrow's count
-// must agree. It is a program of its own because the race detector, which slows
-// such a loop down many times, has nothing to find in it.
+// directory, in the simple way: one file after the other and one map. Windrow's
+// count must agree. It is a separate program because the race detector, which
+// slows such a loop down many times, has nothing to find in it.
 package main
 
 import (
@@ -83,8 +83,9 @@ func count(dir string) (map[string]int, error) {
 	})
 }
 
-// unpacked returns what a file holds, decompressed if its first bytes are those
-// that the file command knows: all compressed files of Go's source begin so.
+// unpacked returns the contents of a file, decompressed if its first bytes are
+// those that the file command knows: all compressed files of Go's source begin
+// so.
 func unpacked(f *os.File) (io.Reader, error) {
 	r := bufio.NewReader(f)
 	head, _ := r.Peek(10) // shorter files are plain

@@ -2,5 +2,5 @@
 
 package faults
 
-// all says that every point and every round is to be run.
+// all says that every point and every round runs.
 const all = true

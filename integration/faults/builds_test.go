@@ -17,12 +17,12 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// edit is what another release has otherwise.
+// edit is a difference between two releases.
 type edit struct{ file, old, new string }
 
 const laterVersion = "v99.0.0"
 
-// stamp gives a build another version of the program, and of nothing else.
+// stamp gives a build another version of the program, and changes nothing else.
 func stamp() edit {
 	return edit{"internal/cli/version.go", "= info.Main.Path, info.Main.Version\n", `= info.Main.Path, "` + laterVersion + "\"\n"}
 }
@@ -63,10 +63,10 @@ func release(t *testing.T, edits ...edit) string {
 	return program
 }
 
-// TestFault41RollingUpgrade: masters and workers of two builds that speak one protocol
-// are a cluster, whichever leads. A job goes on while all of them are replaced, as
-// docs/operations.md says, and nothing of it is run twice. Jobs that come with windrow
-// go where they come from.
+// TestFault41RollingUpgrade: masters and workers of two builds that speak one
+// protocol are a cluster, whichever leads. A job continues while all of them
+// are replaced, as docs/operations.md says, and nothing runs twice. Built-in
+// jobs run on workers of the same build as the command that submits them.
 func TestFault41RollingUpgrade(t *testing.T) {
 	t.Parallel()
 	later := release(t, stamp())
@@ -100,7 +100,7 @@ func rolls(t *testing.T, c *cluster, from, to string) {
 		t.Errorf("the first master ends with %d", code)
 	}
 	second.says("leading the cluster")
-	eventually(t, "the worker of the first build goes on for the second master", func() bool { return c.has(2)() })
+	eventually(t, "the worker of the first build continues with the second master", func() bool { return c.has(2)() })
 	leaves.signal(syscall.SIGTERM)
 	if code := leaves.wait(); code != 0 {
 		t.Errorf("the first worker ends with %d", code)
@@ -111,7 +111,7 @@ func rolls(t *testing.T, c *cluster, from, to string) {
 	c.builtIn(from, to)
 }
 
-// worked tells whether a worker has a committed task of a job.
+// worked reports whether a worker has a committed task of a job.
 func (c *cluster) worked(w *process, id plan.JobID) bool {
 	c.t.Helper()
 	all, err := c.client.Workers(c.t.Context())
@@ -129,7 +129,7 @@ func (c *cluster) worked(w *process, id plan.JobID) bool {
 	return slices.ContainsFunc(tasks.Tasks, func(t client.Task) bool { return t.Worker == all[i].ID })
 }
 
-// builds returns of which builds the workers are.
+// builds returns the builds of the workers.
 func (c *cluster) builds() (list []string) {
 	c.t.Helper()
 	all, err := c.client.Workers(c.t.Context())
@@ -142,8 +142,7 @@ func (c *cluster) builds() (list []string) {
 	return list
 }
 
-// builtIn submits a job that comes with windrow by both builds: workers are of the
-// second one.
+// builtIn submits a built-in job by both builds: workers are of the second one.
 func (c *cluster) builtIn(from, to string) {
 	c.t.Helper()
 	args := func(out string) []string {
@@ -152,16 +151,17 @@ func (c *cluster) builtIn(from, to string) {
 	c.program = from
 	if code, _, said := c.command(args("words")...); code == 0 || !strings.Contains(said, "is one of windrow's own, of the build") ||
 		!strings.Contains(said, "submit it by the same release that the workers run") {
-		c.t.Errorf("a job of the build that is gone ends with %d: %s", code, said)
+		c.t.Errorf("a job of the replaced build ends with %d: %s", code, said)
 	}
 	c.program = to
 	if code, _, said := c.command(args("words-2")...); code != 0 {
-		c.t.Errorf("a job of the build that is there ends with %d: %s", code, said)
+		c.t.Errorf("a job of the present build ends with %d: %s", code, said)
 	}
 }
 
-// TestFault41AnotherProtocol: a worker of another protocol ends, and says why, and
-// disturbs nobody. When all are replaced at once the job goes on.
+// TestFault41AnotherProtocol: a worker of another protocol ends, and says why,
+// and disturbs no other process. When all are replaced at once the job
+// continues.
 func TestFault41AnotherProtocol(t *testing.T) {
 	t.Parallel()
 	const line = "const Version = "
@@ -187,7 +187,7 @@ func TestFault41AnotherProtocol(t *testing.T) {
 	first.signal(syscall.SIGTERM)
 	second.says("leading the cluster")
 	if code := left.wait(); code == 0 || !strings.Contains(left.said.String(), "run the same build of windrow on both") {
-		t.Errorf("a worker of the protocol before ends with %d", code)
+		t.Errorf("a worker of the earlier protocol ends with %d", code)
 	}
 	before := c.finished(id)
 	c.worker(1)

@@ -19,7 +19,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// text is an input, and what a sequential program makes of it.
+// text is an input, with the result of a sequential program.
 type text struct {
 	lines []string
 	words map[string]int64
@@ -56,10 +56,10 @@ func (in *text) add(line string) {
 	}
 }
 
-// splitFlags make each object that write makes a task of its own.
+// splitFlags make each object of write a task of its own.
 func splitFlags(lines int) []string { return []string{"--split-size", fmt.Sprint(lines * 32)} }
 
-// tally returns what the job tally writes, in order.
+// tally returns the output of the job tally, in order.
 func (in *text) tally() string {
 	var rows []string
 	for w, n := range in.words {
@@ -69,13 +69,14 @@ func (in *text) tally() string {
 	return strings.Join(rows, "")
 }
 
-// sorted returns what the job sort writes.
+// sorted returns the output of the job sort.
 func (in *text) sorted() string {
 	lines := slices.Sorted(slices.Values(in.lines))
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// tallied waits for the end of a job tally, and checks all that must hold.
+// tallied waits for the end of a job tally, and checks its output, its log and
+// its counters.
 func (c *cluster) tallied(id plan.JobID, out string, in *text) client.Job {
 	c.t.Helper()
 	j := c.succeeds(id, out, in.tally())
@@ -90,8 +91,8 @@ func (c *cluster) tallied(id plan.JobID, out string, in *text) client.Job {
 	return j
 }
 
-// succeeds waits for the end of a job, and checks all that must hold of every job
-// that has come through.
+// succeeds waits for the end of a job, and checks that it succeeded, its output
+// and its log.
 func (c *cluster) succeeds(id plan.JobID, out, want string) client.Job {
 	c.t.Helper()
 	j := c.until(id, func(*client.Job) bool { return false })
@@ -103,8 +104,9 @@ func (c *cluster) succeeds(id plan.JobID, out, want string) client.Job {
 	return j
 }
 
-// checkOutput holds an output against what it must be. Nobody else sees another:
-// what a tool that lists the directory takes for data is what the manifest names.
+// checkOutput compares an output with the expected one. It also checks that a
+// tool which lists the directory sees exactly the parts that the manifest
+// names.
 func (c *cluster) checkOutput(id plan.JobID, out, want string) {
 	c.t.Helper()
 	ctx, root := c.t.Context(), c.data.Sub(out)
@@ -148,7 +150,8 @@ func shortened(s string) string {
 	return s
 }
 
-// visible returns what others take for data in a directory.
+// visible returns the names that other tools would take for data in a
+// directory.
 func (c *cluster) visible(dir string) (names []string) {
 	c.t.Helper()
 	for o, err := range c.data.Sub(dir+"/").List(c.t.Context(), "") {
@@ -163,9 +166,9 @@ func (c *cluster) visible(dir string) (names []string) {
 	return names
 }
 
-// checkLog holds a job's log against what masters may write: epochs do not fall,
-// of each task one attempt counts, parts are made by those to whom it was granted,
-// and nothing follows the end.
+// checkLog checks a job's log by the rules for masters: epochs do not fall, one
+// attempt of each task counts, attempts that make parts have a grant, and
+// nothing follows the end.
 func (c *cluster) checkLog(id plan.JobID) []scheduler.Record {
 	c.t.Helper()
 	records := c.records(id)
@@ -178,7 +181,7 @@ func (c *cluster) checkLog(id plan.JobID) []scheduler.Record {
 		epoch = r.Epoch
 		for _, entry := range r.Entries {
 			if ended {
-				c.t.Errorf("slot %d has %T behind the end", slot, entry)
+				c.t.Errorf("slot %d has %T after the end", slot, entry)
 			}
 			switch e := entry.(type) {
 			case scheduler.Granted:
@@ -213,8 +216,8 @@ func (c *cluster) records(id plan.JobID) []scheduler.Record {
 	return records
 }
 
-// done is what counts of a job at some moment, and how often each of these tasks
-// was begun by then.
+// done holds the tasks of a job that are committed at some moment, and how
+// often each of them was begun by then.
 type done map[string]int
 
 // finished returns the tasks of a job that are committed now.
@@ -236,7 +239,7 @@ func (c *cluster) finished(id plan.JobID) done {
 	return d
 }
 
-// notAgain checks that none of the tasks has been begun again since.
+// notAgain checks that none of the tasks was begun again since.
 func (c *cluster) notAgain(before done) {
 	c.t.Helper()
 	now := c.marks()
@@ -265,12 +268,12 @@ func (c *cluster) marks() map[string]int {
 	return begun
 }
 
-// slow are the flags of a job tally that takes its time and leaves marks.
+// slow returns the flags of a job tally that takes a while and leaves marks.
 func (c *cluster) slow(perLine, perKey string, lines, reduces int) []string {
 	return append(splitFlags(lines), "--map", perLine, "--reduce", perKey, "--marks", c.marksFile(), "--partitions", fmt.Sprint(reduces))
 }
 
-// epoch returns the highest that was taken.
+// epoch returns the highest epoch that was taken.
 func (c *cluster) epoch() uint64 {
 	c.t.Helper()
 	l, err := journal.Current(context.WithoutCancel(c.t.Context()), c.root)

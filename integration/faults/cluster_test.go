@@ -22,7 +22,8 @@ import (
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 )
 
-// cluster is a root, data for jobs, and the processes that were started on them.
+// cluster is a root, data for jobs, and the processes that were started on
+// them.
 type cluster struct {
 	t         *testing.T
 	dir       string
@@ -35,7 +36,7 @@ type cluster struct {
 	processes int
 	strays    bool   // a zombie's part may be seen beside those of the manifest
 	token     string // file of it; "" for none
-	program   string // that is run as windrow
+	program   string // that runs as windrow
 	patience  time.Duration
 }
 
@@ -58,7 +59,7 @@ func onBucket(t *testing.T, url string) *cluster {
 	return newCluster(t, t.TempDir(), below(url, "root"), below(url, "data"))
 }
 
-// below puts a key into a URL that may have a query.
+// below adds a key to a URL that may have a query.
 func below(url, key string) string {
 	bucket, query, found := strings.Cut(url, "?")
 	if found {
@@ -97,7 +98,7 @@ func (c *cluster) meet() {
 	c.client, err = client.New(client.Config{Patience: patience, Transport: transport, Find: func(ctx context.Context) (string, error) {
 		l, err := journal.Current(ctx, c.root)
 		if err == nil && l.URL == "" {
-			err = errors.New("nobody leads yet")
+			err = errors.New("no master leads yet")
 		}
 		return l.URL, err
 	}})
@@ -120,7 +121,7 @@ func open(t *testing.T, url string) *store.Root {
 func failpoint(text string) string { return "WINDROW_FAILPOINT=" + text }
 func weather(text string) string   { return "WINDROW_FAULTS=" + text }
 
-// access is what all that belong to the cluster have.
+// access returns the flags that all processes of the cluster share.
 func (c *cluster) access() []string {
 	if c.token == "" {
 		return nil
@@ -207,14 +208,14 @@ func (c *cluster) submitOn(in, job, out string, args ...string) plan.JobID {
 	return plan.JobID(strings.TrimSpace(stdout))
 }
 
-// ends runs watch, and returns the exit status and what it says.
+// ends runs watch, and returns the exit status and the messages.
 func (c *cluster) ends(id plan.JobID) (code int, stderr string) {
 	c.t.Helper()
 	code, _, stderr = c.command("watch", string(id), "--root", c.rootURL, "--quiet")
 	return code, stderr
 }
 
-// until follows a job until f is content, or the job has ended.
+// until follows a job until f returns true, or the job has ended.
 func (c *cluster) until(id plan.JobID, f func(*client.Job) bool) client.Job {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), c.patience)
@@ -229,7 +230,7 @@ func (c *cluster) until(id plan.JobID, f func(*client.Job) bool) client.Job {
 			return last
 		}
 	}
-	c.t.Fatalf("job %s is %s, and nothing more is told", id, last.State)
+	c.t.Fatalf("job %s is %s, and no event follows", id, last.State)
 	return last
 }
 
@@ -241,7 +242,7 @@ func committed(phase string, n int) func(*client.Job) bool {
 	}
 }
 
-// has returns a condition: so many workers are there.
+// has returns a condition: the cluster has so many workers.
 func (c *cluster) has(workers int) func() bool {
 	return func() bool {
 		all, err := c.client.Workers(c.t.Context())
@@ -259,7 +260,7 @@ func eventually(t *testing.T, what string, f func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("it never happens that %s", what)
+			t.Fatalf("it never became true that %s", what)
 		}
 	}
 }

@@ -19,10 +19,11 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// TestFault26FullDisk: a worker whose disk has no room for the program of a job says
-// so, and the job goes on elsewhere; after some failures it is given nothing more.
-// Where there is nobody else the job fails for that. When there is room again it
-// works, and never by a part of a program.
+// TestFault26FullDisk: a worker whose disk has no room for the program of a job
+// says so, and the job continues elsewhere; after some failures the worker gets
+// no more tasks of it. If there is no other worker, the job fails for that
+// reason. When there is room again the worker works, and never with a part of a
+// program.
 func TestFault26FullDisk(t *testing.T) {
 	t.Parallel()
 	for name, fill := range map[string]func(*testing.T, string) *disk{"file system": newFullDisk, "size of files": newLimitedFiles} {
@@ -56,20 +57,20 @@ func TestFault26FullDisk(t *testing.T) {
 			c.half(id, d)
 			c.tallied(c.submit("tally", "out-3", splitFlags(20)...), "out-3", in)
 			if strings.Contains(m.said.String(), "a worker is lost") {
-				t.Error("a worker was taken for lost")
+				t.Error("a worker was considered lost")
 			}
 		})
 	}
 }
 
 const (
-	// enough failures in a row are those after which a worker is left out.
+	// enough is the number of failures in a row after which a worker is left out.
 	enough    = 3
 	elsewhere = "let the worker keep programs elsewhere by --cache"
 )
 
-// failsForRoom waits until enough attempts have failed, and checks that their tasks
-// say why, and what to do.
+// failsForRoom waits until enough attempts have failed, and checks that their
+// tasks say why, and what to do.
 func (c *cluster) failsForRoom(id plan.JobID, words string) {
 	c.t.Helper()
 	eventually(c.t, "attempts fail on the full disk", func() bool {
@@ -87,7 +88,8 @@ func (c *cluster) failsForRoom(id plan.JobID, words string) {
 	})
 }
 
-// leftOut checks that a worker has got nothing more once it had failed often enough.
+// leftOut checks that a worker got no more tasks after it had failed often
+// enough.
 func (c *cluster) leftOut(w *process) {
 	c.t.Helper()
 	all, err := c.client.Workers(c.t.Context())
@@ -99,8 +101,8 @@ func (c *cluster) leftOut(w *process) {
 	}
 }
 
-// half puts half of the program of a job where the worker looks for it, as a machine
-// does that loses its power.
+// half puts half of the program of a job where the worker looks for it, as a
+// machine does that loses power.
 func (c *cluster) half(id plan.JobID, d *disk) {
 	c.t.Helper()
 	spec, err := c.client.Spec(c.t.Context(), id)
@@ -116,15 +118,15 @@ func (c *cluster) half(id plan.JobID, d *disk) {
 	}
 }
 
-// disk is a place for a worker's cache in which the program of a job has no room.
+// disk is a place for a worker's cache without room for the program of a job.
 type disk struct {
 	t     *testing.T
 	dir   string // as this process sees it
 	cache string // as the worker does
-	words string // that say what is wrong
+	words string // of the error
 	start func(*exec.Cmd)
 	after func(*exec.Cmd)
-	free  func() // lets there be room
+	free  func() // makes room
 }
 
 // workerOn starts a worker with one slot that has its cache on a disk.
@@ -140,19 +142,20 @@ func (c *cluster) workerOn(d *disk) *process {
 	return p
 }
 
-// empty checks that nothing is left of what was fetched.
+// empty checks that nothing is left of fetched programs.
 func (d *disk) empty() {
 	d.t.Helper()
 	files, err := os.ReadDir(filepath.Join(d.dir, "bundles"))
 	if err != nil || len(files) > 0 {
-		d.t.Errorf("on the full disk are left %v, %v", files, err)
+		d.t.Errorf("left on the full disk: %v, %v", files, err)
 	}
 }
 
-// room is what a full disk has left, and most of a file where sizes are limited.
+// room is the free space of a full disk, and most of a file where sizes are
+// limited.
 const room = 4 << 20
 
-// newLimitedFiles makes a directory in which a worker may make no large file.
+// newLimitedFiles makes a directory in which a worker cannot make a large file.
 func newLimitedFiles(t *testing.T, dir string) *disk {
 	t.Helper()
 	d := &disk{t: t, dir: dir, cache: dir, words: "file too large"}
@@ -168,15 +171,15 @@ func newLimitedFiles(t *testing.T, dir string) *disk {
 	return d
 }
 
-// newFullDisk makes a file system of the worker's own with little room; where there
-// can be none, the size of files is limited.
+// newFullDisk makes a file system for the worker with little room; if that is
+// impossible, it limits the size of files.
 func newFullDisk(t *testing.T, dir string) *disk {
 	t.Helper()
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := mayMount(dir); err != nil {
-		t.Logf("no file system can be made here: %v: %s", err, out)
+		t.Logf("no file system can be mounted here: %v: %s", err, out)
 		return newLimitedFiles(t, dir)
 	}
 	d := &disk{t: t, cache: dir, words: "no space left on device"}
@@ -187,7 +190,7 @@ func newFullDisk(t *testing.T, dir string) *disk {
 		cmd.ExtraFiles = []*os.File{theirs}
 	}
 	d.after = func(*exec.Cmd) {
-		_ = theirs.Close() // or the end of the worker would not be seen
+		_ = theirs.Close() // else the end of the worker would not be visible
 		d.dir = fmt.Sprintf("/proc/self/fd/%d", receive(t, ours))
 	}
 	d.free = func() {
@@ -198,7 +201,7 @@ func newFullDisk(t *testing.T, dir string) *disk {
 	return d
 }
 
-// How this program runs another one, see confined.
+// The ways in which this program runs another one, see confined.
 const (
 	limited = "with files of limited size"
 	mounted = "on a disk of its own"
@@ -206,14 +209,15 @@ const (
 	ballast = "ballast" // fills a disk
 )
 
-// through makes a command run by way of this program, which is confined first.
+// through makes a command run by way of this program, which confines itself
+// first.
 func through(cmd *exec.Cmd, how, dir string) {
 	cmd.Args = append([]string{os.Args[0], how, dir, cmd.Path}, cmd.Args[1:]...)
 	cmd.Path = "/proc/self/exe"
 }
 
-// apart gives a command mounts of its own: root may do so, and others who are root in
-// a namespace of users. It is the same user there as here.
+// apart gives a command its own mounts: root may do so, and other users who are
+// root in a user namespace. It is the same user there as here.
 func apart(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	if os.Geteuid() == 0 {
@@ -227,7 +231,7 @@ func apart(cmd *exec.Cmd) {
 	}
 }
 
-// mayMount tries whether there can be a file system at all.
+// mayMount tries whether a file system can be mounted at all.
 func mayMount(dir string) (out []byte, err error) {
 	cmd := exec.Command("/bin/true")
 	through(cmd, probing, dir)
@@ -235,13 +239,13 @@ func mayMount(dir string) (out []byte, err error) {
 	return cmd.CombinedOutput()
 }
 
-// confined does what a test has asked for of this program: it limits itself, and
-// becomes the program that was named. It does not return then, but with an error.
+// confined does what a test has asked of this program: it limits itself, and
+// becomes the program that was named. It returns only with an error.
 func confined() (bool, error) {
 	if len(os.Args) < 4 || !slices.Contains([]string{limited, mounted, probing}, os.Args[1]) {
 		return false, nil
 	}
-	runtime.LockOSThread() // capabilities are a thread's
+	runtime.LockOSThread() // capabilities belong to a thread
 	how, dir, program := os.Args[1], os.Args[2], os.Args[3:]
 	var err error
 	switch how {
@@ -260,7 +264,8 @@ func confined() (bool, error) {
 	return true, &fs.PathError{Op: "exec", Path: program[0], Err: syscall.Exec(program[0], program, os.Environ())}
 }
 
-// diskSize is that of a full disk: any program fits when nothing else is there.
+// diskSize is the size of a full disk: any program fits when nothing else is
+// there.
 const diskSize = 64 << 20
 
 func mount(dir string) error {
@@ -273,8 +278,8 @@ func mount(dir string) error {
 	return nil
 }
 
-// fill fills a disk but for some room, and hands its directory to who has started
-// this.
+// fill fills a disk except for some room, and passes its directory to the
+// parent process.
 func fill(dir string) error {
 	f, err := os.Create(filepath.Join(dir, ballast))
 	if err != nil {
@@ -307,21 +312,21 @@ func pair(t *testing.T) (ours, theirs *os.File) {
 	return ours, theirs
 }
 
-// receive takes a descriptor from a socket; it is closed when the test ends.
+// receive receives a descriptor from a socket; it is closed when the test ends.
 func receive(t *testing.T, from *os.File) int {
 	t.Helper()
 	oob := make([]byte, unix.CmsgSpace(4))
 	_, n, flags, _, err := unix.Recvmsg(int(from.Fd()), nil, oob, unix.MSG_CMSG_CLOEXEC)
 	if err != nil || flags&unix.MSG_CTRUNC != 0 {
-		t.Fatalf("the worker's disk is not handed over: flags %#x, %v", flags, err)
+		t.Fatalf("the worker's disk was not passed: flags %#x, %v", flags, err)
 	}
 	messages, err := unix.ParseSocketControlMessage(oob[:n])
 	if err != nil || len(messages) != 1 {
-		t.Fatalf("the worker's disk is not handed over: %v", err)
+		t.Fatalf("the worker's disk was not passed: %v", err)
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
 	if err != nil || len(fds) != 1 {
-		t.Fatalf("the worker's disk is not handed over: %v", err)
+		t.Fatalf("the worker's disk was not passed: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Close(fds[0]) })
 	return fds[0]

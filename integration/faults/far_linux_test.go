@@ -25,12 +25,12 @@ import (
 
 var gigabyte = flag.Bool("gigabyte", false, "shuffle 1 GB of 64 × 64 in TestAShuffleAcrossANetwork, and print how busy the worker was")
 
-// far is how a worker finds the store, but for the input: 30 ms to the first byte,
-// 80 MB/s on each connection.
+// far is the delay between a worker and the store, except for the input: 30 ms
+// to the first byte, 80 MB/s on each connection.
 const far = "slow:100% for=30ms key=**/s/**, bandwidth:100% rate=80000000B/s key=**/s/**, " +
 	"slow:100% for=30ms key=**/out/**, bandwidth:100% rate=80000000B/s key=**/out/**"
 
-// scatter writes as many objects of random records.
+// scatter writes objects of random records.
 func (c *cluster) scatter(objects int, size int64) (all records.Digest) {
 	c.t.Helper()
 	random := rand.NewChaCha8([32]byte{byte(*seed)})
@@ -42,7 +42,7 @@ func (c *cluster) scatter(objects int, size int64) (all records.Digest) {
 		all.Add(body)
 		w, err := c.data.Create(c.t.Context(), fmt.Sprintf("in/%04d", i), store.CreateOptions{})
 		if err == nil {
-			_, _ = w.Write(body) // Commit tells
+			_, _ = w.Write(body) // Commit returns the error
 			err = w.Commit()
 		}
 		if err != nil {
@@ -52,7 +52,7 @@ func (c *cluster) scatter(objects int, size int64) (all records.Digest) {
 	return all
 }
 
-// sorted reads records that must be in order.
+// sorted reads records and checks that they are in order.
 func (c *cluster) sorted(dir string) (all records.Digest) {
 	c.t.Helper()
 	var last []byte
@@ -72,16 +72,17 @@ func (c *cluster) sorted(dir string) (all records.Digest) {
 	return all
 }
 
-// TestAShuffleAcrossANetwork: where each request costs a round trip, a worker asks a
-// bucket for what it reads, and for the size of nothing: manifests have it. With
-// -gigabyte it tells how busy the worker was while it reduced.
+// TestAShuffleAcrossANetwork: where each request costs a round trip, a worker
+// asks a bucket only for the bytes that it reads, and never for sizes, since
+// manifests have them. With -gigabyte the test reports how busy the worker was
+// while it reduced.
 func TestAShuffleAcrossANetwork(t *testing.T) {
 	t.Parallel()
 	c := onS3(t)
 	tasks, size, slots, memory, looks := 16, int64(16e6), 2, "768MiB", int64(0)
 	if *gigabyte {
-		// As many slots as a worker on a bucket has by itself where there are two
-		// processors. Inputs of that size are looked at once, for their checksums.
+		// As many slots as the default of a worker on a bucket with two processors.
+		// Inputs of that size are examined once, for their checksums.
 		tasks, size, slots, memory, looks = 64, 1e9, 4, "2GiB", 64
 		c.patience = 10 * time.Minute
 	}
@@ -97,7 +98,7 @@ func TestAShuffleAcrossANetwork(t *testing.T) {
 	c.until(id, committed("map", tasks))
 	looking := w.look()
 	c.until(id, committed("reduce", tasks))
-	told := looking.end()
+	busy := looking.end()
 	j := c.until(id, func(*client.Job) bool { return false })
 	if j.State != client.Succeeded {
 		t.Fatalf("the job is %s: %s", j.State, j.Cause)
@@ -109,12 +110,12 @@ func TestAShuffleAcrossANetwork(t *testing.T) {
 		t.Errorf("the requests were %+v", j.Requests)
 	}
 	if *gigabyte {
-		t.Logf("reduces: %s; %+v", told, *j.Requests)
+		t.Logf("reduces: %s; %+v", busy, *j.Requests)
 	}
 }
 
-// watch adds up what a process and its descendants compute, in all threads, and what
-// all processes of the machine do.
+// watch adds up the CPU time of a process and its descendants, in all threads,
+// and that of all processes of the machine.
 type watch struct {
 	p           *process
 	began       time.Time
@@ -124,8 +125,8 @@ type watch struct {
 	done        sync.WaitGroup
 }
 
-// look begins to look at a process and its descendants, several times a second: what
-// a thread does after the last time that it is seen is not counted.
+// look begins to sample a process and its descendants, several times a second.
+// CPU time after the last sample of a thread is not counted.
 func (p *process) look() *watch {
 	w := &watch{p: p, began: time.Now(), last: make(map[string]time.Duration), stop: make(chan struct{})}
 	w.busy, w.all = processors(p.t)
@@ -163,8 +164,8 @@ func (w *watch) see() {
 	}
 }
 
-// end tells how busy the process and its descendants were since look, of what others
-// left them of the processors.
+// end returns how busy the process and its descendants were since look, as a
+// share of the processor time that others left them.
 func (w *watch) end() string {
 	close(w.stop)
 	w.done.Wait()
@@ -181,8 +182,8 @@ func (w *watch) end() string {
 		100*computed.Seconds()/left.Seconds())
 }
 
-// processors tells for how long the machine's processors were busy, and for how long
-// they were there, since it began.
+// processors returns how long the machine's processors were busy since it
+// started, and how long they existed.
 func processors(t *testing.T) (busy, all time.Duration) {
 	t.Helper()
 	body, err := os.ReadFile("/proc/stat")

@@ -30,11 +30,12 @@ import (
 	"github.com/windrow-mr/windrow/cluster/gossip"
 )
 
-// TestFault42ForgedGossip: who has the key of gossip, and not the token, names itself
-// the leading master of an epoch far ahead, in its own name and in the master's.
-// Others send what is no gossip, gossip by another key and for another cluster, and
-// what they have heard before. No worker turns to the forger, nor sends it anything;
-// a new master is found as ever, and the job goes on there.
+// TestFault42ForgedGossip: a peer with the key of gossip, but not the token,
+// announces itself as the leading master of an epoch far ahead, in its own name
+// and in the master's. Other peers send bytes that are no gossip, gossip with
+// another key and for another cluster, and messages that they have heard
+// before. No worker turns to the forger, nor sends it anything; a new master is
+// found as usual, and the job continues there.
 func TestFault42ForgedGossip(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
@@ -51,7 +52,7 @@ func TestFault42ForgedGossip(t *testing.T) {
 
 	forger := c.gossiper(gossiper{name: "forger", key: keys[0], url: evil.URL})
 	forger.joins(first.gossip())
-	eventually(t, "the forger is let in: it has the key", func() bool { return forger.list.NumMembers() == 5 })
+	eventually(t, "the forger is a member: it has the key", func() bool { return forger.list.NumMembers() == 5 })
 	var peers []string
 	for _, m := range forger.list.Members() {
 		if m.Name != "forger" {
@@ -72,8 +73,8 @@ func TestFault42ForgedGossip(t *testing.T) {
 		}
 	}
 	for range 10 {
-		forger.tells()
-		impostor.tells()
+		forger.announces()
+		impostor.announces()
 	}
 	attacks.Wait()
 	c.until(id, committed("map", 4))
@@ -90,21 +91,21 @@ func TestFault42ForgedGossip(t *testing.T) {
 		}
 	}
 	if said := first.said.String() + second.said.String(); strings.Contains(said, "a worker is lost") {
-		t.Error("a worker was taken for lost")
+		t.Error("a worker was considered lost")
 	}
 	bound := int64(300 << 20)
 	if raced {
-		bound *= 4 // the detector keeps much beside each byte
+		bound *= 4 // the detector keeps much memory beside each byte
 	}
 	if got := second.resident(); got > bound {
 		t.Errorf("the master holds %d MiB", got>>20)
 	}
 }
 
-// TestGossipTellsWhoLeads: a worker that waits for the answer of a master which is
-// stopped turns to the next one as soon as that leads, and not when it has waited for
-// long enough, which takes 10 s.
-func TestGossipTellsWhoLeads(t *testing.T) {
+// TestGossipAnnouncesTheLeader: a worker that waits for the answer of a stopped
+// master turns to the next one as soon as that leads. It does not wait for the
+// timeout of the answer, which is 10 s.
+func TestGossipAnnouncesTheLeader(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
 	first := c.leader()
@@ -120,8 +121,8 @@ func TestGossipTellsWhoLeads(t *testing.T) {
 	}
 }
 
-// gossips gives the cluster a token and keys of gossip, of which the first is in use,
-// and returns the keys and the flags of processes that gossip.
+// gossips gives the cluster a token and keys of gossip, the first of which is
+// in use, and returns the keys and the flags of processes that gossip.
 func (c *cluster) gossips() (keys [2][]byte, flags []string) {
 	c.t.Helper()
 	for i := range keys {
@@ -141,23 +142,23 @@ func (c *cluster) gossips() (keys [2][]byte, flags []string) {
 
 var gossiping = regexp.MustCompile(`windrow: master (\S+) at .*, gossip at (\S+)`)
 
-// id returns what a master is called.
-func (p *process) id() string { return p.tells()[1] }
+// id returns the id of a master.
+func (p *process) id() string { return p.announced()[1] }
 
-// gossip returns where a master gossips.
-func (p *process) gossip() string { return p.tells()[2] }
+// gossip returns the gossip address of a master.
+func (p *process) gossip() string { return p.announced()[2] }
 
-func (p *process) tells() []string {
+func (p *process) announced() []string {
 	p.t.Helper()
 	p.says(", gossip at ")
 	m := gossiping.FindStringSubmatch(p.said.String())
 	if m == nil {
-		p.t.Fatalf("%s tells no address of gossip", p.name)
+		p.t.Fatalf("%s shows no address of gossip", p.name)
 	}
 	return m
 }
 
-// trap is a server to which nobody should turn, or the test fails.
+// trap is a server; a process that turns to it fails the test.
 type trap struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -181,11 +182,12 @@ func newTrap(t *testing.T) *trap {
 	return s
 }
 
-// gossiper takes part in gossip, or tries to, and says that it leads.
+// gossiper takes part in gossip, or tries to, and announces itself as the
+// leader.
 type gossiper struct {
 	t         *testing.T
 	name, url string
-	as        string // the address that it says it has; "": its own
+	as        string // the address that it claims; "": its own
 	label     string // "": the cluster's
 	key       []byte
 
@@ -241,9 +243,9 @@ func (g *gossiper) joins(address string) {
 	}
 }
 
-// tells tells the same once more, as news.
-func (g *gossiper) tells() {
-	_ = g.list.UpdateNode(200 * time.Millisecond) // nobody need hear it
+// announces sends the same announcement again, as news.
+func (g *gossiper) announces() {
+	_ = g.list.UpdateNode(200 * time.Millisecond) // it may reach no peer
 }
 
 // replays sends all that was heard so far to all peers, some times.
@@ -251,7 +253,7 @@ func (g *gossiper) replays(peers []string) {
 	g.t.Helper()
 	packets := g.heard.packets()
 	if len(packets) == 0 {
-		g.t.Fatal("nothing was heard that could be sent again")
+		g.t.Fatal("nothing was heard to send again")
 	}
 	for _, peer := range peers {
 		conn, err := new(net.Dialer).DialContext(g.t.Context(), "udp", peer)
@@ -267,8 +269,8 @@ func (g *gossiper) replays(peers []string) {
 	}
 }
 
-// NodeMeta is what a master says that leads, by the form of package gossip: role,
-// URL, epoch, slots, whether it drains, whether it leaves.
+// NodeMeta returns the announcement of a leading master in the form of package
+// gossip: role, URL, epoch, slots, whether it drains, whether it leaves.
 func (g *gossiper) NodeMeta(int) []byte {
 	b, err := msgpack.Marshal([]any{gossip.Master, g.url, uint64(1) << 60, 0, false, false})
 	if err != nil {
@@ -282,7 +284,7 @@ func (g *gossiper) GetBroadcasts(int, int) [][]byte { return nil }
 func (g *gossiper) LocalState(bool) []byte          { return nil }
 func (g *gossiper) MergeRemoteState([]byte, bool)   {}
 
-// recorder is a transport that keeps the packets which come in.
+// recorder is a transport that keeps incoming packets.
 type recorder struct {
 	memberlist.NodeAwareTransport
 	out     chan *memberlist.Packet
@@ -313,7 +315,7 @@ func record(t memberlist.NodeAwareTransport) *recorder {
 
 func (r *recorder) PacketCh() <-chan *memberlist.Packet { return r.out }
 
-// Shutdown is called while packets are still taken.
+// Shutdown is called while packets still arrive.
 func (r *recorder) Shutdown() error {
 	err := r.NodeAwareTransport.Shutdown()
 	close(r.stop)
@@ -327,8 +329,9 @@ func (r *recorder) packets() [][]byte {
 	return slices.Clone(r.kept)
 }
 
-// junk sends to an address of gossip what is none: bytes that mean nothing, some of
-// them behind the cluster's name, and streams that say they are 19 MiB long.
+// junk sends invalid messages to an address of gossip: bytes without meaning,
+// some of them after the cluster's name, and streams that claim to be 19 MiB
+// long.
 func junk(t *testing.T, address, label string) {
 	t.Helper()
 	named := append([]byte{244, byte(len(label))}, label...)
@@ -354,7 +357,7 @@ func junk(t *testing.T, address, label string) {
 		streams.Go(func() {
 			tcp, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 			if err != nil {
-				return // it has enough of this
+				return // it may refuse the rest
 			}
 			defer tcp.Close()
 			if err := tcp.SetDeadline(time.Now().Add(time.Second)); err != nil {

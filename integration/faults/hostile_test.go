@@ -21,8 +21,9 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// TestFault41Versions: peers, jobs and programs of another version or for another
-// machine are refused with words that say what to do, and disturb nobody else.
+// TestFault41Versions: peers, jobs and programs of another version or for
+// another machine are refused with an error that says what to do, and disturb
+// no other process.
 func TestFault41Versions(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
@@ -33,7 +34,7 @@ func TestFault41Versions(t *testing.T) {
 	peer := &wire.Client{URL: m.url(), HTTP: http.DefaultTransport}
 	_, err := peer.Sync(t.Context(), &wire.Sync{Version: wire.Version + 1, Worker: "from tomorrow", Seq: 1, Info: wire.Info{Slots: 64}})
 	if err == nil || !strings.Contains(err.Error(), "run the same build of windrow on both") {
-		t.Errorf("a worker of another version is told %v", err)
+		t.Errorf("a worker of another version gets %v", err)
 	}
 	later := plan.JobID("01ZZZZZZZZZZZZZZZZZZZZZZZZ")
 	spec := fmt.Appendf(nil, `{"version":%d,"id":%q,"job":"tally"}`, plan.SpecVersion+1, later)
@@ -54,7 +55,7 @@ func TestFault41Versions(t *testing.T) {
 	c.foreign()
 }
 
-// foreign submits a program for a machine that no worker is.
+// foreign submits a program for a kind of machine that no worker has.
 func (c *cluster) foreign() {
 	c.t.Helper()
 	ctx := c.t.Context()
@@ -75,9 +76,9 @@ func (c *cluster) foreign() {
 	}
 }
 
-// TestFault41OldRoot: what the first version has written is read by every later one.
-// testdata/root-v1 is what a job tally with two maps and two reduces left of a text
-// of two lines and four words.
+// TestFault41OldRoot: every later version reads what the first version has
+// written. testdata/root-v1 holds the objects of a job tally with two maps and
+// two reduces, of a text of two lines and four words.
 func TestFault41OldRoot(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
@@ -107,7 +108,7 @@ func TestFault41OldRoot(t *testing.T) {
 	}
 }
 
-// secured starts a master that wants a token, and returns it with the token.
+// secured starts a master that requires a token, and returns both.
 func (c *cluster) secured() (m *process, token string) {
 	c.t.Helper()
 	token = strings.Repeat("right-token-", 4)
@@ -120,7 +121,7 @@ func (c *cluster) secured() (m *process, token string) {
 	return m, token
 }
 
-// ask makes a raw request, and returns the status; 0 when it was not answered.
+// ask makes a raw request, and returns the status; 0 if there was no answer.
 func ask(t *testing.T, method, url, token string, body io.Reader) (status int, text string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
@@ -143,8 +144,9 @@ func ask(t *testing.T, method, url, token string, body io.Reader) (status int, t
 	return resp.StatusCode, string(b)
 }
 
-// TestFault42HostilePeer: who has no token gets nowhere, who has one cannot write
-// where jobs may not, and nobody makes the master use much memory.
+// TestFault42HostilePeer: a client without a token gets nowhere, one with a
+// token cannot write where jobs may not, and no client makes the master use
+// much memory.
 func TestFault42HostilePeer(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
@@ -158,7 +160,7 @@ func TestFault42HostilePeer(t *testing.T) {
 	slow(t, m.url())
 	bound := int64(300 << 20)
 	if raced {
-		bound *= 4 // the detector keeps much beside each byte
+		bound *= 4 // the detector keeps much memory beside each byte
 	}
 	if got := m.resident(); got > bound {
 		t.Errorf("the master holds %d MiB", got>>20)
@@ -168,7 +170,7 @@ func TestFault42HostilePeer(t *testing.T) {
 	}
 }
 
-// strangers have no token, or a wrong one.
+// strangers make requests without a token, and with a wrong one.
 func strangers(t *testing.T, url string) {
 	t.Helper()
 	for _, token := range []string{"", "wrong-token-wrong-token-wrong-token-wrong", strings.Repeat("x", 60<<10)} {
@@ -184,7 +186,7 @@ func strangers(t *testing.T, url string) {
 	}
 }
 
-// frames are messages of the workers' protocol that were made to do harm.
+// frames sends messages of the workers' protocol that are made to do harm.
 func frames(t *testing.T, m *process, token string) {
 	t.Helper()
 	deep := bytes.Repeat([]byte{0x91}, 1<<20) // arrays in arrays
@@ -219,7 +221,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// names are of objects where jobs have nothing to do.
+// names tries objects where jobs have no access.
 func (c *cluster) names(url, token string) {
 	c.t.Helper()
 	secret := filepath.Join(c.dir, "secret")
@@ -251,8 +253,8 @@ func (c *cluster) names(url, token string) {
 	}
 }
 
-// slow opens connections that never get to an end of their headers: they are closed
-// after ten seconds, and others are answered meanwhile.
+// slow opens connections that never finish their headers: they are closed after
+// ten seconds, and others get answers meanwhile.
 func slow(t *testing.T, url string) {
 	t.Helper()
 	var conns []net.Conn
@@ -266,7 +268,7 @@ func slow(t *testing.T, url string) {
 		conns = append(conns, conn)
 	}
 	if status, _ := ask(t, http.MethodGet, url+"/healthz", "", nil); status != http.StatusOK {
-		t.Errorf("with slow clients there, others are answered %d", status)
+		t.Errorf("beside slow clients, others get status %d", status)
 	}
 	for _, conn := range conns {
 		if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// misbehaves runs a job that does f at one line, and a good one after it, on the
-// same worker, which kills what does nothing for some time. It returns why the bad
-// one failed.
+// misbehaves runs a job that does f at one line, and a good one after it, on
+// the same worker, which kills processes without progress. It returns why the
+// bad one failed.
 func misbehaves(t *testing.T, job, noProgress string, code int, words ...string) string {
 	t.Helper()
 	c := onFiles(t)
@@ -55,15 +55,15 @@ func misbehaves(t *testing.T, job, noProgress string, code int, words ...string)
 	return said
 }
 
-// TestFault31OutOfMemory: a job that eats memory loses its process. The worker lives,
-// and the error says what it was.
+// TestFault31OutOfMemory: a job that uses too much memory loses its process.
+// The worker lives, and the error names the reason.
 func TestFault31OutOfMemory(t *testing.T) {
 	t.Parallel()
 	misbehaves(t, "eats", "1m", 1, "memory")
 }
 
-// TestFault32JobThatEndsItsProcess: the attempt fails, its end is told, and after some
-// attempts the job fails for that reason.
+// TestFault32JobThatEndsItsProcess: the attempt fails, the error says how the
+// process ended, and after some attempts the job fails for that reason.
 func TestFault32JobThatEndsItsProcess(t *testing.T) {
 	t.Parallel()
 	for job, words := range map[string][]string{
@@ -78,9 +78,9 @@ func TestFault32JobThatEndsItsProcess(t *testing.T) {
 	}
 }
 
-// TestFault33JobThatDoesNotGoOn: an attempt that does nothing for too long is killed,
-// and the job fails for that.
-func TestFault33JobThatDoesNotGoOn(t *testing.T) {
+// TestFault33JobWithoutProgress: an attempt that makes no progress for too long
+// is killed, and the job fails for that reason.
+func TestFault33JobWithoutProgress(t *testing.T) {
 	t.Parallel()
 	for _, job := range []string{"loops", "deadlocks"} {
 		t.Run(job, func(t *testing.T) {
@@ -90,8 +90,8 @@ func TestFault33JobThatDoesNotGoOn(t *testing.T) {
 	}
 }
 
-// TestFault34JobThatWastes: what a job process starts ends with it, what it prints is
-// cut, and what it opens is bounded.
+// TestFault34JobThatWastes: processes that a job process starts end with it,
+// its output is cut, and its open files are bounded.
 func TestFault34JobThatWastes(t *testing.T) {
 	t.Parallel()
 	t.Run("forks", func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestFault34JobThatWastes(t *testing.T) {
 		said := misbehaves(t, "forks", "1m", 1, "the child is")
 		m := regexp.MustCompile(`the child is (\d+)`).FindStringSubmatch(said)
 		if m == nil {
-			t.Fatalf("no child is told of: %s", said)
+			t.Fatalf("no child is reported: %s", said)
 		}
 		pid, err := strconv.Atoi(m[1])
 		if err != nil {
@@ -117,8 +117,8 @@ func TestFault34JobThatWastes(t *testing.T) {
 	})
 }
 
-// TestFault38InputChangesAfterPlanning: what was planned is not there any more. The
-// job fails, and says which object changed.
+// TestFault38InputChangesAfterPlanning: the planned input is no longer there.
+// The job fails, and names the object that changed.
 func TestFault38InputChangesAfterPlanning(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(c *cluster) error{
@@ -149,8 +149,9 @@ func TestFault38InputChangesAfterPlanning(t *testing.T) {
 	}
 }
 
-// TestFault39OutputOfTwoJobs: of two jobs that begin the same output at once one has
-// it, and the other fails for that; so does one that comes later.
+// TestFault39OutputOfTwoJobs: of two jobs that begin the same output at once,
+// one gets it, and the other fails for that reason; so does one that comes
+// later.
 func TestFault39OutputOfTwoJobs(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, c *cluster) {
@@ -181,9 +182,9 @@ func TestFault39OutputOfTwoJobs(t *testing.T) {
 	})
 }
 
-// TestFault40GarbageCollectedUnderAZombie: a master is stopped with an append on its
-// way. Another one ends the job, and what is left of it is collected. When the first
-// goes on, its append is refused, and nothing that can be reached is gone.
+// TestFault40GarbageCollectedUnderAZombie: a master is stopped in the middle of
+// an append. Another one ends the job, and its leftovers are collected. When
+// the first continues, its append is refused, and no reachable object is gone.
 func TestFault40GarbageCollectedUnderAZombie(t *testing.T) {
 	t.Parallel()
 	for _, when := range []string{"before", "after"} {

@@ -23,7 +23,7 @@ func (p point) String() string { return fmt.Sprintf("%s %s %s#%d", p.when, p.op,
 var (
 	deactivated = regexp.MustCompile(`after delete (root/)?active/`)
 	traced      = regexp.MustCompile(`(?m)^failpoint: (before|after) (\S+) (\S+)$`)
-	// named are the parts of keys that are others in every run.
+	// named matches the parts of keys that differ in every run.
 	named = []struct {
 		part *regexp.Regexp
 		by   string
@@ -37,10 +37,10 @@ var (
 	}
 )
 
-// points returns where a master was before and after its writes, as it told, but for
-// signs of life, which come by the clock, and what is deleted after the end, whose
-// order is nobody's. What did not happen, since there was such an object, has no
-// after.
+// points returns where a master was before and after its writes, as its output
+// says. Heartbeats are left out, since they depend on time, and deletions after
+// the end, whose order is not fixed. A write that did not happen, since there
+// was such an object, has no "after".
 func points(said string) (list []point) {
 	seen := make(map[point]int)
 	for _, m := range traced.FindAllStringSubmatch(said, -1) {
@@ -60,9 +60,9 @@ func points(said string) (list []point) {
 	return list
 }
 
-// TestFault07MasterKilledAtEachPoint kills a master before and after each write
-// that it makes in the life of a job, as hard as there is, and lets another lead.
-// The list of writes is what a master that lives tells.
+// TestFault07MasterKilledAtEachPoint kills a master with SIGKILL before and
+// after each write that it makes in the life of a job, and lets another lead. A
+// master that lives prints the list of writes.
 func TestFault07MasterKilledAtEachPoint(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]func(*testing.T) *cluster{"files": onFiles}
@@ -85,7 +85,7 @@ func killedAtEach(t *testing.T, on func(*testing.T) *cluster) {
 	c.worker(1)
 	id := c.submit("tally", "out", c.slow("1ms", "1ms", 5, 2)...)
 	c.tallied(id, "out", in)
-	eventually(t, "the job is put away", func() bool { return deactivated.MatchString(whole.said.String()) })
+	eventually(t, "the job is archived", func() bool { return deactivated.MatchString(whole.said.String()) })
 	list := points(whole.said.String())
 	complete(t, list, whole.said.String(), len(c.records(id)))
 	t.Logf("%d points to be killed at", len(list))
@@ -102,8 +102,8 @@ func killedAtEach(t *testing.T, on func(*testing.T) *cluster) {
 	}
 }
 
-// complete checks that the points cover every create-once of the life of a job: in
-// the epoch, the job and its log, and the output.
+// complete checks that the points cover every create-once of the life of a job:
+// in the epoch, the job and its log, and the output.
 func complete(t *testing.T, list []point, said string, slots int) {
 	t.Helper()
 	creates, covered := 0, 0
@@ -157,17 +157,17 @@ func killedAt(t *testing.T, c *cluster, point string) {
 	before := c.begun()
 	id, ok := <-submitted
 	if !ok {
-		t.FailNow() // submit has said why
+		t.FailNow() // submit has reported why
 	}
 	c.tallied(id, "out", in)
 	c.notAgain(before)
 	jobs, err := c.client.Jobs(t.Context(), client.JobsQuery{})
 	if err != nil || len(jobs.Jobs) != 1 {
-		t.Errorf("one job was submitted, and there are %+v, %v", jobs.Jobs, err)
+		t.Errorf("one job was submitted, but there are %+v, %v", jobs.Jobs, err)
 	}
 }
 
-// begun returns what is committed of the job that there is, if there is one.
+// begun returns what is committed of the job that exists, if one does.
 func (c *cluster) begun() done {
 	c.t.Helper()
 	for o, err := range c.root.List(c.t.Context(), "active/") {

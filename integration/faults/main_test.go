@@ -14,10 +14,10 @@ import (
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 )
 
-// seed is what all that is drawn depends on.
-var seed = flag.Uint64("seed", 1, "what is drawn depends on")
+// seed determines everything that is drawn.
+var seed = flag.Uint64("seed", 1, "of everything that is drawn")
 
-// The programs under test, built once, and where workers keep what they fetch.
+// The programs under test, built once, and where workers keep fetched programs.
 var windrow, testjobs, cache string
 
 func TestMain(m *testing.M) {

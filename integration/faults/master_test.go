@@ -12,8 +12,9 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// TestFault08DeposedMasterWakes: a master is stopped with an append on its way, until
-// another leads and has gone on. When it wakes its append loses, and it stands by.
+// TestFault08DeposedMasterWakes: a master is stopped in the middle of an
+// append, until another leads and has made progress. When it wakes its append
+// loses, and it stands by.
 func TestFault08DeposedMasterWakes(t *testing.T) {
 	t.Parallel()
 	for _, point := range []string{"pause before create **/log/00000000000000000003", "pause after create **/log/00000000000000000003"} {
@@ -40,7 +41,7 @@ func TestFault08DeposedMasterWakes(t *testing.T) {
 	}
 }
 
-// submitLater submits while others are looked at.
+// submitLater submits while the test observes other things.
 func (c *cluster) submitLater(job, out string, args ...string) <-chan plan.JobID {
 	id := make(chan plan.JobID, 1)
 	go func() {
@@ -69,7 +70,7 @@ func TestFault09TwoMastersStartTogether(t *testing.T) {
 				masters[i] = start(t, fmt.Sprintf("master %d", i), nil, "master", "--root", c.rootURL, "--allow", c.dataURL, "--listen", "127.0.0.1:0")
 			}
 			leads, stands := 0, 0
-			eventually(t, "all masters know who leads", func() bool {
+			eventually(t, "all masters know the leader", func() bool {
 				leads, stands = 0, 0
 				for _, m := range masters {
 					leads += strings.Count(m.said.String(), "leading the cluster")
@@ -87,8 +88,8 @@ func TestFault09TwoMastersStartTogether(t *testing.T) {
 	})
 }
 
-// TestMasterKilledManyTimes kills whoever leads at a random moment, again and again,
-// in one job. It stays the same job, and has the right output.
+// TestMasterKilledManyTimes kills the leader at a random moment, again and
+// again, in one job. It stays the same job, and has the right output.
 func TestMasterKilledManyTimes(t *testing.T) {
 	t.Parallel()
 	times := 5
@@ -126,7 +127,7 @@ func TestMasterKilledManyTimes(t *testing.T) {
 	}
 }
 
-// leading returns the master that has begun to lead last, and that lives.
+// leading returns the newest leader that lives.
 func leading(masters []*process) *process {
 	for _, p := range masters {
 		said := p.said.String()
@@ -137,7 +138,8 @@ func leading(masters []*process) *process {
 	return nil
 }
 
-// TestSubmittedTwice: two clients that submit the same with one key get one job.
+// TestSubmittedTwice: two clients that submit the same with one key get one
+// job.
 func TestSubmittedTwice(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)

@@ -10,7 +10,7 @@ import (
 )
 
 // TestFault10MasterCutFromStore: a master that does not reach the store stops
-// acting, another takes over, and the job goes on there.
+// acting, another takes over, and the job continues there.
 func TestFault10MasterCutFromStore(t *testing.T) {
 	t.Parallel()
 	c := onS3(t)
@@ -30,13 +30,13 @@ func TestFault10MasterCutFromStore(t *testing.T) {
 	}
 	second.says("leading the cluster")
 	before := c.finished(id)
-	p.heal()
+	p.restore()
 	first.says("deposed")
 	c.tallied(id, "out", in)
 	c.notAgain(before)
 }
 
-// refuses tells whether a master says that it does not lead.
+// refuses reports whether a master says that it does not lead.
 func refuses(t *testing.T, m *process) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -56,14 +56,14 @@ func refuses(t *testing.T, m *process) bool {
 	return resp.StatusCode != http.StatusOK
 }
 
-// TestFault11MasterCutFromWorkers: the master keeps leading, loses its workers, and
-// has them back when the network heals. No epoch is taken meanwhile.
+// TestFault11MasterCutFromWorkers: the master keeps leading, loses its workers,
+// and gets them back when the network works again. No epoch is taken meanwhile.
 func TestFault11MasterCutFromWorkers(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
 	in := c.write(8, 20)
 	m := c.leader()
-	c.master() // a standby that must not be tempted
+	c.master() // a standby that must not take over
 	p := newProxy(t, strings.TrimPrefix(m.url(), "http://"))
 	for range 2 {
 		c.workerWith(1, []string{"--master", "http://" + p.address, "--gossip", "off"})
@@ -73,16 +73,16 @@ func TestFault11MasterCutFromWorkers(t *testing.T) {
 	p.cut()
 	eventually(t, "both workers are lost", func() bool { return strings.Count(m.said.String(), "a worker is lost") == 2 })
 	before := c.finished(id)
-	p.heal()
+	p.restore()
 	c.tallied(id, "out", in)
 	c.notAgain(before)
 	if e := c.epoch(); e != 1 {
-		t.Errorf("epoch %d leads, though the first master was there all the time", e)
+		t.Errorf("epoch %d leads, although the first master was always there", e)
 	}
 }
 
-// TestFault12WorkerCutFromMaster: a worker that reaches the store, and not the master,
-// goes on for nothing; another does its work.
+// TestFault12WorkerCutFromMaster: a worker that reaches the store, but not the
+// master, continues without effect; another does its work.
 func TestFault12WorkerCutFromMaster(t *testing.T) {
 	t.Parallel()
 	both(t, func(_ *testing.T, c *cluster) {
@@ -97,14 +97,14 @@ func TestFault12WorkerCutFromMaster(t *testing.T) {
 		before := c.finished(id)
 		c.worker(1)
 		c.until(id, committed("map", 7))
-		p.heal()
+		p.restore()
 		c.tallied(id, "out", in)
 		c.notAgain(before)
 	})
 }
 
-// TestFault13GossipBlocked: workers whose gossip is off, or goes nowhere, work, and
-// none is taken for lost by that.
+// TestFault13GossipBlocked: workers whose gossip is off, or blocked, work, and
+// none is considered lost for that.
 func TestFault13GossipBlocked(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
@@ -117,7 +117,7 @@ func TestFault13GossipBlocked(t *testing.T) {
 	id := c.submit("tally", "out", c.slow("20ms", "20ms", 20, 2)...)
 	c.tallied(id, "out", in)
 	if strings.Contains(m.said.String(), "a worker is lost") {
-		t.Error("a worker was taken for lost")
+		t.Error("a worker was considered lost")
 	}
 	c.mostly(2)
 }

@@ -17,15 +17,16 @@ import (
 	"github.com/windrow-mr/windrow/integration/heard"
 )
 
-// haste is how much sooner than a user's these processes lose patience with each
-// other: a leader is silent for 3 s then, and a worker for 3 s.
+// haste is the factor by which these processes lose patience with each other
+// sooner than a user's: a leader is lost after 3 s of silence, and so is a
+// worker.
 const haste = 5
 
-// patient is for masters of which a test wants that they take nobody for lost: a
-// worker of a crowded machine may well be silent for 3 s, and none is for 15 s.
+// patient is for masters that must not consider any process lost: on a crowded
+// machine a worker may be silent for 3 s, but not for 15 s.
 const patient = "WINDROW_HASTE=1"
 
-// patience is for how long a test waits for what must happen.
+// patience is how long a test waits for a condition.
 const patience = time.Minute
 
 // process is a master or a worker.
@@ -60,7 +61,7 @@ func (p *process) begin() {
 		p.t.Fatal(err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // its state tells
+		_ = p.cmd.Wait() // see its state
 		close(p.exited)
 	}()
 	p.t.Cleanup(func() {
@@ -74,7 +75,7 @@ func (p *process) begin() {
 	})
 }
 
-// environment is what all processes have in common.
+// environment is the part that all processes share.
 func environment() []string {
 	return append(slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "WINDROW_") || strings.HasPrefix(v, "GOMEMLIMIT")
@@ -89,7 +90,7 @@ func (p *process) signal(s syscall.Signal) {
 	}
 }
 
-// kill ends the process as hard as there is, and waits for that.
+// kill ends the process by SIGKILL, and waits for its end.
 func (p *process) kill() {
 	p.t.Helper()
 	p.signal(syscall.SIGKILL)
@@ -98,7 +99,7 @@ func (p *process) kill() {
 
 func (p *process) resume() { p.signal(syscall.SIGCONT) }
 
-// family returns the process and all that it has started, and they.
+// family returns the process and all its descendants.
 func (p *process) family() []int {
 	parents := make(map[int][]int)
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -137,7 +138,7 @@ func (p *process) wait() int {
 	}
 }
 
-// says waits for words.
+// says waits for words in the process's output.
 func (p *process) says(words string) {
 	p.t.Helper()
 	if !p.said.Wait(words, p.exited, patience) {
@@ -161,13 +162,13 @@ func (p *process) pauses() {
 	})
 }
 
-// url returns where a master is.
+// url returns the address of a master.
 func (p *process) url() string {
 	p.t.Helper()
 	p.says(", root ")
 	m := addresses.FindStringSubmatch(p.said.String())
 	if m == nil {
-		p.t.Fatalf("%s tells no address", p.name)
+		p.t.Fatalf("%s shows no address", p.name)
 	}
 	return m[1]
 }

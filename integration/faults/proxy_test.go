@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// proxy passes TCP connections on, until it is cut: then it accepts none, and those
-// that there are hang, as those of a network that lost a cable.
+// proxy passes on TCP connections, until it is cut. Then it accepts none, and
+// the open ones hang, as those of a network that lost a cable.
 type proxy struct {
 	t       *testing.T
 	to      string
@@ -37,7 +37,7 @@ func newProxy(t *testing.T, to string) *proxy {
 	p.serving.Go(p.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
-		p.heal()
+		p.restore()
 		p.drop()
 		p.serving.Wait()
 	})
@@ -54,7 +54,7 @@ func (p *proxy) accept() {
 	}
 }
 
-// pass copies both ways, but nothing while it is cut.
+// pass copies both ways, except while it is cut.
 func (p *proxy) pass(in net.Conn) {
 	defer in.Close()
 	p.wait()
@@ -109,8 +109,8 @@ func (p *proxy) cut() {
 	p.healed = make(chan struct{})
 }
 
-// heal lets new connections through. The old ones break.
-func (p *proxy) heal() {
+// restore lets new connections through. The old ones break.
+func (p *proxy) restore() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.healed != nil {
@@ -137,8 +137,8 @@ func endpointOf(bucket string) string {
 	return strings.TrimPrefix(values.Get("endpoint"), "http://")
 }
 
-// silence is an address at which everything is taken and nothing answered, by UDP
-// and TCP.
+// silence returns an address that accepts everything and answers nothing, by
+// UDP and TCP.
 func silence(t *testing.T) string {
 	t.Helper()
 	var listening net.ListenConfig
@@ -157,13 +157,14 @@ func silence(t *testing.T) string {
 	}
 }
 
-// front is an HTTP server before another one. f answers itself, or lets next do so.
+// front is an HTTP server before another one. f answers a request, or calls
+// next.
 func front(t *testing.T, to string, f func(w http.ResponseWriter, r *http.Request, next http.Handler)) string {
 	t.Helper()
 	next := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: to})
-			r.Out.Host = r.In.Host // signatures have it
+			r.Out.Host = r.In.Host // part of signatures
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
@@ -172,14 +173,15 @@ func front(t *testing.T, to string, f func(w http.ResponseWriter, r *http.Reques
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-// discard is an answer that nobody gets.
+// discard is an answer that is not sent.
 type discard struct{ header http.Header }
 
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(int)             {}
 
-// apply lets a request be done, and breaks the connection before it is answered.
+// apply lets the server carry out a request, and breaks the connection before
+// the answer.
 func apply(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	next.ServeHTTP(&discard{http.Header{}}, r)
 	if h, ok := w.(http.Hijacker); ok {
@@ -189,7 +191,7 @@ func apply(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	}
 }
 
-// answer is an S3 server's refusal.
+// answer refuses a request as an S3 server does.
 func answer(w http.ResponseWriter, r *http.Request, status int, code string) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	w.Header().Set("Content-Type", "application/xml")

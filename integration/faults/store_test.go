@@ -15,8 +15,8 @@ import (
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 )
 
-// behind makes a cluster whose processes reach a real S3 server through a front;
-// the test itself reaches it directly.
+// behind makes a cluster whose processes reach a real S3 server through a
+// front; the test itself reaches it directly.
 func behind(t *testing.T, f func(w http.ResponseWriter, r *http.Request, next http.Handler)) *cluster {
 	t.Helper()
 	url := s3test.Start(t)
@@ -53,13 +53,13 @@ func (d *dice) struck() int {
 	return d.times
 }
 
-// once tells whether a request is a create-once of one piece.
+// once reports whether a request is a create-once of one piece.
 func once(r *http.Request) bool {
 	return r.Method == http.MethodPut && r.Header.Get("If-None-Match") != ""
 }
 
-// TestFault20AnswerOfAWinningCreateLost: the store has created an object, and nobody
-// hears that it did. The winner finds out that it has won.
+// TestFault20AnswerOfAWinningCreateLost: the store has created an object, and
+// the answer is lost. The winner finds out that it has won.
 func TestFault20AnswerOfAWinningCreateLost(t *testing.T) {
 	t.Parallel()
 	t.Run("files", func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestFault20AnswerOfAWinningCreateLost(t *testing.T) {
 	t.Run("s3", answersLost)
 }
 
-// answersLost breaks connections when the server has done what it was asked.
+// answersLost breaks connections after the server has carried out the request.
 func answersLost(t *testing.T) {
 	t.Parallel()
 	d := newDice(20)
@@ -100,8 +100,8 @@ func answersLost(t *testing.T) {
 	c.mostly(1)
 }
 
-// TestFault21Storms: the store answers create-onces by 409, having done nothing, and
-// by 412, having done what was asked.
+// TestFault21Storms: the store answers create-onces by 409 without creating the
+// object, and by 412 after creating it.
 func TestFault21Storms(t *testing.T) {
 	t.Parallel()
 	conflicts, lies := newDice(21), newDice(22)
@@ -129,8 +129,8 @@ func TestFault21Storms(t *testing.T) {
 	c.mostly(1)
 }
 
-// TestFault22StoreWithoutCreateOnce: a master does not lead on a store that ignores
-// the condition of a create-once, or takes it for its opposite. It says so.
+// TestFault22StoreWithoutCreateOnce: a master does not lead on a store that
+// ignores the condition of a create-once, or inverts it. It says so.
 func TestFault22StoreWithoutCreateOnce(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]func(w http.ResponseWriter, r *http.Request, next http.Handler){
@@ -160,9 +160,9 @@ func TestFault22StoreWithoutCreateOnce(t *testing.T) {
 	}
 }
 
-// TestFault23RefusalsThatLookLikeAbsence: for a while the store tells masters that
-// nothing is there, or lets them see nothing. No log is taken for an empty one, by
-// the master that leads or by one that starts meanwhile, and the job goes on.
+// TestFault23RefusalsThatLookLikeAbsence: for a while the store answers masters
+// that nothing is there, or denies access. Neither the leader nor a master that
+// starts meanwhile takes any log for empty, and the job continues.
 func TestFault23RefusalsThatLookLikeAbsence(t *testing.T) {
 	t.Parallel()
 	for name, says := range map[string]struct {
@@ -192,9 +192,9 @@ func TestFault23RefusalsThatLookLikeAbsence(t *testing.T) {
 			c.until(id, committed("map", 2))
 			before := c.finished(id)
 			storm.Store(true)
-			eventually(t, "the masters go on without reading", lasts(4))
+			eventually(t, "the masters continue without reading", lasts(4))
 			first.kill()
-			eventually(t, "the masters go on without reading", lasts(4))
+			eventually(t, "the masters continue without reading", lasts(4))
 			storm.Store(false)
 			second.says("leading the cluster")
 			c.tallied(id, "out", in)
@@ -206,9 +206,9 @@ func TestFault23RefusalsThatLookLikeAbsence(t *testing.T) {
 // urlOf returns the cluster's root as the test itself reaches it.
 func urlOf(c *cluster) string { return c.root.URL() }
 
-// TestFault25PartsCutAndCancelled: an upload in parts whose connection breaks is gone
-// on with; one of a job that is cancelled leaves nothing to be seen, and no parts; and
-// what one leaves whose worker is killed is collected once the job has ended.
+// TestFault25PartsCutAndCancelled: an upload in parts whose connection breaks
+// continues. That of a cancelled job leaves nothing visible, and no parts. That
+// of a killed worker is collected once the job has ended.
 func TestFault25PartsCutAndCancelled(t *testing.T) {
 	t.Parallel()
 	t.Run("cut", func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestFault25PartsCutAndCancelled(t *testing.T) {
 		select {
 		case <-aborted:
 		case <-time.After(patience):
-			t.Error("the upload in parts is never given up")
+			t.Error("the upload in parts is never aborted")
 		}
 		if seen := c.visible("out"); len(seen) > 0 {
 			t.Errorf("visible are %q", seen)
@@ -307,7 +307,7 @@ func TestFault25PartsCutAndCancelled(t *testing.T) {
 	})
 }
 
-// unfinished counts the uploads in parts that were begun and not ended.
+// unfinished counts the uploads in parts that have begun and not ended.
 func (c *cluster) unfinished(prefix string) (n int) {
 	c.t.Helper()
 	err := c.data.AbortUploads(c.t.Context(), prefix, func(store.Unfinished) bool {

@@ -18,12 +18,13 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// TestFault41OldRootGoesOn: a job that the first version has begun is ended by this
-// one. testdata/open-v1 is what a bucket held when a master and a worker with two
-// slots were killed, the master first: of six maps three are committed, two have ended
-// unheard, and one was not begun. The program that was submitted is not there, being
-// large: the present one, which makes the same plan, takes its place.
-func TestFault41OldRootGoesOn(t *testing.T) {
+// TestFault41OldRootContinues: this version ends a job that the first version
+// has begun. testdata/open-v1 holds the objects of a bucket when a master and a
+// worker with two slots were killed, the master first: of six maps three are
+// committed, two have ended unreported, and one was not begun. The submitted
+// program is not there, since it is large: the present one, which builds
+// the same pipeline, takes its place.
+func TestFault41OldRootContinues(t *testing.T) {
 	t.Parallel()
 	c := onS3(t)
 	const id = plan.JobID("01M7ZP5G72Y8W8FYF8F15P4RDP")
@@ -38,15 +39,15 @@ func TestFault41OldRootGoesOn(t *testing.T) {
 	c.worker(1)
 	c.tallied(id, "out", in)
 	if got, want := c.marks(), map[string]int{"map/5": 1, "reduce/0": 1, "reduce/1": 1}; !maps.Equal(got, want) {
-		t.Errorf("run are %v, want %v", got, want)
+		t.Errorf("%v ran, want %v", got, want)
 	}
 	if e := c.epoch(); e != 2 {
 		t.Errorf("epoch %d leads, after 1", e)
 	}
 }
 
-// restore puts the files of a directory into the cluster's root and data, and returns
-// what is the input.
+// restore puts the files of a directory into the cluster's root and data, and
+// returns the input.
 func (c *cluster) restore(dir string) *text {
 	c.t.Helper()
 	in := &text{words: make(map[string]int64)}
@@ -74,8 +75,8 @@ func (c *cluster) restore(dir string) *text {
 	return in
 }
 
-// reprogram lets the program of a job of package testjobs be the present one, and
-// leave marks.
+// reprogram replaces the program of a job of package testjobs by the present
+// one, which leaves marks.
 func (c *cluster) reprogram(id plan.JobID) {
 	c.t.Helper()
 	ctx := c.t.Context()
@@ -114,7 +115,7 @@ func (c *cluster) reprogram(id plan.JobID) {
 	c.replace(ctx, plan.SpecKey(id), old, spec)
 }
 
-// replace changes what was written once.
+// replace changes an object that was written once.
 func (c *cluster) replace(ctx context.Context, key string, old []byte, by any) {
 	c.t.Helper()
 	body, err := json.Marshal(by)

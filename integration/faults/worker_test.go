@@ -20,7 +20,7 @@ import (
 	"github.com/windrow-mr/windrow/client"
 )
 
-// both runs a test on files, and on a real S3 server where all is run.
+// both runs a test on files, and on a real S3 server if all is set.
 func both(t *testing.T, test func(t *testing.T, c *cluster)) {
 	t.Helper()
 	kinds := map[string]func(*testing.T) *cluster{"files": onFiles}
@@ -35,7 +35,7 @@ func both(t *testing.T, test func(t *testing.T, c *cluster)) {
 	}
 }
 
-// mostly checks that no task was begun more often than that.
+// mostly checks that no task was begun more than the given number of times.
 func (c *cluster) mostly(most int) {
 	c.t.Helper()
 	for task, n := range c.marks() {
@@ -45,7 +45,8 @@ func (c *cluster) mostly(most int) {
 	}
 }
 
-// TestFault01WorkerKilledInMap: only what the dead worker was doing is done again.
+// TestFault01WorkerKilledInMap: only the running tasks of the dead worker run
+// again.
 func TestFault01WorkerKilledInMap(t *testing.T) {
 	t.Parallel()
 	both(t, func(_ *testing.T, c *cluster) {
@@ -63,8 +64,8 @@ func TestFault01WorkerKilledInMap(t *testing.T) {
 	})
 }
 
-// TestFault02WorkerKilledBeforeItsReport: work that is there, and that nobody was
-// told of, is adopted, or done again; it counts once.
+// TestFault02WorkerKilledBeforeItsReport: finished work that no master knows of
+// is adopted, or done again; it counts once.
 func TestFault02WorkerKilledBeforeItsReport(t *testing.T) {
 	t.Parallel()
 	for name, point := range map[string]string{
@@ -89,8 +90,8 @@ func TestFault02WorkerKilledBeforeItsReport(t *testing.T) {
 	}
 }
 
-// TestFault03EveryWorkerKilled: at half of a job every worker is killed, and others
-// come. What is committed is not done again.
+// TestFault03EveryWorkerKilled: at half of a job every worker is killed, and
+// others join. Committed tasks do not run again.
 func TestFault03EveryWorkerKilled(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, c *cluster) {
@@ -124,8 +125,8 @@ func TestFault03EveryWorkerKilled(t *testing.T) {
 	})
 }
 
-// TestFault04ZombieMapWorker: a worker that was stopped for longer than its lease
-// comes back when its task was done by another. Its report changes nothing.
+// TestFault04ZombieMapWorker: a worker that was stopped for longer than its
+// lease continues when another has done its task. Its report changes nothing.
 func TestFault04ZombieMapWorker(t *testing.T) {
 	t.Parallel()
 	both(t, func(_ *testing.T, c *cluster) {
@@ -144,10 +145,11 @@ func TestFault04ZombieMapWorker(t *testing.T) {
 	})
 }
 
-// TestFault05ZombieReducer: a reducer is stopped between its grant and its part.
-// Another is granted, and one part counts, whoever makes it. Where the store creates
-// objects in parts once, there is one; elsewhere attempts have parts of their own, and
-// who lists the directory may see the one that came too late: see the manifest.
+// TestFault05ZombieReducer: a reducer is stopped between its grant and its
+// part. Another attempt gets a grant, and one part counts, whichever attempt
+// made it. Where the store creates objects in parts once, there is one part.
+// Elsewhere attempts have parts of their own, and a tool that lists the
+// directory may see the late one: see the manifest.
 func TestFault05ZombieReducer(t *testing.T) {
 	t.Parallel()
 	const point = "pause before write **/part-r-00000-*#1"
@@ -180,8 +182,8 @@ func TestFault05ZombieReducer(t *testing.T) {
 	}
 }
 
-// TestFault06Straggler: what a slow worker does is done by another too, and counted
-// once.
+// TestFault06Straggler: another worker repeats the task of a slow one, and the
+// task counts once.
 func TestFault06Straggler(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
@@ -191,9 +193,9 @@ func TestFault06Straggler(t *testing.T) {
 	slow := c.worker(1)
 	eventually(t, "both workers are there", c.has(2))
 	id := c.submit("tally", "out", c.slow("20ms", "1ms", 40, 2)...)
-	// Its job processes are stopped, and it goes on to speak to the master: nothing
-	// is lost, there is only no end of it.
-	eventually(t, "a second attempt is made at a task of a worker that does not get on", func() bool {
+	// Its job processes are stopped, but it still speaks to the master: nothing is
+	// lost, but its tasks do not end.
+	eventually(t, "a second attempt is made at a task of a worker without progress", func() bool {
 		slow.signalJobs(syscall.SIGSTOP)
 		page, err := c.client.Tasks(t.Context(), id, client.TasksQuery{})
 		if err != nil {
@@ -206,16 +208,16 @@ func TestFault06Straggler(t *testing.T) {
 	c.mostly(2)
 }
 
-// signalJobs sends a signal to all that a worker started.
+// signalJobs sends a signal to all processes that a worker started.
 func (p *process) signalJobs(s syscall.Signal) {
 	for _, pid := range p.family()[1:] {
 		_ = syscall.Kill(pid, s) // it may have ended
 	}
 }
 
-// TestFault26ScratchThatCannotBeWritten: a worker whose directory for programs is
-// gone cannot do what it is given, says why, and the job goes on elsewhere. One
-// that has no such directory to begin with does not start.
+// TestFault26ScratchThatCannotBeWritten: a worker whose directory for programs
+// is gone cannot run its tasks, says why, and the job continues elsewhere. A
+// worker without such a directory at its start does not start.
 func TestFault26ScratchThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
@@ -238,12 +240,12 @@ func TestFault26ScratchThatCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	if i := slices.IndexFunc(all, func(w client.Worker) bool { return w.PID == bad.cmd.Process.Pid }); i < 0 || all[i].Failures == 0 {
-		t.Errorf("the worker that cannot keep programs was given nothing: %+v", all)
+		t.Errorf("the worker that cannot keep programs got no task: %+v", all)
 	}
 }
 
-// TestDrainLosesNothing: a worker that drains finishes what it runs, and nothing is
-// begun twice; nor is there when it gets SIGTERM.
+// TestDrainLosesNothing: a worker that drains finishes its attempts, and no
+// task is begun twice. The same holds when it gets SIGTERM.
 func TestDrainLosesNothing(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
@@ -275,8 +277,8 @@ func TestDrainLosesNothing(t *testing.T) {
 	c.mostly(1)
 }
 
-// TestWorkersThatJoinSpeedItUp: three workers that come in the middle of a job take
-// their part of it.
+// TestWorkersThatJoinSpeedItUp: three workers that join during a job get their
+// share of it.
 func TestWorkersThatJoinSpeedItUp(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
@@ -298,9 +300,9 @@ func TestWorkersThatJoinSpeedItUp(t *testing.T) {
 	c.mostly(2)
 }
 
-// TestFault29Suspended: a machine with a master and a worker is stopped for longer
-// than all leases, while another master takes over. When it goes on, its master
-// does not act, and its worker is heard again.
+// TestFault29Suspended: a machine with a master and a worker is stopped for
+// longer than all leases, while another master takes over. When it continues,
+// its master does not act, and its worker reports again.
 func TestFault29Suspended(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
@@ -330,14 +332,15 @@ func TestFault29Suspended(t *testing.T) {
 	}
 }
 
-// gone tells whether no process has this number.
+// gone reports whether no process has this number.
 func gone(pid int) bool {
 	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
 	return err != nil
 }
 
-// TestFault30MessagesDuplicatedDelayedReordered: what workers tell comes twice, late,
-// and in another order, and answers come late. Everything counts once.
+// TestFault30MessagesDuplicatedDelayedReordered: messages of workers arrive
+// twice, late, and in another order, and answers arrive late. Everything counts
+// once.
 func TestFault30MessagesDuplicatedDelayedReordered(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)

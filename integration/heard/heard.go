@@ -1,5 +1,6 @@
-// Package heard lets tests wait for what processes say. Tests of integration and
-// of the packages below it use it. A Text may be used by any number of goroutines.
+// Package heard lets tests wait for the output of processes. Tests of
+// integration and of the packages below it use it. A Text may be used by any
+// number of goroutines.
 package heard
 
 import (
@@ -8,7 +9,7 @@ import (
 	"time"
 )
 
-// Text gathers what a process writes, and lets a test wait for words.
+// Text gathers the output of a process, and lets a test wait for words.
 type Text struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -33,8 +34,8 @@ func (w *Text) String() string {
 	return w.text.String()
 }
 
-// Wait tells whether words come, before the process ends or patience does. A nil
-// exited is a process that does not end.
+// Wait reports whether words appear before the process ends or patience runs
+// out. A nil exited is a process that does not end.
 func (w *Text) Wait(words string, exited <-chan struct{}, patience time.Duration) bool {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()

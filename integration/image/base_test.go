@@ -19,9 +19,9 @@ import (
 // Debian.
 var from = regexp.MustCompile(`(?m)^FROM (?:--platform=\S+ )?(golang:(\d+\.\d+)-(\w+)) AS build$`)
 
-// provideBase gets the image that the Dockerfile builds with: from the registry, or
-// where none answers, by making one of the same name. What the image is built of is
-// then Debian's base and this machine's Go, and the Dockerfile is the real one.
+// provideBase gets the image that the Dockerfile builds with from the registry.
+// If none answers, it makes one of the same name from Debian's base and this
+// machine's Go. The Dockerfile is the real one.
 func provideBase(ctx context.Context) error {
 	text, err := os.ReadFile(filepath.Join(repository, "Dockerfile"))
 	if err != nil {
@@ -47,8 +47,8 @@ func provideBase(ctx context.Context) error {
 	return addGo(ctx, root, image)
 }
 
-// bootstrap makes a Debian with what the image golang has beside Go and is needed
-// here. It takes a minute, and is kept.
+// bootstrap makes a Debian with the parts of the image golang that are needed
+// here beside Go. It takes a minute, and is kept.
 func bootstrap(ctx context.Context, release string) (dir string, err error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -70,13 +70,13 @@ func bootstrap(ctx context.Context, release string) (dir string, err error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include=ca-certificates,git", release, made)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("debootstrap: %w (apt-get install debootstrap brings it)\n%s", err, out)
+		return "", fmt.Errorf("debootstrap: %w (apt-get install debootstrap installs it)\n%s", err, out)
 	}
 	return dir, errors.Join(os.Chmod(made, 0o755), os.Rename(made, dir))
 }
 
-// addGo makes an image of a Debian and this machine's Go, where golang has it, and
-// of the authorities that this machine trusts: modules may come through a proxy.
+// addGo makes an image of a Debian, of this machine's Go, where golang has it,
+// and of the authorities that this machine trusts: modules may pass a proxy.
 func addGo(ctx context.Context, root, image string) error {
 	const debian = "debian"
 	err := pipe(exec.CommandContext(ctx, "tar", "-c", "-C", root, "."), dockerCommand(ctx, "import", "-", debian))

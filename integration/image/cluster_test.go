@@ -38,8 +38,8 @@ type cluster struct {
 	mount      string // a directory that is at one path here and in containers; "" for none
 }
 
-// onS3 makes a cluster on an S3 server of this machine's loopback. Its containers
-// are in the network of this machine, as operations.md has it.
+// onS3 makes a cluster on an S3 server of this machine's loopback. Its
+// containers are in the network of this machine, as in operations.md.
 func onS3(t *testing.T) *cluster {
 	t.Helper()
 	url := s3test.Start(t)
@@ -49,8 +49,8 @@ func onS3(t *testing.T) *cluster {
 	return c
 }
 
-// onFiles makes a cluster in a directory, and in a network of its own, where
-// masters are found by the names of their containers.
+// onFiles makes a cluster in a directory, and in its own network, where masters
+// are found by the names of their containers.
 func onFiles(t *testing.T) *cluster {
 	t.Helper()
 	dir := shared(t)
@@ -81,8 +81,8 @@ func (c *cluster) prepare() {
 	write(c.t, filepath.Join(c.dir, "store.env"), env.String())
 }
 
-// docker runs a command of Docker, which must come through. It is used after the
-// end of the test too.
+// docker runs a command of Docker, which must succeed. It is used after the end
+// of the test too.
 func (c *cluster) docker(args ...string) string {
 	c.t.Helper()
 	out, err := dockerTo(context.WithoutCancel(c.t.Context()), args...)
@@ -92,14 +92,14 @@ func (c *cluster) docker(args ...string) string {
 	return out
 }
 
-// container is one that runs in the background.
+// container is a container that runs in the background.
 type container struct {
 	c    *cluster
 	name string
 }
 
 // start starts a master or a worker by the command of operations.md, with the
-// names of this cluster in it, and with more arguments behind it.
+// names of this cluster in it, and with more arguments after it.
 func (c *cluster) start(kind string, more ...string) *container {
 	c.t.Helper()
 	c.containers++
@@ -170,7 +170,7 @@ func ofManifest(t *testing.T, file string) (flags []string) {
 	return flags
 }
 
-// answers tells whether a container in a network of its own answers a probe.
+// answers reports whether a container in its own network answers a probe.
 func (k *container) answers(probe string) bool {
 	k.c.t.Helper()
 	ip := strings.TrimSpace(k.c.docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", k.name))
@@ -182,7 +182,7 @@ func (k *container) answers(probe string) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// said returns what a container has written.
+// said returns the output of a container.
 func (k *container) said() string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.c.t.Context()), patience)
 	defer cancel()
@@ -193,7 +193,7 @@ func (k *container) said() string {
 	return string(out)
 }
 
-// says waits until a container has said something.
+// says waits until a container has printed some words.
 func (k *container) says(words string) {
 	k.c.t.Helper()
 	k.c.eventually(k.name+" says "+words, func() bool {
@@ -204,14 +204,14 @@ func (k *container) says(words string) {
 	})
 }
 
-// restarts returns how often Docker has started a container again, as its command
-// says that it is to.
+// restarts returns how often Docker has restarted a container, as its command
+// demands.
 func (k *container) restarts() string {
 	k.c.t.Helper()
 	return strings.TrimSpace(k.c.docker("inspect", "--format", "{{.RestartCount}}", k.name))
 }
 
-// state returns a field of what Docker knows of a container's state.
+// state returns a field of Docker's state of a container.
 func (k *container) state(field string) string {
 	k.c.t.Helper()
 	return strings.TrimSpace(k.c.docker("inspect", "--format", "{{.State."+field+"}}", k.name))
@@ -227,13 +227,13 @@ func (c *cluster) eventually(what string, f func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			c.t.Fatalf("it never happens that %s", what)
+			c.t.Fatalf("it never became true that %s", what)
 		}
 	}
 }
 
-// windrow runs a client to its end: the binary of the image on this host, or where
-// masters are known by the names of containers, in one of these.
+// windrow runs a client to its end: the binary of the image on this host, or,
+// where masters are known by the names of containers, in such a container.
 func (c *cluster) windrow(args ...string) (stdout string, err error) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
@@ -256,7 +256,7 @@ func (c *cluster) windrow(args ...string) (stdout string, err error) {
 	return string(out), err
 }
 
-// must is windrow for what must come through.
+// must is windrow for commands that must succeed.
 func (c *cluster) must(args ...string) string {
 	c.t.Helper()
 	out, err := c.windrow(args...)
@@ -274,8 +274,8 @@ func (c *cluster) submit(program, job, out string, more ...string) (id string) {
 	return strings.TrimSpace(c.must(append(args, more...)...))
 }
 
-// told reads what a command says in JSON.
-func told[T any](c *cluster, args ...string) (v T) {
+// decoded decodes the JSON of a command.
+func decoded[T any](c *cluster, args ...string) (v T) {
 	c.t.Helper()
 	if err := json.Unmarshal([]byte(c.must(append(args, "-o", "json")...)), &v); err != nil {
 		c.t.Fatal(err)
@@ -283,11 +283,11 @@ func told[T any](c *cluster, args ...string) (v T) {
 	return v
 }
 
-// committed waits until so many maps are.
+// committed waits until so many maps are committed.
 func (c *cluster) committed(id string, maps int) {
 	c.t.Helper()
 	c.eventually(fmt.Sprintf("%d maps are committed", maps), func() bool {
-		j := told[client.Job](c, "get", id)
+		j := decoded[client.Job](c, "get", id)
 		if j.State.Ended() {
 			c.t.Fatalf("job %s is %s: %+v", id, j.State, j.Cause)
 		}
@@ -296,7 +296,7 @@ func (c *cluster) committed(id string, maps int) {
 	})
 }
 
-// text is an input, and what a sequential program makes of it.
+// text is an input, with the result of a sequential program.
 type text struct {
 	lines int64
 	words map[string]int64
@@ -329,7 +329,7 @@ func (c *cluster) write(objects, lines int) *text {
 	return in
 }
 
-// counted holds an output against what a sequential program makes of the input.
+// counted compares an output with the result of a sequential program.
 func (c *cluster) counted(out string, in *text) {
 	c.t.Helper()
 	var want []string

@@ -27,11 +27,11 @@ const (
 	repository = "../.."
 )
 
-// patience is for how long a test waits for what must happen. A standby takes over
-// after 15 s.
+// patience is how long a test waits for a condition. A standby takes over after
+// 15 s.
 const patience = 2 * time.Minute
 
-// docker is the client, and what it needs to find the daemon of these tests.
+// docker is the client, with what it needs to find the daemon of these tests.
 var docker struct {
 	program string
 	env     []string
@@ -41,7 +41,7 @@ var docker struct {
 var windrow, revision string
 
 func TestMain(m *testing.M) {
-	// The daemon ends when the thread goes that started it: this one stays.
+	// The daemon ends with the thread that started it: this one stays.
 	runtime.LockOSThread()
 	code, err := run(m)
 	if err != nil {
@@ -77,8 +77,9 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// startDaemon starts a daemon that has all it keeps in a directory, makes no
-// network by itself, and leaves the filters and routes of this machine alone.
+// startDaemon starts a daemon that keeps all its data in one directory, makes
+// no network by itself, and leaves the filters and routes of this machine
+// alone.
 func startDaemon(dir string) (end func() error, err error) {
 	if docker.program = installed; !exists(installed) {
 		docker.program = "docker"
@@ -99,7 +100,7 @@ func startDaemon(dir string) (end func() error, err error) {
 		return nil, err
 	}
 	daemon.Stdout, daemon.Stderr = said, said
-	// What interrupts the tests is not for the daemon, which ends after them.
+	// An interrupt of the tests must not reach the daemon, which ends after them.
 	daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	if err := daemon.Start(); err != nil {
 		return nil, fmt.Errorf("%w: apt-get install docker.io brings it", err)
@@ -126,7 +127,7 @@ func startDaemon(dir string) (end func() error, err error) {
 	}
 }
 
-// endDaemon ends the daemon with all that it started.
+// endDaemon ends the daemon and all that it started.
 func endDaemon(p *os.Process, exited chan error) error {
 	if err := p.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -140,8 +141,8 @@ func endDaemon(p *os.Process, exited chan error) error {
 	}
 }
 
-// unmount unmounts what the daemon has left mounted below a directory: the network
-// of this machine, which it keeps by a name.
+// unmount unmounts what the daemon has left mounted below a directory: the
+// network of this machine, which it keeps by a name.
 func unmount(dir string) error {
 	text, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -204,7 +205,7 @@ func build(ctx context.Context, dir string) error {
 	return errors.Join(err, gone)
 }
 
-// pipe runs two programs, of which the second reads what the first writes.
+// pipe runs two programs, the second of which reads the output of the first.
 func pipe(from, to *exec.Cmd) error {
 	r, w := io.Pipe()
 	from.Stdout, to.Stdin = w, r

@@ -1,13 +1,14 @@
 // Package image tests the container image: it builds the real Dockerfile with
 // Docker, and runs clusters of its containers, started by the very commands of
-// docs/operations.md. They lose workers and masters, and their jobs nothing.
+// docs/operations.md. They lose workers and masters, and their jobs lose
+// nothing.
 //
-// `make test-image` runs it, as root, since it starts a Docker daemon of its own, in
-// a directory of its own; another daemon of the machine is left alone, and so are
-// its tables of addresses. Without a registry the image that the Dockerfile builds
-// on is made here, from Debian's packages and this machine's Go.
+// `make test-image` runs it, as root, since it starts its own Docker daemon, in
+// its own directory. It does not touch another daemon of the machine, nor that
+// daemon's tables of addresses. Without a registry, it makes the base image of
+// the Dockerfile here, from Debian's packages and this machine's Go.
 //
-// Tests run side by side on one daemon, each with containers and roots of its own.
-// What fails ends the test and prints what the containers said; containers, networks
-// and the daemon are gone afterwards in any case.
+// Tests run in parallel on one daemon, each with its own containers and roots.
+// A failure ends the test and prints the output of the containers. Containers,
+// networks and the daemon are removed afterwards in any case.
 package image

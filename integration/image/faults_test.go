@@ -9,9 +9,10 @@ import (
 	"github.com/windrow-mr/windrow/client"
 )
 
-// TestContainersAreKilled: a worker and the leader are killed in the midst of a job
-// of one's own. Containers that are started instead, by the commands of operations.md,
-// go on with it. The output is right, and nothing that was committed is done again.
+// TestContainersAreKilled: a worker and the leader are killed while a user's
+// job runs. Containers that are started instead, by the commands of
+// operations.md, continue with it. The output is right, and no committed task
+// runs again.
 func TestContainersAreKilled(t *testing.T) {
 	t.Parallel()
 	c := onS3(t)
@@ -23,7 +24,7 @@ func TestContainersAreKilled(t *testing.T) {
 
 	id := c.submit("./guest", "count", "out", "--split-size", "1280", "--partitions", "3", "--map", "25ms")
 	c.committed(id, 6)
-	before := told[client.TasksPage](c, "tasks", id)
+	before := decoded[client.TasksPage](c, "tasks", id)
 	c.docker("kill", first.name, master.name)
 	c.start("worker", "--slots", "2")
 	second := c.start("master")
@@ -31,11 +32,11 @@ func TestContainersAreKilled(t *testing.T) {
 
 	c.must("watch", id, "--quiet")
 	c.counted("out", in)
-	if n := told[client.Counters](c, "counters", id); !n.Complete || n.Counts["lines"] != in.lines || n.Read.Records != in.lines {
+	if n := decoded[client.Counters](c, "counters", id); !n.Complete || n.Counts["lines"] != in.lines || n.Read.Records != in.lines {
 		t.Errorf("%d lines were counted as %+v", in.lines, n)
 	}
 	after := make(map[string]client.Task)
-	for _, task := range told[client.TasksPage](c, "tasks", id).Tasks {
+	for _, task := range decoded[client.TasksPage](c, "tasks", id).Tasks {
 		after[task.Task] = task
 	}
 	for _, task := range before.Tasks {
@@ -44,14 +45,14 @@ func TestContainersAreKilled(t *testing.T) {
 		}
 	}
 
-	// The leader of now has the image's own jobs, too.
+	// The present leader has the built-in jobs too.
 	c.must("submit", "wordcount", "--input", c.jobsURL+"/in/", "--out", c.jobsURL+"/words", "--wait", "--quiet")
 	c.counted("words", in)
 }
 
-// TestContainersAreStopped: docker stop makes a worker drain and a leader resign, in
-// time, and the job that is under way goes on with the others. Workers have the
-// arguments of the manifest, and answer what Kubernetes asks.
+// TestContainersAreStopped: docker stop makes a worker drain and a leader
+// resign, in time, and the running job continues with the others. Workers have
+// the arguments of the manifest, and answer the probes of Kubernetes.
 func TestContainersAreStopped(t *testing.T) {
 	t.Parallel()
 	c := onFiles(t)
@@ -80,9 +81,10 @@ func TestContainersAreStopped(t *testing.T) {
 	c.counted("words", in)
 }
 
-// TestGuests: job processes in a container have their limits, a place for temporary
-// files and nothing else to write to, and no secrets. What they leave behind is gone;
-// one that takes too much memory fails, and its worker goes on.
+// TestGuests: job processes in a container have their limits, a place for
+// temporary files and no other place to write to, and no secrets. Processes
+// that they leave behind are gone; one that takes too much memory fails, and
+// its worker continues.
 func TestGuests(t *testing.T) {
 	t.Parallel()
 	c := onS3(t)
@@ -113,6 +115,6 @@ func TestGuests(t *testing.T) {
 		t.Error("the worker does not outlive a job that takes all memory")
 	}
 	if said := worker.said(); strings.Contains(said, "tracing") || strings.Contains(said, "privileges") {
-		t.Errorf("job processes were not begun as they should be:\n%s", said)
+		t.Errorf("job processes were not started as they should be:\n%s", said)
 	}
 }

@@ -28,7 +28,7 @@ func (c *cluster) done(id string) {
 	c.must("watch", id, "--quiet")
 }
 
-// checkGuest looks at what the job look found in its container.
+// checkGuest checks the report of the job look in its container.
 func (c *cluster) checkGuest(found string) {
 	c.t.Helper()
 	values := make(map[string]int64)
@@ -55,8 +55,8 @@ func (c *cluster) checkGuest(found string) {
 	}
 }
 
-// unreaped returns how many processes have ended that the first process of a
-// container has not taken note of.
+// unreaped returns the number of processes that have ended and that the first
+// process of a container has not reaped.
 func (k *container) unreaped() (n int) {
 	k.c.t.Helper()
 	first := k.state("Pid")

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestImage: what is in the image is the binary, authorities, and a place to
-// write to, and it does not run as root.
+// TestImage: the image holds the binary, authorities, and a place to write to,
+// and it does not run as root.
 func TestImage(t *testing.T) {
 	t.Parallel()
 	text, err := dockerTo(t.Context(), "image", "inspect", "--format", "{{json .}}", name)
@@ -42,8 +42,8 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// contents returns the files of the image, and its empty directories. What Docker
-// puts into every container is not the image's.
+// contents returns the files of the image, and its empty directories, without
+// those that Docker puts into every container.
 func contents(t *testing.T) (files []string) {
 	t.Helper()
 	id, err := dockerTo(t.Context(), "create", name)
@@ -73,8 +73,9 @@ func contents(t *testing.T) (files []string) {
 	return files
 }
 
-// TestImageRuns: the binary says what it is, and of which commit, with nothing but
-// itself; it keeps to the files that it has; and TLS knows authorities.
+// TestImageRuns: the binary needs no other file to run. It reports its version
+// and its commit; it uses only the files that it has; and TLS knows
+// authorities.
 func TestImageRuns(t *testing.T) {
 	t.Parallel()
 	alone := func(args ...string) (string, error) {
@@ -96,7 +97,7 @@ func TestImageRuns(t *testing.T) {
 			t.Errorf("windrow %s says %q, %v", args, out, err)
 		}
 	}
-	// Nobody listens beyond loopback without a token, not even in a container.
+	// A master listens beyond loopback only with a token, also in a container.
 	out, err = dockerTo(t.Context(), "run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/var/windrow:uid=65532,gid=65532", "--cap-drop", "ALL", name,
 		"master", "--root", "/var/windrow/root", "--listen", ":7411")
 	if err == nil || !strings.Contains(err.Error(), "--token-file") {
@@ -127,7 +128,7 @@ func TestJobsInOneContainer(t *testing.T) {
 func shared(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	// The directories of tests are their user's alone.
+	// Only their user can read the directories of tests.
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
 		if err := os.Chmod(d, 0o755); err != nil {
 			t.Fatal(err)

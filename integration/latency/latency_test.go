@@ -23,7 +23,7 @@ import (
 
 var gigabyte = flag.Bool("gigabyte", false, "shuffle 1 GB of 64 × 64, and print how busy the processors were")
 
-// far is how the store behaves, but for the input: 30 ms to the first byte,
+// far is how the store behaves, except for the input: 30 ms to the first byte,
 // 80 MB/s on each connection.
 const far = "slow:100% for=30ms key=out/**, bandwidth:100% rate=80000000B/s key=out/**"
 
@@ -31,7 +31,7 @@ const far = "slow:100% for=30ms key=out/**, bandwidth:100% rate=80000000B/s key=
 type world struct {
 	space *store.MemSpace
 	seen  *watched
-	near  *store.Root // the same store, at hand
+	near  *store.Root // the same store without delays
 	input int64
 	tasks int
 }
@@ -53,7 +53,7 @@ func newWorld(t *testing.T, input int64, tasks int) *world {
 		}
 		to, err := w.near.Create(t.Context(), fmt.Sprintf("in/%04d", i), store.CreateOptions{})
 		if err == nil {
-			_, _ = to.Write(body) // Commit tells
+			_, _ = to.Write(body) // Commit returns the error
 			err = to.Commit()
 		}
 		if err != nil {
@@ -84,7 +84,7 @@ func (w *world) run(t *testing.T, memory int64) *embedded.Result {
 	return r
 }
 
-// check holds the output against the input: the same records, in order.
+// check compares the output with the input: the same records, in order.
 func (w *world) check(t *testing.T, r *embedded.Result) {
 	t.Helper()
 	var in, out records.Digest
@@ -136,7 +136,7 @@ func TestAShuffleAcrossANetwork(t *testing.T) {
 	if *gigabyte {
 		wall := seen.ended.at.Sub(seen.began.at)
 		cpu, held := seen.ended.cpu-seen.began.cpu, seen.ended.held-seen.began.held
-		t.Logf("reduces: %v wall, %v computed, %v kept from it by others: 2 slots %.0f %% busy (%.0f %%); %d GETs of runs, %d MB, at most %d at once; whole run %v",
+		t.Logf("reduces: %v wall, %v computed, %v lost to other processes: 2 slots %.0f %% busy (%.0f %%); %d GETs of runs, %d MB, at most %d at once; whole run %v",
 			wall.Round(time.Millisecond), cpu.Round(time.Millisecond), held.Round(time.Millisecond),
 			50*cpu.Seconds()/wall.Seconds(), 50*(cpu+held).Seconds()/wall.Seconds(),
 			seen.gets, seen.fetched/1e6, seen.most, r.Elapsed.Round(time.Millisecond))

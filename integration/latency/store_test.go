@@ -15,7 +15,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// watched is a driver that notes which requests are made of a shuffle.
+// watched is a driver that records the requests of a shuffle.
 type watched struct {
 	driver.Driver
 
@@ -30,8 +30,8 @@ type watched struct {
 	whenGot []int // how many were when each get began
 }
 
-// moment is a time with what the process had computed until then, and for how
-// long its threads could have computed but others had the processors.
+// moment is a time with the process's CPU time until then, and the time for
+// which its threads waited for processors that others used.
 type moment struct {
 	at        time.Time
 	cpu, held time.Duration
@@ -54,7 +54,7 @@ func now() moment {
 	return m
 }
 
-// ofShuffle tells whether a key is that of a run that a map task left.
+// ofShuffle reports whether a key is that of a sorted run of a map task.
 func ofShuffle(key string) bool {
 	_, name, ok := strings.Cut(key, "/x/")
 	return ok && strings.Contains(name, "/m")
@@ -79,7 +79,7 @@ func (w *watched) Upload(ctx context.Context, key string, o store.CreateOptions)
 	return &watchedUpload{u, w, key}, err
 }
 
-// wrote notes the end of the last reduce.
+// wrote records the end of the last reduce.
 func (w *watched) wrote(key string) {
 	if !strings.Contains(key, "part-") {
 		return

@@ -1,5 +1,5 @@
-// Package records tells tests whether two sets of records of 100 bytes are the
-// same, in whatever order and pieces they come.
+// Package records compares sets of records of 100 bytes: tests use it to check
+// whether two sets are the same, in any order and division.
 //
 // A Digest belongs to one goroutine. Sizes are bytes.
 package records
@@ -11,10 +11,10 @@ import (
 	"github.com/windrow-mr/windrow/store/checksum"
 )
 
-// Size is that of a record.
+// Size is the size of a record.
 const Size = 100
 
-// Digest is what two sets of records have in common if they are the same.
+// Digest is equal for two sets of records if they are the same.
 type Digest struct {
 	Records int
 	sum     uint64

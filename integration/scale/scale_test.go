@@ -36,9 +36,10 @@ var (
 
 const reduces = 8
 
-// TestScale: many workers work through many tasks at one master. Every task is
-// run and committed once, nobody is taken for lost, and it tells what a task has
-// cost the master and the workers' side of the protocol together.
+// TestScale: many workers work through many tasks of one master. Every task
+// runs and is committed once, and no worker is considered lost. The test
+// reports the cost of a task for the master and the workers' side of the
+// protocol together.
 func TestScale(t *testing.T) {
 	runtime.MemProfileRate = profileRate
 	w := newWorld(t)
@@ -68,7 +69,7 @@ func TestScale(t *testing.T) {
 		t.Errorf("%d tasks were committed of %d", len(committed), want)
 	}
 	if n := w.lost.Load(); n > 0 {
-		t.Errorf("workers were taken for lost %d times", n)
+		t.Errorf("workers were considered lost %d times", n)
 	}
 	if n, want := int(w.ran.Load()), *tasks+reduces+1; n > want+want/50 {
 		t.Errorf("%d attempts at %d tasks", n, want)
@@ -94,7 +95,7 @@ type world struct {
 	lost     atomic.Int64
 }
 
-// RoundTrip carries a message to the master, by memory.
+// RoundTrip carries a message to the master, in memory.
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.messages.Add(1)
 	rec := httptest.NewRecorder()
@@ -102,7 +103,7 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	return rec.Result(), r.Context().Err()
 }
 
-// lostLog counts what a master says of lost workers.
+// lostLog counts the master's messages about lost workers.
 type lostLog struct{ w *world }
 
 func (lostLog) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
@@ -171,8 +172,8 @@ func (w *world) submit(t *testing.T) plan.JobID {
 	}
 }
 
-// await waits for the end, and returns how much memory the master held when all
-// maps were done.
+// await waits for the end, and returns the memory of the master after the last
+// map.
 func (w *world) await(t *testing.T, id plan.JobID) int64 {
 	t.Helper()
 	most := int64(0)
@@ -197,17 +198,17 @@ func (w *world) await(t *testing.T, id plan.JobID) int64 {
 			t.Fatal("no end in sight")
 		}
 		select {
-		case <-time.After(200 * time.Millisecond): // to look now and then
+		case <-time.After(200 * time.Millisecond): // look now and then
 		case <-t.Context().Done():
 		}
 	}
 }
 
-// profileRate is of how many bytes that are allocated one is looked at.
+// profileRate is the number of allocated bytes for each sample.
 const profileRate = 8 << 10
 
-// held returns how many bytes are in use that the master has allocated, apart from
-// what the store keeps: workers and store are in the same process.
+// held returns the bytes in use that the master has allocated, without those of
+// the store: workers and store are in the same process.
 func held() int64 {
 	runtime.GC()
 	runtime.GC() // a profile is as of the last but one
@@ -229,7 +230,7 @@ func held() int64 {
 	return int64(sum)
 }
 
-// masters tells whether the master allocates here, and not the store for it.
+// masters reports whether the master allocates here, and not the store for it.
 func masters(stack []uintptr) bool {
 	const module = "github.com/windrow-mr/windrow/"
 	ours := false

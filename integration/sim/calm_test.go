@@ -27,7 +27,7 @@ import (
 	"github.com/windrow-mr/windrow/store/fault"
 )
 
-// calm lets a test play with a cluster in which nothing goes wrong by itself.
+// calm lets a test use a cluster in which nothing fails by itself.
 func calm(t *testing.T, masters, workers int, play func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -103,12 +103,12 @@ func (w *world) sorts(change func(*client.Submission)) *wanted {
 	return j
 }
 
-// job asks for a job.
+// job asks for the state of a job.
 func (w *world) job(j *wanted) (d client.Job) {
 	w.t.Helper()
 	var kind client.Kind
 	var text string
-	for range 600 { // somebody leads within a minute
+	for range 600 { // a master leads within a minute
 		if kind, text = w.say("GET", "/jobs/"+string(j.id), nil, &d); kind != client.NotLeader {
 			break
 		}
@@ -120,7 +120,7 @@ func (w *world) job(j *wanted) (d client.Job) {
 	return d
 }
 
-// until waits for a job to be as it should be.
+// until waits until the state of a job meets a condition.
 func (w *world) until(j *wanted, what string, is func(d *client.Job) bool) client.Job {
 	w.t.Helper()
 	for range 3000 {
@@ -129,7 +129,7 @@ func (w *world) until(j *wanted, what string, is func(d *client.Job) bool) clien
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	w.t.Fatalf("it is never %s: %+v", what, w.job(j))
+	w.t.Fatalf("it never became %s: %+v", what, w.job(j))
 	return client.Job{}
 }
 
@@ -147,7 +147,7 @@ func (w *world) ended(j *wanted, state client.State) client.Job {
 	return d
 }
 
-// attempts counts attempts of a phase that were begun.
+// attempts counts the attempts of a phase that were begun.
 func (w *world) attempts(j *wanted, p plan.Phase) (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -163,7 +163,8 @@ func phase(p plan.Phase) func(*client.Job) bool {
 	return func(d *client.Job) bool { return d.Phase == p.String() }
 }
 
-// sortsUntil returns a job that was seen in a phase, which may be over too soon.
+// sortsUntil returns a job that was seen in a phase; the phase may be too short
+// to be seen.
 func (w *world) sortsUntil(p plan.Phase) *wanted {
 	w.t.Helper()
 	for range 20 {
@@ -241,8 +242,9 @@ func TestCancelInEveryPhase(t *testing.T) {
 	}
 }
 
-// A job may have to wait for a minute until it knows that nobody else writes its
-// output. Who asks meanwhile is answered.
+// TestCancelWhileTheOutputIsWaitedFor: a job may have to wait for a minute
+// until it knows that no other job writes its output. Requests for it are
+// answered meanwhile.
 func TestCancelWhileTheOutputIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	calm(t, 1, 1, func(w *world) {
@@ -295,7 +297,7 @@ func TestUnknownJobs(t *testing.T) {
 	})
 }
 
-func TestStandbySendsToWhoLeads(t *testing.T) {
+func TestStandbyRedirectsToTheLeader(t *testing.T) {
 	t.Parallel()
 	calm(t, 2, 0, func(w *world) {
 		kind, text := w.sayTo(w.masters()[1], "GET", "/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV", nil, nil)
@@ -305,7 +307,8 @@ func TestStandbySendsToWhoLeads(t *testing.T) {
 	})
 }
 
-// What workers do goes on when the master changes: nothing is done twice.
+// TestFailoverKeepsWhatRuns: attempts of workers continue when the master
+// changes; none is repeated.
 func TestFailoverKeepsWhatRuns(t *testing.T) {
 	t.Parallel()
 	for _, p := range []plan.Phase{plan.Map, plan.Reduce} {
@@ -330,8 +333,9 @@ func TestFailoverKeepsWhatRuns(t *testing.T) {
 	}
 }
 
-// A machine that was suspended wakes up with an old clock, and has heard nobody.
-func TestSuspendedMasterLosesNobody(t *testing.T) {
+// TestSuspendedMasterLosesNoWorker: a machine that was suspended wakes up with
+// an old clock, and has heard from no worker.
+func TestSuspendedMasterLosesNoWorker(t *testing.T) {
 	t.Parallel()
 	calm(t, 1, 2, func(w *world) {
 		var notes bytes.Buffer
@@ -347,13 +351,13 @@ func TestSuspendedMasterLosesNobody(t *testing.T) {
 		}
 		w.ended(j, client.Succeeded)
 		if strings.Contains(notes.String(), "lost") {
-			t.Errorf("somebody was lost:\n%s", notes.String())
+			t.Errorf("a worker was lost:\n%s", notes.String())
 		}
 	})
 }
 
-// An object that is damaged keeps nobody else's job from going on, and people are
-// told which one it is.
+// TestDamagedObjects: a damaged object blocks no other job, and users get its
+// name.
 func TestDamagedObjects(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -378,7 +382,7 @@ func TestDamagedObjects(t *testing.T) {
 				w.until(other, "over", func(d *client.Job) bool { return d.State == client.Succeeded })
 				d := w.until(j, "as it must be", func(d *client.Job) bool { return d.State == test.is })
 				if test.text != "" && (d.Cause == nil || !strings.Contains(d.Cause.Text, test.text)) {
-					t.Errorf("people are told %+v", d.Cause)
+					t.Errorf("users get %+v", d.Cause)
 				}
 				var all []client.Job
 				if kind, text := w.say("GET", "/jobs", nil, &all); kind != "" || len(all) != 2 {
@@ -406,8 +410,8 @@ func (w *world) first(prefix string) string {
 	return ""
 }
 
-// What a collection tells in a dry run is what it does then; a job that failed can
-// be tried again after it.
+// TestCollectKeepsWhatIsNeeded: a collection removes what its dry run reported;
+// a job that failed can be tried again after it.
 func TestCollectKeepsWhatIsNeeded(t *testing.T) {
 	t.Parallel()
 	calm(t, 1, 2, func(w *world) {
@@ -423,33 +427,34 @@ func TestCollectKeepsWhatIsNeeded(t *testing.T) {
 		var now, dry, wet, none client.Garbage
 		w.say("POST", "/gc?dry", nil, &now)
 		if now.Objects != 0 {
-			t.Errorf("before the grace is over %+v would go", now)
+			t.Errorf("before the time to keep is over %+v would be removed", now)
 		}
-		time.Sleep(graceTime + time.Second)
+		time.Sleep(keepTime + time.Second)
 		active := w.sorts(nil)
 		w.until(active, "reducing", phase(plan.Reduce))
 		w.say("POST", "/gc?dry", nil, &dry)
 		w.say("POST", "/gc", nil, &wet)
 		w.say("POST", "/gc", nil, &none)
 		if dry.Objects == 0 || dry.Objects != wet.Objects || dry.Bytes != wet.Bytes || none.Objects != 0 {
-			t.Errorf("a dry run told of %d objects, %d went, and %d then", dry.Objects, wet.Objects, none.Objects)
+			t.Errorf("a dry run reported %d objects, %d were removed, and %d after that", dry.Objects, wet.Objects, none.Objects)
 		}
 		w.ended(active, client.Succeeded)
 		if w.job(active).Progress.Retried != 0 {
-			t.Error("the collection took what a job that runs needs")
+			t.Error("the collection removed objects that a running job needs")
 		}
 		if kind, text := w.say("POST", "/retry/"+string(failed.id), nil, nil); kind != "" {
 			t.Fatalf("retry: %s: %s", kind, text)
 		}
 		w.ended(failed, client.Succeeded)
 		if d := w.job(done); d.Result == nil || d.Result.Records != int64(len(done.oracle)) {
-			t.Errorf("what is told of an old job: %+v", d)
+			t.Errorf("an old job is reported as %+v", d)
 		}
 	})
 }
 
-// An output that was committed just before the master died is the job's, even if
-// others write to it before another master looks.
+// TestCommittedBeforeOthersCame: an output that was committed just before the
+// master died belongs to the job, even if others write to it before another
+// master looks.
 func TestCommittedBeforeOthersCame(t *testing.T) {
 	t.Parallel()
 	calm(t, 2, 1, func(w *world) {
@@ -479,7 +484,8 @@ func TestCommittedBeforeOthersCame(t *testing.T) {
 	})
 }
 
-// Whoever waits for the mark of an output never reads old and new parts together.
+// TestMarkIsAwayWhilePartsAppear: a reader that waits for the mark of an output
+// never reads old and new parts together.
 func TestMarkIsAwayWhilePartsAppear(t *testing.T) {
 	t.Parallel()
 	calm(t, 1, 2, func(w *world) {

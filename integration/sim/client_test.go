@@ -19,7 +19,7 @@ const (
 	canceled   = client.Kind("canceled")
 )
 
-// serve is the API of a master.
+// serve returns the API of a master.
 func serve(m *control.Master) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(cluster.Path, cluster.Handler(m))
@@ -68,7 +68,7 @@ func serve(m *control.Master) http.Handler {
 	return mux
 }
 
-// answer is what a master said.
+// answer is the answer of a master.
 type answer struct {
 	status int
 	body   []byte
@@ -76,22 +76,21 @@ type answer struct {
 
 func (a *answer) done() bool { return a.status == http.StatusOK }
 
-// into reads what was answered, if it was.
+// into decodes the answer, if it was successful.
 func (a *answer) into(document any) bool {
 	return a.done() && json.Unmarshal(a.body, document) == nil
 }
 
-// ask asks any master, until one has done it or said for good that it does not.
-// All that is asked is asked side by side; then, which may be nil, is called by
-// one at a time.
+// ask asks any master, until one has done it or refused for good. All requests
+// run in parallel; then, which may be nil, is called by one at a time.
 func (w *world) ask(method, path string, document any, then func(*answer)) {
 	body, err := json.Marshal(document)
 	w.must(err)
-	turn, until := w.r.IntN(8), time.Now().Add(troubleTime+healTime)
+	turn, until := w.r.IntN(8), time.Now().Add(troubleTime+repairTime)
 	w.requests.Go(func() {
 		for ; w.me.ctx.Err() == nil; turn++ {
 			if time.Now().After(until) {
-				w.breach("nobody has answered %s %s", method, path)
+				w.breach("no master has answered %s %s", method, path)
 				return
 			}
 			if a := w.once(method, path, body, turn); a != nil {
@@ -109,7 +108,7 @@ func (w *world) ask(method, path string, document any, then func(*answer)) {
 	})
 }
 
-// once asks one master. Nil says that it is worth asking again.
+// once asks one master. Nil says that the request should be repeated.
 func (w *world) once(method, path string, body []byte, turn int) *answer {
 	masters := w.masters()
 	if len(masters) == 0 {

@@ -12,22 +12,22 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// wanted is a job that somebody wants, and what a sequential program makes of it.
+// wanted is a job that users want, with the output of a sequential program.
 type wanted struct {
 	submission client.Submission
 	oracle     []string // lines of the whole output, sorted
 
-	id        plan.JobID // once a master has taken it
-	asked     int        // how often somebody asked to retry it
+	id        plan.JobID // once a master has accepted it
+	asked     int        // how often a user asked to retry it
 	pending   int        // of those, not answered yet
 	cancelled int        // the value of asked when its cancelling was acknowledged last; -1 for never
-	unwanted  bool       // somebody asked to cancel it
+	unwanted  bool       // a user asked to cancel it
 }
 
 const words = "the quick brown fox jumps over the lazy dog while the cow jumps over the moon and the dish ran away"
 
-// submit makes a job's input, and asks for it, any number of times, of any master,
-// until one takes it: the job is one.
+// submit makes a job's input, and requests the job, any number of times, from
+// any master, until one accepts it: the result is one job.
 func (w *world) submit() error {
 	n := len(w.wanted)
 	name := []string{"wordcount", "sort", "grep"}[w.r.IntN(3)]
@@ -81,7 +81,8 @@ func (w *world) submit() error {
 	return nil
 }
 
-// write makes a folder of objects of up to so many lines, and returns the lines.
+// write makes a folder of objects of up to so many lines, and returns the
+// lines.
 func (w *world) write(folder string, objects, most int) (lines []string, err error) {
 	vocabulary := strings.Fields(words)
 	for i := range objects {
@@ -101,8 +102,8 @@ func (w *world) write(folder string, objects, most int) (lines []string, err err
 	return lines, nil
 }
 
-// cancel asks to cancel a job. Once that is acknowledged the job does not succeed
-// unless somebody retries it.
+// cancel requests to cancel a job. Once that is acknowledged the job does not
+// succeed unless a user retries it.
 func (w *world) cancel(j *wanted) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// judge waits for the ends of all jobs, and looks at what is there.
+// judge waits for the ends of all jobs, and checks the result.
 func (w *world) judge(ends map[client.State]int) error {
 	w.requests.Wait()
 	for _, j := range w.wanted {
@@ -41,8 +41,8 @@ func (w *world) judge(ends map[client.State]int) error {
 	return errors.Join(w.broken, w.outputs())
 }
 
-// again retries the jobs that failed, one after the other: now nothing keeps them
-// from succeeding. Then nothing is left to be done, whatever an index says.
+// again retries the jobs that failed, one after the other: now nothing prevents
+// their success. After that no work is left, whatever an index says.
 func (w *world) again() error {
 	ctx := w.me.ctx
 	w.ask("POST", "/gc", nil, nil)
@@ -69,19 +69,19 @@ func (w *world) again() error {
 			return err
 		}
 		if _, err := w.await(j); err != nil {
-			return fmt.Errorf("job %s, put on the list of those that go on: %w", j.id, err)
+			return fmt.Errorf("job %s, put on the list of active runs: %w", j.id, err)
 		}
 	}
 	return errors.Join(w.broken, w.outputs())
 }
 
-// await returns what the log has of a job when it has ended and is put away.
+// await returns the log's state of a job that has ended and is archived.
 func (w *world) await(j *wanted) (*scheduler.Job, error) {
 	if j.id == "" {
-		return nil, errors.New("it was never taken")
+		return nil, errors.New("it was never accepted")
 	}
 	ctx := w.me.ctx
-	deadline := time.Now().Add(healTime)
+	deadline := time.Now().Add(repairTime)
 	for {
 		s, err := journal.Read(ctx, w.truth, j.id)
 		if err != nil {
@@ -95,13 +95,13 @@ func (w *world) await(j *wanted) (*scheduler.Job, error) {
 			return s, nil
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("%v after the trouble ended it is %v, phase %v, %d tasks left of it", healTime, s.Status, s.Phase(), s.Left(s.Phase()))
+			return nil, fmt.Errorf("%v after the trouble ended it is %v, phase %v, %d tasks left of it", repairTime, s.Status, s.Phase(), s.Left(s.Phase()))
 		}
 		time.Sleep(time.Second)
 	}
 }
 
-// fits checks that a job ended for a reason that it had, and what is told of it.
+// fits checks that a job ended for a valid reason, and that its record agrees.
 func (w *world) fits(j *wanted, s *scheduler.Job) error {
 	ctx := w.me.ctx
 	if err := rules(ctx, w.truth, j.id); err != nil {
@@ -114,23 +114,23 @@ func (w *world) fits(j *wanted, s *scheduler.Job) error {
 		case plan.Failed:
 		case plan.Conflict:
 			if !slices.ContainsFunc(w.wanted, func(other *wanted) bool { return other != j && other.submission.Output == j.submission.Output }) {
-				return fmt.Errorf("nobody else writes there, and it failed: %v", s.Cause)
+				return fmt.Errorf("no other job writes there, but it failed: %v", s.Cause)
 			}
 		case plan.Cancelled:
 			state = client.Cancelled
 			if !j.unwanted {
-				return errors.New("it was cancelled, and nobody had asked for that")
+				return errors.New("it was cancelled without a request")
 			}
 		default:
 			return fmt.Errorf("it failed: %v", s.Cause)
 		}
 		w.t.Logf("failed: %v", s.Cause)
 	} else if j.cancelled == j.asked {
-		return errors.New("that it is cancelled was acknowledged, and it succeeded")
+		return errors.New("its cancelling was acknowledged, but it succeeded")
 	}
 	run, ended, err := journal.LastEnded(ctx, w.truth, j.id)
 	if err != nil || !ended || run.Number != s.Run {
-		return fmt.Errorf("its run %d is not put away (%v: %v, %w)", s.Run, run, ended, err)
+		return fmt.Errorf("its run %d is not archived (%v: %v, %w)", s.Run, run, ended, err)
 	}
 	body, err := journal.Conclusion(ctx, w.truth, run)
 	if err != nil {
@@ -151,7 +151,7 @@ func (w *world) fits(j *wanted, s *scheduler.Job) error {
 	return nil
 }
 
-// outputs holds every output against what its commits must have made of it.
+// outputs compares every output with the one that its commits must have made.
 func (w *world) outputs() error {
 	for n := range w.wanted {
 		name := fmt.Sprintf("out%d", n)
@@ -162,7 +162,7 @@ func (w *world) outputs() error {
 	return nil
 }
 
-// entry is what an output's log says of who has done what.
+// entry is an entry of an output's log.
 type entry struct {
 	Kind string     `json:"kind"`
 	Job  plan.JobID `json:"job"`
@@ -214,15 +214,15 @@ func (w *world) output(ctx context.Context, url string, out *store.Root) error {
 	return compare(ctx, out, want, len(commits) > 0)
 }
 
-// compare holds the contents of an output against what they must be, and what is
-// visible against the contents.
+// compare compares the contents of an output with the expected ones, and the
+// visible files with the contents.
 func compare(ctx context.Context, out *store.Root, want []string, committed bool) error {
 	names := make(map[string]bool)
 	m, err := output.Read(ctx, out)
 	if !committed {
 		m = new(output.Manifest)
 		if !errors.Is(err, output.ErrNotCommitted) {
-			return fmt.Errorf("nobody has committed it, and it is read: %w", err)
+			return fmt.Errorf("it was never committed, but can be read: %w", err)
 		}
 	} else if err != nil {
 		return err
@@ -239,7 +239,7 @@ func compare(ctx context.Context, out *store.Root, want []string, committed bool
 	got = slices.DeleteFunc(got, func(l string) bool { return l == "" })
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		return fmt.Errorf("it has %d lines, sequential programs %d, or others", len(got), len(want))
+		return fmt.Errorf("it has %d lines, a sequential program writes %d, or others", len(got), len(want))
 	}
 	if m.Records != int64(len(want)) {
 		return fmt.Errorf("its manifest counts %d records of %d", m.Records, len(want))
@@ -258,8 +258,8 @@ func compare(ctx context.Context, out *store.Root, want []string, committed bool
 	return nil
 }
 
-// rules checks the log: epochs never fall; no task is committed twice unless its
-// result was taken back; none begins after it was committed.
+// rules checks the log: epochs never fall; no task is committed twice unless
+// its result was revoked; no attempt begins after its task was committed.
 func rules(ctx context.Context, root *store.Root, id plan.JobID) error {
 	var epoch uint64
 	committed, at := make(map[plan.TaskID]plan.AttemptID), make(map[plan.TaskID]int)
@@ -274,7 +274,7 @@ func rules(ctx context.Context, root *store.Root, id plan.JobID) error {
 				epoch = r.Epoch
 			}
 			if r.Epoch != epoch {
-				continue // of a deposed master: it counts for nothing
+				continue // of a deposed master: it has no effect
 			}
 			switch e := e.(type) {
 			case scheduler.Committed:

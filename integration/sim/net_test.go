@@ -16,7 +16,7 @@ import (
 type network struct {
 	mu      sync.Mutex
 	r       *rand.Rand
-	trouble float64 // how likely a message is lost, late or repeated
+	trouble float64 // probability that a message is lost, late or repeated
 	hosts   map[string]*process
 	carried int // messages of workers
 }
@@ -49,7 +49,7 @@ type from struct {
 
 var errNetwork = errors.New("the network lost it")
 
-// RoundTrip carries a request, or loses it, or its answer, or carries it twice.
+// RoundTrip carries a request, or loses it or its answer, or carries it twice.
 func (f from) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
 	if r.Body != nil {
@@ -66,7 +66,7 @@ func (f from) RoundTrip(r *http.Request) (*http.Response, error) {
 	if to == nil || !f.me.reaches(to) || d[1] < trouble*0.1 {
 		return nil, wait(r.Context(), 50*time.Millisecond, errNetwork)
 	}
-	if d[2] < trouble*0.1 { // a copy comes later
+	if d[2] < trouble*0.1 { // a copy arrives later
 		again := r.Clone(context.WithoutCancel(r.Context()))
 		to.life.Go(func() {
 			if wait(to.ctx, delay(d[3], 1)) == nil {
@@ -84,7 +84,7 @@ func (f from) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, wait(r.Context(), delay(d[5], trouble))
 }
 
-// delay is mostly a millisecond, and at times seconds.
+// delay is mostly a millisecond, and sometimes seconds.
 func delay(draw, trouble float64) time.Duration {
 	if draw < trouble*0.05 {
 		return time.Duration(draw / (trouble * 0.05) * float64(8*time.Second))
@@ -92,7 +92,7 @@ func delay(draw, trouble float64) time.Duration {
 	return time.Millisecond
 }
 
-// wait waits, and returns why it stopped early, or else the error given.
+// wait waits, and returns why it stopped early, or else the given error.
 func wait(ctx context.Context, d time.Duration, then ...error) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -16,8 +16,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// process is one that can be killed or stopped at any moment: from then on none
-// of its requests reaches the store or the network.
+// process can be killed or stopped at any moment: from then on none of its
+// requests reaches the store or the network.
 type process struct {
 	name    string
 	ctx     context.Context // its life
@@ -25,13 +25,13 @@ type process struct {
 	handler http.Handler
 	life    sync.WaitGroup
 	world   *world
-	quit    context.CancelFunc // ends a master in peace
+	quit    context.CancelFunc // ends a master in good order
 	ahead   atomic.Int64       // how far its clock has jumped
 
 	mu     sync.Mutex
 	r      *rand.Rand
-	thaw   chan struct{}   // closed when a stopped process goes on; nil while it runs
-	cutOff map[string]bool // whom it cannot reach
+	thaw   chan struct{}   // closed when a stopped process continues; nil while it runs
+	cutOff map[string]bool // processes that it cannot reach
 }
 
 func newProcess(name string, w *world) *process {
@@ -104,8 +104,8 @@ func (p *process) cut(other string, d time.Duration) {
 	})
 }
 
-// gate is the store as a process sees it. What a process that is killed or
-// stopped has sent may have arrived; the answer does not.
+// gate is the store as a process sees it. A request of a process that is killed
+// or stopped may have arrived; the answer does not.
 type gate struct {
 	driver.Driver
 	p *process
@@ -128,8 +128,8 @@ func (g *gate) pass(ctx context.Context, do func() error) error {
 	return err
 }
 
-// late is how long a request, or its answer, is on its way: some milliseconds, and
-// at times seconds.
+// late is the travel time of a request, or its answer: some milliseconds, and
+// sometimes seconds.
 func (g *gate) late() time.Duration {
 	draw := g.p.draw()
 	if draw%100 == 0 {

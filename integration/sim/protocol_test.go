@@ -14,7 +14,7 @@ import (
 type hand struct {
 	w    *world
 	seq  uint64
-	next cluster.Sync // but for what say fills in
+	next cluster.Sync // except what say fills in
 }
 
 func (w *world) hand(slots int) *hand {
@@ -39,7 +39,7 @@ func (h *hand) repeat(seq uint64) *cluster.Orders {
 	return o
 }
 
-// launched talks until something is launched, and returns it.
+// launched sends messages until an attempt is launched, and returns it.
 func (h *hand) launched() cluster.Launch {
 	h.w.t.Helper()
 	for range 20 {
@@ -53,9 +53,9 @@ func (h *hand) launched() cluster.Launch {
 
 func (h *hand) runs(l cluster.Launch) { h.next.Running = []cluster.Running{{Ref: l.Ref}} }
 
-// What is ordered is ordered again until the worker has heard it from this master
-// in this reign, and not after that.
-func TestOrdersAreToldUntilHeard(t *testing.T) {
+// TestOrdersAreRepeatedUntilHeard: an order is repeated until the worker has
+// heard it from this master in this term, and not after that.
+func TestOrdersAreRepeatedUntilHeard(t *testing.T) {
 	t.Parallel()
 	calm(t, 1, 0, func(w *world) {
 		w.sorts(nil)
@@ -63,22 +63,23 @@ func TestOrdersAreToldUntilHeard(t *testing.T) {
 		h.next.Epoch, h.next.Heard = 0, 1000 // the answers of another master
 		l := h.launched()
 		if o := h.say(); len(o.Launches) != 1 || o.Launches[0].Ref != l.Ref {
-			t.Errorf("to a worker that has not heard it is said %+v", o)
+			t.Errorf("a worker that has not heard it gets %+v", o)
 		}
 		h.next.Epoch, h.next.Heard = 1, h.seq
 		h.runs(l)
 		if o := h.say(); len(o.Launches) != 0 {
-			t.Errorf("to a worker that runs it is said %+v", o)
+			t.Errorf("a worker that runs it gets %+v", o)
 		}
-		// It does not know it any more: another one is launched.
+		// The worker no longer knows it: another attempt is launched.
 		h.next.Heard, h.next.Running = h.seq, nil
 		if again := h.launched(); again.Ref == l.Ref || again.Task != l.Task {
-			t.Errorf("after %+v comes %+v", l, again)
+			t.Errorf("after %+v follows %+v", l, again)
 		}
 	})
 }
 
-// A message that was overtaken says what is not so any more.
+// TestOvertakenMessagesCountForNothing: the contents of a message that was
+// overtaken are out of date, and have no effect.
 func TestOvertakenMessagesCountForNothing(t *testing.T) {
 	t.Parallel()
 	calm(t, 1, 0, func(w *world) {
@@ -90,13 +91,13 @@ func TestOvertakenMessagesCountForNothing(t *testing.T) {
 		h.say()
 		h.next.Running = nil
 		if o := h.repeat(h.seq - 1); len(o.Launches)+len(o.Stops) != 0 {
-			t.Errorf("to an old message it is said %+v", o)
+			t.Errorf("the answer to an old message is %+v", o)
 		}
 		h.runs(l)
 		for range 3 {
 			h.next.Heard = h.seq
 			if o := h.say(); len(o.Launches)+len(o.Stops) != 0 {
-				t.Errorf("after an old message it is said %+v", o)
+				t.Errorf("the answer after an old message is %+v", o)
 			}
 		}
 		h.next.Running, h.next.Leaving = nil, true
@@ -105,13 +106,14 @@ func TestOvertakenMessagesCountForNothing(t *testing.T) {
 		var all []client.Worker
 		h.repeat(h.seq - 1)
 		if kind, text := w.say("GET", "/workers", nil, &all); kind != "" || len(all) != 0 {
-			t.Errorf("an old message has brought a worker back that left: %+v (%s %s)", all, kind, text)
+			t.Errorf("an old message has restored a worker that left: %+v (%s %s)", all, kind, text)
 		}
 	})
 }
 
-// What nobody wants is stopped, and what has ended is forgotten.
-func TestWorkersAreToldWhatIsOver(t *testing.T) {
+// TestWorkersForgetWhatIsOver: attempts that no job wants are stopped, and jobs
+// that have ended are forgotten.
+func TestWorkersForgetWhatIsOver(t *testing.T) {
 	t.Parallel()
 	calm(t, 1, 0, func(w *world) {
 		j := w.sorts(nil)
@@ -120,7 +122,7 @@ func TestWorkersAreToldWhatIsOver(t *testing.T) {
 		unknown := cluster.Ref{Job: "01ARZ3NDEKTSV4RRFFQ69G5FAV", Task: l.Task, Attempt: l.Attempt}
 		h.next.Heard, h.next.Running = h.seq, []cluster.Running{{Ref: l.Ref}, {Ref: unknown}}
 		if o := h.say(); !slices.Equal(o.Stops, []cluster.Ref{unknown}) {
-			t.Errorf("of what nobody wants it is said %+v", o)
+			t.Errorf("for unwanted attempts the orders are %+v", o)
 		}
 		h.runs(l)
 		if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != "" {
@@ -134,20 +136,21 @@ func TestWorkersAreToldWhatIsOver(t *testing.T) {
 			ended = ended || slices.Contains(o.Ended, j.id)
 		}
 		if !stopped || !ended {
-			t.Errorf("of a job that was cancelled: stopped %v, forgotten %v", stopped, ended)
+			t.Errorf("for a cancelled job: stopped %v, forgotten %v", stopped, ended)
 		}
 	})
 }
 
-// A grant that did not arrive is given again, to whoever goes on asking.
-func TestGrantIsToldAgain(t *testing.T) {
+// TestGrantIsRepeated: a grant that did not arrive is given again, to the
+// attempt that keeps asking.
+func TestGrantIsRepeated(t *testing.T) {
 	t.Parallel()
 	calm(t, 1, 1, func(w *world) {
 		w.sorts(nil)
 		w.until(w.wanted[0], "mapping", phase(plan.Map))
 		w.alive("worker")[0].kill(errKilled)
 		time.Sleep(20 * time.Second)
-		// A worker of the same work comes, which loses every grant.
+		// A worker with the same work joins, which loses every grant.
 		w.must(w.startWorker())
 		w.until(w.wanted[0], "reducing", phase(plan.Reduce))
 		w.alive("worker")[0].kill(errKilled)
@@ -167,15 +170,15 @@ func TestGrantIsToldAgain(t *testing.T) {
 	})
 }
 
-// A worker that drains gets nothing new, and is told so until it shows that it
-// knows.
+// TestDrainByAPI: a worker that drains gets no new tasks, and the order to
+// drain until it shows that it knows.
 func TestDrainByAPI(t *testing.T) {
 	t.Parallel()
 	calm(t, 1, 0, func(w *world) {
 		h := w.hand(2)
 		h.say()
-		if kind, text := w.say("POST", "/drain/nobody", nil, nil); kind != client.NotFound {
-			t.Errorf("drain of nobody: %s: %s", kind, text)
+		if kind, text := w.say("POST", "/drain/unknown", nil, nil); kind != client.NotFound {
+			t.Errorf("drain of an unknown worker: %s: %s", kind, text)
 		}
 		if kind, text := w.say("POST", "/drain/hand", nil, nil); kind != "" {
 			t.Errorf("drain: %s: %s", kind, text)
@@ -184,13 +187,13 @@ func TestDrainByAPI(t *testing.T) {
 		for range 4 {
 			time.Sleep(3 * time.Second)
 			if o := h.say(); !o.Drain || len(o.Launches) > 0 {
-				t.Errorf("to a worker that is to drain it is said %+v", o)
+				t.Errorf("a worker that must drain gets %+v", o)
 			}
 		}
 	})
 }
 
-// Of two jobs the more important one gets the more slots.
+// TestJobsShareByPriority: of two jobs the more important one gets more slots.
 func TestJobsShareByPriority(t *testing.T) {
 	t.Parallel()
 	calm(t, 1, 0, func(w *world) {
@@ -226,9 +229,9 @@ func TestJobsShareByPriority(t *testing.T) {
 	})
 }
 
-// A worker that drains and has nothing left is not kept waiting for orders: it
-// would end seconds later for it.
-func TestWhoHasNothingLeftMayLeave(t *testing.T) {
+// TestDrainedWorkerMayLeave: a worker that drains and has nothing left gets its
+// orders at once: a delay would postpone its end by seconds.
+func TestDrainedWorkerMayLeave(t *testing.T) {
 	t.Parallel()
 	calm(t, 1, 0, func(w *world) {
 		h := w.hand(1)
@@ -237,7 +240,7 @@ func TestWhoHasNothingLeftMayLeave(t *testing.T) {
 		began := time.Now()
 		h.say()
 		if took := time.Since(began); took > time.Second {
-			t.Errorf("it was kept for %v", took)
+			t.Errorf("it waited for %v", took)
 		}
 	})
 }

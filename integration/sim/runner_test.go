@@ -22,7 +22,7 @@ import (
 	"github.com/windrow-mr/windrow/worker/planner"
 )
 
-// runner runs attempts in this process, by the real executor, and takes its time.
+// runner runs attempts in this process, by the real executor, with delays.
 type runner struct {
 	root  *store.Root
 	roots store.Roots
@@ -30,7 +30,7 @@ type runner struct {
 
 	mu sync.Mutex
 	r  *rand.Rand
-	// began is told of every attempt.
+	// began is called with every attempt.
 	began func(cluster.Ref)
 }
 
@@ -39,7 +39,7 @@ var _ worker.Runner = (*runner)(nil)
 func (*runner) Forget(plan.JobID) {}
 func (*runner) Close() error      { return nil }
 
-// take lets an attempt take up to some seconds.
+// take delays an attempt by up to some seconds.
 func (r *runner) take(ctx context.Context, most time.Duration) error {
 	r.mu.Lock()
 	d := time.Duration(r.r.Int64N(int64(most)))

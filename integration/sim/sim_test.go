@@ -20,18 +20,18 @@ import (
 )
 
 var (
-	oneSeed = flag.Uint64("seed", 0, "run this seed of TestSim alone, and tell what goes on")
+	oneSeed = flag.Uint64("seed", 0, "run this seed of TestSim alone, and log what happens")
 	seeds   = flag.Int("seeds", 60, "how many seeds TestSim runs")
 	start   = flag.Uint64("from", 1, "the first of them")
 )
 
 // TestSim drives clusters through random trouble: processes are killed, stopped
 // and cut off, messages are lost, late and repeated, clocks jump, the store is
-// slow, fails, loses answers and objects; meanwhile people submit, cancel and
-// retry jobs, drain workers and collect garbage. When the trouble ends each job
-// must come to its end within bounded time; then those that failed are retried,
-// and must succeed. Outputs are those of sequential programs; of a job that failed
-// nothing is visible; what was acknowledged holds; no log breaks a rule.
+// slow, fails, loses answers and objects. Meanwhile users submit, cancel and
+// retry jobs, drain workers and collect garbage. When the trouble ends, each
+// job must end within bounded time; then those that failed are retried, and
+// must succeed. Outputs are those of sequential programs; a job that failed has
+// no visible output; what was acknowledged holds; no log breaks a rule.
 func TestSim(t *testing.T) {
 	t.Parallel()
 	first, n := *start, *seeds

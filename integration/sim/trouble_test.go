@@ -10,11 +10,11 @@ import (
 
 const (
 	troubleTime = 90 * time.Second
-	healTime    = 5 * time.Minute
-	graceTime   = 20 * time.Second // of collections
+	repairTime  = 5 * time.Minute
+	keepTime    = 20 * time.Second // for which a collection keeps objects
 )
 
-// torment makes trouble for a while, and then mends everything.
+// torment makes trouble for a while, and then repairs everything.
 func (w *world) torment() {
 	heal := time.Now().Add(troubleTime)
 	for time.Now().Before(heal) {
@@ -30,7 +30,7 @@ func (w *world) torment() {
 	w.network.mu.Lock()
 	w.trouble = 0
 	w.network.mu.Unlock()
-	time.Sleep(30 * time.Second) // for those who are stopped or cut off
+	time.Sleep(30 * time.Second) // for processes that are stopped or cut off
 	w.outage.Store(false)
 	if len(w.alive("master")) == 0 {
 		w.must(w.startMaster())
@@ -40,7 +40,7 @@ func (w *world) torment() {
 	}
 }
 
-// meddle does something that people do.
+// meddle does something that users do.
 func (w *world) meddle() error {
 	j := w.wanted[w.r.IntN(len(w.wanted))]
 	switch w.r.IntN(9) {
@@ -104,7 +104,8 @@ func (w *world) strike() {
 	}
 }
 
-// spoil takes away or damages a run of a job, so that a reduce cannot read it.
+// spoil removes or damages a sorted run of a job, so that a reduce cannot read
+// it.
 func (w *world) spoil() error {
 	j := w.wanted[w.r.IntN(len(w.wanted))]
 	w.mu.Lock()

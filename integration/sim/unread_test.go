@@ -12,7 +12,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// unread are specs of which a master can make nothing, and what people are told.
+// unread are specs that a master cannot read, and the message for users.
 func unread(w *world) map[string]func(key string) (text string) {
 	once := func(key, body string) {
 		w.must(w.truth.Delete(w.me.ctx, key))
@@ -35,9 +35,9 @@ func unread(w *world) map[string]func(key string) (text string) {
 	}
 }
 
-// A job whose spec can be read no more does not go on, which people are told, and
-// keeps nobody else's from it. It can be cancelled, its output can be written by
-// others then, and what it left is collected.
+// TestUnreadableSpec: a job whose spec can no longer be read waits, says so,
+// and blocks no other job. It can be cancelled. Then others can write to its
+// output, and its leftovers are collected.
 func TestUnreadableSpec(t *testing.T) {
 	t.Parallel()
 	for _, p := range []plan.Phase{plan.Prepare, plan.Map, plan.Reduce} {
@@ -51,19 +51,19 @@ func TestUnreadableSpec(t *testing.T) {
 					key := plan.SpecKey(j.id)
 					text := unread(w)[how](key)
 					w.host(w.masters()[0]).kill(errKilled)
-					time.Sleep(graceTime + time.Minute)
+					time.Sleep(keepTime + time.Minute)
 					w.ended(w.sorts(nil), client.Succeeded)
 					d := w.job(j)
 					if d.State != client.Planning || d.Cause == nil || !strings.Contains(d.Cause.Text, key) || !strings.Contains(d.Cause.Text, text) || time.Since(d.Submitted) > time.Hour {
-						t.Errorf("people are told %+v: %+v", d, d.Cause)
+						t.Errorf("users get %+v: %+v", d, d.Cause)
 					}
 					var g client.Garbage
 					if kind, text := w.say("POST", "/gc", nil, &g); kind != "" || len(g.Skipped) != 1 || !strings.Contains(g.Skipped[0].Error, string(j.id)) || w.first(orphan) == "" {
-						t.Errorf("gc, while nobody knows what it needs: %s %s, %+v", kind, text, g)
+						t.Errorf("gc, while its needs are unknown: %s %s, %+v", kind, text, g)
 					}
 					w.cancelled(j)
 					w.others(j)
-					time.Sleep(graceTime + time.Minute)
+					time.Sleep(keepTime + time.Minute)
 					var rest client.Garbage
 					if kind, text := w.say("POST", "/gc", nil, &rest); kind != "" || len(rest.Skipped) > 0 {
 						t.Errorf("gc: %s %s, %+v", kind, text, rest)
@@ -79,7 +79,7 @@ func TestUnreadableSpec(t *testing.T) {
 	}
 }
 
-// cancelled cancels a job, twice, and looks at its end.
+// cancelled cancels a job, twice, and checks its end.
 func (w *world) cancelled(j *wanted) {
 	w.t.Helper()
 	began := time.Now()
@@ -96,7 +96,7 @@ func (w *world) cancelled(j *wanted) {
 	w.must(rules(w.me.ctx, w.truth, j.id))
 	d := w.job(j)
 	if s.Status != scheduler.Failed || d.State != client.Cancelled || !strings.Contains(d.Cause.Text, plan.SpecKey(j.id)) {
-		w.t.Errorf("it ends %v, and people are told %+v: %+v", s.Status, d, d.Cause)
+		w.t.Errorf("it ends %v, and users get %+v: %+v", s.Status, d, d.Cause)
 	}
 	var all []client.Job
 	if kind, text := w.say("GET", "/jobs", nil, &all); kind != "" || len(all) != len(w.wanted) {
@@ -119,7 +119,8 @@ func (w *world) gone(prefix string) {
 	}
 }
 
-// A job whose spec is restored goes on by itself, where it was.
+// TestRestoredSpec: a job whose spec is restored continues by itself, where it
+// was.
 func TestRestoredSpec(t *testing.T) {
 	t.Parallel()
 	calm(t, 2, 1, func(w *world) {
@@ -137,7 +138,7 @@ func TestRestoredSpec(t *testing.T) {
 		_, _, err = w.truth.CreateOnce(w.me.ctx, key, spec)
 		w.must(err)
 		if d := w.ended(j, client.Succeeded); d.Job != "sort" || d.Output != j.submission.Output {
-			t.Errorf("in the end people are told %+v", d)
+			t.Errorf("in the end users get %+v", d)
 		}
 	})
 }

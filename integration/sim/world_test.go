@@ -37,13 +37,13 @@ type world struct {
 	life     sync.WaitGroup
 	live     []*process
 	outage   atomic.Bool // of the store, for all
-	me       *process    // who asks for all that people ask for
-	truth    *store.Root // the cluster's, as nobody disturbs it
+	me       *process    // the process that makes the requests of users
+	truth    *store.Root // the cluster's root, which no trouble befalls
 	data     *store.Root // inputs and outputs, too
 	wanted   []*wanted
 	requests sync.WaitGroup
 
-	mu       sync.Mutex // guards what is below, and what is known of the wanted jobs
+	mu       sync.Mutex // guards the fields below, and the state of the wanted jobs
 	launched map[cluster.Ref]bool
 	broken   error // the first promise that was broken
 }
@@ -57,7 +57,7 @@ func (w *world) breach(format string, args ...any) {
 	}
 }
 
-// end kills all that is left.
+// end kills all processes that are left.
 func (w *world) end() {
 	for _, p := range w.live {
 		p.kill(errKilled)
@@ -69,7 +69,7 @@ func (w *world) end() {
 	w.requests.Wait()
 }
 
-// open opens the store for people.
+// open opens the store for users.
 func (w *world) open() error {
 	w.me = newProcess(clientName, w)
 	w.live = append(w.live, w.me)
@@ -99,7 +99,7 @@ func (w *world) begin() error {
 	return w.submit()
 }
 
-// options open a root as a process sees it.
+// options are those of a root as a process sees it.
 func (w *world) options(p *process) store.Options {
 	return store.Options{Mem: w.mem, Wrap: func(d driver.Driver) driver.Driver { return &gate{w.faults.Wrap(d), p} }}
 }
@@ -128,7 +128,7 @@ func (w *world) startMaster() error {
 	began := time.Now()
 	m, err := control.New(control.Config{ID: p.name, URL: "http://" + p.name, Host: p.name, Root: root, Roots: roots, Allows: roots.Allows,
 		Clock: func() time.Duration { return time.Since(began) + time.Duration(p.ahead.Load()) },
-		Draw:  p.draw, Keep: graceTime, Log: w.log.With("process", p.name)})
+		Draw:  p.draw, Keep: keepTime, Log: w.log.With("process", p.name)})
 	if err != nil {
 		return err
 	}
@@ -169,8 +169,8 @@ func (w *world) startWorker() error {
 	return nil
 }
 
-// quiet checks that nobody talks without end: a worker has news now and then, and
-// a beat every few seconds.
+// quiet checks that no process talks without end: a worker has news now and
+// then, and a heartbeat every few seconds.
 func (w *world) quiet(began time.Time) error {
 	w.network.mu.Lock()
 	defer w.network.mu.Unlock()

@@ -15,14 +15,15 @@ import (
 	"github.com/windrow-mr/windrow/jobs"
 )
 
-// slowParams are those of jobs that take their time, and tell when they do what.
+// slowParams are the parameters of jobs that take a while, and mark what they
+// do.
 type slowParams struct {
 	Map    time.Duration `help:"time for each line"`
 	Reduce time.Duration `help:"time for each key"`
 	Marks  string        `help:"file that gets a line for each attempt that begins"`
 }
 
-// attempts tells of each attempt once.
+// attempts marks each attempt once.
 type attempts struct {
 	file string
 	seen sync.Map
@@ -47,7 +48,7 @@ func (a *attempts) mark(ctx *jobs.Context) error {
 	return err
 }
 
-// rest waits as a job does that knows its context.
+// rest waits as a job should that has a context.
 func rest(ctx *jobs.Context, d time.Duration) error {
 	if d == 0 {
 		return nil
@@ -90,7 +91,7 @@ func tally(p *jobs.Pipeline, a slowParams) error {
 	return nil
 }
 
-// wastes are the jobs that do to their worker what they should not.
+// wastes are the ways in which jobs harm their worker.
 func wastes() []*jobs.Job {
 	return []*jobs.Job{
 		each("eats", func(*jobs.Context) error {

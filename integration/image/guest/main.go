@@ -1,5 +1,5 @@
-// Command guest is a program with jobs of its own, for the tests of the container
-// image: what runs in a container finds no shell, no /tmp and nothing of Go.
+// Command guest is a program with jobs of its own, for the tests of the
+// container image: in a container there is no shell, no /tmp and nothing of Go.
 package main
 
 import (
@@ -41,7 +41,7 @@ func count(p *jobs.Pipeline, a slowParams) error {
 
 type none struct{}
 
-// each makes a job that says for each line of its input what f says.
+// each makes a job that writes the result of f for each line of its input.
 func each(name string, f func(emit jobs.Emit[string, int64]) error) *jobs.Job {
 	return jobs.Define(name, none{}, func(p *jobs.Pipeline, _ none) error {
 		jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, _ []byte, emit jobs.Emit[string, int64]) error {
@@ -51,7 +51,7 @@ func each(name string, f func(emit jobs.Emit[string, int64]) error) *jobs.Job {
 	})
 }
 
-// look tells where it finds itself.
+// look reports its environment.
 func look(emit jobs.Emit[string, int64]) error {
 	emit("user", int64(os.Getuid()))
 	for name, resource := range map[string]int{"core": syscall.RLIMIT_CORE, "data": syscall.RLIMIT_DATA, "files": syscall.RLIMIT_NOFILE} {
@@ -82,7 +82,7 @@ func look(emit jobs.Emit[string, int64]) error {
 
 // leave starts a process that does not end by itself, and does not wait for it.
 func leave(emit jobs.Emit[string, int64]) error {
-	child := exec.Command("/proc/self/exe", linger) //nolint:noctx // it is to outlive what started it
+	child := exec.Command("/proc/self/exe", linger) //nolint:noctx // it must outlive its parent
 	if err := child.Start(); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func leave(emit jobs.Emit[string, int64]) error {
 // linger is the argument of a process that is left behind.
 const linger = "linger-here"
 
-// eat takes all memory that there is.
+// eat allocates all memory that there is.
 func eat(jobs.Emit[string, int64]) error {
 	var all [][]byte
 	for {

@@ -11,9 +11,10 @@ import (
 
 const folder = "../../../deploy/kubernetes"
 
-// TestManifests does what operations.md says, and more strictly: the namespace, the
-// secrets, and all files. Then pods are made of the deployments, which the namespace
-// must take as it is labelled. Mistakes are seen.
+// TestManifests applies the files as operations.md says, and more strictly: the
+// namespace, the secrets, and all files. Then it makes pods of the deployments,
+// which the labelled namespace must accept. It verifies that mistakes are
+// found.
 func TestManifests(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -66,7 +67,7 @@ func (s *server) pod(deployment string, change func(spec map[string]any)) string
 	return string(text)
 }
 
-// mistakes tells whether the server would see some.
+// mistakes verifies that the server finds mistakes.
 func (s *server) mistakes() {
 	s.t.Helper()
 	worker, err := os.ReadFile(folder + "/worker.yaml")

@@ -22,8 +22,8 @@ import (
 	"github.com/windrow-mr/windrow/integration/heard"
 )
 
-// patience is for how long a test waits for what must happen. A server that is new
-// makes roles and namespaces first.
+// patience is how long a test waits for a condition. A new server makes roles
+// and namespaces first.
 const patience = 2 * time.Minute
 
 // server is an API server of Kubernetes, without any node.
@@ -89,8 +89,8 @@ contexts:
 	}
 }
 
-// built returns the folder of the server and kubectl, which are built unless they
-// are there: of what testdata names, so always the same.
+// built returns the folder of the server and kubectl, and builds them unless
+// they are there: from the versions that testdata names, so always the same.
 func built(t *testing.T) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()
@@ -130,8 +130,8 @@ func built(t *testing.T) string {
 	return dir
 }
 
-// run runs a program for the rest of the test, and waits until it has said
-// something.
+// run runs a program for the rest of the test, and waits for some words of its
+// output.
 func run(t *testing.T, program, words string, args ...string) {
 	t.Helper()
 	var said heard.Text
@@ -143,7 +143,7 @@ func run(t *testing.T, program, words string, args ...string) {
 	exited := make(chan struct{})
 	go func() {
 		defer close(exited)
-		_ = cmd.Wait() // what it said tells
+		_ = cmd.Wait() // its output says why
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
@@ -158,7 +158,7 @@ func run(t *testing.T, program, words string, args ...string) {
 	}
 }
 
-// address returns one of loopback at which nobody listens now.
+// address returns an address of loopback that has no listener now.
 func address(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -176,7 +176,7 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// try runs kubectl to its end, and returns all that it says.
+// try runs kubectl to its end, and returns its output.
 func (s *server) try(stdin string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
@@ -188,7 +188,7 @@ func (s *server) try(stdin string, args ...string) (string, error) {
 	return all.String(), err
 }
 
-// must is try for what must come through.
+// must is try for commands that must succeed.
 func (s *server) must(stdin string, args ...string) string {
 	s.t.Helper()
 	out, err := s.try(stdin, args...)
