@@ -82,6 +82,10 @@ verify: lint ## lint, and check go.mod, generated files and formatting
 	$(GO) mod verify
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 
+.PHONY: api
+api: ## write api/next.txt, which lists the Go API
+	$(GO) test -count=1 ./api -run TestAPI -update
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for T (make fuzz T=30s)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \

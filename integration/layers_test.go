@@ -23,6 +23,7 @@ const module = "github.com/windrow-mr/windrow"
 // the bans below hold.
 var layers = map[string][]string{
 	".":                                {"internal/cli", "internal/embedded", "jobs", "output", "plan", "store", "store/fault"},
+	"api":                              {},
 	"bench/...":                        {"bench/..."},
 	"attempts":                         {"output", "plan", "plan/packed", "store", "store/checksum", "github.com/vmihailenco/msgpack/v5"},
 	"client":                           {"plan"},

@@ -19,7 +19,7 @@ import (
 // whole repository.
 var finished = []string{
 	".ci", ".github", ".golangci.yml", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", "Makefile", "README.md", "SECURITY.md",
-	"bench", "deploy", "docs", "integration",
+	"api", "bench", "deploy", "docs", "integration",
 }
 
 // unworded lists the files that TestWords leaves out, each with the reason.
