@@ -104,7 +104,7 @@ func TestAShuffleAcrossANetwork(t *testing.T) {
 		t.Fatalf("the job is %s: %s", j.State, j.Cause)
 	}
 	if got := c.sorted("out"); got != want {
-		t.Errorf("%+v came out, and %+v went in", got, want)
+		t.Errorf("the output is %+v, the input %+v", got, want)
 	}
 	if j.Requests == nil || j.Requests.Gets == 0 || j.Requests.Stats > looks {
 		t.Errorf("the requests were %+v", j.Requests)
@@ -177,7 +177,7 @@ func (w *watch) end() string {
 	busy, all := processors(w.p.t)
 	others := max(0, busy-w.busy-computed)
 	left := all - w.all - others
-	return fmt.Sprintf("%v wall; of %v of processors others took %v, and it computed for %v: %.0f %% busy",
+	return fmt.Sprintf("%v wall; of %v of processor time others used %v, and it used %v: %.0f %% busy",
 		wall.Round(time.Millisecond), (all - w.all).Round(time.Millisecond), others.Round(time.Millisecond), computed.Round(time.Millisecond),
 		100*computed.Seconds()/left.Seconds())
 }

@@ -88,7 +88,7 @@ func killedAtEach(t *testing.T, on func(*testing.T) *cluster) {
 	eventually(t, "the job is archived", func() bool { return deactivated.MatchString(whole.said.String()) })
 	list := points(whole.said.String())
 	complete(t, list, whole.said.String(), len(c.records(id)))
-	t.Logf("%d points to be killed at", len(list))
+	t.Logf("%d points to kill at", len(list))
 	if !all { // one in eight, others with each seed
 		r := rand.New(rand.NewPCG(*seed, 7))
 		r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
@@ -123,7 +123,7 @@ func complete(t *testing.T, list []point, said string, slots int) {
 		}
 	}
 	if covered != creates {
-		t.Errorf("%d times a create-once was begun or done, %d of these are points", creates, covered)
+		t.Errorf("create-onces began or ended %d times, %d of these are points", creates, covered)
 	}
 	want := []string{"create **/_windrow/probe/*", "create **/cluster/leader/00000000000000000001", "write **/bundles/sha256/*", "create **/idem/*",
 		"create **/j/*/*/spec", "create **/active/*.0", "create **/out/_windrow/00000000000000000000", "create **/out/_windrow/00000000000000000001",
@@ -134,7 +134,7 @@ func complete(t *testing.T, list []point, said string, slots int) {
 	for _, w := range want {
 		for _, when := range []string{"before ", "after "} {
 			if !slices.Contains(found, when+w) {
-				t.Errorf("%q is no point; these are: %q", when+w, found)
+				t.Errorf("%q is not a point; the points are %q", when+w, found)
 			}
 		}
 	}

@@ -38,7 +38,7 @@ func provideBase(ctx context.Context) error {
 	}
 	fmt.Fprintf(os.Stderr, "no registry has %s, it is made here: %v %s\n", image, err, pull)
 	if have := strings.TrimPrefix(runtime.Version(), "go"); have != version && !strings.HasPrefix(have, version+".") {
-		return fmt.Errorf("%s cannot be made of Go %s", image, have)
+		return fmt.Errorf("%s cannot be made from Go %s", image, have)
 	}
 	root, err := bootstrap(ctx, release)
 	if err != nil {

@@ -198,7 +198,7 @@ func (k *container) says(words string) {
 	k.c.t.Helper()
 	k.c.eventually(k.name+" says "+words, func() bool {
 		if n := k.restarts(); n != "0" {
-			k.c.t.Fatalf("%s has ended, and was started again %s times", k.name, n)
+			k.c.t.Fatalf("%s has ended, and was restarted %s times", k.name, n)
 		}
 		return strings.Contains(k.said(), words)
 	})

@@ -103,7 +103,7 @@ func startDaemon(dir string) (end func() error, err error) {
 	// An interrupt of the tests must not reach the daemon, which ends after them.
 	daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	if err := daemon.Start(); err != nil {
-		return nil, fmt.Errorf("%w: apt-get install docker.io brings it", err)
+		return nil, fmt.Errorf("%w: apt-get install docker.io installs it", err)
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- daemon.Wait() }()

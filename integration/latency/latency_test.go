@@ -103,7 +103,7 @@ func (w *world) check(t *testing.T, r *embedded.Result) {
 		out.Add(body)
 	}
 	if in != out {
-		t.Fatalf("%+v went in, and %+v came out", in, out)
+		t.Fatalf("the input is %+v, the output %+v", in, out)
 	}
 }
 
@@ -130,7 +130,7 @@ func TestAShuffleAcrossANetwork(t *testing.T) {
 	r := w.run(t, memory)
 	w.check(t, r)
 	if r.Maps != tasks || r.Reduces != tasks {
-		t.Fatalf("%d maps and %d reduces, and %d of each were asked for", r.Maps, r.Reduces, tasks)
+		t.Fatalf("%d maps and %d reduces, want %d of each", r.Maps, r.Reduces, tasks)
 	}
 	seen := w.seen
 	if *gigabyte {
@@ -145,19 +145,19 @@ func TestAShuffleAcrossANetwork(t *testing.T) {
 	shape := shuffle.Shape{Runs: tasks, Partitions: tasks, Bytes: r.Tally.RunBytes, Memory: memory/2 - 112<<20, Remote: true}
 	group := shape.ReadGroup()
 	if group != 4 {
-		t.Errorf("%d partitions are fetched at once: of 4 it is 1 MiB of each run, for 8 there is no room", group)
+		t.Errorf("%d partitions are fetched at once, want 4: these make 1 MiB of each sorted run, and 8 do not fit", group)
 	}
 	if want := tasks * tasks / group; seen.gets != want || shape.Gets() != int64(want) {
-		t.Errorf("%d ranges of runs were asked for, %d were foreseen, and one for each run and group are %d", seen.gets, shape.Gets(), want)
+		t.Errorf("%d ranges of sorted runs were requested, %d were planned, and one for each run and group makes %d", seen.gets, shape.Gets(), want)
 	}
 	if most := r.Tally.RunBytes + int64(seen.gets)*64<<10; seen.fetched > most {
-		t.Errorf("%d bytes were fetched of %d: groups end where batches do, or nearly", seen.fetched, r.Tally.RunBytes)
+		t.Errorf("%d bytes of %d were fetched: groups should end near the ends of batches", seen.fetched, r.Tally.RunBytes)
 	}
 	if seen.most < tasks || seen.most > 64 {
-		t.Errorf("%d ranges were on their way at once: all of a group should be, and no more than 64", seen.most)
+		t.Errorf("%d ranges were in flight at once, want all of a group, and at most 64", seen.most)
 	}
 	// The second group is fetched while the first one is reduced.
 	if parts := seen.whenGot[tasks]; parts >= group {
-		t.Errorf("%d parts were done when the second group was asked for", parts)
+		t.Errorf("%d parts were done when the second group was requested", parts)
 	}
 }

@@ -230,7 +230,7 @@ func TestCancelInEveryPhase(t *testing.T) {
 					t.Errorf("its run is %d", d.Run)
 				}
 				if p == plan.Reduce && w.attempts(j, plan.Map) != maps {
-					t.Errorf("%d maps were run again", w.attempts(j, plan.Map)-maps)
+					t.Errorf("%d maps ran again", w.attempts(j, plan.Map)-maps)
 				}
 				for _, verb := range []string{"cancel", "retry"} {
 					if kind, text := w.say("POST", "/"+verb+"/"+string(j.id), nil, nil); kind != client.Conflict {

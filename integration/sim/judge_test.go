@@ -249,7 +249,7 @@ func compare(ctx context.Context, out *store.Root, want []string, committed bool
 			return err
 		}
 		if !names[o.Key] {
-			return fmt.Errorf("%s is visible, and no part of it", o.Key)
+			return fmt.Errorf("%s is visible, but not a part of it", o.Key)
 		}
 	}
 	if _, err := out.Stat(ctx, output.SuccessName); committed != (err == nil) {

@@ -138,7 +138,7 @@ func run(t *testing.T, program, words string, args ...string) {
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v: apt-get install etcd-server brings etcd", err)
+		t.Fatalf("%v: apt-get install etcd-server installs etcd", err)
 	}
 	exited := make(chan struct{})
 	go func() {
