@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // Config says where a cluster is and how to reach it.
@@ -69,7 +71,7 @@ type Client struct {
 // New returns a client. It makes no request yet.
 func New(cfg Config) (*Client, error) {
 	if len(cfg.URLs) == 0 && cfg.Find == nil {
-		return nil, Errorf(Usage, "no master named: give its URL, such as http://127.0.0.1:7077, or the cluster's root")
+		return nil, Errorf(plan.Invalid, "no master named: give its URL, such as http://127.0.0.1:7077, or the cluster's root")
 	}
 	cfg.URLs = slices.Clone(cfg.URLs)
 	for i, text := range cfg.URLs {
@@ -101,15 +103,15 @@ func New(cfg Config) (*Client, error) {
 func baseURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return "", Errorf(Usage, "the master's URL %q: %v", text, err)
+		return "", Errorf(plan.Invalid, "the master's URL %q: %v", text, err)
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return "", Errorf(Usage, "the master's URL %q is not of the form http://HOST:PORT", text)
+		return "", Errorf(plan.Invalid, "the master's URL %q is not of the form http://HOST:PORT", text)
 	case u.User != nil:
-		return "", Errorf(Usage, "the master's URL %q holds a name or a password: a token comes from a file", u.Redacted())
+		return "", Errorf(plan.Invalid, "the master's URL %q holds a name or a password: a token comes from a file", u.Redacted())
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return "", Errorf(Usage, "the master's URL %q holds more than http://HOST:PORT", text)
+		return "", Errorf(plan.Invalid, "the master's URL %q holds more than http://HOST:PORT", text)
 	}
 	return u.Scheme + "://" + u.Host, nil
 }
@@ -137,7 +139,7 @@ func post(path string, document any) (call, error) {
 	}
 	b, err := json.Marshal(document)
 	if err != nil {
-		return c, Errorf(Usage, "%v", err)
+		return c, Errorf(plan.Invalid, "%v", err)
 	}
 	c.size = int64(len(b))
 	c.body = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
@@ -158,10 +160,10 @@ func (c *Client) fetch(ctx context.Context, k call, document any) error {
 			return err
 		}
 		if len(b) > maxAnswer {
-			return Errorf(Failed, "%s %s: the answer has more than %d bytes: ask for less at once", k.method, k.path, maxAnswer)
+			return Errorf(plan.Failed, "%s %s: the answer has more than %d bytes: ask for less at once", k.method, k.path, maxAnswer)
 		}
 		if err := json.Unmarshal(b, document); err != nil {
-			return Errorf(Failed, "%s %s: the answer of %s is not the API's: %v; is a windrow master there?", k.method, k.path, r.Request.URL.Host, err)
+			return Errorf(plan.Failed, "%s %s: the answer of %s is not the API's: %v; is a windrow master there?", k.method, k.path, r.Request.URL.Host, err)
 		}
 		return nil
 	})
@@ -235,7 +237,7 @@ func (c *Client) try(ctx context.Context, base string, k call, handle func(*http
 	}
 	r, err := http.NewRequestWithContext(ctx, k.method, base+k.path+queryOf(k.query), body)
 	if err != nil {
-		return Errorf(Usage, "%v", err)
+		return Errorf(plan.Invalid, "%v", err)
 	}
 	maps.Copy(r.Header, k.header)
 	if body != nil {
@@ -270,13 +272,16 @@ func refusal(r *http.Response) *Error {
 	}
 	b, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	var p Problem
-	if err == nil && json.Unmarshal(b, &p) == nil && p.Error != nil && p.Error.Kind != "" {
+	if err == nil && json.Unmarshal(b, &p) == nil && p.Error != nil && p.Error.Text != "" {
 		p.Error.Status = r.StatusCode
+		if p.Error.Kind == plan.Unknown {
+			p.Error.Kind = kindOf(r.StatusCode)
+		}
 		return p.Error
 	}
 	text := strings.TrimSpace(string(b))
 	switch {
-	case kindOf(r.StatusCode) == Denied:
+	case kindOf(r.StatusCode) == plan.Denied:
 		text = "it wants the cluster's token, or a certificate"
 	case text == "" || len(text) > 200 || strings.HasPrefix(text, "<"):
 		text = "is a windrow master there?"
@@ -289,10 +294,10 @@ func refusal(r *http.Response) *Error {
 // redirection. The HTTP client must not follow it by itself: the next requests
 // go to the leader too.
 func redirected(r *http.Response) *Error {
-	e := &Error{Status: r.StatusCode, Kind: NotLeader, Text: r.Request.URL.Host + " redirects to another master"}
+	e := &Error{Status: r.StatusCode, Kind: plan.NotLeader, Text: r.Request.URL.Host + " redirects to another master"}
 	to, err := r.Location()
 	if err != nil || to.Host == "" {
-		e.Kind, e.Text = Failed, fmt.Sprintf("%s answers %s, but not with a URL; is a windrow master there?", r.Request.URL.Host, r.Status)
+		e.Kind, e.Text = plan.Failed, fmt.Sprintf("%s answers %s, but not with a URL; is a windrow master there?", r.Request.URL.Host, r.Status)
 		return e
 	}
 	e.Leader = to.Scheme + "://" + to.Host

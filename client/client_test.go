@@ -38,11 +38,11 @@ func submission(output string) client.Submission {
 }
 
 // kindOf returns the kind of an error of a cluster.
-func kindOf(err error) client.Kind {
+func kindOf(err error) plan.Kind {
 	if e, ok := errors.AsType[*client.Error](err); ok {
 		return e.Kind
 	}
-	return ""
+	return plan.Unknown
 }
 
 // TestBadURLs verifies that New refuses a URL that cannot be a master's, before
@@ -51,11 +51,11 @@ func TestBadURLs(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "localhost:7411", "ftp://x", "http://", "http://u:secret@x", "http://x/v1", "http://x?a=b", "http://x#y", "http://[::1", "s3://bucket"} {
 		_, err := client.New(client.Config{URLs: []string{text}})
-		if kindOf(err) != client.Usage || strings.Contains(err.Error(), "secret") {
+		if kindOf(err) != plan.Invalid || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	if _, err := client.New(client.Config{}); kindOf(err) != client.Usage {
+	if _, err := client.New(client.Config{}); kindOf(err) != plan.Invalid {
 		t.Errorf("no URL: %v", err)
 	}
 	if _, err := client.New(client.Config{URLs: []string{"https://[::1]:7411/"}}); err != nil {
@@ -127,10 +127,10 @@ func TestEverything(t *testing.T) {
 		if job, err = c.Job(ctx, id); err != nil || job.Run != 1 {
 			t.Errorf("reopened: %+v, %v", job, err)
 		}
-		if _, err = c.Job(ctx, apitest.ID(99)); kindOf(err) != client.NotFound {
+		if _, err = c.Job(ctx, apitest.ID(99)); kindOf(err) != plan.NotFound {
 			t.Errorf("a job that is not there: %v", err)
 		}
-		if _, err = c.Submit(ctx, submission("")); kindOf(err) != client.Usage {
+		if _, err = c.Submit(ctx, submission("")); kindOf(err) != plan.Invalid {
 			t.Errorf("a bad submission: %v", err)
 		}
 	})
@@ -171,8 +171,8 @@ func TestUpload(t *testing.T) {
 		if there, err := c.HasBundle(t.Context(), bundle.Digest); !there || err != nil || opened != 2 || string(b.Bundle(bundle.Digest)) != "hello" {
 			t.Errorf("behind: %v, %v, opened %d times", there, err, opened)
 		}
-		missing := func() (io.ReadCloser, error) { return nil, client.Errorf(client.NotFound, "it is gone") }
-		if err := c.UploadBundle(t.Context(), bundle, missing); kindOf(err) != client.NotFound {
+		missing := func() (io.ReadCloser, error) { return nil, client.Errorf(plan.NotFound, "it is gone") }
+		if err := c.UploadBundle(t.Context(), bundle, missing); kindOf(err) != plan.NotFound {
 			t.Errorf("a file that is gone: %v", err)
 		}
 	})
@@ -181,7 +181,7 @@ func TestUpload(t *testing.T) {
 // follower answers every request by naming the leader.
 func follower(leader string) http.Handler {
 	b := apitest.New()
-	b.Fail(&client.Error{Kind: client.NotLeader, Text: "another leads", Leader: leader})
+	b.Fail(&client.Error{Kind: plan.NotLeader, Text: "another leads", Leader: leader})
 	return api.Handler(b, api.Config{})
 }
 
@@ -218,7 +218,7 @@ func TestTwoThatBelieveInEachOther(t *testing.T) {
 		n.serve("m2", follower("http://m1"))
 		began := time.Now()
 		_, err := newClient(t, n, client.Config{Patience: 20 * time.Second}).Workers(t.Context())
-		if took := time.Since(began); kindOf(err) != client.Unavailable || took < 20*time.Second || took > 25*time.Second || len(n.asked) > 200 {
+		if took := time.Since(began); kindOf(err) != plan.Unavailable || took < 20*time.Second || took > 25*time.Second || len(n.asked) > 200 {
 			t.Errorf("%v after %v and %d requests", err, took, len(n.asked))
 		}
 	})
@@ -308,7 +308,7 @@ func TestGivesUp(t *testing.T) {
 				began := time.Now()
 				_, err := newClient(t, n, c.cfg).Workers(t.Context())
 				took, tries := time.Since(began), n.counted("m1")
-				if kindOf(err) != client.Unavailable || took < c.least || took > c.most || tries < c.tries || tries > c.spare {
+				if kindOf(err) != plan.Unavailable || took < c.least || took > c.most || tries < c.tries || tries > c.spare {
 					t.Errorf("%v after %v and %d tries", err, took, tries)
 				}
 				if c.up == nil && !strings.Contains(err.Error(), "http://m1: connection refused") {
@@ -379,14 +379,14 @@ func TestNoMaster(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		h    http.HandlerFunc
-		kind client.Kind
+		kind plan.Kind
 		says string
 	}{
-		"a web page":      {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, client.Failed, "is a windrow master there"},
-		"another API":     {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<h1>no</h1>", http.StatusNotFound) }, client.NotFound, "is a windrow master there"},
-		"a login":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }, client.Denied, "token"},
-		"a way nowhere":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) }, client.Failed, "not with a URL"},
-		"a way elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://u:p@m2/x", http.StatusFound) }, client.NotFound, "m2 is where it goes"},
+		"a web page":      {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, plan.Failed, "is a windrow master there"},
+		"another API":     {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<h1>no</h1>", http.StatusNotFound) }, plan.NotFound, "is a windrow master there"},
+		"a login":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }, plan.Denied, "token"},
+		"a way nowhere":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) }, plan.Failed, "not with a URL"},
+		"a way elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://u:p@m2/x", http.StatusFound) }, plan.NotFound, "m2 is where it goes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"os"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master/api"
 	"github.com/windrow-mr/windrow/master/api/apitest"
@@ -78,7 +80,7 @@ func ExampleError() {
 	defer stop()
 	_, err := c.Job(context.Background(), apitest.ID(99))
 	var refused *client.Error
-	if errors.As(err, &refused) && refused.Kind == client.NotFound {
+	if errors.As(err, &refused) && refused.Kind == plan.NotFound {
 		fmt.Println(err)
 	}
 	// Output: there is no job 01JD0000000000000000000099

@@ -124,9 +124,9 @@ func (j *Job) Elapsed(now time.Time) time.Duration {
 
 // Cause says why a job has no output.
 type Cause struct {
-	Kind string `json:"kind"`           // "failed", "cancelled", "conflict", "denied", "notFound", "usage" or "inconsistent"
-	Task string `json:"task,omitempty"` // "map/17", if one task caused it
-	Text string `json:"text"`
+	Kind plan.Kind `json:"kind"`           // Failed, Cancelled, Conflict, Denied, NotFound, Invalid ("usage") or Inconsistent
+	Task string    `json:"task,omitempty"` // "map/17", if one task caused it
+	Text string    `json:"text"`
 }
 
 // Progress is how far a job has come.

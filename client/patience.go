@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // Pauses between tries: they begin at the first, double, and stay at the last.
@@ -38,7 +40,7 @@ func (p *patience) progress() { *p = patience{c: p.c} }
 // must not be repeated, it returns the error of the call.
 func (p *patience) again(ctx context.Context, base string, err error) error {
 	refused, ok := errors.AsType[*Error](err)
-	if ok && refused.Kind == NotLeader && refused.Leader != "" {
+	if ok && refused.Kind == plan.NotLeader && refused.Leader != "" {
 		leader, bad := baseURL(refused.Leader)
 		p.hops++
 		if bad == nil && p.hops <= maxHops && leader != base {
@@ -46,15 +48,15 @@ func (p *patience) again(ctx context.Context, base string, err error) error {
 			return nil
 		}
 	}
-	if ok && refused.Kind != NotLeader && refused.Kind != Unavailable {
+	if ok && refused.Kind != plan.NotLeader && refused.Kind != plan.Unavailable {
 		return err
 	}
 	if !ok && hopeless(err) {
-		return Errorf(Unavailable, "%s: %v", masterAt(base), bare(err))
+		return Errorf(plan.Unavailable, "%s: %v", masterAt(base), bare(err))
 	}
 	p.c.turn(base, "")
 	if !ok {
-		err = Errorf(Unavailable, "no answer from %s: %v", masterAt(base), bare(err))
+		err = Errorf(plan.Unavailable, "no answer from %s: %v", masterAt(base), bare(err))
 	}
 	now := time.Now()
 	if p.since.IsZero() {
@@ -64,7 +66,7 @@ func (p *patience) again(ctx context.Context, base string, err error) error {
 	left := limit - now.Sub(p.since)
 	if left <= 0 {
 		if limit > 0 {
-			err = Errorf(Unavailable, "%v (tried for %v)", err, limit)
+			err = Errorf(plan.Unavailable, "%v (tried for %v)", err, limit)
 		}
 		return err
 	}

@@ -104,7 +104,7 @@ func (r *eventReader) next() (Event, error) {
 				return Event{}, nil
 			}
 			if err := json.Unmarshal([]byte(data.String()), &e.Job); err != nil {
-				return e, Errorf(Failed, "an event that does not hold a job: %v", err)
+				return e, Errorf(plan.Failed, "an event that does not hold a job: %v", err)
 			}
 			return e, nil
 		}
@@ -122,7 +122,7 @@ func (r *eventReader) next() (Event, error) {
 	}
 	if err := r.lines.Err(); err != nil {
 		if errors.Is(err, bufio.ErrTooLong) {
-			return e, Errorf(Failed, "an event of more than %d bytes", maxEvent)
+			return e, Errorf(plan.Failed, "an event of more than %d bytes", maxEvent)
 		}
 		return e, err
 	}

@@ -119,6 +119,9 @@ type Conflict struct {
 // Error returns the output, the reason, and the remedy.
 func (c *Conflict) Error() string { return fmt.Sprintf("output %s: %s", c.URL, c.Text) }
 
+// FailureKind returns plan.Conflict.
+func (c *Conflict) FailureKind() plan.Kind { return plan.Conflict }
+
 func isConflict(err error) bool {
 	_, ok := errors.AsType[*Conflict](err)
 	return ok
@@ -262,8 +265,14 @@ func readState(ctx context.Context, root *store.Root) (state, uint64, error) {
 	}
 }
 
-// ErrNotCommitted says that a directory is not a committed output.
-var ErrNotCommitted = errors.New("no committed output")
+// ErrNotCommitted says that a directory is not a committed output. Its kind is
+// plan.NotFound.
+var ErrNotCommitted error = notCommitted{}
+
+type notCommitted struct{}
+
+func (notCommitted) Error() string          { return "no committed output" }
+func (notCommitted) FailureKind() plan.Kind { return plan.NotFound }
 
 // Read returns the manifest of the contents of the output at root. If there are
 // none, the error wraps ErrNotCommitted.

@@ -52,12 +52,12 @@ func calm(t *testing.T, masters, workers int, play func(w *world)) {
 }
 
 // say asks one master, once.
-func (w *world) say(method, path string, document, into any) (kind client.Kind, text string) {
+func (w *world) say(method, path string, document, into any) (kind plan.Kind, text string) {
 	w.t.Helper()
 	return w.sayTo(w.masters()[0], method, path, document, into)
 }
 
-func (w *world) sayTo(master, method, path string, document, into any) (kind client.Kind, text string) {
+func (w *world) sayTo(master, method, path string, document, into any) (kind plan.Kind, text string) {
 	w.t.Helper()
 	body, err := json.Marshal(document)
 	w.must(err)
@@ -70,12 +70,13 @@ func (w *world) sayTo(master, method, path string, document, into any) (kind cli
 	w.must(err)
 	if resp.StatusCode != http.StatusOK {
 		name, rest, _ := strings.Cut(string(a), ": ")
-		return client.Kind(name), rest
+		w.must(json.Unmarshal([]byte(name), &kind))
+		return kind, rest
 	}
 	if into != nil {
 		w.must(json.Unmarshal(a, into))
 	}
-	return "", ""
+	return plan.Unknown, ""
 }
 
 // sorts submits a job that sorts lines, and returns it.
@@ -96,7 +97,7 @@ func (w *world) sorts(change func(*client.Submission)) *wanted {
 	}
 	w.wanted = append(w.wanted, j)
 	var out client.Submitted
-	if kind, text := w.say("POST", "/jobs", &j.submission, &out); kind != "" {
+	if kind, text := w.say("POST", "/jobs", &j.submission, &out); kind != plan.Unknown {
 		w.t.Fatalf("submit: %s: %s", kind, text)
 	}
 	j.id = out.ID
@@ -106,15 +107,15 @@ func (w *world) sorts(change func(*client.Submission)) *wanted {
 // job asks for the state of a job.
 func (w *world) job(j *wanted) (d client.Job) {
 	w.t.Helper()
-	var kind client.Kind
+	var kind plan.Kind
 	var text string
 	for range 600 { // a master leads within a minute
-		if kind, text = w.say("GET", "/jobs/"+string(j.id), nil, &d); kind != client.NotLeader {
+		if kind, text = w.say("GET", "/jobs/"+string(j.id), nil, &d); kind != plan.NotLeader {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	if kind != "" {
+	if kind != plan.Unknown {
 		w.t.Fatalf("job: %s: %s", kind, text)
 	}
 	return d
@@ -184,12 +185,12 @@ func TestSubmissionIsIdempotent(t *testing.T) {
 		j := w.sorts(nil)
 		for _, moment := range []string{"at once", "at work", "at the end"} {
 			var again client.Submitted
-			if kind, text := w.say("POST", "/jobs", &j.submission, &again); kind != "" || again.ID != j.id || !again.Known {
+			if kind, text := w.say("POST", "/jobs", &j.submission, &again); kind != plan.Unknown || again.ID != j.id || !again.Known {
 				t.Errorf("submitted again %s: %s %s %+v", moment, kind, text, again)
 			}
 			other := j.submission
 			other.Partitions++
-			if kind, text := w.say("POST", "/jobs", &other, nil); kind != client.Conflict || !strings.Contains(text, string(j.id)) {
+			if kind, text := w.say("POST", "/jobs", &other, nil); kind != plan.Conflict || !strings.Contains(text, string(j.id)) {
 				t.Errorf("something else by the same key %s: %s %s", moment, kind, text)
 			}
 			if moment == "at work" {
@@ -210,7 +211,7 @@ func TestCancelInEveryPhase(t *testing.T) {
 				j.unwanted = true
 				began := time.Now()
 				for range 2 {
-					if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != "" {
+					if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != plan.Unknown {
 						t.Fatalf("cancel: %s: %s", kind, text)
 					}
 				}
@@ -218,11 +219,11 @@ func TestCancelInEveryPhase(t *testing.T) {
 					t.Errorf("it took %v", took)
 				}
 				w.ended(j, client.Cancelled)
-				if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != "" {
+				if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != plan.Unknown {
 					t.Errorf("cancel again: %s: %s", kind, text)
 				}
 				maps := w.attempts(j, plan.Map)
-				if kind, text := w.say("POST", "/retry/"+string(j.id), nil, nil); kind != "" {
+				if kind, text := w.say("POST", "/retry/"+string(j.id), nil, nil); kind != plan.Unknown {
 					t.Fatalf("retry: %s: %s", kind, text)
 				}
 				d := w.ended(j, client.Succeeded)
@@ -233,7 +234,7 @@ func TestCancelInEveryPhase(t *testing.T) {
 					t.Errorf("%d maps ran again", w.attempts(j, plan.Map)-maps)
 				}
 				for _, verb := range []string{"cancel", "retry"} {
-					if kind, text := w.say("POST", "/"+verb+"/"+string(j.id), nil, nil); kind != client.Conflict {
+					if kind, text := w.say("POST", "/"+verb+"/"+string(j.id), nil, nil); kind != plan.Conflict {
 						t.Errorf("%s of a job that succeeded: %s: %s", verb, kind, text)
 					}
 				}
@@ -256,10 +257,10 @@ func TestCancelWhileTheOutputIsWaitedFor(t *testing.T) {
 		if d := w.job(j); d.State != client.Planning {
 			t.Errorf("it is %v", d.State)
 		}
-		if kind, text := w.say("POST", "/retry/"+string(j.id), nil, nil); kind != "" {
+		if kind, text := w.say("POST", "/retry/"+string(j.id), nil, nil); kind != plan.Unknown {
 			t.Errorf("retry: %s: %s", kind, text)
 		}
-		if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != "" {
+		if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != plan.Unknown {
 			t.Errorf("cancel: %s: %s", kind, text)
 		}
 		if took := time.Since(began); took > 15*time.Second {
@@ -279,7 +280,7 @@ func TestOutputThatExistsFailsTheJob(t *testing.T) {
 		w.ended(first, client.Succeeded)
 		second := w.sorts(func(s *client.Submission) { s.Output = first.submission.Output })
 		d := w.ended(second, client.FailedJob)
-		if d.Cause == nil || d.Cause.Kind != "conflict" || !strings.Contains(d.Cause.Text, "--on-exists") {
+		if d.Cause == nil || d.Cause.Kind != plan.Conflict || !strings.Contains(d.Cause.Text, "--on-exists") {
 			t.Errorf("its cause is %+v", d.Cause)
 		}
 	})
@@ -290,7 +291,7 @@ func TestUnknownJobs(t *testing.T) {
 	calm(t, 1, 0, func(w *world) {
 		for _, path := range []string{"GET /jobs/", "GET /tasks/", "GET /counters/", "POST /cancel/", "POST /retry/"} {
 			method, path, _ := strings.Cut(path, " ")
-			if kind, text := w.say(method, path+"01ARZ3NDEKTSV4RRFFQ69G5FAV", nil, nil); kind != client.NotFound || !strings.Contains(text, "01ARZ3NDEKTSV4RRFFQ69G5FAV") {
+			if kind, text := w.say(method, path+"01ARZ3NDEKTSV4RRFFQ69G5FAV", nil, nil); kind != plan.NotFound || !strings.Contains(text, "01ARZ3NDEKTSV4RRFFQ69G5FAV") {
 				t.Errorf("%s %s: %s: %s", method, path, kind, text)
 			}
 		}
@@ -301,7 +302,7 @@ func TestStandbyRedirectsToTheLeader(t *testing.T) {
 	t.Parallel()
 	calm(t, 2, 0, func(w *world) {
 		kind, text := w.sayTo(w.masters()[1], "GET", "/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV", nil, nil)
-		if kind != client.NotLeader || !strings.Contains(text, "http://"+w.masters()[0]) {
+		if kind != plan.NotLeader || !strings.Contains(text, "http://"+w.masters()[0]) {
 			t.Errorf("%s: %s", kind, text)
 		}
 	})
@@ -385,12 +386,12 @@ func TestDamagedObjects(t *testing.T) {
 					t.Errorf("users get %+v", d.Cause)
 				}
 				var all []client.Job
-				if kind, text := w.say("GET", "/jobs", nil, &all); kind != "" || len(all) != 2 {
+				if kind, text := w.say("GET", "/jobs", nil, &all); kind != plan.Unknown || len(all) != 2 {
 					t.Errorf("%d jobs are listed: %s %s", len(all), kind, text)
 				}
 				if test.is == client.Planning {
 					began := time.Now()
-					if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != client.Unavailable || !strings.Contains(text, test.text) || time.Since(began) > 15*time.Second {
+					if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != plan.Unavailable || !strings.Contains(text, test.text) || time.Since(began) > 15*time.Second {
 						t.Errorf("cancel: %s: %s, after %v", kind, text, time.Since(began))
 					}
 				}
@@ -420,7 +421,7 @@ func TestCollectKeepsWhatIsNeeded(t *testing.T) {
 		failed := w.sorts(nil)
 		w.until(failed, "mapping", phase(plan.Map))
 		failed.unwanted = true
-		if kind, text := w.say("POST", "/cancel/"+string(failed.id), nil, nil); kind != "" {
+		if kind, text := w.say("POST", "/cancel/"+string(failed.id), nil, nil); kind != plan.Unknown {
 			t.Fatalf("cancel: %s: %s", kind, text)
 		}
 		w.ended(failed, client.Cancelled)
@@ -442,7 +443,7 @@ func TestCollectKeepsWhatIsNeeded(t *testing.T) {
 		if w.job(active).Progress.Retried != 0 {
 			t.Error("the collection removed objects that a running job needs")
 		}
-		if kind, text := w.say("POST", "/retry/"+string(failed.id), nil, nil); kind != "" {
+		if kind, text := w.say("POST", "/retry/"+string(failed.id), nil, nil); kind != plan.Unknown {
 			t.Fatalf("retry: %s: %s", kind, text)
 		}
 		w.ended(failed, client.Succeeded)

@@ -16,7 +16,7 @@ import (
 
 const (
 	clientName = "client"
-	canceled   = client.Kind("canceled")
+	canceled   = plan.Interrupted
 )
 
 // serve returns the API of a master.
@@ -31,7 +31,8 @@ func serve(m *control.Master) http.Handler {
 				if e, ok := errors.AsType[*client.Error](err); ok {
 					kind = e.Kind
 				}
-				http.Error(w, string(kind)+": "+err.Error(), http.StatusServiceUnavailable)
+				name, _ := json.Marshal(kind) // never fails
+				http.Error(w, string(name)+": "+err.Error(), http.StatusServiceUnavailable)
 				return
 			}
 			if err := json.NewEncoder(w).Encode(document); err != nil {
@@ -127,8 +128,8 @@ func (w *world) once(method, path string, body []byte, turn int) *answer {
 	if err != nil {
 		return nil
 	}
-	for _, passing := range []client.Kind{client.Unavailable, client.NotLeader, canceled} {
-		if bytes.HasPrefix(text, []byte(passing+":")) {
+	for _, passing := range []plan.Kind{plan.Unavailable, plan.NotLeader, canceled} {
+		if name, _ := json.Marshal(passing); bytes.HasPrefix(text, append(name, ':')) {
 			return nil
 		}
 	}

@@ -105,7 +105,7 @@ func TestOvertakenMessagesCountForNothing(t *testing.T) {
 		h.next.Leaving = false
 		var all []client.Worker
 		h.repeat(h.seq - 1)
-		if kind, text := w.say("GET", "/workers", nil, &all); kind != "" || len(all) != 0 {
+		if kind, text := w.say("GET", "/workers", nil, &all); kind != plan.Unknown || len(all) != 0 {
 			t.Errorf("an old message has restored a worker that left: %+v (%s %s)", all, kind, text)
 		}
 	})
@@ -125,7 +125,7 @@ func TestWorkersForgetWhatIsOver(t *testing.T) {
 			t.Errorf("for unwanted attempts the orders are %+v", o)
 		}
 		h.runs(l)
-		if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != "" {
+		if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != plan.Unknown {
 			t.Fatalf("cancel: %s: %s", kind, text)
 		}
 		var stopped, ended bool
@@ -177,10 +177,10 @@ func TestDrainByAPI(t *testing.T) {
 	calm(t, 1, 0, func(w *world) {
 		h := w.hand(2)
 		h.say()
-		if kind, text := w.say("POST", "/drain/unknown", nil, nil); kind != client.NotFound {
+		if kind, text := w.say("POST", "/drain/unknown", nil, nil); kind != plan.NotFound {
 			t.Errorf("drain of an unknown worker: %s: %s", kind, text)
 		}
-		if kind, text := w.say("POST", "/drain/hand", nil, nil); kind != "" {
+		if kind, text := w.say("POST", "/drain/hand", nil, nil); kind != plan.Unknown {
 			t.Errorf("drain: %s: %s", kind, text)
 		}
 		w.sorts(nil)

@@ -58,19 +58,19 @@ func TestUnreadableSpec(t *testing.T) {
 						t.Errorf("users get %+v: %+v", d, d.Cause)
 					}
 					var g client.Garbage
-					if kind, text := w.say("POST", "/gc", nil, &g); kind != "" || len(g.Skipped) != 1 || !strings.Contains(g.Skipped[0].Error, string(j.id)) || w.first(orphan) == "" {
+					if kind, text := w.say("POST", "/gc", nil, &g); kind != plan.Unknown || len(g.Skipped) != 1 || !strings.Contains(g.Skipped[0].Error, string(j.id)) || w.first(orphan) == "" {
 						t.Errorf("gc, while its needs are unknown: %s %s, %+v", kind, text, g)
 					}
 					w.cancelled(j)
 					w.others(j)
 					time.Sleep(keepTime + time.Minute)
 					var rest client.Garbage
-					if kind, text := w.say("POST", "/gc", nil, &rest); kind != "" || len(rest.Skipped) > 0 {
+					if kind, text := w.say("POST", "/gc", nil, &rest); kind != plan.Unknown || len(rest.Skipped) > 0 {
 						t.Errorf("gc: %s %s, %+v", kind, text, rest)
 					}
 					w.gone(orphan)
 					w.gone(plan.ScratchPrefix(j.id) + "att/m")
-					if kind, text := w.say("POST", "/retry/"+string(j.id), nil, nil); kind != client.Conflict || !strings.Contains(text, key) {
+					if kind, text := w.say("POST", "/retry/"+string(j.id), nil, nil); kind != plan.Conflict || !strings.Contains(text, key) {
 						t.Errorf("retry: %s: %s", kind, text)
 					}
 				})
@@ -84,7 +84,7 @@ func (w *world) cancelled(j *wanted) {
 	w.t.Helper()
 	began := time.Now()
 	for range 2 {
-		if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != "" {
+		if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != plan.Unknown {
 			w.t.Fatalf("cancel: %s: %s", kind, text)
 		}
 	}
@@ -99,7 +99,7 @@ func (w *world) cancelled(j *wanted) {
 		w.t.Errorf("it ends %v, and users get %+v: %+v", s.Status, d, d.Cause)
 	}
 	var all []client.Job
-	if kind, text := w.say("GET", "/jobs", nil, &all); kind != "" || len(all) != len(w.wanted) {
+	if kind, text := w.say("GET", "/jobs", nil, &all); kind != plan.Unknown || len(all) != len(w.wanted) {
 		w.t.Errorf("%d jobs are listed: %s %s", len(all), kind, text)
 	}
 }

@@ -36,26 +36,17 @@ type jobError struct {
 // Error returns why.
 func (e *jobError) Error() string {
 	if e.state == client.Cancelled {
-		return fmt.Sprintf("job %s was cancelled: %s", e.id, orElse(causeText(&e.cause), "somebody asked"))
+		return fmt.Sprintf("job %s was cancelled: %s", e.id, orElse(causeText(&e.cause), "a user asked for it"))
 	}
 	return fmt.Sprintf("job %s failed: %s", e.id, orElse(causeText(&e.cause), "the cluster does not say why"))
 }
 
-// status returns the exit status that the job's end stands for: the one that
-// the same end of a run in this process has.
-func (e *jobError) status() int {
-	switch client.Kind(e.cause.Kind) {
-	case client.Usage:
-		return exitUsage
-	case client.Denied:
-		return exitDenied
-	case client.NotFound:
-		return exitNotFound
-	case client.Conflict:
-		return exitConflict
-	default:
-		return exitFailed
+// FailureKind returns the kind of the job's cause.
+func (e *jobError) FailureKind() plan.Kind {
+	if e.cause.Kind == plan.Unknown {
+		return plan.Failed
 	}
+	return e.cause.Kind
 }
 
 // endOf returns the error that a job's end is; nil where it succeeded.
@@ -228,7 +219,7 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, tell func(client.
 
 // lost puts the end of a watch that is not the job's into words.
 func (a *attachment) lost(id plan.JobID, err error) error {
-	if e, ok := errors.AsType[*client.Error](err); ok && e.Kind == client.Unavailable {
+	if e, ok := errors.AsType[*client.Error](err); ok && e.Kind == plan.Unavailable {
 		return &client.Error{Kind: e.Kind, Text: fmt.Sprintf("%s; job %s goes on when there is a master again: '%s watch %[2]s' follows it", e.Text, id, a.name)}
 	}
 	return err

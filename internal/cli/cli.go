@@ -7,7 +7,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,24 +22,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/windrow-mr/windrow/client"
-	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/jobs"
-	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan/nearest"
 	"github.com/windrow-mr/windrow/store"
-)
-
-// Exit statuses. docs/cli.md documents them.
-const (
-	exitOK          = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitNoMaster    = 3
-	exitDenied      = 4
-	exitNotFound    = 5
-	exitConflict    = 6
-	exitInterrupted = 130
 )
 
 // Program is what the command line works with.
@@ -82,6 +66,9 @@ type usageError struct {
 func (e *usageError) Error() string {
 	return fmt.Sprintf("%s\nRun '%s --help' for what it takes.", e.text, e.command)
 }
+
+// FailureKind returns Invalid.
+func (e *usageError) FailureKind() plan.Kind { return plan.Invalid }
 
 func usagef(c *cli.Context, format string, args ...any) error {
 	return &usageError{fmt.Sprintf(format, args...), commandName(c)}
@@ -132,53 +119,6 @@ func Main(ctx context.Context, p Program) int {
 		fmt.Fprintf(p.Stderr, "No cluster was named: --master or --root do it, WINDROW_MASTER or WINDROW_ROOT, or '%s context set'.\n", app.Name)
 	}
 	return code
-}
-
-// status returns the exit status that an error stands for. It is never 0.
-func status(err error) int {
-	var usage *usageError
-	var failed *embedded.Error
-	var ended *jobError
-	var refused *client.Error
-	switch {
-	case errors.Is(err, errInterrupted):
-		return exitInterrupted
-	case errors.As(err, &usage):
-		return exitUsage
-	case errors.As(err, &failed):
-		switch failed.Kind {
-		case plan.Invalid:
-			return exitUsage
-		case plan.NotFound:
-			return exitNotFound
-		case plan.Denied:
-			return exitDenied
-		case plan.Conflict:
-			return exitConflict
-		case plan.Interrupted:
-			return exitInterrupted
-		default:
-			return exitFailed
-		}
-	case errors.As(err, &ended):
-		return ended.status()
-	case errors.As(err, &refused):
-		return statusOf(refused)
-	case errors.Is(err, output.ErrNotCommitted):
-		return exitNotFound
-	case errors.Is(err, context.Canceled):
-		return exitInterrupted
-	}
-	switch plan.KindOf(err) {
-	case plan.NotFound:
-		return exitNotFound
-	case plan.Denied:
-		return exitDenied
-	case plan.Invalid:
-		return exitUsage
-	default:
-		return exitFailed
-	}
 }
 
 // interruptTime is how long a command may take to end after an interrupt.

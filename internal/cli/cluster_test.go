@@ -17,6 +17,7 @@ import (
 	"github.com/windrow-mr/windrow/jobs/library"
 	"github.com/windrow-mr/windrow/master/api"
 	"github.com/windrow-mr/windrow/master/api/apitest"
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -118,12 +119,12 @@ func TestSubmitWaits(t *testing.T) {
 		says  []string
 	}{
 		"succeeded": {client.Succeeded, nil, exitOK, []string{"wordcount → s3://out/x", "7 records in 5 B, 2 parts"}},
-		"failed":    {client.FailedJob, &client.Cause{Kind: "failed", Task: "map/3", Text: "division by zero"}, exitFailed, []string{"task map/3: division by zero"}},
-		"denied":    {client.FailedJob, &client.Cause{Kind: "denied", Text: "no rights"}, exitDenied, []string{"no rights"}},
-		"no input":  {client.FailedJob, &client.Cause{Kind: "notFound", Text: "s3://in/x is not there"}, exitNotFound, []string{"is not there"}},
-		"conflict":  {client.FailedJob, &client.Cause{Kind: "conflict", Text: "output exists"}, exitConflict, []string{"output exists"}},
-		"usage":     {client.FailedJob, &client.Cause{Kind: "usage", Text: "no such codec"}, exitUsage, []string{"no such codec"}},
-		"cancelled": {client.Cancelled, &client.Cause{Kind: "cancelled", Text: "somebody asked"}, exitFailed, []string{"was cancelled"}},
+		"failed":    {client.FailedJob, &client.Cause{Kind: plan.Failed, Task: "map/3", Text: "division by zero"}, exitFailed, []string{"task map/3: division by zero"}},
+		"denied":    {client.FailedJob, &client.Cause{Kind: plan.Denied, Text: "no rights"}, exitDenied, []string{"no rights"}},
+		"no input":  {client.FailedJob, &client.Cause{Kind: plan.NotFound, Text: "s3://in/x is not there"}, exitNotFound, []string{"is not there"}},
+		"conflict":  {client.FailedJob, &client.Cause{Kind: plan.Conflict, Text: "output exists"}, exitConflict, []string{"output exists"}},
+		"usage":     {client.FailedJob, &client.Cause{Kind: plan.Invalid, Text: "no such codec"}, exitUsage, []string{"no such codec"}},
+		"cancelled": {client.Cancelled, &client.Cause{Kind: plan.Cancelled, Text: "a user asked for it"}, exitFailed, []string{"was cancelled"}},
 		"no cause":  {client.FailedJob, nil, exitFailed, []string{"failed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +222,7 @@ func TestLooks(t *testing.T) {
 			t.Errorf("%s -o json: %v\n%s", command, err, printed)
 		}
 	}
-	if printed := u.must(t, "workers", "ls"); !strings.Contains(printed, "draining (somebody asked)") {
+	if printed := u.must(t, "workers", "ls"); !strings.Contains(printed, "draining (a user asked for it)") {
 		t.Errorf("a worker that drains: %s", printed)
 	}
 }
@@ -302,7 +303,7 @@ func TestClusterMistakes(t *testing.T) {
 		"submit " + script + " --out x":                       {exitUsage, "printed no JSON"},
 		"submit " + dir + " --out x":                          {exitUsage, "cannot be built"},
 		"submit ./cli.go --out x":                             {exitUsage, "name its folder"},
-		"submit ../../plan/nearest --out x":                           {exitUsage, "windrow.Main"},
+		"submit ../../plan/nearest --out x":                   {exitUsage, "windrow.Main"},
 		"get":                                                 {exitUsage, "it needs JOB"},
 		"get " + job + " " + job:                              {exitUsage, "unexpected argument"},
 		"get x":                                               {exitUsage, "last 4 characters"},

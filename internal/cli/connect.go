@@ -133,9 +133,9 @@ func findLeader(ctx context.Context, url string, stores store.Options) (string, 
 	case err != nil:
 		return "", clientError(err)
 	case leader.Epoch == 0:
-		return "", client.Errorf(client.Unavailable, "no master has ever led a cluster at %s: start one with 'windrow master --root %[1]s'", root.Name(""))
+		return "", client.Errorf(plan.Unavailable, "no master has ever led a cluster at %s: start one with 'windrow master --root %[1]s'", root.Name(""))
 	case leader.URL == "":
-		return "", client.Errorf(client.Unavailable, "the master that leads the cluster at %s tells no address", root.Name(""))
+		return "", client.Errorf(plan.Unavailable, "the master that leads the cluster at %s tells no address", root.Name(""))
 	}
 	return leader.URL, nil
 }
@@ -143,33 +143,11 @@ func findLeader(ctx context.Context, url string, stores store.Options) (string, 
 // clientError gives an error of a store the kind that it has for somebody who
 // looks for a master there.
 func clientError(err error) error {
-	switch plan.KindOf(err) {
-	case plan.Denied:
-		return client.Errorf(client.Denied, "%v", err)
-	case plan.NotFound:
-		return client.Errorf(client.NotFound, "%v", err)
-	case plan.Invalid:
-		return client.Errorf(client.Usage, "%v", err)
+	switch kind := plan.KindOf(err); kind {
+	case plan.Denied, plan.NotFound, plan.Invalid:
+		return client.Errorf(kind, "%v", err)
 	default:
 		return err
-	}
-}
-
-// statusOf returns the exit status that an error of a cluster stands for.
-func statusOf(e *client.Error) int {
-	switch e.Kind {
-	case client.Usage:
-		return exitUsage
-	case client.Denied:
-		return exitDenied
-	case client.NotFound:
-		return exitNotFound
-	case client.Conflict:
-		return exitConflict
-	case client.Unavailable, client.NotLeader:
-		return exitNoMaster
-	default:
-		return exitFailed
 	}
 }
 

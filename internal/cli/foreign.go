@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/windrow-mr/windrow/client"
@@ -33,7 +35,7 @@ func openForeign(ctx context.Context, c *cli.Context, p *Program, path string) (
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, client.Errorf(client.NotFound, "there is no program and no package at %s", path)
+		return nil, client.Errorf(plan.NotFound, "there is no program and no package at %s", path)
 	case err != nil:
 		return nil, err
 	case info.Mode().IsRegular() && strings.HasSuffix(path, ".go"):
@@ -75,12 +77,12 @@ func (f *foreign) build(ctx context.Context, goos, goarch string) (string, error
 	said, err := cmd.CombinedOutput()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return "", client.Errorf(client.Usage, "to submit a package, the go command must be there: %v", err)
+		return "", client.Errorf(plan.Invalid, "to submit a package, the go command must be there: %v", err)
 	case err != nil:
-		return "", client.Errorf(client.Usage, "%s cannot be built for %s/%s: %v\n%s", f.pkg, goos, goarch, err, bytes.TrimSpace(said))
+		return "", client.Errorf(plan.Invalid, "%s cannot be built for %s/%s: %v\n%s", f.pkg, goos, goarch, err, bytes.TrimSpace(said))
 	}
 	if info, err := os.Stat(out); err != nil || info.Mode()&0o111 == 0 {
-		return "", client.Errorf(client.Usage, "%s is no package main: a program with jobs calls windrow.Main", f.pkg)
+		return "", client.Errorf(plan.Invalid, "%s is no package main: a program with jobs calls windrow.Main", f.pkg)
 	}
 	return out, nil
 }
@@ -92,12 +94,12 @@ func (f *foreign) ask(ctx context.Context, document any, args ...string) error {
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		if said := strings.TrimSpace(errs.String()); said != "" {
-			return client.Errorf(client.Usage, "%s", said)
+			return client.Errorf(plan.Invalid, "%s", said)
 		}
-		return client.Errorf(client.Usage, "%s %s: %v", f.name(), strings.Join(args, " "), err)
+		return client.Errorf(plan.Invalid, "%s %s: %v", f.name(), strings.Join(args, " "), err)
 	}
 	if err := json.Unmarshal(out.Bytes(), document); err != nil {
-		return client.Errorf(client.Usage, "%s %s: it printed no JSON: %v; is it a program made with windrow.Main?", f.name(), strings.Join(args, " "), err)
+		return client.Errorf(plan.Invalid, "%s %s: it printed no JSON: %v; is it a program made with windrow.Main?", f.name(), strings.Join(args, " "), err)
 	}
 	return nil
 }

@@ -64,9 +64,9 @@ func findJob(c *cli.Context, cl *client.Client, word string) (plan.JobID, error)
 		return plan.JobID(found[0]), nil
 	case 0:
 		if near := nearest.Name(word, names); near != "" {
-			return "", client.Errorf(client.NotFound, "there is no job %s; did you mean %s?", word, near)
+			return "", client.Errorf(plan.NotFound, "there is no job %s; did you mean %s?", word, near)
 		}
-		return "", client.Errorf(client.NotFound, "there is no job whose id ends in %s; '%s ls' lists them", word, c.App.Name)
+		return "", client.Errorf(plan.NotFound, "there is no job whose id ends in %s; '%s ls' lists them", word, c.App.Name)
 	default:
 		return "", usagef(c, "%s is the end of %d ids: %s; give more of it", word, len(found), strings.Join(found, ", "))
 	}

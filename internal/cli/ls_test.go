@@ -6,6 +6,7 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master/api/apitest"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // TestJobThatWaitsForSomebody: ls and get tell why a job does not go on, and what to
@@ -16,8 +17,8 @@ func TestJobThatWaitsForSomebody(t *testing.T) {
 	u := newUser(t, "WINDROW_MASTER", url)
 	why := "its specification cannot be read: restore the object, or cancel the job"
 	id := apitest.ID(1)
-	b.Set(&apitest.Job{Job: client.Job{ID: id, State: client.Planning, Cause: &client.Cause{Kind: "inconsistent", Text: why}}})
-	b.Set(&apitest.Job{Job: client.Job{ID: apitest.ID(2), State: client.FailedJob, Cause: &client.Cause{Kind: "failed", Text: "it divided by zero"}}})
+	b.Set(&apitest.Job{Job: client.Job{ID: id, State: client.Planning, Cause: &client.Cause{Kind: plan.Inconsistent, Text: why}}})
+	b.Set(&apitest.Job{Job: client.Job{ID: apitest.ID(2), State: client.FailedJob, Cause: &client.Cause{Kind: plan.Failed, Text: "it divided by zero"}}})
 	code, stdout, stderr := u.do(t, "ls")
 	if code != 0 || !strings.Contains(stdout, string(id)) || stderr != "job "+string(id)+": "+why+"\n" {
 		t.Errorf("ls: exit %d:\n%s%s", code, stdout, stderr)

@@ -73,7 +73,7 @@ func readBundle(path string) (bundle, error) {
 	b := bundle{path: path}
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
-		return b, client.Errorf(client.Usage, "%s is no program made by Go: %v", path, err)
+		return b, client.Errorf(plan.Invalid, "%s is no program made by Go: %v", path, err)
 	}
 	b.OS, b.Arch = runtime.GOOS, runtime.GOARCH
 	for _, s := range info.Settings {
@@ -107,12 +107,12 @@ func readBundle(path string) (bundle, error) {
 func isStatic(path string) error {
 	f, err := elf.Open(path)
 	if err != nil {
-		return client.Errorf(client.Usage, "%s: %v", path, err)
+		return client.Errorf(plan.Invalid, "%s: %v", path, err)
 	}
 	defer f.Close()
 	for _, s := range f.Progs {
 		if s.Type == elf.PT_INTERP {
-			return client.Errorf(client.Usage, "%s needs libraries of the machine that it runs on, which workers need not have: build it with CGO_ENABLED=0", path)
+			return client.Errorf(plan.Invalid, "%s needs libraries of the machine that it runs on, which workers need not have: build it with CGO_ENABLED=0", path)
 		}
 	}
 	return nil
@@ -151,6 +151,6 @@ func fitting(ctx context.Context, cl *client.Client, bundles []bundle) error {
 		}
 		have = append(have, bundles[i].machine())
 	}
-	return client.Errorf(client.Usage, "the program is for %s, and the workers are %s: submit its package by its path, which builds it for them",
+	return client.Errorf(plan.Invalid, "the program is for %s, and the workers are %s: submit its package by its path, which builds it for them",
 		strings.Join(have, ", "), strings.Join(kinds, ", "))
 }

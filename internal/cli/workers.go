@@ -6,6 +6,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/windrow-mr/windrow/client"
@@ -93,7 +95,7 @@ func findWorker(c *cli.Context, all []client.Worker, word string) (string, error
 	case 1:
 		return found[0], nil
 	case 0:
-		return "", client.Errorf(client.NotFound, "there is no worker %s; '%s workers ls' lists them", word, c.App.Name)
+		return "", client.Errorf(plan.NotFound, "there is no worker %s; '%s workers ls' lists them", word, c.App.Name)
 	default:
 		return "", usagef(c, "%s may be any of %s", word, strings.Join(found, ", "))
 	}

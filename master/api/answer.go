@@ -38,16 +38,16 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil && errors.Is(err, context.Canceled):
 		return // nobody listens any more
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		e = client.Errorf(client.Unavailable, "the master could not answer in time: ask again")
+		e = client.Errorf(plan.Unavailable, "the master could not answer in time: ask again")
 	default:
-		e = client.Errorf(client.Failed, "%v", err)
+		e = client.Errorf(plan.Failed, "%v", err)
 	}
-	if e.Kind == client.Failed {
+	if e.Kind == plan.Failed {
 		s.cfg.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 	}
 	status := e.Status
 	if status < 400 {
-		status = e.Kind.HTTPStatus()
+		status = client.HTTPStatus(e.Kind)
 	}
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
@@ -76,7 +76,7 @@ func write(w http.ResponseWriter, status int, document any) {
 func read(w http.ResponseWriter, r *http.Request, limit int64, document any) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
-		return &client.Error{Status: http.StatusUnsupportedMediaType, Kind: client.Usage, Text: "the body must be JSON, with Content-Type: application/json"}
+		return &client.Error{Status: http.StatusUnsupportedMediaType, Kind: plan.Invalid, Text: "the body must be JSON, with Content-Type: application/json"}
 	}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	d.DisallowUnknownFields()
@@ -84,7 +84,7 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, document any) err
 		return mistake(err, document)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return client.Errorf(client.Usage, "the body holds more than one JSON document")
+		return client.Errorf(plan.Invalid, "the body holds more than one JSON document")
 	}
 	return nil
 }
@@ -92,27 +92,27 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, document any) err
 // mistake puts an error of a decoder into words.
 func mistake(err error, document any) error {
 	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: client.Usage, Text: fmt.Sprintf("the body has more than %d bytes", big.Limit)}
+		return &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: plan.Invalid, Text: fmt.Sprintf("the body has more than %d bytes", big.Limit)}
 	}
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		where := kind.Field
 		if where == "" {
 			where = "the body"
 		}
-		return client.Errorf(client.Usage, "%s: a JSON %s is not what belongs there", clipped(where), clipped(kind.Value))
+		return client.Errorf(plan.Invalid, "%s: a JSON %s is not what belongs there", clipped(where), clipped(kind.Value))
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		name = strings.Trim(name, `"`)
 		names := fields(reflect.TypeOf(document).Elem())
 		if near := nearest.Name(name, names); near != "" {
-			return client.Errorf(client.Usage, "unknown field %q: did you mean %q?", clipped(name), near)
+			return client.Errorf(plan.Invalid, "unknown field %q: did you mean %q?", clipped(name), near)
 		}
-		return client.Errorf(client.Usage, "unknown field %q: there are %s", clipped(name), strings.Join(names, ", "))
+		return client.Errorf(plan.Invalid, "unknown field %q: there are %s", clipped(name), strings.Join(names, ", "))
 	}
 	if errors.Is(err, io.EOF) {
-		return client.Errorf(client.Usage, "the body is empty; it must be a JSON document")
+		return client.Errorf(plan.Invalid, "the body is empty; it must be a JSON document")
 	}
-	return client.Errorf(client.Usage, "the body is no JSON: %s", clipped(err.Error()))
+	return client.Errorf(plan.Invalid, "the body is no JSON: %s", clipped(err.Error()))
 }
 
 // fields returns the JSON names of a struct's fields, those of the structs in it
@@ -173,7 +173,7 @@ func queryOf(r *http.Request, known ...string) *query {
 
 func (q *query) fail(format string, args ...any) {
 	if q.err == nil {
-		q.err = client.Errorf(client.Usage, format, args...)
+		q.err = client.Errorf(plan.Invalid, format, args...)
 	}
 }
 
@@ -235,7 +235,7 @@ func (q *query) task(name string) plan.TaskID {
 func jobID(r *http.Request) (plan.JobID, error) {
 	id := plan.JobID(r.PathValue("id"))
 	if !validJobID(id) {
-		return "", client.Errorf(client.Usage, "%q is no id of a job: one has 26 letters and digits", clipped(string(id)))
+		return "", client.Errorf(plan.Invalid, "%q is no id of a job: one has 26 letters and digits", clipped(string(id)))
 	}
 	return id, nil
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/client"
 )
 
@@ -104,16 +106,16 @@ func Handler(b Backend, cfg Config) http.Handler {
 		slices.Sort(allowed)
 		mux.Handle(path, s.handle(func(_ *server, w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			return &client.Error{Status: http.StatusMethodNotAllowed, Kind: client.Usage,
+			return &client.Error{Status: http.StatusMethodNotAllowed, Kind: plan.Invalid,
 				Text: r.Method + " is not what " + path + " takes: it takes " + strings.Join(allowed, " and ")}
 		}))
 	}
 	mux.Handle("/", s.handle(func(_ *server, _ http.ResponseWriter, r *http.Request) error {
-		return client.Errorf(client.NotFound, "there is nothing at %.200q: /v1/openapi.json tells what there is", r.URL.Path)
+		return client.Errorf(plan.NotFound, "there is nothing at %.200q: /v1/openapi.json tells what there is", r.URL.Path)
 	}))
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(s.handle(func(*server, http.ResponseWriter, *http.Request) error {
-		return client.Errorf(client.Denied, "a web page of another origin may not ask this")
+		return client.Errorf(plan.Denied, "a web page of another origin may not ask this")
 	}))
 	return s.front(origins.Handler(mux))
 }
@@ -125,7 +127,7 @@ func (s *server) front(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		if s.cfg.Loopback && !isLoopback(r.Host) {
-			s.refuse(w, r, &client.Error{Status: http.StatusMisdirectedRequest, Kind: client.Denied,
+			s.refuse(w, r, &client.Error{Status: http.StatusMisdirectedRequest, Kind: plan.Denied,
 				Text: "this master asks for no token, so it answers only under localhost, 127.0.0.1 or [::1], and not under " + clipped(r.Host)})
 			return
 		}

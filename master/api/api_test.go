@@ -116,7 +116,7 @@ func populated() *apitest.Backend {
 			{Log: client.Log{Task: "map/1", Attempt: attempt.String(), State: "committed", Worker: "w1"}, Text: "hello\nworld\n", Ended: true},
 		}})
 	failed := client.Job{ID: apitest.ID(902), Job: "sort", Output: "s3://out/b", Priority: 100, State: client.FailedJob, Submitted: at, Phases: []client.Phase{},
-		Cause: &client.Cause{Kind: "failed", Task: "map/3", Text: "division by zero"}, Labels: map[string]string{"team": "ads"}}
+		Cause: &client.Cause{Kind: plan.Failed, Task: "map/3", Text: "division by zero"}, Labels: map[string]string{"team": "ads"}}
 	b.Set(&apitest.Job{Job: failed})
 	running := failed
 	running.ID, running.State, running.Phase, running.Cause = apitest.ID(903), client.Running, "map", nil
@@ -132,12 +132,12 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	h := api.Handler(populated(), api.Config{Loopback: true, MaxBundle: 1000})
 	job := "/v1/jobs/" + string(apitest.ID(901))
-	const usage, denied, missing, conflict = client.Usage, client.Denied, client.NotFound, client.Conflict
+	const usage, denied, missing, conflict = plan.Invalid, plan.Denied, plan.NotFound, plan.Conflict
 	for name, c := range map[string]struct {
 		method, target, body string
 		header               []string
 		status               int
-		kind                 client.Kind
+		kind                 plan.Kind
 		says                 string
 	}{
 		"no such path":           {"GET", "/v1/job", "", nil, 404, missing, "/v1/openapi.json"},
@@ -246,7 +246,7 @@ func TestSubmissionIsChecked(t *testing.T) {
 		{"idempotencyKey", "a b", "visible"}, {"idempotencyKey", strings.Repeat("k", 201), "200"},
 	} {
 		e := problem(t, request(t, h, http.MethodPost, "/v1/jobs", with(t, map[string]any{c.name: c.is})))
-		if e.Kind != client.Usage || !strings.Contains(e.Text, c.says) {
+		if e.Kind != plan.Invalid || !strings.Contains(e.Text, c.says) {
 			t.Errorf("%s %.50v: %s %s; want %q", c.name, c.is, e.Kind, e.Text, c.says)
 		}
 	}
@@ -258,7 +258,7 @@ func TestSubmissionIsChecked(t *testing.T) {
 		{bundle(map[string]any{"size": 0}), "size"}, {append(bundle(nil), bundle(nil)...), "two for linux/amd64"},
 	} {
 		e := problem(t, request(t, h, http.MethodPost, "/v1/jobs", with(t, map[string]any{"build": "", "bundles": c.bundles})))
-		if e.Kind != client.Usage || !strings.Contains(e.Text, c.says) {
+		if e.Kind != plan.Invalid || !strings.Contains(e.Text, c.says) {
 			t.Errorf("%v: %s %s; want %q", c.bundles, e.Kind, e.Text, c.says)
 		}
 	}
@@ -357,13 +357,13 @@ func TestErrorsOfBackend(t *testing.T) {
 	for _, c := range []struct {
 		err    error
 		status int
-		kind   client.Kind
+		kind   plan.Kind
 		says   string
 	}{
-		{&client.Error{Kind: client.NotLeader, Text: "another leads", Leader: "http://m2:7411"}, http.StatusMisdirectedRequest, client.NotLeader, "another"},
-		{client.Errorf(client.Unavailable, "the store is away"), http.StatusServiceUnavailable, client.Unavailable, "away"},
-		{client.Errorf(client.Denied, "bucket"), http.StatusForbidden, client.Denied, "bucket"},
-		{errors.New("disk on fire"), http.StatusInternalServerError, client.Failed, "disk on fire"},
+		{&client.Error{Kind: plan.NotLeader, Text: "another leads", Leader: "http://m2:7411"}, http.StatusMisdirectedRequest, plan.NotLeader, "another"},
+		{client.Errorf(plan.Unavailable, "the store is away"), http.StatusServiceUnavailable, plan.Unavailable, "away"},
+		{client.Errorf(plan.Denied, "bucket"), http.StatusForbidden, plan.Denied, "bucket"},
+		{errors.New("disk on fire"), http.StatusInternalServerError, plan.Failed, "disk on fire"},
 	} {
 		b := populated()
 		b.Fail(c.err)
@@ -375,7 +375,7 @@ func TestErrorsOfBackend(t *testing.T) {
 			if r.StatusCode != c.status {
 				t.Errorf("%s: %d, want %d", target, r.StatusCode, c.status)
 			}
-			if e := problem(t, r); e.Kind != c.kind || !strings.Contains(e.Text, c.says) || c.kind == client.NotLeader && e.Leader != "http://m2:7411" {
+			if e := problem(t, r); e.Kind != c.kind || !strings.Contains(e.Text, c.says) || c.kind == plan.NotLeader && e.Leader != "http://m2:7411" {
 				t.Errorf("%s: %+v", target, e)
 			}
 		}

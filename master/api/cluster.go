@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/client"
 )
 
@@ -30,7 +32,7 @@ func (s *server) drain(w http.ResponseWriter, r *http.Request) error {
 	}
 	id := r.PathValue("id")
 	if id == "" || len(id) > maxIDs {
-		return client.Errorf(client.NotFound, "there is no worker %q", clipped(id))
+		return client.Errorf(plan.NotFound, "there is no worker %q", clipped(id))
 	}
 	if err := s.backend.Drain(r.Context(), id); err != nil {
 		return err
@@ -74,7 +76,7 @@ func (s *server) collect(w http.ResponseWriter, r *http.Request) error {
 func digestOf(r *http.Request) (string, error) {
 	digest := r.PathValue("sha256")
 	if !digestForm.MatchString(digest) {
-		return "", client.Errorf(client.Usage, "%q is no SHA-256 in 64 hexadecimal digits, in lower case", clipped(digest))
+		return "", client.Errorf(plan.Invalid, "%q is no SHA-256 in 64 hexadecimal digits, in lower case", clipped(digest))
 	}
 	return digest, queryOf(r).err
 }
@@ -89,7 +91,7 @@ func (s *server) hasBundle(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !there {
-		return client.Errorf(client.NotFound, "there is no bundle %s", digest)
+		return client.Errorf(plan.NotFound, "there is no bundle %s", digest)
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil
@@ -105,11 +107,11 @@ func (s *server) putBundle(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case r.ContentLength < 0:
-		return &client.Error{Status: http.StatusLengthRequired, Kind: client.Usage, Text: "a bundle is uploaded with its Content-Length"}
+		return &client.Error{Status: http.StatusLengthRequired, Kind: plan.Invalid, Text: "a bundle is uploaded with its Content-Length"}
 	case r.ContentLength == 0:
-		return client.Errorf(client.Usage, "an empty bundle is no program")
+		return client.Errorf(plan.Invalid, "an empty bundle is no program")
 	case r.ContentLength > s.cfg.MaxBundle:
-		return &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: client.Usage,
+		return &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: plan.Invalid,
 			Text: fmt.Sprintf("a bundle of %d bytes is more than this cluster takes: at most %d; strip the binary with -ldflags=-s", r.ContentLength, s.cfg.MaxBundle)}
 	}
 	body := &upload{in: r.Body, control: http.NewResponseController(w)}
@@ -149,7 +151,7 @@ func (s *server) healthy(w http.ResponseWriter, _ *http.Request) error {
 func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
 	if err := s.backend.Ready(r.Context()); err != nil {
 		s.cfg.Log.Warn("not ready", "err", err)
-		return client.Errorf(client.Unavailable, "not ready: the master's log says why")
+		return client.Errorf(plan.Unavailable, "not ready: the master's log says why")
 	}
 	write(w, http.StatusOK, health{"ready"})
 	return nil

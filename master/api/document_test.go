@@ -188,7 +188,7 @@ func wanted(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return "time"
-	case t == reflect.TypeFor[[]byte]():
+	case t == reflect.TypeFor[[]byte](), t == reflect.TypeFor[plan.Kind]():
 		return "string"
 	case t.Kind() == reflect.Pointer:
 		return wanted(t.Elem())

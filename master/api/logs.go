@@ -60,7 +60,7 @@ func (s *server) log(w http.ResponseWriter, r *http.Request) error {
 		return q.err
 	}
 	if task.Phase == 0 || attempt == (plan.AttemptID{}) {
-		return client.Errorf(client.Usage, "name a task and an attempt: /v1/jobs/%s/logs lists them", id)
+		return client.Errorf(plan.Invalid, "name a task and an attempt: /v1/jobs/%s/logs lists them", id)
 	}
 	body, ended, err := s.backend.OpenLog(r.Context(), id, task, attempt, from)
 	if err != nil {

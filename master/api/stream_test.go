@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master/api"
 	"github.com/windrow-mr/windrow/master/api/apitest"
@@ -159,7 +161,7 @@ func TestEventsBreakOff(t *testing.T) {
 		b := populated()
 		s, end := stream(t, api.Handler(b, api.Config{}), "/v1/jobs/"+string(apitest.ID(903))+"/events")
 		s.take()
-		b.Fail(&client.Error{Kind: client.NotLeader, Text: "another leads"})
+		b.Fail(&client.Error{Kind: plan.NotLeader, Text: "another leads"})
 		time.Sleep(time.Second)
 		if got := s.take(); got != "" {
 			t.Errorf("behind the break: %s", got)

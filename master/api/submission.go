@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/output"
@@ -18,7 +20,7 @@ var (
 
 // checkSubmission refuses what no cluster could do, whatever it has.
 func checkSubmission(s *client.Submission) error {
-	bad := func(format string, args ...any) error { return client.Errorf(client.Usage, format, args...) }
+	bad := func(format string, args ...any) error { return client.Errorf(plan.Invalid, format, args...) }
 	switch {
 	case s.Job == "":
 		return bad("job is missing: it names the job in its program")
@@ -80,20 +82,20 @@ func orElse(text, other string) string {
 
 func checkBundles(s *client.Submission) error {
 	if len(s.Bundles) > bundlesMost {
-		return client.Errorf(client.Usage, "bundles: there are %d, and at most %d may be named", len(s.Bundles), bundlesMost)
+		return client.Errorf(plan.Invalid, "bundles: there are %d, and at most %d may be named", len(s.Bundles), bundlesMost)
 	}
 	seen := map[string]bool{}
 	for i, b := range s.Bundles {
 		machine := b.OS + "/" + b.Arch
 		switch {
 		case !digestForm.MatchString(b.Digest):
-			return client.Errorf(client.Usage, "bundles[%d].sha256 must have 64 hexadecimal digits, in lower case", i)
+			return client.Errorf(plan.Invalid, "bundles[%d].sha256 must have 64 hexadecimal digits, in lower case", i)
 		case !labelForm.MatchString(b.OS) || !labelForm.MatchString(b.Arch) || strings.Contains(b.OS+b.Arch, "/"):
-			return client.Errorf(client.Usage, "bundles[%d]: os and arch are missing; they are such as linux and amd64", i)
+			return client.Errorf(plan.Invalid, "bundles[%d]: os and arch are missing; they are such as linux and amd64", i)
 		case b.Size <= 0:
-			return client.Errorf(client.Usage, "bundles[%d].size %d is no size", i, b.Size)
+			return client.Errorf(plan.Invalid, "bundles[%d].size %d is no size", i, b.Size)
 		case seen[machine]:
-			return client.Errorf(client.Usage, "bundles: there are two for %s", clipped(machine))
+			return client.Errorf(plan.Invalid, "bundles: there are two for %s", clipped(machine))
 		}
 		seen[machine] = true
 	}
@@ -102,14 +104,14 @@ func checkBundles(s *client.Submission) error {
 
 func checkLabels(labels map[string]string) error {
 	if len(labels) > labelsMost {
-		return client.Errorf(client.Usage, "labels: there are %d, and at most %d may be given", len(labels), labelsMost)
+		return client.Errorf(plan.Invalid, "labels: there are %d, and at most %d may be given", len(labels), labelsMost)
 	}
 	for name, value := range labels {
 		if len(name) > labelMost || !labelForm.MatchString(name) {
-			return client.Errorf(client.Usage, "label %q: a name has 1 to %d letters, digits and any of _ . / - between them", clipped(name), labelMost)
+			return client.Errorf(plan.Invalid, "label %q: a name has 1 to %d letters, digits and any of _ . / - between them", clipped(name), labelMost)
 		}
 		if len(value) > labelMost || value != "" && !labelForm.MatchString(value) {
-			return client.Errorf(client.Usage, "label %s=%q: a value has up to %d letters, digits and any of _ . / - between them", name, clipped(value), labelMost)
+			return client.Errorf(plan.Invalid, "label %s=%q: a value has up to %d letters, digits and any of _ . / - between them", name, clipped(value), labelMost)
 		}
 	}
 	return nil

@@ -16,24 +16,20 @@ func answer(err error) error {
 		return err
 	}
 	if other, ok := errors.AsType[*cluster.NotLeader](err); ok {
-		e := client.Errorf(client.NotLeader, "%v", other)
+		e := client.Errorf(plan.NotLeader, "%v", other)
 		e.Leader = other.URL
 		return e
 	}
 	if u, ok := errors.AsType[*journal.UnreadableSpec](err); ok { // asking again does not help
-		return client.Errorf(client.Conflict, "job %s: %v", u.Spec.ID, u)
+		return client.Errorf(plan.Conflict, "job %s: %v", u.Spec.ID, u)
 	}
-	switch plan.KindOf(err) {
-	case plan.Denied:
-		return client.Errorf(client.Denied, "%v", err)
-	case plan.Invalid:
-		return client.Errorf(client.Usage, "%v", err)
-	case plan.NotFound:
-		return client.Errorf(client.NotFound, "%v", err)
+	switch kind := plan.KindOf(err); kind {
+	case plan.Denied, plan.Invalid, plan.NotFound:
+		return client.Errorf(kind, "%v", err)
 	case plan.Interrupted:
 		return err
 	default:
-		return client.Errorf(client.Unavailable, "%v", err)
+		return client.Errorf(plan.Unavailable, "%v", err)
 	}
 }
 
@@ -41,7 +37,7 @@ func answer(err error) error {
 // specification does not exist, there is no such job.
 func answerOf(id plan.JobID, err error) error {
 	if plan.KindOf(err) == plan.NotFound {
-		return client.Errorf(client.NotFound, "there is no job %s: windrow ls shows those that there are", id)
+		return client.Errorf(plan.NotFound, "there is no job %s: windrow ls shows those that there are", id)
 	}
 	return answer(err)
 }

@@ -37,7 +37,7 @@ func (m *Master) PutBundle(ctx context.Context, digest string, size int64, body 
 		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != digest || n != size {
-		return client.Errorf(client.Usage, "the bundle's %d bytes have the SHA-256 %s, not %s of %d bytes: nothing was stored", n, got, digest, size)
+		return client.Errorf(plan.Invalid, "the bundle's %d bytes have the SHA-256 %s, not %s of %d bytes: nothing was stored", n, got, digest, size)
 	}
 	return answer(w.Commit())
 }

@@ -30,9 +30,9 @@ func (m *Master) Cancel(ctx context.Context, id plan.JobID) error {
 		case job.State == client.Cancelled:
 			return nil
 		case !job.State.Ended():
-			return client.Errorf(client.Unavailable, "job %s is being taken up: ask again", id)
+			return client.Errorf(plan.Unavailable, "job %s is being taken up: ask again", id)
 		}
-		return client.Errorf(client.Conflict, "job %s has ended: it %s", id, job.State)
+		return client.Errorf(plan.Conflict, "job %s has ended: it %s", id, job.State)
 	}
 	waiting, stop := context.WithTimeout(ctx, patience)
 	defer stop()
@@ -46,7 +46,7 @@ func (m *Master) Cancel(ctx context.Context, id plan.JobID) error {
 		case run >= j.run.Number && (s == scheduler.Aborting || s == scheduler.Failed):
 			return nil
 		case (s == scheduler.Committing || s == scheduler.Succeeded) && !j.unreadable():
-			return client.Errorf(client.Conflict, "job %s can no longer be cancelled: its output is being committed", id)
+			return client.Errorf(plan.Conflict, "job %s can no longer be cancelled: its output is being committed", id)
 		case !asked:
 			asked = true
 			j.cancel()
@@ -95,5 +95,5 @@ func (j *job) stuck(advice string) error {
 	if trouble := j.view.Trouble(); trouble != nil {
 		why = trouble.Error()
 	}
-	return client.Errorf(client.Unavailable, "job %s cannot proceed at present (%s): %s", j.id, why, advice)
+	return client.Errorf(plan.Unavailable, "job %s cannot proceed at present (%s): %s", j.id, why, advice)
 }

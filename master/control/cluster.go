@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 
+	"github.com/windrow-mr/windrow/plan"
+
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master/journal"
 )
@@ -23,7 +25,7 @@ func (m *Master) Drain(_ context.Context, id string) error {
 		return answer(err)
 	}
 	if !l.members.Drain(id) {
-		return client.Errorf(client.NotFound, "there is no worker %s: windrow workers ls shows those that there are", id)
+		return client.Errorf(plan.NotFound, "there is no worker %s: windrow workers ls shows those that there are", id)
 	}
 	l.divide()
 	return nil
@@ -57,7 +59,7 @@ func (m *Master) Ready(ctx context.Context) error {
 		return nil
 	}
 	if l, err := journal.Current(ctx, m.cfg.Root); err != nil || l.Epoch == 0 {
-		return client.Errorf(client.Unavailable, "this master does not lead yet (%v)", err)
+		return client.Errorf(plan.Unavailable, "this master does not lead yet (%v)", err)
 	}
 	return nil
 }

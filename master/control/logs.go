@@ -82,7 +82,7 @@ func (m *Master) OpenLog(ctx context.Context, id plan.JobID, task plan.TaskID, a
 	case plan.KindOf(err) == plan.NotFound && running:
 		body = nil
 	case plan.KindOf(err) == plan.NotFound:
-		return nil, false, client.Errorf(client.NotFound, "job %s has no log of attempt %v at task %v: windrow logs %s lists the logs that exist", id, attempt, task, id)
+		return nil, false, client.Errorf(plan.NotFound, "job %s has no log of attempt %v at task %v: windrow logs %s lists the logs that exist", id, attempt, task, id)
 	case err != nil:
 		return nil, false, answer(err)
 	}

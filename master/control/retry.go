@@ -29,7 +29,7 @@ func (m *Master) Retry(ctx context.Context, id plan.JobID) error {
 	}
 	if b, err := m.lacks(ctx, spec.Bundles); err != nil || b != nil {
 		if err == nil {
-			err = client.Errorf(client.Conflict, "the program of job %s has been removed: submit it again", id)
+			err = client.Errorf(plan.Conflict, "the program of job %s has been removed: submit it again", id)
 		}
 		return err
 	}
@@ -38,7 +38,7 @@ func (m *Master) Retry(ctx context.Context, id plan.JobID) error {
 		return answer(err)
 	}
 	if state.Status == scheduler.Succeeded {
-		return client.Errorf(client.Conflict, "job %s succeeded: there is nothing to retry; rerun makes a new job of it", id)
+		return client.Errorf(plan.Conflict, "job %s succeeded: there is nothing to retry; rerun makes a new job of it", id)
 	}
 	run := journal.Run{Job: id, Number: state.Run}
 	if state.Status == scheduler.Failed {

@@ -47,7 +47,7 @@ func (m *Master) Submit(ctx context.Context, s *client.Submission) (client.Submi
 		return client.Submitted{}, answer(err)
 	}
 	if claim.Digest != mine.Digest {
-		return client.Submitted{}, client.Errorf(client.Conflict, "the idempotency key was used for another submission, job %s: use another key, or submit the same", claim.Job)
+		return client.Submitted{}, client.Errorf(plan.Conflict, "the idempotency key was used for another submission, job %s: use another key, or submit the same", claim.Job)
 	}
 	known := claim.Job != mine.Job
 	spec := s.Spec()
@@ -102,7 +102,7 @@ func (m *Master) allowed(ctx context.Context, s *client.Submission) error {
 	}
 	b, err := m.lacks(ctx, s.Bundles)
 	if b != nil {
-		return client.Errorf(client.Usage, "the bundle %s for %s/%s was not uploaded: PUT it to /v1/bundles/%s first", b.Digest, b.OS, b.Arch, b.Digest)
+		return client.Errorf(plan.Invalid, "the bundle %s for %s/%s was not uploaded: PUT it to /v1/bundles/%s first", b.Digest, b.OS, b.Arch, b.Digest)
 	}
 	return err
 }

@@ -38,15 +38,15 @@ func TestUnreadableSpec(t *testing.T) {
 		waits  bool // until it is cancelled
 		state  client.State
 		text   string
-		cancel client.Kind // what who cancels it when it has ended is told
+		cancel plan.Kind // what who cancels it when it has ended is told
 	}{
-		"nothing":    {true, client.Cancelled, plan.SpecKey(over), ""},
-		"begun":      {true, client.Cancelled, plan.SpecKey(over), ""},
-		"running":    {true, client.Cancelled, plan.SpecKey(over), ""},
-		"committing": {true, client.FailedJob, "_SUCCESS", client.Conflict},
-		"committed":  {false, client.Succeeded, "", client.Conflict},
-		"aborting":   {false, client.FailedJob, "it was broken", client.Conflict},
-		"aborted":    {false, client.FailedJob, "it was broken", client.Conflict},
+		"nothing":    {true, client.Cancelled, plan.SpecKey(over), plan.Unknown},
+		"begun":      {true, client.Cancelled, plan.SpecKey(over), plan.Unknown},
+		"running":    {true, client.Cancelled, plan.SpecKey(over), plan.Unknown},
+		"committing": {true, client.FailedJob, "_SUCCESS", plan.Conflict},
+		"committed":  {false, client.Succeeded, "", plan.Conflict},
+		"aborting":   {false, client.FailedJob, "it was broken", plan.Conflict},
+		"aborted":    {false, client.FailedJob, "it was broken", plan.Conflict},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -72,12 +72,12 @@ func TestUnreadableSpec(t *testing.T) {
 				if d.Submitted.Format(time.DateOnly) != "2025-06-30" { // which its ID says
 					t.Errorf("it was submitted at %v", d.Submitted)
 				}
-				var kind client.Kind
+				var kind plan.Kind
 				if refusal, ok := errors.AsType[*client.Error](m.Cancel(t.Context(), over)); ok {
 					kind = refusal.Kind
 				}
 				if kind != want.cancel {
-					t.Errorf("who cancels it again is told %q", kind)
+					t.Errorf("who cancels it again is told %v", kind)
 				}
 			})
 		})

@@ -1,8 +1,6 @@
 package view
 
 import (
-	"strings"
-
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
@@ -27,7 +25,7 @@ func stateOf(s *scheduler.Job) client.State {
 
 // causeOf returns why a job ends without output.
 func causeOf(c *scheduler.Cause) *client.Cause {
-	cause := &client.Cause{Kind: kindName(c.Kind), Text: c.Text}
+	cause := &client.Cause{Kind: c.Kind, Text: c.Text}
 	if c.Task.Phase != 0 {
 		cause.Task = c.Task.String()
 	}
@@ -66,7 +64,7 @@ func AtRest(spec *plan.Spec, s *scheduler.Job, ledger *Ledger, reopened bool) cl
 
 // Broken returns a job that cannot be driven because one of its objects is damaged.
 func Broken(outline client.Job, text string) client.Job {
-	outline.Cause = &client.Cause{Kind: kindName(plan.Inconsistent), Text: text}
+	outline.Cause = &client.Cause{Kind: plan.Inconsistent, Text: text}
 	return outline
 }
 
@@ -103,10 +101,4 @@ func Result(s *scheduler.Job, t *plan.Tally) *client.Result {
 		r.Parts = s.Tasks(plan.Map)
 	}
 	return r
-}
-
-// kindName returns the name of a kind in JSON.
-func kindName(k plan.Kind) string {
-	name, _ := k.MarshalJSON()
-	return strings.Trim(string(name), `"`)
 }

@@ -138,27 +138,25 @@ func TestEnds(t *testing.T) {
 		log    []scheduler.Entry
 		number int
 		state  client.State
-		kind   string
+		kind   plan.Kind
 		task   string
 	}{
-		{"aborting", aborted(failed), 0, client.Aborting, "failed", "map/0"},
-		{"failed", aborted(failed, scheduler.Done{}), 0, client.FailedJob, "failed", "map/0"},
-		{"cancelled", aborted(scheduler.Cause{Kind: plan.Cancelled, Text: "stop"}, scheduler.Done{}), 0, client.Cancelled, "cancelled", ""},
-		{"denied", aborted(scheduler.Cause{Kind: plan.Denied, Text: "no"}, scheduler.Done{}), 0, client.FailedJob, "denied", ""},
-		{"retried", aborted(failed, scheduler.Done{}), 1, client.Planning, "", ""},
+		{"aborting", aborted(failed), 0, client.Aborting, plan.Failed, "map/0"},
+		{"failed", aborted(failed, scheduler.Done{}), 0, client.FailedJob, plan.Failed, "map/0"},
+		{"cancelled", aborted(scheduler.Cause{Kind: plan.Cancelled, Text: "stop"}, scheduler.Done{}), 0, client.Cancelled, plan.Cancelled, ""},
+		{"denied", aborted(scheduler.Cause{Kind: plan.Denied, Text: "no"}, scheduler.Done{}), 0, client.FailedJob, plan.Denied, ""},
+		{"retried", aborted(failed, scheduler.Done{}), 1, client.Planning, plan.Unknown, ""},
 	} {
 		d := view.NewJob().Describe(logOf(c.log...), view.Run{Spec: spec, Number: c.number})
-		kind, task := "", ""
+		kind, task := plan.Unknown, ""
 		if d.Cause != nil {
-			kind, task = kindOf(d.Cause), d.Cause.Task
+			kind, task = d.Cause.Kind, d.Cause.Task
 		}
 		if d.State != c.state || kind != c.kind || task != c.task || d.Run != c.number {
 			t.Errorf("%s: %s in run %d, because %+v", c.name, d.State, d.Run, d.Cause)
 		}
 	}
 }
-
-func kindOf(c *client.Cause) string { return c.Kind }
 
 // TestAtRest: a job without a shell is described by its log. It is not shown as ended
 // before it has a summary, and as planning when a newer run will begin.
@@ -179,7 +177,7 @@ func TestAtRest(t *testing.T) {
 	if d := view.AtRest(spec, failed, ledger, false); d.Requests == nil || d.Requests.Gets != 3 || d.Dollars != 0 {
 		t.Errorf("requests %+v", d.Requests)
 	}
-	if d := view.Broken(view.Outline(spec), "it is damaged"); d.State != client.Planning || d.Cause == nil || d.Cause.Text != "it is damaged" || kindOf(d.Cause) != "inconsistent" {
+	if d := view.Broken(view.Outline(spec), "it is damaged"); d.State != client.Planning || d.Cause == nil || d.Cause.Text != "it is damaged" || d.Cause.Kind != plan.Inconsistent {
 		t.Errorf("a broken job: %+v", d)
 	}
 }

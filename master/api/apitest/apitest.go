@@ -138,7 +138,7 @@ func (b *Backend) call(what string, id plan.JobID) (*Job, error) {
 	}
 	j := b.jobs[id]
 	if j == nil {
-		return nil, client.Errorf(client.NotFound, "there is no job %s", id)
+		return nil, client.Errorf(plan.NotFound, "there is no job %s", id)
 	}
 	return j, nil
 }
@@ -152,13 +152,13 @@ func (b *Backend) Submit(_ context.Context, s *client.Submission) (client.Submit
 	}
 	if id, ok := b.keys[s.IdempotencyKey]; ok {
 		if b.jobs[id].Spec.Output != s.Output {
-			return client.Submitted{}, client.Errorf(client.Conflict, "the key %s is job %s's, which is another one", s.IdempotencyKey, id)
+			return client.Submitted{}, client.Errorf(plan.Conflict, "the key %s is job %s's, which is another one", s.IdempotencyKey, id)
 		}
 		return client.Submitted{ID: id, Known: true}, nil
 	}
 	for _, bundle := range s.Bundles {
 		if b.bundles[bundle.Digest] == nil {
-			return client.Submitted{}, client.Errorf(client.Usage, "there is no bundle %s: upload it first", bundle.Digest)
+			return client.Submitted{}, client.Errorf(plan.Invalid, "there is no bundle %s: upload it first", bundle.Digest)
 		}
 	}
 	b.next++
@@ -220,10 +220,10 @@ func (b *Backend) Cancel(_ context.Context, id plan.JobID) error {
 	case err != nil:
 		return err
 	case j.State.Ended() && j.State != client.Cancelled:
-		return client.Errorf(client.Conflict, "job %s has %s", id, j.State)
+		return client.Errorf(plan.Conflict, "job %s has %s", id, j.State)
 	}
 	ended := *j
-	ended.State, ended.Phase, ended.Cause = client.Cancelled, "", &client.Cause{Kind: "cancelled", Text: "somebody asked"}
+	ended.State, ended.Phase, ended.Cause = client.Cancelled, "", &client.Cause{Kind: plan.Cancelled, Text: "a user asked for it"}
 	ended.Ended = time.Now().UTC()
 	b.set(&ended)
 	return nil
@@ -238,7 +238,7 @@ func (b *Backend) Retry(_ context.Context, id plan.JobID) error {
 	case err != nil:
 		return err
 	case j.State == client.Succeeded:
-		return client.Errorf(client.Conflict, "job %s has succeeded: rerun makes a new one", id)
+		return client.Errorf(plan.Conflict, "job %s has succeeded: rerun makes a new one", id)
 	}
 	again := *j
 	again.State, again.Phase, again.Cause, again.Ended = client.Running, "map", nil, time.Time{}
@@ -309,7 +309,7 @@ func (b *Backend) OpenLog(_ context.Context, id plan.JobID, task plan.TaskID, at
 			return io.NopCloser(strings.NewReader(l.Text[min(int(from), len(l.Text)):])), l.Ended, nil
 		}
 	}
-	return nil, false, client.Errorf(client.NotFound, "job %s has no attempt %v of task %v", id, attempt, task)
+	return nil, false, client.Errorf(plan.NotFound, "job %s has no attempt %v of task %v", id, attempt, task)
 }
 
 // Workers returns the workers.
@@ -329,11 +329,11 @@ func (b *Backend) Drain(_ context.Context, id string) error {
 	}
 	for i := range b.workers {
 		if b.workers[i].ID == id {
-			b.workers[i].State, b.workers[i].Reason = client.WorkerDraining, "somebody asked"
+			b.workers[i].State, b.workers[i].Reason = client.WorkerDraining, "a user asked for it"
 			return nil
 		}
 	}
-	return client.Errorf(client.NotFound, "there is no worker %s", id)
+	return client.Errorf(plan.NotFound, "there is no worker %s", id)
 }
 
 // Cluster tells about the cluster.
@@ -388,7 +388,7 @@ func (b *Backend) PutBundle(_ context.Context, digest string, size int64, body i
 	}
 	sum := sha256.Sum256(whole.Bytes())
 	if got := hex.EncodeToString(sum[:]); got != digest || n != size {
-		return client.Errorf(client.Usage, "the bundle has %d bytes with the digest %s, and not %d with %s", n, got, size, digest)
+		return client.Errorf(plan.Invalid, "the bundle has %d bytes with the digest %s, and not %d with %s", n, got, size, digest)
 	}
 	b.bundles[digest] = whole.Bytes()
 	return nil

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// Exit statuses. docs/cli.md documents them.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNoMaster    = 3
+	exitDenied      = 4
+	exitNotFound    = 5
+	exitConflict    = 6
+	exitInterrupted = 130
+)
+
+// statuses are the exit statuses of commands, by the kind of their failure. A job
+// that ended without output gives the same status wherever it ran.
+var statuses = [...]int{
+	plan.Unknown:      exitFailed,
+	plan.NotFound:     exitNotFound,
+	plan.Exists:       exitFailed,
+	plan.Changed:      exitFailed,
+	plan.Denied:       exitDenied,
+	plan.Throttled:    exitFailed,
+	plan.Unavailable:  exitNoMaster, // of a master; see status
+	plan.Contended:    exitFailed,
+	plan.Corrupt:      exitFailed,
+	plan.TooLarge:     exitFailed,
+	plan.Invalid:      exitUsage,
+	plan.Interrupted:  exitInterrupted,
+	plan.Conflict:     exitConflict,
+	plan.Cancelled:    exitFailed,
+	plan.NotLeader:    exitNoMaster,
+	plan.Failed:       exitFailed,
+	plan.Inconsistent: exitFailed,
+}
+
+// status returns the exit status of a command that ends with an error. It is never
+// 0. A store that is unavailable is a failure of the command: exitNoMaster is for
+// masters alone.
+func status(err error) int {
+	kind := plan.KindOf(err)
+	_, ofMaster := errors.AsType[*client.Error](err)
+	switch {
+	case errors.Is(err, errInterrupted):
+		kind = plan.Interrupted
+	case kind == plan.Unavailable && !ofMaster, int(kind) >= len(statuses):
+		kind = plan.Failed
+	}
+	return statuses[kind]
+}
