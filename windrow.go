@@ -165,7 +165,7 @@ func (o *Options) embedded() embedded.Options {
 // Error is the error of a run. Its Kind says what the caller can do about it.
 type Error struct {
 	Kind plan.Kind // JobFailed, Invalid, NotFound, Denied, Conflict or Interrupted
-	Err  error     // the cause; its text names the job
+	Err  error     // the cause
 }
 
 // Error returns the text of the cause.
@@ -182,9 +182,6 @@ func failure(err error) error {
 	kind := plan.Failed
 	if e, ok := errors.AsType[*embedded.Error](err); ok {
 		kind = e.Kind
-		if err == error(e) {
-			err = e.Err
-		}
 	}
 	return &Error{kind, err}
 }

@@ -126,8 +126,7 @@ func ExampleContext_Observe() {
 func ExampleRecordError() {
 	job := jobs.New("highest", reading, jobs.Max)
 	_, err := minirun.Run(context.Background(), job, minirun.Options{}, minirun.Lines("bern 12", "oslo warm"))
-	var failed *jobs.RecordError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*jobs.RecordError](err); ok {
 		fmt.Printf("%s, byte %d of %s\n%v\n", failed.Stage, failed.Offset, failed.Object, failed.Err)
 	}
 	// Output:
