@@ -3,7 +3,7 @@
 //
 // It reads:
 //
-//	codec  name  magic                            what it is
+//	codec  name  magic                            streams
 //	gzip   .gz   1f 8b 08                         any number of members (RFC 1952)
 //	zstd   .zst  28 b5 2f fd                      any number of frames (RFC 8878)
 //	bzip2  .bz2  "BZh1" to "BZh9", then the mark  any number of streams

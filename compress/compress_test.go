@@ -274,7 +274,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	if _, err := Parse("rar"); err == nil || !strings.Contains(err.Error(), "bzip2") {
-		t.Errorf("got %v, want what there is", err)
+		t.Errorf("got %v, want the list of codecs", err)
 	}
 	if _, err := Codec(9).Reader(strings.NewReader("")); err == nil {
 		t.Error("an unknown codec reads")

@@ -13,8 +13,8 @@ import (
 // numbers in little endian:
 //
 //	4  0x184d2a5e, the magic of a skippable frame
-//	4  size of what follows
-//	8 or 12 for each frame: its size, that of what it holds, perhaps a checksum
+//	4  size of the rest
+//	8 or 12 for each frame: its size, the size of its contents, perhaps a checksum
 //	4  number of frames
 //	1  bit 7: there are checksums; bits 2 to 6: reserved, 0
 //	4  0x8f92eab1

@@ -118,7 +118,7 @@ func positionText(s *pipeline.Section, p Position) string {
 	if block == 0 {
 		return fmt.Sprintf("byte %d of %s", p.Offset, p.Object)
 	}
-	return fmt.Sprintf("byte %d of what decompresses from byte %d of %s", p.Offset, block, p.Object)
+	return fmt.Sprintf("byte %d of the decompressed block at byte %d of %s", p.Offset, block, p.Object)
 }
 
 // Open returns the object's bytes from off to its end. A Whole section opens

@@ -48,7 +48,7 @@ func (g *groups) next() {
 }
 
 // errRanged says that a reducer used a value list as more than a stream.
-var errRanged = errors.New("the values were ranged over twice, or within a range over them: a value list is a stream, and can be read to its end once; keep what is needed of it")
+var errRanged = errors.New("the values were ranged over twice, or within a range over them: a value list is a stream, and can be read to its end once; keep the values that you need again")
 
 // begin starts or resumes a range over the values, unless they have all been
 // read.

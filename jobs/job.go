@@ -86,7 +86,7 @@ func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline
 		return nil, fmt.Errorf("constructor run a second time: %w", err)
 	}
 	if text != again {
-		return nil, fmt.Errorf("job %s: its constructor made two different pipelines from the same parameters; it must not depend on map order, time, randomness or the environment (use jobs.Once for what is decided once):\n%s",
+		return nil, fmt.Errorf("job %s: its constructor made two different pipelines from the same parameters; it must not depend on map order, time, randomness or the environment (use jobs.Once for values that are decided once):\n%s",
 			j.name, pipeline.Diff(text, again))
 	}
 	compiled := first.compile()

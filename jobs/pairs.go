@@ -130,7 +130,7 @@ func newExchange[K, V, W any](in Pairs[K, V], kind, detail, result string) (e ex
 	}
 	for _, b := range in.branches {
 		if b.root.read == nil {
-			in.p.fail("%s shuffles what %s made, but a job can shuffle only once in this version: write the first result and make a second job of the rest",
+			in.p.fail("%s shuffles the result of %s, but a job can shuffle only once in this version: write the first result and make a second job of the rest",
 				e.n.stage(), b.root.stage())
 		}
 	}

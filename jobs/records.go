@@ -71,7 +71,7 @@ func ReadLines(p *Pipeline) Records[[]byte] { return Read(p, Reader[[]byte](line
 func (in Records[T]) Named(name string) Records[T] {
 	switch err := checkName("input", name); {
 	case in.n.read == nil:
-		in.p.fail("Named(%q) is for what Read returns, not %s", name, in.n.stage())
+		in.p.fail("Named(%q) is for the result of Read, not %s", name, in.n.stage())
 	case err != nil:
 		in.p.fail("%w", err)
 	default:

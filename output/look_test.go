@@ -44,7 +44,7 @@ func TestLook(t *testing.T) {
 	}
 	want.Objects, want.PartNames, want.Dead, want.Tmp, want.Beats = 12, 3, 1, 1, 1
 	if got := look(3, output.Replace); got != want {
-		t.Errorf("with what dead jobs left it holds\n %+v, want\n %+v", got, want)
+		t.Errorf("with the remains of dead jobs it holds\n %+v, want\n %+v", got, want)
 	}
 	before := root.Usage()
 	h, err := output.Reserve(t.Context(), root, request(3, output.Replace))

@@ -264,7 +264,7 @@ func (in *input) fail(err error) error {
 	return &RunError{in.run.Key, in.part, in.start, err}
 }
 
-// close releases what the input holds.
+// close releases the input's resources.
 func (in *input) close() error {
 	if in.held != nil {
 		in.forget()

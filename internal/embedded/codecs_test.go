@@ -348,7 +348,7 @@ func TestMarkedErrors(t *testing.T) {
 	})
 	for name, want := range map[string]string{
 		"seekable.zst": "byte 505 of mem://in/x.seekable.zst",
-		"bz2":          fmt.Sprintf("byte 5 of what decompresses from byte %d of mem://in/x.bz2", len(packers["bz2"](t, pieces[:1]))+4),
+		"bz2":          fmt.Sprintf("byte 5 of the decompressed block at byte %d of mem://in/x.bz2", len(packers["bz2"](t, pieces[:1]))+4),
 	} {
 		o := put(t, map[string][]byte{"x." + name: packers[name](t, pieces)})
 		o.SplitSize = 30

@@ -22,7 +22,7 @@
 //	time.Time        seconds as int64, nanoseconds as uint32; UTC
 //	structs, arrays  the fields or elements in order
 //	Desc[T]          T as if something followed, all bits flipped
-//	KeyEncoder       what AppendKey says; where something follows, as []byte
+//	KeyEncoder       the bytes of AppendKey; where something follows, as []byte
 //
 // Value encodings (all integers little-endian):
 //
@@ -32,8 +32,8 @@
 //	structs, arrays  the fields or elements in order, unexported ones too
 //	slices, maps     a uvarint: 0 for nil, else length + 1; then the elements. Maps
 //	                 in order of their encoded keys
-//	pointers         00 for nil, else 01 and what it points to
-//	BinaryAppender   what AppendBinary (or MarshalBinary) says, as []byte
+//	pointers         00 for nil, else 01 and the value
+//	BinaryAppender   the bytes of AppendBinary (or MarshalBinary), as []byte
 //
 // A decoded []byte may alias the bytes it was decoded from, and a nil []byte is
 // decoded as an empty one. A time is in UTC or a zone without a name.

@@ -223,7 +223,7 @@ func TestKeptBytesAreOverwritten(t *testing.T) {
 		}
 		for _, line := range r.Lines() {
 			if line != "\xff\xff" {
-				t.Errorf("%s: what was kept is %q, want ff", name, line)
+				t.Errorf("%s: the kept bytes are %q, want ff", name, line)
 			}
 		}
 		_, err := jobstest.TryRun(t, job, jobstest.Lines(input()...), jobstest.Strict())

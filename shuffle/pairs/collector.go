@@ -15,7 +15,7 @@ const (
 	MaxPartitions = 1 << 24
 
 	slabBits  = 20
-	maxSlabs  = 1 << (32 - slabBits) // what a 32-bit reference can name
+	maxSlabs  = 1 << (32 - slabBits) // the most that a 32-bit reference can name
 	chunkSize = SlabSize / 16        // index entries in a slab
 
 	shortHead = 4  // key and value length, 16 bits each

@@ -172,7 +172,7 @@ func newTemplate(metadata []byte, size, buffers int) template {
 		binary.LittleEndian.PutUint64(b[:], uint64(mark(i)))
 		place := bytes.Index(t.bytes, b[:])
 		if place < 0 || bytes.Count(t.bytes, b[:]) != 1 {
-			panic(fmt.Sprintf("run: field %d of a batch header is not there once", i)) //nolint:forbidigo // an invariant of what this file has just built
+			panic(fmt.Sprintf("run: field %d of a batch header is not there once", i)) //nolint:forbidigo // an invariant of bytes that this file has just built
 		}
 		return place
 	}

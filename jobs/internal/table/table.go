@@ -16,7 +16,7 @@ import (
 const (
 	chunkBits = 20
 	chunkSize = 1 << chunkBits
-	maxChunks = 1 << (32 - chunkBits) // what a 32-bit reference can name
+	maxChunks = 1 << (32 - chunkBits) // the most that a 32-bit reference can name
 	leastSize = 1 << 10               // slots
 
 	// MaxKey is the length of the longest key that fits.
