@@ -80,11 +80,11 @@ func rebuilt(compiled *pipeline.Pipeline, build func() (*pipeline.Pipeline, erro
 			if !pipeline.TrialOf(t.Context).Rebuild {
 				return run(t)
 			}
-			anew, err := build()
+			built, err := build()
 			if err != nil {
 				return err
 			}
-			return anew.Inputs[i].Map(t)
+			return built.Inputs[i].Map(t)
 		}
 	}
 	if compiled.Shuffle == nil {
@@ -95,10 +95,10 @@ func rebuilt(compiled *pipeline.Pipeline, build func() (*pipeline.Pipeline, erro
 		if !pipeline.TrialOf(t.Context).Rebuild {
 			return run(t)
 		}
-		anew, err := build()
+		built, err := build()
 		if err != nil {
 			return err
 		}
-		return anew.Shuffle.Reduce(t)
+		return built.Shuffle.Reduce(t)
 	}
 }

@@ -78,7 +78,7 @@ func (h *Hold) noteBefore(s state) {
 	h.found.Before = len(h.before)
 }
 
-// refuseStrangers checks that the directory holds only the contents and remains
+// refuseStrangers checks that the directory holds only the contents and leftovers
 // of dead jobs, and counts the objects of each.
 func (h *Hold) refuseStrangers(ctx context.Context, s state) error {
 	known := h.base.names()

@@ -35,7 +35,7 @@ func TestLook(t *testing.T) {
 	if got := look(3, output.Append); got != want {
 		t.Errorf("after two jobs it holds\n %+v, want\n %+v", got, want)
 	}
-	// The remains of killed jobs.
+	// The leftovers of killed jobs.
 	write(t, root, 2, 7, "late")
 	for _, key := range []string{output.TmpKey(job(1)) + "x", output.TmpKey(job(9)) + "x", "_windrow/beats/00000000000000000000"} {
 		if err := root.Put(t.Context(), key, []byte("left"), store.Scratch); err != nil {
@@ -44,7 +44,7 @@ func TestLook(t *testing.T) {
 	}
 	want.Objects, want.PartNames, want.Dead, want.Tmp, want.Beats = 12, 3, 1, 1, 1
 	if got := look(3, output.Replace); got != want {
-		t.Errorf("with the remains of dead jobs it holds\n %+v, want\n %+v", got, want)
+		t.Errorf("with the leftovers of dead jobs it holds\n %+v, want\n %+v", got, want)
 	}
 	before := root.Usage()
 	h, err := output.Reserve(t.Context(), root, request(3, output.Replace))

@@ -285,7 +285,7 @@ func watch(ctx context.Context, root *store.Root, req Request, other Holder) (al
 	}
 }
 
-// recover removes the remains of dead jobs, after the output is reserved. It
+// recover removes the leftovers of dead jobs, after the output is reserved. It
 // may take long, and shows signs of life meanwhile.
 func (h *Hold) recover(ctx context.Context, dead *Holder) error {
 	ctx, stop := context.WithCancel(ctx)
@@ -317,7 +317,7 @@ func (h *Hold) recover(ctx context.Context, dead *Holder) error {
 
 // abortUploads ends a dead job's uploads in parts: they are invisible, and a
 // bucket bills them. Some credentials cannot list uploads; uploads that cannot
-// be listed stop no job. On files, the store finds the remains by itself.
+// be listed stop no job. On files, the store finds the leftovers by itself.
 func (h *Hold) abortUploads(ctx context.Context, dead plan.JobID) error {
 	if !h.root.Remote() {
 		return nil

@@ -134,7 +134,7 @@ func TestReserveInTwoProcesses(t *testing.T) {
 }
 
 // TestReserveAfterRelease verifies that parts of a run that gave up once, and
-// reserved again, are not swept as remains of the first try.
+// reserved again, are not swept as leftovers of the first try.
 func TestReserveAfterRelease(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
