@@ -108,9 +108,10 @@ func TestLooksAreCounted(t *testing.T) {
 	}
 	all := root.Usage()
 	if did := all.Minus(before); did.Gets != 2 {
-		t.Errorf("%d gets, want one before the first part and one behind the commit", did.Gets)
+		t.Errorf("%d gets, want one before the first part and one after the commit", did.Gets)
 	}
-	if looks != all.Heartbeats {
+	// When the reservation is complete, its last sign of life may end before the look.
+	if skipped := all.Heartbeats - looks; skipped < 0 || skipped > 1 {
 		t.Errorf("%d looks and %d signs of life", looks, all.Heartbeats)
 	}
 }
