@@ -95,7 +95,7 @@ var layers = map[string][]string{
 	"store/azure/azuretest":            {"store/internal/testserver", "github.com/Azure/..."},
 	"store/gcs":                        {"plan", "store", "store/checksum", "store/driver", "store/internal/drive", "gocloud.dev/gcp", "golang.org/x/oauth2/...", "google.golang.org/api/..."},
 	"store/gcs/gcstest":                {"store/internal/testserver"},
-	"store/internal/drive":             {"plan", "store/driver"},
+	"store/internal/drive":             {"plan", "plan/nearest", "store/driver"},
 	"store/internal/testserver":        {"plan", "store"},
 	"store/s3":                         {"plan", "store", "store/checksum", "store/driver", "store/internal/drive", "gocloud.dev/...", "github.com/aws/..."},
 	"store/s3/s3test":                  {"store/internal/testserver", "github.com/aws/..."},

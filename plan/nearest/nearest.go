@@ -4,10 +4,17 @@
 // It is part of the engine, and may change between minor versions.
 package nearest
 
-// Name returns the name that is the fewest edits away from wanted, or "" when
-// none is near.
+// longest bounds the words for which a name is looked for, in bytes. The time
+// grows with the length, and words may come from outside.
+const longest = 64
+
+// Name returns the name that is the fewest edits away from wanted. It returns ""
+// when no name is near: within a third of the length of wanted and one more.
 func Name(wanted string, names []string) string {
-	best, least := "", len(wanted)/2+2
+	if len(wanted) > longest {
+		return ""
+	}
+	best, least := "", len(wanted)/3+2
 	for _, name := range names {
 		if d := distance(wanted, name); d < least {
 			best, least = name, d

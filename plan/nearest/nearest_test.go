@@ -1,6 +1,7 @@
 package nearest_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan/nearest"
@@ -12,9 +13,10 @@ func TestName(t *testing.T) {
 	for wanted, want := range map[string]string{
 		"wordcoutn": "wordcount", "wordcount": "wordcount", "word-count": "wordcount", "Sort": "sort",
 		"terasrot": "terasort", "gerp": "grep", "pagerank": "", "x": "", "": "",
+		"01JD0000000000000000000099": "", strings.Repeat("wordcount", 1_000_000): "",
 	} {
 		if got := nearest.Name(wanted, names); got != want {
-			t.Errorf("Name(%q) = %q, want %q", wanted, got, want)
+			t.Errorf("Name(%.100q) = %q, want %q", wanted, got, want)
 		}
 	}
 }

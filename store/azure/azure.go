@@ -54,8 +54,12 @@ type blobs struct {
 func open(ctx context.Context, name string, query url.Values, _ store.Options) (driver.Driver, error) {
 	d := &blobs{name: name, query: drive.PublicQuery(query, "cdn", "domain", "localemu", "protocol", "storage_account")}
 	var err error
+	if err = drive.CheckQuery(query, drive.Parameter{Name: "cdn", Form: drive.Switch}, drive.Parameter{Name: "domain"}, drive.Parameter{Name: "localemu", Form: drive.Switch},
+		drive.Parameter{Name: "protocol", OneOf: []string{"http", "https"}}, drive.Parameter{Name: "storage_account"}); err != nil {
+		return nil, err
+	}
 	if d.client, err = connect(ctx, name, query); err != nil {
-		return nil, driver.Fail(plan.Invalid, "%w: name the storage account by AZURE_STORAGE_ACCOUNT, or storage_account= in the URL", err)
+		return nil, driver.Fail(plan.Invalid, "%w: name the storage account by AZURE_STORAGE_ACCOUNT, or storage_account= in the URL", drive.Hide(err, query))
 	}
 	_, err = d.client.GetProperties(once(ctx), nil)
 	switch err = classify(err); plan.KindOf(err) {

@@ -25,7 +25,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -99,23 +98,17 @@ func noBucket() error {
 	return driver.Fail(plan.Invalid, "there is no such bucket: create it, or check its name")
 }
 
-// checkQuery refuses parameters that would be ignored.
+// checkQuery refuses parameters that are unknown, and values that the driver does
+// not support. access_id and private_key_path are for signed URLs, which it does not
+// make.
 func checkQuery(query url.Values) error {
-	// access_id and private_key_path are for signed URLs, which this driver
-	// does not make.
-	known := []string{"access_id", "private_key_path", "anonymous", "universe_domain", "endpoint", "grpc", "zonal"}
-	for k := range query {
-		if !slices.Contains(known, k) {
-			slices.Sort(known)
-			return driver.Fail(plan.Invalid, "the URL has the unknown parameter %q: known are %s", k, strings.Join(known, ", "))
-		}
+	if err := drive.CheckQuery(query, drive.Parameter{Name: "access_id"}, drive.Parameter{Name: "private_key_path"},
+		drive.Parameter{Name: "anonymous", Form: drive.Switch}, drive.Parameter{Name: "universe_domain"}, drive.Parameter{Name: "endpoint", Form: drive.Endpoint},
+		drive.Parameter{Name: "grpc", Form: drive.Switch}, drive.Parameter{Name: "zonal", Form: drive.Switch}); err != nil {
+		return err
 	}
-	for _, k := range []string{"anonymous", "grpc", "zonal"} {
-		on, err := strconv.ParseBool(query.Get(k))
-		if query.Has(k) && err != nil {
-			return driver.Fail(plan.Invalid, "the parameter %s must be true or false", k)
-		}
-		if on && k != "anonymous" {
+	for _, k := range []string{"grpc", "zonal"} {
+		if on, _ := strconv.ParseBool(query.Get(k)); on {
 			return driver.Fail(plan.Invalid, "the parameter %s=true is not supported: leave it out", k)
 		}
 	}

@@ -66,9 +66,12 @@ func open(ctx context.Context, name string, query url.Values, _ store.Options) (
 	if key := query.Get("kmskeyid"); key != "" {
 		d.kmsKey = &key
 	}
+	if err := drive.CheckQuery(query, parameters()...); err != nil {
+		return nil, err
+	}
 	client, err := connect(ctx, name, query)
 	if err != nil {
-		return nil, driver.Fail(plan.Invalid, "%w", err)
+		return nil, driver.Fail(plan.Invalid, "%w", drive.Hide(err, query))
 	}
 	d.client = s3.New(client.Options(), tune)
 	if client.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired {
@@ -86,6 +89,24 @@ func open(ctx context.Context, name string, query url.Values, _ store.Options) (
 		return nil, err
 	}
 	return d, nil
+}
+
+// parameters returns the parameters of URLs, which are those of s3blob and of the
+// AWS configuration of gocloud.dev.
+func parameters() []drive.Parameter {
+	var sse []string
+	for _, t := range types.ServerSideEncryptionAes256.Values() {
+		sse = append(sse, string(t))
+	}
+	checksums := []string{"when_supported", "when_required"}
+	return []drive.Parameter{
+		{Name: "accelerate", Form: drive.Switch}, {Name: "anonymous", Form: drive.Switch}, {Name: "awssdk", OneOf: []string{"v2"}},
+		{Name: "disable_https", Form: drive.Switch}, {Name: "dualstack", Form: drive.Switch}, {Name: "endpoint", Form: drive.Endpoint},
+		{Name: "fips", Form: drive.Switch}, {Name: "hostname_immutable", Form: drive.Switch}, {Name: "kmskeyid"}, {Name: "profile"},
+		{Name: "rate_limiter_capacity", Form: drive.Number}, {Name: "region"}, {Name: "request_checksum_calculation", OneOf: checksums},
+		{Name: "response_checksum_validation", OneOf: checksums}, {Name: "role", Begin: "arn:"}, {Name: "s3ForcePathStyle", Form: drive.Switch},
+		{Name: "ssetype", OneOf: sse}, {Name: "use_path_style", Form: drive.Switch},
+	}
 }
 
 // connect makes a client as the URL says.
