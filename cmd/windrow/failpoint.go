@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
@@ -151,10 +152,17 @@ func (all *points) meet(when string, w fault.Write) {
 		fmt.Fprintf(os.Stderr, "failpoint: killed %s %s %s\n", when, op, w.Key)
 		kill()
 	case "pause":
+		// The stop may reach another thread first: without the wait this one could
+		// go past the write before it stops.
+		resumed := make(chan os.Signal, 1)
+		signal.Notify(resumed, syscall.SIGCONT)
+		defer signal.Stop(resumed)
 		fmt.Fprintf(os.Stderr, "failpoint: paused %s %s %s\n", when, op, w.Key)
 		if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
 			fmt.Fprintln(os.Stderr, "failpoint:", err)
+			return
 		}
+		<-resumed
 	}
 }
 

@@ -35,7 +35,7 @@ func TestFault41OldRootContinues(t *testing.T) {
 		t.Fatalf("committed are %v", before)
 	}
 	m := c.leader()
-	m.says("adopting attempts that finished unheard")
+	m.says("adopting attempts whose end was not reported")
 	c.worker(1)
 	c.tallied(id, "out", in)
 	if got, want := c.marks(), map[string]int{"map/5": 1, "reduce/0": 1, "reduce/1": 1}; !maps.Equal(got, want) {
