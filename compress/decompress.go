@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/bzip2"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -53,7 +54,7 @@ type Decompressor struct {
 
 	in     *bufio.Reader
 	source source
-	gzip   *gzip.Reader
+	gzip   *members
 	zstd   *zstd.Decoder
 	window int64 // that zstd was made for
 	lz4    *lz4.Reader
@@ -84,9 +85,24 @@ func (d *Decompressor) open(c Codec, r io.Reader, base int64) (*stream, error) {
 		d.in.Reset(&d.source)
 	}
 	s := &stream{d: d, codec: c, base: base}
+	skipped, err := d.skipFrames(c)
+	if err != nil {
+		return nil, s.explain(err)
+	}
 	head, err := d.in.Peek(HeadSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err // of the store
+	}
+	if skipped {
+		// What follows skippable frames shows which of the two codecs it is; if
+		// nothing follows, there is no data.
+		if found := Detect(head); found == Zstd || found == Lz4 {
+			c, s.codec = found, found
+		}
+		if len(head) == 0 {
+			s.out = bytes.NewReader(nil)
+			return s, nil
+		}
 	}
 	switch begins(c, head) {
 	case unlike:
@@ -102,14 +118,45 @@ func (d *Decompressor) open(c Codec, r io.Reader, base int64) (*stream, error) {
 	return s, nil
 }
 
+// skipFrames skips the skippable frames at the beginning of a stream of zstd or lz4,
+// whatever their size, and reports whether there were any.
+func (d *Decompressor) skipFrames(c Codec) (skipped bool, err error) {
+	if c != Zstd && c != Lz4 {
+		return false, nil
+	}
+	for {
+		head, err := d.in.Peek(skippableHeader)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return skipped, err
+		}
+		if len(head) < 4 || binary.LittleEndian.Uint32(head)&skippableMask != skippableMagic {
+			return skipped, nil
+		}
+		if len(head) < skippableHeader {
+			return skipped, io.ErrUnexpectedEOF
+		}
+		left := skippableHeader + int64(binary.LittleEndian.Uint32(head[4:]))
+		for left > 0 {
+			n, err := d.in.Discard(int(min(left, inBuffer)))
+			if left -= int64(n); err != nil {
+				if errors.Is(err, io.EOF) {
+					err = io.ErrUnexpectedEOF
+				}
+				return skipped, err
+			}
+		}
+		skipped = true
+	}
+}
+
 // start makes or reuses the codec's reader.
 func (d *Decompressor) start(s *stream) (err error) {
 	switch s.codec {
 	case Gzip:
 		if d.gzip == nil {
-			d.gzip = new(gzip.Reader)
+			d.gzip = &members{gz: new(gzip.Reader)}
 		}
-		s.out, err = d.gzip, d.gzip.Reset(d.in)
+		s.out, err = d.gzip, d.gzip.reset(d.in)
 	case Zstd:
 		if d.zstd == nil || d.window != d.Limits.window() {
 			// One goroutine: a task is one, and its memory is counted.
@@ -209,6 +256,8 @@ func (s *stream) explain(err error) error {
 		return io.EOF
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return s.cutShort()
+	case errors.Is(err, errTrailing):
+		return fmt.Errorf("%s stream ends before byte %d, %s, and %w; remove that, or give --decompress none to read the bytes as they are", s.codec, s.base+s.consumed(), soFar(s.n, s.base), err)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return fmt.Errorf("zstd stream: the frame that begins before byte %d needs a window of more than %d bytes of memory: %w; give more --memory or fewer --slots", s.base+s.consumed(), s.d.Limits.window(), ErrLimit)
 	}
@@ -248,7 +297,7 @@ func (s *stream) Close() error {
 	d := s.d
 	switch s.codec {
 	case Gzip:
-		err = d.gzip.Close()
+		err = d.gzip.gz.Close()
 	case Zstd:
 		if s.n > keepSize {
 			d.zstd.Close()

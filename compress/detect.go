@@ -14,9 +14,11 @@ const (
 	lz4Magic       = 0x184d2204
 	skippableMagic = 0x184d2a50 // of zstd and lz4 alike; its last four bits are free
 	skippableMask  = 0xfffffff0
-	blockMagic     = 0x314159265359 // begins a block of bzip2: the digits of pi
-	finalMagic     = 0x177245385090 // ends a stream of bzip2: those of its root
-	magicBits      = 48
+	// skippableHeader is the length of a skippable frame without its contents.
+	skippableHeader = 8
+	blockMagic      = 0x314159265359 // begins a block of bzip2: the digits of pi
+	finalMagic      = 0x177245385090 // ends a stream of bzip2: those of its root
+	magicBits       = 48
 )
 
 // Detect returns the codec of an object, by its first HeadSize bytes, or all of
@@ -27,6 +29,11 @@ const (
 // that only begins with BZh is text.
 func Detect(head []byte) Codec {
 	head = head[:min(len(head), HeadSize)]
+	if len(head) >= skippableHeader && len(skipFrames(head)) < 4 {
+		// A skippable frame that ends beyond the head, of zstd or lz4: opening it
+		// as one finds the other.
+		return Zstd
+	}
 	for c := Gzip; c <= Lz4; c++ {
 		if begins(c, head) == likely {
 			return c
