@@ -13,7 +13,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// worker holds what one knows.
+// worker is the state of a worker.
 type worker struct {
 	cfg     Config
 	work    context.Context // all attempts end with it
@@ -28,17 +28,17 @@ type worker struct {
 	outcomes map[cluster.Ref]cluster.Outcome
 	accounts map[plan.JobID]*account
 	opened   uint64          // accounts so far
-	client   *cluster.Client // of the master that was heard last; nil for none
+	client   *cluster.Client // of the master that was found last; nil for none
 }
 
-// account is what was asked of stores for a job. It is closed when the worker
-// forgets the job: what comes later is nobody's.
+// account counts requests to stores for a job. It is closed when the worker
+// forgets the job: later requests count for no job.
 type account struct {
 	number   uint64
 	requests plan.Requests // guarded by worker.mu
 }
 
-// attempt is one that has not ended.
+// attempt is an attempt that has not ended.
 type attempt struct {
 	launch         cluster.Launch
 	worker         *worker
@@ -53,18 +53,18 @@ type attempt struct {
 
 var _ Host = (*attempt)(nil)
 
-// errStopped is why an attempt ends that the master does not want any more.
-var errStopped = errors.New("the master has no use for it any more")
+// errStopped is why an attempt ends that the master no longer wants.
+var errStopped = errors.New("the master no longer needs it")
 
-// tell wakes the talk with the master.
-func (w *worker) tell() {
+// wake wakes the talk with the master.
+func (w *worker) wake() {
 	select {
 	case w.changed <- struct{}{}:
 	default:
 	}
 }
 
-// snapshot returns what the master is to know.
+// snapshot returns the next message to the master: the worker's whole state.
 func (w *worker) snapshot() *cluster.Sync {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -85,12 +85,12 @@ func (w *worker) snapshot() *cluster.Sync {
 	return s
 }
 
-// compare puts attempts in the order of their launch.
+// compare orders attempts by their launch.
 func compare(a, b cluster.Ref) int {
 	return cmp.Or(cmp.Compare(a.Attempt.Epoch, b.Attempt.Epoch), cmp.Compare(a.Attempt.N, b.Attempt.N), cmp.Compare(a.Job, b.Job))
 }
 
-// carryOut does what a master orders.
+// carryOut carries out a master's orders.
 func (w *worker) carryOut(o *cluster.Orders) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,7 +119,8 @@ func (w *worker) carryOut(o *cluster.Orders) {
 	w.draining = w.draining || o.Drain
 }
 
-// launch starts an attempt, which waits for a slot first. w.mu is held.
+// launch starts an attempt, which first waits for a slot. The caller holds
+// w.mu.
 func (w *worker) launch(l cluster.Launch) {
 	if _, ended := w.outcomes[l.Ref]; ended || w.attempts[l.Ref] != nil {
 		return
@@ -141,11 +142,11 @@ func (w *worker) launch(l cluster.Launch) {
 		delete(w.attempts, l.Ref)
 		w.outcomes[l.Ref] = o
 		w.mu.Unlock()
-		w.tell()
+		w.wake()
 	})
 }
 
-// run carries the attempt out when there is a slot.
+// run carries out the attempt when there is a slot.
 func (a *attempt) run(ctx context.Context) cluster.Outcome {
 	select {
 	case a.worker.slots <- struct{}{}:
@@ -159,7 +160,7 @@ func (a *attempt) run(ctx context.Context) cluster.Outcome {
 	return a.worker.cfg.Runner.Run(ctx, a.launch, a)
 }
 
-// stopAll ends all attempts; their outcomes are told.
+// stopAll ends all attempts. Their outcomes are still reported.
 func (w *worker) stopAll(why error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -168,14 +169,14 @@ func (w *worker) stopAll(why error) {
 	}
 }
 
-// idle tells whether nothing runs, and the master knows what became of all that did.
+// idle reports whether nothing runs and the master has every outcome.
 func (w *worker) idle() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.attempts) == 0 && len(w.outcomes) == 0
 }
 
-// Grant asks the master, by and by, and waits.
+// Grant asks the master with the next message, and waits.
 func (a *attempt) Grant(ctx context.Context) ([]plan.AttemptID, error) {
 	a.worker.mu.Lock()
 	select {
@@ -184,7 +185,7 @@ func (a *attempt) Grant(ctx context.Context) ([]plan.AttemptID, error) {
 		a.asking = true
 	}
 	a.worker.mu.Unlock()
-	a.worker.tell()
+	a.worker.wake()
 	select {
 	case <-a.grant:
 		return a.granted, nil
@@ -193,17 +194,17 @@ func (a *attempt) Grant(ctx context.Context) ([]plan.AttemptID, error) {
 	}
 }
 
-// Progress is told to the master with the next message.
+// Progress reports to the master with the next message.
 func (a *attempt) Progress(bytes, records int64) {
 	a.bytes.Store(bytes)
 	a.records.Store(records)
 }
 
-// Spent is told to the master with the next message. Calls may overtake one another.
+// Spent reports to the master with the next message. Calls may overtake one another.
 func (a *attempt) Spent(r plan.Requests) {
 	a.worker.mu.Lock()
 	defer a.worker.mu.Unlock()
-	sum := maps.Clone(a.account.requests) // which may be on its way
+	sum := maps.Clone(a.account.requests) // a message that is being sent may hold it
 	if sum == nil {
 		sum = make(plan.Requests, len(r))
 	}

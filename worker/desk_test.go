@@ -17,8 +17,8 @@ import (
 	"github.com/windrow-mr/windrow/worker"
 )
 
-// desk is a master as far as one worker can see: it tells what was put on it, in
-// every answer until the worker shows that it has heard.
+// desk is a master as one worker sees it: every answer has all that was put on
+// it, until the worker shows that it has received it.
 type desk struct {
 	mu       sync.Mutex
 	epoch    uint64
@@ -94,7 +94,7 @@ func (d *desk) outcome(l cluster.Launch) cluster.Outcome {
 	return d.outcomes[l.Ref]
 }
 
-// change changes what the desk says from now on.
+// change changes what the desk says in later answers.
 func (d *desk) change(f func(d *desk)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -104,7 +104,7 @@ func (d *desk) change(f func(d *desk)) {
 // wire carries requests to desks by their names, in memory.
 type wire map[string]*desk
 
-var errNobody = errors.New("nobody answers there")
+var errNobody = errors.New("no host answers there")
 
 func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	d := w[r.URL.Host]
@@ -135,7 +135,7 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// hands runs attempts as a test says, and counts.
+// hands runs attempts as a test says, and counts them.
 type hands struct {
 	do func(ctx context.Context, l cluster.Launch, h worker.Host) cluster.Outcome
 
@@ -170,7 +170,8 @@ func (h *hands) Forget(id plan.JobID) {
 
 func (*hands) Close() error { return nil }
 
-// seen returns how many are forgotten, how many run now, and at most at once.
+// seen returns how many jobs are forgotten, how many attempts run now, and the
+// most that ran at once.
 func (h *hands) seen() (forgotten, now, most int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -184,7 +185,7 @@ func (h *hands) times(l cluster.Launch) int {
 	return h.begun[l.Ref]
 }
 
-// takes is work of some length.
+// takes returns work that takes some time.
 func takes(d time.Duration) func(context.Context, cluster.Launch, worker.Host) cluster.Outcome {
 	return func(ctx context.Context, _ cluster.Launch, _ worker.Host) cluster.Outcome {
 		if err := rest(ctx, d); err != nil {
@@ -198,14 +199,15 @@ func launch(n uint32) cluster.Launch {
 	return cluster.Launch{Ref: cluster.Ref{Job: "01JOB", Task: plan.TaskID{Phase: plan.Map, Index: int(n)}, Attempt: plan.AttemptID{Epoch: 1, N: n}}}
 }
 
-// finds leads to one master.
+// finds returns a search that finds one master.
 func finds(epoch uint64, host string) func(context.Context) (worker.Leader, error) {
 	return func(context.Context) (worker.Leader, error) {
 		return worker.Leader{Epoch: epoch, URL: "http://" + host}, nil
 	}
 }
 
-// start runs a worker until the test ends, and returns where its end is told.
+// start runs a worker until the test ends. The channel it returns receives the
+// result of Run.
 func start(t *testing.T, cfg worker.Config) <-chan error {
 	t.Helper()
 	if cfg.ID == "" {
@@ -225,7 +227,7 @@ func start(t *testing.T, cfg worker.Config) <-chan error {
 	return ended
 }
 
-// dying is a wire on which nobody answers from some time on.
+// dying is a wire on which no host answers after some time.
 type dying struct {
 	wire
 	dead time.Time

@@ -11,17 +11,17 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// ErrStale says that the output of a map was taken back after a reduce was
-// launched that reads it: the reduce is lost, and begins anew.
-var ErrStale = errors.New("the output of a map was taken back meanwhile")
+// ErrStale says that the output of a map was revoked after the launch of a
+// reduce that reads it. The reduce is lost, and starts again.
+var ErrStale = errors.New("the output of a map has been revoked")
 
-// lists remembers of each job which attempts' output its reduces read.
+// lists remembers, for each job, which attempts' output its reduces read.
 type lists struct {
 	mu    sync.Mutex
 	known map[plan.JobID]*list
 }
 
-// list is one generation; turn holds a token while somebody asks for it.
+// list is one generation; turn holds a token while a caller asks for it.
 type list struct {
 	generation uint64
 	turn       chan struct{}
@@ -36,7 +36,7 @@ func (l *lists) forget(job plan.JobID) {
 	delete(l.known, job)
 }
 
-// get returns a generation of a job's list, and asks for it once.
+// get returns a generation of a job's list. It asks once for each generation.
 func (l *lists) get(ctx context.Context, job plan.JobID, generation uint64,
 	ask func(context.Context, *cluster.MapsQuery) (*cluster.MapsAnswer, error)) ([]plan.AttemptID, error) {
 	l.mu.Lock()
@@ -72,10 +72,10 @@ func (l *lists) get(ctx context.Context, job plan.JobID, generation uint64,
 	return e.attempts, nil
 }
 
-// askAgain is how long a worker waits before it asks again who cannot answer.
+// askAgain is how long a worker waits before it asks again after a failure.
 const askAgain = 500 * time.Millisecond
 
-// askMaps asks whoever leads until there is an answer.
+// askMaps asks the leader until there is an answer.
 func (w *worker) askMaps(ctx context.Context, q *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
 	for {
 		w.mu.Lock()
@@ -97,7 +97,7 @@ func (w *worker) askMaps(ctx context.Context, q *cluster.MapsQuery) (*cluster.Ma
 	}
 }
 
-// pause waits, or returns why ctx ended.
+// pause waits for d, or returns why ctx ended.
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

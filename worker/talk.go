@@ -11,14 +11,14 @@ import (
 )
 
 // talk is the one goroutine that talks to the master. It sends a message when
-// there is news, or when the one before was answered, and takes the answer to the
-// newest message alone.
+// there is news, or when the previous one was answered. It handles only the
+// answer to the newest message.
 type talk struct {
 	*worker
 	leader   Leader
 	seq      uint64
 	taken    uint64 // the newest message whose answer was carried out
-	met      Leader // who answered last; no URL: nobody yet
+	met      Leader // the leader that answered last; no URL: none yet
 	failures int
 	sending  sync.WaitGroup
 	newest   context.CancelFunc // of the message sent last
@@ -26,12 +26,12 @@ type talk struct {
 
 	asked    <-chan struct{}  // to drain; nil when that has begun
 	ending   bool             // draining
-	deadline <-chan time.Time // of that
-	late     bool             // what had not ended was handed back
-	leaving  bool             // nothing is left to be told
+	deadline <-chan time.Time // of draining
+	late     bool             // attempts that had not ended were handed back
+	leaving  bool             // nothing is left to report
 }
 
-// answer is what came of a message.
+// answer is the result of a message.
 type answer struct {
 	orders *cluster.Orders
 	err    error
@@ -52,11 +52,11 @@ func (t *talk) run(ctx context.Context) error {
 	}
 }
 
-// meet finds a leader to talk to. It is done when the worker's time is over.
+// meet finds a leader to talk to. It is done when the worker may end.
 func (t *talk) meet(ctx context.Context) (done bool, err error) {
 	for t.leader.URL == "" {
 		if t.ending && t.failures > 0 && t.idle() {
-			return true, nil // nobody is there to be told, and there is nothing to tell
+			return true, nil // no master to report to, and nothing to report
 		}
 		if t.failures > 0 {
 			if done, err := t.rest(ctx); done || err != nil {
@@ -70,11 +70,11 @@ func (t *talk) meet(ctx context.Context) (done bool, err error) {
 		case ctx.Err() != nil:
 			return false, context.Cause(ctx)
 		case err != nil:
-			t.failed("no master is to be found", err)
+			t.failed("no master is found", err)
 		case l.URL == "":
-			t.failed("no master is to be found", errors.New("nobody leads yet"))
+			t.failed("no master is found", errors.New("there is no leader yet"))
 		case l.Epoch != 0 && l.Epoch < t.leader.Epoch:
-			t.failed("the master that is to be found is deposed", fmt.Errorf("epoch %d, after %d", l.Epoch, t.leader.Epoch))
+			t.failed("the master that was found is deposed", fmt.Errorf("epoch %d, after %d", l.Epoch, t.leader.Epoch))
 		default:
 			t.turnTo(Leader{max(l.Epoch, t.leader.Epoch), l.URL})
 		}
@@ -84,23 +84,23 @@ func (t *talk) meet(ctx context.Context) (done bool, err error) {
 
 func (t *talk) turnTo(l Leader) {
 	t.leader = l
-	t.taken = 0 // another master counts anew
+	t.taken = 0 // another master counts its own messages
 	t.mu.Lock()
 	t.client = &cluster.Client{URL: l.URL, HTTP: t.cfg.HTTP}
 	t.mu.Unlock()
 }
 
-// failed counts a failure; of many in a row it tells the first.
+// failed counts a failure. It logs the first of several in a row.
 func (t *talk) failed(what string, err error) {
 	t.failures++
 	if t.failures == 1 {
-		t.cfg.Log.Warn(what+"; work goes on meanwhile", "master", t.leader.URL, "error", err)
+		t.cfg.Log.Warn(what+"; attempts continue", "master", t.leader.URL, "error", err)
 	}
 	t.leader.URL = ""
 }
 
-// rest waits before the next try, the longer the more have failed: 0.1 s to 2 s.
-// A worker that drains is not kept waiting for long.
+// rest waits before the next try, longer after each failure: 0.1 s to 2 s.
+// Draining cuts the wait short.
 func (t *talk) rest(ctx context.Context) (done bool, err error) {
 	d := min(100*time.Millisecond<<min(t.failures-1, 5), 2*time.Second)
 	timer := time.NewTimer(d)
@@ -121,8 +121,8 @@ func (t *talk) rest(ctx context.Context) (done bool, err error) {
 	}
 }
 
-// exchange sends one message and carries out what is answered; or leaves it, when
-// there is news: the next message makes the master answer this one at once.
+// exchange sends one message and carries out the answer. It leaves the answer
+// when there is news: the next message makes the master answer this one at once.
 func (t *talk) exchange(ctx context.Context) (done bool, err error) {
 	select {
 	case <-t.changed:
@@ -150,7 +150,7 @@ func (t *talk) exchange(ctx context.Context) (done bool, err error) {
 	return false, nil
 }
 
-// send posts a message. Of earlier ones that are not answered yet, one may still be
+// send posts a message. One earlier message that is not answered yet may still be
 // on its way.
 func (t *talk) send(ctx context.Context, s *cluster.Sync) <-chan answer {
 	if t.older != nil {
@@ -168,7 +168,7 @@ func (t *talk) send(ctx context.Context, s *cluster.Sync) <-chan answer {
 	return answered
 }
 
-// take carries out what was answered to s.
+// take carries out the answer to s.
 func (t *talk) take(ctx context.Context, a answer, s *cluster.Sync) (done bool, err error) {
 	if other, ok := errors.AsType[*cluster.NotLeader](a.err); ok {
 		t.failed("the master does not lead", a.err)
@@ -208,7 +208,7 @@ func (t *talk) take(ctx context.Context, a answer, s *cluster.Sync) (done bool, 
 	return false, nil
 }
 
-// heard notes who answered.
+// heard notes which leader answered.
 func (t *talk) heard(epoch uint64) {
 	t.leader.Epoch = epoch
 	if t.failures > 0 || t.met != t.leader {
@@ -221,7 +221,7 @@ func (t *talk) heard(epoch uint64) {
 	t.failures = 0
 }
 
-// drain begins to end.
+// drain begins the end of the worker.
 func (t *talk) drain() {
 	t.asked = nil
 	if t.ending {
@@ -234,14 +234,14 @@ func (t *talk) drain() {
 	n := len(t.attempts)
 	t.mu.Unlock()
 	t.cfg.Log.Info("draining: no more work is taken", "running", n, "for", t.cfg.DrainTime)
-	t.tell()
+	t.wake()
 }
 
-// errDrained is why attempts end that took too long.
-var errDrained = errors.New("the worker drains, and its time is over")
+// errDrained is why attempts end that take longer than the drain.
+var errDrained = errors.New("the worker drains, and the drain time is over")
 
-// handBack ends what has not ended in time. A master that cannot be reached is
-// waited for once more, and then finds out by itself.
+// handBack ends the attempts that have not ended in time. It waits for an
+// unreachable master for one more answer; then the master finds out by itself.
 func (t *talk) handBack() (done bool) {
 	if t.late {
 		return true
@@ -249,6 +249,6 @@ func (t *talk) handBack() (done bool) {
 	t.late = true
 	t.deadline = time.After(t.cfg.Hearing)
 	t.stopAll(errDrained)
-	t.tell()
+	t.wake()
 	return false
 }

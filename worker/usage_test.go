@@ -12,10 +12,10 @@ import (
 	"github.com/windrow-mr/windrow/worker"
 )
 
-// TestWhatWasAskedIsTold: every message has all that was asked for a job, the one
-// with an outcome too, until the job has ended; what is asked in another run of it
-// is an account of its own.
-func TestWhatWasAskedIsTold(t *testing.T) {
+// TestRequestsAreReported verifies that every message has all requests made for a
+// job, including the message with an outcome, until the job has ended. Requests of
+// another run of the job go to an account of their own.
+func TestRequestsAreReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := launch(1)
@@ -27,24 +27,24 @@ func TestWhatWasAskedIsTold(t *testing.T) {
 				return cluster.Outcome{Result: cluster.Lost}
 			}
 			h.Spent(plan.Requests{"s3": {Puts: 3}, "file": {Gets: 7}})
-			h.Spent(plan.Requests{"s3": {Puts: 1, Gets: 1}}) // which was overtaken
+			h.Spent(plan.Requests{"s3": {Puts: 1, Gets: 1}}) // an older call that arrives late
 			return cluster.Outcome{Result: cluster.Failed}
 		}}
 		start(t, worker.Config{Runner: h, Find: finds(1, "m"), HTTP: wire{"m": d}})
-		told := func() string { return fmt.Sprint(d.last().Spent) }
+		reported := func() string { return fmt.Sprint(d.last().Spent) }
 		time.Sleep(4 * time.Second)
-		if got, want := told(), fmt.Sprint([]cluster.Spent{{Job: "01JOB", Account: 1, Requests: plan.Requests{"s3": {Puts: 2}}}}); got != want {
-			t.Errorf("while it runs %s is told, want %s", got, want)
+		if got, want := reported(), fmt.Sprint([]cluster.Spent{{Job: "01JOB", Account: 1, Requests: plan.Requests{"s3": {Puts: 2}}}}); got != want {
+			t.Errorf("while it runs the worker reports %s, want %s", got, want)
 		}
 		time.Sleep(10 * time.Second)
 		all := fmt.Sprint([]cluster.Spent{{Job: "01JOB", Account: 1, Requests: plan.Requests{"s3": {Puts: 3, Gets: 1}, "file": {Gets: 7}}}})
-		if got := told(); got != all {
-			t.Errorf("when it has ended %s is told, want %s", got, all)
+		if got := reported(); got != all {
+			t.Errorf("after its end the worker reports %s, want %s", got, all)
 		}
 		d.change(func(d *desk) {
 			for _, s := range d.heard {
 				if len(s.Outcomes) > 0 && fmt.Sprint(s.Spent) != all {
-					t.Errorf("with the outcome %v is told, want %s", s.Spent, all)
+					t.Errorf("with the outcome the worker reports %v, want %s", s.Spent, all)
 				}
 			}
 			d.launches, d.ended = nil, []plan.JobID{"01JOB"}
@@ -53,12 +53,12 @@ func TestWhatWasAskedIsTold(t *testing.T) {
 		hosts[0].Spent(plan.Requests{"s3": {Puts: 99}}) // a log that was written late
 		time.Sleep(10 * time.Second)
 		if got := d.last().Spent; len(got) > 0 {
-			t.Errorf("of a job that has ended %v is told", got)
+			t.Errorf("for a job that has ended the worker reports %v", got)
 		}
 		d.change(func(d *desk) { d.launches, d.ended = []cluster.Launch{launch(2)}, nil })
 		time.Sleep(4 * time.Second)
-		if got, want := told(), fmt.Sprint([]cluster.Spent{{Job: "01JOB", Account: 2, Requests: plan.Requests{"s3": {Puts: 2}}}}); got != want {
-			t.Errorf("in the next run %s is told, want %s", got, want)
+		if got, want := reported(), fmt.Sprint([]cluster.Spent{{Job: "01JOB", Account: 2, Requests: plan.Requests{"s3": {Puts: 2}}}}); got != want {
+			t.Errorf("in the next run the worker reports %s, want %s", got, want)
 		}
 	})
 }

@@ -1,14 +1,16 @@
-// Package worker is a worker process but for the work: it finds the master,
-// tells it everything, carries out its orders, and drains. What an attempt does
-// is the Runner's.
+// Package worker is a worker process without the work itself: it finds the
+// master, reports everything to it, carries out its orders, and drains. The
+// Runner does that work.
 //
-// Run is called once in a process, or by a test any number of times. One
+// A process calls Run once; a test may call it any number of times. One
 // goroutine talks to the master; each attempt has one of its own. All have ended
 // when Run returns.
 //
-// A worker keeps nothing that matters. When it cannot reach a master it goes on
-// with what it runs, looks for another, and tells that one. Whom to believe is
-// clear: orders of a lower epoch than one it has heard of are ignored.
+// A worker keeps no state that a job depends on. When it cannot reach a master
+// it continues what it runs, looks for another master, and reports to that one.
+// It ignores orders of a lower epoch than the highest one it knows.
+//
+// It is part of the engine, and may change between minor versions.
 package worker
 
 import (
@@ -22,40 +24,41 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Leader is who a worker takes for the master.
+// Leader is the process that a worker takes for the master.
 type Leader struct {
 	Epoch uint64 // 0 when it is not known
 	URL   string
 }
 
-// Config says what a worker is.
+// Config describes a worker.
 type Config struct {
-	// ID is the process's own, and of no process before it.
+	// ID is the process's own, and of no earlier process.
 	ID string
-	// Info is what the master is told of it.
+	// Info describes the worker to the master.
 	Info cluster.Info
 	// Runner carries out attempts. Run closes it.
 	Runner Runner
-	// Find returns who leads. It is called when the one that was asked does not
+	// Find returns the leader. It is called when the known leader does not
 	// answer, and may fail.
 	Find func(ctx context.Context) (Leader, error)
-	// Heard tells of new leaders; it saves the search for one. They get this
-	// process's token, so that only those may be told that Find might return. Nil:
-	// nobody tells.
+	// Heard receives new leaders, which saves the search for one. A new leader
+	// receives this process's token: only leaders that Find could return may be
+	// sent. Nil: none are sent.
 	Heard <-chan Leader
 	// HTTP carries requests.
 	HTTP http.RoundTripper
-	// Drain, when it is closed, lets the worker end: it takes no more work, and
-	// hands back what has not ended after DrainTime. Nil: never.
+	// Drain ends the worker when it is closed: the worker takes no more work,
+	// and hands back the attempts that have not ended after DrainTime. Nil:
+	// never.
 	Drain <-chan struct{}
-	// DrainTime is how long attempts may go on. 0: 30 s.
+	// DrainTime is how long attempts may continue. 0: 30 s.
 	DrainTime time.Duration
-	// Hearing is how long an answer may take. 0: 10 s, which is some beats.
+	// Hearing is how long an answer may take. 0: 10 s, a few beats.
 	Hearing time.Duration
-	// Met is told whenever the worker meets a leader that it did not know. It
-	// must be quick. Nil: nobody.
+	// Met is called when the worker meets a leader that it did not know. It
+	// must be quick. Nil: no call.
 	Met func(Leader)
-	// Log takes what goes on. Nil: nobody does.
+	// Log receives the worker's events. Nil: no log.
 	Log *slog.Logger
 }
 
@@ -80,8 +83,9 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// Run works until the worker has drained, and then returns nil; until ctx ends,
-// and then its cause, handing nothing back; or until a master refuses it.
+// Run works until the worker has drained, and then returns nil. When ctx ends
+// it returns the cause and hands nothing back. It also returns when a master
+// refuses the worker.
 func Run(ctx context.Context, cfg Config) error {
 	cfg, err := cfg.withDefaults()
 	if err != nil {

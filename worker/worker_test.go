@@ -14,8 +14,10 @@ import (
 	"github.com/windrow-mr/windrow/worker"
 )
 
-// A master that does not know whether it was heard says everything again.
-func TestLaunchesToldTwiceRunOnce(t *testing.T) {
+// TestRepeatedLaunchesRunOnce verifies that an attempt runs once although a
+// master repeats its orders, as one does that does not know whether it was
+// heard.
+func TestRepeatedLaunchesRunOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := launch(1)
@@ -24,15 +26,15 @@ func TestLaunchesToldTwiceRunOnce(t *testing.T) {
 		start(t, worker.Config{Runner: h, Find: finds(1, "m"), HTTP: wire{"m": d}})
 		time.Sleep(time.Minute)
 		if n := h.times(l); n != 1 {
-			t.Errorf("the attempt was begun %d times", n)
+			t.Errorf("the attempt was started %d times", n)
 		}
 		if s := d.last(); len(s.Outcomes) != 1 || s.Outcomes[0].Ref != l.Ref || s.Outcomes[0].Result != cluster.Done {
-			t.Errorf("an outcome that was not acknowledged is not told: %+v", s)
+			t.Errorf("an outcome that was not acknowledged is not reported: %+v", s)
 		}
 		d.change(func(d *desk) { d.forget, d.launches, d.ended = false, nil, []plan.JobID{"01JOB"} })
 		time.Sleep(10 * time.Second)
 		if s := d.last(); len(s.Outcomes) != 0 {
-			t.Errorf("an outcome that was acknowledged is told again: %+v", s)
+			t.Errorf("an outcome that was acknowledged is reported again: %+v", s)
 		}
 		if n, _, _ := h.seen(); n == 0 {
 			t.Error("a job that has ended is not forgotten")
@@ -56,7 +58,7 @@ func TestLaunchesBeyondSlotsQueue(t *testing.T) {
 	})
 }
 
-func TestStopsAndEndsAreTold(t *testing.T) {
+func TestStopsAndEndsAreReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := launch(1)
@@ -66,7 +68,7 @@ func TestStopsAndEndsAreTold(t *testing.T) {
 		d.change(func(d *desk) { d.launches, d.stops = nil, []cluster.Ref{l.Ref} })
 		time.Sleep(3 * time.Second)
 		if o := d.outcome(l); o.Result != cluster.Lost {
-			t.Errorf("an attempt that was stopped is told as %+v", o)
+			t.Errorf("an attempt that was stopped is reported as %+v", o)
 		}
 	})
 }
@@ -103,27 +105,28 @@ func TestWorkerDrains(t *testing.T) {
 					t.Errorf("it drained for %v of 20s", took)
 				}
 				if o := d.outcome(short); o.Result != cluster.Done {
-					t.Errorf("what ends in time is told as %+v", o)
+					t.Errorf("an attempt that ends in time is reported as %+v", o)
 				}
 				for _, l := range []cluster.Launch{long, queued} {
 					if o := d.outcome(l); o.Result != cluster.Lost || !strings.Contains(o.Text, "drains") {
-						t.Errorf("what does not end in time is told as %+v", o)
+						t.Errorf("an attempt that does not end in time is reported as %+v", o)
 					}
 				}
 				if s := d.last(); !s.Leaving || !s.Draining || len(s.Running)+len(s.Outcomes) > 0 {
-					t.Errorf("its last words are %+v", s)
+					t.Errorf("its last message is %+v", s)
 				}
 			})
 		})
 	}
 }
 
-// Whoever takes the machine away does not wait for a master.
+// TestDrainEndsWithoutMaster verifies that a drain ends without a master: the
+// machine may be removed soon.
 func TestDrainEndsWithoutMaster(t *testing.T) {
 	t.Parallel()
 	for name, find := range map[string]func(context.Context) (worker.Leader, error){
-		"nobody leads":           func(context.Context) (worker.Leader, error) { return worker.Leader{}, nil },
-		"nobody is reached":      finds(2, "nobody"),
+		"no leader":              func(context.Context) (worker.Leader, error) { return worker.Leader{}, nil },
+		"no leader answers":      finds(2, "nothing"),
 		"the store does not say": func(ctx context.Context) (worker.Leader, error) { return worker.Leader{}, rest(ctx, time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -141,7 +144,7 @@ func TestDrainEndsWithoutMaster(t *testing.T) {
 				}})
 				time.Sleep(20 * time.Second)
 				if _, now, _ := h.seen(); h.times(launch(1)) != 1 || now != 1 {
-					t.Error("work does not go on without a master")
+					t.Error("work does not continue without a master")
 				}
 				close(drain)
 				began := time.Now()
@@ -156,7 +159,7 @@ func TestDrainEndsWithoutMaster(t *testing.T) {
 	}
 }
 
-// A master that was deposed must not be believed, whatever it says.
+// A worker does not obey a master that was deposed.
 func TestLowerEpochIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -167,15 +170,15 @@ func TestLowerEpochIsRefused(t *testing.T) {
 		start(t, worker.Config{Runner: h, HTTP: switching{wire{"leads": leads, "deposed": deposed}, time.Now().Add(10 * time.Second)},
 			Find: func(ctx context.Context) (worker.Leader, error) {
 				defer func() { hosts = hosts[len(hosts)-1:] }()
-				return finds(0, hosts[0])(ctx) // a hint: of which epoch is not known
+				return finds(0, hosts[0])(ctx) // a hint without an epoch
 			}})
 		time.Sleep(time.Minute)
 		if h.times(first) != 1 {
-			t.Error("the one that leads is not obeyed")
+			t.Error("the leader is not obeyed")
 		}
 		synctest.Wait()
 		if len(deposed.heard) == 0 {
-			t.Fatal("nobody asked the one that was deposed")
+			t.Fatal("the deposed master was not asked")
 		}
 		if h.times(old) != 0 {
 			t.Error("orders of a lower epoch are carried out")
@@ -219,7 +222,7 @@ func TestGrantIsWaitedFor(t *testing.T) {
 		start(t, worker.Config{Runner: h, Find: finds(1, "m"), HTTP: wire{"m": d}})
 		time.Sleep(10 * time.Second)
 		if s := d.last(); len(s.Running) != 1 || !s.Running[0].Asking {
-			t.Fatalf("what it wants is not told: %+v", s)
+			t.Fatalf("its request for a grant is not reported: %+v", s)
 		}
 		granted := time.Now()
 		d.change(func(d *desk) { d.grants[l.Ref], d.launches = all, nil })
@@ -268,12 +271,12 @@ func TestMapsAreAskedForOnce(t *testing.T) {
 			t.Errorf("they ended as %+v", d.outcomes)
 		}
 		if d.asked != 3+2 {
-			t.Errorf("it asked %d times: thrice in vain, and once for each list", d.asked)
+			t.Errorf("it asked %d times, want 3 failures and one for each list", d.asked)
 		}
 	})
 }
 
-func TestWorkerFollowsToWhoLeads(t *testing.T) {
+func TestWorkerFollowsToTheLeader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := launch(1)
@@ -287,13 +290,14 @@ func TestWorkerFollowsToWhoLeads(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		if h.times(l) != 1 {
-			t.Error("the one that leads is not obeyed")
+			t.Error("the leader is not obeyed")
 		}
 	})
 }
 
-// That a master is met is told, also when news comes before its first answer.
-func TestWhoIsMetIsTold(t *testing.T) {
+// TestMeetingIsReported verifies that Met is called for a master also when news
+// comes before its first answer.
+func TestMeetingIsReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d, h := newDesk(1), &hands{}
@@ -309,7 +313,8 @@ func TestWhoIsMetIsTold(t *testing.T) {
 	})
 }
 
-// Who leads after another one is met too, though nothing failed between them.
+// TestNextLeaderIsMet verifies that Met is called for the next leader too,
+// though nothing failed between them.
 func TestNextLeaderIsMet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 	"github.com/windrow-mr/windrow/worker/runner"
 )
 
-// misbehaving plans a job that does something when it reads its only line, and
-// makes an order for its map task.
+// misbehaving plans a job that misbehaves when it reads its only line, and
+// returns an order for its map task.
 func misbehaving(t *testing.T, how string, change func(*runner.Config)) (*world, cluster.Launch) {
 	t.Helper()
 	w := newWorld(t, "mem", change)
@@ -27,7 +27,8 @@ func misbehaving(t *testing.T, how string, change func(*runner.Config)) (*world,
 	return w, w.firstMap(t, id)
 }
 
-// TestFailures: what a job does wrong is told in words, and costs nothing else.
+// TestFailures verifies that an error of a job is reported in words, and
+// affects no other job.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	plain := plainProgram(t)
@@ -36,7 +37,7 @@ func TestFailures(t *testing.T) {
 	for how, c := range map[string]struct {
 		words  []string // of the outcome
 		log    []string
-		same   bool // the next one would be known as the same failure
+		same   bool // whether the next failure would count as the same one
 		change func(*runner.Config)
 	}{
 		"panic": {words: []string{"panic at jobs_test.go:", "index out of range", "byte 4 of"}, log: []string{"misdeeds.do", "goroutine "}, same: true},
@@ -44,7 +45,7 @@ func TestFailures(t *testing.T) {
 		"exit":  {words: []string{"exited with status 3: had enough"}, log: []string{"had enough"}, same: true},
 		"leave": {words: []string{"status 0", "os.Exit"}, same: false},
 		"loop":  {words: []string{"no progress for 1."}, log: []string{"misdeeds.do"}, same: true, change: quick},
-		"deaf":  {words: []string{"no progress for 1."}, log: []string{"misdeeds.do"}, same: true, change: quick},
+		"mute":  {words: []string{"no progress for 1."}, log: []string{"misdeeds.do"}, same: true, change: quick},
 		"hoard": {words: []string{"out of memory", "--memory"}, change: small},
 	} {
 		t.Run(how, func(t *testing.T) {
@@ -60,25 +61,26 @@ func TestFailures(t *testing.T) {
 					t.Errorf("the log does not say %q: %.2000s", word, text)
 				}
 			}
-			// A worker that had this job still does others.
+			// A worker that had this job can still run others.
 			got, _ := w.run(t, w.submit(t, "words", nil, nil))
 			wantLines(t, got, []string{"hay\t1", "go\t1"})
 		})
 	}
 }
 
-// TestProgress: what an attempt has done is told while it runs.
+// TestProgress verifies that an attempt's progress is reported while it runs.
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	w, l := misbehaving(t, "steady", func(c *runner.Config) { c.NoProgress = 3500 * time.Millisecond })
 	h := &host{}
 	done(t, w.Run(t.Context(), l, h))
 	if h.records.Load() != 2 {
-		t.Errorf("told %d records", h.records.Load())
+		t.Errorf("%d records are reported", h.records.Load())
 	}
 }
 
-// TestSlowStore: who waits for the store is not idle.
+// TestSlowStore verifies that an attempt that waits for the store does not
+// count as idle.
 func TestSlowStore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", func(c *runner.Config) { c.NoProgress = time.Second })
@@ -86,31 +88,32 @@ func TestSlowStore(t *testing.T) {
 	id := w.submit(t, "words", nil, nil)
 	counts, planned := w.prepare(t, id)
 	maps := w.tasks(t, id, plan.Map, counts.Maps, cluster.Launch{Planned: planned}, nil)
-	w.Forget(id) // the next process reads all of it anew
+	w.Forget(id) // the next process reads all of it again
 	w.counting.mu.Lock()
 	w.counting.slow = 2 * time.Second
 	w.counting.mu.Unlock()
 	w.tasks(t, id, plan.Reduce, 1, cluster.Launch{Planned: planned}, maps)
 }
 
-// TestHostFails: what the worker cannot do for an attempt is no fault of it.
+// TestHostFails verifies that an attempt does not fail because of the worker's
+// own failures.
 func TestHostFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", nil)
 	w.write(t, "hay\n")
 	l := w.firstMap(t, w.submit(t, "matching", nil, nil))
-	if o := w.Run(t.Context(), l, &host{fails: worker.ErrStale}); o.Result != cluster.Lost || !strings.Contains(o.Text, "taken back") {
+	if o := w.Run(t.Context(), l, &host{fails: worker.ErrStale}); o.Result != cluster.Lost || !strings.Contains(o.Text, "revoked") {
 		t.Errorf("no grant: %+v", o)
 	}
 	first := w.firstMap(t, w.submit(t, "words", nil, nil))
 	l = w.launch(first.Job, plan.Reduce, 0)
 	l.Planned = first.Planned
-	if o := w.Run(t.Context(), l, &host{fails: worker.ErrStale}); o.Result != cluster.Lost || !strings.Contains(o.Text, "taken back") {
+	if o := w.Run(t.Context(), l, &host{fails: worker.ErrStale}); o.Result != cluster.Lost || !strings.Contains(o.Text, "revoked") {
 		t.Errorf("no list of maps: %+v", o)
 	}
 }
 
-// TestFlood: of what is printed without end the beginning and the end are kept.
+// TestFlood verifies that the beginning and the end are kept of endless output.
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	w, l := misbehaving(t, "flood", func(c *runner.Config) { c.KeepOutput = 4 << 10 })
@@ -126,8 +129,8 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// TestLogsApart: what the attempts of one process print is in the log of each,
-// up to the last line.
+// TestLogsApart verifies that the output of attempts of one process is in the
+// log of each, up to the last line.
 func TestLogsApart(t *testing.T) {
 	t.Parallel()
 	w, l := misbehaving(t, "talk", func(c *runner.Config) { c.Slots = 1 })
@@ -142,7 +145,8 @@ func TestLogsApart(t *testing.T) {
 	}
 }
 
-// TestFork: what a job leaves running is killed with its process.
+// TestFork verifies that processes that a job leaves running are killed with
+// its process.
 func TestFork(t *testing.T) {
 	t.Parallel()
 	w, l := misbehaving(t, "fork", nil)
@@ -150,7 +154,8 @@ func TestFork(t *testing.T) {
 	wantGone(t, w.number(t, l.Ref, "forked "))
 }
 
-// TestSurroundings: a job process has none of the worker's environment.
+// TestSurroundings verifies that a job process has none of the worker's
+// environment.
 func TestSurroundings(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-worker")
 	t.Setenv("HAY_ZONE", "meadow")
@@ -162,11 +167,11 @@ func TestSurroundings(t *testing.T) {
 	}
 }
 
-// TestStop: an attempt that is not wanted any more ends at once if it looks at
-// its context, and soon if it does not; the next one runs.
+// TestStop verifies that an unwanted attempt ends at once if it watches its
+// context, and soon if it does not; the next one runs.
 func TestStop(t *testing.T) {
 	t.Parallel()
-	for _, how := range []string{"wait", "deaf"} {
+	for _, how := range []string{"wait", "mute"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			w, l := misbehaving(t, how, func(c *runner.Config) { c.Grace = time.Second })
@@ -189,8 +194,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestChangedInput: an object that is another than when the job was planned is
-// not read.
+// TestChangedInput verifies that an object that changed after planning is not
+// read.
 func TestChangedInput(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"mem", "file"} {
@@ -204,7 +209,8 @@ func TestChangedInput(t *testing.T) {
 	}
 }
 
-// TestMissingInput: a job whose input is not there is not tried again.
+// TestMissingInput verifies that a job whose input is missing is not tried
+// again.
 func TestMissingInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", nil)
@@ -219,8 +225,8 @@ func TestMissingInput(t *testing.T) {
 	}
 }
 
-// TestLostRuns: a reduce that cannot read what a map left behind says whose it
-// was.
+// TestLostRuns verifies that a reduce that cannot read a map's runs names the
+// map.
 func TestLostRuns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", nil)
@@ -242,11 +248,12 @@ func TestLostRuns(t *testing.T) {
 	o := w.Run(t.Context(), l, &host{maps: maps, self: l.Attempt})
 	want := cluster.Ref{Job: id, Task: plan.TaskID{Phase: plan.Map}, Attempt: maps[0]}
 	if o.Result != cluster.Lost || o.LostMap == nil || *o.LostMap != want {
-		t.Errorf("%+v, spoilt %+v", o, o.LostMap)
+		t.Errorf("%+v, lost %+v", o, o.LostMap)
 	}
 }
 
-// TestRefused: specs that a worker cannot or should not work on.
+// TestRefused verifies the errors of specs that a worker cannot or should not
+// run.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	digest := strings.Repeat("ab", 32)
@@ -285,7 +292,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestMemorySum: too little memory is refused with the sum.
+// TestMemorySum verifies that the error for too little memory shows the sum.
 func TestMemorySum(t *testing.T) {
 	t.Parallel()
 	root, err := store.Open(t.Context(), "mem://", store.Options{})
