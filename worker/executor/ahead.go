@@ -9,8 +9,8 @@ import (
 )
 
 // Bounds of reading ahead. The bytes are within what an open stream of a remote
-// store would hold, and there is none while small objects are read: so they are
-// part of what is left to streams of the memory of a slot.
+// store would hold, and no stream is open while small objects are read. So they
+// count to the memory that a slot leaves to streams.
 const (
 	aheadObjects = 16
 	aheadBytes   = 8 << 20
@@ -22,10 +22,10 @@ const (
 const OneRequest = 1 << 20
 
 // readAhead fetches small objects of remote roots, and the beginnings of sections
-// that are sampled, before it is their turn: a task of many of them would wait
-// for one answer after the other. It belongs to the task's goroutine; each fetch
-// is a goroutine that ends before close returns. An error of a fetch is kept
-// until it is the section's turn.
+// that are sampled, before their turn: a task of many of them would wait for one
+// answer after the other. It belongs to the task's goroutine; each fetch is a
+// goroutine that ends before close returns. It keeps an error of a fetch until
+// the section's turn.
 type readAhead struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -33,14 +33,14 @@ type readAhead struct {
 	sections []plan.Section
 	lines    bool     // the byte in front of a section is read with it
 	first    int64    // bytes of a section that are sampled; 0: only whole objects are fetched
-	fetches  []*fetch // by section; nil for what is not, or no more, at hand
+	fetches  []*fetch // by section; nil when not, or no longer, in memory
 	done     int      // sections whose turn is over
 	next     int      // section that is fetched next
-	bytes    int64    // of all that is at hand or on its way
+	bytes    int64    // of all that is in memory or on its way
 	running  sync.WaitGroup
 }
 
-// fetch is what is on its way of an object.
+// fetch is a range of an object that is on its way.
 type fetch struct {
 	from, to int64
 	ready    chan struct{} // closed when body or err is there
@@ -54,9 +54,9 @@ func newReadAhead(ctx context.Context, open func(url string) (*store.Root, error
 	return a
 }
 
-// take returns what was fetched of section i, whose turn it is, and sees that the
-// next ones are on their way. It is nil when the section is not one to be fetched:
-// then nothing is fetched while it is read.
+// take returns the fetched range of section i, whose turn it is, and starts to
+// fetch the next ones. It returns nil when the section is not fetched ahead: then
+// nothing is fetched while it is read.
 func (a *readAhead) take(ctx context.Context, i int) (*fetch, error) {
 	for ; a.done < i; a.done++ {
 		if a.done < len(a.fetches) && a.fetches[a.done] != nil {
@@ -81,8 +81,8 @@ func (a *readAhead) take(ctx context.Context, i int) (*fetch, error) {
 	}
 }
 
-// wanted returns what is to be fetched of a section: a small object, or what a
-// sample asks for at first.
+// wanted returns the range to fetch of a section: a small object, or the first
+// bytes that a sample asks for.
 func (a *readAhead) wanted(s *plan.Section) (from, to int64, ok bool) {
 	o := &s.Object
 	switch {
@@ -100,7 +100,7 @@ func (a *readAhead) wanted(s *plan.Section) (from, to int64, ok bool) {
 	return from, min(from+a.first, s.Offset+s.Length), true
 }
 
-// begin fetches what is wanted of section i, if there is room for it.
+// begin fetches the wanted range of section i, if there is room for it.
 func (a *readAhead) begin(i int) bool {
 	o := &a.sections[i].Object
 	from, to, ok := a.wanted(&a.sections[i])
@@ -109,7 +109,7 @@ func (a *readAhead) begin(i int) bool {
 	}
 	root, err := a.open(o.Root)
 	if err != nil || !root.Remote() {
-		return false // an error comes again when it is the section's turn
+		return false // the same error occurs at the section's turn
 	}
 	if a.fetches == nil {
 		a.fetches = make([]*fetch, len(a.sections))
@@ -138,7 +138,7 @@ func read(ctx context.Context, root *store.Root, o *plan.Object, from, to int64)
 	return body, nil
 }
 
-// close ends what is on its way.
+// close ends the fetches that are on their way.
 func (a *readAhead) close() {
 	a.cancel()
 	a.running.Wait()

@@ -25,8 +25,8 @@ import (
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
-// distant makes a memory store a remote one, whose reads of inputs wait until
-// the test lets them go on.
+// distant makes a memory store a remote one. Its reads of inputs wait until the
+// test releases them.
 type distant struct {
 	driver.Driver
 	mu     sync.Mutex
@@ -48,7 +48,7 @@ func (d *distant) Open(ctx context.Context, key, etag string) (driver.Reader, er
 	return &distantReader{r, d, key}, err
 }
 
-// distantReader is no io.ReaderAt.
+// distantReader does not implement io.ReaderAt.
 type distantReader struct {
 	inner driver.Reader
 	d     *distant
@@ -143,7 +143,7 @@ func copied() *jobs.Job {
 
 // TestSmallObjectsAreFetchedAhead lets no read of sixteen objects end before
 // all of them have begun: a task that waited for one after the other would
-// never end. Their lines come in order.
+// never end. The lines come in order.
 func TestSmallObjectsAreFetchedAhead(t *testing.T) {
 	t.Parallel()
 	var objects []string
@@ -179,7 +179,8 @@ func dropped() *jobs.Job {
 	})
 }
 
-// TestReadAheadIsBounded stops all reads, and counts what a task asks for.
+// TestReadAheadIsBounded stops all reads, and counts the bytes that a task asks
+// for.
 func TestReadAheadIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -195,7 +196,7 @@ func TestReadAheadIsBounded(t *testing.T) {
 			<-resume
 			if key >= "in/00020" && key < "in/00024" {
 				later.Done()
-				later.Wait() // room that was given back is used again
+				later.Wait() // released room is used again
 			}
 		}
 		var running sync.WaitGroup
@@ -248,9 +249,9 @@ func TestLargeObjectsAreReadAlone(t *testing.T) {
 	})
 }
 
-// TestErrorsComeInTheirTurn fails on the third object, when the lines of the
-// first two have been read. The read of the fourth, which stalls, ends with the
-// task.
+// TestErrorsComeInTheirTurn makes the third object fail: the task fails after
+// it has read the lines of the first two. The read of the fourth, which stalls,
+// ends with the task.
 func TestErrorsComeInTheirTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -296,7 +297,7 @@ func TestCancelEndsReadAhead(t *testing.T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.now != 0 {
-		t.Errorf("%d reads go on after the task", w.now)
+		t.Errorf("%d reads continue after the task", w.now)
 	}
 }
 
@@ -312,8 +313,8 @@ func sorted() *jobs.Job {
 }
 
 // TestSampledSectionsAreFetchedAhead lets no read of sixteen sections of one object
-// end before all of them have begun. The keys are those that a store at hand gives,
-// where sections are read one after the other, and each section costs one request.
+// end before all of them have begun. The keys are those of a local store, where
+// sections are read one after the other, and each section costs one request.
 func TestSampledSectionsAreFetchedAhead(t *testing.T) {
 	t.Parallel()
 	const sections, length = 48, 40_000
@@ -352,7 +353,7 @@ func TestSampledSectionsAreFetchedAhead(t *testing.T) {
 	if w.most > 16 {
 		t.Errorf("%d reads at once", w.most)
 	}
-	// The end of a section's last line is behind it.
+	// The end of a section's last line is after the section.
 	if n := reads.Load(); n > 2*sections {
 		t.Errorf("%d reads for %d sections", n, sections)
 	}
@@ -363,6 +364,6 @@ func TestSampledSectionsAreFetchedAhead(t *testing.T) {
 		split.Sections = append(split.Sections, plan.Section{Object: o, Offset: i * length, Length: length})
 	}
 	if want := sample(near.Executor); len(want) < 1000 || !slices.Equal(got, want) {
-		t.Errorf("%d keys of a distant store, %d of one at hand, or others", len(got), len(want))
+		t.Errorf("%d keys of a distant store, %d of a local one, or others", len(got), len(want))
 	}
 }

@@ -1,17 +1,20 @@
-// Package executor carries out one attempt of a task as a function: Sample,
-// Map or Reduce, over stores. It keeps nothing between attempts but a cache of
+// Package executor carries out one attempt of a task as a function: Sample, Map
+// or Reduce, over stores. It keeps nothing between attempts but a cache of
 // manifests and, on remote stores, what it fetched for the partitions that come
-// next. It decides nothing: what runs, when, and what counts is the scheduler's.
+// next. It decides nothing: the scheduler decides what runs, when, and what
+// counts.
 //
 // A worker calls it, in the process that holds the credentials. An Executor
 // belongs to one job and may run any number of attempts at once; each takes a
-// fixed share of the memory budget before it starts. Reduces may also be made to
-// compute by turns.
+// fixed share of the memory budget before it starts. A job may also let its
+// reduces compute by turns.
 //
-// An attempt that fails, or whose context ends, leaves nothing visible: runs
-// under attempt-unique names that no manifest lists, and at most a part that
-// was granted. Its manifest is written before it asks for the grant, so that a
-// part can always be checked against what its attempt meant to write.
+// An attempt that fails, or whose context ends, leaves nothing visible but a
+// part that was granted. Its runs have attempt-unique names that no manifest
+// lists. Its manifest is written before it asks for the grant, so that a part
+// can always be checked against what its attempt meant to write.
+//
+// It is part of the engine, and may change between minor versions.
 package executor
 
 import (
@@ -28,7 +31,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Config is what all attempts of a job share.
+// Config is common to all attempts of a job.
 type Config struct {
 	Plan       *pipeline.Pipeline
 	Job        plan.JobID
@@ -36,19 +39,19 @@ type Config struct {
 
 	// Open returns the root of an input, by its URL in the plan.
 	Open func(url string) (*store.Root, error)
-	// Scratch is where runs and manifests are kept. It is the job's own.
+	// Scratch holds runs and manifests. It is the job's own.
 	Scratch *store.Root
-	// Class is how runs and manifests are written.
+	// Class is the storage class of runs and manifests.
 	Class store.Class
-	// Output is where parts are made.
+	// Output holds the parts.
 	Output *store.Root
 	// PartName returns the name of a task's part. It is the same for all
 	// attempts of a task, unless the store cannot create a big object once:
 	// then it must be each attempt's own.
 	PartName func(plan.TaskID, plan.AttemptID) string
-	// Compress is how parts are compressed as a whole.
+	// Compress is the codec of whole parts.
 	Compress compress.Codec
-	// Limits bound what may come out of compressed input.
+	// Limits bound the size of decompressed input.
 	Limits compress.Limits
 
 	Budget *shuffle.Budget
@@ -86,20 +89,20 @@ type Attempt struct {
 	Task     plan.TaskID
 	ID       plan.AttemptID
 	Progress *pipeline.Progress
-	// Holders is how many processes work on the reduces, each of which may fetch
-	// what several partitions need; see shuffle.Shape.
+	// Holders is how many processes work on the reduces. Each of them may fetch
+	// the bytes of several partitions at once; see shuffle.Shape.
 	Holders int
 }
 
-// Work is what an attempt has to do, beside what all attempts of the job share.
+// Work is the input of an attempt.
 type Work struct {
 	Splits  []plan.Split     // that a sample reads, or the one split of a map
 	Sampled plan.AttemptID   // the sample whose keys cut the partitions of a map; zero where there is none
 	Maps    []plan.AttemptID // the attempts whose output a reduce reads, by map task
 }
 
-// Run runs an attempt at a task of any phase but planning. Grants may be nil for
-// attempts that make no part.
+// Run runs an attempt at a task of any phase except planning. Grants may be nil
+// for attempts that make no part.
 func (e *Executor) Run(ctx context.Context, a Attempt, w Work, grants Granter) (*plan.Manifest, error) {
 	switch a.Task.Phase {
 	case plan.Sample:
@@ -121,7 +124,7 @@ func (e *Executor) Run(ctx context.Context, a Attempt, w Work, grants Granter) (
 }
 
 // ranges returns the keys at which partitions are cut. They are a function of the
-// committed sample alone, so that every attempt finds the same ones.
+// committed sample alone, so that every attempt finds the same keys.
 func (e *Executor) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte, error) {
 	s := e.cfg.Plan.Shuffle
 	if s == nil || !s.Ranges || sampled == (plan.AttemptID{}) {
@@ -130,9 +133,9 @@ func (e *Executor) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte
 	return e.Cuts(ctx, sampled)
 }
 
-// Granter asks whoever decides for leave to make a part visible.
+// Granter asks the scheduler for leave to make a part visible.
 type Granter interface {
-	// Grant returns nil when the attempt may go on, at once.
+	// Grant returns nil when the attempt may make its part visible, at once.
 	Grant(ctx context.Context, a Attempt) error
 	// Granted returns all attempts of a task that the log has ever granted.
 	Granted(ctx context.Context, task plan.TaskID) ([]plan.AttemptID, error)
@@ -152,22 +155,22 @@ func (e *Executor) acquire(ctx context.Context, n int64) (*shuffle.Grant, error)
 	return mem, nil
 }
 
-// begin makes an attempt's empty manifest and what is common to all tasks.
+// begin returns an attempt's empty manifest and the values common to all tasks.
 func (e *Executor) begin(ctx context.Context, a Attempt) (*plan.Manifest, pipeline.Task) {
 	m := &plan.Manifest{Job: e.cfg.Job, Task: a.Task, Attempt: a.ID}
 	return m, pipeline.Task{Context: ctx, Job: e.cfg.Job, Name: e.cfg.Plan.Job, ID: a.Task, Attempt: a.ID,
 		Log: e.cfg.Log.With("task", a.Task.String(), "attempt", a.ID.String()), Tally: &m.Tally, Progress: a.Progress}
 }
 
-// spec returns how the job's shuffle is laid out.
+// spec returns the layout of the job's shuffle.
 func (e *Executor) spec(partitions int) shuffle.Spec {
 	s := e.cfg.Plan.Shuffle
 	return shuffle.Spec{Layout: s.Layout, Partitions: partitions, SortValues: s.SortValues,
 		Combiner: s.Combiner, Remote: e.cfg.Scratch.Remote(), Window: shuffle.Shape{Memory: e.cfg.Share}.Window()}
 }
 
-// Map runs a map attempt. In a map-only job it writes a part, for which it
-// asks grants; elsewhere grants may be nil.
+// Map runs a map attempt. In a map-only job it writes a part, for which it asks
+// grants; otherwise grants may be nil.
 func (e *Executor) Map(ctx context.Context, a Attempt, split plan.Split, cuts [][]byte, grants Granter) (*plan.Manifest, error) {
 	started := time.Now()
 	m, task := e.begin(ctx, a)
@@ -211,7 +214,7 @@ func (e *Executor) mapRuns(ctx context.Context, t *pipeline.MapTask, m *plan.Man
 	}
 	defer mem.Release()
 	if e.cfg.Plan.Shuffle.Combiner != nil {
-		// The table in front of the collector takes what it holds of this.
+		// The table in front of the collector takes its memory from this grant.
 		t.TableBytes = e.cfg.Share / 2
 		mem.Charge(t.TableBytes)
 	}
@@ -235,7 +238,8 @@ func (e *Executor) mapRuns(ctx context.Context, t *pipeline.MapTask, m *plan.Man
 	return out, rows, nil
 }
 
-// Cuts returns the keys at which partitions are cut, by what a sample has found.
+// Cuts returns the keys at which partitions are cut, from the keys that a sample
+// found.
 func (e *Executor) Cuts(ctx context.Context, sampled plan.AttemptID) ([][]byte, error) {
 	m, err := e.manifests.get(sampled, func() (*plan.Manifest, error) {
 		return e.ReadManifest(ctx, plan.TaskID{Phase: plan.Sample}, sampled)
@@ -246,7 +250,7 @@ func (e *Executor) Cuts(ctx context.Context, sampled plan.AttemptID) ([][]byte, 
 	return pairs.Cuts(m.Keys, e.cfg.Partitions), nil
 }
 
-// mapManifest returns what a committed map attempt left behind.
+// mapManifest returns the manifest of a committed map attempt.
 func (e *Executor) mapManifest(ctx context.Context, index int, id plan.AttemptID) (*plan.Manifest, error) {
 	return e.manifests.get(id, func() (*plan.Manifest, error) {
 		return e.ReadManifest(ctx, plan.TaskID{Phase: plan.Map, Index: index}, id)

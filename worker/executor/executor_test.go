@@ -70,7 +70,7 @@ func newWorld(t *testing.T, partitions int, job *jobs.Job, text string) *world {
 	return w
 }
 
-// executor makes another worker's executor on the same store.
+// executor returns another worker's executor on the same store.
 func (w *world) executor(p *pipeline.Pipeline, partitions int) *executor.Executor {
 	return executor.New(executor.Config{
 		Plan: p, Job: job, Partitions: partitions,
@@ -132,7 +132,8 @@ func TestMapAndReduce(t *testing.T) {
 	}
 }
 
-// TestOtherWorkerReduces reads the maps' manifest from the store.
+// TestOtherWorkerReduces verifies that a worker reads the maps' manifests from
+// the store.
 func TestOtherWorkerReduces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, wordCount(), "to be or\nnot to be\n")
@@ -146,7 +147,7 @@ func TestOtherWorkerReduces(t *testing.T) {
 	}
 }
 
-// TestNotGranted checks that nothing becomes visible without a grant.
+// TestNotGranted verifies that nothing becomes visible without a grant.
 func TestNotGranted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, wordCount(), "to be or\nnot to be\n")
@@ -165,8 +166,8 @@ func TestNotGranted(t *testing.T) {
 	}
 }
 
-// TestAdopt lets an attempt find the part of another that was granted before
-// it, and whose report never came.
+// TestAdopt verifies that an attempt adopts the part of another that was
+// granted before it, and whose report never came.
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, wordCount(), "to be or\nnot to be\n")
@@ -184,8 +185,8 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// TestStrangePart checks that a part which no granted attempt wrote is never
-// taken for the task's.
+// TestStrangePart verifies that a part is never taken for the task's when no
+// granted attempt wrote it.
 func TestStrangePart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, wordCount(), "to be or\nnot to be\n")
@@ -199,9 +200,9 @@ func TestStrangePart(t *testing.T) {
 	}
 }
 
-// TestDamage flips each byte of each object between map and reduce in turn:
-// the reduce fails and names what is wrong, or the byte does not matter and the
-// part is right.
+// TestDamage flips each byte of each object between map and reduce in turn. The
+// reduce fails and names the damaged object, or the byte does not matter and
+// the part is right.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	const text = "to be or\nnot to be\n"
@@ -230,8 +231,8 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// damage flips a bit of the at-th byte of all temporary objects; false when
-// there are not so many.
+// damage flips a bit of the at-th byte of all temporary objects. It returns
+// false when there are fewer bytes.
 func (w *world) damage(t *testing.T, at int) bool {
 	t.Helper()
 	for o, err := range w.root.List(t.Context(), "tmp/") {
@@ -255,7 +256,8 @@ func (w *world) damage(t *testing.T, at int) bool {
 	return false
 }
 
-// TestChangedInput checks that only the planned version of an input is read.
+// TestChangedInput verifies that a task reads only the planned version of an
+// input.
 func TestChangedInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, wordCount(), "to be or\nnot to be\n")
@@ -268,7 +270,7 @@ func TestChangedInput(t *testing.T) {
 	}
 }
 
-// TestCancelled ends an attempt at once, wherever it is.
+// TestCancelled verifies that an attempt ends at once, wherever it is.
 func TestCancelled(t *testing.T) {
 	t.Parallel()
 	started := make(chan struct{})

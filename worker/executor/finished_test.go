@@ -14,8 +14,8 @@ import (
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
-// TestFinishedAttemptsAreFound: who has no executor finds what attempts have left
-// behind, and reads it; what is no manifest is passed over.
+// TestFinishedAttemptsAreFound verifies that a process without an executor finds
+// and reads the manifests of attempts, and skips other objects.
 func TestFinishedAttemptsAreFound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2, wordcount.Job(), "a b a\n")
@@ -70,6 +70,6 @@ func TestFinishedAttemptsAreFound(t *testing.T) {
 		}
 	}
 	for range attempts.Manifests(t.Context(), scratch) {
-		break // who has seen enough may stop
+		break // the caller may stop early
 	}
 }

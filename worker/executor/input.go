@@ -32,7 +32,7 @@ type inputs struct {
 	object plan.Object
 }
 
-// Close closes the object that is open, and ends what is being fetched.
+// Close closes the open object, and ends its fetches.
 func (in *inputs) Close() {
 	in.ahead.close()
 	in.closeLast()
@@ -45,8 +45,8 @@ func (in *inputs) closeLast() {
 	}
 }
 
-// sections makes the sections of a split readable. Of each, first bytes are
-// asked for at first; 0 means all.
+// sections makes the sections of a split readable. The first request for each
+// asks for first bytes; 0 means all.
 func (e *Executor) sections(ctx context.Context, split plan.Split, progress *pipeline.Progress, first int64) ([]pipeline.Section, *inputs) {
 	in := &inputs{e: e, sections: split.Sections, lines: e.cfg.Plan.Inputs[split.Input].Lines, progress: progress, first: first,
 		codecs: compress.Decompressor{Limits: e.cfg.Limits}}
@@ -82,8 +82,8 @@ func (in *inputs) open(ctx context.Context, i int, s *pipeline.Section, off int6
 	return plain, nil
 }
 
-// raw returns the bytes at rest of section i, from off on, or from the
-// section's own beginning if off is of decompressed bytes, to the object's end.
+// raw returns the bytes at rest of section i to the object's end: from off on,
+// or from the section's own beginning if off counts decompressed bytes.
 func (in *inputs) raw(ctx context.Context, i int, off int64) (*raw, error) {
 	s := &in.sections[i]
 	fetched, err := in.ahead.take(ctx, i)
@@ -140,8 +140,8 @@ func (in *inputs) handle(ctx context.Context, o plan.Object) (*store.Handle, err
 	return h, nil
 }
 
-// Bytes that are asked for at first behind a section's end, where its last
-// record may end. It doubles with each further read.
+// BehindSection is how many bytes are asked for first behind a section's end,
+// where its last record may end. It doubles with each further read.
 const (
 	BehindSection = 64 << 10
 	// behindPart is for parts of compressed objects, where a whole block must
@@ -149,9 +149,9 @@ const (
 	behindPart = 1 << 20
 )
 
-// tail reads an object to its end, but asks for no more than a section at
-// first: behind it there is seldom more than the rest of a record to read, and
-// on a bucket what is asked for is paid for.
+// tail reads an object to its end, but first asks for no more than a section.
+// The bytes behind it are seldom more than the rest of a record, and each byte
+// of a bucket costs money.
 type tail struct {
 	ctx   context.Context
 	from  *store.Handle
@@ -159,13 +159,13 @@ type tail struct {
 	soon  int64 // where the stream after this one begins
 	size  int64
 	first int64 // bytes that are asked for first behind soon
-	twice bool  // what is behind soon is read twice: nothing else tells that it is right
+	twice bool  // the bytes behind soon are read twice: no checksum covers them
 	name  string
 	extra int64
 	now   io.ReadCloser
 }
 
-// Read reads on.
+// Read reads the next bytes.
 func (t *tail) Read(p []byte) (int, error) {
 	for {
 		if t.now == nil {
@@ -191,7 +191,7 @@ func (t *tail) Read(p []byte) (int, error) {
 	}
 }
 
-// Bounds of what is read twice: bytes at a time, and how often they may differ.
+// Bounds of reading twice: bytes at a time, and how often they may differ.
 const (
 	twiceMost  = 1 << 20
 	twiceTries = 5
@@ -210,8 +210,8 @@ func (t *tail) goBehind() error {
 	}
 	var seen []byte
 	for try := range twiceTries {
-		// Each request begins a byte earlier than the one before, so that what
-		// goes wrong at one place of an answer does so at another of the bytes.
+		// Each request begins a byte earlier than the one before. A fault at
+		// one place of the answer then hits another byte of the object.
 		lead := min(int64(try), t.at)
 		again := make([]byte, lead+t.soon-t.at)
 		if err := t.from.ReadAt(t.ctx, again, t.at-lead); err != nil {
@@ -224,7 +224,7 @@ func (t *tail) goBehind() error {
 		seen = again
 	}
 	return &store.Error{Op: "read", URL: t.name, Kind: plan.Corrupt,
-		Err: fmt.Errorf("bytes %d to %d are others each time they are read: look after the network or the store, and run the job again", t.at, t.soon)}
+		Err: fmt.Errorf("bytes %d to %d differ each time they are read: check the network or the store, and run the job again", t.at, t.soon)}
 }
 
 // Close ends the stream that is open.
@@ -235,7 +235,8 @@ func (t *tail) Close() error {
 	return t.now.Close()
 }
 
-// raw counts the bytes that are read, at rest, and remembers why that ended.
+// raw counts the bytes at rest that are read, and remembers the error that
+// ended them.
 type raw struct {
 	io.ReadCloser
 	in  *inputs

@@ -10,9 +10,9 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// LostOutput says that a reduce cannot go on because what a committed map
-// attempt left behind is gone or damaged. That is no failure of the reduce: the
-// map must run again.
+// LostOutput says that a reduce cannot continue because the output of a
+// committed map attempt is gone or damaged. That is no failure of the reduce:
+// the map must run again.
 type LostOutput struct {
 	Task    plan.TaskID // the map
 	Attempt plan.AttemptID
@@ -27,8 +27,8 @@ func (e *LostOutput) Error() string {
 // Unwrap returns the cause.
 func (e *LostOutput) Unwrap() error { return e.Err }
 
-// lost makes a LostOutput of an error that says so, and returns others as they
-// are: a store that fails has lost nothing yet.
+// lost makes a LostOutput of an error that means one, and returns others as
+// they are: a store that fails has lost nothing yet.
 func lost(task plan.TaskID, id plan.AttemptID, err error) error {
 	if _, ok := errors.AsType[*store.Error](err); ok {
 		switch plan.KindOf(err) {
@@ -43,8 +43,8 @@ func lost(task plan.TaskID, id plan.AttemptID, err error) error {
 	return &LostOutput{task, id, err}
 }
 
-// blame finds the map whose run could not be read. Runs that the reduce made
-// itself are nobody else's.
+// blame finds the map whose run could not be read. It blames no map for runs
+// that the reduce made itself.
 func (e *Executor) blame(ctx context.Context, maps []plan.AttemptID, err error) error {
 	failed, ok := errors.AsType[*shuffle.RunError](err)
 	if !ok || ctx.Err() != nil {

@@ -14,11 +14,11 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// part is the output of an attempt on its way: bytes are compressed when the
-// job asks for that, counted, summed, and sent to the store, which shows
-// nothing of them before commit.
+// part is the output of an attempt on its way to the store. Its bytes are
+// compressed when the job asks for that, counted, summed, and sent to the
+// store, which shows nothing of them before commit.
 type part struct {
-	in   io.Writer      // what the job writes to
+	in   io.Writer      // takes the bytes of the job
 	pack io.WriteCloser // the compressor, nil for none
 	to   *store.Writer
 	size int64
@@ -28,7 +28,7 @@ type part struct {
 // Write takes bytes of the job's format.
 func (p *part) Write(b []byte) (int, error) { return p.in.Write(b) }
 
-// atRest is the end of a part that sees the bytes as they are stored.
+// atRest is the end of a part that takes the bytes as they are stored.
 type atRest struct{ *part }
 
 func (p atRest) Write(b []byte) (int, error) {
@@ -55,7 +55,7 @@ func (e *Executor) newPart(ctx context.Context, name string) (*part, error) {
 	return p, nil
 }
 
-// finish ends the bytes; the part is not visible yet.
+// finish ends the bytes. The part is not visible yet.
 func (p *part) finish() error {
 	if p.pack == nil {
 		return nil
@@ -63,8 +63,8 @@ func (p *part) finish() error {
 	return p.pack.Close()
 }
 
-// writePart lets produce fill the attempt's part, then makes it visible: the
-// manifest first, then the grant, then the part.
+// writePart lets produce fill the attempt's part and then makes it visible, in
+// this order: the manifest, the grant, the part.
 func (e *Executor) writePart(ctx context.Context, a Attempt, m *plan.Manifest, grants Granter, produce func(*part) error) error {
 	name := e.cfg.PartName(a.Task, a.ID)
 	p, err := e.newPart(ctx, name)
@@ -96,9 +96,9 @@ func (e *Executor) writePart(ctx context.Context, a Attempt, m *plan.Manifest, g
 	return err
 }
 
-// adopt finds out which granted attempt made the part that is there, and puts
-// that attempt's manifest in the place of m. A part that no granted attempt
-// meant to write is an error.
+// adopt finds out which granted attempt made the existing part, and replaces m
+// by that attempt's manifest. A part that no granted attempt meant to write is
+// an error.
 func (e *Executor) adopt(ctx context.Context, a Attempt, m *plan.Manifest, grants Granter) error {
 	granted, err := grants.Granted(ctx, a.Task)
 	if err != nil {
@@ -106,7 +106,7 @@ func (e *Executor) adopt(ctx context.Context, a Attempt, m *plan.Manifest, grant
 	}
 	found, err := attempts.SumPart(ctx, e.cfg.Output, m.Part.Name)
 	if plan.KindOf(err) == plan.NotFound {
-		// Nobody's part: another attempt may well make it.
+		// No attempt holds the name: another attempt can make the part.
 		return driver.Fail(plan.Unavailable, "task %v: the store says that %s exists, and that it does not: %s", a.Task, e.cfg.Output.Name(m.Part.Name), err.Error())
 	}
 	if err != nil {
@@ -115,7 +115,7 @@ func (e *Executor) adopt(ctx context.Context, a Attempt, m *plan.Manifest, grant
 	for _, id := range granted {
 		winner, err := e.manifests.get(id, func() (*plan.Manifest, error) { return e.ReadManifest(ctx, a.Task, id) })
 		if plan.KindOf(err) == plan.NotFound {
-			continue // it died before it had anything to show
+			continue // it died before it wrote a manifest
 		}
 		if err != nil {
 			return err
@@ -125,6 +125,6 @@ func (e *Executor) adopt(ctx context.Context, a Attempt, m *plan.Manifest, grant
 			return nil
 		}
 	}
-	return fmt.Errorf("task %v: %s exists, %d bytes with CRC32C %08x, and none of the %d attempts that were allowed to write it wrote that; move it away and run the job again",
+	return fmt.Errorf("task %v: %s exists, %d bytes with CRC32C %08x, and none of the %d attempts that were granted wrote that; move it away and run the job again",
 		a.Task, e.cfg.Output.Name(m.Part.Name), found.Size, found.CRC32C, len(granted))
 }

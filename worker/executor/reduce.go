@@ -11,11 +11,11 @@ import (
 	"github.com/windrow-mr/windrow/shuffle"
 )
 
-// reduction is a reduce attempt under way. What it needs to compute, it waits for
-// in this order, so that nobody waits in a circle: the group that its bytes are
-// in, its memory, its turn. It gives all that back when it has read its last
+// reduction is a reduce attempt under way. It waits for what it needs to compute
+// in this order, so that attempts never wait in a circle: the group that its
+// bytes are in, its memory, its turn. It releases them when it has read its last
 // pair: making the part visible takes long on a remote store, and needs none of
-// it.
+// them.
 type reduction struct {
 	exec   *Executor
 	runs   []plan.Run
@@ -73,7 +73,7 @@ func (r *reduction) find(ctx context.Context, partition int, maps []plan.Attempt
 	return nil
 }
 
-// shape returns what there is to reduce, from what the maps left.
+// shape returns the size of the reduction, from the runs of the maps.
 func (r *reduction) shape(holders int) shuffle.Shape {
 	cfg := &r.exec.cfg
 	s := shuffle.Shape{Runs: len(r.runs), Partitions: cfg.Partitions, Memory: cfg.Share, Holders: holders, Remote: cfg.Scratch.Remote()}
@@ -83,7 +83,7 @@ func (r *reduction) shape(holders int) shuffle.Shape {
 	return s
 }
 
-// open gets the attempt its bytes, its memory and its turn.
+// open acquires the attempt's bytes, its memory and its turn.
 func (r *reduction) open(ctx context.Context, a Attempt) error {
 	e, shape, partition := r.exec, r.shape(a.Holders), a.Task.Index
 	store := e.runStore(a.Task, a.ID)
@@ -126,10 +126,10 @@ func (r *reduction) takeTurn(ctx context.Context) error {
 	}
 }
 
-// count makes sure that all pairs were read, and counts them.
+// count verifies that all pairs were read, and counts them.
 func (r *reduction) count(id plan.TaskID, m *plan.Manifest) error {
-	// What is counted as read was read: the source is at its end, and has
-	// compared what it delivered with what the runs hold.
+	// All counted pairs were read: the source is at its end, and has compared
+	// the pairs that it delivered with the runs' own counts.
 	_, _, more := r.reader.Next()
 	switch err := r.reader.Err(); {
 	case err != nil:
@@ -144,7 +144,7 @@ func (r *reduction) count(id plan.TaskID, m *plan.Manifest) error {
 	return nil
 }
 
-// end gives back what the attempt computed with. It may be called again.
+// end releases what the attempt computed with. It may be called again.
 func (r *reduction) end(reduced bool) {
 	if r.reader != nil {
 		_ = r.reader.Close() // it was read to its end, or there is another error

@@ -24,16 +24,16 @@ import (
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
-// remoteWorld is a world whose store is across a network, with what a map task has
-// left.
+// remoteWorld is a world whose store is across a network, with the output of a map
+// task.
 type remoteWorld struct {
 	*world
 	*crowd
 	maps []plan.AttemptID
 }
 
-// crowd counts the reads of runs that are under way at once, each of which takes
-// its time.
+// crowd counts the reads of runs that are under way at once. Each of them takes
+// some time.
 type crowd struct {
 	driver.Driver
 	mu        sync.Mutex
@@ -65,7 +65,7 @@ func (r *crowdReader) Range(ctx context.Context, off, n int64) (driver.Body, err
 	count(1)
 	defer count(-1)
 	if c.takes > 0 {
-		time.Sleep(c.takes) // in a bubble alone
+		time.Sleep(c.takes) // only in a bubble of synctest
 	}
 	return r.Reader.Range(ctx, off, n)
 }
@@ -152,8 +152,8 @@ func TestAdjacentPartitionsShareRequests(t *testing.T) {
 	if rows := w.reduceAll(t, 16, 1, leave{}); rows != 2001 {
 		t.Errorf("%d words", rows)
 	}
-	// One for the run of the only map: all partitions are one group. The others
-	// are reduceAll's own, which looks at the output.
+	// One request for the run of the only map: all partitions are one group.
+	// The others are reduceAll's own, which looks at the output.
 	if got := w.root.Usage().Minus(before).Gets - 16; got != 1 {
 		t.Errorf("16 partitions were read by %d requests", got)
 	}
@@ -194,8 +194,8 @@ func TestALostRunOfAGroupIsTheMapsFault(t *testing.T) {
 	}
 }
 
-// However many runs and attempts there are, a process has 64 requests for ranges of
-// runs under way.
+// TestRequestsForRunsAreBounded verifies that a process has at most 64 requests for
+// ranges of runs under way, however many runs and attempts there are.
 func TestRequestsForRunsAreBounded(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ partitions, holders int }{"one partition": {1, 1}, "two groups": {4, 2}} {
@@ -227,7 +227,7 @@ func TestRequestsForRunsAreBounded(t *testing.T) {
 	}
 }
 
-// slowGrants lets nobody go on before all have asked.
+// slowGrants holds every attempt until all have asked.
 type slowGrants struct {
 	leave
 	asked sync.WaitGroup
@@ -260,15 +260,15 @@ func TestReducesTakeTurnsInComputingAlone(t *testing.T) {
 			count(1)
 			defer count(-1)
 			for range values {
-				runtime.Gosched() // others may go on, if they can
+				runtime.Gosched() // others may continue, if they can
 			}
 			emit(key)
 			return nil
 		}).WriteTSV()
 		return nil
 	})
-	// All eight wait for their grant at once, though two compute at a time: whether
-	// they read a group, or each its own.
+	// All eight wait for their grant at once although two compute at a time,
+	// whether they read a group or each its own run.
 	for _, holders := range []int{1, 8} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newRemoteWorld(t, 8, 2, of)

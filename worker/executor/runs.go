@@ -9,12 +9,13 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// hashed is how many left prefixes runs are spread over: a store splits its
-// load by prefix, and a job's first requests would else meet in one place.
+// hashed is how many left prefixes runs are spread over. A store splits its
+// load by prefix; without the spread a job's first requests would all go to one
+// place.
 const hashed = 64
 
 // getsAtOnce is how many ranges of runs a process asks a remote store for at
-// once: enough to fill its network, and few enough for each to be answered soon.
+// once: enough to fill its network, and few enough that each is answered soon.
 const getsAtOnce = 64
 
 // runStore keeps the runs of one attempt.
@@ -53,7 +54,7 @@ func (s *runStore) Open(ctx context.Context, key string, size int64) (shuffle.Ru
 	return &gatedReader{h, s.gets}, nil
 }
 
-// gatedReader is a run whose reads wait until few enough others are under way.
+// gatedReader is a run whose reads wait while too many others are under way.
 type gatedReader struct {
 	*store.Handle
 	gets chan struct{}

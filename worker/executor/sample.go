@@ -13,10 +13,10 @@ import (
 
 // Bounds of a sample.
 const (
-	sampleSections = 64      // sections that are looked at, at least
+	sampleSections = 64      // sections that are sampled, at least
 	samplePlaces   = 4       // and for each partition
-	sampleRecords  = 256_000 // records that are read of all of them
-	leastRecords   = 16      // and of each
+	sampleRecords  = 256_000 // records that are read of all sections
+	leastRecords   = 16      // records that are read of each section
 	sampleKeys     = 16384   // keys that are kept
 	sampleKey      = 256     // bytes of a key that are kept: a cut need not be a whole key
 )
@@ -29,17 +29,17 @@ func SampleLimit(sections int) int64 {
 	return max(sampleRecords/int64(max(sections, 1)), leastRecords)
 }
 
-// SampleSize returns how many sections of which size, in bytes, to sample of
-// an input of that many bytes. In an input that is sorted already the keys of
-// a section are neighbours, and say nothing of the other places: so there are
-// several sections for each partition, and a small input is looked at whole.
+// SampleSize returns how many sections of which size, in bytes, to sample of an
+// input of that many bytes. In a sorted input the keys of a section are
+// neighbours, and say nothing about other places. So there are several sections
+// for each partition, and a small input is sampled whole.
 func SampleSize(input int64, partitions int) (sections int, size int64) {
 	sections = max(sampleSections, samplePlaces*partitions)
 	return sections, max(input/int64(sections), 1)
 }
 
-// Sample runs the job's map functions on a sample of the input and keeps some
-// of the keys that come out, evenly spaced, in order.
+// Sample runs the job's map functions on a sample of the input. It keeps some
+// of the keys that they emit, evenly spaced, in order.
 func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (*plan.Manifest, error) {
 	started := time.Now()
 	m, task := e.begin(ctx, a)
@@ -54,7 +54,7 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (
 		return nil, err
 	}
 	defer w.Close()
-	var tally plan.Tally // what a sample counts is not the job's
+	var tally plan.Tally // a sample's counts are not the job's
 	task.Tally = &tally
 	sections := 0
 	for _, split := range splits {

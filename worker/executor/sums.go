@@ -10,19 +10,19 @@ import (
 )
 
 // sectionSum digests the bytes of a section as they come from the store, so that
-// they can be held against the checksum that the store keeps of the object. A
+// they can be compared with the checksum that the store keeps of the object. A
 // section that is not read from its first byte to its last, in order, has none.
 //
 // The byte in front of a section is its neighbour's last one, and is compared
 // with what the neighbour read. Bytes behind it are the neighbour's first ones;
-// these are read twice, see tail.
+// they are read twice, see tail.
 type sectionSum struct {
 	digest *checksum.Digest
 	object plan.Object
 	from   int64
 	next   int64 // offset that must come next
 	end    int64
-	known  plan.SectionSum // but the checksum
+	known  plan.SectionSum // without the checksum
 }
 
 // newSectionSum returns nil when the store keeps no checksum of the object.
@@ -41,22 +41,22 @@ func (s *sectionSum) add(p []byte, at int64) {
 	}
 	from, to := max(at, s.next), min(at+int64(len(p)), s.end)
 	if from > s.next || from >= to {
-		return // a gap, which nothing closes any more, or bytes that were seen
+		return // a gap, which no later read closes, or bytes that were seen
 	}
 	_, _ = s.digest.Write(p[from-at : to-at]) // never fails
 	s.known.Last = p[to-at-1]
 	s.next = to
 }
 
-// sum returns what was digested, if it is all of the section.
+// sum returns the digest, and whether it covers all of the section.
 func (s *sectionSum) sum() (plan.Checksum, bool) {
 	sum := s.digest.Sum()
 	return plan.Checksum{Algorithm: uint8(sum.Algorithm), Value: sum.Value}, s.next == s.end
 }
 
-// check compares the sum of an object that is one section with what the store
-// keeps. A difference is an error of kind Corrupt: the next attempt may have
-// better luck, if the bytes changed on the way.
+// check compares the sum of an object that is one section with the sum that the
+// store keeps. A difference is an error of kind Corrupt: the next attempt can
+// succeed if the bytes changed on the way.
 func (s *sectionSum) check() error {
 	got, whole := s.sum()
 	if !whole || s.digest.Size() != s.object.Size || got == s.object.Sum {
@@ -65,8 +65,8 @@ func (s *sectionSum) check() error {
 	return attempts.Misread(s.object, got)
 }
 
-// checkSums holds the objects that were read as one section against what the
-// store keeps of them, and returns the sums of the other sections.
+// checkSums compares the objects that were read as one section with the sums
+// that the store keeps, and returns the sums of the other sections.
 func (in *inputs) checkSums() ([]plan.SectionSum, error) {
 	var sums []plan.SectionSum
 	for i, s := range in.sums {
@@ -87,10 +87,10 @@ func (in *inputs) checkSums() ([]plan.SectionSum, error) {
 	return sums, nil
 }
 
-// summed digests what it reads.
+// summed digests the bytes that it reads.
 type summed struct {
 	io.ReadCloser
-	at  int64 // offset in the object of what comes next
+	at  int64 // offset in the object of the next byte
 	sum *sectionSum
 }
 

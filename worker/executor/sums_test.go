@@ -15,7 +15,8 @@ import (
 )
 
 // TestSectionSums reads sections as formats do, from a byte before them to some
-// bytes behind, in pieces of any size, and puts their sums together.
+// bytes behind, in pieces of any size. It verifies that their sums combine to
+// the object's sum.
 func TestSectionSums(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -82,6 +83,6 @@ func TestASectionThatIsOneObjectIsChecked(t *testing.T) {
 	}
 	section.Object.Sum = plan.Checksum{}
 	if newSectionSum(&section) != nil {
-		t.Error("there is something to compare with nothing")
+		t.Error("an object without a checksum has a sum to compare")
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// decompress returns what a section holds of the bytes at rest. What is wrong
-// with these is told with the object's name.
+// decompress returns the decompressed bytes of a section. An error about the
+// bytes at rest has the object's name.
 func (in *inputs) decompress(s *pipeline.Section, r *raw) (io.ReadCloser, error) {
 	if s.Object.Codec == "" {
 		return r, nil
@@ -43,12 +43,12 @@ func (in *inputs) decompress(s *pipeline.Section, r *raw) (io.ReadCloser, error)
 	return u, nil
 }
 
-// headSize is how much is read at first of an object whose codec is not known:
-// enough for that, and all of a small one.
+// headSize is how many bytes are read first of an object whose codec is
+// unknown: enough to detect it, and all of a small object.
 const headSize = 4 << 10
 
-// codec returns the codec of an object, and looks at its first bytes if these
-// are to tell it.
+// codec returns the codec of an object. It reads the first bytes if the codec
+// must be detected.
 func (in *inputs) codec(o plan.Object, u *unpacked) (compress.Codec, error) {
 	u.in = u.raw
 	if o.Codec != compress.Auto {
@@ -65,9 +65,9 @@ func (in *inputs) codec(o plan.Object, u *unpacked) (compress.Codec, error) {
 	return compress.Detect(head), nil
 }
 
-// InputError says that an object's bytes, which the store gave as they are, are
-// not what its codec makes, or are more than is allowed. Unless they were changed
-// on the way, it comes again.
+// InputError says that an object's bytes, as the store gave them, are not valid
+// in its codec, or exceed a limit. It occurs again unless the bytes were changed
+// on the way.
 type InputError struct {
 	Object string
 	Err    error
@@ -76,13 +76,13 @@ type InputError struct {
 // Error names the object.
 func (e *InputError) Error() string { return e.Object + ": " + e.Err.Error() }
 
-// Unwrap returns what is wrong with the bytes.
+// Unwrap returns the error of the codec.
 func (e *InputError) Unwrap() error { return e.Err }
 
 // unpacked is a compressed object, or a part of one.
 type unpacked struct {
 	raw    *raw
-	in     io.Reader // raw, with what was read of it before
+	in     io.Reader // raw, preceded by the bytes already read of it
 	plain  io.ReadCloser
 	object plan.Object
 }
@@ -111,10 +111,11 @@ func (u *unpacked) Close() error {
 	return err
 }
 
-// seam reads the lines of a part of a compressed object: from behind the first
-// line feed at or after its first byte, unless the part is the first one, to
-// behind the first line feed at or after the first byte behind it. So the parts
-// of an object share its lines out, whatever they know of each other.
+// seam reads the lines of a part of a compressed object. They begin behind the
+// first line feed at or after the part's first byte, or with the first part.
+// They end behind the first line feed at or after the first byte behind the
+// part. So each line of an object belongs to one part, without any knowledge of
+// the other parts.
 type seam struct {
 	compress.Part
 	skipping bool
@@ -142,12 +143,12 @@ func (s *seam) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// skip returns how many of these bytes belong to a line that the part before
+// skip returns how many of these bytes belong to a line that the previous part
 // reads.
 func (s *seam) skip(p []byte) int {
 	n := len(p)
 	if end := bytes.IndexByte(p, '\n') + 1; s.Past() {
-		s.ended = true // that line goes on behind this part
+		s.ended = true // that line continues behind this part
 	} else if end > 0 {
 		n, s.skipping = end, false
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/windrow-mr/windrow/output"
 )
 
-// Verdict says what the error of an attempt means for its task.
+// Verdict is the meaning of an attempt's error for its task.
 type Verdict struct {
 	plan.Failure
 	// Lost is set when the attempt is not to blame: the output of a map attempt,
@@ -18,8 +18,8 @@ type Verdict struct {
 	Stack []byte // of a panic in a function of the job
 }
 
-// Judge says what the error of an attempt means. That its context ended is for
-// the caller to know.
+// Judge returns the verdict on an attempt's error. The caller must check itself
+// whether the attempt's context ended.
 func Judge(err error) Verdict {
 	v := Verdict{Failure: plan.Failure{Text: err.Error()}}
 	if lost, ok := errors.AsType[*LostOutput](err); ok {

@@ -12,7 +12,7 @@ import (
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
-// TestJudge says of each kind of failure whether trying again is of use.
+// TestJudge verifies for each kind of failure whether another try can help.
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	at := func(kind plan.Kind) error {
