@@ -17,11 +17,11 @@ import (
 type Codecs struct {
 	Output compress.Codec  // of the parts
 	Input  string          // of all objects, or compress.Auto
-	Limits compress.Limits // of what may come out of an object; Window is not set
+	Limits compress.Limits // of the decompressed size; Window is not set
 }
 
-// ParseCodecs reads what a user asked for: names of codecs, and limits of what
-// may come out of an object, of which 0 stands for the default.
+// ParseCodecs reads the names of codecs and the limits of decompressed size
+// that a user gave. A limit of 0 is the default.
 func ParseCodecs(output, input string, maxRatio, maxDecompressed int64) (c Codecs, err error) {
 	if c.Output, err = compress.ParseOutput(output); err != nil {
 		return c, &Error{plan.Invalid, err}
@@ -32,11 +32,11 @@ func ParseCodecs(output, input string, maxRatio, maxDecompressed int64) (c Codec
 	}
 	if c.Input != compress.Auto {
 		if _, err := compress.Parse(c.Input); err != nil {
-			return c, usagef("how to decompress: %w, or %s", err, compress.Auto)
+			return c, invalidf("how to decompress: %w, or %s", err, compress.Auto)
 		}
 	}
 	if maxDecompressed < 0 {
-		return c, usagef("the limit of %d decompressed bytes is negative", maxDecompressed)
+		return c, invalidf("the limit of %d decompressed bytes is negative", maxDecompressed)
 	}
 	c.Limits = compress.Limits{Ratio: max(maxRatio, 0), Size: maxDecompressed}
 	if maxRatio == 0 {
@@ -45,7 +45,7 @@ func ParseCodecs(output, input string, maxRatio, maxDecompressed int64) (c Codec
 	return c, nil
 }
 
-// codecOf returns the codec of an input's object, as far as its name tells.
+// codecOf returns the codec of an input's object, as far as its name shows it.
 func (c *Codecs) codecOf(in *Input, key string) string {
 	codec := c.Input
 	if codec == compress.Auto {
@@ -61,16 +61,16 @@ func (c *Codecs) codecOf(in *Input, key string) string {
 	return codec
 }
 
-// maxInspecting bounds the objects that are looked into at once.
+// maxInspecting bounds how many objects are inspected at once.
 const maxInspecting = 16
 
 // seekTables are those of zstd objects, by the object's name.
 type seekTables map[string]compress.SeekTable
 
-// inspect looks into objects that are larger than least, and so may be divided:
-// at the first bytes of those whose names tell no codec, and at the last of
-// zstd, where there may be a seek table. It says how they can be divided. Of
-// smaller ones the task that reads them finds the codec, without another request.
+// inspect inspects objects that are larger than least, and so may be divided. It
+// reads the first bytes of those whose names show no codec, and the last bytes of
+// zstd objects, which may be a seek table. It notes how they can be divided. The
+// task that reads a smaller object finds its codec without another request.
 func (m *maker) inspect(ctx context.Context, least int64) error {
 	inputs, tables := m.inputs, make(seekTables)
 	found := make([][]compress.SeekTable, len(inputs))
@@ -114,9 +114,9 @@ func (m *maker) inspect(ctx context.Context, least int64) error {
 	return nil
 }
 
-// wantsSum tells whether a store should be asked for an object's checksum: not
-// where the listing told it, nor where none is kept, nor for what is read by one
-// request, whose answer has it.
+// wantsSum reports whether to ask a store for an object's checksum. It is false
+// where the listing had it, where the store keeps none, and for an object that
+// is read by one request, whose answer has it.
 func (m *maker) wantsSum(o *plan.Object) bool {
 	if o.Size <= executor.OneRequest || o.Sum != (plan.Checksum{}) {
 		return false
@@ -125,7 +125,7 @@ func (m *maker) wantsSum(o *plan.Object) bool {
 	return err == nil && root.Remote()
 }
 
-// askSum asks the store for an object's checksum. Some keep none.
+// askSum asks the store for an object's checksum. Some stores keep none.
 func (m *maker) askSum(ctx context.Context, o *plan.Object) error {
 	root, err := m.roots.Opened(o.Root)
 	if err != nil {
@@ -135,15 +135,15 @@ func (m *maker) askSum(ctx context.Context, o *plan.Object) error {
 	if err == nil && seen.ETag == o.ETag {
 		o.Sum = sumOf(seen)
 	}
-	return err // a change since the listing is found by the task that reads
+	return err // the task that reads finds a change since the listing
 }
 
-// sumOf returns what the store told of an object's checksum.
+// sumOf returns the checksum of an object that the store knows.
 func sumOf(o store.Object) plan.Checksum {
 	return plan.Checksum{Algorithm: uint8(o.Sum.Algorithm), Value: o.Sum.Value}
 }
 
-// lookInto finds an object's codec if it is not known, and its seek table if it
+// lookInto finds an object's codec if it is unknown, and its seek table if it
 // may be read by lines.
 func (m *maker) lookInto(ctx context.Context, o *plan.Object, lines bool) (compress.SeekTable, error) {
 	root, err := m.roots.Opened(o.Root)
@@ -180,12 +180,12 @@ func (m *maker) lookInto(ctx context.Context, o *plan.Object, lines bool) (compr
 	}
 	table := compress.ReadSeekTable(tail, o.Size)
 	if n := len(table); n > 0 && m.req.Codecs.Limits.Size > 0 && table[n-1].Plain > m.req.Codecs.Limits.Size {
-		return nil, fmt.Errorf("%s: %d bytes come out of it, by its seek table, more than the %d that are allowed; raise --max-decompressed if they are meant to", o.Name(), table[n-1].Plain, m.req.Codecs.Limits.Size)
+		return nil, fmt.Errorf("%s: its seek table says that %d bytes come out of it, and the limit is %d; raise --max-decompressed if that is intended", o.Name(), table[n-1].Plain, m.req.Codecs.Limits.Size)
 	}
 	return table, nil
 }
 
-// parts divides a compressed object whose lines can be read from within.
+// parts divides a compressed object that can be read by lines from within.
 func (t seekTables) parts(o plan.Object, target int64) ([]plan.Section, error) {
 	table := t[o.Name()]
 	switch {

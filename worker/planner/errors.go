@@ -9,9 +9,9 @@ import (
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
-// Error says that a job cannot be planned as it was asked for. Another attempt
-// does not help. Kind is Invalid when the request is wrong (the name of an input,
-// a size, the place of the output), NotFound when an input does not exist.
+// Error says that a job cannot be planned as requested. Another attempt does not
+// help. Kind is Invalid when the request is wrong (the name of an input, a size,
+// the place of the output), NotFound when an input does not exist.
 type Error struct {
 	Kind plan.Kind
 	Err  error
@@ -26,12 +26,12 @@ func (e *Error) Unwrap() error { return e.Err }
 // FailureKind returns Kind.
 func (e *Error) FailureKind() plan.Kind { return e.Kind }
 
-// usagef makes an error of what was asked for.
-func usagef(format string, args ...any) error {
+// invalidf returns an error about the request.
+func invalidf(format string, args ...any) error {
 	return &Error{plan.Invalid, fmt.Errorf(format, args...)}
 }
 
-// Final tells whether no other attempt at planning would end otherwise.
+// Final reports whether every other attempt at planning would fail too.
 func Final(err error) bool {
 	_, asked := errors.AsType[*Error](err)
 	return asked || executor.Judge(err).Final

@@ -21,9 +21,9 @@ func (m *maker) resolve(ctx context.Context) error {
 		name, url := splitName(job, u)
 		if !slices.ContainsFunc(job.Inputs, func(in Input) bool { return in.Name == name }) {
 			if name == "" {
-				return usagef("--input %s has no name: job %s reads %s, so write --input NAME=%s", u, job.Name, inputNames(job), url)
+				return invalidf("--input %s has no name: job %s reads %s, so write --input NAME=%s", u, job.Name, inputNames(job), url)
 			}
-			return usagef("job %s has no input named %q (for %s); it has %s", job.Name, name, url, inputNames(job))
+			return invalidf("job %s has no input named %q (for %s); it has %s", job.Name, name, url, inputNames(job))
 		}
 		given[name] = append(given[name], url)
 	}
@@ -33,7 +33,7 @@ func (m *maker) resolve(ctx context.Context) error {
 		urls := given[in.Name]
 		switch {
 		case in.Generate != nil && len(urls) > 0:
-			return usagef("job %s makes its own input: leave --input out", job.Name)
+			return invalidf("job %s makes its own input: leave --input out", job.Name)
 		case in.Generate != nil:
 			sections, err := in.Generate(ctx, m.req.Slots)
 			if err != nil {
@@ -58,7 +58,7 @@ func (m *maker) resolve(ctx context.Context) error {
 	return nil
 }
 
-// splitName separates the name of an input from its URL. Where the only input of
+// splitName separates the name of an input from its URL. If the only input of
 // the job has no name, the whole text is the URL.
 func splitName(job *Job, s string) (name, url string) {
 	if len(job.Inputs) == 1 && job.Inputs[0].Name == "" {
@@ -69,9 +69,9 @@ func splitName(job *Job, s string) (name, url string) {
 
 func missingInput(job *Job, name string) error {
 	if name == "" {
-		return usagef("job %s has no input: say where it is with --input", job.Name)
+		return invalidf("job %s has no input: give it with --input", job.Name)
 	}
-	return usagef("job %s has no input named %q: say where it is with --input %s=URL", job.Name, name, name)
+	return invalidf("job %s has no input named %q: give it with --input %s=URL", job.Name, name, name)
 }
 
 func inputNames(job *Job) string {
@@ -115,7 +115,7 @@ func (m *maker) objects(ctx context.Context, in *Input, urls []string) ([]plan.O
 		for _, o := range found {
 			object := plan.Object{Input: in.Name, Root: rootURL, Key: o.Key, Size: o.Size, ETag: o.ETag, Sum: sumOf(o), Codec: m.req.Codecs.codecOf(in, o.Key)}
 			if seen[object.Name()] {
-				return nil, usagef("input %s is named twice, the second time by %s: it would be read twice", object.Name(), u)
+				return nil, invalidf("input %s is named twice, the second time by %s: it would be read twice", object.Name(), u)
 			}
 			seen[object.Name()] = true
 			objects = append(objects, object)
@@ -158,9 +158,9 @@ func (m *maker) find(ctx context.Context, root *store.Root, key string) ([]store
 	return below, nil
 }
 
-// list returns the data objects whose keys begin with prefix and match, nil
-// matching all. Of directories that jobs have written it returns what their
-// logs say is committed.
+// list returns the data objects whose keys begin with prefix and match; nil
+// matches all. In a directory that a job has written it returns the objects
+// that its log has committed.
 func (m *maker) list(ctx context.Context, root *store.Root, prefix string, match func(string) bool) ([]store.Object, error) {
 	above := prefix[:strings.LastIndexByte(prefix, '/')+1]
 	outputs := make(map[string]bool) // directories, with their final slash
@@ -198,15 +198,14 @@ func (m *maker) list(ctx context.Context, root *store.Root, prefix string, match
 	return found, nil
 }
 
-// ofLog tells whether a key is one of those by which an output keeps its log:
-// nobody misses them.
+// ofLog reports whether a key belongs to the log of an output. Such an object
+// is never missed.
 func ofLog(key string) bool {
 	return strings.Contains("/"+key, "/"+output.Dir+"/") || strings.HasSuffix("/"+key, "/"+output.SuccessName)
 }
 
-// committed takes away those of the objects found that are below an output and
-// not part of what is committed there. If whole is set, all that is committed
-// must have been found.
+// committed removes from found the objects that are below an output and not
+// committed there. If whole is set, everything committed must have been found.
 func committed(ctx context.Context, root *store.Root, dir string, found []store.Object, whole bool) ([]store.Object, error) {
 	m, err := output.Read(ctx, root)
 	if err != nil {

@@ -9,24 +9,24 @@ import (
 
 // Rules for memory, in bytes.
 const (
-	// LeastPerSlot is the least memory with which a slot may work.
+	// LeastPerSlot is the least memory that a slot works with.
 	LeastPerSlot = 64 << 20
-	// remoteIO is what an attempt's open reader and writer hold on a remote
-	// store, beside the pairs.
+	// remoteIO is the memory of an attempt's open reader and writer on a remote
+	// store, in addition to that of the pairs.
 	remoteIO = 40 << 20
 )
 
-// Memory is what one process may use for the attempts that it runs.
+// Memory is what one process may use for its attempts.
 type Memory struct {
-	Bytes    int64 // for all of them
+	Bytes    int64 // for all attempts
 	Attempts int   // at once
 }
 
-// Each returns the bytes that there are for one attempt.
+// Each returns the bytes for one attempt.
 func (m Memory) Each() int64 { return m.Bytes / int64(max(m.Attempts, 1)) }
 
-// Share returns how many of them are for pairs, where some root is remote or
-// none is.
+// Share returns how many of an attempt's bytes are for pairs. Remote says that
+// some root is remote.
 func (m Memory) Share(remote bool) int64 {
 	share := m.Each()
 	if remote {
@@ -35,12 +35,13 @@ func (m Memory) Share(remote bool) int64 {
 	return max(share, shuffle.MinShare)
 }
 
-// Window returns how many of them zstd may have for its window: a quarter.
+// Window returns how many of an attempt's bytes a zstd window may have: a
+// quarter.
 func (m Memory) Window() int64 {
 	return min(max(m.Each()/4, compress.MinWindow), compress.MaxWindow)
 }
 
-// Bytes that a process holds of each partition: for each map task, in the
+// Bytes that a process holds for each partition: for each map task, in the
 // manifests that reduces read, and for each run that a map task has spilled.
 const (
 	perMapAndPartition   = 48
@@ -54,7 +55,7 @@ func (m Memory) partitions(maps int) int64 {
 	return min(m.Bytes/2/perMapAndPartition/int64(max(maps, 1)), m.Each()/perSpillAndPartition/someSpills)
 }
 
-// Bytes returns a size as users read it: "1.5 GiB".
+// Bytes returns a size in the form that users read: "1.5 GiB".
 func Bytes(n int64) string {
 	const units = "KMGTPE"
 	if n < 1024 {

@@ -13,20 +13,21 @@ import (
 )
 
 // refuseNested refuses an output in a directory that is read as a whole: the
-// next run would read what this one wrote.
+// next run would read the parts of this one.
 func refuseNested(dirs []string, out *store.Root) error {
 	name := canonical(out.Name(""))
 	for _, dir := range dirs {
 		if d := canonical(dir); d == name || strings.HasPrefix(name, d+"/") {
-			return usagef("the output %s lies in the input directory %s, and the next run would read it; choose another --out", out.URL(), dir)
+			return invalidf("the output %s lies in the input directory %s, and the next run would read it; choose another --out", out.URL(), dir)
 		}
 	}
 	return nil
 }
 
-// refuseInsideOutput refuses an output within another job's: either would take
-// the other's parts for strangers. What lies above the output is looked at as
-// far down from the top as it is closed to us: nobody can have run there.
+// refuseInsideOutput refuses an output within another job's: each would treat
+// the other's parts as unknown files. It inspects the directories above the
+// output from the top down. A directory that this process may not read is
+// skipped: no job can have run there.
 func refuseInsideOutput(ctx context.Context, roots store.Roots, url string, out *store.Root) error {
 	name, _, _ := strings.Cut(out.URL(), "?")
 	scheme, path, _ := strings.Cut(name, "://")
@@ -36,7 +37,7 @@ func refuseInsideOutput(ctx context.Context, roots store.Roots, url string, out 
 	}
 	segments := strings.Split(strings.Trim(path, "/"), "/")
 	if slices.Contains(segments, output.Dir) {
-		return usagef("the output %s lies in a directory %s, which belongs to another output; choose another --out", out.URL(), output.Dir)
+		return invalidf("the output %s lies in a directory %s, which belongs to another output; choose another --out", out.URL(), output.Dir)
 	}
 	base, first := scheme+"://", 1
 	if scheme == "file" {
@@ -48,26 +49,26 @@ func refuseInsideOutput(ctx context.Context, roots store.Roots, url string, out 
 			continue
 		}
 		if err != nil {
-			return nil //nolint:nilerr // that store will say so itself when it is written to
+			return nil //nolint:nilerr // writing to that store reports the error
 		}
 		return refuseBelow(ctx, root, segments[top:], out)
 	}
 	return nil
 }
 
-// refuseBelow looks at a root and at what lies between it and the output.
+// refuseBelow inspects a root and the directories between it and the output.
 func refuseBelow(ctx context.Context, root *store.Root, segments []string, out *store.Root) error {
 	for n := range segments {
 		above := strings.Join(segments[:n], "/")
 		if is, err := output.IsOutput(ctx, root.Sub(above)); err == nil && is {
-			return usagef("the output %s lies in the output %s; choose another --out", out.URL(), root.Name(above))
+			return invalidf("the output %s lies in the output %s; choose another --out", out.URL(), root.Name(above))
 		}
 	}
 	return nil
 }
 
-// canonical returns a root's name without a final slash, and without links
-// where it is a local one.
+// canonical returns a root's name without a final slash. A local one is without
+// links.
 func canonical(name string) string {
 	name = strings.TrimRight(name, "/")
 	if path, ok := strings.CutPrefix(name, "file://"); ok {
@@ -76,8 +77,8 @@ func canonical(name string) string {
 	return name
 }
 
-// resolved returns a path without links, as far down as it is there: a plan may
-// be for a directory that is still to be made.
+// resolved returns a path without links, as far down as it exists: a plan may
+// be for a directory that does not exist yet.
 func resolved(path string) string {
 	below := ""
 	for above := path; ; above = filepath.Dir(above) {

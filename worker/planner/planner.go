@@ -1,17 +1,19 @@
-// Package planner makes a job's tasks: it finds the input, looks into what may
-// be divided, and writes down which task reads what.
+// Package planner makes a job's task table: it finds the input, inspects the
+// objects that may be divided, and notes which task reads what.
 //
 // An embedded run calls it before it begins. In a cluster a worker calls it, in
-// the attempt at the job's first task, and puts the table where the master and
-// all later attempts read it. The job itself may be in another process: all that
-// is asked of it is in Job.
+// the attempt at the job's first task, and stores the table where the master and
+// all later attempts read it. The job itself may be in another process: Job has
+// everything that planning needs of it.
 //
 // Make asks stores for listings, metadata and the first and last bytes of
-// objects, and writes nothing; Table.Probe writes to the output what it deletes
-// again. What is wrong with the request is an *Error, what a store says is a
+// objects, and writes nothing. Table.Probe writes to the output an object that
+// it deletes. A wrong request is an *Error, an error of a store is a
 // *store.Error. Make has ended its goroutines when it returns. A Table must not
 // be changed while several goroutines use it. Sizes are bytes, of compressed
 // objects at rest.
+//
+// It is part of the engine, and may change between minor versions.
 package planner
 
 import (
@@ -28,17 +30,17 @@ import (
 	"github.com/windrow-mr/windrow/worker/planner/splits"
 )
 
-// Sizes that are chosen, and bounds of what may be asked for.
+// Default sizes, and bounds of requests.
 const (
 	// maxSplits bounds the map tasks of a job.
 	maxSplits = 100_000
-	// bytesPerPartition is how much input makes a partition.
+	// bytesPerPartition is the input for each partition.
 	bytesPerPartition = 256 << 20
 	// smallInput is the size up to which one partition is enough.
 	smallInput = 32 << 20
 )
 
-// Job is what planning asks of a job.
+// Job is what planning must know of a job.
 type Job struct {
 	Name         string
 	Inputs       []Input
@@ -56,7 +58,7 @@ type Input struct {
 	Generate    func(ctx context.Context, slots int) ([]plan.Section, error)                   // nil: objects are read
 }
 
-// Of returns what planning asks of a job whose functions are in this process.
+// Of returns the description of a job whose functions are in this process.
 func Of(p *pipeline.Pipeline) Job {
 	j := Job{Name: p.Job, Shuffled: p.Shuffle != nil, Ext: p.Output.Ext, Compressible: p.Output.Compressible}
 	j.Ranges = j.Shuffled && p.Shuffle.Ranges
@@ -76,7 +78,7 @@ func Of(p *pipeline.Pipeline) Job {
 	return j
 }
 
-// Request says what a job is to read and write, and what it may use.
+// Request says what a job reads and writes, and what it may use.
 type Request struct {
 	Job        plan.JobID
 	Input      []string // URLs, or NAME=URL
@@ -88,22 +90,22 @@ type Request struct {
 	Codecs     Codecs
 }
 
-// Check refuses sizes that make no sense. Make does so too; who has a request
-// from a user asks early.
+// Check refuses invalid sizes. Make does so too; a caller that has a request
+// from a user calls Check early.
 func (r *Request) Check() error {
 	switch {
 	case r.Output == "":
-		return usagef("no output: say where it goes with --out")
+		return invalidf("no output: say where it goes with --out")
 	case r.Partitions < 0 || r.Partitions > attempts.MaxPartitions:
-		return usagef("partitions %d is not between 1 and %d (0 lets windrow choose)", r.Partitions, attempts.MaxPartitions)
+		return invalidf("partitions %d is not between 1 and %d (0 lets windrow choose)", r.Partitions, attempts.MaxPartitions)
 	case r.SplitSize < 0:
-		return usagef("split size %d is negative", r.SplitSize)
+		return invalidf("split size %d is negative", r.SplitSize)
 	}
 	return nil
 }
 
-// Make finds the input of a job and divides it. Outputs that no job should have
-// are refused before anything is divided.
+// Make finds the input of a job and divides it. It refuses invalid outputs
+// before it divides anything.
 func Make(ctx context.Context, job Job, req Request, roots store.Roots, log *slog.Logger) (*attempts.Table, error) {
 	if err := req.Check(); err != nil {
 		return nil, err
@@ -126,7 +128,7 @@ func Make(ctx context.Context, job Job, req Request, roots store.Roots, log *slo
 	if job.Compressible {
 		ext += req.Codecs.Output.Ext()
 	} else if req.Codecs.Output != compress.None {
-		return nil, usagef("the parts of job %s (%s) are not text, and cannot be compressed as a whole: leave --compress out", job.Name, job.Ext)
+		return nil, invalidf("the parts of job %s (%s) are not text, and cannot be compressed as a whole: leave --compress out", job.Name, job.Ext)
 	}
 	m.table = attempts.Table{Job: req.Job, Ext: ext, LeftOut: m.leftOut}
 	if err := m.divide(ctx); err != nil {
@@ -144,7 +146,7 @@ type maker struct {
 
 	inputs    []splits.Input
 	generated []plan.Split
-	leftOut   int      // objects passed over because of their names
+	leftOut   int      // objects skipped because of their names
 	dirs      []string // directories that are read as a whole, by name
 	table     attempts.Table
 }
@@ -154,7 +156,7 @@ func (m *maker) divide(ctx context.Context) error {
 	t := &m.table
 	size := m.target()
 	if n := t.Input / size; n > maxSplits {
-		return usagef("%d bytes in splits of %d are %d map tasks, and %d are allowed; give a greater --split-size", t.Input, size, n, maxSplits)
+		return invalidf("%d bytes in splits of %d are %d map tasks, and %d are allowed; give a greater --split-size", t.Input, size, n, maxSplits)
 	}
 	if m.job.Shuffled {
 		t.Partitions = m.partitions()
@@ -214,11 +216,11 @@ func (m *maker) partitions() int {
 	}
 }
 
-// sampled tells whether the job looks at a sample of its input first.
+// sampled reports whether the job first reads a sample of its input.
 func (m *maker) sampled() bool { return m.job.Ranges && m.table.Partitions > 1 }
 
-// warnOfWhole says which objects make tasks that are longer than all others
-// because they are compressed and cannot be split.
+// warnOfWhole logs which objects make the longest tasks because they are
+// compressed and cannot be split.
 func (m *maker) warnOfWhole(target int64) {
 	n, largest := 0, plan.Object{}
 	for i := range m.table.Splits {
@@ -238,9 +240,9 @@ func (m *maker) warnOfWhole(target int64) {
 	}
 }
 
-// fitIndex makes sure that what is held of every partition is little beside the
-// memory there is: it lowers a number of partitions that was chosen here, and
-// refuses one that was asked for.
+// fitIndex ensures that the index of the partitions is small compared to the
+// memory. It lowers a number of partitions that was chosen here, and refuses
+// one that a user gave.
 func (m *maker) fitIndex() error {
 	t := &m.table
 	most := m.req.Memory.partitions(len(t.Splits))
@@ -251,7 +253,7 @@ func (m *maker) fitIndex() error {
 		t.Partitions = int(max(most, 1))
 		return nil
 	default:
-		return usagef("%d partitions of %d map tasks need more of %s memory for their index than is left for the data; at most %d fit: give fewer --partitions, a greater --split-size or more --memory",
+		return invalidf("%d partitions of %d map tasks need more of %s memory for their index than is left for the data; at most %d fit: give fewer --partitions, a greater --split-size or more --memory",
 			t.Partitions, len(t.Splits), Bytes(m.req.Memory.Bytes), max(most, 1))
 	}
 }

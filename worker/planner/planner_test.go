@@ -40,7 +40,7 @@ func newSite(t *testing.T, allowed ...string) *site {
 	return s
 }
 
-// put writes an object, whether jobs may or not.
+// put writes an object, whether jobs may write it or not.
 func (s *site) put(t *testing.T, bucket, key, body string) {
 	t.Helper()
 	root, err := store.Open(t.Context(), "mem://"+bucket, store.Options{Mem: s.space})
@@ -52,7 +52,7 @@ func (s *site) put(t *testing.T, bucket, key, body string) {
 	}
 }
 
-// request asks for a plan with all that has a default filled in.
+// request returns a request for a plan with all defaults filled in.
 func request(t *testing.T, out string, in ...string) planner.Request {
 	t.Helper()
 	codecs, err := planner.ParseCodecs("", "", 0, 0)
@@ -117,7 +117,8 @@ func TestMakeWithinAnAllowList(t *testing.T) {
 	}
 }
 
-// TestOutputsInOtherOutputs are refused as far up as a job may look.
+// TestOutputsInOtherOutputs verifies that an output in another output is
+// refused, as far up as a job may look.
 func TestOutputsInOtherOutputs(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "mem://a/logs", "mem://b/below/here")
@@ -127,7 +128,7 @@ func TestOutputsInOtherOutputs(t *testing.T) {
 	s.put(t, "b", "below/"+output.FirstEntry, "{}")
 	s.put(t, "b", "below/here/old/"+output.FirstEntry, "{}")
 	if _, err := s.make(t, words(t), request(t, "mem://b/below/here/new", "mem://a/logs")); err != nil {
-		t.Errorf("what lies above the allowed root is looked at: %v", err)
+		t.Errorf("a directory above the allowed root is read: %v", err)
 	}
 	for _, out := range []string{"mem://b/below/here/old/new", "mem://b/below/here/old/x/y/new", "mem://b/below/here/x/_windrow/new", "mem://a/logs/new"} {
 		_, err := s.make(t, words(t), request(t, out, "mem://a/logs"))
@@ -146,7 +147,8 @@ func wantKind(t *testing.T, what string, err error, kind plan.Kind) {
 	}
 }
 
-// TestWrongRequests are refused with a word on what is wrong.
+// TestWrongRequests verifies that wrong requests are refused, with a text that
+// names the error.
 func TestWrongRequests(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "mem://a")
@@ -171,7 +173,7 @@ func TestWrongRequests(t *testing.T) {
 		"split size":              {words(t), func(r *planner.Request) { r.SplitSize = -5 }, plan.Invalid, "-5"},
 		"no input":                {words(t), func(r *planner.Request) { r.Input = nil }, plan.Invalid, "--input"},
 		"missing input":           {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/none"} }, plan.NotFound, "mem://a/none"},
-		"nothing but hidden":      {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/empty/"} }, plan.NotFound, "no objects"},
+		"hidden objects only":     {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/empty/"} }, plan.NotFound, "no objects"},
 		"an input named twice":    {words(t), func(r *planner.Request) { r.Input = []string{"mem://a/in", "mem://a/in/1.txt"} }, plan.Invalid, "twice"},
 		"a name too few":          {two, func(*planner.Request) {}, plan.Invalid, "left, right"},
 		"a name that is not":      {two, func(r *planner.Request) { r.Input = []string{"middle=mem://a/in"} }, plan.Invalid, "middle"},
@@ -196,8 +198,8 @@ func TestWrongRequests(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// TestCutsOfAnotherProcess: the job's own functions are called with the caller's
-// context, and what they fail with comes back.
+// TestCutsOfAnotherProcess verifies that the job's own functions are called with
+// the caller's context, and that their errors come back.
 func TestCutsOfAnotherProcess(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "mem://a")
@@ -248,7 +250,8 @@ func TestCutsOfAnotherProcess(t *testing.T) {
 	}
 }
 
-// TestSortsAreSampled: a job with ranges gets a sample unless it has one partition.
+// TestSortsAreSampled verifies that a job with ranges gets a sample unless it has
+// one partition.
 func TestSortsAreSampled(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "mem://a")
@@ -273,8 +276,8 @@ func TestSortsAreSampled(t *testing.T) {
 	}
 }
 
-// TestProbe asks whether parts can be made once; a store that ignores that is no
-// place for an output.
+// TestProbe verifies that Probe asks whether parts can be created once, and
+// refuses a store that ignores the condition.
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	root, err := store.Open(t.Context(), "mem://", store.Options{})
@@ -305,7 +308,7 @@ func (d overwriting) Put(ctx context.Context, key string, body []byte, o store.C
 	return d.Driver.Put(ctx, key, body, o)
 }
 
-// TestMemory divides it among attempts.
+// TestMemory verifies how memory is divided among attempts.
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
@@ -324,7 +327,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// TestBytes are told as users read them.
+// TestBytes verifies that sizes have the form that users read.
 func TestBytes(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1 KiB", 1536: "1.5 KiB", 1 << 20: "1 MiB", 1<<20 - 1: "1 MiB", 1<<30 + 1<<29: "1.5 GiB"} {

@@ -2,13 +2,13 @@ package splits
 
 import "github.com/windrow-mr/windrow/plan"
 
-// Frame says where a frame of a seekable object begins: at rest, and among the
-// decompressed bytes.
+// Frame is the place where a frame of a seekable object begins: at rest, and in
+// the decompressed bytes.
 type Frame struct{ Offset, Plain int64 }
 
 // Frames divides a seekable object between frames into sections of about target
-// bytes at rest, each of which holds some decompressed bytes. The last of the
-// frames says where they end; what follows there belongs to the last section.
+// bytes at rest, each of which holds some decompressed bytes. The last of
+// frames is the end of the frames; bytes behind it belong to the last section.
 func Frames(o plan.Object, target int64, frames []Frame) []plan.Section {
 	var sections []plan.Section
 	begin := 0
@@ -16,7 +16,8 @@ func Frames(o plan.Object, target int64, frames []Frame) []plan.Section {
 		size := frames[i].Offset - frames[begin].Offset
 		plain := frames[i].Plain - frames[begin].Plain
 		last := i == len(frames)-1
-		// The next frame, too, would bring it further from the target.
+		// The section with the next frame would also be further from the
+		// target.
 		full := !last && size+(frames[i+1].Offset-frames[i].Offset)/2 >= target
 		if plain == 0 || !full && !last {
 			continue

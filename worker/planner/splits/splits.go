@@ -1,8 +1,10 @@
-// Package splits turns input objects into map tasks: big objects are cut,
-// small ones packed together, so that tasks are of about one size.
+// Package splits turns input objects into map tasks: it cuts big objects and
+// packs small ones together, so that tasks have about one size.
 //
-// It is pure: the same objects give the same splits. The master calls it when
-// a job is planned. Sizes are bytes at rest.
+// It is pure: the same objects give the same splits. Package planner calls it.
+// Sizes are bytes at rest.
+//
+// It is part of the engine, and may change between minor versions.
 package splits
 
 import (
@@ -22,7 +24,7 @@ const (
 // Cut divides an object into sections of about target bytes.
 type Cut func(o plan.Object, target int64) ([]plan.Section, error)
 
-// Input is what one input of a job consists of.
+// Input is one input of a job.
 type Input struct {
 	Objects []plan.Object
 	// Cut divides plain objects; nil means that any range of bytes is a section.
@@ -41,15 +43,15 @@ func (in Input) Bytes() int64 {
 	return n
 }
 
-// Target returns a good size for the splits of an input of that many bytes
-// that runs on so many slots.
+// Target returns a good split size for an input of that many bytes and that
+// many slots.
 func Target(bytes int64, slots int) int64 {
 	return min(max(bytes/int64(perSlot*max(slots, 1)), least), most)
 }
 
-// Plan returns the map tasks for the inputs, in order of inputs and objects.
-// Objects that hold nothing make no task, unless their codec is known, and so
-// that they are cut short. An object whose codec is not known is one section.
+// Plan returns the map tasks for the inputs, in order of inputs and objects. An
+// empty object makes no task, unless its codec is known, which makes it a
+// truncated one. An object whose codec is unknown is one section.
 func Plan(inputs []Input, target int64) ([]plan.Split, error) {
 	if target <= 0 {
 		return nil, fmt.Errorf("a split of %d bytes cannot hold anything; give a size above 0", target)
@@ -82,10 +84,10 @@ func Plan(inputs []Input, target int64) ([]plan.Split, error) {
 	return splits, nil
 }
 
-// auto is the codec of objects whose first bytes will tell it.
+// auto is the codec of objects that must be detected from their first bytes.
 const auto = "auto"
 
-// cut divides one object and checks that nothing of it is left out.
+// cut divides one object and verifies that its sections cover it.
 func (in Input) cut(o plan.Object, target int64) ([]plan.Section, error) {
 	by := in.Cut
 	if o.Codec != "" {
@@ -132,8 +134,8 @@ func Ranges(o plan.Object, target int64) []plan.Section {
 }
 
 // Sample returns sections to sample keys from: at most most sections of about
-// size bytes, spread evenly over all inputs, one split for each input that has
-// some.
+// size bytes, spread evenly over all inputs, in one split for each input that
+// has some.
 func Sample(inputs []Input, most int, size int64) ([]plan.Split, error) {
 	all, err := Plan(inputs, size)
 	if err != nil {

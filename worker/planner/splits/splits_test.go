@@ -16,9 +16,9 @@ func object(key string, size int64, codec string) plan.Object {
 	return plan.Object{Root: "mem://x", Key: key, Size: size, Codec: codec}
 }
 
-// TestEveryByteOnce checks on random inputs that every byte of every object is
-// in exactly one section of one split, and that splits are neither much larger
-// than asked for nor needlessly small.
+// TestEveryByteOnce verifies on random inputs that every byte of every object
+// is in exactly one section of one split, and that splits are neither much
+// larger than requested nor needlessly small.
 func TestEveryByteOnce(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {
@@ -51,7 +51,7 @@ func TestEveryByteOnce(t *testing.T) {
 			for _, sec := range s.Sections {
 				key := fmt.Sprint(s.Input, "/", sec.Object.Key)
 				if sec.Offset != ends[key] {
-					t.Fatalf("seed %d: %s goes on at %d, not %d", seed, key, sec.Offset, ends[key])
+					t.Fatalf("seed %d: %s continues at %d, not %d", seed, key, sec.Offset, ends[key])
 				}
 				if sec.Object.Codec == "" && sec.Length > target+target/8+1 {
 					t.Fatalf("seed %d: a section of %d bytes, target %d", seed, sec.Length, target)
@@ -90,8 +90,8 @@ func TestCompressedObjectsAreWhole(t *testing.T) {
 	}
 }
 
-// TestPartsOfCompressedObjects divides what can be read from within, if it is
-// larger than a split.
+// TestPartsOfCompressedObjects verifies that a compressed object is divided if
+// it can be read from within and is larger than a split.
 func TestPartsOfCompressedObjects(t *testing.T) {
 	t.Parallel()
 	in := splits.Input{
@@ -153,7 +153,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestWrongCut checks that a format that leaves bytes out is refused.
+// TestWrongCut verifies that a format that leaves bytes out is refused.
 func TestWrongCut(t *testing.T) {
 	t.Parallel()
 	for name, cut := range map[string]splits.Cut{
@@ -172,8 +172,8 @@ func TestWrongCut(t *testing.T) {
 	}
 }
 
-// TestSampleIsSpread checks that a sample touches the beginning, the middle and
-// the end of the input.
+// TestSampleIsSpread verifies that a sample covers the beginning, the middle
+// and the end of the input.
 func TestSampleIsSpread(t *testing.T) {
 	t.Parallel()
 	in := splits.Input{Objects: []plan.Object{object("big", 1<<20, ""), object("small", 1000, "")}}
