@@ -15,8 +15,8 @@ import (
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
-// tellEvery is how often progress is told, when there is some.
-const tellEvery = 500 * time.Millisecond
+// reportEvery is how often progress is reported, when there is some.
+const reportEvery = 500 * time.Millisecond
 
 // engine runs attempts, one at a time.
 type engine struct {
@@ -24,7 +24,7 @@ type engine struct {
 	exec    *executor.Executor
 	job     plan.JobID
 	facts   Facts
-	part    string // that the attempt which runs may make
+	part    string // the part that the running attempt may make
 
 	mu    sync.Mutex
 	roots map[string]*store.Root // by name
@@ -68,7 +68,7 @@ func (r *running) Grant(ctx context.Context, a executor.Attempt) error {
 	}
 }
 
-// Granted returns what came with the grant.
+// Granted returns the attempts of the answer to Grant.
 func (r *running) Granted(context.Context, plan.TaskID) ([]plan.AttemptID, error) { return r.all, nil }
 
 // begin starts an attempt on a goroutine of its own.
@@ -78,7 +78,7 @@ func (p *process) begin(ctx context.Context, run *Run) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running != nil {
-		return fmt.Errorf("attempt %v is to run, and %v has not ended", run.Attempt, p.running.attempt.ID)
+		return fmt.Errorf("attempt %v cannot start, %v has not ended", run.Attempt, p.running.attempt.ID)
 	}
 	p.running = r
 	ctx, r.cancel = context.WithCancelCause(ctx)
@@ -96,18 +96,17 @@ func (p *process) current(id plan.AttemptID) *running {
 	return p.running
 }
 
-// execute runs an attempt and tells its end. The worker hears nothing else of
-// it after that.
+// execute runs an attempt and reports its end, which is its last message.
 func (p *process) execute(ctx context.Context, r *running, run *Run) {
 	defer r.cancel(nil)
 	started := time.Now()
-	telling, stopTelling := context.WithCancel(ctx)
-	var teller sync.WaitGroup
-	teller.Go(func() { p.tell(telling, r.attempt.Progress) })
+	reporting, stopReporting := context.WithCancel(ctx)
+	var reporter sync.WaitGroup
+	reporter.Go(func() { p.report(reporting, r.attempt.Progress) })
 	before := p.engine.reads()
 	m, err := p.engine.run(ctx, r, run)
-	stopTelling()
-	teller.Wait()
+	stopReporting()
+	reporter.Wait()
 	e := Ended{Attempt: run.Attempt, Took: time.Since(started),
 		Bytes: r.attempt.Progress.Bytes.Load(), Records: r.attempt.Progress.Records.Load()}
 	after := p.engine.reads()
@@ -126,11 +125,11 @@ func (p *process) execute(ctx context.Context, r *running, run *Run) {
 	p.running = nil
 	p.mu.Unlock()
 	if err := p.send(kindEnded, e); err != nil {
-		_ = p.conn.Close() // what nobody hears of did not happen
+		_ = p.conn.Close() // an end that was not received did not happen
 	}
 }
 
-// judge says what became of an attempt that is not done.
+// judge returns the verdict on an attempt that is not done.
 func (p *process) judge(ctx context.Context, err error) *Verdict {
 	if ctx.Err() != nil {
 		return &Verdict{Failure: plan.Failure{Text: context.Cause(ctx).Error()}, Stopped: true}
@@ -147,11 +146,11 @@ func (p *process) judge(ctx context.Context, err error) *Verdict {
 	return v
 }
 
-// tell tells progress until ctx ends.
-func (p *process) tell(ctx context.Context, of *pipeline.Progress) {
-	tick := time.NewTicker(tellEvery)
+// report reports progress until ctx ends.
+func (p *process) report(ctx context.Context, of *pipeline.Progress) {
+	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
-	var told progress
+	var last progress
 	for {
 		select {
 		case <-ctx.Done():
@@ -159,12 +158,12 @@ func (p *process) tell(ctx context.Context, of *pipeline.Progress) {
 		case <-tick.C:
 		}
 		now := progress{of.Bytes.Load(), of.Records.Load()}
-		if now == told {
+		if now == last {
 			continue
 		}
-		told = now
+		last = now
 		if p.send(kindProgress, now) != nil {
-			return // the receiver finds out, too
+			return // the receiver also sees the error
 		}
 	}
 }
@@ -177,7 +176,7 @@ func (e *engine) run(ctx context.Context, r *running, run *Run) (*plan.Manifest,
 	return e.exec.Run(ctx, r.attempt, executor.Work{Splits: run.Splits, Sampled: run.Sampled, Maps: run.Maps}, r)
 }
 
-// prepare makes the executor, which lasts until the job is another one.
+// prepare makes the executor, which lasts until the job changes.
 func (e *engine) prepare(ctx context.Context, run *Run) error {
 	e.part = run.Part
 	if e.exec != nil && e.job == run.Job && e.facts == run.Facts {
@@ -195,7 +194,8 @@ func (e *engine) prepare(ctx context.Context, run *Run) error {
 	e.job, e.facts = run.Job, f
 	e.exec = executor.New(executor.Config{
 		Plan: p.plan, Job: run.Job, Partitions: f.Partitions,
-		// Inputs are opened with the process's life: the executor does not say whose context it is.
+		// The context of an input is the process's: the executor does not pass an attempt's context
+		// here.
 		Open:    func(url string) (*store.Root, error) { return e.root(context.WithoutCancel(ctx), InputRoot+url) },
 		Scratch: scratch, Class: store.Durable, Output: out,
 		PartName: func(plan.TaskID, plan.AttemptID) string { return e.part },
@@ -205,7 +205,7 @@ func (e *engine) prepare(ctx context.Context, run *Run) error {
 	return nil
 }
 
-// root opens a root of the worker's, once.
+// root opens a root of the worker's once.
 func (e *engine) root(ctx context.Context, name string) (*store.Root, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -220,7 +220,7 @@ func (e *engine) root(ctx context.Context, name string) (*store.Root, error) {
 	return r, nil
 }
 
-// reads returns what was read of stores at hand so far, by all attempts.
+// reads returns the reads of local stores so far, of all attempts.
 func (e *engine) reads() (sum Reads) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -13,14 +13,15 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-// Version is the protocol's. It changes with every change of a message, and of
-// what package plan has in them, but for a field that the other side can do without.
+// Version is the protocol's version. It changes with every change of a message, and
+// of the types of package plan in messages, except for a field that the other side
+// can do without.
 const Version = 3
 
-// kind says what a frame holds.
+// kind is the kind of a frame's message.
 type kind uint8
 
-// The kinds. Those up to kindStop are the worker's, the others the process's.
+// The kinds. The worker sends those up to kindStop, the process the others.
 const (
 	kindHello kind = iota + 1
 	kindRun
@@ -49,8 +50,8 @@ var limits = [...]int{
 	kindReady: middling, kindRefused: little, kindSections: most, kindProgress: little, kindAsk: little, kindEnded: most,
 }
 
-// sendTime is how long the other side may take to take a message. Both always
-// read.
+// sendTime is how long the other side may take to read a message. Both sides
+// read all the time.
 const sendTime = time.Minute
 
 // link sends and receives frames. Any number of goroutines may send; one
@@ -60,7 +61,7 @@ type link struct {
 	sending sync.Mutex
 }
 
-// send sends a message. After an error the connection is of no use.
+// send sends a message. After an error the connection can no longer be used.
 func (l *link) send(k kind, message any) error {
 	var b bytes.Buffer
 	b.Write(make([]byte, headSize))
@@ -81,12 +82,12 @@ func (l *link) send(k kind, message any) error {
 	return err
 }
 
-// tooLong says that a message was not sent: it is longer than the other side
-// takes.
+// tooLong says that a message was not sent because it is longer than the other
+// side accepts.
 type tooLong struct{ size, limit int }
 
 func (e *tooLong) Error() string {
-	return fmt.Sprintf("a message of %d bytes, and at most %d can be sent", e.size, e.limit)
+	return fmt.Sprintf("a message of %d bytes is too long: at most %d can be sent", e.size, e.limit)
 }
 
 // receive returns the next frame.
@@ -106,8 +107,8 @@ func (l *link) receive() (kind, []byte, error) {
 	return k, payload, err
 }
 
-// readFull reads n bytes. It makes room as they come: a length alone costs
-// nothing.
+// readFull reads n bytes. It allocates memory as they come, so that a length
+// alone costs nothing.
 func readFull(r io.Reader, n int) ([]byte, error) {
 	var b bytes.Buffer
 	_, err := io.CopyN(&b, r, int64(n))
@@ -117,7 +118,7 @@ func readFull(r io.Reader, n int) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// decode reads a message that is all of a payload.
+// decode reads a message that fills its payload.
 func decode(payload []byte, message any) error {
 	r := bytes.NewReader(payload)
 	if err := msgpack.NewDecoder(r).Decode(message); err != nil {
@@ -129,9 +130,9 @@ func decode(payload []byte, message any) error {
 	return nil
 }
 
-// list is a slice in a message. The library makes room for as many elements as
-// the message says there are; this one, for those that are there, and not for
-// more than maxList.
+// list is a slice in a message. The library allocates as many elements as the
+// message claims to have. A list allocates those that are there, and at most
+// maxList.
 type list[T any] []T
 
 var (

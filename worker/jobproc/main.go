@@ -20,7 +20,7 @@ import (
 	"github.com/windrow-mr/windrow/store/relay"
 )
 
-// Verb is the command of a program with jobs that makes it a job process.
+// Verb is the command that makes a program with jobs a job process.
 const Verb = "job-process"
 
 // The descriptors that a job process inherits.
@@ -29,7 +29,7 @@ const (
 	ControlFD = 4
 )
 
-// Config is what a job process has.
+// Config describes a job process.
 type Config struct {
 	Jobs             []*jobs.Job // of the program
 	Storage, Control net.Conn    // to the worker
@@ -37,13 +37,14 @@ type Config struct {
 }
 
 // ErrNoWorker says that this process was not started by a worker.
-var ErrNoWorker = errors.New("job processes are started by workers, with two connections: there is nothing to do without them")
+var ErrNoWorker = errors.New("job processes are started by workers, with two connections, which are missing")
 
-// Inherited returns the connections that the worker handed to this process. It
-// is called once, at its beginning.
+// Inherited returns the connections that the worker handed to this process.
+// Call it once, at the beginning of the process.
 func Inherited() (storage, control net.Conn, err error) {
 	for _, fd := range []int{StorageFD, ControlFD} {
-		// What was not handed over may be the runtime's own, and is not touched.
+		// A descriptor that is no connection may be the runtime's own; it is
+		// left open.
 		var st syscall.Stat_t
 		if err := syscall.Fstat(fd, &st); err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFSOCK {
 			return nil, nil, ErrNoWorker
@@ -60,9 +61,9 @@ func Inherited() (storage, control net.Conn, err error) {
 	return conns[0], conns[1], nil
 }
 
-// Main is a job process: it works on what the worker sends it until ctx or the
-// connections end, which is no error. It then leaves behind what does not look
-// at its context, for the process to end with.
+// Main is a job process: it works on the worker's messages until ctx or the
+// connections end, which is no error. Functions that ignore their context are
+// left running; they end with the process.
 func Main(ctx context.Context, cfg Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -75,7 +76,7 @@ func Main(ctx context.Context, cfg Config) error {
 	p.leave()
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
-		return nil // the worker wants no more, or is no more
+		return nil // the worker needs no more work, or has ended
 	default:
 		return err
 	}
@@ -96,10 +97,10 @@ type process struct {
 	running *running
 }
 
-// leaveTime is how long an attempt may take to end with its process.
+// leaveTime is how long Main waits for the running attempt to end.
 const leaveTime = 500 * time.Millisecond
 
-// leave waits for the attempt that runs, but not for long.
+// leave waits a short time for the running attempt.
 func (p *process) leave() {
 	done := make(chan struct{})
 	go func() {
@@ -115,7 +116,7 @@ func (p *process) leave() {
 	}
 }
 
-// serve introduces the process, and then does what it is told.
+// serve answers the hello, and then handles the worker's messages.
 func (p *process) serve(ctx context.Context) error {
 	k, payload, err := p.receive()
 	if err != nil {
@@ -151,13 +152,13 @@ func (p *process) serve(ctx context.Context) error {
 	}
 }
 
-// endWith ends the process with its storage.
+// endWith ends the process when its storage ends.
 func (p *process) endWith(c *relay.Client) {
 	<-c.Done()
 	_ = p.conn.Close()
 }
 
-// prepare makes the plan. It returns why that cannot be, "" if it can.
+// prepare makes the pipeline. It returns why that is impossible, or "".
 func (p *process) prepare(h Hello) string {
 	if h.Version != Version {
 		return otherVersion(Version, h.Version)
@@ -183,7 +184,7 @@ func (p *process) prepare(h Hello) string {
 	}
 	once := h.Once
 	if once == nil {
-		once = map[string][]byte{} // none were computed, and none must be
+		once = map[string][]byte{} // no value was computed, and none may be
 	}
 	var err error
 	if p.plan, err = job.Build(h.Params, once); err != nil {
@@ -208,8 +209,8 @@ func describe(p *pipeline.Pipeline) Description {
 	return d
 }
 
-// handle does what a message says. It waits for nothing that takes long but the
-// job's functions, when nothing else can be asked for.
+// handle handles a message. It only waits long for the job's own functions,
+// while the worker can ask for nothing else.
 func (p *process) handle(ctx context.Context, k kind, payload []byte) error {
 	switch k {
 	case kindRun:
@@ -265,14 +266,15 @@ func (p *process) handle(ctx context.Context, k kind, payload []byte) error {
 
 var errNoFunction = errors.New("the input has no such function")
 
-// sections calls a function of the job that makes sections, and answers.
+// sections calls a function of the job that makes sections, and sends the
+// answer.
 func (p *process) sections(input int, call func(*pipeline.Input) ([]plan.Section, error)) error {
 	if input < 0 || input >= len(p.plan.Inputs) {
 		return fmt.Errorf("the job has no input %d", input)
 	}
 	found, err := guarded(func() ([]plan.Section, error) { return call(&p.plan.Inputs[input]) }, p.cfg.Stderr)
 	if err == nil && len(found) > maxList {
-		err = fmt.Errorf("%d sections, and at most %d are possible", len(found), maxList)
+		err = fmt.Errorf("%d sections are too many: at most %d are possible", len(found), maxList)
 	}
 	if err != nil {
 		return p.send(kindSections, sections{Failed: shorten(fmt.Sprintf("job %s, input %q: %v", p.plan.Job, p.plan.Inputs[input].Name, err))})
@@ -280,7 +282,7 @@ func (p *process) sections(input int, call func(*pipeline.Input) ([]plan.Section
 	return p.send(kindSections, sections{Sections: found})
 }
 
-// guarded makes an error of a panic of the job's own function.
+// guarded turns a panic of the job's own function into an error.
 func guarded(call func() ([]plan.Section, error), stderr io.Writer) (found []plan.Section, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -291,7 +293,7 @@ func guarded(call func() ([]plan.Section, error), stderr io.Writer) (found []pla
 	return call()
 }
 
-// maxWords bounds what is told of a failure.
+// maxWords bounds the text of a failure.
 const maxWords = 64 << 10
 
 func shorten(s string) string {

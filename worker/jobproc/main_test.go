@@ -20,8 +20,7 @@ import (
 
 type none struct{}
 
-// halves reads objects in halves; it has objects that it cannot divide, and a
-// way to make its own.
+// halves divides objects in halves; there are objects that it cannot divide.
 type halves struct{}
 
 func (halves) Scan(_ *jobs.Context, s *jobs.Section, yield func([]byte) error) error {
@@ -66,7 +65,7 @@ func testJobs() []*jobs.Job {
 	}
 }
 
-// output collects what a process prints.
+// output collects the output of a process.
 type output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -84,7 +83,7 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// start starts Main in this process, and introduces the worker to it.
+// start starts Main in this process, and opens a session with it.
 func start(t *testing.T, name string, root *store.Root) (*jobproc.Session, *output) {
 	t.Helper()
 	h := jobproc.Hello{Job: name}
@@ -147,8 +146,8 @@ func memory(t *testing.T) *store.Root {
 	return root
 }
 
-// TestOwnFunctions: a worker asks for sections by the job's own functions. What
-// goes wrong in them is told, and the process goes on.
+// TestOwnFunctions verifies that a worker can ask for sections by the job's own
+// functions, and that the process reports their errors and continues.
 func TestOwnFunctions(t *testing.T) {
 	t.Parallel()
 	s, out := start(t, "halves", memory(t))
@@ -185,7 +184,8 @@ func TestOwnFunctions(t *testing.T) {
 	}
 }
 
-// TestStop: a stopped attempt says so, and its process works on the next one.
+// TestStop verifies that a stopped attempt says so, and that its process works
+// on the next one.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	root := memory(t)
@@ -203,34 +203,35 @@ func TestStop(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(100*time.Millisecond, cancel)
-	e, err := s.Run(ctx, attempt(1, "wait", 5), nobody{})
+	e, err := s.Run(ctx, attempt(1, "wait", 5), refusing{})
 	if err != nil || e.Verdict == nil || !e.Verdict.Stopped {
 		t.Fatalf("%+v, %v", e, err)
 	}
 	for n := range uint32(3) {
-		e, err = s.Run(t.Context(), attempt(2+n, "go", 4), nobody{})
+		e, err = s.Run(t.Context(), attempt(2+n, "go", 4), refusing{})
 		if err != nil || e.Verdict != nil || e.Digest.In != 1 || e.Winner.N != 2+n {
 			t.Fatalf("%+v, %v", e, err)
 		}
 	}
 	if n := strings.Count(out.String(), "the end\n"); n != 8 {
-		t.Errorf("%d ends were told on two outputs: %s", n, out)
+		t.Errorf("%d markers were printed on two outputs: %s", n, out)
 	}
-	// The last one is under way when the worker goes: Main ends, see start.
+	// The last one is under way when the worker closes the connection: Main
+	// ends, see start.
 	ctx, cancel = context.WithCancel(t.Context())
 	defer cancel()
 	time.AfterFunc(100*time.Millisecond, func() { _ = s.Close() })
-	if _, err := s.Run(ctx, attempt(9, "wait", 5), nobody{}); err == nil {
+	if _, err := s.Run(ctx, attempt(9, "wait", 5), refusing{}); err == nil {
 		t.Error("it ended")
 	}
 }
 
-// nobody grants nothing.
-type nobody struct{}
+// refusing grants nothing.
+type refusing struct{}
 
-func (nobody) Grant(ctx context.Context) ([]plan.AttemptID, error) {
+func (refusing) Grant(ctx context.Context) ([]plan.AttemptID, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
-func (nobody) Progress(int64, int64) {}
+func (refusing) Progress(int64, int64) {}

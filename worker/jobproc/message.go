@@ -7,19 +7,19 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Hello tells a process what it is for.
+// Hello says what a process works on.
 type Hello struct {
 	Version int
 	Job     string            // its name in the program
-	Params  map[string]string // as they were typed
-	Once    map[string][]byte // of the plan as submitted
-	Plan    string            // its text; that of the process must be the same
-	Token   []byte            // that the relay wants
+	Params  map[string]string // as the user typed them
+	Once    map[string][]byte // of the pipeline as submitted
+	Plan    string            // its text, which the process's pipeline must have too
+	Token   []byte            // that the relay asks for
 	Heap    int64             // bytes at which the collector works harder
 	Range   int               // bytes of a request to a remote store
 }
 
-// Description is what a worker knows of a plan: all but the functions.
+// Description is what a worker knows of a pipeline: all except the functions.
 type Description struct {
 	Inputs       list[Input]
 	Shuffled     bool
@@ -42,14 +42,14 @@ type ready struct {
 	Description
 }
 
-// refused is the other answer: the process cannot work on the job.
+// refused is the other answer to a hello: the process cannot work on the job.
 type refused struct{ Text string }
 
-// Refusal says why a process cannot do what it was asked for. The process is
-// of further use unless Open returned it.
+// Refusal says why a process cannot do what it was asked for. The process can
+// still be used unless Open returned the Refusal.
 type Refusal struct{ Text string }
 
-// Error returns the process's words.
+// Error returns the process's text.
 func (r *Refusal) Error() string { return r.Text }
 
 // Run starts an attempt.
@@ -58,7 +58,7 @@ type Run struct {
 	Task    plan.TaskID
 	Attempt plan.AttemptID
 	Splits  []plan.Split     // one of a map task, any number of a sample
-	Sampled plan.AttemptID   // whose keys cut the partitions; zero: nobody's
+	Sampled plan.AttemptID   // whose keys cut the partitions; zero for none
 	Maps    []plan.AttemptID // whose output a reduce reads, by map task
 	Part    string           // name of the part that the attempt may make
 	Holders int              // how many processes reduce; see executor.Attempt
@@ -76,7 +76,7 @@ type Facts struct {
 	Share      int64 // of these, for an attempt
 }
 
-// cut asks for the sections of an object, by a function of the job's.
+// cut asks for the sections of an object, by a function of the job.
 type cut struct {
 	Input  int
 	Object plan.Object
@@ -86,14 +86,14 @@ type cut struct {
 // generate asks for the sections of an input that the job makes.
 type generate struct{ Input, Slots int }
 
-// sections is the answer to both.
+// sections is the answer to cut and generate.
 type sections struct {
 	Sections list[plan.Section]
 	Failed   string // why there are none; "" when there are
 }
 
-// granted lets the attempt that asked make its part visible. All are those of
-// the task that were ever granted.
+// granted lets the attempt that asked make its part visible. All are the
+// attempts of the task that were ever granted.
 type granted struct {
 	Attempt plan.AttemptID
 	All     list[plan.AttemptID]
@@ -102,7 +102,7 @@ type granted struct {
 // stop ends an attempt.
 type stop struct{ Attempt plan.AttemptID }
 
-// progress is what an attempt has done so far.
+// progress is an attempt's progress so far.
 type progress struct{ Bytes, Records int64 }
 
 // ask asks for the attempt's grant.
@@ -115,16 +115,16 @@ type Ended struct {
 	Records int64
 	Took    time.Duration
 
-	// Of one that is done. Winner is the attempt whose part is there.
+	// Of an attempt that is done. Winner is the attempt whose part is there.
 	Winner plan.AttemptID
 	Digest plan.Digest
 	Sums   list[plan.SectionSum]
 
-	// Reads are those of stores at hand, of which the worker may not have seen
-	// any: it gave away descriptors. Older programs do not tell.
+	// Reads are reads of local stores, which the worker may not have seen: it
+	// passes descriptors. Older programs do not send them.
 	Reads Reads
 
-	Verdict *Verdict // of one that is not done; else nil
+	Verdict *Verdict // of an attempt that is not done; else nil
 }
 
 // Reads are a number of reads, and their bytes.
@@ -144,8 +144,8 @@ type LostMap struct {
 	Attempt plan.AttemptID
 }
 
-// Names of roots, as the relay knows them. Inputs have InputRoot before the URL
-// of the root that an object is in.
+// Names of roots in the relay. The name of an input is InputRoot and the URL of
+// the root that an object is in.
 const (
 	ScratchRoot = "scratch"
 	OutputRoot  = "output"

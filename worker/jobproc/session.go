@@ -16,10 +16,10 @@ import (
 
 // Host is what an attempt asks of its worker.
 type Host interface {
-	// Grant waits until the attempt may make its part visible, and returns all
-	// attempts of its task that were ever allowed to.
+	// Grant waits until the attempt may make its part visible. It returns all
+	// attempts of its task that were ever granted.
 	Grant(ctx context.Context) ([]plan.AttemptID, error)
-	// Progress tells how much was done so far: bytes of input, and records.
+	// Progress reports how much is done so far: bytes of input, and records.
 	Progress(bytes, records int64)
 }
 
@@ -33,10 +33,10 @@ type Session struct {
 	broken error
 }
 
-// Open tells the process at the other end of conn what it is for, and waits
-// until it is ready. Grace is how long an attempt that is stopped may take to
-// end. A *Refusal says that the process cannot work on the job. The session owns
-// conn, also when there is none.
+// Open sends the hello to the process at the other end of conn, and waits until
+// it is ready. Grace is how long an attempt that is stopped may take to end. A
+// *Refusal says that the process cannot work on the job. The session owns conn,
+// also when Open fails.
 func Open(ctx context.Context, conn net.Conn, h Hello, grace time.Duration) (*Session, error) {
 	s := &Session{link: link{conn: conn}, grace: grace}
 	h.Version = Version
@@ -73,14 +73,14 @@ func (s *Session) open(h Hello) error {
 	case r.Version != Version:
 		return &Refusal{otherVersion(r.Version, Version)}
 	case r.Plan != h.Plan:
-		return errors.New("it is ready for another plan than it was told")
+		return errors.New("it is ready for another plan than the worker sent")
 	}
 	s.plan = r.Description
 	return nil
 }
 
 func otherVersion(process, worker int) string {
-	return fmt.Sprintf("the job was built with another release of windrow: its process speaks version %d of the protocol, the worker version %d; build the job with the release that the workers run, or update the workers", process, worker)
+	return fmt.Sprintf("the job was built with another release of windrow: its process has version %d of the protocol, the worker version %d; build the job with the release that the workers run, or update the workers", process, worker)
 }
 
 func refusal(payload []byte) error {
@@ -91,15 +91,15 @@ func refusal(payload []byte) error {
 	return &Refusal{r.Text}
 }
 
-func unexpected(k kind) error { return fmt.Errorf("a frame of kind %d, which nobody waits for", k) }
+func unexpected(k kind) error { return fmt.Errorf("a frame of kind %d, which is not expected", k) }
 
-// Plan describes the plan that the process made.
+// Plan describes the pipeline that the process made.
 func (s *Session) Plan() *Description { return &s.plan }
 
 // Close ends the connection, and with it the process.
 func (s *Session) Close() error { return s.conn.Close() }
 
-// during makes what is received fail soon after ctx has ended, until done.
+// during makes receiving fail soon after ctx has ended, until done.
 func (s *Session) during(ctx context.Context) (done func()) {
 	fired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -136,7 +136,7 @@ func (s *Session) call(ctx context.Context, do func() error) error {
 	return s.broken
 }
 
-// explain says what an error of the connection means.
+// explain returns what an error of the connection means.
 func (s *Session) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -149,13 +149,13 @@ func (s *Session) explain(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*Refusal](err); ok {
 		return err
 	}
-	return &Broken{fmt.Errorf("the job process keeps to no rules: %w", err), false}
+	return &Broken{fmt.Errorf("the job process breaks the protocol: %w", err), false}
 }
 
-// Broken says that the connection is of no use any more.
+// Broken says that the connection can no longer be used.
 type Broken struct {
 	Err  error
-	Gone bool // the process has ended, or is about to; else it broke the rules
+	Gone bool // the process has ended, or is about to; otherwise it broke the protocol
 }
 
 // Error returns the cause.
@@ -200,9 +200,9 @@ func (s *Session) sections(ctx context.Context, k kind, question any) (found []p
 	return found, err
 }
 
-// Run runs an attempt to its end. When ctx ends it is stopped, and has the grace
-// of Open to say so: then the error is nil too, and the Verdict says Stopped, or
-// that the attempt was done.
+// Run runs an attempt to its end. When ctx ends the attempt is stopped, and has
+// the grace of Open to report its end. Then the error is nil too, and the
+// Verdict says Stopped, or the attempt was done.
 func (s *Session) Run(ctx context.Context, r Run, host Host) (ended *Ended, err error) {
 	err = s.call(ctx, func() error {
 		a := &attempt{session: s, run: &r, host: host}
@@ -212,15 +212,15 @@ func (s *Session) Run(ctx context.Context, r Run, host Host) (ended *Ended, err 
 	return ended, err
 }
 
-// attempt is one that runs.
+// attempt is the attempt that runs.
 type attempt struct {
 	session *Session
 	run     *Run
 	host    Host
-	all     []plan.AttemptID // that were granted; known once granting is done
+	all     []plan.AttemptID // the granted attempts; known once granting is done
 	asked   bool
 	asking  sync.WaitGroup
-	over    func() // it is not to be stopped any more
+	over    func() // the attempt can no longer be stopped
 }
 
 func (a *attempt) execute(ctx context.Context) (*Ended, error) {
@@ -251,7 +251,7 @@ func (a *attempt) execute(ctx context.Context) (*Ended, error) {
 				return nil, err
 			}
 			if a.asked || q.Attempt != a.run.Attempt {
-				return nil, errors.New("it asks for a grant that is not its own, or twice")
+				return nil, errors.New("it asks for another attempt's grant, or twice")
 			}
 			a.asked = true
 			a.asking.Go(func() { a.grant(ctx, cancel) })
@@ -283,7 +283,7 @@ func (a *attempt) stopAfter(ctx context.Context) (done func()) {
 	}
 }
 
-// grant gets the attempt its grant.
+// grant asks for the attempt's grant and sends the answer.
 func (a *attempt) grant(ctx context.Context, cancel context.CancelCauseFunc) {
 	all, err := a.host.Grant(ctx)
 	if err != nil {
@@ -296,11 +296,11 @@ func (a *attempt) grant(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-// mostReads is more than an attempt can read, in requests or bytes; sums of many
-// stay what they are.
+// mostReads is more than an attempt can read, in requests or bytes; it keeps
+// sums of many attempts from overflowing.
 const mostReads = 1 << 48
 
-// end reads how the attempt ended, and looks whether that can be.
+// end reads the end of the attempt, and checks that it is possible.
 func (a *attempt) end(cancel context.CancelCauseFunc, payload []byte) (*Ended, error) {
 	var e Ended
 	if err := decode(payload, &e); err != nil {
@@ -316,13 +316,13 @@ func (a *attempt) end(cancel context.CancelCauseFunc, payload []byte) (*Ended, e
 	}
 	switch {
 	case e.Attempt != a.run.Attempt:
-		return nil, fmt.Errorf("it tells the end of attempt %v, and works on %v", e.Attempt, a.run.Attempt)
+		return nil, fmt.Errorf("it reports the end of attempt %v, and works on %v", e.Attempt, a.run.Attempt)
 	case e.Verdict == nil && !known:
 		return nil, fmt.Errorf("it says that attempt %v won, which was not granted", e.Winner)
 	case e.Reads.Gets < 0 || e.Reads.Gets > mostReads || e.Reads.Bytes < 0 || e.Reads.Bytes > mostReads:
-		return nil, fmt.Errorf("it tells of %d reads and %d bytes", e.Reads.Gets, e.Reads.Bytes)
+		return nil, fmt.Errorf("it reports %d reads and %d bytes", e.Reads.Gets, e.Reads.Bytes)
 	case len(e.Sums) > sections:
-		return nil, fmt.Errorf("it tells the sums of %d sections of %d", len(e.Sums), sections)
+		return nil, fmt.Errorf("it reports the sums of %d sections of %d", len(e.Sums), sections)
 	}
 	a.host.Progress(e.Bytes, e.Records)
 	return &e, nil

@@ -16,7 +16,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// frame makes a frame of a message.
+// frame returns the frame of a message.
 func frame(t testing.TB, k kind, message any) []byte {
 	t.Helper()
 	b, err := msgpack.Marshal(message)
@@ -30,8 +30,8 @@ func raw(k kind, length uint32, payload []byte) []byte {
 	return append(append(binary.BigEndian.AppendUint32(nil, length), byte(k)), payload...)
 }
 
-// peer sends bytes to a worker, and throws away what that says. The connection
-// is closed behind them.
+// peer sends bytes to a worker, and discards what the worker sends. It closes
+// the connection after them.
 func peer(t testing.TB, says ...[]byte) net.Conn {
 	t.Helper()
 	ours, theirs := net.Pipe()
@@ -78,11 +78,12 @@ var (
 	other = plan.AttemptID{Epoch: 1, N: 3, Rand: 3}
 )
 
-// arrayOf is an array that claims a length.
+// arrayOf returns an array that claims a length.
 func arrayOf(n uint32) []byte { return binary.BigEndian.AppendUint32([]byte{0xdd}, n) }
 
-// TestHostileProcess: whatever a process says, the worker goes on, soon, with
-// words, and without making room for what is not there.
+// TestHostileProcess verifies that whatever a process sends, the worker
+// continues soon, with an error that says what is wrong, and without allocating
+// memory for data that is not there.
 func TestHostileProcess(t *testing.T) {
 	t.Parallel()
 	good := frame(t, kindReady, ready{Version: Version, Plan: "p"})
@@ -96,7 +97,7 @@ func TestHostileProcess(t *testing.T) {
 		"half a head":         {[][]byte{{0, 0}}, "closed its connection"},
 		"half a frame":        {[][]byte{raw(kindReady, 100, []byte("abc"))}, "closed its connection"},
 		"unknown kind":        {[][]byte{raw(99, 0, nil)}, "unknown kind 99"},
-		"the worker's kind":   {[][]byte{frame(t, kindHello, Hello{})}, "which nobody waits for"},
+		"the worker's kind":   {[][]byte{frame(t, kindHello, Hello{})}, "which is not expected"},
 		"4 GiB":               {[][]byte{raw(kindReady, 1<<32-1, nil)}, "at most"},
 		"no message":          {[][]byte{raw(kindReady, 3, []byte{0xc1, 0xc1, 0xc1})}, "cannot be read"},
 		"too many bytes":      {[][]byte{raw(kindRefused, 3, []byte{0x80, 0x80, 0x80})}, "too many"},
@@ -104,14 +105,14 @@ func TestHostileProcess(t *testing.T) {
 		"other plan":          {[][]byte{frame(t, kindReady, ready{Version: Version, Plan: "q"})}, "another plan"},
 		"refusal":             {[][]byte{frame(t, kindRefused, refused{"no such job"})}, "no such job"},
 		"gone after ready":    {[][]byte{good}, "closed its connection"},
-		"ready twice":         {[][]byte{good, good}, "which nobody waits for"},
+		"ready twice":         {[][]byte{good, good}, "which is not expected"},
 		"sums without end":    {[][]byte{good, raw(kindEnded, uint32(len(sums)+5), append(bytes.Clone(sums), arrayOf(1<<32-1)...))}, "at most"},
 		"sums of nothing":     {[][]byte{good, frame(t, kindEnded, Ended{Attempt: own, Winner: own, Sums: make([]plan.SectionSum, 3)})}, "sums of 3 sections of 1"},
 		"end of another":      {[][]byte{good, frame(t, kindEnded, Ended{Attempt: other, Winner: other})}, "works on 1.2"},
 		"winner not granted":  {[][]byte{good, frame(t, kindEnded, Ended{Attempt: own, Winner: other})}, "not granted"},
-		"another's grant":     {[][]byte{good, frame(t, kindAsk, ask{other})}, "not its own"},
+		"another's grant":     {[][]byte{good, frame(t, kindAsk, ask{other})}, "another attempt's grant"},
 		"grant twice":         {[][]byte{good, frame(t, kindAsk, ask{own}), frame(t, kindAsk, ask{own})}, "or twice"},
-		"sections for an end": {[][]byte{good, raw(kindSections, uint32(len(found)+5), append(bytes.Clone(found), arrayOf(1<<31)...))}, "which nobody waits for"},
+		"sections for an end": {[][]byte{good, raw(kindSections, uint32(len(found)+5), append(bytes.Clone(found), arrayOf(1<<31)...))}, "which is not expected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -130,7 +131,8 @@ func TestHostileProcess(t *testing.T) {
 	}
 }
 
-// TestSectionsAreBounded: a process cannot name more sections than there are.
+// TestSectionsAreBounded verifies that a process cannot return too many
+// sections.
 func TestSectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	good := frame(t, kindReady, ready{Version: Version, Plan: "p"})
@@ -144,7 +146,8 @@ func TestSectionsAreBounded(t *testing.T) {
 	}
 }
 
-// TestSilentProcess: who says nothing is waited for no longer than is wanted.
+// TestSilentProcess verifies that the worker waits for a silent process no
+// longer than its context allows.
 func TestSilentProcess(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("another was faster")
@@ -172,7 +175,8 @@ func TestSilentProcess(t *testing.T) {
 	}
 }
 
-// FuzzSession: no bytes of a process make the worker wait, or worse.
+// FuzzSession verifies that no bytes of a process make the worker wait or
+// panic.
 func FuzzSession(f *testing.F) {
 	good := frame(f, kindReady, ready{Version: Version, Plan: "p", Description: Description{Inputs: []Input{{Name: "a"}}}})
 	f.Add(append(bytes.Clone(good), frame(f, kindEnded, Ended{Attempt: own, Winner: own, Sums: make([]plan.SectionSum, 1)})...))
@@ -195,8 +199,8 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
-// TestOtherWorker: a process refuses a worker that speaks another version, in
-// words that the worker can show.
+// TestOtherWorker verifies that a process refuses a worker of another protocol
+// version, with a text that the worker can show.
 func TestOtherWorker(t *testing.T) {
 	t.Parallel()
 	ours, theirs := net.Pipe()
