@@ -19,7 +19,7 @@ import (
 	"github.com/windrow-mr/windrow/worker/planner"
 )
 
-// attempt is one on its process.
+// attempt is an attempt on its process.
 type attempt struct {
 	runner  *Runner
 	job     *job
@@ -28,7 +28,7 @@ type attempt struct {
 	host    worker.Host
 	notes   *attemptLog
 	process *process
-	part    string // it may make
+	part    string // the name that it may make
 
 	mu      sync.Mutex
 	refused error // why there was no grant
@@ -38,7 +38,7 @@ type attempt struct {
 
 var _ jobproc.Host = (*attempt)(nil)
 
-// Grant gets the attempt its grant, and lets it commit its part.
+// Grant asks for the attempt's grant, and lets the process commit its part.
 func (a *attempt) Grant(ctx context.Context) ([]plan.AttemptID, error) {
 	a.process.waiting.Store(true)
 	defer a.process.waiting.Store(false)
@@ -54,7 +54,7 @@ func (a *attempt) Grant(ctx context.Context) ([]plan.AttemptID, error) {
 	return all, nil
 }
 
-// Progress tells how far the attempt is.
+// Progress reports the attempt's progress.
 func (a *attempt) Progress(bytes, records int64) {
 	a.mu.Lock()
 	more := bytes > a.bytes || records > a.records
@@ -68,7 +68,7 @@ func (a *attempt) Progress(bytes, records int64) {
 	}
 }
 
-// execute runs a task that the plan has.
+// execute runs a task of the task table.
 func (a *attempt) execute(ctx context.Context) (cluster.Outcome, error) {
 	p := a.process
 	p.waiting.Store(true)
@@ -88,7 +88,7 @@ func (a *attempt) execute(ctx context.Context) (cluster.Outcome, error) {
 	if err != nil {
 		return cluster.Outcome{}, err
 	}
-	a.job.asked.Read(atHand, ended.Reads.Gets, ended.Reads.Bytes)
+	a.job.asked.Read(localScheme, ended.Reads.Gets, ended.Reads.Bytes)
 	a.mu.Lock()
 	refused := a.refused
 	a.mu.Unlock()
@@ -98,11 +98,11 @@ func (a *attempt) execute(ctx context.Context) (cluster.Outcome, error) {
 	return a.outcome(run, ended), nil
 }
 
-// atHand is the scheme of the stores of which a process may read what passes by
-// this one.
-const atHand = "file"
+// localScheme is the scheme of local stores: a process may read them without
+// this process.
+const localScheme = "file"
 
-// run says what the process is to do.
+// run returns the order to the process.
 func (a *attempt) run(ctx context.Context, table *attempts.Table) (*jobproc.Run, error) {
 	task := a.launch.Task
 	mem := planner.Memory{Bytes: a.process.budget.pairs, Attempts: 1}
@@ -139,13 +139,14 @@ func (a *attempt) run(ctx context.Context, table *attempts.Table) (*jobproc.Run,
 	default:
 	}
 	if task.Index < 0 || task.Index >= known {
-		return nil, final("job %s has no task %v, as attempt %v at planning it says", a.launch.Job, task, a.launch.Planned)
+		return nil, final("job %s has no task %v: attempt %v planned it without", a.launch.Job, task, a.launch.Planned)
 	}
 	a.part = run.Part
 	return run, nil
 }
 
-// literal makes a pattern of a name: a job says how the names of its parts end.
+// literal makes a pattern of a name. The job chooses the ends of the names of
+// its parts.
 var literal = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`)
 
 // permit lets the process reach what the attempt needs, and no more.
@@ -155,7 +156,7 @@ func (a *attempt) permit(ctx context.Context, run *jobproc.Run) error {
 	for i := range run.Splits {
 		split := &run.Splits[i]
 		if split.Input < 0 || split.Input >= len(described) {
-			return final("the tasks of job %s are of other inputs than the job has", a.launch.Job)
+			return final("the tasks of job %s have inputs that the job does not have", a.launch.Job)
 		}
 		if described[split.Input].Generate {
 			continue
@@ -187,7 +188,7 @@ func (a *attempt) permit(ctx context.Context, run *jobproc.Run) error {
 	return nil
 }
 
-// permit replaces what the process may reach.
+// permit replaces the permissions of the process.
 func (p *process) permit(roots map[string]*store.Root, grants map[string]relay.Grant) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -205,7 +206,7 @@ func (p *process) permit(roots map[string]*store.Root, grants map[string]relay.G
 	}
 }
 
-// outcome says what became of an attempt that has told its end.
+// outcome returns the outcome of an attempt that has reported its end.
 func (a *attempt) outcome(run *jobproc.Run, e *jobproc.Ended) cluster.Outcome {
 	v := e.Verdict
 	if v == nil {
@@ -220,7 +221,7 @@ func (a *attempt) outcome(run *jobproc.Run, e *jobproc.Ended) cluster.Outcome {
 		o = cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: v.Text},
 			LostMap: &cluster.Ref{Job: run.Job, Task: plan.TaskID{Phase: plan.Map, Index: i}, Attempt: s.Attempt}}
 	case v.Fingerprint == "":
-		o.Text += a.runner.on() // another worker may do better
+		o.Text += a.runner.on() // another worker may succeed
 	}
 	o.Text = shorten(o.Text)
 	return o
@@ -229,7 +230,7 @@ func (a *attempt) outcome(run *jobproc.Run, e *jobproc.Ended) cluster.Outcome {
 // on names the worker in the text of an error.
 func (r *Runner) on() string { return " (on the worker " + r.cfg.Host + ")" }
 
-// finalError says that no other attempt would do better.
+// finalError says that every other attempt would fail too.
 type finalError struct{ err error }
 
 func (e *finalError) Error() string { return e.err.Error() }
@@ -240,7 +241,7 @@ func final(format string, args ...any) error { return &finalError{fmt.Errorf(for
 // prepare plans the job: it finds the input and divides it into tasks.
 func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 	p, r := a.process, a.runner
-	p.waiting.Store(true) // but while it is asked
+	p.waiting.Store(true) // except while the process is asked
 	codecs, err := planner.ParseCodecs(a.spec.Compress, a.spec.Decompress, a.spec.MaxRatio, a.spec.MaxDecompressed)
 	if err != nil {
 		return cluster.Outcome{}, &finalError{err}
@@ -266,7 +267,7 @@ func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 	return cluster.Outcome{Result: cluster.Done, Winner: a.launch.Attempt, Counts: table.Counts(), Digest: plan.Digest{In: table.Input}}, nil
 }
 
-// described returns what planning needs to know of the job, with the functions
+// described returns the description of the job for planning, with the functions
 // of the process.
 func (a *attempt) described() planner.Job {
 	d := a.process.session.Plan()

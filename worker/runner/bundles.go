@@ -23,8 +23,8 @@ import (
 )
 
 // bundles keeps programs in a directory, by their digest, up to a number of
-// bytes, or as many as the disk has room for. A program is looked at before it is
-// first used here, and fetched when it is not what it should be.
+// bytes, or as many as the disk has room for. It checks a program before its
+// first use here, and fetches it if it is missing or damaged.
 type bundles struct {
 	root  *store.Root
 	dir   string
@@ -36,19 +36,19 @@ type bundles struct {
 	clock int64
 }
 
-// program is one that is there, or on its way.
+// program is a program that is there, or on its way.
 type program struct {
 	digest string
 	size   int64
 	ready  chan struct{} // closed with err
 	err    error
 	users  int
-	used   int64 // when, by the clock of bundles
+	used   int64 // when it was used last, by the clock of bundles
 }
 
 const (
 	partial = "fetch-" // begins the names of files that are being fetched
-	// abandoned is the age from which such a file is nobody's.
+	// abandoned is the age from which such a file belongs to no fetch.
 	abandoned = 2 * time.Hour
 	// fetchTries is how often a program is fetched until it has its digest.
 	fetchTries = 2
@@ -56,8 +56,8 @@ const (
 	maxBundle = 4 << 30
 )
 
-// openBundles opens the directory, which is made if it is missing. No other
-// user may write to it.
+// openBundles opens the directory, and makes it if it is missing. No other user
+// may write to it.
 func openBundles(root *store.Root, dir string, limit int64, log *slog.Logger) (*bundles, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory for programs of jobs: %w; choose another by --cache", err)
@@ -116,15 +116,16 @@ func (b *bundles) get(ctx context.Context, want plan.Bundle) (path string, relea
 			return b.path(p.digest), func() { b.release(p) }, nil
 		}
 		b.release(p)
-		// That the one who fetched it was stopped is nobody else's matter.
+		// That the attempt which fetched it was stopped does not concern the
+		// others.
 		if p.err != nil && (mine || ctx.Err() != nil || plan.KindOf(p.err) != plan.Interrupted) {
 			return "", nil, p.err
 		}
 	}
 }
 
-// there tells whether a program that was there still is: whoever shares the
-// directory may have removed it.
+// there reports whether a program that was there still is: another process that
+// shares the directory may have removed it.
 func (b *bundles) there(p *program) bool {
 	if _, err := os.Stat(b.path(p.digest)); !errors.Is(err, fs.ErrNotExist) {
 		return true
@@ -137,7 +138,7 @@ func (b *bundles) there(p *program) bool {
 	return false
 }
 
-// settle tells all who wait what became of a program.
+// settle gives the result of a program's fetch to all calls that wait for it.
 func (b *bundles) settle(p *program) {
 	b.mu.Lock()
 	if p.err != nil {
@@ -155,11 +156,12 @@ func (b *bundles) release(p *program) {
 	b.mu.Unlock()
 }
 
-// checkBundle refuses what no submission makes: the digest becomes a name.
+// checkBundle refuses bundles that no submission makes: the digest becomes a
+// name.
 func checkBundle(w plan.Bundle) error {
 	raw, err := hex.DecodeString(w.Digest)
 	if err != nil || len(raw) != sha256.Size || strings.ToLower(w.Digest) != w.Digest {
-		return final("the job names its program by %q, which is no SHA-256 in hexadecimal", w.Digest)
+		return final("the job names its program by %q, which is not a SHA-256 in hexadecimal", w.Digest)
 	}
 	if w.Size <= 0 || w.Size > maxBundle {
 		return final("the job says that its program has %d bytes, and it may have 1 to %d", w.Size, int64(maxBundle))
@@ -167,7 +169,7 @@ func checkBundle(w plan.Bundle) error {
 	return nil
 }
 
-// provide sees that a program is in the directory, and is what it should be.
+// provide puts a program into the directory, and checks it.
 func (b *bundles) provide(ctx context.Context, want plan.Bundle) error {
 	path := b.path(want.Digest)
 	switch got, size, err := sumFile(path); {
@@ -176,7 +178,7 @@ func (b *bundles) provide(ctx context.Context, want plan.Bundle) error {
 	case err == nil:
 		b.log.Warn("a program in the cache is damaged; it is fetched again", "file", path)
 	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("look at the program in the cache: %w", err)
+		return fmt.Errorf("check the program in the cache: %w", err)
 	}
 	if err := b.makeRoom(want.Size); err != nil {
 		return err
@@ -187,7 +189,7 @@ func (b *bundles) provide(ctx context.Context, want plan.Bundle) error {
 		damaged, err = b.fetch(ctx, want)
 		switch {
 		case full(err) && b.evict():
-			b.log.Info("there is no room for a program of a job; another one that nobody uses was removed", "directory", b.dir, "program", want.Digest, "error", err)
+			b.log.Info("there is no room for a program of a job; an unused one was removed", "directory", b.dir, "program", want.Digest, "error", err)
 		case damaged:
 			try++
 			b.log.Warn("a program arrived damaged", "object", b.root.Name(plan.BundleKey(want.Digest)), "error", err)
@@ -198,12 +200,13 @@ func (b *bundles) provide(ctx context.Context, want plan.Bundle) error {
 	return err
 }
 
-// full tells whether an error says that there is no room on the disk, which may
+// full reports whether an error says that the disk has no room. The disk may
 // have less than the limit.
 func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
-// fetch brings a program from the store. It gets its name when it is found to
-// be right. damaged says that other bytes came than those that were asked for.
+// fetch fetches a program from the store. The program gets its name when it is
+// found to be right. damaged says that the bytes that came are not those of the
+// digest.
 func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, err error) {
 	key := plan.BundleKey(want.Digest)
 	h, err := b.root.OpenObject(ctx, key, "")
@@ -221,7 +224,7 @@ func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, er
 	if err != nil {
 		return false, fmt.Errorf("keep the program of the job: %w", b.advise(err))
 	}
-	defer os.Remove(f.Name()) // when it has its name, it has this one no more
+	defer os.Remove(f.Name()) // once it has its own name, it no longer has this one
 	stream := h.Stream(ctx, 0, -1)
 	sum := sha256.New()
 	_, err = io.Copy(io.MultiWriter(f, sum), stream)
@@ -239,7 +242,7 @@ func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, er
 	return false, os.Rename(f.Name(), b.path(want.Digest))
 }
 
-// advise says what to do about an error of the directory, where that is known.
+// advise adds advice to an error of the directory, where there is some.
 func (b *bundles) advise(err error) error {
 	if full(err) || errors.Is(err, syscall.EFBIG) {
 		return fmt.Errorf("%w: make room in %s, or let the worker keep programs elsewhere by --cache", err, b.dir)
@@ -251,8 +254,8 @@ func (b *bundles) swapped(want plan.Bundle, how string) error {
 	return fmt.Errorf("the program of the job is damaged, or was replaced by another: %s: %s; remove the object and submit the job again", b.root.Name(plan.BundleKey(want.Digest)), how)
 }
 
-// makeRoom removes programs that nobody uses, those first that were not used
-// for longest, until size more bytes are within the limit.
+// makeRoom removes unused programs, the least recently used first, until size
+// more bytes are within the limit.
 func (b *bundles) makeRoom(size int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -272,8 +275,8 @@ func (b *bundles) makeRoom(size int64) error {
 	return nil
 }
 
-// evict removes the program that was not used for longest, of those that nobody
-// uses. False: there is none.
+// evict removes the least recently used of the unused programs. It returns
+// false if there is none.
 func (b *bundles) evict() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -295,12 +298,12 @@ type cached struct {
 	at   time.Time // when it was written
 }
 
-// idle returns the programs that nobody uses, the one first that was not used for
-// longest, and how many bytes all programs have. b.mu is held.
+// idle returns the unused programs, the least recently used first, and how many
+// bytes all programs have. The caller holds b.mu.
 func (b *bundles) idle() (all []cached, total int64, err error) {
 	files, err := os.ReadDir(b.dir)
 	if err != nil {
-		return nil, 0, fmt.Errorf("look into the cache of programs: %w", err)
+		return nil, 0, fmt.Errorf("read the cache of programs: %w", err)
 	}
 	for _, f := range files {
 		info, err := f.Info()
@@ -321,7 +324,7 @@ func (b *bundles) idle() (all []cached, total int64, err error) {
 	return all, total, nil
 }
 
-// remove removes a program that nobody uses. b.mu is held.
+// remove removes an unused program. The caller holds b.mu.
 func (b *bundles) remove(name string) error {
 	if err := os.Remove(b.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("make room in the cache of programs: %w", err)

@@ -42,8 +42,8 @@ func (w *world) replace(t *testing.T, b plan.Bundle, program []byte) {
 	}
 }
 
-// TestBundle runs a program that was submitted: it is fetched once, by however
-// many attempts, workers and jobs.
+// TestBundle runs a submitted program: it is fetched once for all attempts,
+// workers and jobs.
 func TestBundle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", nil)
@@ -73,7 +73,8 @@ func TestBundle(t *testing.T) {
 	}
 }
 
-// TestSharedFetch: those who want a program that is on its way wait for it.
+// TestSharedFetch verifies that attempts that need a program on its way wait
+// for it.
 func TestSharedFetch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", func(c *runner.Config) { c.Slots = 4; c.Memory = leastMemory(4) })
@@ -95,8 +96,8 @@ func TestSharedFetch(t *testing.T) {
 	}
 }
 
-// TestDamagedBundle: a program is executed only if it is the one that was
-// submitted, whether the store or the cache has another.
+// TestDamagedBundle verifies that a program is executed only if it is the
+// submitted one, whether the store or the cache has another.
 func TestDamagedBundle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", nil)
@@ -111,7 +112,7 @@ func TestDamagedBundle(t *testing.T) {
 	w.replace(t, own, flipped)
 	o := w.failed(t, w.launch(id, plan.Prepare, 0), &host{}, "damaged, or was replaced", own.Digest, "submit the job again")
 	if o.Final {
-		t.Error("another worker may read it right")
+		t.Error("another worker may read it undamaged, and the error is final")
 	}
 	w.replace(t, own, program[:len(program)-1])
 	w.failed(t, w.launch(id, plan.Prepare, 0), &host{}, "damaged, or was replaced", "bytes, not")
@@ -123,7 +124,7 @@ func TestDamagedBundle(t *testing.T) {
 	w.replace(t, own, program)
 	w.prepare(t, id)
 	w.Forget(id)
-	// The next worker does not trust what it finds.
+	// The next worker does not trust the file that it finds.
 	path := filepath.Join(w.cfg.CacheDir, "bundles", own.Digest)
 	if err := os.WriteFile(path+".new", []byte("#!/bin/sh\nexit 5\n"), 0o700); err != nil {
 		t.Fatal(err)
@@ -150,7 +151,8 @@ func TestDamagedBundle(t *testing.T) {
 	}
 }
 
-// TestNoProgram: what was submitted is no program, or none with jobs.
+// TestNoProgram verifies the error for a submitted file that is no program, or
+// one without jobs.
 func TestNoProgram(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", nil)
@@ -166,13 +168,14 @@ func TestNoProgram(t *testing.T) {
 		id := w.submit(t, "words", nil, func(s *plan.Spec) {
 			s.Bundles = []plan.Bundle{{OS: runtime.GOOS, Arch: runtime.GOARCH, Digest: digest, Size: 10}}
 		})
-		if o := w.failed(t, w.launch(id, plan.Prepare, 0), &host{}, "no SHA-256"); !o.Final {
+		if o := w.failed(t, w.launch(id, plan.Prepare, 0), &host{}, "not a SHA-256"); !o.Final {
 			t.Errorf("%+v", o)
 		}
 	}
 }
 
-// TestNoExec: where nothing may be executed, what to do is said.
+// TestNoExec verifies that the error on a file system without execution says
+// what to do.
 func TestNoExec(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", nil)
@@ -191,8 +194,8 @@ func TestNoExec(t *testing.T) {
 	w.failed(t, w.launch(w.submit(t, "words", nil, uses), plan.Prepare, 0), &host{}, programs[0], "permission denied", "noexec", "--cache")
 }
 
-// TestCacheLimit: programs that nobody uses make room for others, those that
-// are used stay.
+// TestCacheLimit verifies that unused programs make room for others, and that
+// used ones stay.
 func TestCacheLimit(t *testing.T) {
 	t.Parallel()
 	program := self(t)

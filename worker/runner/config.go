@@ -12,53 +12,55 @@ import (
 	"github.com/windrow-mr/windrow/worker/planner"
 )
 
-// Config says what a worker has for job processes.
+// Config describes a worker for job processes.
 type Config struct {
-	// Root is the cluster's: specs, programs, tables, scratch data and logs are
-	// below it.
+	// Root is the cluster's root: specs, programs, tables, scratch data and
+	// logs are below it.
 	Root *store.Root
-	// Roots opens what jobs name: input and output.
+	// Roots opens the input and output of jobs.
 	Roots store.Roots
 	// Slots is how many attempts run at once.
 	Slots int
 	// Memory is for this process and all job processes together, in bytes.
 	Memory int64
-	// CacheDir keeps the programs of jobs. Several workers may share it. "": a
+	// CacheDir holds the programs of jobs. Several workers may share it. "": a
 	// directory of the user's.
 	CacheDir string
-	// CacheBytes is how much it may hold, but for programs that run. 0: 2 GiB.
+	// CacheBytes bounds the programs that are not running. 0: 2 GiB.
 	CacheBytes int64
 	// Self is the program that has the jobs of the library. "": this one.
 	Self string
 	// Build is the version of Self.
 	Build string
-	// Host names this machine in logs and errors. "": as the system does.
+	// Host names this machine in logs and errors. "": the name that the system
+	// gives.
 	Host string
-	// Cgroup is where job processes get control groups. "": nowhere.
+	// Cgroup is the control group below which job processes get theirs. "":
+	// none.
 	Cgroup string
-	// NoProgress is how long an attempt may go on without reading, writing or
+	// NoProgress is how long an attempt may run without reading, writing or
 	// finishing a record. 0: 10 min.
 	NoProgress time.Duration
-	// Grace is how long an attempt may take to stop when it is told to. 0: 5 s.
+	// Grace is how long an attempt may take to stop. 0: 5 s.
 	Grace time.Duration
-	// KeepOutput is how many bytes are kept of the beginning of what an attempt
-	// prints, and of its end. 0: 64 KiB.
+	// KeepOutput is how many bytes to keep of the beginning of an attempt's
+	// output, and of its end. 0: 64 KiB.
 	KeepOutput int
 	// Inherit names the variables of this process's environment that job
 	// processes get. See sandbox.Config.
 	Inherit []string
-	// Log receives what is worth telling. Nil: nobody.
+	// Log receives the runner's warnings. Nil: no log.
 	Log *slog.Logger
 }
 
 // Memory rules, in bytes.
 const (
 	ownMemory     = 128 << 20 // of the worker itself
-	ownMemorySlot = 24 << 20  // and for each slot, for what is on its way
+	ownMemorySlot = 24 << 20  // and for each slot, for bytes on their way
 	leastMemory   = planner.LeastPerSlot
-	// heapRoom is what a process has beside its heap: program and stacks.
+	// heapRoom is a process's memory outside its heap: program and stacks.
 	heapRoom = 24 << 20
-	// idleMemory is what a process has besides pairs, on its heap.
+	// idleMemory is a process's memory on its heap, without pairs.
 	idleMemory = 12 << 20
 	leastRange = 1 << 20
 	mostRange  = 8 << 20
@@ -72,15 +74,15 @@ func (c *Config) share() int64 {
 // LeastMemory returns the least Memory of a worker with so many slots.
 func LeastMemory(slots int) int64 { return ownMemory + (ownMemorySlot+leastMemory)*int64(slots) }
 
-// check fills in defaults and refuses what makes no sense.
+// check fills in defaults and refuses invalid values.
 func (c *Config) check() error {
 	switch {
 	case c.Root == nil || c.Roots == nil:
 		return errors.New("runner: a root is missing")
 	case c.Slots < 1:
-		return fmt.Errorf("a worker with %d slots does nothing: give it one at least", c.Slots)
+		return fmt.Errorf("a worker with %d slots does nothing: give it at least one", c.Slots)
 	case c.Memory < LeastMemory(c.Slots):
-		return fmt.Errorf("%s of memory are too little for %d slots: a worker keeps 128 MiB and 24 MiB for each slot, and each job process needs 64 MiB, which makes 128 + %d × (24 + 64) = %d MiB: give it more --memory or fewer --slots",
+		return fmt.Errorf("%s of memory is too little for %d slots: a worker keeps 128 MiB and 24 MiB for each slot, and each job process needs 64 MiB, which makes 128 + %d × (24 + 64) = %d MiB: give it more --memory or fewer --slots",
 			mebibytes(c.Memory), c.Slots, c.Slots, LeastMemory(c.Slots)>>20)
 	case c.CacheBytes < 0 || c.NoProgress < 0 || c.Grace < 0 || c.KeepOutput < 0:
 		return errors.New("runner: a limit is negative")
@@ -144,6 +146,6 @@ type budget struct {
 func budgetOf(process int64) budget {
 	b := budget{process: process, heap: process - heapRoom, ranges: int(min(max(process/32, leastRange), mostRange))}
 	left := b.heap - idleMemory - 2*int64(b.ranges)
-	b.pairs = left / 4 * 3 // the rest is garbage that was not collected yet
+	b.pairs = left / 4 * 3 // the rest is garbage that is not collected yet
 	return b
 }

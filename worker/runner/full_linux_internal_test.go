@@ -19,8 +19,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// smallDisk returns the path of a file system with so many bytes, which ends with
-// the test.
+// smallDisk returns the path of a file system with so many bytes, which exists
+// until the end of the test.
 func smallDisk(t *testing.T, size int) (string, error) {
 	t.Helper()
 	maker, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
@@ -63,9 +63,9 @@ func asRoot(t *testing.T) {
 	}
 }
 
-// TestFullDiskTakesUnusedPrograms: where the disk has less room than the limit,
-// programs that nobody uses go, those first that were not used for longest, and no
-// more of them than must. Those that are used stay, and then it is told.
+// TestFullDiskTakesUnusedPrograms verifies that on a disk with less room than the
+// limit unused programs are removed, the least recently used first, and no more
+// than needed. Programs in use stay; then an error says so.
 func TestFullDiskTakesUnusedPrograms(t *testing.T) {
 	t.Parallel()
 	const disk, small, large = 1 << 20, 300 << 10, 600 << 10 // bytes

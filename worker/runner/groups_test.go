@@ -9,8 +9,8 @@ import (
 	"github.com/windrow-mr/windrow/worker/runner"
 )
 
-// A process that is given adjacent reduces reads each run once for several of
-// them: for fewer where more processes share the reduces.
+// A process with adjacent reduces reads each run once for several of them, and
+// for fewer where more processes share the reduces.
 func TestAJobProcessKeepsWhatItFetched(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "remote", func(c *runner.Config) { c.Slots, c.Memory = 1, leastMemory(1)+192<<20 })
@@ -28,7 +28,8 @@ func TestAJobProcessKeepsWhatItFetched(t *testing.T) {
 			done(t, w.Run(t.Context(), l, &host{maps: maps, self: l.Attempt}))
 		}
 		got := w.root.Usage().Minus(before)
-		// Three map tasks have words, and not all of them have some in every group.
+		// Three map tasks have words, and not all of them have words in every
+		// group.
 		if gets := got.Gets - got.Hedges; gets > 3*groups || gets < 3 || groups > 1 && gets == 3 {
 			t.Errorf("%d slots: %d ranges were read of 3 runs in %d groups", slots, gets, groups)
 		}

@@ -22,17 +22,17 @@ import (
 	"github.com/windrow-mr/windrow/worker/runner"
 )
 
-// hostileMark at the end of this program makes it one that keeps to no rules.
+// hostileMark at the end of this program makes it a hostile one.
 const hostileMark = "\nhostile"
 
-// isHostile tells whether this process is of such a program.
+// isHostile reports whether this process runs such a program.
 func isHostile() bool {
 	self, err := os.ReadFile("/proc/self/exe")
 	return err == nil && bytes.HasSuffix(self, []byte(hostileMark))
 }
 
-// hostile is a job process that speaks the protocol by hand, and asks for what
-// is not its own. What it is told it prints.
+// hostile is a job process that speaks the protocol by hand, and asks for
+// things that it must not have. It prints the answers.
 func hostile(storage, control net.Conn) error {
 	ctx := context.Background()
 	var hello jobproc.Hello
@@ -78,7 +78,7 @@ func hostile(storage, control net.Conn) error {
 	return err
 }
 
-// commitEarly makes a part visible before anybody allowed it.
+// commitEarly tries to make a part visible before the grant.
 func commitEarly(ctx context.Context, root *store.Root, part string) error {
 	w, err := root.Create(ctx, part, store.CreateOptions{IfAbsent: true})
 	if err != nil {
@@ -113,8 +113,9 @@ func give(c net.Conn, kind byte, message any) error {
 	return err
 }
 
-// TestHostileProgram: a job process that asks for all it can name gets its
-// input, and what says that its attempt is another's is not believed.
+// TestHostileProgram verifies that a job process that asks for everything it
+// can name gets only its input, and that a report for another attempt is
+// refused.
 func TestHostileProgram(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", func(c *runner.Config) { c.KeepOutput = 1 << 20 })
@@ -128,7 +129,7 @@ func TestHostileProgram(t *testing.T) {
 	}
 	id := w.submit(t, "matching", nil, nil)
 	l := w.firstMap(t, id)
-	w.Forget(id) // what is kept of the spec
+	w.Forget(id) // the job's cached spec
 	w.rewrite(t, id, func(s *plan.Spec) { s.Bundles = w.upload(t, append(self(t), hostileMark...)) })
 	w.failed(t, l, &host{self: l.Attempt}, "3.999.00000000 won, which was not granted")
 	text := w.log(t, l.Ref)
@@ -147,7 +148,7 @@ func TestHostileProgram(t *testing.T) {
 				t.Errorf("it got what it must not: %s", line)
 			}
 			if strings.Contains(line, "not found") && !strings.HasPrefix(line, `read "scratch" "`) && !strings.HasPrefix(line, `read "output" "`) {
-				t.Errorf("it was told what is there: %s", line)
+				t.Errorf("the answer shows what exists: %s", line)
 			}
 		}
 	}

@@ -15,13 +15,13 @@ import (
 	"github.com/windrow-mr/windrow/store/meter"
 )
 
-// job is what is kept of a job until it has ended. What is read of it never
-// changes: so it is read once, and again after an error alone.
+// job holds what the runner knows of a job until it has ended. The objects of a
+// job never change, so each is read once, and again only after an error.
 type job struct {
 	id   plan.JobID
 	root *store.Root
-	turn chan struct{} // holds a token while somebody reads
-	// asked counts what is asked of stores for the job.
+	turn chan struct{} // holds a token while a goroutine reads
+	// asked counts the requests to stores for the job.
 	asked meter.Tally
 
 	spec    *plan.Spec
@@ -41,7 +41,7 @@ func (j *job) take(ctx context.Context) error {
 
 func (j *job) leave() { <-j.turn }
 
-// readSpec returns what was submitted.
+// readSpec returns the submitted spec.
 func (j *job) readSpec(ctx context.Context) (*plan.Spec, error) {
 	if err := j.take(ctx); err != nil {
 		return nil, err
@@ -53,11 +53,11 @@ func (j *job) readSpec(ctx context.Context) (*plan.Spec, error) {
 	key := plan.SpecKey(j.id)
 	body, err := j.root.ReadOnce(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("what was submitted as job %s: %w", j.id, err)
+		return nil, fmt.Errorf("the submitted spec of job %s: %w", j.id, err)
 	}
 	s := new(plan.Spec)
 	if err := json.Unmarshal(body, s); err != nil {
-		return nil, final("what was submitted as job %s cannot be read: %s: %v", j.id, j.root.Name(key), err)
+		return nil, final("the submitted spec of job %s cannot be read: %s: %v", j.id, j.root.Name(key), err)
 	}
 	switch {
 	case s.Version < 1 || s.Version > plan.SpecVersion:
@@ -69,7 +69,7 @@ func (j *job) readSpec(ctx context.Context) (*plan.Spec, error) {
 	return s, nil
 }
 
-// readTable returns the tasks, as an attempt at planning the job has found them.
+// readTable returns the tasks that an attempt at planning the job has found.
 func (j *job) readTable(ctx context.Context, id plan.AttemptID) (*attempts.Table, error) {
 	if err := j.take(ctx); err != nil {
 		return nil, err
@@ -86,8 +86,8 @@ func (j *job) readTable(ctx context.Context, id plan.AttemptID) (*attempts.Table
 	return t, nil
 }
 
-// bundleFor chooses the program for machines of this kind, nil when the job is
-// one of the library.
+// bundleFor chooses the program for machines of this kind; it returns nil when
+// the job is one of the library.
 func (r *Runner) bundleFor(s *plan.Spec) (*plan.Bundle, error) {
 	if len(s.Bundles) == 0 {
 		if s.Build != r.cfg.Build {

@@ -19,8 +19,8 @@ import (
 	"github.com/windrow-mr/windrow/worker/jobproc"
 )
 
-// TestMain makes a job process of this program when a worker starts it: it has
-// no environment that could tell it so.
+// TestMain makes a job process of this program when a worker starts it, by its
+// arguments: it has no environment to know from.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == jobproc.Verb {
 		os.Exit(jobProcess())
@@ -121,7 +121,8 @@ func (numbers) Scan(_ *jobs.Context, s *jobs.Section, yield func([]byte) error) 
 	return nil
 }
 
-// fickle is another function in a job process than where the job is submitted.
+// fickle returns another function in a job process than where the job is
+// submitted.
 func fickle() func(*jobs.Context, []byte, jobs.Emit[[]byte, int64]) error {
 	if len(os.Args) == 2 && os.Args[1] == jobproc.Verb {
 		return tokenizeOther
@@ -160,7 +161,7 @@ func (m misdeeds) do(ctx *jobs.Context) error {
 		}
 	case "flood":
 		for i := range 40_000 {
-			fmt.Printf("line %d of many that nobody will ever read\n", i)
+			fmt.Printf("line %d of many that are never read\n", i)
 		}
 		fmt.Println("the last line")
 	case "talk":
@@ -182,7 +183,7 @@ func (m misdeeds) do(ctx *jobs.Context) error {
 	case "wait":
 		<-ctx.Done()
 		return context.Cause(ctx)
-	case "deaf":
+	case "mute":
 		select {}
 	case "steady":
 		for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); {
@@ -192,7 +193,7 @@ func (m misdeeds) do(ctx *jobs.Context) error {
 	return nil
 }
 
-// sequentialWords counts words as simply as can be.
+// sequentialWords counts words in a simple loop.
 func sequentialWords(texts []string) map[string]int64 {
 	counts := make(map[string]int64)
 	for _, text := range texts {

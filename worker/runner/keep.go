@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// kept is the beginning and the end of a text that comes line by line. Whoever
-// holds it keeps calls apart.
+// kept is the beginning and the end of a text that comes line by line. Calls
+// must not overlap.
 type kept struct {
 	limit int // of each, in bytes
 	head  []byte
@@ -15,7 +15,7 @@ type kept struct {
 	lines int64  // that the tail lost
 }
 
-// add takes a line, without its line feed.
+// add appends a line, without its line feed.
 func (k *kept) add(line []byte) {
 	if !k.full && len(k.head)+len(line) < k.limit {
 		k.head = append(append(k.head, line...), '\n')
@@ -41,7 +41,7 @@ func (k *kept) cut() {
 	k.tail = k.tail[:copy(k.tail, k.tail[from:])]
 }
 
-// text returns what is kept, and tells what is missing in between.
+// text returns the kept text, with a note of the lines dropped in between.
 func (k *kept) text() []byte {
 	k.cut()
 	out := bytes.Clone(k.head)

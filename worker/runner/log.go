@@ -15,15 +15,15 @@ import (
 
 const (
 	// refreshEvery is how often the log of a running attempt is written, when
-	// there is something new in it.
+	// it has new lines.
 	refreshEvery = 5 * time.Second
-	// logTime bounds one writing of a log.
+	// logTime bounds one write of a log.
 	logTime = 20 * time.Second
 	// logsAtOnce bounds the logs of ended attempts that are being written.
 	logsAtOnce = 16
 )
 
-// attemptLog is what an attempt printed, and what is to be said of it.
+// attemptLog holds an attempt's output and the worker's notes on it.
 type attemptLog struct {
 	root *store.Root
 	key  string
@@ -33,7 +33,7 @@ type attemptLog struct {
 	end    string // last line
 	lines  kept   // of both outputs, in between
 	errors kept   // of standard error alone
-	dirty  bool   // there is what was not written
+	dirty  bool   // something is not written yet
 }
 
 // newLog begins the log of an attempt.
@@ -56,7 +56,7 @@ func (l *attemptLog) line(text []byte, stderr bool) {
 	l.dirty = true
 }
 
-// note takes a line of the worker's.
+// note adds a line of the worker's.
 func (l *attemptLog) note(format string, args ...any) {
 	l.line(fmt.Appendf(nil, "[%s] "+format, append([]any{time.Now().UTC().Format(time.RFC3339)}, args...)...), false)
 }
@@ -77,7 +77,7 @@ func (l *attemptLog) finish(o *cluster.Outcome) {
 	l.dirty = true
 }
 
-// standardError returns what is kept of it.
+// standardError returns the kept text of standard error.
 func (l *attemptLog) standardError() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,7 +105,7 @@ func (l *attemptLog) write(ctx context.Context) error {
 	return err
 }
 
-// refresh writes the log now and then until ctx ends.
+// refresh writes the log at times until ctx ends.
 func (l *attemptLog) refresh(ctx context.Context) {
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
@@ -114,13 +114,13 @@ func (l *attemptLog) refresh(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			_ = l.write(ctx) // tried again, and told at the end
+			_ = l.write(ctx) // tried again, and logged at the end
 		}
 	}
 }
 
-// outlet is one output of a process: it takes lines out of what comes, and the
-// markers that tell where an attempt's end.
+// outlet is one output of a process. It divides the output into lines, and
+// finds the markers that end the output of an attempt.
 type outlet struct {
 	stderr bool
 
@@ -128,15 +128,15 @@ type outlet struct {
 	to      *attemptLog // nil between attempts
 	marker  []byte      // nil when none is waited for
 	reached chan struct{}
-	buf     []byte // what does not make a line yet
+	buf     []byte // bytes that make no line yet
 }
 
 var _ io.Writer = (*outlet)(nil)
 
-// maxLine is from where on a line is cut, in bytes.
+// maxLine is the length from which a line is cut, in bytes.
 const maxLine = 8 << 10
 
-// direct gives what comes from now on to a log, until the marker.
+// direct sends later output to a log, until the marker.
 func (o *outlet) direct(to *attemptLog, marker string) (reached <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -144,12 +144,12 @@ func (o *outlet) direct(to *attemptLog, marker string) (reached <-chan struct{})
 	return o.reached
 }
 
-// detach gives what comes from now on to nobody. What is no line yet is one now.
+// detach drops later output. Bytes that make no line yet become one.
 func (o *outlet) detach() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.buf) > 0 {
-		o.tell(o.buf)
+		o.emit(o.buf)
 		o.buf = o.buf[:0]
 	}
 	o.to, o.marker = nil, nil
@@ -174,15 +174,15 @@ func (o *outlet) Write(p []byte) (int, error) {
 		o.whole(line)
 		o.buf, p = o.buf[:0], p[i+1:]
 	}
-	// The marker, which may have begun, stays in one piece.
+	// A marker that may have begun stays in one piece.
 	for len(o.buf) > maxLine+len(o.marker) {
-		o.tell(o.buf[:maxLine])
+		o.emit(o.buf[:maxLine])
 		o.buf = o.buf[:copy(o.buf, o.buf[maxLine:])]
 	}
 	return n, nil
 }
 
-// whole takes a line. One that ends with the marker is an attempt's last.
+// whole takes a line. A line that ends with the marker is an attempt's last.
 func (o *outlet) whole(line []byte) {
 	last := false
 	if len(o.marker) > 0 {
@@ -190,10 +190,10 @@ func (o *outlet) whole(line []byte) {
 	}
 	if !last || len(line) > 0 {
 		for len(line) > 2*maxLine {
-			o.tell(line[:maxLine])
+			o.emit(line[:maxLine])
 			line = line[maxLine:]
 		}
-		o.tell(line)
+		o.emit(line)
 	}
 	if last {
 		close(o.reached)
@@ -201,7 +201,7 @@ func (o *outlet) whole(line []byte) {
 	}
 }
 
-func (o *outlet) tell(line []byte) {
+func (o *outlet) emit(line []byte) {
 	if o.to != nil {
 		o.to.line(line, o.stderr)
 	}

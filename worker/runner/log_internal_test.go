@@ -18,8 +18,8 @@ func testLog(root *store.Root, keep int) *attemptLog {
 	return r.newLog(cluster.Ref{Job: "01ARZ3NDEKTSV4RRFFQ69G5FAV", Task: plan.TaskID{Phase: plan.Map, Index: 3}, Attempt: plan.AttemptID{Epoch: 1, N: 2, Rand: 3}})
 }
 
-// TestOutlet: in whatever pieces an output comes, its lines go to the attempt
-// that wrote them.
+// TestOutlet verifies that the lines of an output go to the attempt that wrote
+// them, in whatever pieces the output comes.
 func TestOutlet(t *testing.T) {
 	t.Parallel()
 	marker := "\x1eABCDEFGHIJKLMNOP\x1e\n"
@@ -56,7 +56,7 @@ func TestOutlet(t *testing.T) {
 	}
 }
 
-// TestKept keeps whole lines of the beginning and of the end.
+// TestKept verifies that whole lines of the beginning and of the end are kept.
 func TestKept(t *testing.T) {
 	t.Parallel()
 	k := kept{limit: 100}
@@ -82,8 +82,8 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// TestRefresh: while an attempt runs its log is written when there is something
-// new in it, and not otherwise.
+// TestRefresh verifies that the log of a running attempt is written when there
+// is something new in it, and not otherwise.
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/windrow-mr/windrow/worker/sandbox"
 )
 
-// fault says what became of an attempt that ended with an error here.
+// fault returns the outcome of an attempt that ended with an error here.
 func (r *Runner) fault(ctx context.Context, err error) cluster.Outcome {
 	if ctx.Err() != nil {
 		return cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: context.Cause(ctx).Error()}}
@@ -33,7 +33,7 @@ func (r *Runner) fault(ctx context.Context, err error) cluster.Outcome {
 		o.Text, o.Fingerprint = err.Error(), fingerprint(exit, err)
 	case refused:
 		o.Text = err.Error()
-		o.Fingerprint = o.Text // it refuses again
+		o.Fingerprint = o.Text // the process refuses again
 	default:
 		o.Failure = executor.Judge(err).Failure
 		o.Final = o.Final || last || planner.Final(err)
@@ -48,15 +48,15 @@ func (r *Runner) fault(ctx context.Context, err error) cluster.Outcome {
 	return o
 }
 
-// hostError is what the worker could not do for an attempt: no fault of it.
+// hostError is a failure of the worker, not of the attempt.
 type hostError struct{ err error }
 
 func (e *hostError) Error() string { return e.err.Error() }
 func (e *hostError) Unwrap() error { return e.err }
 
-// fingerprint returns by what the next end of a job process is known as the same
-// one again; "" when that would prove nothing: another worker may have more
-// memory, and who kills a process from outside may not do so there.
+// fingerprint returns the text by which the next end of a job process counts as
+// the same failure. It is "" when the same end would prove nothing: another
+// worker may have more memory, and a kill from outside may not happen there.
 func fingerprint(e *sandbox.Exit, err error) string {
 	switch {
 	case e.Cause == sandbox.OutOfMemory, e.Signal == syscall.SIGKILL && e.Cause != sandbox.NoProgress:
@@ -68,7 +68,7 @@ func fingerprint(e *sandbox.Exit, err error) string {
 	}
 }
 
-// maxText bounds what is told of a failure, in bytes: the log has the rest.
+// maxText bounds the text of a failure, in bytes: the log has the rest.
 const maxText = 8 << 10
 
 func shorten(s string) string {
@@ -78,7 +78,7 @@ func shorten(s string) string {
 	return strings.ToValidUTF8(s, "")
 }
 
-// logger returns a logger whose lines are the log's.
+// logger returns a logger that writes to the log.
 func (l *attemptLog) logger() *slog.Logger { return slog.New(slog.NewTextHandler(lineWriter{l}, nil)) }
 
 // lineWriter takes whole lines.

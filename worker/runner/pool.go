@@ -9,21 +9,20 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// pool counts the processes, so that there are never more than there is memory
-// for, and keeps those that have nothing to do for the next attempt of their
-// job.
+// pool limits the number of processes to those that there is memory for, and
+// keeps idle ones for the next attempt of their job.
 type pool struct {
 	slots   chan struct{} // one for each process that is there
 	closing sync.WaitGroup
 
 	mu   sync.Mutex
-	idle []*process // in order of when they became so
+	idle []*process // in the order in which they became idle
 }
 
 func newPool(slots int) *pool { return &pool{slots: make(chan struct{}, slots)} }
 
-// acquire returns an idle process of the job; or nil, and then there is room for
-// another one, which release gives back.
+// acquire returns an idle process of the job, or nil. Then there is room for
+// another process, and release gives the room back.
 func (p *pool) acquire(ctx context.Context, id plan.JobID, task plan.TaskID) (*process, error) {
 	for {
 		own, other := p.take(id, task)
@@ -55,8 +54,8 @@ func (p *pool) acquire(ctx context.Context, id plan.JobID, task plan.TaskID) (*p
 	}
 }
 
-// take takes an idle process of the job, or else the one of another that is idle
-// for longest.
+// take takes an idle process of the job, or else the process of another job that
+// is idle for longest.
 func (p *pool) take(id plan.JobID, task plan.TaskID) (own, other *process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,8 +77,9 @@ func (p *pool) take(id plan.JobID, task plan.TaskID) (own, other *process) {
 	return nil, other
 }
 
-// behind returns how many partitions behind a reduce the process was last: the
-// nearest one may have fetched what the reduce reads. See shuffle.Groups.
+// behind returns by how many partitions a reduce is behind the process's last
+// one: the nearest process may have fetched the bytes of the reduce. See
+// shuffle.Groups.
 func (p *process) behind(task plan.TaskID) int {
 	if task.Phase != plan.Reduce || p.last.Phase != plan.Reduce || p.last.Index > task.Index {
 		return math.MaxInt
@@ -93,8 +93,8 @@ func (p *pool) put(q *process) {
 	p.idle = append([]*process{q}, p.idle...)
 }
 
-// release takes a process back. One that is of no more use is ended first; nil
-// was never there.
+// release returns a process to the pool. A process that can no longer be used
+// is ended first; nil was never there.
 func (p *pool) release(q *process, healthy bool) {
 	if q != nil && healthy {
 		p.mu.Lock()
@@ -124,7 +124,7 @@ func (p *pool) forget(id plan.JobID) {
 	}
 }
 
-// close ends all processes, and waits for that.
+// close ends all processes, and waits for their end.
 func (p *pool) close() {
 	p.mu.Lock()
 	all := p.idle

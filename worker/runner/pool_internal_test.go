@@ -28,6 +28,6 @@ func TestAReduceGoesWhereItsBytesMayBe(t *testing.T) {
 		p.idle = []*process{other, mapped, low, high}
 	}
 	if own, makesRoom := p.take("l", reduce(12)); own != nil || makesRoom != other {
-		t.Error("a process of another job is used, or not the one that was idle for longest makes room")
+		t.Error("a process of another job is used, or it is not the one idle for longest that makes room")
 	}
 }

@@ -23,23 +23,23 @@ import (
 )
 
 const (
-	// relayMemory is what ranges on their way to one process may take, in bytes.
+	// relayMemory bounds the ranges on their way to one process, in bytes.
 	relayMemory = 16 << 20
 	// drainTime is how long the last lines of an attempt may take.
 	drainTime = time.Second
-	// busyTries is how often a program that was just written is executed, with
-	// busyWait between: others that are being started at that moment may hold
-	// it open for writing until they have their own program.
+	// busyTries is how often a new program is executed, with busyWait between
+	// tries: other processes that are being started at that moment may hold it
+	// open for writing until they have their own program.
 	busyTries = 100
 	busyWait  = 10 * time.Millisecond
 )
 
-// process is a job process with its connections. One attempt at a time has it.
+// process is a job process with its connections. It has one attempt at a time.
 type process struct {
 	runner  *Runner
 	job     plan.JobID
 	dir     string
-	release func() // the program
+	release func() // releases the program
 	budget  budget
 
 	sandbox  *sandbox.Process
@@ -50,12 +50,12 @@ type process struct {
 	others   sync.WaitGroup
 	stop     chan struct{} // closed by end
 
-	last plan.TaskID // that it was given
-	// Of the attempt at hand.
+	last plan.TaskID // that it was given last
+	// Of the running attempt.
 	stdout, stderr outlet
 	marker         string
 	reached        [2]<-chan struct{}
-	waiting        atomic.Bool // it has nothing to do, or waits for this process
+	waiting        atomic.Bool // it is idle, or waits for this process
 	moved          atomic.Bool // it has made progress
 
 	mu     sync.Mutex
@@ -94,7 +94,7 @@ func (r *Runner) start(ctx context.Context, j *job, spec *plan.Spec, notes *atte
 	return p, nil
 }
 
-// program returns what is executed for a job, and with which arguments.
+// program returns the program to execute for a job, and its arguments.
 func (p *process) program(ctx context.Context, spec *plan.Spec) (path string, args []string, err error) {
 	r := p.runner
 	bundle, err := r.bundleFor(spec)
@@ -125,7 +125,8 @@ func (p *process) launch(ctx context.Context, path string, args []string) (stora
 	}
 	defer theirControl.Close()
 	cfg := &p.runner.cfg
-	// A process has its share of the processors, and not a cache for each.
+	// A process has its share of the processors, so that caches per processor
+	// stay few.
 	processors := max((runtime.GOMAXPROCS(0)+cfg.Slots-1)/cfg.Slots, 2)
 	p.sandbox, err = startBox(ctx, p.runner.ctx, sandbox.Config{
 		Path: path, Args: args, Dir: p.dir, Inherit: cfg.Inherit,
@@ -137,17 +138,17 @@ func (p *process) launch(ctx context.Context, path string, args []string) (stora
 		_, _ = storage.Close(), control.Close()
 		switch {
 		case errors.Is(err, syscall.EACCES):
-			err = fmt.Errorf("start the program of the job: %w: where the directory is mounted noexec, let the worker keep programs elsewhere by --cache", err)
+			err = fmt.Errorf("start the program of the job: %w: if the directory is mounted noexec, let the worker keep programs elsewhere by --cache", err)
 		case errors.Is(err, syscall.ENOEXEC):
-			err = final("what was submitted as the program of the job cannot be executed on %s/%s: %w; it must be made with windrow.Main", runtime.GOOS, runtime.GOARCH, err)
+			err = final("the submitted program of the job cannot be executed on %s/%s: %w; it must be made with windrow.Main", runtime.GOOS, runtime.GOARCH, err)
 		}
 		return nil, nil, err
 	}
 	return storage, control, nil
 }
 
-// startBox starts a process that ends with life, also from a program that was
-// just written.
+// startBox starts a process that ends with life. It can start a program that
+// was just written.
 func startBox(ctx, life context.Context, box sandbox.Config) (*sandbox.Process, error) {
 	for try := 1; ; try++ {
 		s, err := sandbox.Start(life, box)
@@ -162,7 +163,7 @@ func startBox(ctx, life context.Context, box sandbox.Config) (*sandbox.Process, 
 	}
 }
 
-// greet serves the process its storage, and tells it what it is for.
+// greet serves the process its storage, and opens the session with it.
 func (p *process) greet(ctx context.Context, j *job, spec *plan.Spec, storage, control net.Conn) error {
 	r := p.runner
 	token := make([]byte, relay.TokenSize)
@@ -189,13 +190,14 @@ func (p *process) greet(ctx context.Context, j *job, spec *plan.Spec, storage, c
 	return &notReady{err}
 }
 
-// notReady says that a process did not come to understand what it is for.
+// notReady says that a process ended or failed before it was ready.
 type notReady struct{ err error }
 
 func (e *notReady) Error() string { return e.err.Error() }
 func (e *notReady) Unwrap() error { return e.err }
 
-// watch tells the sandbox that the process makes progress, or waits for others.
+// watch reports to the sandbox that the process makes progress, or waits for
+// others.
 func (p *process) watch() {
 	tick := time.NewTicker(min(max(p.runner.cfg.NoProgress/20, 10*time.Millisecond), time.Second))
 	defer tick.Stop()
@@ -217,14 +219,14 @@ func (p *process) watch() {
 	}
 }
 
-// input returns a root that the attempt at hand may open.
+// input returns a root that the running attempt may open.
 func (p *process) input(name string) *store.Root {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.inputs[name]
 }
 
-// beginAttempt sends what is printed to a log.
+// beginAttempt sends the output to a log.
 func (p *process) beginAttempt(notes *attemptLog) {
 	p.marker = "\x1e" + rand.Text() + "\x1e\n"
 	p.reached = [2]<-chan struct{}{p.stdout.direct(notes, p.marker), p.stderr.direct(notes, p.marker)}
@@ -232,8 +234,9 @@ func (p *process) beginAttempt(notes *attemptLog) {
 	p.waiting.Store(false)
 }
 
-// endAttempt takes all from the process that it was allowed. marked says that
-// it has told the end of the attempt: what it printed till then is waited for.
+// endAttempt revokes all permissions of the process. marked says that it has
+// reported the end of the attempt: then endAttempt waits for the output up to
+// the marker.
 func (p *process) endAttempt(marked bool) {
 	p.waiting.Store(true)
 	p.permit(nil, nil)
@@ -254,7 +257,7 @@ func (p *process) endAttempt(marked bool) {
 	p.stderr.detach()
 }
 
-// alive tells whether the process can take another attempt.
+// alive reports whether the process can take another attempt.
 func (p *process) alive() bool {
 	select {
 	case <-p.sandbox.Done():
@@ -264,7 +267,7 @@ func (p *process) alive() bool {
 	}
 }
 
-// end ends the process and all that is there for it.
+// end ends the process and releases all it has.
 func (p *process) end() {
 	close(p.stop)
 	if p.session != nil {
@@ -275,7 +278,7 @@ func (p *process) end() {
 	p.clear()
 }
 
-// clear removes what the process leaves behind.
+// clear removes the process's directory and releases its program.
 func (p *process) clear() {
 	if err := os.RemoveAll(p.dir); err != nil {
 		p.runner.cfg.Log.Warn("the directory of a job process could not be removed", "error", err)
@@ -283,8 +286,8 @@ func (p *process) clear() {
 	p.release()
 }
 
-// explain finds out what an error of an attempt means. One of the connection is
-// mostly the end of the process.
+// explain finds out what an error of an attempt means. An error of the
+// connection is mostly the end of the process.
 func (p *process) explain(ctx context.Context, err error, notes *attemptLog) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -70,7 +70,7 @@ func (r *Runner) Forget(id plan.JobID) {
 	r.pool.forget(id)
 }
 
-// job returns what is kept of a job.
+// job returns the state of a job.
 func (r *Runner) job(id plan.JobID) *job {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,16 +104,16 @@ func (r *Runner) Run(ctx context.Context, l cluster.Launch, h worker.Host) clust
 	return o
 }
 
-// keepLog writes the log of an ended attempt, and then tells what that took. Who
-// hears that an attempt has failed looks into its log, and should find it; others
-// need not wait.
-func (r *Runner) keepLog(ctx context.Context, notes *attemptLog, result cluster.Result, tell func()) {
+// keepLog writes the log of an ended attempt, and then reports the requests that
+// took. A user who sees that an attempt has failed looks into its log, and should
+// find it; for others the caller need not wait.
+func (r *Runner) keepLog(ctx context.Context, notes *attemptLog, result cluster.Result, report func()) {
 	ctx = context.WithoutCancel(ctx)
 	write := func() {
 		if err := notes.write(ctx); err != nil {
 			r.cfg.Log.Warn("the log of an attempt could not be written", "error", err)
 		}
-		tell()
+		report()
 	}
 	if result == cluster.Failed {
 		write()
@@ -153,14 +153,14 @@ func (r *Runner) attempt(ctx context.Context, j *job, l cluster.Launch, h worker
 	return o, err
 }
 
-// known tells whether a job has not ended.
+// known reports whether a job has not ended.
 func (r *Runner) known(j *job) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.jobs[j.id] == j
 }
 
-// acquire returns a process of the job that has nothing to do.
+// acquire returns an idle process of the job.
 func (r *Runner) acquire(ctx context.Context, j *job, spec *plan.Spec, task plan.TaskID, notes *attemptLog) (*process, error) {
 	p, err := r.pool.acquire(ctx, j.id, task)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/windrow-mr/windrow/worker/runner"
 )
 
-// texts makes some objects of words.
+// texts returns some objects of words.
 func texts(n, lines int) []string {
 	r := rand.New(rand.NewPCG(7, 11))
 	all := make([]string, n)
@@ -50,8 +50,8 @@ func wordLines(input []string) []string {
 	return want
 }
 
-// TestJobs takes jobs from their spec to their output, on both ways of storage,
-// with as little memory as there may be too, and compares with simple loops.
+// TestJobs runs jobs from their spec to their output, on all kinds of storage,
+// and also with the least memory, and compares with simple loops.
 func TestJobs(t *testing.T) {
 	t.Parallel()
 	plain := plainProgram(t)
@@ -99,8 +99,8 @@ func TestJobs(t *testing.T) {
 	}
 }
 
-// TestOwnInput: jobs that divide their input by functions of their own, or make
-// it.
+// TestOwnInput runs jobs that divide their input by functions of their own, or
+// make it.
 func TestOwnInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", nil)
@@ -126,7 +126,7 @@ func TestOwnInput(t *testing.T) {
 	}
 }
 
-// TestCompressed reads what it wrote as gzip.
+// TestCompressed reads the gzip that it wrote.
 func TestCompressed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", nil)
@@ -141,8 +141,8 @@ func TestCompressed(t *testing.T) {
 	wantLines(t, got, []string{"be\t1", "not\t1", "or\t1", "to\t1", "1\t2", "2\t2"})
 }
 
-// TestReuse: the attempts of a job have one process, those of another job
-// another.
+// TestReuse verifies that the attempts of a job share one process, and those of
+// another job another.
 func TestReuse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", func(c *runner.Config) { c.Slots = 1 })
@@ -164,8 +164,8 @@ func TestReuse(t *testing.T) {
 	}
 }
 
-// TestGrant: nothing is visible before the grant. The process of a job that
-// ends meanwhile is not kept.
+// TestGrant verifies that nothing is visible before the grant, and that the
+// process of a job that ends meanwhile is not kept.
 func TestGrant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mem", nil)
@@ -189,7 +189,7 @@ func TestGrant(t *testing.T) {
 	if got := w.output(t, out); got != "" {
 		t.Errorf("before the grant there is %q", got)
 	}
-	w.Forget(id) // the master has heard of its end from another worker
+	w.Forget(id) // the master knows of its end from another worker
 	close(h.refuse)
 	<-ended
 	if got := w.output(t, out); got != "hay\n" {

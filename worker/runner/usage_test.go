@@ -13,7 +13,8 @@ import (
 	"github.com/windrow-mr/windrow/worker/runner"
 )
 
-// counted returns what all roots of a world were asked for, by whomever.
+// counted returns the requests that all roots of a world have seen, from any
+// process.
 func (w *world) counted() plan.Usage {
 	sum := w.root.Usage()
 	w.roots.mu.Lock()
@@ -24,29 +25,29 @@ func (w *world) counted() plan.Usage {
 	return usageOf(sum)
 }
 
-// usageOf returns what a meter counts too.
+// usageOf returns the counts that a meter has too.
 func usageOf(u plan.Usage) plan.Usage {
 	u.Retries, u.Hedges = 0, 0
 	return u
 }
 
-// told returns what was told of the requests for a job, to all stores.
-func (w *world) told(id plan.JobID) plan.Usage {
+// reported returns the reported requests for a job, to all stores.
+func (w *world) reported(id plan.JobID) plan.Usage {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.spent[id].Total()
 }
 
-// TestRequestsAreToldByJob: of two jobs that a worker runs at the same time, from
-// the same input, each is told what was asked for it, and nothing else: as much as
-// if it ran alone. Both together are all that the stores were asked for.
-func TestRequestsAreToldByJob(t *testing.T) {
+// TestRequestsAreReportedByJob runs two jobs at the same time on a worker, from
+// the same input. It verifies that the requests reported for each are its own, as
+// many as if it ran alone, and that both together are all that the stores saw.
+func TestRequestsAreReportedByJob(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"remote", "file", "mem"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			input := texts(3, 4000)
-			run := func(names ...string) (told map[string]plan.Usage, counted plan.Usage) {
+			run := func(names ...string) (reported map[string]plan.Usage, counted plan.Usage) {
 				w := newWorld(t, kind, func(c *runner.Config) {
 					c.Slots *= 2
 					c.Memory = leastMemory(c.Slots) + int64(c.Slots)*192<<20
@@ -75,43 +76,44 @@ func TestRequestsAreToldByJob(t *testing.T) {
 				if err := w.Close(); err != nil { // and logs are written
 					t.Fatal(err)
 				}
-				told = make(map[string]plan.Usage)
+				reported = make(map[string]plan.Usage)
 				for name, id := range ids {
-					told[name] = w.told(id)
+					reported[name] = w.reported(id)
 				}
-				return told, w.counted().Minus(before)
+				return reported, w.counted().Minus(before)
 			}
 			both, counted := run("words", "sorted")
 			sum := both["words"].Plus(both["sorted"])
-			if kind == "file" { // what job processes read the worker has not seen
+			if kind == "file" { // the worker does not see the reads of job processes
 				size := int64(len(strings.Join(input, "")))
 				if sum.BytesDown < counted.BytesDown+2*size || sum.Gets <= counted.Gets {
-					t.Errorf("told are %d reads of %d bytes in all, of 2 × %d bytes", sum.Gets, sum.BytesDown, size)
+					t.Errorf("reported are %d reads of %d bytes in all, of 2 × %d bytes", sum.Gets, sum.BytesDown, size)
 				}
 				sum.BytesDown, counted.BytesDown = 0, 0
 			}
-			if kind != "remote" { // a process reads as it likes, and to open an object is no request
+			if kind != "remote" { // reads go past the worker, and opening an object is no request
 				sum.Gets, sum.Stats, counted.Gets, counted.Stats = 0, 0, 0, 0
 			}
 			if sum != counted {
-				t.Errorf("told are %+v\n the stores counted %+v", sum, counted)
+				t.Errorf("reported are %+v\n the stores counted %+v", sum, counted)
 			}
 			for name, got := range both {
 				alone, _ := run(name)
 				want := alone[name]
-				// Texts that differ in length: logs, and what has an attempt's name in it.
+				// Texts differ in length: logs, and objects with an attempt's name in
+				// them.
 				if got.Requests() == 0 || got.Puts != want.Puts || got.Gets != want.Gets || got.Lists != want.Lists || got.Multipart != want.Multipart || got.Deletes != want.Deletes {
-					t.Errorf("%s is told %+v\n alone it is told %+v", name, got, want)
+					t.Errorf("for %s are reported %+v\n alone %+v", name, got, want)
 				}
 			}
 		})
 	}
 }
 
-// TestRequestsOfFailuresAreTold: an attempt that fails has asked for something, too,
-// even if its process is gone; so has one that was stopped, and one that failed
-// before there was any process.
-func TestRequestsOfFailuresAreTold(t *testing.T) {
+// TestRequestsOfFailuresAreReported verifies that requests are reported of an
+// attempt that fails, even if its process is gone; of one that was stopped; and of
+// one that failed before there was any process.
+func TestRequestsOfFailuresAreReported(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"error", "exit"} {
 		t.Run(how, func(t *testing.T) {
@@ -121,20 +123,20 @@ func TestRequestsOfFailuresAreTold(t *testing.T) {
 			id := w.submit(t, "misbehave", map[string]string{"how": how, "path": w.cfg.CacheDir}, nil)
 			before := w.counted()
 			l := w.firstMap(t, id)
-			planned := w.told(id)
+			planned := w.reported(id)
 			for i := range int64(2) {
 				w.failed(t, l, &host{spent: w.hear(id)})
-				// Its log is written by then.
-				if got := w.told(id); got.Puts < planned.Puts+1+i || got.Gets < planned.Gets+1+i {
-					t.Errorf("after %d failures %+v are told, when it was planned %+v", i+1, got, planned)
+				// Its log is written by now.
+				if got := w.reported(id); got.Puts < planned.Puts+1+i || got.Gets < planned.Gets+1+i {
+					t.Errorf("after %d failures %+v are reported, after planning %+v", i+1, got, planned)
 				}
 				l.Attempt.N++
 			}
 			if err := w.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if got, want := w.told(id), w.counted().Minus(before); got != want {
-				t.Errorf("told are %+v, the stores counted %+v", got, want)
+			if got, want := w.reported(id), w.counted().Minus(before); got != want {
+				t.Errorf("reported are %+v, the stores counted %+v", got, want)
 			}
 		})
 	}
@@ -142,18 +144,18 @@ func TestRequestsOfFailuresAreTold(t *testing.T) {
 	w.write(t, "hay\ngo\n")
 	stopped := w.submit(t, "matching", map[string]string{"word": "hay"}, nil)
 	l := w.firstMap(t, stopped)
-	planned := w.told(stopped)
+	planned := w.reported(stopped)
 	ctx, stop := context.WithCancel(t.Context())
 	h := &host{spent: w.hear(stopped), refuse: make(chan struct{}), asked: stop}
 	if o := w.Run(ctx, l, h); o.Result != cluster.Lost {
 		t.Fatalf("an attempt that was stopped: %+v", o)
 	}
-	if got := w.told(stopped); got.Gets <= planned.Gets {
-		t.Errorf("of an attempt that was stopped when it had read its input %+v are told, when it was planned %+v", got, planned)
+	if got := w.reported(stopped); got.Gets <= planned.Gets {
+		t.Errorf("for an attempt that was stopped when it had read its input %+v are reported, after planning %+v", got, planned)
 	}
 	id := w.submit(t, "words", nil, func(s *plan.Spec) { s.Input = []string{"mem://nothing/here"} })
 	w.failed(t, w.launch(id, plan.Prepare, 0), &host{spent: w.hear(id)})
-	if got := w.told(id); got.Requests() < 3 { // the spec, the input, the log
-		t.Errorf("of a job without input %+v are told", got)
+	if got := w.reported(id); got.Requests() < 3 { // the spec, the input, the log
+		t.Errorf("for a job without input %+v are reported", got)
 	}
 }

@@ -31,7 +31,7 @@ import (
 
 const build = "v0.0.0-test"
 
-// roots opens whatever is named.
+// roots opens every root that is named.
 type roots struct {
 	opts store.Options
 	mu   sync.Mutex
@@ -92,7 +92,7 @@ func (c *counting) count(prefix string) int {
 	return c.opened[prefix]
 }
 
-// world is a cluster of one worker, and the master's part done by hand.
+// world is a cluster of one worker. The test does the master's part.
 type world struct {
 	*runner.Runner
 	cfg      runner.Config
@@ -106,7 +106,7 @@ type world struct {
 	spent map[plan.JobID]plan.Requests
 }
 
-// newWorld makes one on a kind of store: "mem", "file" or "remote".
+// newWorld returns a world on a kind of store: "mem", "file" or "remote".
 func newWorld(t *testing.T, kind string, change func(*runner.Config)) *world {
 	t.Helper()
 	w := &world{counting: &counting{opened: map[string]int{}}, spent: map[plan.JobID]plan.Requests{}}
@@ -200,9 +200,9 @@ type host struct {
 	granted atomic.Int32
 	records atomic.Int64
 	refuse  chan struct{}       // no grant comes before it is closed; nil: at once
-	fails   error               // what all is answered with; nil: nothing
-	spent   func(plan.Requests) // nil: nobody hears
-	asked   func()              // is told that a grant is asked for; nil: nobody
+	fails   error               // the error of every call; nil: none
+	spent   func(plan.Requests) // nil: ignored
+	asked   func()              // called when a grant is asked for; nil: not called
 }
 
 var _ worker.Host = (*host)(nil)
@@ -235,7 +235,7 @@ func (h *host) Spent(r plan.Requests) {
 	}
 }
 
-// hear takes what is told of the requests for a job.
+// hear returns a function that takes the reported requests for a job.
 func (w *world) hear(id plan.JobID) func(plan.Requests) {
 	return func(r plan.Requests) {
 		w.mu.Lock()
@@ -249,14 +249,14 @@ func (w *world) hear(id plan.JobID) func(plan.Requests) {
 	}
 }
 
-// launch makes an order for an attempt.
+// launch returns an order for an attempt.
 func (w *world) launch(id plan.JobID, phase plan.Phase, index int) cluster.Launch {
 	n := w.n.Add(1)
 	return cluster.Launch{Ref: cluster.Ref{Job: id, Task: plan.TaskID{Phase: phase, Index: index},
 		Attempt: plan.AttemptID{Epoch: 3, N: n, Rand: 0xabcd}}}
 }
 
-// done is what an attempt has to come to.
+// done verifies that an attempt is done.
 func done(t *testing.T, o cluster.Outcome) cluster.Outcome {
 	t.Helper()
 	if o.Result != cluster.Done || o.Winner != o.Attempt {
@@ -265,7 +265,7 @@ func done(t *testing.T, o cluster.Outcome) cluster.Outcome {
 	return o
 }
 
-// failed runs an attempt that has to fail, saying some words.
+// failed runs an attempt that must fail with some words.
 func (w *world) failed(t *testing.T, l cluster.Launch, h *host, words ...string) cluster.Outcome {
 	t.Helper()
 	o := w.Run(t.Context(), l, h)
@@ -287,7 +287,7 @@ func (w *world) prepare(t *testing.T, id plan.JobID) (counts plan.Counts, planne
 	return o.Counts, o.Attempt
 }
 
-// firstMap plans a job and makes an order for its first map task.
+// firstMap plans a job and returns an order for its first map task.
 func (w *world) firstMap(t *testing.T, id plan.JobID) cluster.Launch {
 	t.Helper()
 	_, planned := w.prepare(t, id)
@@ -375,7 +375,7 @@ func (w *world) log(t *testing.T, l cluster.Ref) string {
 	}
 }
 
-// self is this program, which is also the job's.
+// self returns this program, which is also the job's.
 func self(t *testing.T) []byte {
 	t.Helper()
 	path, err := os.Executable()
@@ -389,7 +389,7 @@ func self(t *testing.T) []byte {
 	return b
 }
 
-// rewrite changes a spec that was submitted.
+// rewrite changes a submitted spec.
 func (w *world) rewrite(t *testing.T, id plan.JobID, change func(*plan.Spec)) {
 	t.Helper()
 	body, err := w.root.ReadOnce(t.Context(), plan.SpecKey(id))
@@ -412,10 +412,10 @@ func (w *world) rewrite(t *testing.T, id plan.JobID, change func(*plan.Spec)) {
 	}
 }
 
-// leastMemory is with how little a worker does what it should.
+// leastMemory returns the least memory with which a worker works as it should.
 func leastMemory(slots int) int64 { return runner.LeastMemory(slots) + int64(slots)*instrumented }
 
-// number returns what an attempt's log says behind some words.
+// number returns the number behind some words in an attempt's log.
 func (w *world) number(t *testing.T, l cluster.Ref, words string) int {
 	t.Helper()
 	text := w.log(t, l)
@@ -441,13 +441,13 @@ func wantGone(t *testing.T, pid int) {
 		select {
 		case <-tick.C:
 		case <-late:
-			t.Fatalf("process %d lives on", pid)
+			t.Fatalf("process %d still runs", pid)
 		}
 	}
 }
 
-// plainProgram returns this program without the race detector, which makes much
-// of little memory.
+// plainProgram returns this program without the race detector, which needs much
+// more memory.
 func plainProgram(t *testing.T) string {
 	t.Helper()
 	if instrumented == 0 {
