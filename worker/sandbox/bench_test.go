@@ -9,8 +9,8 @@ import (
 	"github.com/windrow-mr/windrow/worker/sandbox"
 )
 
-// BenchmarkStart is the time from start to end of a process that does nothing,
-// here and without a sandbox.
+// BenchmarkStart measures the time from start to end of a process that does
+// nothing, here and without a sandbox.
 func BenchmarkStart(b *testing.B) {
 	b.Run("sandbox", func(b *testing.B) {
 		dir := b.TempDir()

@@ -68,8 +68,8 @@ func newCgroup(cfg *Config) (*cgroup, error) {
 	if cfg.Cgroup == "" {
 		return nil, nil
 	}
-	// Where processes are in the parent itself this fails, and the other limits
-	// must do.
+	// This fails where processes are in the parent itself; then only the other
+	// limits hold.
 	_ = os.WriteFile(filepath.Join(cfg.Cgroup, "cgroup.subtree_control"), []byte("+memory +pids"), 0)
 	g := &cgroup{dir: filepath.Join(cfg.Cgroup, groupName())}
 	if err := os.Mkdir(g.dir, 0o700); err != nil {
@@ -80,7 +80,7 @@ func newCgroup(cfg *Config) (*cgroup, error) {
 		return nil, errors.Join(fmt.Errorf("control group: %w", err), os.Remove(g.dir))
 	}
 	if cfg.Memory > 0 {
-		// The watch should find it first, for it tells figures.
+		// The watch should find it first: its error has figures.
 		g.set("memory.max", strconv.FormatInt(cfg.Memory+cfg.Memory/8+32<<20, 10))
 		g.set("memory.swap.max", "0")
 		g.set("memory.oom.group", "1")
@@ -94,7 +94,8 @@ func (g *cgroup) set(name, value string) {
 	_ = os.WriteFile(filepath.Join(g.dir, name), []byte(value), 0)
 }
 
-// descriptor returns what a process is started with to be in the group.
+// descriptor returns the descriptor with which a process is started in the
+// group.
 func (g *cgroup) descriptor() (fd int, ok bool) {
 	if g == nil {
 		return 0, false
@@ -109,7 +110,7 @@ func (g *cgroup) kill() {
 	}
 }
 
-// exhausted tells whether the kernel killed for want of memory.
+// exhausted reports whether the kernel killed a process because memory ran out.
 func (g *cgroup) exhausted() bool {
 	if g == nil {
 		return false
@@ -127,8 +128,7 @@ func (g *cgroup) exhausted() bool {
 	return false
 }
 
-// remove removes the group, as soon as the kernel has done with those who were
-// in it.
+// remove removes the group, as soon as the kernel has removed its last process.
 func (g *cgroup) remove() {
 	if g == nil {
 		return

@@ -2,7 +2,7 @@
 
 package sandbox
 
-// cgroup is nothing where there are no control groups.
+// cgroup does nothing where there are no control groups.
 type cgroup struct{}
 
 // DelegatedCgroup returns "": there are no control groups.

@@ -11,56 +11,56 @@ import (
 	"time"
 )
 
-// Config says what is started, and what it may use.
+// Config says which program to start, and what it may use.
 type Config struct {
 	// Path is the program, absolute. Args follow its name.
 	Path string
 	Args []string
 	// Inherit are the names of variables that the process gets from the
-	// worker's environment, where they are set. Those that carry credentials
+	// worker's environment, where they are set. Names that carry credentials
 	// are refused, see Validate.
 	Inherit []string
-	// Env are further variables, as NAME=value. They win.
+	// Env are further variables, as NAME=value. They override inherited ones.
 	Env []string
-	// Dir is the working directory. It must be given: the worker's own is no
-	// place for a job's files.
+	// Dir is the working directory. It is required: a job's files must not go
+	// to the worker's own.
 	Dir string
-	// Files become the descriptors 3, 4, … of the process. They stay the
-	// caller's, who closes them after Start.
+	// Files become the descriptors 3, 4, … of the process. The caller keeps
+	// them and closes them after Start.
 	Files []*os.File
 	// Memory bounds the resident bytes of the process and all that it starts.
 	// 0: no bound.
 	Memory int64
-	// Cgroup is a control group of version 2 below which the process gets one of
-	// its own, with the limits for which there are controllers; see
-	// DelegatedCgroup. "": none.
+	// Cgroup is a control group of version 2 below which the process gets its
+	// own, with the limits for which there are controllers; see DelegatedCgroup.
+	// "": none.
 	Cgroup string
 	// Processes bounds how many processes and threads there may be at once, where
 	// there is a Cgroup with a controller for that. 0: 4,096.
 	Processes int
 	// OpenFiles bounds the descriptors of one process. 0: 4,096.
 	OpenFiles uint64
-	// FileSize bounds the files that it writes itself. 0: 16 GiB.
+	// FileSize bounds the files that the process itself writes. 0: 16 GiB.
 	FileSize uint64
-	// NoProgress is how long it may go without a call of Progress. 0: for ever.
+	// NoProgress is how long the process may run without a call of Progress. 0:
+	// forever.
 	NoProgress time.Duration
-	// Grace is how long a process that is asked to end may take, before it is
-	// killed. 0: 5 s.
+	// Grace is how long a process may take to end when it is asked to, before
+	// it is killed. 0: 5 s.
 	Grace time.Duration
-	// KeepOutput is how many bytes are kept of the beginning of each of the
-	// two outputs, and of its end. 0: 64 KiB.
+	// KeepOutput is how many bytes to keep of the beginning of each of the two
+	// outputs, and of its end. 0: 64 KiB.
 	KeepOutput int
-	// Stdout and Stderr receive all of the outputs as it comes, beside what is
-	// kept, each from a goroutine of its own. While they are slow the process
-	// waits; their errors are ignored. Nil: nobody.
+	// Stdout and Stderr receive all output as it comes, beside what is kept,
+	// each from a goroutine of its own. While they are slow the process waits;
+	// their errors are ignored. Nil: no receiver.
 	Stdout, Stderr io.Writer
-	// Log receives what the sandbox does, and the lines of those outputs that
-	// nobody receives, as long as their beginning is kept. Nil: nobody.
+	// Log receives what the sandbox does, and the lines of outputs without a
+	// receiver, as long as their beginning is kept. Nil: no log.
 	Log *slog.Logger
 }
 
-// credentialed are beginnings of names of variables that carry credentials of
-// the stores.
+// credentialed are prefixes of variables that carry credentials of the stores.
 var credentialed = [...]string{"AWS_", "GOOGLE_", "AZURE_", "GCS_", "WINDROW_"}
 
 // Validate returns an error that names the first field with a bad value.
@@ -110,13 +110,13 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// environment returns what the process starts with, each name once.
+// environment returns the environment of the process, each name once.
 func (c *Config) environment() []string {
 	var env []string
 	given := func(name string) bool {
 		return slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, name+"=") })
 	}
-	for _, v := range slices.Backward(c.Env) { // of two the later wins
+	for _, v := range slices.Backward(c.Env) { // the later of two overrides
 		if name, _, _ := strings.Cut(v, "="); !given(name) {
 			env = append(env, v)
 		}

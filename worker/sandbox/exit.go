@@ -14,7 +14,7 @@ type Cause int
 // The causes.
 const (
 	Exited      Cause = iota + 1 // by itself, with a status other than 0
-	Signaled                     // by a signal that did not come from here
+	Signaled                     // by a signal from outside
 	OutOfMemory                  // it used more memory than it may
 	NoProgress                   // it went too long without progress
 	Stopped                      // by Stop
@@ -37,12 +37,12 @@ func (c Cause) String() string {
 type Exit struct {
 	Cause  Cause
 	Code   int            // the exit status; -1 when a signal ended it
-	Signal syscall.Signal // that ended it; 0 when it exited
+	Signal syscall.Signal // the signal that ended it; 0 when it exited
 	Limit  int64          // of memory, in bytes; 0 for none
 	Peak   int64          // the most memory that was seen, in bytes
 	Idle   time.Duration  // how long it went without progress, for NoProgress
 	Err    error          // why the context ended, for Canceled
-	Stderr string         // what is kept of standard error
+	Stderr string         // the kept part of standard error
 }
 
 // Error says how the process ended, and what to do.
@@ -50,13 +50,13 @@ func (e *Exit) Error() string {
 	switch e.Cause {
 	case OutOfMemory:
 		used := "it used " + mebibytes(e.Peak)
-		if e.Peak <= e.Limit { // what it asked for at last was more than all that was seen
+		if e.Peak <= e.Limit { // its last request was for more than all that was seen
 			used = "it asked for more than it may, having used " + mebibytes(e.Peak)
 		}
 		return fmt.Sprintf("the job process ran out of memory: %s, and its limit is %s: give the worker more --memory or fewer --slots, or let the job keep less at a time%s",
 			used, mebibytes(e.Limit), e.lastWords())
 	case NoProgress:
-		return fmt.Sprintf("the job process made no progress for %v and was killed: it may be in an endless loop or a deadlock; its stacks are in its log, and for a job that is just slow the worker can be given a longer --no-progress%s",
+		return fmt.Sprintf("the job process made no progress for %v and was killed: it may be in an endless loop or a deadlock; its stacks are in its log, and if the job is only slow, give the worker a longer --no-progress%s",
 			e.Idle.Round(time.Millisecond), e.lastWords())
 	case Stopped:
 		return "the job process was stopped"
@@ -72,12 +72,13 @@ func (e *Exit) Error() string {
 // Unwrap returns why the context ended.
 func (e *Exit) Unwrap() error { return e.Err }
 
-// fatal is how the line begins by which a Go program says why it ends.
+// fatal matches the beginning of the line in which a Go program says why it
+// ends.
 var fatal = regexp.MustCompile(`^(panic|fatal error|SIG[A-Z]+): `)
 
-// lastWords returns the line of standard error that tells most: the one of a
-// panic, a fatal error or a signal, else the last. By SIGQUIT the process was asked
-// for its stacks: what it said of itself comes before.
+// lastWords returns the most useful line of standard error: the one of a panic, a
+// fatal error or a signal, else the last. The process is asked for its stacks by
+// SIGQUIT; its own words come before them.
 func (e *Exit) lastWords() string {
 	last := ""
 	for line := range strings.Lines(e.Stderr) {

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestStatOfOddName: the name of a process may hold spaces and parentheses.
+// TestStatOfOddName verifies that the name of a process may hold spaces and
+// parentheses.
 func TestStatOfOddName(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/a) R 1 1 (b"
@@ -34,7 +35,8 @@ func TestStatOfOddName(t *testing.T) {
 	}
 }
 
-// BenchmarkLook is what the watch costs 20 times in a second.
+// BenchmarkLook measures the cost of a look, of which the watch makes 20 a
+// second.
 func BenchmarkLook(b *testing.B) {
 	f := newFamily(os.Getpid())
 	for b.Loop() {
@@ -42,8 +44,9 @@ func BenchmarkLook(b *testing.B) {
 	}
 }
 
-// TestBusiestThread: who is asked for stacks runs, if any thread does. One that has
-// computed for longer, and sleeps now, does not have what runs on its own.
+// TestBusiestThread verifies that a running thread is asked for stacks, if any
+// runs. A thread that has computed for longer and sleeps now does not have the
+// running goroutine.
 func TestBusiestThread(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -12,18 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scanEvery is after how many looks all processes of the system are looked
-// through for new members.
+// scanEvery is after how many looks the watch searches all processes of the
+// system for new members.
 const scanEvery = 10
 
-// family is a process with its group, and with what was seen to descend from
-// it.
+// family is a process with its group, and all its descendants that were seen.
 type family struct {
 	leader int
 
 	mu      sync.Mutex
 	looks   int
-	members map[int]string // pid → when it started, in the kernel's ticks
+	members map[int]string // pid → start time, in the kernel's ticks
 }
 
 func newFamily(leader int) *family {
@@ -39,7 +38,7 @@ func (f *family) kill(s syscall.Signal) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.scan()
-	_ = syscall.Kill(-f.leader, s) // nobody may be left
+	_ = syscall.Kill(-f.leader, s) // the group may be empty
 	for pid, started := range f.members {
 		if now, ok := readStat(strconv.Itoa(pid)); ok && now.started == started && now.group != f.leader {
 			_ = syscall.Kill(pid, s)
@@ -47,9 +46,10 @@ func (f *family) kill(s syscall.Signal) {
 	}
 }
 
-// resident returns the memory of all members, in bytes: but for pages of files,
-// which the system takes back when it needs them, and has only once of a program
-// that runs many times. What several of them share otherwise counts for each.
+// resident returns the memory of all members, in bytes. It leaves out pages of
+// files: the system frees them when it needs them, and has them only once of a
+// program that runs many times. Other memory that several members share counts
+// for each.
 func (f *family) resident() (sum int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -61,8 +61,8 @@ func (f *family) resident() (sum int64) {
 		if err != nil {
 			continue
 		}
-		anonymous, told := statusBytes(text, "\nRssAnon:")
-		if !told { // a system that does not tell them apart
+		anonymous, found := statusBytes(text, "\nRssAnon:")
+		if !found { // the kernel does not separate them
 			all, _ := statusBytes(text, "\nVmRSS:")
 			sum += all
 			continue
@@ -73,8 +73,8 @@ func (f *family) resident() (sum int64) {
 	return sum
 }
 
-// statusBytes returns a size that the status of a process tells in kibibytes,
-// and whether it does.
+// statusBytes returns a size that the status of a process has in kibibytes, and
+// whether it is there.
 func statusBytes(status []byte, name string) (int64, bool) {
 	_, rest, _ := bytes.Cut(status, []byte(name))
 	line, _, _ := bytes.Cut(rest, []byte(" kB"))
@@ -82,11 +82,11 @@ func statusBytes(status []byte, name string) (int64, bool) {
 	return n << 10, err == nil
 }
 
-// scan finds the members of now, and forgets those that are gone.
+// scan finds the current members, and forgets those that are gone.
 func (f *family) scan() {
 	all, err := os.ReadDir("/proc")
 	if err != nil {
-		return // without it the group alone is watched and killed
+		return // without it only the group is watched and killed
 	}
 	parents := make(map[int]stat, len(all))
 	for _, e := range all {
@@ -114,8 +114,8 @@ func (f *family) scan() {
 	}
 }
 
-// askStacks makes a Go program print its stacks and exit. Go is sure to print that
-// of a running goroutine only if the signal comes to its thread.
+// askStacks makes a Go program print its stacks and exit. Go is sure to print the
+// stack of a running goroutine only if the signal comes to its thread.
 func askStacks(p *os.Process) {
 	id := strconv.Itoa(p.Pid)
 	threads, err := os.ReadDir("/proc/" + id + "/task")
@@ -136,15 +136,16 @@ func askStacks(p *os.Process) {
 	}
 }
 
-// thread is one of a process.
+// thread is a thread of a process.
 type thread struct {
 	id      int
 	running bool
 	user    int64 // processor time
 }
 
-// busiest returns the thread that has used most of the processor, of those that run
-// just now: a goroutine may have been on another one for longer, which sleeps since.
+// busiest returns the thread that has used the most processor time, of those that
+// run now. A goroutine may have run on another thread for longer, which sleeps
+// since.
 func busiest(all []thread) int {
 	return slices.MaxFunc(all, func(a, b thread) int {
 		if a.running != b.running {
@@ -157,14 +158,15 @@ func busiest(all []thread) int {
 	}).id
 }
 
-// stat is what is read of /proc/<pid>/stat.
+// stat has the fields used of /proc/<pid>/stat.
 type stat struct {
 	parent, group int
 	started       string
 }
 
-// statFields returns the fields behind a process's name, which stands in
-// parentheses and may hold anything; nil if there is no such process.
+// statFields returns the fields behind a process's name, which is in
+// parentheses and may hold anything. It returns nil if there is no such
+// process.
 func statFields(path string) [][]byte {
 	text, err := os.ReadFile("/proc/" + path + "/stat")
 	if err != nil {

@@ -13,12 +13,13 @@ import (
 )
 
 // holdThread keeps the calling goroutine on its thread, whose end kills the
-// process that it starts, and takes from what the thread executes the way to
-// more privileges. The thread ends with the goroutine: nobody else gets it.
+// process that it starts. It also bars programs that the thread executes from
+// more privileges. The thread ends with the goroutine, and is not used for
+// another one.
 func holdThread(logger *slog.Logger) (release func()) {
 	runtime.LockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		logger.Warn("job processes may gain privileges by the programs that they execute", "error", err)
+		logger.Warn("job processes may gain privileges by programs that they execute", "error", err)
 	}
 	return func() {}
 }
@@ -63,7 +64,7 @@ func launch(cfg *Config, files []*os.File, g *cgroup) (*os.Process, error) {
 	return orKill(p, limit(p.Pid, cfg))
 }
 
-// orKill returns a process that has its limits, and no other.
+// orKill returns a process only if it has its limits. It kills one without.
 func orKill(p *os.Process, err error) (*os.Process, error) {
 	if err != nil {
 		_ = p.Kill()
@@ -73,8 +74,8 @@ func orKill(p *os.Process, err error) (*os.Process, error) {
 	return p, nil
 }
 
-// awaitTrap waits until a traced process has loaded its program, and says
-// whether it was found gone instead, and reaped.
+// awaitTrap waits until a traced process has loaded its program. gone reports
+// that the process has ended, and was reaped.
 func awaitTrap(pid int) (gone bool, err error) {
 	for {
 		var ws unix.WaitStatus
@@ -87,16 +88,17 @@ func awaitTrap(pid int) (gone bool, err error) {
 			return false, nil
 		case ws.Stopped():
 			if err := syscall.PtraceCont(pid, int(ws.StopSignal())); err != nil {
-				return false, fmt.Errorf("let process %d go on: %w", pid, err)
+				return false, fmt.Errorf("let process %d continue: %w", pid, err)
 			}
 		default:
-			return true, fmt.Errorf("process %d ended before it began", pid)
+			return true, fmt.Errorf("process %d ended before it ran", pid)
 		}
 	}
 }
 
-// dataLimit is what a process may map besides what it may use: the runtime of
-// Go maps ahead, and the watch should find it first, for it tells figures.
+// dataLimit is how much a process may map, which is more than it may use. The
+// runtime of Go maps ahead, and the watch should find the process first: its
+// error has figures.
 func dataLimit(memory int64) uint64 { return uint64(memory) + uint64(memory)/4 + 256<<20 }
 
 // limit sets the limits of a process, none higher than the worker's own.
@@ -131,8 +133,8 @@ func limit(pid int, cfg *Config) error {
 	return nil
 }
 
-// sealDescriptors marks what the worker itself inherited, from whoever started
-// it, as not to be inherited further. Go marks all that it opens.
+// sealDescriptors marks the descriptors that the worker itself inherited, so
+// that no process inherits them further. Go marks all that it opens.
 func sealDescriptors() error {
 	err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	if err == nil || !errors.Is(err, syscall.ENOSYS) && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EPERM) {
@@ -152,8 +154,8 @@ func sealDescriptors() error {
 	return nil
 }
 
-// awaitExit waits until a process has ended, and leaves it to be reaped: until
-// then its id, and that of its group, are nobody else's.
+// awaitExit waits until a process has ended, and leaves it to be reaped. Until
+// then no other process gets its id, or that of its group.
 func awaitExit(p *os.Process) (*os.ProcessState, error) {
 	for {
 		err := unix.Waitid(unix.P_PID, p.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)

@@ -29,7 +29,7 @@ func newFamily(leader int) *family { return &family{leader} }
 
 func (f *family) kill(s syscall.Signal) { _ = syscall.Kill(-f.leader, s) }
 
-// resident is not known here.
+// resident is unknown here.
 func (f *family) resident() int64 { return 0 }
 
 // askStacks makes a Go program print its stacks and exit.

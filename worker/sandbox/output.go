@@ -12,7 +12,7 @@ import (
 const maxLine = 8 << 10 // bytes of a line that is logged in one piece
 
 // collector keeps the beginning and the end of an output, and logs the lines of
-// the beginning. It never keeps the writer waiting for long.
+// the beginning. It never blocks the process for long.
 type collector struct {
 	log    *slog.Logger
 	to     io.Writer // nil: lines are logged
@@ -25,7 +25,7 @@ type collector struct {
 	at    int    // where the ring begins
 	total int64
 
-	line   []byte // of the collecting goroutine alone
+	line   []byte // owned by the collecting goroutine
 	silent bool
 }
 
@@ -40,7 +40,7 @@ func (c *collector) collect(r io.Reader) {
 		}
 	}
 	if len(c.line) > 0 {
-		c.tell(c.line)
+		c.logLine(c.line)
 	}
 }
 
@@ -52,7 +52,7 @@ func (c *collector) add(p []byte) {
 	c.end(p[len(logged):])
 	c.mu.Unlock()
 	if c.to != nil {
-		_, _ = c.to.Write(p) // it is kept here at least
+		_, _ = c.to.Write(p) // the kept part has it at least
 		return
 	}
 	for len(logged) > 0 {
@@ -62,18 +62,18 @@ func (c *collector) add(p []byte) {
 		}
 		c.line = append(c.line, logged[:i]...)
 		if i < len(logged) || len(c.line) >= maxLine {
-			c.tell(c.line)
+			c.logLine(c.line)
 			c.line = c.line[:0]
 		}
 		logged = logged[min(i+1, len(logged)):]
 	}
 	if c.total > int64(c.keep) && !c.silent {
 		c.silent = true
-		c.log.LogAttrs(context.Background(), slog.LevelWarn, "the job process writes much: from here on only the end of its output is kept", slog.String("stream", c.stream))
+		c.log.LogAttrs(context.Background(), slog.LevelWarn, "the job process writes much: from here only the end of its output is kept", slog.String("stream", c.stream))
 	}
 }
 
-func (c *collector) tell(line []byte) {
+func (c *collector) logLine(line []byte) {
 	c.log.LogAttrs(context.Background(), slog.LevelInfo, string(bytes.ToValidUTF8(line, []byte("�"))), slog.String("stream", c.stream))
 }
 
@@ -93,7 +93,7 @@ func (c *collector) end(p []byte) {
 	}
 }
 
-// String returns what is kept, and tells what is missing in between.
+// String returns the kept text, with a note of the bytes dropped in between.
 func (c *collector) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

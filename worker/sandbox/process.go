@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// lookEvery is how often memory and progress are looked at.
+// lookEvery is how often memory and progress are checked.
 const lookEvery = 50 * time.Millisecond
 
 // outputTime is how long output may still come after the process has ended,
-// from others that hold it open.
+// from other processes that hold it open.
 const outputTime = time.Second
 
 // Process is a job process.
@@ -61,8 +61,8 @@ func Start(ctx context.Context, cfg Config) (*Process, error) {
 	return p, nil
 }
 
-// own starts the process, waits for its end, and clears up. Its thread is the
-// one that the process dies with.
+// own starts the process, waits for its end, and clears up. The process dies
+// with its thread.
 func (p *Process) own(ctx context.Context, started chan<- error) {
 	release := holdThread(p.cfg.Log)
 	defer release()
@@ -77,7 +77,7 @@ func (p *Process) own(ctx context.Context, started chan<- error) {
 	state, err := awaitExit(p.proc)
 	close(p.exited)
 	watch.Wait()
-	p.family.kill(syscall.SIGKILL) // what it left behind
+	p.family.kill(syscall.SIGKILL) // the processes it left behind
 	p.cgroup.kill()
 	if state == nil && err == nil {
 		state, err = p.proc.Wait()
@@ -140,7 +140,7 @@ func closeAll(files []*os.File) {
 }
 
 // watch waits until the process has ended, and ends it when there is reason to.
-// It returns that reason, with no cause if there was none.
+// It returns that reason, without a cause if there was none.
 func (p *Process) watch(ctx context.Context) (why Exit) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -153,7 +153,7 @@ func (p *Process) watch(ctx context.Context) (why Exit) {
 		why = e
 		canceled, stop = nil, nil
 		if s == syscall.SIGQUIT {
-			askStacks(p.proc) // of it alone
+			askStacks(p.proc) // only of the process itself
 		} else {
 			p.family.kill(s)
 		}
@@ -183,7 +183,7 @@ func (p *Process) watch(ctx context.Context) (why Exit) {
 	}
 }
 
-// look returns how much memory the process and its descendants have.
+// look returns the memory of the process and its descendants.
 func (p *Process) look() int64 {
 	used := p.family.resident()
 	if used > p.peak.Load() {
@@ -196,12 +196,12 @@ func (p *Process) idle(now time.Time) time.Duration {
 	return now.Sub(p.began) - time.Duration(p.progress.Load())
 }
 
-// judge says how the process ended.
+// judge returns how the process ended.
 func (p *Process) judge(why Exit, state *os.ProcessState, err error) *Exit {
 	e := why
 	e.Code, e.Limit, e.Peak, e.Stderr = -1, p.cfg.Memory, p.peak.Load(), p.stderr.String()
 	if err != nil {
-		e.Cause, e.Err = Canceled, fmt.Errorf("its end could not be waited for: %w", err)
+		e.Cause, e.Err = Canceled, fmt.Errorf("waiting for its end failed: %w", err)
 		return &e
 	}
 	e.Code = state.ExitCode()
@@ -225,19 +225,20 @@ func (p *Process) judge(why Exit, state *os.ProcessState, err error) *Exit {
 // PID returns the process's id, which is also its group's.
 func (p *Process) PID() int { return p.pid }
 
-// Progress tells that the process does something worth waiting for.
+// Progress reports that the process does something useful.
 func (p *Process) Progress() { p.progress.Store(int64(time.Since(p.began))) }
 
 // Done is closed when the process and all that it started have ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Stop asks the process to end, kills it when it does not, and waits for that.
+// Stop asks the process to end, kills it when it does not, and waits for its
+// end.
 func (p *Process) Stop() {
 	p.stopped.Do(func() { close(p.stop) })
 	<-p.done
 }
 
-// Wait waits for the end and returns how it came, as an *Exit.
+// Wait waits for the end and returns how the process ended, as an *Exit.
 func (p *Process) Wait() error {
 	<-p.done
 	if p.exit == nil {
@@ -246,9 +247,9 @@ func (p *Process) Wait() error {
 	return p.exit
 }
 
-// Output returns what is kept of standard output and standard error.
+// Output returns the kept parts of standard output and standard error.
 func (p *Process) Output() (stdout, stderr string) { return p.stdout.String(), p.stderr.String() }
 
-// Peak returns the most memory that was seen so far, of the process and all
-// that it started, in bytes.
+// Peak returns the most memory seen so far, of the process and all that it
+// started, in bytes.
 func (p *Process) Peak() int64 { return p.peak.Load() }

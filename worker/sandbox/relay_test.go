@@ -17,8 +17,9 @@ import (
 	"github.com/windrow-mr/windrow/worker/sandbox"
 )
 
-// TestStorage: a process without any access of its own reads and writes what
-// its worker lets it; what it had not committed when it died is not there.
+// TestStorage verifies that a process without any access of its own reads and
+// writes what its worker lets it. If it dies before a commit, nothing of the
+// object is there.
 func TestStorage(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"mem://", "file"} {

@@ -49,9 +49,9 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// worker is a worker that starts a process and waits to be killed.
+// worker starts a process and waits until it is killed.
 func worker(path string) int {
-	p, err := sandbox.Start(context.Background(), sandbox.Config{Path: path, Args: []string{"deaf"}, Dir: filepath.Dir(path)})
+	p, err := sandbox.Start(context.Background(), sandbox.Config{Path: path, Args: []string{"mute"}, Dir: filepath.Dir(path)})
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -61,7 +61,7 @@ func worker(path string) int {
 	return 0
 }
 
-// lines is a log that can be waited for.
+// lines is a log that a test can wait for.
 type lines struct {
 	mu   sync.Mutex
 	text []string
@@ -124,7 +124,7 @@ func start(t *testing.T, cfg sandbox.Config, args ...string) *sandbox.Process {
 	return p
 }
 
-// wantExit waits for the end and checks how it came.
+// wantExit waits for the end and checks its cause.
 func wantExit(t *testing.T, p *sandbox.Process, want sandbox.Cause, words ...string) *sandbox.Exit {
 	t.Helper()
 	select {
@@ -144,8 +144,8 @@ func wantExit(t *testing.T, p *sandbox.Process, want sandbox.Cause, words ...str
 	return e
 }
 
-// wantGone checks that a process has ended: nobody is left to reap an orphan
-// but the system.
+// wantGone verifies that a process has ended: only the system is left to reap
+// an orphan.
 func wantGone(t *testing.T, pid int) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -162,7 +162,7 @@ func wantGone(t *testing.T, pid int) {
 		select {
 		case <-tick.C:
 		case <-timeout:
-			t.Fatalf("process %d lives on", pid)
+			t.Fatalf("process %d still runs", pid)
 		}
 	}
 }
@@ -185,7 +185,7 @@ func TestExits(t *testing.T) {
 	if e := wantExit(t, start(t, sandbox.Config{}, "exit", "3"), sandbox.Exited, "status 3", "to stderr"); e.Code != 3 {
 		t.Errorf("code %d", e.Code)
 	}
-	panicked := wantExit(t, start(t, sandbox.Config{}, "panic", "go on"), sandbox.Exited, "status 2", "panic: the job cannot go on")
+	panicked := wantExit(t, start(t, sandbox.Config{}, "panic", "continue"), sandbox.Exited, "status 2", "panic: the job cannot continue")
 	if !strings.Contains(panicked.Stderr, "main.panicky") {
 		t.Errorf("no stack in %q", panicked.Stderr)
 	}
@@ -227,7 +227,7 @@ func TestDoesNotStart(t *testing.T) {
 }
 
 // TestSurroundings is not parallel: it sets variables, and leaks a descriptor
-// as whoever started the worker might.
+// as the process that starts a worker might.
 func TestSurroundings(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	t.Setenv("SOME_TOKEN", "secret")
@@ -304,8 +304,9 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestMemory: who takes too much is killed, told with figures, whether it or a
-// process of its own took it. This process goes on.
+// TestMemory verifies that a process is killed that takes too much, with
+// figures in the error, whether it or a child of its own took it. This process
+// continues.
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"hoard", "kin"} {
@@ -326,7 +327,7 @@ func TestNoProgress(t *testing.T) {
 	log := newLines()
 	p := start(t, sandbox.Config{NoProgress: patience, Log: log.log()}, "loop")
 	log.await(t, "looping")
-	// With progress it lives on for longer than it may be idle.
+	// With progress it runs for longer than it may be idle.
 	tick := time.NewTicker(patience / 8)
 	defer tick.Stop()
 	for range 16 {
@@ -344,11 +345,12 @@ func TestNoProgress(t *testing.T) {
 	}
 	e = wantExit(t, start(t, sandbox.Config{NoProgress: patience}, "deadlock"), sandbox.NoProgress)
 	if !strings.Contains(e.Stderr, "main.waitForEver") {
-		t.Errorf("it does not tell where it waits: %s", e.Stderr)
+		t.Errorf("the stacks do not show where it waits: %s", e.Stderr)
 	}
 }
 
-// TestFamily: what a process leaves behind is killed with it.
+// TestFamily verifies that the processes that a process leaves behind are
+// killed with it.
 func TestFamily(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"group", "session"} {
@@ -382,8 +384,9 @@ func TestFamily(t *testing.T) {
 	}
 }
 
-// TestCgroup: in a control group nobody escapes by a session of its own. Where
-// none can be made, a process does without, and the log says so.
+// TestCgroup verifies that no process of a control group escapes by a session
+// of its own. Where no group can be made, a process runs without, and the log
+// says so.
 func TestCgroup(t *testing.T) {
 	t.Parallel()
 	delegated := sandbox.DelegatedCgroup()
@@ -409,7 +412,7 @@ func TestCgroup(t *testing.T) {
 		if dir != "" && dir == delegated {
 			wantGone(t, pid)
 			left, err := filepath.Glob(filepath.Join(dir, "windrow-*", "cgroup.procs"))
-			for _, file := range left { // others may run beside this one
+			for _, file := range left { // other tests may run beside this one
 				if members, readErr := os.ReadFile(file); readErr == nil && strings.Contains(string(members), digits) {
 					t.Errorf("left in %s (%v)", file, err)
 				}
@@ -433,7 +436,7 @@ func TestFlood(t *testing.T) {
 	}
 	var all bytes.Buffer
 	for i := range 400_000 {
-		fmt.Fprintf(&all, "line %d of a job that tells everything\n", i)
+		fmt.Fprintf(&all, "line %d of a job that prints everything\n", i)
 	}
 	all.WriteString("the last words")
 	want := all.String()
@@ -449,7 +452,8 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// TestOutputAsItComes: who asked for an output gets all of it, and the log none.
+// TestOutputAsItComes verifies that a receiver gets all of an output, and the
+// log none.
 func TestOutputAsItComes(t *testing.T) {
 	t.Parallel()
 	log := newLines()
@@ -487,8 +491,8 @@ func TestStop(t *testing.T) {
 		t.Errorf("it was not asked to end: %+v", e)
 	}
 	log = newLines()
-	p = start(t, sandbox.Config{Log: log.log(), Grace: 50 * time.Millisecond}, "deaf")
-	log.await(t, "deaf")
+	p = start(t, sandbox.Config{Log: log.log(), Grace: 50 * time.Millisecond}, "mute")
+	log.await(t, "mute")
 	p.Stop()
 	if e := wantExit(t, p, sandbox.Stopped); e.Signal != syscall.SIGKILL {
 		t.Errorf("%+v", e)
@@ -500,7 +504,7 @@ func TestContext(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("the lease was lost")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	p, err := sandbox.Start(ctx, sandbox.Config{Path: child, Args: []string{"deaf"}, Dir: t.TempDir(), Grace: time.Millisecond})
+	p, err := sandbox.Start(ctx, sandbox.Config{Path: child, Args: []string{"mute"}, Dir: t.TempDir(), Grace: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -511,7 +515,7 @@ func TestContext(t *testing.T) {
 	wantGone(t, p.PID())
 }
 
-// TestWorkerDies kills a worker in whatever it does: its process goes too.
+// TestWorkerDies kills a worker at various moments: its process dies too.
 func TestWorkerDies(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
@@ -550,7 +554,8 @@ func TestWorkerDies(t *testing.T) {
 	wantGone(t, pid)
 }
 
-// TestMany starts and ends many at once: descriptors and processes come back.
+// TestMany starts and ends many processes at once: descriptors and processes
+// are released.
 func TestMany(t *testing.T) {
 	t.Parallel()
 	var all sync.WaitGroup

@@ -28,7 +28,7 @@ func main() {
 	case "panic":
 		panicky(arg)
 	case "segv":
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV) // as the code of another language would
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV) // as code in another language would
 		time.Sleep(time.Minute)
 	case "killed":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -47,12 +47,12 @@ func main() {
 	case "deadlock":
 		fmt.Println("waiting")
 		go func() {
-			time.Sleep(time.Hour) // the runtime does not take it for a deadlock
+			time.Sleep(time.Hour) // so that the runtime does not see a deadlock
 		}()
 		waitForEver(make(chan int))
-	case "deaf":
+	case "mute":
 		signal.Ignore(syscall.SIGTERM)
-		fmt.Println("deaf")
+		fmt.Println("mute")
 		time.Sleep(time.Hour)
 	case "sleep":
 		c := make(chan os.Signal, 1)
@@ -88,7 +88,7 @@ func panicky(what string) { panic("the job cannot " + what) }
 func waitForEver(c chan int) { <-c }
 
 // fork starts a process that outlives this one, in a session of its own if
-// asked for, tells its id, and waits until descriptor 3 is closed.
+// asked for, prints its id, and waits until descriptor 3 is closed.
 func fork(how string) {
 	c := exec.Command(os.Args[0], "sleep")
 	if how == "session" {
@@ -100,11 +100,11 @@ func fork(how string) {
 		os.Exit(9)
 	}
 	fmt.Println("forked", c.Process.Pid)
-	_, _ = bufio.NewReader(os.NewFile(3, "go on")).ReadByte()
+	_, _ = bufio.NewReader(os.NewFile(3, "wait")).ReadByte()
 }
 
-// escape lets a grandchild, of a session of its own, lose its parent before
-// anybody looks; told is the grandchild's id.
+// escape lets a grandchild, in a session of its own, lose its parent before a
+// look of the watch. It prints the grandchild's id.
 func escape(how string) {
 	c := exec.Command(os.Args[0], "escape", "grandchild")
 	if how == "grandchild" {
@@ -121,13 +121,13 @@ func escape(how string) {
 		return
 	}
 	_ = c.Wait()
-	_, _ = bufio.NewReader(os.NewFile(3, "go on")).ReadByte()
+	_, _ = bufio.NewReader(os.NewFile(3, "wait")).ReadByte()
 }
 
 func flood() {
 	w := bufio.NewWriter(os.Stdout)
 	for i := range 400_000 {
-		fmt.Fprintf(w, "line %d of a job that tells everything\n", i)
+		fmt.Fprintf(w, "line %d of a job that prints everything\n", i)
 	}
 	fmt.Fprint(w, "the last words")
 	_ = w.Flush()
@@ -152,7 +152,7 @@ func kin() {
 	_ = c.Run()
 }
 
-// look tells environment, descriptors, directory, group and limits.
+// look prints environment, descriptors, directory, group and limits.
 func look() {
 	for _, v := range os.Environ() {
 		fmt.Println("env", v)
