@@ -1,12 +1,13 @@
-// Package cluster is what master and workers say to each other: MessagePack
-// over HTTP, every message with a version and a bound.
+// Package cluster is the protocol between masters and workers: MessagePack over
+// HTTP, every message with a version and a bound.
 //
-// A worker asks, a master answers. The worker's Sync holds its whole state, and
-// the Orders that answer it all that is to change: messages can be lost, come
-// twice or in another order, and the next one mends it. A master that has
-// nothing to say holds an answer back until there is something, or until the
-// worker should be heard from again.
+// A worker asks, a master answers. The worker's Sync holds its whole state; the
+// Orders in answer hold all that must change. Messages can be lost, repeated or
+// reordered: the next one corrects that. A master without orders holds its
+// answer until it has some, or until the worker should send its state again.
 //
-// Nothing is decided here. Who is lost, the master says by its leases (see
-// package master); who leads, the store.
+// The package decides nothing. A master's leases decide which workers are lost
+// (see package master); the store decides which master leads.
+//
+// It is part of the engine, and may change between minor versions.
 package cluster

@@ -24,47 +24,47 @@ const (
 
 // Paths of the protocol.
 const (
-	Path     = "/cluster/" // below which all is
+	Path     = "/cluster/" // the prefix of all paths
 	syncPath = Path + "sync"
 	mapsPath = Path + "maps"
 )
 
 const contentType = "application/vnd.msgpack"
 
-// Master answers workers. Its methods are called by any number of goroutines.
+// Master answers workers. Any number of goroutines may call its methods.
 type Master interface {
-	// Sync takes what a worker knows and returns what it is to do. It may wait,
-	// for some seconds, until there is something.
+	// Sync takes a worker's state and returns the orders for it. It may wait
+	// some seconds until there are some.
 	Sync(ctx context.Context, s *Sync) (*Orders, error)
 	Maps(ctx context.Context, q *MapsQuery) (*MapsAnswer, error)
 }
 
-// NotLeader says that another process is to be asked.
+// NotLeader says that another process leads.
 type NotLeader struct {
-	URL string // of the one that leads; "" when that is not known
+	URL string // of the leader; "" when it is unknown
 }
 
-// Error says who leads.
+// Error names the leader.
 func (e *NotLeader) Error() string {
 	if e.URL == "" {
-		return "this master does not lead, and knows nobody who does"
+		return "this master does not lead, and knows no leader"
 	}
 	return "this master does not lead; " + e.URL + " does"
 }
 
-// Refused says that a master and a worker do not fit together.
+// Refused says that a master and a worker are incompatible.
 type Refused struct{ Text string }
 
-// Error says why.
+// Error returns the reason.
 func (e *Refused) Error() string { return e.Text }
 
-// CheckVersions returns a *Refused unless a worker and a master speak the same
+// CheckVersions returns a *Refused unless a worker and a master have the same
 // version of the protocol.
 func CheckVersions(worker, master int) error {
 	if worker == master {
 		return nil
 	}
-	return &Refused{fmt.Sprintf("the worker speaks version %d of the cluster's protocol, the master version %d: run the same build of windrow on both", worker, master)}
+	return &Refused{fmt.Sprintf("the worker has version %d of the cluster's protocol, the master version %d: run the same build of windrow on both", worker, master)}
 }
 
 // Handler serves workers, below Path.
@@ -90,7 +90,7 @@ func Handler(m Master) http.Handler {
 	return mux
 }
 
-// unmarshal reads a message that may have been made to do harm.
+// unmarshal reads a message that may be hostile.
 func unmarshal(body []byte, message any) error {
 	if err := packed.Check(body); err != nil {
 		return err
@@ -98,12 +98,12 @@ func unmarshal(body []byte, message any) error {
 	return msgpack.Unmarshal(body, message)
 }
 
-// Long messages are rare, and are read a few at a time: whoever sends many has
-// them wait outside, and not in the master's memory.
+// Long messages are rare. A few at a time are read; the others wait in their
+// connections, and not in the master's memory.
 const (
 	long     = 64 << 10 // bytes
 	mostLong = 2
-	longTime = 30 * time.Second // in which one must have come
+	longTime = 30 * time.Second // in which a message must arrive
 )
 
 // inbox reads messages.
@@ -131,7 +131,7 @@ func (in *inbox) read(w http.ResponseWriter, r *http.Request, q any) error {
 		return context.Cause(r.Context())
 	}
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(longTime)) // not every connection can be told
+	_ = control.SetReadDeadline(time.Now().Add(longTime)) // not every connection has deadlines
 	if body, err = readRest(body, r.Body, r.ContentLength); err != nil {
 		return err
 	}
@@ -139,8 +139,8 @@ func (in *inbox) read(w http.ResponseWriter, r *http.Request, q any) error {
 	return unmarshal(body, q)
 }
 
-// readRest reads what follows head of a message of length bytes, or of any length
-// that is allowed if it is negative, into a buffer that does not grow.
+// readRest reads the rest of a message behind head, into a buffer that does not
+// grow. The message has length bytes, or up to the bound if length is negative.
 func readRest(head []byte, from io.Reader, length int64) ([]byte, error) {
 	if length < 0 {
 		length = maxAsked
@@ -174,10 +174,10 @@ func serve[Q, A any](in *inbox, w http.ResponseWriter, r *http.Request, answer f
 		return
 	}
 	w.Header().Set("Content-Type", contentType)
-	_, _ = w.Write(b) // whom it does not reach asks again
+	_, _ = w.Write(b) // a worker that it does not reach asks again
 }
 
-// leaderHeader names who leads, in a refusal.
+// leaderHeader names the leader in a refusal.
 const leaderHeader = "Windrow-Leader"
 
 func refuse(w http.ResponseWriter, err error) {
@@ -197,8 +197,8 @@ type Client struct {
 	HTTP http.RoundTripper
 }
 
-// Sync sends what this worker knows and returns what it is to do. A *NotLeader
-// or a *Refused says why there is no answer; other errors may pass.
+// Sync sends this worker's state and returns the orders for it. A *NotLeader or
+// a *Refused says why there is no answer; other errors may be temporary.
 func (c *Client) Sync(ctx context.Context, s *Sync) (*Orders, error) {
 	o := new(Orders)
 	return o, c.ask(ctx, syncPath, s, o)
@@ -217,7 +217,7 @@ func (c *Client) ask(ctx context.Context, path string, q, a any) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.URL, "/")+path, bytes.NewReader(b))
 	if err != nil {
-		return &Refused{fmt.Sprintf("the master's address %q is of no use: %v", c.URL, err)}
+		return &Refused{fmt.Sprintf("the master's address %q is invalid: %v", c.URL, err)}
 	}
 	req.Header.Set("Content-Type", contentType)
 	resp, err := c.HTTP.RoundTrip(req)

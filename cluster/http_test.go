@@ -39,7 +39,7 @@ func serve(t *testing.T, m *master) *cluster.Client {
 	return &cluster.Client{URL: s.URL, HTTP: http.DefaultTransport}
 }
 
-// TestMessages: what is sent arrives, every field of it.
+// TestMessages verifies that every field of a message arrives.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	ref := cluster.Ref{Job: "01J", Task: plan.TaskID{Phase: plan.Map, Index: 3}, Attempt: plan.AttemptID{Epoch: 2, N: 7, Rand: 9}}
@@ -66,7 +66,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestRefusals: who must not, or cannot, be answered is told why.
+// TestRefusals verifies that a worker that cannot be answered gets the reason.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	fail := error(&cluster.NotLeader{URL: "http://other"})
@@ -86,7 +86,7 @@ func TestRefusals(t *testing.T) {
 	fail = errors.New("the store is slow")
 	_, err = c.Sync(t.Context(), &cluster.Sync{Version: cluster.Version})
 	if _, refused := errors.AsType[*cluster.Refused](err); err == nil || refused || !strings.Contains(err.Error(), "the store is slow") {
-		t.Errorf("it may pass: %v", err)
+		t.Errorf("a temporary error is a refusal: %v", err)
 	}
 	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no token", http.StatusUnauthorized) }))
 	defer denied.Close()
@@ -96,8 +96,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestHostileMessages: what is no message is refused before the master sees it,
-// and takes little memory.
+// TestHostileMessages verifies that a body that is no message is refused before
+// the master sees it, and takes little memory.
 func TestHostileMessages(t *testing.T) {
 	t.Parallel()
 	h := cluster.Handler(&master{sync: func(*cluster.Sync) (*cluster.Orders, error) { t.Error("it came through"); return nil, errors.New("no") }})
@@ -122,8 +122,8 @@ func TestHostileMessages(t *testing.T) {
 	}
 }
 
-// TestLongMessages: of many long messages at once a few are taken in, the others
-// wait outside, and all are answered.
+// TestLongMessages verifies that few of many long messages are read at once,
+// that the others wait outside, and that all are answered.
 func TestLongMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -149,7 +149,7 @@ func TestLongMessages(t *testing.T) {
 		}
 		synctest.Wait()
 		if n := asked.Load(); n < 1 || n > 4 {
-			t.Errorf("%d of %d long messages are taken in at once", n, senders)
+			t.Errorf("%d of %d long messages are read at once", n, senders)
 		}
 		close(flow)
 		all.Wait()
@@ -159,7 +159,7 @@ func TestLongMessages(t *testing.T) {
 	})
 }
 
-// tap is a reader that counts once that it is asked, and waits for flow.
+// tap is a reader that counts once when it is read, and waits for flow.
 type tap struct {
 	io.Reader
 	asked *atomic.Int32

@@ -6,38 +6,38 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Version is the protocol's. A master and a worker of different versions refuse
-// each other, with words.
+// Version is the protocol's version. A master and a worker of different
+// versions refuse each other, with a text.
 const Version = 2
 
-// Sync is all that a worker knows. It sends one whenever something changes, and
-// every few seconds; each replaces the one before. So nothing is lost with a
-// message, and none can come too often.
+// Sync is the whole state of a worker. A worker sends one whenever something
+// changes, and every few seconds; each replaces the one before. So a lost
+// message loses nothing, and a repeated one does no harm.
 type Sync struct {
 	Version  int
 	Worker   string // the process, by an id of its own
-	Seq      uint64 // counts the worker's messages: an older one that comes late is of no use
-	Heard    uint64 // the newest of its messages whose answer it has taken
-	Epoch    uint64 // the highest that the worker has heard from
+	Seq      uint64 // counts the worker's messages: one that arrives after a newer one is ignored
+	Heard    uint64 // the newest of its messages whose answer it has handled
+	Epoch    uint64 // the highest that the worker knows
 	Info     Info
 	Draining bool // it takes no more work
-	Leaving  bool // it says goodbye: nothing runs there any more
+	Leaving  bool // nothing runs there, and it sends no more
 	Running  []Running
 	Outcomes []Outcome // that no master has acknowledged yet
 	Spent    []Spent   // for jobs that have not ended, as far as the worker knows
 }
 
-// Spent is what a worker has asked stores for on behalf of a job: in all attempts,
-// however they ended, and for what serves several of them. Account tells it from
-// what the worker counted before, for a job that had ended and was reopened; within
-// one, numbers only grow. A worker that is killed takes with it what it had not told.
+// Spent counts a worker's requests to stores for a job: of all attempts, however they
+// ended, and of work for several of them. Account separates it from earlier counts
+// for the same job, when the job had ended and was reopened. Numbers of an account
+// only grow. A worker that is killed loses the counts that it had not sent.
 type Spent struct {
 	Job      plan.JobID
 	Account  uint64
 	Requests plan.Requests
 }
 
-// Info is what does not change in a worker's life.
+// Info is constant in a worker's life.
 type Info struct {
 	Host     string
 	PID      int
@@ -54,11 +54,11 @@ type Ref struct {
 	Attempt plan.AttemptID
 }
 
-// Running is an attempt that has not ended, waiting for a slot perhaps.
+// Running is an attempt that has not ended, and may be waiting for a slot.
 type Running struct {
 	Ref
 	Bytes, Records int64 // done so far
-	Asking         bool  // it wants its grant
+	Asking         bool  // it needs its grant
 }
 
 // A Result is how an attempt ended.
@@ -67,8 +67,8 @@ type Result uint8
 // The results.
 const (
 	Done   Result = iota + 1
-	Failed        // through a fault of its own
-	Lost          // through no fault of its own
+	Failed        // by its own fault
+	Lost          // not by its own fault
 )
 
 // Outcome is the end of an attempt.
@@ -77,11 +77,12 @@ type Outcome struct {
 	Result Result
 	Took   time.Duration
 
-	// Of what is Done. Winner is the attempt whose work is the result: the same
-	// one, but for a part that turned out to be another granted attempt's.
+	// Of an attempt that is Done. Winner is the attempt whose work is the
+	// result: this one, unless its part turned out to be another granted
+	// attempt's.
 	Winner plan.AttemptID
 	Digest plan.Digest
-	Counts plan.Counts       // of a plan
+	Counts plan.Counts       // of an attempt at planning
 	Sums   []plan.SectionSum // see plan.Manifest
 
 	// Of an attempt that Failed or was Lost.
@@ -91,15 +92,16 @@ type Outcome struct {
 	LostMap *Ref
 }
 
-// Orders answer a Sync: all that a worker must do now that it does not do yet.
+// Orders answer a Sync. They have all that a worker must do and does not do
+// yet.
 type Orders struct {
 	Version  int
 	Epoch    uint64 // the master's. A worker refuses orders of a lower one than it knows
 	Launches []Launch
 	Stops    []Ref
 	Grants   []Grant
-	Acks     []Ref        // outcomes that need not be told again
-	Ended    []plan.JobID // of which nothing must be kept
+	Acks     []Ref        // outcomes that need not be sent again
+	Ended    []plan.JobID // jobs of which the worker must keep nothing
 	Drain    bool         // take no more work, and end
 }
 
@@ -107,10 +109,10 @@ type Orders struct {
 type Launch struct {
 	Ref
 	Run     int            // how often the job was reopened
-	Planned plan.AttemptID // whose table of tasks counts; zero before there is one
+	Planned plan.AttemptID // whose task table counts; zero before there is one
 	Sampled plan.AttemptID // whose sample counts; zero where there is none
 	Maps    uint64         // the generation of the list of maps that a reduce reads
-	Slots   int            // of the whole cluster: a plan is made for them, and reducers divide what they fetch by them
+	Slots   int            // of the whole cluster: a job is planned for them, and reduces share what they fetch by them
 }
 
 // Grant lets an attempt make its part visible. All are the attempts of the task
@@ -127,7 +129,7 @@ type MapsQuery struct {
 	Generation uint64
 }
 
-// MapsAnswer has an attempt for each map, or is Stale: the list is another by now.
+// MapsAnswer has an attempt for each map, or is Stale: the list has changed since.
 type MapsAnswer struct {
 	Stale    bool
 	Attempts []plan.AttemptID
