@@ -1,25 +1,26 @@
-// Package auth decides who may speak to a cluster's processes, and lets its own
-// speak to them: by a token, by certificates, or by both. Masters put it in
-// front of the API and of the protocol of workers; workers, clients and the
-// command line make their requests through it.
+// Package auth decides which requests a cluster's processes accept, and authorizes
+// their own: by a token, by certificates, or by both. Masters put it in front of the
+// API and of the protocol of workers; workers, clients and the command line make
+// their requests through it.
 //
-// A listener on loopback may go without. Any other one must have a token, or
-// certificates of both sides, or Server refuses it. Every request is looked at,
-// but for GET /healthz and GET /readyz, which tell nothing but that there is
-// somebody.
+// A listener on loopback may do without. Any other one must have a token, or
+// certificates of both sides, or Server refuses it. Every request is checked, except
+// GET /healthz and GET /readyz, which only show that a process is there.
 //
-// A token is text of at least 32 bytes in a file that others cannot read, never
-// in a flag, and goes with each request as "Authorization: Bearer". A file may
-// have several, one a line: all are accepted, and the first is sent, so that a
-// token can be changed with no process refusing another. Files are read once.
-// Cookies are never looked at.
+// A token is text of at least 32 bytes in a file that others cannot read, never in a
+// flag. It is sent with each request as "Authorization: Bearer". A file may have
+// several, one a line: all are accepted, and the first is sent. So a token can be
+// changed without any process refusing another. Files are read once. Cookies are
+// ignored.
 //
-// One token opens all, unless workers have one of their own (Config.WorkerTokenFile):
-// then that one opens the protocol of workers alone, and the other one the API
-// alone. Who may join as a worker gets jobs, their data, and with it the rights
-// that jobs have; who may submit runs programs on workers.
+// One token opens all, unless workers have their own (Config.WorkerTokenFile). Then
+// that one opens only the protocol of workers, and the other one only the API. A
+// process that may join as a worker gets jobs, their data, and with it the rights
+// that jobs have. A client that may submit runs programs on workers.
 //
-// Everything here may be used by any number of goroutines.
+// Any number of goroutines may use everything here.
+//
+// It is part of the engine, and may change between minor versions.
 package auth
 
 import (
@@ -40,37 +41,37 @@ import (
 
 // Config names the files of a process. All may be "".
 type Config struct {
-	// TokenFile holds what clients send, and masters ask for.
+	// TokenFile holds the tokens that clients send, and that masters ask for.
 	TokenFile string
-	// WorkerTokenFile holds what workers send in its place, and masters ask of
-	// them.
+	// WorkerTokenFile holds the tokens that workers send in their place, and
+	// that masters ask of them.
 	WorkerTokenFile string
-	// CertFile and KeyFile are this process's certificate, in PEM: a master's as a
-	// server, anybody else's as a client.
+	// CertFile and KeyFile are this process's certificate, in PEM: a server
+	// certificate for a master, a client certificate for any other process.
 	CertFile, KeyFile string
 	// CAFile holds the authorities, in PEM, by which the other side's certificate
 	// is checked. A master that has one asks every client for a certificate.
 	CAFile string
 }
 
-// Server is what a listener is guarded by.
+// Server guards a listener.
 type Server struct {
 	// TLS is nil where the listener speaks plain HTTP.
 	TLS *tls.Config
-	// Open says that nobody is asked for anything, which is for loopback alone.
+	// Open says that requests need no authorization, as on loopback.
 	Open bool
-	// Plain says that tokens come over a network that may be listened to: there
-	// is no TLS, and the listener is not on loopback.
+	// Plain says that tokens cross a network where others may listen: there is
+	// no TLS, and the listener is not on loopback.
 	Plain bool
 
 	clients, workers tokens
 }
 
-// howTo is how somebody gets a token.
+// howTo is a command that makes a token.
 const howTo = "(umask 077; head -c 32 /dev/urandom | base64 > token)"
 
-// Server returns what guards a listener at an address such as "127.0.0.1:7077",
-// or an error if that would leave it open to a network.
+// Server returns the guard of a listener at an address such as
+// "127.0.0.1:7077", or an error if that would leave it open to a network.
 func (c Config) Server(ctx context.Context, listen string) (*Server, error) {
 	local, err := loopback(ctx, listen)
 	if err != nil {
@@ -97,20 +98,20 @@ func (c Config) Server(ctx context.Context, listen string) (*Server, error) {
 	s.Plain = !local && s.TLS == nil
 	if s.Open && !local {
 		return nil, fmt.Errorf("refusing to listen at %s, where others can connect, without a token or certificates: "+
-			"who submits a job runs a program. Make a token by %s and give --token-file token here and to every worker and client; "+
+			"anyone who submits a job runs a program. Make a token by %s and give --token-file token here and to every worker and client; "+
 			"or give --cert-file, --key-file and --ca-file; or listen at 127.0.0.1 alone", listen, howTo)
 	}
 	return s, nil
 }
 
-// loopback tells whether only this machine can connect to an address.
+// loopback reports whether only this machine can connect to an address.
 func loopback(ctx context.Context, listen string) (bool, error) {
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
 		return false, fmt.Errorf("address %q is not of the form HOST:PORT: %w", listen, err)
 	}
 	if host == "" {
-		return false, nil // every address there is
+		return false, nil // every address of the machine
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.Unmap().IsLoopback(), nil
@@ -148,7 +149,7 @@ func (c Config) serverTLS() (*tls.Config, error) {
 	return t, nil
 }
 
-// certificate returns this process's certificate, nil where it has none.
+// certificate returns this process's certificate, nil if it has none.
 func (c Config) certificate() (*tls.Certificate, error) {
 	switch {
 	case c.CertFile == "" && c.KeyFile == "":
@@ -178,22 +179,22 @@ func readCAs(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// Clients lets through what clients may ask: requests that bring their token,
-// or need none.
+// Clients passes requests that clients may make: those with their token, and
+// those that need none.
 func (s *Server) Clients(next http.Handler) http.Handler {
 	return s.require(next, s.clients, "the cluster's token", func(r *http.Request) bool {
 		return r.Method == http.MethodGet && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz")
 	})
 }
 
-// Workers lets through what workers may ask.
+// Workers passes requests that workers may make.
 func (s *Server) Workers(next http.Handler) http.Handler {
 	return s.require(next, s.workers, "the token of workers", func(*http.Request) bool { return false })
 }
 
 func (s *Server) require(next http.Handler, known tokens, what string, free func(*http.Request) bool) http.Handler {
 	if len(known) == 0 {
-		return next // loopback, or TLS has looked at the certificate
+		return next // on loopback, or TLS has checked the certificate
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if free(r) {
@@ -229,11 +230,11 @@ func refuse(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusUnauthorized)
-	_, _ = w.Write(b) // who does not listen any more needs no error
+	_, _ = w.Write(b) // a client that is gone needs no error
 }
 
-// tokens are digests of tokens: all have the same length, so that comparing
-// them tells nothing.
+// tokens are digests of tokens: all have the same length, so that the time of a
+// comparison reveals nothing.
 type tokens [][sha256.Size]byte
 
 func (t tokens) has(token string) bool {

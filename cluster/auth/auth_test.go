@@ -27,7 +27,7 @@ const (
 	workers = "b3VyIHdvcmtlcnMnIHRva2VuLCB3aXRoIDMyIGJ5dGVz"
 )
 
-// file writes a file with a mode that counts, whatever the user's umask is.
+// file writes a file with a mode that does not depend on the user's umask.
 func file(t *testing.T, text string, mode os.FileMode) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "secret")
@@ -40,8 +40,8 @@ func file(t *testing.T, text string, mode os.FileMode) string {
 	return path
 }
 
-// TestListen: a listener that others can connect to needs a token, or
-// certificates of both sides.
+// TestListen verifies that a listener that others can connect to needs a token,
+// or certificates of both sides.
 func TestListen(t *testing.T) {
 	t.Parallel()
 	token := auth.Config{TokenFile: file(t, clients+"\n", 0o600)}
@@ -61,7 +61,7 @@ func TestListen(t *testing.T) {
 		case c.loopback && (err != nil || !open.Open || open.Plain || open.TLS != nil):
 			t.Errorf("%s without anything: %+v, %v", c.listen, open, err)
 		case !c.loopback && err == nil:
-			t.Errorf("%s is open to everybody", c.listen)
+			t.Errorf("%s is open to everyone", c.listen)
 		case !c.loopback && (!strings.Contains(err.Error(), "/dev/urandom") || !strings.Contains(err.Error(), "--cert-file") || !strings.Contains(err.Error(), c.listen)):
 			t.Errorf("%s: %v", c.listen, err)
 		}
@@ -82,8 +82,8 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// TestBadFiles: what is wrong with a file is said with its name, and what to do;
-// what is in it is not.
+// TestBadFiles verifies that an error about a file has its name and says what to
+// do, and shows nothing of its content.
 func TestBadFiles(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -152,8 +152,8 @@ func start(t *testing.T, cfg auth.Config) string {
 	return server.URL
 }
 
-// status asks as a client with that configuration, and returns the status; 0
-// when the connection was refused.
+// status makes a request as a client with that configuration, and returns the
+// status, or 0 when the connection was refused.
 func status(t *testing.T, cfg auth.Config, method, url string, header ...string) int {
 	t.Helper()
 	transport, err := cfg.Transport()
@@ -183,7 +183,8 @@ func status(t *testing.T, cfg auth.Config, method, url string, header ...string)
 	return answer.StatusCode
 }
 
-// TestTokens asks with the right token, with none and with others, everywhere.
+// TestTokens makes requests with the right token, with none and with others, to
+// all paths.
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	const next = "YW5vdGhlciB0b2tlbiwgZm9yIHRoZSBjaGFuZ2Ugb2YgaXQ="
@@ -222,8 +223,8 @@ func TestTokens(t *testing.T) {
 		"a client as a worker":    {one, parted, "POST", "/cluster/sync", nil, 401},
 		"a worker":                {apart, parted, "POST", "/cluster/sync", nil, 200},
 		"a worker as a client":    {apart, parted, "GET", "/v1/jobs", nil, 401},
-		"nobody is asked":         {auth.Config{}, open, "GET", "/v1/jobs", nil, 200},
-		"nobody needs it":         {one, open, "POST", "/cluster/sync", nil, 200},
+		"no token needed":         {auth.Config{}, open, "GET", "/v1/jobs", nil, 200},
+		"an unneeded token":       {one, open, "POST", "/cluster/sync", nil, 200},
 	} {
 		if got := status(t, c.who, c.method, c.at+c.path, c.header...); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
@@ -257,7 +258,8 @@ func (a *authority) config(t *testing.T, name string) auth.Config {
 	return auth.Config{CertFile: cert, KeyFile: file(t, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), 0o600), CAFile: a.file}
 }
 
-// sign makes a certificate and writes it to a file; by nobody: it signs itself.
+// sign makes a certificate and writes it to a file. Without by, it signs
+// itself.
 func sign(t *testing.T, template *x509.Certificate, by *authority) (*x509.Certificate, *ecdsa.PrivateKey, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -280,11 +282,11 @@ func sign(t *testing.T, template *x509.Certificate, by *authority) (*x509.Certif
 	return cert, key, file(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), 0o644)
 }
 
-// TestCertificates: both sides look at each other's certificate.
+// TestCertificates verifies that both sides check each other's certificate.
 func TestCertificates(t *testing.T) {
 	t.Parallel()
 	ca, foreign := newAuthority(t), newAuthority(t)
-	server, client := ca.config(t, "master"), ca.config(t, "somebody")
+	server, client := ca.config(t, "master"), ca.config(t, "client")
 	url := start(t, server)
 	stranger := foreign.config(t, "stranger")
 	stranger.CAFile = ca.file

@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// Transport returns what makes requests as this process: it checks the server's
-// certificate, shows its own, and sends the token.
+// Transport returns a transport for requests of this process: it checks the
+// server's certificate, shows its own, and sends the token.
 func (c Config) Transport() (http.RoundTripper, error) {
 	file := c.TokenFile
 	if c.WorkerTokenFile != "" {
@@ -45,10 +45,10 @@ func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.base.RoundTrip(r)
 }
 
-// CloseIdleConnections is what http.Client's method of that name calls.
+// CloseIdleConnections is called by the method of http.Client with that name.
 func (b *bearer) CloseIdleConnections() { b.base.CloseIdleConnections() }
 
-// clientTLS returns how a client of this process meets servers.
+// clientTLS returns the TLS configuration of requests of this process.
 func (c Config) clientTLS(t *tls.Config) (*tls.Config, error) {
 	if t == nil {
 		t = &tls.Config{}

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// private checks that a file is there: who may read it is not told by a mode.
+// private checks that a file exists. A mode does not show who may read it here.
 func private(file, what string) error {
 	if _, err := os.Stat(file); err != nil {
 		return fmt.Errorf("%s: %w", what, err)

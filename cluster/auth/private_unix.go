@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// private refuses a file with a secret that others can read. Its group may where
-// the file is somebody else's, who gave it to this process by the group, as
+// private refuses a file with a secret that others can read. Its group may read
+// it if another user owns the file and gave it to this process by the group, as
 // Kubernetes does.
 func private(file, what string) error {
 	info, err := os.Stat(file)
