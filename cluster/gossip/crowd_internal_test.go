@@ -15,12 +15,13 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// Who has the key and tells of more and more members is not believed for ever.
+// TestMembersAreBounded verifies that a process with the key cannot add members
+// without bound.
 func TestMembersAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &delegate{cfg: Config{Name: "self"}, peers: make(map[string]peer), room: room{left: mostPeers, at: time.Now()}}
-		tell := func(name string) error {
+		announce := func(name string) error {
 			m := &memberlist.Node{Name: name, Meta: []byte{0x96, 1, 0xa0, 0, 0, 0xc2, 0xc2}}
 			err := d.NotifyAlive(m)
 			if err == nil {
@@ -29,25 +30,25 @@ func TestMembersAreBounded(t *testing.T) {
 			return err
 		}
 		for n := range mostPeers {
-			if err := tell(fmt.Sprint("peer ", n)); err != nil {
+			if err := announce(fmt.Sprint("peer ", n)); err != nil {
 				t.Fatalf("member %d: %v", n, err)
 			}
 		}
-		if err := tell("one more"); err == nil {
+		if err := announce("one more"); err == nil {
 			t.Error("any number of members is taken")
 		}
-		if err := tell("self"); err != nil {
+		if err := announce("self"); err != nil {
 			t.Errorf("the node itself: %v", err)
 		}
-		if err := tell("peer 7"); err != nil {
+		if err := announce("peer 7"); err != nil {
 			t.Errorf("one that is known: %v", err)
 		}
 		time.Sleep(time.Hour)
-		if err := tell("another, later"); err == nil {
+		if err := announce("another, later"); err == nil {
 			t.Error("more and more members are taken as time goes by")
 		}
 
-		// Those that come and go, as well.
+		// The same holds for members that come and go.
 		for n := range mostPeers {
 			d.NotifyLeave(&memberlist.Node{Name: fmt.Sprint("peer ", n), Meta: []byte{0x96, 1, 0xa0, 0, 0, 0xc2, 0xc2}})
 		}
@@ -55,7 +56,7 @@ func TestMembersAreBounded(t *testing.T) {
 		time.Sleep(time.Second)
 		taken := 0
 		for n := range 1000 {
-			if tell(fmt.Sprint("late ", n)) == nil {
+			if announce(fmt.Sprint("late ", n)) == nil {
 				taken++
 			}
 		}
@@ -65,7 +66,8 @@ func TestMembersAreBounded(t *testing.T) {
 	})
 }
 
-// Who has shown no key holds few streams.
+// TestStreamsAreBounded verifies that a process without the key can hold few
+// streams.
 func TestStreamsAreBounded(t *testing.T) {
 	t.Parallel()
 	n, err := Start(Config{Name: "a", Cluster: "test", Bind: "127.0.0.1:0", Keys: [][]byte{bytes.Repeat([]byte{7}, 32)}})
@@ -101,7 +103,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	}
 }
 
-// handed is a transport that hands on connections of a test.
+// handed is a transport that passes on connections of a test.
 type handed struct {
 	memberlist.NodeAwareTransport
 	conns chan net.Conn
@@ -110,7 +112,8 @@ type handed struct {
 func (h handed) StreamCh() <-chan net.Conn { return h.conns }
 func (handed) Shutdown() error             { return nil }
 
-// Who sends more than the state of a cluster is not read any further.
+// TestStreamsAreShort verifies that a stream with more than the state of a
+// cluster is not read to its end.
 func TestStreamsAreShort(t *testing.T) {
 	t.Parallel()
 	h := handed{conns: make(chan net.Conn)}

@@ -1,17 +1,20 @@
 // Package gossip finds the processes of a cluster and spreads news among them:
-// who leads, who drains, and whom others cannot reach. All of it is a hint that
-// makes the cluster quicker. Nothing is decided by it: who leads is in the
-// store, and who is lost says the master's lease. Who has the key may say anything,
-// also that it leads: so nobody sends a token, or obeys, because of what is
-// gossiped, and what others make a process keep is bounded.
+// which master leads, which workers drain, and which processes others cannot reach.
+// All of it is a hint that makes the cluster quicker. Nothing is decided by it: the
+// store says which master leads, and the master's leases say which workers are
+// lost. A process with the key may claim anything, also that it leads. So no
+// process sends a token, or obeys, because of gossip, and a process bounds what it
+// keeps of others.
 //
-// Masters and workers join, unless they were told to do without. It is
-// SWIM by github.com/hashicorp/memberlist (Das, Gupta and Motivala 2002, with
-// Lifeguard), over UDP and TCP, encrypted when there are keys.
+// Masters and workers join, unless gossip is turned off. It is SWIM by
+// github.com/hashicorp/memberlist (Das, Gupta and Motivala 2002, with Lifeguard),
+// over UDP and TCP, encrypted when there are keys.
 //
-// A Node may be used by any number of goroutines. Events are handed over one at
-// a time, and must be taken quickly. When no peer can be reached a node is alone
-// and goes on trying; that is no error. Sizes are bytes.
+// Any number of goroutines may use a Node. It passes on events one at a time; they
+// must be handled quickly. When no peer can be reached a node is alone and keeps
+// trying; that is no error. Sizes are bytes.
+//
+// It is part of the engine, and may change between minor versions.
 package gossip
 
 import (
@@ -33,7 +36,7 @@ import (
 	"github.com/windrow-mr/windrow/plan/packed"
 )
 
-// Role is what a process is.
+// Role is the role of a process.
 type Role uint8
 
 // The roles.
@@ -43,7 +46,7 @@ const (
 	Master
 )
 
-// Meta is what a process tells of itself.
+// Meta is what a process announces about itself.
 type Meta struct {
 	Role     Role
 	URL      string // where its API is
@@ -67,42 +70,43 @@ type Kind uint8
 // The kinds of events.
 const (
 	Joined  Kind = iota + 1 // it is new, or can be reached again
-	Changed                 // it tells something else of itself
+	Changed                 // it announces other facts
 	Suspect                 // others cannot reach it
-	Left                    // it said goodbye
+	Left                    // it has left by itself
 )
 
-// Event is news of a member.
+// Event is news about a member.
 type Event struct {
 	Kind   Kind
 	Member Member
 }
 
-// Config says how a process takes part.
+// Config describes a process and its gossip.
 type Config struct {
-	// Name is the process's own, and of no process before it.
+	// Name is the process's own, and of no earlier process.
 	Name string
-	// Cluster is told with every message, so that two clusters do not mix.
+	// Cluster is sent with every message, so that two clusters do not mix.
 	Cluster string
 	// Bind is HOST:PORT for UDP and TCP; port 0 picks one.
 	Bind string
-	// Advertise is the host that others reach this one by. "": that of Bind.
+	// Advertise is the host at which others reach this process. "": that of
+	// Bind.
 	Advertise string
-	// Keys encrypt: 16, 24 or 32 bytes each. All can read, the first writes. None
-	// is for the loopback.
+	// Keys encrypt: 16, 24 or 32 bytes each. All are tried for reading; the first
+	// encrypts. None is allowed only on loopback.
 	Keys [][]byte
-	// Seeds are HOST:PORT of peers to begin with; they are tried again whenever
+	// Seeds are HOST:PORT of the first peers to try. They are tried again while
 	// one of them is not among the members.
 	Seeds []string
-	// Meta is what this process tells of itself at first.
+	// Meta is this process's first announcement.
 	Meta Meta
-	// Notify takes events. Nil: nobody does.
+	// Notify receives events. Nil: none are sent.
 	Notify func(Event)
-	// Log takes what goes on. Nil: nobody does.
+	// Log receives events of the gossip itself. Nil: no log.
 	Log *slog.Logger
-	// Transport stands in for the network. Nil: the network.
+	// Transport replaces the network. Nil: the network.
 	Transport memberlist.Transport
-	// Rejoin is how often seeds are looked after. 0: 2 s.
+	// Rejoin is how often missing seeds are tried. 0: 2 s.
 	Rejoin time.Duration
 }
 
@@ -120,8 +124,8 @@ type Node struct {
 	list *memberlist.Memberlist
 
 	mu    sync.Mutex
-	told  Meta   // what this process tells of itself
-	meta  []byte // told, at rest
+	own   Meta   // what this process announces
+	meta  []byte // own, at rest
 	peers map[string]peer
 	room  room
 
@@ -129,7 +133,7 @@ type Node struct {
 	done sync.WaitGroup
 }
 
-// validate says which field is of no use.
+// validate returns an error that names the first invalid field.
 func (c *Config) validate() error {
 	host, _, err := net.SplitHostPort(c.Bind)
 	switch {
@@ -150,7 +154,7 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// Start begins to take part. It returns before any peer was reached. Stop ends it.
+// Start joins the gossip. It returns before any peer is reached. Stop ends it.
 func Start(cfg Config) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -172,7 +176,7 @@ func Start(cfg Config) (*Node, error) {
 	if n.list, err = memberlist.Create(list); err != nil {
 		err = fmt.Errorf("gossip on %s: %w", cfg.Bind, err)
 		if cfg.Transport == nil {
-			err = errors.Join(err, list.Transport.Shutdown()) // which the library did not make
+			err = errors.Join(err, list.Transport.Shutdown()) // the library did not make it
 		}
 		return nil, err
 	}
@@ -190,7 +194,7 @@ func (n *Node) listConfig() (*memberlist.Config, error) {
 	}
 	c.BindAddr, c.AdvertiseAddr = host, n.cfg.Advertise
 	if c.BindPort, err = strconv.Atoi(port); err != nil {
-		return nil, fmt.Errorf("gossip address %q: the port is no number", n.cfg.Bind)
+		return nil, fmt.Errorf("gossip address %q: the port is not a number", n.cfg.Bind)
 	}
 	c.AdvertisePort = c.BindPort
 	c.Name, c.Label = n.cfg.Name, n.cfg.Cluster
@@ -228,33 +232,33 @@ func (n *Node) Members() []Member {
 	return all
 }
 
-// tellTime bounds how long news may take to be handed to the first peers.
-const tellTime = time.Second
+// announceTime bounds how long it may take to pass news to the first peers.
+const announceTime = time.Second
 
-// Tell changes what this process tells of itself.
-func (n *Node) Tell(m Meta) error {
+// Announce changes what this process announces about itself.
+func (n *Node) Announce(m Meta) error {
 	if err := n.encode(m, false); err != nil {
 		return err
 	}
-	if err := n.list.UpdateNode(tellTime); err != nil {
-		n.cfg.Log.Debug("news has not reached anybody yet", "error", err)
+	if err := n.list.UpdateNode(announceTime); err != nil {
+		n.cfg.Log.Debug("news has not reached any peer yet", "error", err)
 	}
 	return nil
 }
 
-// Stop says goodbye and ends.
+// Stop announces the end of this process and leaves.
 func (n *Node) Stop() error {
 	n.stop()
 	n.done.Wait()
 	n.mu.Lock()
-	told := n.told
+	own := n.own
 	n.mu.Unlock()
-	// The library does not tell others whether a member died or said goodbye.
-	if err := n.encode(told, true); err == nil {
-		_ = n.list.UpdateNode(tellTime) // whom it does not reach takes the member for lost
+	// The library does not show others whether a member died or left.
+	if err := n.encode(own, true); err == nil {
+		_ = n.list.UpdateNode(announceTime) // a peer that it does not reach takes the member for lost
 	}
-	if err := n.list.Leave(tellTime); err != nil {
-		n.cfg.Log.Debug("nobody took the goodbye", "error", err)
+	if err := n.list.Leave(announceTime); err != nil {
+		n.cfg.Log.Debug("no peer received the goodbye", "error", err)
 	}
 	return n.list.Shutdown()
 }
@@ -266,18 +270,18 @@ func (n *Node) encode(m Meta, leaving bool) error {
 	err := e.Encode(&wireMeta{m.Role, m.URL, m.Epoch, m.Slots, m.Draining, leaving})
 	b := buf.Bytes()
 	if err == nil && len(b) > metaMost {
-		err = fmt.Errorf("what a process tells of itself may have %d bytes, these are %d: %s", metaMost, len(b), m.URL)
+		err = fmt.Errorf("what a process announces may have %d bytes, these are %d: %s", metaMost, len(b), m.URL)
 	}
 	if err != nil {
 		return err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.told, n.meta = m, b
+	n.own, n.meta = m, b
 	return nil
 }
 
-// wireMeta is Meta on its way. Fields are only added, at the end.
+// wireMeta is Meta in a message. Fields are only added, at the end.
 type wireMeta struct {
 	Role     Role
 	URL      string
@@ -290,14 +294,14 @@ type wireMeta struct {
 func peerOf(m *memberlist.Node) (peer, bool) {
 	var w wireMeta
 	if len(m.Meta) > metaMost || packed.Check(m.Meta) != nil || msgpack.Unmarshal(m.Meta, &w) != nil {
-		return peer{}, false // somebody else's, or of another version
+		return peer{}, false // of another program, or of another version
 	}
 	return peer{Member{m.Name, Meta{w.Role, w.URL, w.Epoch, w.Slots, w.Draining}}, m.Address(), w.Leaving}, true
 }
 
-// rejoin looks after seeds that are not among the members: those that were not
-// there yet, and the other half after the network was cut in two, which does not
-// heal by itself.
+// rejoin tries the seeds that are not among the members: those that were not
+// there yet, and the other half after the network was cut in two, which the
+// library does not repair by itself.
 func (n *Node) rejoin(ctx context.Context) {
 	ticker := time.NewTicker(n.cfg.Rejoin)
 	defer ticker.Stop()
@@ -335,7 +339,7 @@ func addresses(ctx context.Context, seed string) []string {
 	if err != nil || net.ParseIP(host) != nil {
 		return []string{seed}
 	}
-	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	ctx, cancel := context.WithTimeout(ctx, announceTime)
 	defer cancel()
 	hosts, err := net.DefaultResolver.LookupHost(ctx, host)
 	if err != nil {
@@ -347,7 +351,7 @@ func addresses(ctx context.Context, seed string) []string {
 	return hosts
 }
 
-// delegate is what memberlist calls of a Node.
+// delegate has the methods of a Node that memberlist calls.
 type delegate Node
 
 var (

@@ -14,7 +14,7 @@ import (
 	"github.com/windrow-mr/windrow/cluster/gossip"
 )
 
-// peer is a node with what it was told.
+// peer is a node with its events.
 type peer struct {
 	*gossip.Node
 	events chan gossip.Event
@@ -73,13 +73,13 @@ func TestProcessesFindEachOtherAndSpreadNews(t *testing.T) {
 	if e := c.await(t, gossip.Joined, "b"); e.Member.Meta.Slots != 4 || e.Member.Meta.Role != gossip.Worker {
 		t.Errorf("c knows of b %+v", e.Member)
 	}
-	if err := a.Tell(gossip.Meta{Role: gossip.Master, URL: "http://a", Epoch: 3}); err != nil {
+	if err := a.Announce(gossip.Meta{Role: gossip.Master, URL: "http://a", Epoch: 3}); err != nil {
 		t.Fatal(err)
 	}
 	if e := c.await(t, gossip.Changed, "a"); e.Member.Meta != (gossip.Meta{Role: gossip.Master, URL: "http://a", Epoch: 3}) {
 		t.Errorf("the leader is %+v", e.Member)
 	}
-	if err := b.Tell(gossip.Meta{Role: gossip.Worker, Slots: 4, Draining: true}); err != nil {
+	if err := b.Announce(gossip.Meta{Role: gossip.Worker, Slots: 4, Draining: true}); err != nil {
 		t.Fatal(err)
 	}
 	if e := a.await(t, gossip.Changed, "b"); !e.Member.Meta.Draining {
@@ -128,9 +128,9 @@ func (w *wire) DialTimeout(addr string, timeout time.Duration) (net.Conn, error)
 	return w.Transport.DialTimeout(addr, timeout)
 }
 
-// A network that was cut in two heals: the halves suspect each other, and find
-// each other again.
-func TestACutNetworkHeals(t *testing.T) {
+// TestACutNetworkRecovers verifies that after a cut the halves suspect each
+// other, and find each other again.
+func TestACutNetworkRecovers(t *testing.T) {
 	t.Parallel()
 	var network memberlist.MockNetwork
 	var cut atomic.Bool
@@ -156,7 +156,8 @@ func TestACutNetworkHeals(t *testing.T) {
 	stop(t, a)
 }
 
-// Processes of another cluster, or without the key, are not let in.
+// TestStrangersAreNotLetIn verifies that processes of another cluster, or
+// without the key, are not let in.
 func TestStrangersAreNotLetIn(t *testing.T) {
 	t.Parallel()
 	keys := [][]byte{bytes.Repeat([]byte{7}, 32)}

@@ -10,16 +10,16 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// Bounds of what others send by TCP, who have shown no key until it is read: the
-// library takes any number of connections, and 20 MiB of each.
+// Bounds of what others send by TCP, which have shown no key until it is read:
+// the library takes any number of connections, and 20 MiB of each.
 const (
 	mostStreams     = 16
 	mostStreamBytes = 4 << 20 // the state of 10,000 processes has 2 MiB
 )
 
-// network returns what carries the gossip of a process at an address.
+// network returns the transport of a process at an address.
 func network(c *memberlist.Config) (memberlist.NodeAwareTransport, error) {
-	// A port that is free for TCP may be taken for UDP.
+	// A port that is free for TCP may be in use for UDP.
 	tries := 1
 	if c.BindPort == 0 {
 		tries = 10
@@ -37,7 +37,7 @@ func network(c *memberlist.Config) (memberlist.NodeAwareTransport, error) {
 	return nil, errs[len(errs)-1]
 }
 
-// bounded is a transport that takes few streams at once, and little of each.
+// bounded is a transport that takes few streams at once, and few bytes of each.
 type bounded struct {
 	memberlist.NodeAwareTransport
 	log     *slog.Logger
@@ -55,8 +55,8 @@ func newBounded(t memberlist.NodeAwareTransport, log *slog.Logger) *bounded {
 	return b
 }
 
-// pass passes streams on, and closes those that are too many: who is one of us
-// tries again.
+// pass passes streams on, and closes those that are too many: a member tries
+// again.
 func (b *bounded) pass() {
 	in := b.NodeAwareTransport.StreamCh()
 	for {
@@ -92,7 +92,7 @@ func (b *bounded) Shutdown() error {
 	b.ending.Do(func() {
 		close(b.stop)
 		b.passing.Wait()
-		// Its listeners end when nothing is left that they would hand over.
+		// Its listeners end when no stream is left to pass on.
 		ended := make(chan struct{})
 		b.passing.Go(func() { refuse(b.NodeAwareTransport.StreamCh(), ended) })
 		b.ended = b.NodeAwareTransport.Shutdown()

@@ -133,7 +133,7 @@ func (m *master) leads(l journal.Leader) {
 	if l.Master == m.id {
 		meta.Role, meta.Epoch = gossip.Master, l.Epoch
 	}
-	if err := m.gossip.Tell(meta); err != nil {
+	if err := m.gossip.Announce(meta); err != nil {
 		m.log.Warn("gossip does not spread who leads", "error", err)
 	}
 }
