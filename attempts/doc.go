@@ -1,4 +1,4 @@
-// Package attempts has the objects by which attempts hand their work on: the
+// Package attempts has the objects by which attempts pass on their work: the
 // table of a job's tasks, which the attempt at planning writes; the manifest of
 // every finished attempt; and the checksum of a part.
 //

@@ -13,17 +13,17 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// A table at rest is magic and version (8 bytes), the CRC32C of the rest
-// (4 bytes, big-endian) and a sequence of values in MessagePack: the fields of
-// the table, the words that objects share, the objects, and the splits, whose
-// sections name objects by their number. A big object is in many sections, and
-// a root or the name of an input in all objects.
+// A table at rest is magic and version (8 bytes), the CRC32C of the rest (4
+// bytes, big-endian) and a sequence of values in MessagePack. The values are
+// the fields of the table, the words that objects share, the objects, and the
+// splits, whose sections name objects by their number. A big object is in many
+// sections, and a root or the name of an input in all objects.
 const (
 	tableMagic = "WRTAB\x00\x00\x01"
 	tableLimit = 1 << 30 // bytes
 )
 
-// Encode returns the table as it is at rest.
+// Encode returns the table at rest.
 func (t *Table) Encode() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(tableMagic)
@@ -35,18 +35,18 @@ func (t *Table) Encode() ([]byte, error) {
 		e.err = fmt.Errorf("it has %d bytes, and %d are allowed: give a greater --split-size, or less input", len(out), tableLimit)
 	}
 	if e.err != nil {
-		return nil, fmt.Errorf("write down the %d map tasks of job %s: %w", len(t.Splits), t.Job, e.err)
+		return nil, fmt.Errorf("encode the %d map tasks of job %s: %w", len(t.Splits), t.Job, e.err)
 	}
 	binary.BigEndian.PutUint32(out[len(tableMagic):], checksum.SumCRC32C(out[len(tableMagic)+4:]))
 	return out, nil
 }
 
-// DecodeTable is the inverse of Encode. It takes no more memory than what it is
-// given can fill.
+// DecodeTable is the inverse of Encode. The memory it takes is bounded by the
+// length of b.
 func DecodeTable(b []byte) (*Table, error) {
 	const header = len(tableMagic) + 4
 	if len(b) < header || string(b[:len(tableMagic)]) != tableMagic {
-		return nil, fmt.Errorf("%d bytes that do not begin as a table of tasks of this version", len(b))
+		return nil, fmt.Errorf("%d bytes that do not begin as a task table of this version", len(b))
 	}
 	if sum := binary.BigEndian.Uint32(b[len(tableMagic):]); sum != checksum.SumCRC32C(b[header:]) {
 		return nil, fmt.Errorf("damaged: its %d bytes do not have the checksum %08x", len(b), sum)
@@ -157,8 +157,8 @@ func (e *encoder) splits(splits []plan.Split) {
 	}
 }
 
-// decoder reads values and keeps the first error. No list is made before it is
-// clear that there are bytes enough for it.
+// decoder reads values and keeps the first error. It makes a list only if there
+// are enough bytes left for it.
 type decoder struct {
 	in      *msgpack.Decoder
 	rest    *bytes.Reader
@@ -167,7 +167,7 @@ type decoder struct {
 	err     error
 }
 
-// Bytes that things have at least.
+// The least number of bytes of a thing.
 const (
 	leastWord    = 1
 	leastObject  = 8
@@ -207,7 +207,7 @@ func (d *decoder) length(least int) int { return int(d.number(int64(d.rest.Len()
 // index reads the number of one of n things.
 func (d *decoder) index(n int) int {
 	if n == 0 {
-		d.fail(errors.New("it names what is not there"))
+		d.fail(errors.New("it names an entry that is not there"))
 		return 0
 	}
 	return int(d.number(int64(n - 1)))

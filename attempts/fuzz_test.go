@@ -11,8 +11,8 @@ import (
 	"github.com/windrow-mr/windrow/attempts"
 )
 
-// FuzzDecodeTable: what reads as a table is written as one that reads the same,
-// and nothing else does any harm.
+// FuzzDecodeTable verifies that bytes that decode as a table encode to an equal
+// one, and that other bytes only give an error.
 func FuzzDecodeTable(f *testing.F) {
 	whole, err := randomTable(rand.New(rand.NewPCG(1, 1))).Encode()
 	if err != nil {
@@ -23,7 +23,7 @@ func FuzzDecodeTable(f *testing.F) {
 	f.Add(whole[:magic])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > header {
-			// Magic and checksum that are wrong would keep the fuzzer out of the rest.
+			// Wrong magic or checksum would keep the fuzzer out of the rest.
 			b = append(whole[:magic:magic], b[magic:]...)
 			binary.BigEndian.PutUint32(b[magic:], checksum.SumCRC32C(b[header:]))
 		}

@@ -24,10 +24,11 @@ const (
 	manifestLimit = 256 << 20 // bytes
 )
 
-// manifestDir is where the manifests of a job are, below its scratch root.
+// manifestDir holds the manifests of a job, below its scratch root.
 const manifestDir = "att/"
 
-// ManifestKey is where an attempt's manifest is, below the job's scratch root.
+// ManifestKey is the key of an attempt's manifest, below the job's scratch
+// root.
 func ManifestKey(task plan.TaskID, id plan.AttemptID) string {
 	return fmt.Sprintf("%s%s/%s", manifestDir, task.Key(), id)
 }
@@ -52,7 +53,7 @@ func decodeManifest(b []byte) (*plan.Manifest, error) {
 	if sum := binary.BigEndian.Uint32(b[len(manifestMagic):]); sum != checksum.SumCRC32C(b[header:]) {
 		return nil, fmt.Errorf("damaged: its %d bytes do not have the checksum %08x", len(b), sum)
 	}
-	// It may be the work of a job that means no good.
+	// It may be the work of a hostile job.
 	if err := packed.Check(b[header:]); err != nil {
 		return nil, fmt.Errorf("damaged: %w", err)
 	}
@@ -63,7 +64,7 @@ func decodeManifest(b []byte) (*plan.Manifest, error) {
 	return m, nil
 }
 
-// WriteManifest leaves an attempt's manifest in the job's scratch root.
+// WriteManifest writes an attempt's manifest to the job's scratch root.
 func WriteManifest(ctx context.Context, scratch *store.Root, m *plan.Manifest, class store.Class) error {
 	body, err := encodeManifest(m)
 	if err != nil {
@@ -80,8 +81,8 @@ func WriteManifest(ctx context.Context, scratch *store.Root, m *plan.Manifest, c
 	return w.Commit()
 }
 
-// ReadManifest returns what an attempt of a job of that many partitions left
-// behind in its scratch root.
+// ReadManifest returns the manifest of an attempt, from the scratch root of a
+// job with that many partitions.
 func ReadManifest(ctx context.Context, scratch *store.Root, job plan.JobID, task plan.TaskID, id plan.AttemptID, partitions int) (*plan.Manifest, error) {
 	key := ManifestKey(task, id)
 	body, err := scratch.Get(ctx, key, manifestLimit)
@@ -100,15 +101,15 @@ func ReadManifest(ctx context.Context, scratch *store.Root, job plan.JobID, task
 	return m, nil
 }
 
-// Finished names an attempt that has left a manifest.
+// Finished names an attempt that has written a manifest.
 type Finished struct {
 	Task    plan.TaskID
 	Attempt plan.AttemptID
 }
 
-// Manifests yields every attempt that has left a manifest in a job's scratch
-// root, in order of phases' letters, tasks and names of  After an error
-// it ends. Whether an attempt counts is not its manifest's to say.
+// Manifests yields every attempt that has written a manifest in a job's scratch
+// root, in order of the phases' letters, tasks and names of attempts. After an
+// error it ends. A manifest does not show whether its attempt counts.
 func Manifests(ctx context.Context, scratch *store.Root) iter.Seq2[Finished, error] {
 	return func(yield func(Finished, error) bool) {
 		for o, err := range scratch.List(ctx, manifestDir) {
@@ -123,7 +124,7 @@ func Manifests(ctx context.Context, scratch *store.Root) iter.Seq2[Finished, err
 	}
 }
 
-// parseManifestKey is the inverse of ManifestKey. Other keys are nobody's.
+// parseManifestKey is the inverse of ManifestKey. Other keys are no manifests.
 func parseManifestKey(key string) (Finished, bool) {
 	var f Finished
 	rest, ok := strings.CutPrefix(key, manifestDir)
@@ -140,7 +141,7 @@ func parseManifestKey(key string) (Finished, bool) {
 }
 
 // RowsOf returns how many pairs the runs of a map attempt hold of a partition. It
-// is an error if that differs from what the attempt counted when it wrote them.
+// is an error if the attempt counted another number when it wrote them.
 func RowsOf(m *plan.Manifest, partition int) (int64, error) {
 	var rows int64
 	for i := range m.Runs {

@@ -34,8 +34,8 @@ func TestManifestDamage(t *testing.T) {
 	}
 }
 
-// TestManifestBomb: a few bytes that announce a list of billions, with the right
-// checksum, do not take the memory for it.
+// TestManifestBomb verifies that a few bytes that announce a list of billions,
+// with the right checksum, do not take the memory for it.
 func TestManifestBomb(t *testing.T) {
 	t.Parallel()
 	body := append([]byte{0x81, 0xa4}, "Rows\xdd\xff\xff\xff\xff"...)
@@ -45,7 +45,7 @@ func TestManifestBomb(t *testing.T) {
 	}
 }
 
-// TestRowsOf checks a manifest against itself.
+// TestRowsOf verifies that a manifest is checked against itself.
 func TestRowsOf(t *testing.T) {
 	t.Parallel()
 	m := &plan.Manifest{Rows: []int64{2}, Runs: []plan.Run{{Partitions: []plan.Extent{{Rows: 1}}}, {Partitions: []plan.Extent{{Rows: 1}}}}}
@@ -54,7 +54,7 @@ func TestRowsOf(t *testing.T) {
 	}
 	m.Rows[0] = 3
 	if _, err := RowsOf(m, 0); err == nil {
-		t.Error("three pairs were written, the runs hold two, and nobody minds")
+		t.Error("runs of two pairs pass for the three that were written")
 	}
 	m.Rows = []int64{2, 0}
 	if _, err := RowsOf(m, 0); err == nil {
@@ -62,8 +62,8 @@ func TestRowsOf(t *testing.T) {
 	}
 }
 
-// FuzzDecodeManifest: what reads as a manifest is written as one that reads the
-// same, and nothing else does any harm.
+// FuzzDecodeManifest verifies that bytes that decode as a manifest encode to an
+// equal one, and that other bytes only give an error.
 func FuzzDecodeManifest(f *testing.F) {
 	whole, err := encodeManifest(&plan.Manifest{Rows: []int64{1, 2}, Runs: []plan.Run{{Key: "x", Partitions: []plan.Extent{{Rows: 1}}}}})
 	if err != nil {
@@ -73,7 +73,7 @@ func FuzzDecodeManifest(f *testing.F) {
 	f.Add([]byte(manifestMagic))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if body := b[min(len(b), len(manifestMagic)+4):]; len(body) > 0 {
-			// A checksum that is wrong would keep the fuzzer out of the rest.
+			// A wrong checksum would keep the fuzzer out of the rest.
 			b = append(binary.BigEndian.AppendUint32([]byte(manifestMagic), checksum.SumCRC32C(body)), body...)
 		}
 		m, err := decodeManifest(b)

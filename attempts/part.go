@@ -10,7 +10,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// SumPart reads a part back and returns its size and checksum.
+// SumPart reads a part and returns its size and checksum.
 func SumPart(ctx context.Context, output *store.Root, name string) (plan.Part, error) {
 	h, err := output.OpenObject(ctx, name, "")
 	if err != nil {

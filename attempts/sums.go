@@ -8,8 +8,8 @@ import (
 	"github.com/windrow-mr/windrow/store/checksum"
 )
 
-// Misread returns the error that says that an object was read with other bytes
-// than the store keeps a checksum of.
+// Misread returns the error for an object whose bytes, as read, differ from the
+// checksum that the store keeps.
 func Misread(o plan.Object, got plan.Checksum) error {
 	text := func(c plan.Checksum) checksum.Sum {
 		return checksum.Sum{Algorithm: checksum.Algorithm(c.Algorithm), Value: c.Value}
@@ -19,8 +19,8 @@ func Misread(o plan.Object, got plan.Checksum) error {
 }
 
 // CombineSums returns the checksum of an object from those of its sections,
-// which follow each other and cover it; and whether they agree on the bytes at
-// their seams.
+// which follow each other and cover it. It also reports whether they agree on
+// the bytes at their seams.
 func CombineSums(sums []plan.SectionSum, lengths []int64) (whole plan.Checksum, agree bool) {
 	var all checksum.Sum
 	agree = true

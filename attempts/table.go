@@ -9,16 +9,16 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Table has all that is fixed about a job when it is planned.
+// Table has the facts of a job that planning fixes.
 type Table struct {
 	Job        plan.JobID
 	Ext        string       // of parts, with that of the codec by which they are compressed
 	Partitions int          // of the shuffle; 0 for a map-only job
-	PartOnce   bool         // the store creates parts of any size once; Probe finds out
+	PartOnce   bool         // the store creates parts of any size once, as Probe has found
 	Input      int64        // bytes
-	LeftOut    int          // objects passed over because of their names
+	LeftOut    int          // objects skipped because of their names
 	Splits     []plan.Split // by map task
-	Samples    []plan.Split // what the sample task reads; nil when there is none
+	Samples    []plan.Split // that the sample task reads; nil when there is none
 }
 
 // Counts returns how many tasks the job has.
@@ -33,8 +33,8 @@ func (t *Table) Counts() plan.Counts {
 // MaxPartitions bounds the partitions of a job's shuffle.
 const MaxPartitions = 100_000
 
-// ProbeBytes is the input size from which parts may be so big that it pays to
-// ask the store about them.
+// ProbeBytes is the input size from which parts may be so big that Probe asks
+// the store about big objects.
 const ProbeBytes = 64 << 20
 
 // Probe finds out whether the store of the output keeps the promises on which
@@ -52,10 +52,10 @@ func (t *Table) Probe(ctx context.Context, out *store.Root) error {
 	return nil
 }
 
-// PartName names parts after their task, so that the store lets only one of its
-// attempts make it; or, where the store cannot promise that for big objects,
-// after the attempt, and the manifest says which one counts. run is how often
-// the job was reopened.
+// PartName names a part after its task, so that the store lets only one of its
+// attempts make it. Where the store cannot promise that for big objects, it
+// names the part after the attempt, and the manifest says which one counts. run
+// is how often the job was reopened.
 func (t *Table) PartName(task plan.TaskID, id plan.AttemptID, run int) string {
 	ext := t.Ext
 	if !t.PartOnce {
@@ -64,7 +64,7 @@ func (t *Table) PartName(task plan.TaskID, id plan.AttemptID, run int) string {
 	return output.PartName(task, t.Job, run, ext)
 }
 
-// Write puts the table where ReadTable finds it, below the root of a cluster.
+// Write writes the table below the root of a cluster, where ReadTable finds it.
 func (t *Table) Write(ctx context.Context, root *store.Root, id plan.AttemptID) error {
 	body, err := t.Encode()
 	if err != nil {
@@ -91,9 +91,9 @@ func ReadTable(ctx context.Context, root *store.Root, job plan.JobID, id plan.At
 	t, err := DecodeTable(body)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("table of tasks %s: %w", root.Name(key), err)
+		return nil, fmt.Errorf("task table %s: %w", root.Name(key), err)
 	case t.Job != job:
-		return nil, fmt.Errorf("table of tasks %s: it is of job %s", root.Name(key), t.Job)
+		return nil, fmt.Errorf("task table %s: it is of job %s", root.Name(key), t.Job)
 	}
 	return t, nil
 }

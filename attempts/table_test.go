@@ -21,7 +21,7 @@ const job plan.JobID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 var attempt = plan.AttemptID{Epoch: 3, N: 7, Rand: 0xfeed}
 
-// randomTable makes a table of objects that share words, and of sections that
+// randomTable returns a table of objects that share words, and of sections that
 // share objects.
 func randomTable(r *rand.Rand) *attempts.Table {
 	t := &attempts.Table{Job: job, Ext: []string{"", ".txt", ".txt.gz"}[r.IntN(3)], Partitions: r.IntN(100),
@@ -66,7 +66,7 @@ func TestTableRoundTrip(t *testing.T) {
 	}
 }
 
-// TestTableIsSmall: what sections have in common is written once.
+// TestTableIsSmall verifies that what sections have in common is written once.
 func TestTableIsSmall(t *testing.T) {
 	t.Parallel()
 	o := plan.Object{Root: "s3://bucket/" + strings.Repeat("x", 100), Key: strings.Repeat("y", 200), Size: 1 << 40, ETag: strings.Repeat("e", 40)}
@@ -81,7 +81,7 @@ func TestTableIsSmall(t *testing.T) {
 }
 
 // TestTableDamage flips each bit of a table, and cuts it off at each byte: it
-// does not pass for another.
+// is not read as another.
 func TestTableDamage(t *testing.T) {
 	t.Parallel()
 	b, err := randomTable(rand.New(rand.NewPCG(7, 7))).Encode()
@@ -102,7 +102,8 @@ func TestTableDamage(t *testing.T) {
 	}
 }
 
-// TestTableThatMakesNoSense is refused, though nothing is damaged.
+// TestTableThatMakesNoSense verifies that such a table is refused, though
+// nothing is damaged.
 func TestTableThatMakesNoSense(t *testing.T) {
 	t.Parallel()
 	sum := func(b []byte) []byte {
@@ -138,7 +139,8 @@ func TestTableThatMakesNoSense(t *testing.T) {
 	}
 }
 
-// TestTableIsKept by a cluster's root, and found by job and attempt.
+// TestTableIsKept verifies that a cluster's root keeps a table, found by job
+// and attempt.
 func TestTableIsKept(t *testing.T) {
 	t.Parallel()
 	root, err := store.Open(t.Context(), "mem://", store.Options{})
@@ -165,7 +167,7 @@ func TestTableIsKept(t *testing.T) {
 		t.Errorf("another job's table: %v", err)
 	}
 	if _, err := attempts.ReadTable(t.Context(), root, job, plan.AttemptID{Epoch: 4}); plan.KindOf(err) != plan.NotFound {
-		t.Errorf("a table that nobody wrote: %v", err)
+		t.Errorf("a table that was never written: %v", err)
 	}
 	if err := root.Put(t.Context(), plan.TableKey(job, attempt), body[:len(body)-1], store.Scratch); err != nil {
 		t.Fatal(err)
@@ -175,7 +177,8 @@ func TestTableIsKept(t *testing.T) {
 	}
 }
 
-// TestPartNames: attempts share a part's name only where the store makes it once.
+// TestPartNames verifies that attempts share a part's name only where the store
+// makes it once.
 func TestPartNames(t *testing.T) {
 	t.Parallel()
 	table := attempts.Table{Job: job, Ext: ".txt.gz"}
@@ -194,7 +197,7 @@ func TestPartNames(t *testing.T) {
 	}
 }
 
-// TestCounts of tasks.
+// TestCounts verifies the numbers of tasks of a job.
 func TestCounts(t *testing.T) {
 	t.Parallel()
 	table := attempts.Table{Splits: make([]plan.Split, 3)}
