@@ -22,21 +22,21 @@ type ReadManifest func(ctx context.Context, task plan.TaskID, id plan.AttemptID)
 // chunk is how many tasks' counts are held at a time before they are added up.
 const chunk = 1024
 
-// task is one whose attempt counts.
+// task is a task with the attempt that counts.
 type task struct {
 	id      plan.TaskID
 	attempt plan.AttemptID
 }
 
-// left is what is kept of a task's manifest.
+// left is the kept part of a task's manifest.
 type left struct {
 	part  *plan.Part
 	tally plan.Tally
 }
 
 // Gather returns the parts of the output, in order of phases and tasks, and the
-// sum of what the committed attempts counted. Records in are those of the maps
-// alone: a reduce reads only what maps wrote.
+// sum of the committed attempts' counts. Records in are those of the maps only:
+// a reduce reads what maps wrote.
 func Gather(ctx context.Context, job *scheduler.Job, read ReadManifest) ([]plan.Part, plan.Tally, error) {
 	tasks, missing := committed(job)
 	if missing != nil {
@@ -45,16 +45,16 @@ func Gather(ctx context.Context, job *scheduler.Job, read ReadManifest) ([]plan.
 	return sum(ctx, tasks, job.Tasks(plan.Reduce) > 0, read)
 }
 
-// Count returns the sum of what the attempts that are committed so far have
-// counted, as Gather does of all.
+// Count returns the sum of the counts of the attempts committed so far, as
+// Gather does for all.
 func Count(ctx context.Context, job *scheduler.Job, read ReadManifest) (plan.Tally, error) {
 	tasks, _ := committed(job)
 	_, total, err := sum(ctx, tasks, job.Tasks(plan.Reduce) > 0, read)
 	return total, err
 }
 
-// committed lists the tasks whose attempts count, and the first one of which none
-// does; nil when there is no such task.
+// committed lists the tasks whose attempts count, and the first task without such
+// an attempt, or nil.
 func committed(job *scheduler.Job) (tasks []task, missing *plan.TaskID) {
 	tasks = make([]task, 0, job.Tasks(plan.Map)+job.Tasks(plan.Reduce))
 	for p := plan.Map; p <= plan.Reduce; p++ {
@@ -72,8 +72,8 @@ func committed(job *scheduler.Job) (tasks []task, missing *plan.TaskID) {
 	return tasks, missing
 }
 
-// sum adds up in the order of the tasks, so that sums of fractions, too, come
-// out the same every time.
+// sum adds up in the order of the tasks, so that sums of fractions are the same
+// every time.
 func sum(ctx context.Context, tasks []task, shuffled bool, read ReadManifest) (parts []plan.Part, total plan.Tally, err error) {
 	for some := range slices.Chunk(tasks, chunk) {
 		found, err := readAll(ctx, some, read)

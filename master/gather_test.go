@@ -15,7 +15,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// finished makes a job all of whose tasks are committed but the last left ones.
+// finished returns a job all of whose tasks are committed except the last left
+// ones.
 func finished(maps, reduces, left int) *scheduler.Job {
 	j := new(scheduler.Job)
 	r := scheduler.Record{Epoch: 1, Entries: []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: maps, Reduces: reduces}}}}
@@ -34,7 +35,7 @@ func attempt(id plan.TaskID) plan.AttemptID {
 	return plan.AttemptID{Epoch: 1, N: uint32(id.Index), Rand: uint32(id.Phase)}
 }
 
-// write makes the manifest of a task.
+// write returns the manifest of a task.
 func write(id plan.TaskID, part bool) *plan.Manifest {
 	m := &plan.Manifest{Task: id, Tally: plan.Tally{RecordsIn: 10, RecordsOut: 1, Counts: map[string]int64{"seen": 2},
 		Stats: map[string]plan.Stat{"size": {Count: 1, Sum: 0.1 * float64(id.Index), Max: float64(id.Index)}}}}
@@ -44,8 +45,8 @@ func write(id plan.TaskID, part bool) *plan.Manifest {
 	return m
 }
 
-// TestGather reads many manifests side by side, some after others that came
-// later: parts are in order, and sums the same every time.
+// TestGather reads many manifests side by side, some of them out of order:
+// parts are in order, and sums are the same every time.
 func TestGather(t *testing.T) {
 	t.Parallel()
 	var before plan.Tally
@@ -87,7 +88,7 @@ func TestGather(t *testing.T) {
 	}
 }
 
-// TestMapOnly counts what maps read and wrote.
+// TestMapOnly verifies the counts of a map-only job.
 func TestMapOnly(t *testing.T) {
 	t.Parallel()
 	parts, tally, err := master.Gather(t.Context(), finished(3, 0, 0), func(_ context.Context, id plan.TaskID, _ plan.AttemptID) (*plan.Manifest, error) {
@@ -98,8 +99,9 @@ func TestMapOnly(t *testing.T) {
 	}
 }
 
-// TestGatherFails: with the first error, when the caller gives up, and for a job
-// that is not complete; then nothing is told.
+// TestGatherFails verifies that Gather fails with the first error, when the
+// caller stops it, and for a job that is not complete; then it returns no
+// result.
 func TestGatherFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("a manifest is gone")
@@ -125,14 +127,14 @@ func TestGatherFails(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := master.Gather(ended, finished(10, 0, 0), read); !errors.Is(err, context.Canceled) {
-		t.Errorf("a caller who has given up gets %v", err)
+		t.Errorf("a caller that has stopped it gets %v", err)
 	}
 	if _, _, err := master.Gather(t.Context(), finished(3, 2, 1), read); err == nil {
 		t.Error("a job that is not complete is gathered")
 	}
 }
 
-// TestManyTasks: however many there are, each counts once, in its order.
+// TestManyTasks verifies that each of many tasks counts once, in its order.
 func TestManyTasks(t *testing.T) {
 	t.Parallel()
 	parts, tally, err := master.Gather(t.Context(), finished(3000, 0, 0), func(_ context.Context, id plan.TaskID, _ plan.AttemptID) (*plan.Manifest, error) {

@@ -6,8 +6,8 @@ import (
 	"github.com/windrow-mr/windrow/master/scheduler"
 )
 
-// Mailbox hands events to a shell, in order. It never blocks who posts, so a
-// pool may post from whatever goroutine it is on.
+// Mailbox passes events to a shell, in order. It never blocks the sender, so a
+// pool may post from any goroutine.
 type Mailbox struct {
 	ready chan struct{} // holds one token while there are letters
 
@@ -28,8 +28,8 @@ func NewMailbox() *Mailbox { return &Mailbox{ready: make(chan struct{}, 1)} }
 // Post adds an event.
 func (m *Mailbox) Post(e scheduler.Event) { m.post(letter{event: e}) }
 
-// Look lets f look at the job between two steps, on the shell's goroutine. It
-// must be quick, keep nothing of the job, and change nothing.
+// Look calls f with the job between two steps, on the shell's goroutine. f must
+// be quick, keep nothing of the job, and change nothing.
 func (m *Mailbox) Look(f func(*scheduler.Job)) { m.post(letter{look: f}) }
 
 func (m *Mailbox) post(l letter) {

@@ -1,14 +1,16 @@
-// Package master is the shell around the scheduler: the one goroutine that
-// owns a job's State, feeds it events and carries out its commands.
+// Package master is the shell around the scheduler: the one goroutine that owns
+// a job's State, feeds it events and carries out its commands.
 //
-// It has the clock, the waiting and the failures; all decisions are the
-// scheduler's. What it acts on is behind small interfaces: a Journal that keeps
-// the log, a Pool that runs attempts, an Output that commits them. The same
-// shell drives an embedded run, whose pool is this process, and a cluster's.
+// It has the clock, the waiting and the failures; the scheduler makes all
+// decisions. It acts through small interfaces: a Journal that keeps the log, a
+// Pool that runs attempts, an Output that commits them. The same shell drives
+// an embedded run, whose pool is this process, and a cluster's.
 //
-// Run is called once for a job, by whoever leads. Journal, Pool and Output are
-// called from goroutines of the shell's own, never two calls of one method at
-// once for Journal and Output; a Pool must not block.
+// The leader calls Run once for a job. Run calls Journal, Pool and Output from
+// goroutines of its own, never two calls of one method at once for Journal and
+// Output; a Pool must not block.
+//
+// It is part of the engine, and may change between minor versions.
 package master
 
 import (
@@ -27,14 +29,16 @@ import (
 
 // Journal keeps a job's log.
 type Journal interface {
-	// Append creates a slot once. When another has it, taken is what is there.
-	// It returns when the outcome is known, or with an error when ctx ended.
+	// Append creates a slot once. When another record has the slot, taken is
+	// that record. Append returns when the outcome is known, or with an error
+	// when ctx ended.
 	Append(ctx context.Context, slot uint64, r scheduler.Record) (won bool, taken scheduler.Record, err error)
-	// Leads tells, by a read begun after the call, whether no higher epoch exists.
+	// Leads reports, by a read begun after the call, whether no higher epoch
+	// exists.
 	Leads(ctx context.Context) (bool, error)
 }
 
-// Pool runs attempts. What becomes of them arrives as events.
+// Pool runs attempts. Their results arrive as events.
 type Pool interface {
 	Launch(c scheduler.Launch, committed *scheduler.Job)
 	Stop(c scheduler.Stop)
@@ -44,37 +48,37 @@ type Pool interface {
 // Output makes committed parts visible as the job's result.
 type Output interface {
 	// Commit commits the output of a job all of whose tasks are committed. An
-	// *output.Conflict means that it never can be.
+	// *output.Conflict means that the output can never be committed.
 	Commit(ctx context.Context, job *scheduler.Job) error
-	// CleanUp removes what the job wrote and gives the output up.
+	// CleanUp removes the parts of the job and releases the output.
 	CleanUp(ctx context.Context) error
 }
 
-// Config says what to run and with what.
+// Config says which job to run, and how.
 type Config struct {
 	Scheduler scheduler.Config
-	// Lead is what the log has so far, and whether a job that has failed is to go
-	// on. The zero Lead: nothing.
+	// Lead is the log so far, and whether a failed job must run again. The zero
+	// Lead: nothing.
 	Lead    scheduler.Lead
 	Journal Journal
 	Pool    Pool
 	Output  Output
-	// Events receives what becomes of attempts and workers. The shell is its
-	// only reader; see Mailbox.
+	// Events receives the events of attempts and workers. The shell is its only
+	// reader; see Mailbox.
 	Events *Mailbox
 	// Now is the clock. Nil: the monotonic clock of this process.
 	Now func() scheduler.Time
-	// Changed is told after every step that folded a record. It runs on the
-	// shell's goroutine and must be quick. Nil: nobody.
+	// Changed is called after every step that folded a record. It runs on the
+	// shell's goroutine and must be quick. Nil: it is not called.
 	Changed func(*scheduler.Job)
-	// Excluded is called with the workers that are excluded, after every step that
-	// changed which they are. It runs on the shell's goroutine and must be quick.
-	// Nil: it is not called.
+	// Excluded is called with the excluded workers, after every step that changed
+	// the list. It runs on the shell's goroutine and must be quick. Nil: it is not
+	// called.
 	Excluded func([]scheduler.Exclusion)
 	// Grace bounds the clean-up after ctx ended. 0: 1.5 s.
 	Grace time.Duration
-	// Abandon says that the job does not end with ctx: it goes on under another
-	// master, and Run returns at once, with the cause.
+	// Abandon says that the job does not end with ctx: it continues under
+	// another master, and Run returns at once, with the cause.
 	Abandon bool
 }
 
@@ -88,10 +92,10 @@ type Outcome struct {
 var ErrDeposed = errors.New("another master leads this job")
 
 // Run drives a job to its end. When ctx ends it cancels the job and cleans up,
-// for as long as Grace allows. An error means that the job's end could not be
-// brought about here: the store failed, or another master took over. The
-// outcome beside it tells how far the job came, and why it was to fail if it was.
-// With Config.Abandon it leaves the job as it is when ctx ends.
+// for as long as Grace allows. An error means that Run could not bring the job to
+// an end: the store failed, or another master took over. The Outcome beside it
+// says how far the job came, and the cause if it had to fail. With Config.Abandon
+// Run leaves the job as it is when ctx ends.
 func Run(ctx context.Context, cfg Config) (Outcome, error) {
 	if cfg.Now == nil {
 		start := time.Now()
@@ -217,7 +221,7 @@ func (sh *shell) do(c scheduler.Command) {
 		})
 	case scheduler.Wake:
 		if sh.wake != nil {
-			sh.wake.Stop() // it would have come later
+			sh.wake.Stop() // its time is later than the new one
 		}
 		after := time.Duration(c.At - sh.cfg.Now())
 		sh.wake = time.AfterFunc(after, func() { sh.cfg.Events.Post(scheduler.Tick{}) })
@@ -228,7 +232,7 @@ func (sh *shell) do(c scheduler.Command) {
 	}
 }
 
-// ask does what may take long on a goroutine of its own and posts the answer.
+// ask runs a slow call on a goroutine of its own and posts the answer.
 func (sh *shell) ask(f func(ctx context.Context) (scheduler.Event, error)) {
 	sh.tasks.Go(func() {
 		e, err := f(sh.work)
@@ -236,7 +240,7 @@ func (sh *shell) ask(f func(ctx context.Context) (scheduler.Event, error)) {
 	})
 }
 
-// commit commits the output. The job is not changed meanwhile: all of its
+// commit commits the output. The job does not change meanwhile: all of its
 // tasks are committed, and nothing is appended before the answer.
 func (sh *shell) commit() {
 	job := sh.state.Job()

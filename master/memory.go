@@ -6,9 +6,9 @@ import (
 	"github.com/windrow-mr/windrow/master/scheduler"
 )
 
-// MemoryJournal is the log of an embedded run, which nobody can take over: the
-// run ends with its process, and what it left is recovered by the next one
-// through the log of the output.
+// MemoryJournal is the log of an embedded run. No other master can take it
+// over: the run ends with its process, and the next run recovers through the
+// log of the output.
 type MemoryJournal struct{}
 
 // Append wins every slot.
@@ -16,5 +16,5 @@ func (MemoryJournal) Append(context.Context, uint64, scheduler.Record) (bool, sc
 	return true, scheduler.Record{}, nil
 }
 
-// Leads is always so.
+// Leads always returns true.
 func (MemoryJournal) Leads(context.Context) (bool, error) { return true, nil }

@@ -6,8 +6,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Sums are what the committed tasks of a job come to. Callers add what running
-// attempts have done so far.
+// Sums are sums over the committed tasks of a job. Callers add the progress of
+// running attempts.
 type Sums struct {
 	Input    int64 // bytes of the whole input; 0 until the job is planned
 	Bytes    int64 // of input that maps have read
