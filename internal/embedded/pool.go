@@ -43,7 +43,7 @@ type pool struct {
 	granted map[plan.TaskID][]plan.AttemptID
 
 	reports sync.Mutex // guards sums, and the order of events that tell of attempts' ends
-	sums    *sums.Book
+	sums    *sums.Checks
 
 	retried atomic.Int64 // attempts that failed or were lost
 

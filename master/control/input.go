@@ -9,15 +9,16 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// input is what a leader knows of a job's tasks: the task table, the checksums of
-// what maps have read, and the maps that reduces read. Its lock also keeps reports
-// of attempts, and what they bring to light, in one order: see job.take.
+// input is the leader's knowledge of a job's tasks: the task table, the checksums
+// of the input as maps have read it, and the maps that reduces read. Its lock also
+// keeps reports of attempts, and the misreads that they reveal, in one order: see
+// job.take.
 type input struct {
 	mu     sync.Mutex
 	tables map[plan.AttemptID]*attempts.Table // that were read, by the attempt that made them
 	made   plan.AttemptID                     // the attempt whose table is the job's
 	table  *attempts.Table                    // that table; nil until the job is planned
-	sums   *sums.Book
+	sums   *sums.Checks
 	maps   []plan.AttemptID // that reduces read; nil until all are committed
 	gen    uint64           // the generation of maps
 }
@@ -32,7 +33,7 @@ func (in *input) read(id plan.AttemptID, t *attempts.Table) {
 	in.tables[id] = t
 }
 
-// forget lets the sums of the input be made again, from what is read now.
+// forget lets the sums of the input be made again, from the next read on.
 func (in *input) forget() {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -1,10 +1,12 @@
-// Package sums holds input objects that several map tasks read, a section each,
-// against the checksums that stores keep of them. A section alone has nothing
-// to be held against; all of them together have.
+// Package sums compares input objects that several map tasks read, a section
+// each, with the checksums that stores keep of them. A section alone has no
+// checksum to compare with; all sections together have.
 //
-// Whoever hears of finished attempts has a Book of the job: an embedded run, or
-// the master of a cluster. The caller keeps calls apart. Nothing here fails:
-// what cannot be told counts as right.
+// A process that receives the results of attempts has Checks of the job: an
+// embedded run, or the master of a cluster. Calls must not overlap. Nothing
+// here fails: an object without a complete checksum counts as right.
+//
+// It is part of the engine, and may change between minor versions.
 package sums
 
 import (
@@ -16,8 +18,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Book has what is known of the objects of one job.
-type Book struct {
+// Checks holds the sums of the objects of one job.
+type Checks struct {
 	objects map[plan.Object]*pieces
 	tasks   [][]*pieces // by map task
 }
@@ -44,48 +46,48 @@ type piece struct {
 	attempt plan.AttemptID
 }
 
-// New finds the objects of which the store keeps a checksum and that are
-// read in several sections.
-func New(splits []plan.Split) *Book {
-	b := &Book{objects: map[plan.Object]*pieces{}, tasks: make([][]*pieces, len(splits))}
+// New finds the objects that are read in several sections and of which the
+// store keeps a checksum.
+func New(splits []plan.Split) *Checks {
+	c := &Checks{objects: map[plan.Object]*pieces{}, tasks: make([][]*pieces, len(splits))}
 	for t := range splits {
 		for i, section := range splits[t].Sections {
 			if section.Object.Sum == (plan.Checksum{}) || section.Length == section.Object.Size {
 				continue
 			}
-			p := b.objects[section.Object]
+			p := c.objects[section.Object]
 			if p == nil {
 				p = &pieces{object: section.Object}
-				b.objects[section.Object] = p
+				c.objects[section.Object] = p
 			}
 			p.list = append(p.list, piece{section: section, task: t, index: i})
 			p.left++
-			if n := len(b.tasks[t]); n == 0 || b.tasks[t][n-1] != p {
-				b.tasks[t] = append(b.tasks[t], p)
+			if n := len(c.tasks[t]); n == 0 || c.tasks[t][n-1] != p {
+				c.tasks[t] = append(c.tasks[t], p)
 			}
 		}
 	}
-	for _, p := range b.objects {
+	for _, p := range c.objects {
 		slices.SortFunc(p.list, func(a, b piece) int { return cmp.Compare(a.section.Offset, b.section.Offset) })
 	}
-	return b
+	return c
 }
 
 // Misread says that an object was read with other bytes than the store keeps.
-// One of the attempts that read it is to blame, and nobody knows which.
+// One of the attempts that read it is to blame; it is unknown which.
 type Misread struct {
 	Err    error
-	Others []Ref // those that have read the rest of it
+	Others []Ref // the attempts that have read the rest of it
 }
 
-// Add takes what a map attempt that has finished has read of its sections, as in
-// its manifest. It returns what this brings to light, nil mostly. Then the
-// object's sections must all be read again, those of this attempt too.
-func (b *Book) Add(task plan.TaskID, id plan.AttemptID, read []plan.SectionSum) *Misread {
-	if task.Phase != plan.Map || task.Index < 0 || task.Index >= len(b.tasks) {
+// Add takes the sums of a finished map attempt, as in its manifest. It returns a
+// Misread if they complete an object that was read wrongly, and nil otherwise.
+// Then all sections of the object must be read again, those of this attempt too.
+func (c *Checks) Add(task plan.TaskID, id plan.AttemptID, read []plan.SectionSum) *Misread {
+	if task.Phase != plan.Map || task.Index < 0 || task.Index >= len(c.tasks) {
 		return nil
 	}
-	for _, p := range b.tasks[task.Index] {
+	for _, p := range c.tasks[task.Index] {
 		if bad := p.add(Ref{task, id}, read); bad != nil {
 			return bad
 		}
@@ -93,9 +95,9 @@ func (b *Book) Add(task plan.TaskID, id plan.AttemptID, read []plan.SectionSum) 
 	return nil
 }
 
-// Needs tells whether what a map attempt has read says anything of an object.
-func (b *Book) Needs(task plan.TaskID) bool {
-	return task.Phase == plan.Map && task.Index >= 0 && task.Index < len(b.tasks) && len(b.tasks[task.Index]) > 0
+// Needs reports whether the sums of a map attempt count for an object.
+func (c *Checks) Needs(task plan.TaskID) bool {
+	return task.Phase == plan.Map && task.Index >= 0 && task.Index < len(c.tasks) && len(c.tasks[task.Index]) > 0
 }
 
 func (p *pieces) add(by Ref, read []plan.SectionSum) *Misread {
@@ -119,13 +121,13 @@ func (p *pieces) add(by Ref, read []plan.SectionSum) *Misread {
 	return p.check(by)
 }
 
-// check puts the sums of all sections together.
+// check combines the sums of all sections.
 func (p *pieces) check(last Ref) *Misread {
 	parts, lengths := make([]plan.SectionSum, len(p.list)), make([]int64, len(p.list))
 	var end int64
 	for i, c := range p.list {
 		if c.sum.Algorithm != p.object.Sum.Algorithm || c.section.Offset != end {
-			return nil // a section was not read from end to end: nobody can tell
+			return nil // a section was not read from end to end: there is no sum to compare
 		}
 		parts[i], lengths[i] = c.sum, c.section.Length
 		end += c.section.Length
