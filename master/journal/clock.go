@@ -2,5 +2,5 @@ package journal
 
 import "time"
 
-// started is where clocks begin on systems whose own is not to be had.
+// started is when the process's clock begins, on systems without a boot clock.
 var started = time.Now()

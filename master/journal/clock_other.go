@@ -4,6 +4,6 @@ package journal
 
 import "time"
 
-// BootClock reads a monotonic clock. It may stand still while the machine is
+// BootClock returns a monotonic clock. It may stop while the machine is
 // suspended, which only makes a lease last longer: safety is in the log.
 func BootClock() time.Duration { return time.Since(started) }

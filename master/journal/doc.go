@@ -1,7 +1,7 @@
-// Package journal is the truth of a cluster: who leads it, and the log of each
-// of its jobs, as objects in a store that are created once.
+// Package journal is the durable state of a cluster: which master leads it, and
+// the log of each of its jobs, as objects in a store that are created once.
 //
-// Masters write by it; anybody may read, with no master running. Below a
+// Masters write by it; any process may read, with no master running. Below a
 // cluster's root there are
 //
 //	cluster/leader/<epoch>         who took the epoch; created once, never deleted
@@ -16,13 +16,15 @@
 // A record is "WRLG", a version of two bytes and MessagePack; the frame of
 // create-once around it has length and CRC32C. Epochs begin at 1, slots at 0.
 //
-// Safety is in the slots: of two masters that append to one slot one loses and
-// reads the winner's record. The lease of a leader only keeps masters from
-// getting into each other's way; it is measured on clocks of the masters' own,
-// which need not agree.
+// Safety is in the slots: when two masters append to one slot, one of them
+// loses and reads the winner's record. The lease of a leader only keeps masters
+// from disturbing each other; masters measure it on their own clocks, which
+// need not agree.
 //
 // A Lease and a Log may be used by any number of goroutines, Append by one at a
 // time. That an object is absent counts only when another one could be read
 // just then: an outage must never look like an empty log. Errors are those of
-// package store, or name the object that is damaged.
+// package store, or name the damaged object.
+//
+// It is part of the engine, and may change between minor versions.
 package journal

@@ -13,14 +13,15 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// A Run is one life of a job: number 0, and one more for each time that it was
-// reopened.
+// A Run is one execution of a job: number 0, and one more for each time that
+// the job was reopened.
 type Run struct {
 	Job    plan.JobID
 	Number int
 }
 
-// Prefixes of indexes. An index tells where to look; the job's log, what is true.
+// Prefixes of indexes. An index says where to look; only the job's log is the
+// truth.
 const (
 	activeRuns = "active/"
 	endedRuns  = "ended/"
@@ -36,13 +37,13 @@ func runOf(key, index string) (Run, bool) {
 	return Run{plan.JobID(job), n}, ok && dot && err == nil && n >= 0 && job != ""
 }
 
-// Activate says that a run is to be carried on by whoever leads.
+// Activate records that the leader must drive a run.
 func Activate(ctx context.Context, root *store.Root, r Run) error {
 	_, _, err := root.CreateOnce(ctx, r.key(activeRuns), nil)
 	return err
 }
 
-// Deactivate says that a run has ended. Nobody else's run has this name, so a
+// Deactivate records that a run has ended. No other run has this name, so a
 // late call does no harm.
 func Deactivate(ctx context.Context, root *store.Root, r Run) error {
 	return root.Delete(ctx, r.key(activeRuns))
@@ -89,25 +90,25 @@ func runs(ctx context.Context, root *store.Root, index string) ([]Run, error) {
 	return all, nil
 }
 
-// Conclude keeps what is to be known of a run that has ended.
+// Conclude stores the summary of a run that has ended.
 func Conclude(ctx context.Context, root *store.Root, r Run, summary []byte) error {
 	_, _, err := root.CreateOnce(ctx, r.key(endedRuns), summary)
 	return err
 }
 
-// Conclusion returns what is known of a run that has ended.
+// Conclusion returns the summary of a run that has ended.
 func Conclusion(ctx context.Context, root *store.Root, r Run) ([]byte, error) {
 	return root.ReadOnce(ctx, r.key(endedRuns))
 }
 
-// Claim is what an idempotency key was used for.
+// Claim is the use of an idempotency key.
 type Claim struct {
 	Job    plan.JobID `json:"job"`
-	Digest string     `json:"digest"` // of what was submitted
+	Digest string     `json:"digest"` // of the submission
 }
 
-// ClaimKey ties an idempotency key to a job, once, and returns to which one it is
-// tied. Of the key itself nothing is kept.
+// ClaimKey ties an idempotency key to a job, once, and returns the claim that
+// holds the key. It stores only a digest of the key.
 func ClaimKey(ctx context.Context, root *store.Root, key string, c Claim) (Claim, error) {
 	body, err := json.Marshal(&c)
 	if err != nil {

@@ -25,7 +25,7 @@ func TestIndex(t *testing.T) {
 	if want := []journal.Run{{Job: "01A", Number: 10}, {Job: "01B"}}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("active are %v, want %v (%v)", got, want, err)
 	}
-	// A master of long ago that puts an earlier run away does not touch the newest.
+	// An old master that archives an earlier run does not touch the newest.
 	for _, r := range runs[:3] {
 		if err := journal.Deactivate(ctx, root, r); err != nil {
 			t.Fatal(err)

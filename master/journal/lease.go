@@ -14,8 +14,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Times are a lease's, and the same for all masters of a cluster. A holder whose
-// renewals fail stops acting long before a standby may take over.
+// Times are a lease's times, the same for all masters of a cluster. A holder
+// whose renewals fail stops acting long before a standby may take over.
 type Times struct {
 	Renew    time.Duration // between two renewals
 	Act      time.Duration // after the last acknowledged renewal was sent
@@ -23,7 +23,7 @@ type Times struct {
 	Look     time.Duration // of a standby, between two looks
 }
 
-// LeaseTimes are the times of every cluster but those of tests.
+// LeaseTimes are the times of every cluster except those of tests.
 func LeaseTimes() Times {
 	return Times{Renew: 3 * time.Second, Act: 10 * time.Second, Patience: 15 * time.Second, Look: time.Second}
 }
@@ -31,7 +31,7 @@ func LeaseTimes() Times {
 // ErrDeposed says that a higher epoch exists.
 var ErrDeposed = errors.New("another master leads the cluster")
 
-// Leader is who took an epoch.
+// Leader is the process that took an epoch.
 type Leader struct {
 	Epoch  uint64 `msgpack:"-"`
 	Master string // the process, by an id of its own
@@ -39,13 +39,13 @@ type Leader struct {
 	Gossip string // HOST:PORT of its gossip; "" where it has none
 }
 
-// beat is what a holder overwrites.
+// beat is the object that a holder overwrites.
 type beat struct {
 	Count    uint64
-	Resigned bool // the holder has ended: nobody need wait
+	Resigned bool // the holder has ended: a standby need not wait
 }
 
-// Clock reads a clock that goes on while the machine is suspended. Only
+// Clock is a clock that continues while the machine is suspended. Only
 // differences count.
 type Clock func() time.Duration
 
@@ -57,11 +57,11 @@ type Lease struct {
 	times  Times
 
 	renewed atomic.Int64 // when the last acknowledged renewal was sent
-	count   uint64       // of beats; Keep's own
+	count   uint64       // of beats; owned by Keep
 }
 
-// Current returns who took the highest epoch. Epoch 0 means that nobody ever
-// did.
+// Current returns the process that took the highest epoch. Epoch 0 means that
+// there never was a leader.
 func Current(ctx context.Context, root *store.Root) (Leader, error) {
 	var highest uint64
 	for o, err := range root.List(ctx, leaders) {
@@ -91,9 +91,10 @@ func readLeader(ctx context.Context, root *store.Root, epoch uint64) (Leader, er
 	return l, nil
 }
 
-// Elect waits until this process leads: at once where nobody does, else when
-// the leader has resigned, or has not changed its counter for Times.Patience.
-// Standing by, it tells who leads, each time that changes.
+// Elect waits until this process leads: at once where there is no leader, else
+// when the leader has resigned, or has not changed its counter for
+// Times.Patience. On standby it calls changed each time that the leader
+// changes.
 func Elect(ctx context.Context, root *store.Root, me Leader, clock Clock, times Times, changed func(Leader)) (*Lease, error) {
 	current, err := Current(ctx, root)
 	if err != nil {
@@ -119,17 +120,18 @@ func Elect(ctx context.Context, root *store.Root, me Leader, clock Clock, times 
 }
 
 // watch returns when it is time to try for the epoch after this one: its holder
-// has resigned or gone quiet, or somebody has taken it already.
+// has resigned or stopped renewing, or another process has taken that epoch
+// already.
 func watch(ctx context.Context, root *store.Root, epoch uint64, clock Clock, times Times) error {
 	var last beat
-	heard := clock() // that a holder never beat counts as one beat
+	heard := clock() // a holder that never renewed counts as one that did once
 	for {
 		b, err := readBeat(ctx, root, epoch)
 		switch {
 		case plan.KindOf(err) == plan.Interrupted && ctx.Err() != nil:
 			return err
 		case err != nil:
-			// A store that cannot be asked tells nothing of the holder.
+			// A store that does not answer shows nothing of the holder.
 			heard = clock()
 		case b.Resigned:
 			return nil
@@ -152,7 +154,7 @@ func readBeat(ctx context.Context, root *store.Root, epoch uint64) (beat, error)
 	var b beat
 	body, err := root.Get(ctx, beatKey(epoch), 1<<10)
 	if plan.KindOf(err) == plan.NotFound {
-		_, err = root.ReadOnce(ctx, leaderKey(epoch)) // is the store there at all?
+		_, err = root.ReadOnce(ctx, leaderKey(epoch)) // does the store answer at all?
 		return b, err
 	}
 	if err == nil {
@@ -172,7 +174,7 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// take creates an epoch. It returns nil when another has it.
+// take creates an epoch. It returns nil when another process has it.
 func take(ctx context.Context, root *store.Root, me Leader, epoch uint64, clock Clock, times Times) (*Lease, error) {
 	body, err := msgpack.Marshal(&me)
 	if err != nil {
@@ -189,16 +191,16 @@ func take(ctx context.Context, root *store.Root, me Leader, epoch uint64, clock 
 	return l, nil
 }
 
-// Leader returns what this process is known by as a leader.
+// Leader returns the Leader that this process is.
 func (l *Lease) Leader() Leader { return l.leader }
 
-// Holds tells whether this process may act: the last renewal that the store
+// Holds reports whether this process may act: the last renewal that the store
 // acknowledged was sent less than Times.Act ago.
 func (l *Lease) Holds() bool { return l.clock()-time.Duration(l.renewed.Load()) < l.times.Act }
 
-// Keep renews the lease until ctx ends, and then returns nil; or until a higher
-// epoch exists, and then ErrDeposed. It outlives failures of the store: whether
-// others take over meanwhile is theirs to decide.
+// Keep renews the lease until ctx ends, and then returns nil, or until a higher
+// epoch exists, and then returns ErrDeposed. It continues through failures of
+// the store: the standbys decide whether to take over meanwhile.
 func (l *Lease) Keep(ctx context.Context) error {
 	for {
 		l.renew(ctx)
@@ -212,7 +214,7 @@ func (l *Lease) Keep(ctx context.Context) error {
 	}
 }
 
-// renew overwrites the counter. What a failed renewal means shows in Holds.
+// renew overwrites the counter. A failed renewal shows in Holds.
 func (l *Lease) renew(ctx context.Context) {
 	l.count++
 	sent := l.clock()
@@ -237,7 +239,7 @@ func (l *Lease) Resign(ctx context.Context) error {
 	return l.write(ctx, beat{Count: l.count + 1, Resigned: true})
 }
 
-// Leads tells, by reads begun after the call, whether no higher epoch exists.
+// Leads reports, by reads begun after the call, whether no higher epoch exists.
 func (l *Lease) Leads(ctx context.Context) (bool, error) {
 	_, err := l.root.ReadOnce(ctx, leaderKey(l.leader.Epoch+1))
 	switch {
@@ -246,7 +248,8 @@ func (l *Lease) Leads(ctx context.Context) (bool, error) {
 	case plan.KindOf(err) != plan.NotFound:
 		return false, err
 	}
-	// Epochs have no gaps. That the next is absent counts if this one is seen.
+	// Epochs have no gaps. That the next one is absent counts if this one can
+	// be read.
 	_, err = l.root.ReadOnce(ctx, leaderKey(l.leader.Epoch))
 	return err == nil, err
 }

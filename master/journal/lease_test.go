@@ -17,7 +17,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// master is a process that wants to lead, in virtual time.
+// master is a process that competes to lead, in virtual time.
 type master struct {
 	lease *journal.Lease
 	at    time.Duration // when it began to lead
@@ -25,7 +25,7 @@ type master struct {
 	stop  context.CancelFunc
 }
 
-// clock reads the bubble's time.
+// clock returns the bubble's time.
 func clock() journal.Clock {
 	start := time.Now()
 	return func() time.Duration { return time.Since(start) }
@@ -64,7 +64,7 @@ func TestTheFirstMasterLeadsAtOnceAndTheSecondAfterItsDeath(t *testing.T) {
 		if len(second) > 0 {
 			t.Fatal("a standby took over from a leader that lives")
 		}
-		first.stop() // without a word, as kill -9 would
+		first.stop() // at once, as by kill -9
 		<-first.kept
 		died := now()
 		m := <-second
@@ -126,12 +126,12 @@ func TestMastersThatStartTogetherHaveOneLeader(t *testing.T) {
 	})
 }
 
-// A leader that was suspended for long learns of it before it acts.
+// A leader that was suspended for long stops acting before it continues.
 func TestASuspendedLeaderStopsActing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		root, now := open(t, store.Options{}), clock()
-		var asleep atomic.Int64 // by which this master's boot clock is ahead
+		var asleep atomic.Int64 // how far this master's boot clock is ahead
 		first := <-start(t, root, "a", func() time.Duration { return now() + time.Duration(asleep.Load()) })
 		synctest.Wait()
 		if !first.lease.Holds() {
@@ -168,7 +168,7 @@ func (c *cut) Open(ctx context.Context, key, etag string) (driver.Reader, error)
 	return c.Driver.Open(ctx, key, etag)
 }
 
-// losing is a store that does what it is told, and whose answers are lost.
+// losing is a store that carries out requests, and whose answers are lost.
 type losing struct {
 	cut
 	puts *atomic.Int64
@@ -183,8 +183,8 @@ func (l *losing) Put(ctx context.Context, key string, body []byte, o store.Creat
 	return err
 }
 
-// An append whose answer is lost in an outage is known for this master's own when
-// the store can be asked again; another master's is not taken for it.
+// A master recognizes its own append whose answer was lost in an outage, when the
+// store answers again. It does not take another master's for its own.
 func TestAnAppendOutlivesAnOutage(t *testing.T) {
 	t.Parallel()
 	for _, other := range []bool{false, true} {
@@ -217,8 +217,9 @@ func TestAnAppendOutlivesAnOutage(t *testing.T) {
 	}
 }
 
-// A leader that the store does not answer stops acting within 10 s, and a
-// standby takes over; when the store answers again it knows that it is deposed.
+// A leader that gets no answer from the store stops acting within 10 s, and a
+// standby takes over. When the store answers again the leader knows that it is
+// deposed.
 func TestALeaderThatIsCutOffIsDeposed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -234,7 +235,7 @@ func TestALeaderThatIsCutOffIsDeposed(t *testing.T) {
 			t.Error("it would still act")
 		}
 		if _, err := first.lease.Leads(t.Context()); err == nil {
-			t.Error("it believes that it knows who leads")
+			t.Error("it takes a failed read for an answer")
 		}
 		m := <-second
 		off.Store(false)

@@ -28,19 +28,19 @@ type Log struct {
 	lease *Lease
 }
 
-// CreateJob makes a job of what was submitted, once: won is false when the job
-// exists already, and then existing is what was submitted before.
+// CreateJob creates a job from its spec, once. If the job exists already, won
+// is false and existing is its spec.
 func CreateJob(ctx context.Context, root *store.Root, job plan.JobID, spec []byte) (won bool, existing []byte, err error) {
 	return root.CreateOnce(ctx, plan.SpecKey(job), spec)
 }
 
-// Spec returns what was submitted.
+// Spec returns the submitted spec.
 func Spec(ctx context.Context, root *store.Root, job plan.JobID) ([]byte, error) {
 	return root.ReadOnce(ctx, plan.SpecKey(job))
 }
 
-// exists returns nil if a job was made. What was submitted may be damaged: its log
-// is another matter, and an object that is damaged is there.
+// exists returns nil if a job was created. A damaged spec counts as well: the log
+// does not depend on it, and a damaged object exists.
 func exists(ctx context.Context, root *store.Root, job plan.JobID) error {
 	_, err := Spec(ctx, root, job)
 	switch plan.KindOf(err) {
@@ -51,14 +51,14 @@ func exists(ctx context.Context, root *store.Root, job plan.JobID) error {
 	}
 }
 
-// Open returns the log of a job for the leader who holds the lease.
+// Open returns the log of a job for the leader that holds the lease.
 func Open(root *store.Root, job plan.JobID, lease *Lease) *Log {
 	return &Log{root: root, job: job, lease: lease}
 }
 
 // Append creates a slot once. When another master has it, taken is its record.
-// While the store fails it goes on trying until ctx ends: whether the record is
-// in the log nobody knows before.
+// While the store fails Append keeps trying until ctx ends: before that it is
+// unknown whether the record is in the log.
 func (l *Log) Append(ctx context.Context, slot uint64, r scheduler.Record) (won bool, taken scheduler.Record, err error) {
 	body, err := encodeRecord(r)
 	if err != nil {
@@ -71,8 +71,8 @@ func (l *Log) Append(ctx context.Context, slot uint64, r scheduler.Record) (won 
 			return false, taken, err
 		}
 		if won, existing, err = l.root.CreateOnce(ctx, key, body); err == nil && bytes.Equal(existing, body) {
-			// An epoch is one master's, and it has one append in flight: this is
-			// the one that an earlier try has left.
+			// An epoch belongs to one master, which has one append in flight:
+			// this record was left by an earlier try.
 			won = true
 		}
 	}
@@ -85,11 +85,11 @@ func (l *Log) Append(ctx context.Context, slot uint64, r scheduler.Record) (won 
 	return false, taken, nil
 }
 
-// appendEvery is how long an append waits before it is tried again, beside what
-// package store waits.
+// appendEvery is how long an append waits before it is tried again, beside the
+// waits of package store.
 const appendEvery = time.Second
 
-// mayPass tells whether an error may be another one, or none, a little later.
+// mayPass reports whether an error may be another one, or none, a little later.
 func mayPass(err error) bool {
 	switch plan.KindOf(err) {
 	case plan.Invalid, plan.TooLarge, plan.Corrupt, plan.Interrupted:
@@ -99,11 +99,12 @@ func mayPass(err error) bool {
 	}
 }
 
-// Leads tells, by a read begun after the call, whether no higher epoch exists.
+// Leads reports, by a read begun after the call, whether no higher epoch
+// exists.
 func (l *Log) Leads(ctx context.Context) (bool, error) { return l.lease.Leads(ctx) }
 
-// Snapshot keeps the fold of the slots before job.Slots, so that nobody has to
-// read them again. It does nothing but every thousandth slot.
+// Snapshot stores the fold of the slots before job.Slots, so that they need not
+// be read again. It does so only every thousandth slot.
 func (l *Log) Snapshot(ctx context.Context, job *scheduler.Job) error {
 	if job.Slots == 0 || job.Slots%snapEvery != 0 {
 		return nil
@@ -117,7 +118,7 @@ func (l *Log) Snapshot(ctx context.Context, job *scheduler.Job) error {
 }
 
 // Read folds the log of a job: the latest snapshot, and the records behind it.
-// What is appended meanwhile may be in it or not.
+// Records appended meanwhile may be in it or not.
 func Read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job, error) {
 	for range 3 {
 		job, err := read(ctx, root, id)
@@ -128,8 +129,8 @@ func Read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job,
 	return nil, fmt.Errorf("%s: %w", root.Name(plan.JobPrefix(id)+"log"), errMoved)
 }
 
-// Records returns the records of a job's log, all of them, in order: for those
-// who check it. No slot is ever deleted while anybody may want to.
+// Records returns all records of a job's log, in order, for a check of the log.
+// No slot is deleted while such a check is possible.
 func Records(ctx context.Context, root *store.Root, id plan.JobID) ([]scheduler.Record, error) {
 	var all []scheduler.Record
 	for {
@@ -144,12 +145,12 @@ func Records(ctx context.Context, root *store.Root, id plan.JobID) ([]scheduler.
 	}
 }
 
-// errMoved says that a listing and what could be read then do not fit.
-var errMoved = errors.New("the listing of the log has gaps: the store hides objects, or somebody deletes them; restore them, the job cannot go on without")
+// errMoved says that a listing and the reads after it do not agree.
+var errMoved = errors.New("the listing of the log has gaps: the store hides objects, or objects were deleted; restore them, the job cannot continue without")
 
 func read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job, error) {
-	// The object that must be there is read in the same attempt: otherwise a
-	// store that is cut off could look like one in which the log is empty.
+	// The object that must exist is read in the same attempt: otherwise a store
+	// that is cut off could look like one in which the log is empty.
 	if err := exists(ctx, root, id); err != nil {
 		return nil, err
 	}
@@ -182,7 +183,7 @@ func read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job,
 	return job, followTail(ctx, root, id, job)
 }
 
-// followTail folds what is behind the slots that were listed.
+// followTail folds the slots behind those that were listed.
 func followTail(ctx context.Context, root *store.Root, id plan.JobID, job *scheduler.Job) error {
 	for {
 		r, err := readSlot(ctx, root, id, job.Slots)

@@ -43,7 +43,8 @@ func TestAJobIsCreatedOnce(t *testing.T) {
 	}
 }
 
-// Of many masters that append to a slot one wins, and the others get its record.
+// TestASlotHasOneWriter verifies that one of many masters that append to a slot
+// wins, and that the others get its record.
 func TestASlotHasOneWriter(t *testing.T) {
 	t.Parallel()
 	root := created(t)
@@ -85,7 +86,7 @@ func TestASlotHasOneWriter(t *testing.T) {
 }
 
 // written appends a job of many tasks to its log, as a master would, and returns
-// what it folds to.
+// its fold.
 func written(t *testing.T, root *store.Root, slots int) *scheduler.Job {
 	t.Helper()
 	log, folded := journal.Open(root, job, nil), new(scheduler.Job)
@@ -95,7 +96,7 @@ func written(t *testing.T, root *store.Root, slots int) *scheduler.Job {
 		if slot == 0 {
 			r.Entries = []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: slots + 5, Reduces: 2}}}
 		}
-		if slot%7 == 3 { // a worker tells what it has asked for
+		if slot%7 == 3 { // a worker reports its requests
 			r.Entries = append(r.Entries, scheduler.Used{Account: scheduler.Account{Name: fmt.Sprint("w", slot%5), Scheme: "s3"},
 				Usage: plan.Usage{Gets: int64(slot), BytesDown: int64(1000 * slot)}})
 		}
@@ -129,7 +130,8 @@ func TestALogIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-// A log that lacks a slot must not be taken for a shorter one.
+// TestAGapIsAnError verifies that a log without a slot is not taken for a
+// shorter one.
 func TestAGapIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, gone := range []int{0, 5} {
@@ -144,7 +146,8 @@ func TestAGapIsAnError(t *testing.T) {
 	}
 }
 
-// A log whose job cannot be seen is no empty log.
+// TestAnUnseenJobIsAnError verifies that the log of a job that cannot be read
+// is not taken for an empty one.
 func TestAnUnseenJobIsAnError(t *testing.T) {
 	t.Parallel()
 	if _, err := journal.Read(t.Context(), open(t, store.Options{}), job); plan.KindOf(err) != plan.NotFound {
@@ -168,8 +171,8 @@ func TestADamagedSlotIsNamed(t *testing.T) {
 	}
 }
 
-// What was submitted may be damaged: the log is read nevertheless. Only where there
-// is nothing at all it is not, since then the store may be cut off.
+// TestLogOfADamagedSpec verifies that the log of a job with a damaged spec is read.
+// Only without any spec it is not, since then the store may be cut off.
 func TestLogOfADamagedSpec(t *testing.T) {
 	t.Parallel()
 	ctx, root := t.Context(), created(t)

@@ -14,12 +14,12 @@ import (
 const (
 	recordMagic = "WRLG\x00\x01"
 	snapMagic   = "WRSN\x00\x02"
-	oldMagic    = "WRSN\x00\x01" // of a snapshot that is the state alone: there were no accounts
-	// maxEntries bounds what a record that is read may claim to hold.
+	oldMagic    = "WRSN\x00\x01" // of a snapshot that is only the state: there were no accounts
+	// maxEntries bounds how many entries a record may claim to hold.
 	maxEntries = 1 << 20
 )
 
-// kind is an entry's type at rest. Numbers are for ever.
+// kind is an entry's type at rest. The numbers never change.
 type kind uint8
 
 const (
@@ -118,7 +118,7 @@ func decodeRecord(b []byte) (scheduler.Record, error) {
 	}
 	if d.err == nil {
 		if _, err := d.in.PeekCode(); err != io.EOF { //nolint:errorlint // the decoder passes it on as it is
-			return r, fmt.Errorf("a record goes on behind its %d entries", n)
+			return r, fmt.Errorf("a record continues behind its %d entries", n)
 		}
 	}
 	return r, d.err

@@ -52,7 +52,7 @@ func TestRecordsKeepEveryEntry(t *testing.T) {
 	}
 }
 
-// A task may cost the log 200 bytes.
+// A task adds at most 200 bytes to the log.
 func TestACommitIsSmall(t *testing.T) {
 	t.Parallel()
 	b, err := encodeRecord(scheduler.Record{Epoch: 1 << 60, Entries: allKinds[3:4]})
@@ -61,9 +61,9 @@ func TestACommitIsSmall(t *testing.T) {
 	}
 }
 
-// What a worker has asked for is told of it some times in a job, however many tasks
-// it does.
-func TestWhatAWorkerUsedIsSmall(t *testing.T) {
+// A worker's requests are logged a few times in a job, however many tasks the
+// worker does.
+func TestUsageOfAWorkerIsSmall(t *testing.T) {
 	t.Parallel()
 	e := scheduler.Used{Account: scheduler.Account{Name: "01arz3ndektsv4rrffq69g5fav.1", Scheme: "s3"},
 		Usage: plan.Usage{Puts: 2000, Multipart: 900, Gets: 3000, BytesUp: 20 << 30, BytesDown: 30 << 30}}
@@ -73,9 +73,9 @@ func TestWhatAWorkerUsedIsSmall(t *testing.T) {
 	}
 }
 
-// TestSnapshotsOfBeforeAreRead: those of releases that did not count requests lack a
-// field.
-func TestSnapshotsOfBeforeAreRead(t *testing.T) {
+// TestOldSnapshotsAreRead verifies that snapshots of releases that did not count
+// requests are read; they lack a field.
+func TestOldSnapshotsAreRead(t *testing.T) {
 	t.Parallel()
 	var want scheduler.Job
 	want.Fold(scheduler.Record{Epoch: 7, Entries: []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: 2}},
@@ -117,8 +117,8 @@ func TestEntriesOfAnotherVersionAreRefused(t *testing.T) {
 	}
 }
 
-// FuzzRecord feeds the decoder what a damaged or hostile store might hold: what
-// it accepts it must write again in the same way.
+// FuzzRecord decodes bytes as a damaged or hostile store might hold them: a
+// record that it accepts must be encoded again in the same way.
 func FuzzRecord(f *testing.F) {
 	b, err := encodeRecord(scheduler.Record{Epoch: 7, Entries: allKinds})
 	if err != nil {

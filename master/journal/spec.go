@@ -19,7 +19,7 @@ import (
 type UnreadableSpec struct {
 	Spec   *plan.Spec // the facts that the job's id contains
 	Err    error
-	Advice string // what lets the job proceed
+	Advice string // how the job can proceed
 }
 
 // Error returns the cause and the advice.
