@@ -8,9 +8,9 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// BenchmarkStep carries a job of 1,000,000 maps and 1,000 reduces through on
-// 10,000 workers of 4 slots, and reports the time of an event and the memory of
-// a task. Appends are answered after a hundred events, as a store would.
+// BenchmarkStep plays a job of 1,000,000 maps and 1,000 reduces on 10,000
+// workers of 4 slots, and reports the time of an event and the memory of a
+// task. Appends are answered after a hundred events, as a store would.
 func BenchmarkStep(b *testing.B) {
 	const maps, reduces, workers, slots = 1_000_000, 1_000, 10_000, 4
 	b.ReportAllocs()
@@ -22,8 +22,8 @@ func BenchmarkStep(b *testing.B) {
 	b.ReportMetric(float64(bytes)/(maps+reduces), "B/task")
 }
 
-// playJob plays a whole job without trouble, and returns how many events it took
-// and how much memory was held at the end of the maps.
+// playJob plays a whole job without failures, and returns how many events it
+// took and how much memory was held at the end of the maps.
 func playJob(b *testing.B, maps, reduces, workers, slots int) (events, bytes int) {
 	b.Helper()
 	var m runtime.MemStats

@@ -9,7 +9,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// clone copies a world so deeply that the two never meet again.
+// clone copies a world deeply, so that the two share nothing that changes.
 func (w *world) clone() *world {
 	c := *w
 	c.slots = slices.Clone(w.slots)
@@ -46,7 +46,7 @@ func cloneJob(j *Job) *Job {
 func cloneState(s *State) *State {
 	c := *s
 	c.job = *cloneJob(&s.job)
-	c.ledger = ledger{told: maps.Clone(s.ledger.told), due: slices.Clone(s.ledger.due)}
+	c.ledger = ledger{reported: maps.Clone(s.ledger.reported), due: slices.Clone(s.ledger.due)}
 	c.inFlight = slices.Clone(s.inFlight)
 	for p := range s.tasks {
 		c.tasks[p] = slices.Clone(s.tasks[p])
@@ -93,7 +93,8 @@ func granted(ids []plan.AttemptID) string {
 	return b.String()
 }
 
-// key tells worlds apart: two with equal keys have equal futures.
+// key returns a text that distinguishes worlds: two with equal keys have equal
+// futures.
 func (w *world) key() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v %v %v %s %v %v|%s|", w.b, w.passed, w.collected, w.output, w.manifest, w.part, jobKey(&w.history))
@@ -110,14 +111,14 @@ func (w *world) key() string {
 		s := m.s
 		fmt.Fprintf(&b, "m%v%v%v%v%v%v%+v|%s|%d%d%+v%+v%+v%d%v%v%v%v%v%v|", m.alive, m.ended, m.checking, m.commit, m.cleanup, m.waits, m.answers,
 			jobKey(&s.job), s.log, s.checked, s.inFlight, s.unlogged, s.asking, s.issued, s.commanded, s.answered, s.refused, s.drained, s.strangers, s.abort != nil)
-		for _, a := range slices.SortedFunc(maps.Keys(s.ledger.told), Account.Compare) {
-			fmt.Fprintf(&b, "u%s%+v", a.Name, s.ledger.told[a])
+		for _, a := range slices.SortedFunc(maps.Keys(s.ledger.reported), Account.Compare) {
+			fmt.Fprintf(&b, "u%s%+v", a.Name, s.ledger.reported[a])
 		}
 		for _, t := range s.tasks[plan.Reduce] {
 			fmt.Fprintf(&b, "t%+v", t)
 		}
 		fmt.Fprintf(&b, "q%v%+v", s.queue.items[s.queue.head:], s.spans)
-		for _, w := range s.workers.free { // in their order: it decides who is next
+		for _, w := range s.workers.free { // in their order: it decides which is next
 			fmt.Fprintf(&b, "w%s%v", w.id, w.spans)
 		}
 		for _, a := range s.attempts.those(func(*attempt) bool { return true }) {

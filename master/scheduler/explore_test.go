@@ -14,15 +14,15 @@ import (
 )
 
 // states is how far TestExplore goes: make test-faults goes further.
-var states = flag.Int("states", 10_000, "how many states to look at")
+var states = flag.Int("states", 10_000, "how many states to explore")
 
 // TestExplore walks through every interleaving, up to a bound, of two masters,
 // their appends, epoch checks and commits, the attempts of one task, their
 // part's creation, crashes, a cancel and, when the job has ended and every
 // grant has run out, the collection of its log and the reuse of its output.
-// Requests outlive their senders. The masters are the real State, the log is
-// folded by the real Job. In no state may the output be wrong, and from every
-// state an end must be within reach.
+// Requests outlive their senders. The masters are the real State, and the real
+// Job folds the log. In no state may the output be wrong, and every state must
+// have an end within reach.
 func TestExplore(t *testing.T) {
 	t.Parallel()
 	for name, bounds := range map[string]budget{
@@ -44,9 +44,9 @@ func TestExplore(t *testing.T) {
 	}
 }
 
-// TestExploreFindsWithoutCheck takes the epoch check away: the explorer must
-// find the grant that is acted upon after the log was collected, or it would
-// find nothing else either.
+// TestExploreFindsWithoutCheck removes the epoch check. The explorer must find
+// the grant that is acted upon after the log was collected, or it could find
+// nothing else either.
 func TestExploreFindsWithoutCheck(t *testing.T) {
 	t.Parallel()
 	_, err := explore(budget{masters: 2, collections: 1, unchecked: true}, 100_000)
@@ -147,7 +147,7 @@ type world struct {
 	b         budget
 	slots     []Record // the log
 	collected bool
-	history   Job // fold of the log, kept when it is collected
+	history   Job // fold of the log, kept when the log is collected
 	masters   []*model
 	requests  []request // appends that have not arrived yet
 	attempts  []*try
@@ -175,13 +175,13 @@ type request struct {
 	record Record
 }
 
-// try is an attempt. It goes on when its master is gone.
+// try is an attempt. It continues when its master is gone.
 type try struct {
-	id      plan.AttemptID
-	lost    bool
-	granted bool
-	putting bool // the creation of its part is on its way
-	told    bool // it has reported
+	id       plan.AttemptID
+	lost     bool
+	granted  bool
+	putting  bool // the creation of its part is on its way
+	reported bool // it has reported
 }
 
 var onlyTask = plan.TaskID{Phase: plan.Reduce}
@@ -203,13 +203,13 @@ func (w *world) boot() {
 	w.step(i, Lead{})
 	w.step(i, Joined{"w", 1})
 	for _, a := range w.attempts {
-		if a.told { // whoever meets a master tells it all
+		if a.reported { // a worker reports everything to a new master
 			w.step(i, Spent{accountOf(a), plan.Usage{Gets: 1}})
 		}
 	}
 }
 
-// step feeds a master an event and files its commands.
+// step feeds an event to a master and files its commands.
 func (w *world) step(i int, e Event) {
 	m := w.masters[i]
 	for _, c := range m.s.Step(w.passed*m.s.cfg.GrantTimeout, e) {
@@ -222,7 +222,7 @@ func (w *world) step(i int, e Event) {
 		case Launch:
 			w.attempts = append(w.attempts, &try{id: c.Attempt})
 		case Stop:
-			if a := w.attempt(c.Attempt); !a.putting && !a.told && !a.lost {
+			if a := w.attempt(c.Attempt); !a.putting && !a.reported && !a.lost {
 				a.lost = true
 				m.answers = append(m.answers, LostAttempt{onlyTask, a.id})
 			}
@@ -250,7 +250,7 @@ func (w *world) attempt(id plan.AttemptID) *try {
 	return nil
 }
 
-// move is one thing that may happen next.
+// move is one possible next event.
 type move struct {
 	kind string
 	i    int
@@ -285,10 +285,10 @@ func (w *world) moves() []move {
 	add(active && len(w.masters) < w.b.masters, "master starts", len(w.masters))
 	add(w.b.collections > 0 && !active && !putting, "log is collected", 0)
 	for i, a := range w.attempts {
-		add(!a.lost && !a.granted && !a.told, "attempt asks", i)
-		add(!a.lost && a.granted && !a.putting && !a.told, "attempt creates its part", i)
+		add(!a.lost && !a.granted && !a.reported, "attempt asks", i)
+		add(!a.lost && a.granted && !a.putting && !a.reported, "attempt creates its part", i)
 		add(a.putting, "part arrives", i)
-		add(w.b.workerLosses > 0 && !a.lost && !a.told, "attempt is lost", i)
+		add(w.b.workerLosses > 0 && !a.lost && !a.reported, "attempt is lost", i)
 	}
 	return ms
 }
@@ -339,19 +339,19 @@ func (w *world) play(m move) error {
 func (w *world) runOut() {
 	w.passed++
 	for _, a := range w.attempts {
-		if a.granted && !a.told && !a.lost {
+		if a.granted && !a.reported && !a.lost {
 			a.lost = true
-			w.tell(LostAttempt{onlyTask, a.id})
+			w.report(LostAttempt{onlyTask, a.id})
 		}
 	}
-	w.tell(Tick{})
+	w.report(Tick{})
 }
 
 func (w *world) playAttempt(m move) {
 	a := w.attempts[m.i]
 	switch m.kind {
 	case "attempt asks":
-		w.tell(Asked{onlyTask, a.id})
+		w.report(Asked{onlyTask, a.id})
 	case "attempt creates its part":
 		a.putting = true
 	case "part arrives":
@@ -361,19 +361,19 @@ func (w *world) playAttempt(m move) {
 			w.part = &id
 		}
 		if !a.lost {
-			a.told = true
-			w.tell(Spent{accountOf(a), plan.Usage{Gets: 1}})
-			w.tell(Reported{Task: onlyTask, Attempt: a.id, Winner: *w.part})
+			a.reported = true
+			w.report(Spent{accountOf(a), plan.Usage{Gets: 1}})
+			w.report(Reported{Task: onlyTask, Attempt: a.id, Winner: *w.part})
 		}
 	case "attempt is lost":
 		w.b.workerLosses--
 		a.lost = true
-		w.tell(LostAttempt{onlyTask, a.id})
+		w.report(LostAttempt{onlyTask, a.id})
 	}
 }
 
-// tell reaches every live master.
-func (w *world) tell(e Event) {
+// report reaches every live master.
+func (w *world) report(e Event) {
 	for i, m := range w.masters {
 		if m.alive {
 			w.step(i, e)
@@ -421,9 +421,8 @@ func (w *world) ended() bool {
 	return w.history.Status.Ended() || w.exhausted()
 }
 
-// exhausted says that the bounds, not the protocol, keep the job from its end:
-// no master is left, or no
-// more time.
+// exhausted reports that the bounds, not the protocol, keep the job from its
+// end: no master is left, or no more time.
 func (w *world) exhausted() bool {
 	alive := slices.ContainsFunc(w.masters, func(m *model) bool { return m.alive && !m.ended })
 	return !alive && len(w.masters) == w.b.masters || w.passed == 3
@@ -432,34 +431,34 @@ func (w *world) exhausted() bool {
 // accountOf returns an account of an attempt's own, to which it adds a request.
 func accountOf(a *try) Account { return Account{Name: fmt.Sprint(a.id), Scheme: "s3"} }
 
-// checkUsage checks that the log has no request that was not made, and when the job
-// has succeeded the one of the attempt that did it.
+// checkUsage checks that the log has no request that was not made, and, when the
+// job has succeeded, the request of the attempt that did the task.
 func (w *world) checkUsage() error {
 	left := maps.Clone(w.history.used)
 	for _, a := range w.attempts {
 		n := left[accountOf(a)].Gets
 		delete(left, accountOf(a))
-		if n > 1 || n == 1 && !a.told {
-			return fmt.Errorf("the log has %d requests of attempt %v, told: %v", n, a.id, a.told)
+		if n > 1 || n == 1 && !a.reported {
+			return fmt.Errorf("the log has %d requests of attempt %v, reported: %v", n, a.id, a.reported)
 		}
-		if n == 0 && a.told && w.history.Status == Succeeded && w.history.Task(onlyTask).Attempt == a.id {
-			return fmt.Errorf("attempt %v did the task, and what it asked for is not in the log", a.id)
+		if n == 0 && a.reported && w.history.Status == Succeeded && w.history.Task(onlyTask).Attempt == a.id {
+			return fmt.Errorf("attempt %v did the task, and its request is not in the log", a.id)
 		}
 	}
 	if len(left) > 0 {
-		return fmt.Errorf("the log has accounts of nobody: %v", left)
+		return fmt.Errorf("the log has accounts of no attempt: %v", left)
 	}
 	return nil
 }
 
-// check holds the world to what users were promised.
+// check compares the world with the promises to users.
 func (w *world) check() error {
 	if err := w.checkUsage(); err != nil {
 		return err
 	}
 	if w.collected {
 		if w.part != nil {
-			return fmt.Errorf("attempt %v put a part into an output that is another job's by now", *w.part)
+			return fmt.Errorf("attempt %v put a part into an output that belongs to another job now", *w.part)
 		}
 		return nil
 	}

@@ -143,8 +143,8 @@ type Job struct {
 	used   map[Account]plan.Usage
 }
 
-// Fold adds the record of the next slot. A record of a deposed master changes
-// nothing but the count of slots.
+// Fold adds the record of the next slot. A record of a deposed master changes only
+// the count of slots.
 func (j *Job) Fold(r Record) {
 	j.Slots++
 	for _, e := range r.Entries {

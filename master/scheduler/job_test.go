@@ -6,8 +6,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// TestFoldIsOnce folds what two masters may both have appended: what came first
-// counts, and nothing counts twice.
+// TestFoldIsOnce folds entries that two masters may both have appended: the
+// first one counts, and nothing counts twice.
 func TestFoldIsOnce(t *testing.T) {
 	t.Parallel()
 	task := plan.TaskID{Phase: plan.Map}

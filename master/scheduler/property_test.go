@@ -10,12 +10,12 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-var seed = flag.Uint64("seed", 0, "run this seed of TestRandomClusters alone")
+var seed = flag.Uint64("seed", 0, "run only this seed of TestRandomClusters")
 
-// TestRandomClusters drives a master through random clusters: workers that
-// come and go, attempts that fail, are lost, report twice or late. After every
-// step the invariants hold; when the trouble stops the job ends, and it
-// succeeds unless a task failed too often.
+// TestRandomClusters drives a master through random clusters: workers join and
+// leave, attempts fail, are lost, report twice or late. After every step the
+// invariants hold. When the failures stop the job ends, and it succeeds unless
+// a task failed too often.
 func TestRandomClusters(t *testing.T) {
 	t.Parallel()
 	first, last := uint64(1), uint64(15000)
@@ -49,14 +49,14 @@ type cluster struct {
 	joined  int
 	reopens int      // left
 	launch  []Launch // running attempts
-	past    []Event  // reports and questions of earlier, told again at times
+	past    []Event  // earlier reports and questions, sent again at times
 	grants  map[plan.AttemptID]bool
 	asked   map[plan.AttemptID]bool
 	done    map[plan.TaskID]bool        // tasks the log has committed
-	read    map[plan.AttemptID][]Digest // what the maps gave that a reduce read
+	read    map[plan.AttemptID][]Digest // the digests of the maps that a reduce read
 	fickle  bool                        // maps do not give the same every time
-	spent   map[Account]plan.Usage      // what workers have asked stores for, those that are gone too
-	told    map[Account]plan.Usage      // of that, what this master has heard
+	spent   map[Account]plan.Usage      // requests of workers to stores, also of workers that are gone
+	seen    map[Account]plan.Usage      // of spent, what this master has received
 	finish  *Finish
 }
 
@@ -75,7 +75,7 @@ func newCluster(seed uint64) *cluster {
 	}
 	return &cluster{r: r, cfg: cfg, counts: counts, reopens: r.IntN(3), s: New(cfg), trouble: r.Float64() * 0.7, fickle: r.IntN(4) == 0,
 		read:  map[plan.AttemptID][]Digest{},
-		spent: map[Account]plan.Usage{}, told: map[Account]plan.Usage{},
+		spent: map[Account]plan.Usage{}, seen: map[Account]plan.Usage{},
 		grants: map[plan.AttemptID]bool{}, asked: map[plan.AttemptID]bool{}, done: map[plan.TaskID]bool{}}
 }
 
@@ -118,8 +118,8 @@ func (c *cluster) run() (Status, error) {
 	return c.finish.Status, nil
 }
 
-// ask lets a worker ask a store for something, and tell all that it has. At times
-// it tells an earlier state, too.
+// ask lets a worker make a request to a store, and report all its requests. At
+// times the worker reports an earlier state, too.
 func (c *cluster) ask(id WorkerID) error {
 	a := Account{string(id), []string{"file", "s3"}[c.r.IntN(2)]}
 	c.spent[a] = c.spent[a].Plus(plan.Usage{Puts: int64(c.r.IntN(5)), Gets: int64(c.r.IntN(3)), BytesUp: int64(c.r.IntN(1000))})
@@ -128,8 +128,8 @@ func (c *cluster) ask(id WorkerID) error {
 	return c.step(e)
 }
 
-// tell tells a master all that a worker has asked for.
-func (c *cluster) tell(id WorkerID) error {
+// report reports all requests of a worker to a master.
+func (c *cluster) report(id WorkerID) error {
 	for _, scheme := range []string{"file", "s3"} {
 		if a := (Account{string(id), scheme}); c.spent[a] != (plan.Usage{}) {
 			if err := c.step(Spent{a, c.spent[a]}); err != nil {
@@ -140,23 +140,23 @@ func (c *cluster) tell(id WorkerID) error {
 	return nil
 }
 
-// counted checks that the log has what this master was told, each once, and nothing
-// that was not asked for.
+// counted checks that the log has the requests that this master knows, each once,
+// and none that was not made.
 func (c *cluster) counted() error {
-	for a, told := range c.told {
-		if got := c.s.job.used[a]; got.Max(told) != got {
-			return fmt.Errorf("the log has %+v of %v, its master was told %+v", got, a, told)
+	for a, seen := range c.seen {
+		if got := c.s.job.used[a]; got.Max(seen) != got {
+			return fmt.Errorf("the log has %+v of %v, its master knows %+v", got, a, seen)
 		}
 	}
 	for a, got := range c.s.job.used {
 		if spent := c.spent[a]; spent.Max(got) != spent {
-			return fmt.Errorf("the log has %+v of %v, which has asked for %+v", got, a, spent)
+			return fmt.Errorf("the log has %+v of %v, which has made %+v", got, a, spent)
 		}
 	}
 	return nil
 }
 
-// maps returns what the committed map attempts gave.
+// maps returns the digests of the committed map attempts.
 func (c *cluster) maps() []Digest {
 	var all []Digest
 	for i := range c.s.job.tasks[plan.Map] {
@@ -165,8 +165,8 @@ func (c *cluster) maps() []Digest {
 	return all
 }
 
-// consistent checks that every committed part was made of what the committed
-// maps gave, or of the same given by attempts before them.
+// consistent checks that every committed part was made from the committed maps'
+// digests, or from equal ones of earlier attempts.
 func (c *cluster) consistent() error {
 	for i := range c.s.job.tasks[plan.Reduce] {
 		t := &c.s.job.tasks[plan.Reduce][i]
@@ -177,7 +177,7 @@ func (c *cluster) consistent() error {
 	return nil
 }
 
-// spoil finds a committed map's output gone.
+// spoil makes a committed map's output missing.
 func (c *cluster) spoil() error {
 	i := c.r.IntN(c.counts.Maps)
 	id := plan.TaskID{Phase: plan.Map, Index: i}
@@ -192,8 +192,8 @@ func (c *cluster) spoil() error {
 func (c *cluster) takeover() error {
 	c.cfg.Epoch++
 	c.s = New(c.cfg)
-	clear(c.told)
-	clear(c.asked) // who has no answer asks the next master
+	clear(c.seen)
+	clear(c.asked) // a worker without an answer asks the next master
 	for _, r := range c.log {
 		if err := c.step(Replayed{r}); err != nil {
 			return err
@@ -210,7 +210,7 @@ func (c *cluster) takeover() error {
 	return nil
 }
 
-// join lets a worker come, with all that it runs.
+// join lets a worker join, with all that it runs.
 func (c *cluster) join(id WorkerID) error {
 	if !slices.Contains(c.workers, id) {
 		c.workers = append(c.workers, id)
@@ -218,7 +218,7 @@ func (c *cluster) join(id WorkerID) error {
 	if err := c.step(Joined{id, 0}); err != nil {
 		return err
 	}
-	if err := c.tell(id); err != nil {
+	if err := c.report(id); err != nil {
 		return err
 	}
 	for _, a := range slices.Clone(c.launch) {
@@ -232,14 +232,14 @@ func (c *cluster) join(id WorkerID) error {
 	return c.step(Joined{id, 1 + c.r.IntN(3)})
 }
 
-// reopen lets the next master try again what has failed.
+// reopen lets the next master try again a job that has failed.
 func (c *cluster) reopen() error {
 	c.reopens--
 	c.finish = nil
 	c.cfg.Epoch++
 	c.s = New(c.cfg)
-	clear(c.told)
-	clear(c.asked) // who has no answer asks the next master
+	clear(c.seen)
+	clear(c.asked) // a worker without an answer asks the next master
 	for _, r := range c.log {
 		if err := c.step(Replayed{r}); err != nil {
 			return err
@@ -342,12 +342,12 @@ func (c *cluster) attempt() error {
 	return c.step(e)
 }
 
-// step feeds an event and answers what the store and the output would.
+// step feeds an event and adds the answers of the store and the output.
 func (c *cluster) step(e Event) error {
 	for events := []Event{e}; len(events) > 0; {
 		e, events = events[0], events[1:]
 		if s, ok := e.(Spent); ok {
-			c.told[s.Account] = c.told[s.Account].Max(s.Usage)
+			c.seen[s.Account] = c.seen[s.Account].Max(s.Usage)
 		}
 		for _, command := range c.s.Step(c.now, e) {
 			switch command := command.(type) {

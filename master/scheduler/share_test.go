@@ -28,10 +28,10 @@ func TestShare(t *testing.T) {
 		"one job gets all, for second attempts too": {[]Demand{{Job: "1", Weight: 100, Want: 2}}, "[12]"},
 		"two alike share":                     {[]Demand{{Job: "1", Weight: 100, Want: 50}, {Job: "2", Weight: 100, Want: 50}}, "[6 6]"},
 		"twice the weight is twice the share": {[]Demand{{Job: "1", Weight: 200, Want: 50}, {Job: "2", Weight: 100, Want: 50}}, "[8 4]"},
-		"nobody goes without":                 {[]Demand{{Job: "1", Weight: 1, Want: 50}, {Job: "2", Weight: 100, Want: 50}}, "[1 11]"},
-		"what one does not want others get":   {[]Demand{{Job: "1", Weight: 200, Want: 1}, {Job: "2", Weight: 100, Want: 50}}, "[1 11]"},
-		"who wants nothing gets nothing":      {[]Demand{{Job: "1", Weight: 100}, {Job: "2", Weight: 1, Want: 1}}, "[0 12]"},
-		"what others use is withheld": {[]Demand{{Job: "1", Weight: 100, Want: 50, Used: map[WorkerID]int{"a": 4, "b": 4, "c": 4}, Has: map[WorkerID]int{"a": 4, "b": 4, "c": 4}},
+		"every job gets some":                 {[]Demand{{Job: "1", Weight: 1, Want: 50}, {Job: "2", Weight: 100, Want: 50}}, "[1 11]"},
+		"others get an unwanted share":        {[]Demand{{Job: "1", Weight: 200, Want: 1}, {Job: "2", Weight: 100, Want: 50}}, "[1 11]"},
+		"no demand, no slots":                 {[]Demand{{Job: "1", Weight: 100}, {Job: "2", Weight: 1, Want: 1}}, "[0 12]"},
+		"slots in use are withheld": {[]Demand{{Job: "1", Weight: 100, Want: 50, Used: map[WorkerID]int{"a": 4, "b": 4, "c": 4}, Has: map[WorkerID]int{"a": 4, "b": 4, "c": 4}},
 			{Job: "2", Weight: 100, Want: 50}}, "[6 0]"},
 	} {
 		if got := fmt.Sprint(sums(Share(workers, c.demands))); got != c.want {
@@ -44,9 +44,9 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// TestShareRules: whatever the cluster, no worker has more attempts than slots
-// once those that are over their share have ended, and no slot is idle while a job
-// wants it, unless others still use it.
+// TestShareRules verifies for random clusters that no worker has more attempts
+// than slots once those over their share have ended, and that no slot is idle
+// while a job wants it, unless others still use it.
 func TestShareRules(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 1))

@@ -9,11 +9,11 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// reducing is a cluster that has nothing to do but reduces.
+// reducing is a cluster that runs only reduces.
 type reducing struct {
 	*State
 	running map[WorkerID][]Launch
-	given   map[WorkerID][]int // tasks, in the order in which a worker was given them
+	given   map[WorkerID][]int // the tasks given to a worker, in order
 }
 
 func newReducing(t *testing.T, reduces, adjacent int, slots map[WorkerID]int) *reducing {
@@ -28,7 +28,7 @@ func newReducing(t *testing.T, reduces, adjacent int, slots map[WorkerID]int) *r
 	return r
 }
 
-// step lets an event happen, and all that follows at once.
+// step plays an event, and all that follows at once.
 func (r *reducing) step(t *testing.T, e Event) {
 	t.Helper()
 	for events := []Event{e}; len(events) > 0; events = events[1:] {
@@ -68,7 +68,7 @@ func TestASlotIsGivenAdjacentReduces(t *testing.T) {
 	if !slices.Equal(begun, []int{0, 8, 16, 24}) {
 		t.Fatalf("the slots begin at %v", begun)
 	}
-	// Whichever slot is done goes on where it was.
+	// A slot that is free continues where it was.
 	for _, i := range []int{1, 1, 0, 1, 0, 0} {
 		task := r.running["a"][i].Task.Index
 		r.finish(t, "a", i)
@@ -78,7 +78,7 @@ func TestASlotIsGivenAdjacentReduces(t *testing.T) {
 	}
 }
 
-func TestReducesInOrderUnlessTheyAreToBeAdjacent(t *testing.T) {
+func TestReducesAreInOrderUnlessAdjacent(t *testing.T) {
 	t.Parallel()
 	r := newReducing(t, 8, 1, map[WorkerID]int{"a": 1, "b": 1})
 	for range 3 {
@@ -90,7 +90,7 @@ func TestReducesInOrderUnlessTheyAreToBeAdjacent(t *testing.T) {
 	}
 }
 
-func TestNobodyIdlesWhileAnotherHasManyReduces(t *testing.T) {
+func TestNoWorkerIdlesWhileAnotherHasManyReduces(t *testing.T) {
 	t.Parallel()
 	r := newReducing(t, 16, 64, map[WorkerID]int{"a": 1, "b": 1})
 	for range 8 { // a is quick
@@ -112,7 +112,7 @@ func TestNobodyIdlesWhileAnotherHasManyReduces(t *testing.T) {
 	}
 }
 
-func TestTheSpanOfALostWorkerIsGoneOnWith(t *testing.T) {
+func TestTheSpanOfALostWorkerIsContinued(t *testing.T) {
 	t.Parallel()
 	r := newReducing(t, 16, 4, map[WorkerID]int{"a": 1, "b": 1})
 	r.finish(t, "a", 0)
@@ -126,7 +126,8 @@ func TestTheSpanOfALostWorkerIsGoneOnWith(t *testing.T) {
 	}
 }
 
-// Whatever the speed of slots, each task is given once.
+// TestEveryReduceIsGivenOnce verifies that each task is given once, whatever
+// the speed of slots.
 func TestEveryReduceIsGivenOnce(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(50) {

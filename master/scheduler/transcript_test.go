@@ -14,10 +14,10 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the transcripts anew; explain every line that changes")
+var rewrite = flag.Bool("rewrite", false, "write the transcripts again; explain every line that changes")
 
-// TestTranscripts plays the scenarios in testdata. A line "> event" is fed to
-// a master, the indented lines after it are the commands that must come back.
+// TestTranscripts plays the scenarios in testdata. A line "> event" is fed to a
+// master; the indented lines after it are the commands that must come back.
 // "auto on" answers appends and epoch checks at once, as an idle store would.
 func TestTranscripts(t *testing.T) {
 	t.Parallel()

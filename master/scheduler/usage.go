@@ -42,11 +42,11 @@ func (j *Job) accounts() []Used {
 
 // ledger has the numbers of accounts that were reported to this master.
 type ledger struct {
-	told map[Account]told
-	due  []Account // that the next record will have
+	reported map[Account]reportedUsage
+	due      []Account // that the next record will have
 }
 
-type told struct {
+type reportedUsage struct {
 	plan.Usage
 	due bool // it is in ledger.due
 }
@@ -56,8 +56,8 @@ type told struct {
 // entries of each account, and a process that dies loses at most a third of its
 // numbers.
 func (s *State) spent(e Spent) {
-	before := s.ledger.told[e.Account]
-	now := told{before.Max(e.Usage), before.due}
+	before := s.ledger.reported[e.Account]
+	now := reportedUsage{before.Max(e.Usage), before.due}
 	if now == before {
 		return
 	}
@@ -65,10 +65,10 @@ func (s *State) spent(e Spent) {
 		now.due = true
 		s.ledger.due = append(s.ledger.due, e.Account)
 	}
-	if s.ledger.told == nil {
-		s.ledger.told = make(map[Account]told)
+	if s.ledger.reported == nil {
+		s.ledger.reported = make(map[Account]reportedUsage)
 	}
-	s.ledger.told[e.Account] = now
+	s.ledger.reported[e.Account] = now
 }
 
 // grown reports whether the numbers of an account exceed those of the log so far
@@ -86,13 +86,13 @@ func (s *State) withUsed(entries []Entry) []Entry {
 	case Fence:
 		return entries
 	case Done:
-		due = slices.SortedFunc(maps.Keys(s.ledger.told), Account.Compare)
+		due = slices.SortedFunc(maps.Keys(s.ledger.reported), Account.Compare)
 	default:
 	}
 	var used []Entry
 	for _, a := range due {
 		if s.unlogs(a) {
-			used = append(used, Used{a, s.ledger.told[a].Usage})
+			used = append(used, Used{a, s.ledger.reported[a].Usage})
 		}
 	}
 	return append(used, entries...)
@@ -101,15 +101,15 @@ func (s *State) withUsed(entries []Entry) []Entry {
 // unlogs reports whether the numbers of an account exceed those of the log.
 func (s *State) unlogs(a Account) bool {
 	logged := s.job.used[a]
-	return logged.Max(s.ledger.told[a].Usage) != logged
+	return logged.Max(s.ledger.reported[a].Usage) != logged
 }
 
 // settle drops the accounts that the log has now from those that are due.
 func (s *State) settle() {
 	s.ledger.due = slices.DeleteFunc(s.ledger.due, func(a Account) bool {
-		t := s.ledger.told[a]
+		t := s.ledger.reported[a]
 		t.due = s.grown(a, t.Usage)
-		s.ledger.told[a] = t
+		s.ledger.reported[a] = t
 		return !t.due
 	})
 }

@@ -53,7 +53,7 @@ func (l *logging) finish() {
 	}
 }
 
-// used returns what the records have of accounts, entry by entry.
+// used returns the entries of accounts in the records.
 func (l *logging) used() (all []Used) {
 	for _, r := range l.records {
 		for _, e := range r.Entries {
@@ -65,20 +65,21 @@ func (l *logging) used() (all []Used) {
 	return all
 }
 
-// TestUsageIsLoggedSeldom: of a worker that tells what it has asked for with each
-// of a thousand tasks the log has few entries, at no time less than two thirds of
-// what it had told when the log was written to last, and all in the end.
+// TestUsageIsLoggedSeldom verifies that the log has few entries of a worker that
+// reports its requests with each of a thousand tasks. At no time does the log
+// have less than two thirds of the requests reported before its last record, and
+// it has all in the end.
 func TestUsageIsLoggedSeldom(t *testing.T) {
 	t.Parallel()
 	const maps, each = 1000, 12
 	l := newLogging(maps)
 	a := Account{"w.1", "s3"}
 	for i := range maps {
-		told := plan.Usage{Gets: int64(each * (i + 1)), BytesDown: int64(1000 * (i + 1))}
-		l.feed(Spent{a, told})
+		reported := plan.Usage{Gets: int64(each * (i + 1)), BytesDown: int64(1000 * (i + 1))}
+		l.feed(Spent{a, reported})
 		l.finish()
-		if logged := l.job.Used()[a]; 3*logged.Gets < 2*told.Gets {
-			t.Fatalf("after %d tasks the log has %d gets of %d", i+1, logged.Gets, told.Gets)
+		if logged := l.job.Used()[a]; 3*logged.Gets < 2*reported.Gets {
+			t.Fatalf("after %d tasks the log has %d gets of %d", i+1, logged.Gets, reported.Gets)
 		}
 	}
 	if l.job.Status != Succeeded {
@@ -92,7 +93,7 @@ func TestUsageIsLoggedSeldom(t *testing.T) {
 	}
 }
 
-// TestUsageOnItsWay: what an account grows by while a record is being appended is
+// TestUsageOnItsWay verifies that the growth of an account during an append is
 // due by the same rule.
 func TestUsageOnItsWay(t *testing.T) {
 	t.Parallel()
@@ -132,8 +133,9 @@ func TestUsageOnItsWay(t *testing.T) {
 	}
 }
 
-// TestUsageIsCountedOnce: what is told again, and late, changes nothing; nor does
-// the log if a second master appends what the first has.
+// TestUsageIsCountedOnce verifies that repeated and late reports change nothing,
+// and that the log has each request once if a second master appends the first
+// one's entries again.
 func TestUsageIsCountedOnce(t *testing.T) {
 	t.Parallel()
 	l := newLogging(2)
