@@ -14,8 +14,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// TestAdoptedWorkIsComparedWithItsInput: two maps, whose end was not reported, have
-// read the sections of one object. If the sections do not have the checksum that the
+// TestAdoptedWorkIsComparedWithItsInput runs two maps, whose end was not reported,
+// over the sections of one object. If the sections do not have the checksum that the
 // store keeps of the object, a new leader finds that, as it does by reports.
 func TestAdoptedWorkIsComparedWithItsInput(t *testing.T) {
 	t.Parallel()

@@ -9,8 +9,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// answer makes the error that a client of the API receives. A failure of a store
-// that may pass is Unavailable. The end of the caller's context stays as it is.
+// answer makes the error that a client of the API receives. A temporary failure
+// of a store is Unavailable. The end of the caller's context stays as it is.
 func answer(err error) error {
 	if _, ok := errors.AsType[*client.Error](err); ok || err == nil {
 		return err
@@ -37,7 +37,7 @@ func answer(err error) error {
 // specification does not exist, there is no such job.
 func answerOf(id plan.JobID, err error) error {
 	if plan.KindOf(err) == plan.NotFound {
-		return client.Errorf(plan.NotFound, "there is no job %s: windrow ls shows those that there are", id)
+		return client.Errorf(plan.NotFound, "there is no job %s: windrow ls lists the jobs", id)
 	}
 	return answer(err)
 }

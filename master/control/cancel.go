@@ -13,9 +13,9 @@ import (
 // patience bounds how long a request waits for a job that cannot proceed at present.
 const patience = 10 * time.Second
 
-// Cancel aborts a job. It returns when the log has that, so that it holds whatever
-// happens to this master. A job that cannot proceed at present is aborted when it
-// can.
+// Cancel aborts a job. It returns when the log has the abort, so that it holds
+// whatever happens to this master. A job that cannot proceed at present is aborted
+// when it can.
 func (m *Master) Cancel(ctx context.Context, id plan.JobID) error {
 	l, err := m.leader()
 	if err != nil {

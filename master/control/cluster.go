@@ -25,13 +25,14 @@ func (m *Master) Drain(_ context.Context, id string) error {
 		return answer(err)
 	}
 	if !l.members.Drain(id) {
-		return client.Errorf(plan.NotFound, "there is no worker %s: windrow workers ls shows those that there are", id)
+		return client.Errorf(plan.NotFound, "there is no worker %s: windrow workers ls lists the workers", id)
 	}
 	l.divide()
 	return nil
 }
 
-// Cluster describes the cluster. A master that stands by says what it knows.
+// Cluster describes the cluster. A master on standby answers with what it
+// knows.
 func (m *Master) Cluster(context.Context) (client.Cluster, error) {
 	c := client.Cluster{Master: m.cfg.ID, Build: m.cfg.Build, Root: m.cfg.Root.Name("")}
 	if l := m.leads.Load(); l != nil {

@@ -26,8 +26,8 @@ const (
 	trip = 30 * time.Millisecond
 )
 
-// leadMany starts a master on a store where each request takes a round trip, and
-// where many jobs have ended long ago, each with an object that is garbage.
+// leadMany starts a master on a store where each request takes a round trip.
+// Many jobs have ended long ago on it, each with an object that is garbage.
 func leadMany(t *testing.T) (m *control.Master, ids []plan.JobID) {
 	t.Helper()
 	must := func(err error) {
@@ -59,9 +59,9 @@ func leadMany(t *testing.T) (m *control.Master, ids []plan.JobID) {
 	return m, ids
 }
 
-// TestCollectLooksSideBySide: a collection looks at many jobs that have ended at
-// once, and makes the requests, and tells what goes, as if it looked at one after
-// the other.
+// TestCollectLooksSideBySide verifies that a collection inspects many ended jobs
+// at once, and makes the same requests and the same list as if it inspected one
+// after the other.
 func TestCollectLooksSideBySide(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -77,13 +77,13 @@ func TestCollectLooksSideBySide(t *testing.T) {
 			if g.Objects == 0 { // the third, which finds nothing
 				continue
 			}
-			var told []plan.JobID
+			var listed []plan.JobID
 			for _, item := range g.Jobs {
 				i := slices.IndexFunc(ids, func(id plan.JobID) bool { return plan.ScratchPrefix(id) == item.Prefix })
-				told = append(told, ids[i])
+				listed = append(listed, ids[i])
 			}
-			if !slices.Equal(told, ids) || g.Objects != many || g.Bytes != many*int64(len("some")) {
-				t.Errorf("dry %v: %d objects of %d jobs, %d bytes are told, in order %v", dryRun, g.Objects, len(told), g.Bytes, slices.IsSorted(told))
+			if !slices.Equal(listed, ids) || g.Objects != many || g.Bytes != many*int64(len("some")) {
+				t.Errorf("dry %v: %d objects of %d jobs, %d bytes are listed, in order %v", dryRun, g.Objects, len(listed), g.Bytes, slices.IsSorted(listed))
 			}
 			if !dryRun {
 				if n.Deletes != many {
@@ -91,7 +91,7 @@ func TestCollectLooksSideBySide(t *testing.T) {
 				}
 				continue
 			}
-			// Of each job twice what has ended, and what that was; and what is below
+			// For each job two reads of its end and its summary, and the listings of
 			// two prefixes.
 			if n.Gets != 2*many || n.Lists < 4*many || n.Lists > 4*many+10 {
 				t.Errorf("%d reads and %d listings for %d jobs", n.Gets, n.Lists, many)
@@ -103,8 +103,9 @@ func TestCollectLooksSideBySide(t *testing.T) {
 	})
 }
 
-// TestJobsAreReadAhead: who asks for many jobs does not wait for one after the
-// other, and who asks for few does not pay for many.
+// TestJobsAreReadAhead verifies that a client that asks for many jobs does not
+// wait for one after the other, and that one that asks for few does not pay for
+// many.
 func TestJobsAreReadAhead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

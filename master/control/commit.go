@@ -41,9 +41,9 @@ func (c committer) Commit(ctx context.Context, s *scheduler.Job) error {
 	if m == nil {
 		return err
 	}
-	// From here on the job has succeeded. A passing failure is repeated, because
-	// other tools may wait for _SUCCESS. The next run on this output finds what a
-	// store refuses for good.
+	// From here on the job has succeeded. A temporary failure is repeated,
+	// because other tools may wait for _SUCCESS. The next run on this output
+	// finds a failure that the store does not recover from.
 	if err := errors.Join(err, j.life.hold.Clean(ctx)); err != nil {
 		if passing(err) {
 			return fmt.Errorf("the output is committed, but not all that follows is done: %w", err)
@@ -73,16 +73,16 @@ func (c committer) CleanUp(ctx context.Context) error {
 	return c.life.hold.Release(ctx)
 }
 
-// conclude archives a run that has ended: it writes the summary, takes the run off
-// the index of active runs, and removes what is no longer needed. A later leader may
-// do so again.
+// conclude archives a run that has ended: it writes the summary, removes the run
+// from the index of active runs, and removes objects that are no longer needed. A
+// later leader may do so again.
 func (j *job) conclude(ctx context.Context, s *scheduler.Job) error {
 	cfg := j.lead.cfg
 	sum := view.Summary{Job: j.describe(s)}
 	_, err := journal.Conclusion(ctx, cfg.Root, j.run)
 	if plan.KindOf(err) == plan.NotFound && j.lasting(ctx, err) {
 		err = j.summarise(ctx, s, &sum)
-	} // else an earlier leader has done so, and may have removed what the summary is made of
+	} // otherwise an earlier leader has done so, and may have removed the objects that the summary is made from
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (j *job) counted(ctx context.Context, s *scheduler.Job) (*plan.Tally, error
 	return &tally, nil
 }
 
-// describe returns the job by its log, with what runs now.
+// describe returns the job by its log and its running attempts.
 func (j *job) describe(s *scheduler.Job) client.Job {
 	j.account()
 	spec, _ := j.spec.get()

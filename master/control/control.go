@@ -35,7 +35,7 @@ func timesOf(haste int) times {
 	return t
 }
 
-// Config says what a master is.
+// Config describes a master.
 type Config struct {
 	// ID is the process's own, and no earlier process had it. URL is where other
 	// processes reach its API.
@@ -47,7 +47,7 @@ type Config struct {
 	Host, Build string
 	// Root is the cluster's.
 	Root *store.Root
-	// Roots are what jobs may read and write.
+	// Roots are the roots that jobs may read and write.
 	Roots store.Roots
 	// Allows returns an error that says why a job may not use a URL; nil allows
 	// it.
@@ -67,7 +67,7 @@ type Config struct {
 	// lost, for tests with real processes. All masters of a cluster must have the
 	// same. 0: 1.
 	Haste int
-	// Log receives what happens. Nil: nothing is logged.
+	// Log receives the events of the master. Nil: nothing is logged.
 	Log *slog.Logger
 }
 
@@ -76,7 +76,7 @@ type Master struct {
 	cfg        Config
 	times      times
 	leadership atomic.Pointer[leadership]     // nil while it does not lead
-	leads      atomic.Pointer[journal.Leader] // the leader, as far as it is known
+	leads      atomic.Pointer[journal.Leader] // the leader; nil while it is unknown
 	began      time.Time
 
 	submitting *semaphore.Weighted // all of it is held while programs are collected
@@ -126,7 +126,7 @@ func Check(ctx context.Context, root *store.Root) error {
 	return nil
 }
 
-// again is how long a master waits before it repeats what a store failed.
+// again is how long a master waits before it repeats a request that failed.
 const again = time.Second
 
 // Run stands by and leads, in turn, until ctx ends. Then it resigns, so that other

@@ -4,17 +4,17 @@
 //
 // A Master lives as long as its process. Its leadership is the time in which it
 // leads, with an epoch of its own; everything that it knows beside the store ends
-// with that. Each job has a goroutine, which runs the shell of package master
-// around the job's scheduler. The jobs share the table of workers (package
-// members). Package view makes what people see, and package gc collects garbage.
+// with it. Each job has a goroutine, which runs the shell of package master around
+// the job's scheduler. The jobs share the table of workers (package members).
+// Package view describes jobs for users, and package gc collects garbage.
 //
-// Safety is the journal's. A master that wrongly believes that it leads can launch
-// attempts without effect, and can commit nothing. The lease only makes it stop
-// sooner.
+// The journal guarantees safety. A master that wrongly believes that it leads can
+// launch attempts without effect, and can commit nothing. The lease only makes it
+// stop sooner.
 //
 // A worker is lost after 15 s of silence, and not before, whatever gossip says. An
 // attempt that its worker no longer knows, and whose end was not reported, is
-// looked for in the store before it is taken for lost.
+// searched in the store before it is taken for lost.
 //
 // Errors of the methods that serve the API are a *client.Error, or the end of the
 // caller's context.

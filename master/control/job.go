@@ -20,10 +20,10 @@ import (
 
 // job is a run of a job that this leader drives. Its state has three owners, and
 // the mailbox of its shell a fourth:
-//   - life is the goroutine's that drives the run. It is set before the shell
+//   - life belongs to the goroutine that drives the run. It is set before the shell
 //     begins, and only read by what the shell starts.
-//   - input is what is known of the tasks, under a lock.
-//   - view is what people see, under a lock.
+//   - input is the known state of the tasks, under a lock.
+//   - view is the state that users see, under a lock.
 type job struct {
 	lead    *leadership
 	run     journal.Run
@@ -113,8 +113,8 @@ func newJob(l *leadership, run journal.Run) *job {
 	return j
 }
 
-// main drives the run to its end, or until ctx ends. What a store failed is
-// repeated, from the state that the log has.
+// main drives the run to its end, or until ctx ends. After a failure of a store
+// it starts again from the state in the log.
 func (j *job) main(ctx context.Context) {
 	defer j.unwant()
 	for n := 0; ; n++ {
@@ -144,9 +144,10 @@ func (j *job) pause(ctx context.Context, d time.Duration) {
 	_ = pause(ctx, d)
 }
 
-// drive drives the run once, from the state that the log has: it reads what was
-// submitted and the log, reserves the output, learns what earlier leaders knew,
-// adopts work that was not reported, runs the shell, and concludes the run.
+// drive drives the run once, from the state that the log has: it reads the
+// specification and the log, reserves the output, learns what earlier leaders
+// knew, adopts work that was not reported, runs the shell, and concludes the
+// run.
 func (j *job) drive(ctx context.Context) error {
 	s, err := j.read(ctx)
 	if err != nil {
@@ -189,7 +190,7 @@ func (j *job) drive(ctx context.Context) error {
 	return j.conclude(ctx, s)
 }
 
-// read reads what was submitted, and the log.
+// read reads the specification, and the log.
 func (j *job) read(ctx context.Context) (*scheduler.Job, error) {
 	if err := j.spec.read(ctx, j.lead.cfg.Root, j.id); err != nil {
 		return nil, err
@@ -215,7 +216,8 @@ const (
 	grantTime = 2 * time.Minute
 )
 
-// runShell runs the scheduler's shell on what the log has, until the job has ended.
+// runShell runs the scheduler's shell on the state in the log, until the job has
+// ended.
 func (j *job) runShell(ctx context.Context, s *scheduler.Job, box *master.Mailbox, reopen bool) error {
 	j.listen(box)
 	defer j.listen(nil)
@@ -244,9 +246,9 @@ func (j *job) adjacent() int {
 	return mostAdjacent
 }
 
-// listen makes a mailbox the job's; nil takes it away. Reports of workers wait until
+// listen makes a mailbox the job's; nil removes it. Reports of workers wait until
 // this leader's first record is in the log, because the scheduler does not use them
-// before: follow attaches the job then.
+// before. Then follow attaches the job.
 func (j *job) listen(box *master.Mailbox) {
 	j.lead.members.Mute(j.id)
 	j.life.attached = false

@@ -49,7 +49,7 @@ func (m *Master) Jobs(ctx context.Context, before plan.JobID) iter.Seq2[client.J
 	}
 }
 
-// look is what was learned of a job.
+// look is the result of a look at a job.
 type look struct {
 	job client.Job
 	err error
@@ -117,7 +117,7 @@ func (m *Master) Job(ctx context.Context, id plan.JobID) (client.Job, error) {
 	return d, answerOf(id, err)
 }
 
-// summary returns what is kept of the newest run of a job that has ended, if one
+// summary returns the summary of the newest run of a job that has ended, if one
 // has.
 func (m *Master) summary(ctx context.Context, id plan.JobID) (s view.Summary, ended bool, err error) {
 	run, ok, err := journal.LastEnded(ctx, m.cfg.Root, id)
@@ -184,7 +184,7 @@ func (m *Master) Tasks(ctx context.Context, id plan.JobID) ([]client.Task, error
 		return nil, answer(err)
 	}
 	if j := l.job(id); j != nil {
-		var now []view.Row // written by a look that comes too late, and then not read
+		var now []view.Row // a look that comes too late writes it when it is no longer read
 		if j.look(ctx, func(s *scheduler.Job) { now = view.Rows(s) }) {
 			return j.view.Tasks(now, l.members.Placed(id), m.cfg.Clock(), m.cfg.Now().UTC()), nil
 		}
@@ -199,7 +199,7 @@ func (m *Master) Tasks(ctx context.Context, id plan.JobID) ([]client.Task, error
 	return view.Tasks(view.Rows(s), s.Cause.Text), nil
 }
 
-// Counters returns what committed tasks counted.
+// Counters returns the counters of committed tasks.
 func (m *Master) Counters(ctx context.Context, id plan.JobID) (client.Counters, error) {
 	l, err := m.leader()
 	if err != nil {
@@ -236,7 +236,7 @@ func (m *Master) Collect(ctx context.Context, dryRun bool) (client.Garbage, erro
 	return g, answer(err)
 }
 
-// jobsOf answers what a collection of garbage asks the master.
+// jobsOf answers the questions of a collection of garbage.
 type jobsOf struct{ *Master }
 
 var _ gc.Jobs = jobsOf{}
@@ -250,7 +250,7 @@ func (m jobsOf) Busy(id plan.JobID) bool {
 // IDs returns the ids of all jobs.
 func (m jobsOf) IDs(ctx context.Context) ([]plan.JobID, error) { return m.ids(ctx) }
 
-// Summary returns what is kept of a job that has ended.
+// Summary returns the summary of a job that has ended.
 func (m jobsOf) Summary(ctx context.Context, id plan.JobID) (view.Summary, bool, error) {
 	return m.summary(ctx, id)
 }

@@ -23,10 +23,10 @@ type leadership struct {
 	epoch   uint64
 	members *members.Table
 	since   time.Duration // when it began
-	settled time.Duration // from then on it is known what workers run
+	settled time.Duration // the time from which the attempts of all workers are known
 	ctx     context.Context
 	end     context.CancelCauseFunc
-	running sync.WaitGroup // jobs, and what is done for them
+	running sync.WaitGroup // jobs, and work for them
 	looked  time.Duration  // when it last looked for lost workers
 	uneven  chan struct{}  // holds a token while slots must be divided again
 
@@ -199,12 +199,12 @@ func (l *leadership) round() {
 	l.mu.Unlock()
 	slices.SortFunc(demands, func(a, b scheduler.Demand) int { return cmp.Compare(a.Job, b.Job) })
 	if l.members.Divide(demands) {
-		l.divide() // until the slots are free that others still use
+		l.divide() // until the slots are free that other jobs still use
 	}
 }
 
 // expire removes the workers that were silent for too long. A master that was
-// stopped itself has heard no worker, and lets them report first.
+// stopped itself has received no message, and lets them report first.
 func (l *leadership) expire() {
 	now := l.cfg.Clock()
 	stopped := now-l.looked > l.times.lost/2

@@ -41,8 +41,8 @@ func (j *job) lasting(ctx context.Context, err error) bool {
 	return journal.Damaged(err)
 }
 
-// learn reads what a new leader must know of a job that earlier leaders have begun:
-// the task table, and the checksums of what committed maps have read.
+// learn reads the state of a job that earlier leaders have begun: the task table,
+// and the checksums of the input as committed maps have read it.
 func (j *job) learn(ctx context.Context, s *scheduler.Job, box *master.Mailbox) error {
 	t := s.Task(plan.TaskID{Phase: plan.Prepare})
 	if t == nil || !t.Committed {
@@ -51,7 +51,7 @@ func (j *job) learn(ctx context.Context, s *scheduler.Job, box *master.Mailbox) 
 	err := j.readTable(ctx, t.Attempt)
 	if j.lasting(ctx, err) {
 		box.Post(scheduler.Cancel{Cause: scheduler.Cause{Kind: plan.Inconsistent,
-			Text: fmt.Sprintf("its plan is lost (%v); rerun makes a new job of it", err)}})
+			Text: fmt.Sprintf("its task table is lost (%v); rerun makes a new job of it", err)}})
 		return nil
 	}
 	if err != nil {
@@ -60,7 +60,7 @@ func (j *job) learn(ctx context.Context, s *scheduler.Job, box *master.Mailbox) 
 	j.input.forget() // the checksums are read again, too
 	j.input.follow(s)
 	if s.Status != scheduler.Running || s.Phase() > plan.Map {
-		return nil // all that maps have read was compared before
+		return nil // all input was compared before
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
@@ -73,8 +73,8 @@ func (j *job) learn(ctx context.Context, s *scheduler.Job, box *master.Mailbox) 
 	return g.Wait()
 }
 
-// learnMap reads what a committed map has read of its input. If its manifest is lost,
-// or if an object turns out to be misread, the map runs again.
+// learnMap reads the sums of a committed map's input. If its manifest is lost, or if
+// an object turns out to be misread, the map runs again.
 func (j *job) learnMap(ctx context.Context, id plan.TaskID, attempt plan.AttemptID, box *master.Mailbox) error {
 	m, err := j.manifest(ctx, id, attempt)
 	if j.lasting(ctx, err) {

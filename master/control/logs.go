@@ -65,7 +65,7 @@ func (m *Master) Logs(ctx context.Context, id plan.JobID, task plan.TaskID) ([]c
 	return logs, nil
 }
 
-// maxLog bounds what is read of a log; workers keep less.
+// maxLog bounds how much of a log is read; workers keep less.
 const maxLog = 16 << 20
 
 // OpenLog returns the log of an attempt from a byte on, and whether it is complete.

@@ -138,8 +138,9 @@ func (j *job) planned(o *cluster.Outcome) {
 	})
 }
 
-// report hands finished work to the shell. Reports, and what they bring to light,
-// are in one order. If no shell runs, the next one finds the work in the store.
+// report passes finished work to the shell. Reports, and the misreads that they
+// reveal, are in one order. If no shell runs, the next one finds the work in the
+// store.
 func (j *job) report(ref cluster.Ref, winner plan.AttemptID, d plan.Digest, read []plan.SectionSum) {
 	j.input.mu.Lock()
 	defer j.input.mu.Unlock()
@@ -163,7 +164,7 @@ func (j *job) take(box *master.Mailbox, ref cluster.Ref, winner plan.AttemptID, 
 	box.Post(scheduler.Reported{Task: ref.Task, Attempt: ref.Attempt, Winner: winner, Digest: d})
 }
 
-// misread invalidates what was made of an input object that was misread.
+// misread invalidates the work on an input object that was misread.
 func (j *job) misread(box *master.Mailbox, bad *sums.Misread) {
 	j.view.Misread()
 	j.lead.cfg.Log.Warn("an input object was misread; the tasks that read it run again", "job", j.id, "error", bad.Err)

@@ -17,7 +17,7 @@ func (m *Master) Sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders, er
 		return nil, err
 	}
 	if s.Epoch > l.epoch {
-		return nil, new(cluster.NotLeader) // the worker has heard from a later leader
+		return nil, new(cluster.NotLeader) // the worker knows a later leader
 	}
 	return l.sync(ctx, s)
 }
@@ -39,8 +39,8 @@ func (m *Master) Maps(_ context.Context, q *cluster.MapsQuery) (*cluster.MapsAns
 	return &cluster.MapsAnswer{Stale: list == nil, Attempts: list}, nil
 }
 
-// sync takes a message of a worker, and answers when there are orders, or when the
-// worker must hear from its master.
+// sync takes a message of a worker. It answers when there are orders, or when the
+// worker must get a sign of life.
 func (l *leadership) sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders, error) {
 	known, uneven := l.members.Take(l.cfg.Clock(), s)
 	if !known {

@@ -97,8 +97,8 @@ func (j *job) keep(ctx context.Context, box *master.Mailbox) {
 	}
 }
 
-// givenUp is why a job ends whose specification cannot be read: a user has cancelled
-// it. Where its output is, is unknown.
+// givenUp is the cause of the end of a job whose specification cannot be read: a
+// user has cancelled it. The place of its output is unknown.
 func givenUp(u *journal.UnreadableSpec) *scheduler.Cause {
 	return &scheduler.Cause{Kind: plan.Cancelled, Text: fmt.Sprintf("%s, and its specification could not be read (%v): "+
 		"what it wrote to its output stays there until the next job on that output removes it", cancelled().Text, u.Err)}

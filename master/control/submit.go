@@ -88,8 +88,8 @@ func (l *leadership) begin(ctx context.Context, id plan.JobID, spec []byte, know
 	return nil
 }
 
-// allowed compares the URLs and programs of a submission with what the operator
-// allows and what was uploaded.
+// allowed checks the URLs of a submission against the operator's list, and that
+// its programs were uploaded.
 func (m *Master) allowed(ctx context.Context, s *client.Submission) error {
 	if err := m.cfg.Allows(s.Output); err != nil {
 		return answer(err)

@@ -16,7 +16,8 @@ import (
 	"github.com/windrow-mr/windrow/store/allow"
 )
 
-// logged is how far a job without any tasks but its plan has come.
+// logged returns logs of a job without any tasks but its plan, by how far the
+// job has come.
 func logged() map[string][]scheduler.Entry {
 	planned := scheduler.Planned{Attempt: plan.AttemptID{Epoch: 1, N: 1}}
 	return map[string][]scheduler.Entry{
@@ -30,15 +31,16 @@ func logged() map[string][]scheduler.Entry {
 	}
 }
 
-// TestUnreadableSpec: however far a job has come whose spec can be read no more, it
-// comes to an end: by itself where its log has that, else when it is cancelled.
+// TestUnreadableSpec verifies that a job whose spec can no longer be read comes to
+// an end, however far it has come: by itself where its log has the end, else when
+// it is cancelled.
 func TestUnreadableSpec(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]struct {
 		waits  bool // until it is cancelled
 		state  client.State
 		text   string
-		cancel plan.Kind // what who cancels it when it has ended is told
+		cancel plan.Kind // the error of a cancel after its end
 	}{
 		"nothing":    {true, client.Cancelled, plan.SpecKey(over), plan.Unknown},
 		"begun":      {true, client.Cancelled, plan.SpecKey(over), plan.Unknown},
@@ -58,7 +60,7 @@ func TestUnreadableSpec(t *testing.T) {
 				}
 				if want.waits {
 					if d.Cause == nil || !strings.Contains(d.Cause.Text, plan.SpecKey(over)) || !strings.Contains(d.Cause.Text, "cancel the job") {
-						t.Errorf("while it waits people are told %+v", d.Cause)
+						t.Errorf("while it waits the cause shown is %+v", d.Cause)
 					}
 					if err := m.Cancel(t.Context(), over); err != nil {
 						t.Fatalf("cancel: %v", err)
@@ -69,7 +71,7 @@ func TestUnreadableSpec(t *testing.T) {
 				if d.State != want.state || want.text != "" && (d.Cause == nil || !strings.Contains(d.Cause.Text, want.text)) {
 					t.Errorf("it is %s in the end: %+v", d.State, d.Cause)
 				}
-				if d.Submitted.Format(time.DateOnly) != "2025-06-30" { // which its ID says
+				if d.Submitted.Format(time.DateOnly) != "2025-06-30" { // as its ID says
 					t.Errorf("it was submitted at %v", d.Submitted)
 				}
 				var kind plan.Kind
@@ -77,7 +79,7 @@ func TestUnreadableSpec(t *testing.T) {
 					kind = refusal.Kind
 				}
 				if kind != want.cancel {
-					t.Errorf("who cancels it again is told %v", kind)
+					t.Errorf("a second cancel is answered with %v", kind)
 				}
 			})
 		})

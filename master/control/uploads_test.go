@@ -31,15 +31,15 @@ const (
 	grace   = 10 * time.Minute
 )
 
-// cluster is a master that leads, on stores whose uploads can be looked at.
+// cluster is a master that leads, on stores whose uploads a test can inspect.
 type cluster struct {
 	t       *testing.T
 	master  *control.Master
 	drivers map[string]driver.Driver // by the name of the memory space
-	refuse  string                   // whose uploads nobody may list
+	refuse  string                   // whose uploads may not be listed
 }
 
-// refusing is a store that does not let everybody list uploads.
+// refusing is a store that does not let everyone list uploads.
 type refusing struct {
 	driver.Driver
 	cluster *cluster
@@ -127,7 +127,7 @@ func start(t *testing.T, root *store.Root, roots *allow.List) *control.Master {
 	return m
 }
 
-// begin begins uploads that nobody ends.
+// begin starts uploads that never end.
 func (c *cluster) begin(space string, keys ...string) {
 	c.t.Helper()
 	for _, key := range keys {
@@ -167,7 +167,7 @@ func (c *cluster) collect(dryRun bool) client.Garbage {
 	return g
 }
 
-// uploadsOf returns how many uploads are told of each prefix.
+// uploadsOf returns how many uploads are listed for each prefix.
 func uploadsOf(g client.Garbage) map[string]int64 {
 	all := make(map[string]int64)
 	for _, item := range g.Jobs {
@@ -180,8 +180,8 @@ func part(job plan.JobID, run int, ext string) string {
 	return "out/" + output.PartName(plan.TaskID{Phase: plan.Reduce, Index: 3}, job, run, ext)
 }
 
-// TestCollectAbortsUploads: what is old and of jobs that have ended goes; what is
-// new, of others, or has a name that nobody knows stays.
+// TestCollectAbortsUploads verifies that old uploads of ended jobs are removed,
+// and that new ones, those of other jobs, and those with an unknown name stay.
 func TestCollectAbortsUploads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -220,7 +220,7 @@ func TestCollectAbortsUploads(t *testing.T) {
 		want := map[string]int64{plan.JobPrefix(over): 2, plan.BundleKey(""): 1, "mem://data/a/out": 5}
 		dry := c.collect(true)
 		if got := uploadsOf(dry); dry.Uploads != 8 || !maps.Equal(got, want) || len(dry.Skipped) != 0 || !dry.DryRun {
-			t.Errorf("a dry run tells of %d uploads, %v: %+v", dry.Uploads, got, dry)
+			t.Errorf("a dry run lists %d uploads, %v: %+v", dry.Uploads, got, dry)
 		}
 		if after := len(c.left("mem://truth")) + len(c.left("mem://data")); after != before {
 			t.Errorf("a dry run left %d uploads of %d", after, before)
@@ -239,9 +239,9 @@ func TestCollectAbortsUploads(t *testing.T) {
 	})
 }
 
-// TestCollectGoesOn: a store that refuses to list uploads is told of, and costs
-// nothing else.
-func TestCollectGoesOn(t *testing.T) {
+// TestCollectContinues verifies that a store that refuses to list uploads is
+// reported, and does not stop the rest of the collection.
+func TestCollectContinues(t *testing.T) {
 	t.Parallel()
 	for refuses, other := range map[string]string{"mem://truth": "mem://data", "mem://data": "mem://truth"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -262,8 +262,9 @@ func TestCollectGoesOn(t *testing.T) {
 	}
 }
 
-// TestCollectRemovesFilesOfTheDead: what a killed process was writing on files has
-// no name; that nobody holds it says that it is nobody's.
+// TestCollectRemovesFilesOfTheDead verifies that files that a killed process was
+// writing are removed: they have no name, and are known as its own by a lock that
+// no process holds.
 func TestCollectRemovesFilesOfTheDead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -301,7 +302,7 @@ func TestCollectRemovesFilesOfTheDead(t *testing.T) {
 		}
 		time.Sleep(2 * grace)
 		if g := c.collect(true); g.Uploads != 2 {
-			t.Errorf("a dry run tells of %+v", g)
+			t.Errorf("a dry run lists %+v", g)
 		}
 		if g := c.collect(false); g.Uploads != 2 {
 			t.Errorf("%+v went", g)
@@ -312,7 +313,7 @@ func TestCollectRemovesFilesOfTheDead(t *testing.T) {
 			}
 		}
 		if err := w.Commit(); err != nil {
-			t.Errorf("who lives: %v", err)
+			t.Errorf("the file of a live process: %v", err)
 		}
 	})
 }
