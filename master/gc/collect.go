@@ -19,13 +19,13 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Jobs is what a collection asks the leader.
+// Jobs answers the questions of a collection to the leader.
 type Jobs interface {
 	// Busy reports whether a job is driven at present.
 	Busy(id plan.JobID) bool
 	// IDs returns the ids of all jobs.
 	IDs(ctx context.Context) ([]plan.JobID, error)
-	// Summary returns what is kept of the newest run of a job that has ended, if
+	// Summary returns the summary of the newest run of a job that has ended, if
 	// one has.
 	Summary(ctx context.Context, id plan.JobID) (s view.Summary, ended bool, err error)
 	// Confirm returns an error unless this master leads, by a read begun now.
@@ -34,7 +34,7 @@ type Jobs interface {
 	HoldBack(ctx context.Context) (release func(), err error)
 }
 
-// Config says what is collected, and where.
+// Config says which garbage to collect, and where.
 type Config struct {
 	Root  *store.Root // of the cluster
 	Roots store.Roots // of outputs
@@ -45,7 +45,7 @@ type Config struct {
 	Now func() time.Time
 	// Keep is the age from which on leftovers are removed.
 	Keep time.Duration
-	// Log receives what could not be collected.
+	// Log receives the failures of collections.
 	Log *slog.Logger
 }
 
@@ -58,7 +58,7 @@ type Collector struct {
 // New returns a collector.
 func New(cfg Config) *Collector { return &Collector{cfg: cfg, deleting: semaphore.NewWeighted(1)} }
 
-// looksAtOnce is how many jobs are looked at side by side.
+// looksAtOnce is how many jobs are inspected side by side.
 const looksAtOnce = 32
 
 // Collect removes the leftovers of jobs that have ended, programs that no job

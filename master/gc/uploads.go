@@ -60,8 +60,9 @@ func (c *Collector) collectUploads(ctx context.Context, g *client.Garbage, over 
 // Config.Keep is: the upload of a program may be slow, and a probe may run now.
 const backgroundAge = 12 * time.Hour
 
-// unnamed is why a file is removed that a dead process was writing. The lock that
-// the process held shows that it is dead; the file does not show what it was for.
+// unnamed is the reason to remove a file that a dead process was writing. The
+// lock that the process held shows that it is dead; the file does not show its
+// purpose.
 const unnamed = "files that dead processes were writing"
 
 // age returns how long ago an upload began; 0 where the store does not say.

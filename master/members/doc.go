@@ -1,10 +1,10 @@
 // Package members is the table of a cluster's workers: which there are, which
-// attempts are placed on them, how their slots are divided among jobs, and what
-// each must be sent next.
+// attempts are placed on them, how their slots are divided among jobs, and the next
+// orders for each.
 //
-// The leader has one Table, for as long as it leads. The workers' protocol hands
-// it messages; jobs place attempts on it, and hear of their workers through the
-// interface Job. A worker is lost when Expire finds that it was silent for too
+// The leader has one Table, for as long as it leads. The workers' protocol hands it
+// messages; jobs place attempts on it, and receive news of their workers through
+// the interface Job. A worker is lost when Expire finds that it was silent for too
 // long, and for no other reason: Doubt, which comes from gossip, only keeps new
 // work away from it.
 //

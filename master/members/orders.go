@@ -32,7 +32,7 @@ func (t *Table) Orders(s *cluster.Sync) (*cluster.Orders, <-chan struct{}) {
 		p := w.placed[ref]
 		switch {
 		case p.stop && !p.confirmed && p.launched == 0:
-			delete(w.placed, ref) // the worker never heard of it
+			delete(w.placed, ref) // the worker never received it
 		case p.stop:
 			if send(&p.stopped) {
 				o.Stops = append(o.Stops, ref)
@@ -60,7 +60,7 @@ func (t *Table) Orders(s *cluster.Sync) (*cluster.Orders, <-chan struct{}) {
 	return o, w.changed
 }
 
-// Empty reports whether orders contain nothing but the order to drain.
+// Empty reports whether orders contain at most the order to drain.
 func Empty(o *cluster.Orders) bool {
 	return len(o.Launches)+len(o.Stops)+len(o.Grants)+len(o.Acks)+len(o.Ended) == 0
 }
@@ -86,8 +86,8 @@ func (t *Table) Stop(worker scheduler.WorkerID, ref cluster.Ref) {
 	}
 }
 
-// Grant lets an attempt make its part visible, on whatever worker it runs. All are
-// the attempts of its task that were ever granted.
+// Grant lets an attempt make its part visible, on the worker on which it runs. All
+// are the attempts of its task that were ever granted.
 func (t *Table) Grant(ref cluster.Ref, all []plan.AttemptID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Job receives what the table learns for a job.
+// Job receives the table's news for a job.
 type Job interface {
 	// Post takes an event for the job's scheduler.
 	Post(e scheduler.Event)
@@ -37,8 +37,8 @@ type Table struct {
 	gone    map[string]gone // workers that left or were lost
 }
 
-// gone is what is remembered of a worker for as long as its messages can be on
-// their way: they must not bring it back.
+// gone is the memory of a worker for as long as its messages can be on their
+// way: they must not bring it back.
 type gone struct {
 	seq  uint64 // of its newest message
 	when time.Duration
@@ -89,7 +89,7 @@ func New(epoch uint64, beat time.Duration) *Table {
 	return &Table{epoch: epoch, beat: beat, jobs: make(map[plan.JobID]Job), workers: make(map[string]*member), gone: make(map[string]gone)}
 }
 
-// wake lets the answer be made for which the worker waits.
+// wake makes the answer that the worker waits for be sent.
 func (w *member) wake() {
 	close(w.changed)
 	w.changed = make(chan struct{})
@@ -272,8 +272,8 @@ func (t *Table) Expire(now, silence time.Duration) []string {
 	return lost
 }
 
-// RefreshLeases takes all workers for heard at now. A master that was stopped
-// itself calls it, because it has heard no worker meanwhile.
+// RefreshLeases counts all workers as heard at now. A master that was stopped
+// itself calls it, because it has received no messages meanwhile.
 func (t *Table) RefreshLeases(now time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -293,8 +293,8 @@ func (t *Table) Doubt(id string) {
 	}
 }
 
-// postDoubt reports to the jobs whose attempts a worker runs whether other processes can
-// reach it. t.mu is held.
+// postDoubt reports to the jobs of a worker's attempts whether other processes can reach
+// the worker. The caller holds t.mu.
 func (t *Table) postDoubt(w *member) {
 	posted := make(map[plan.JobID]bool)
 	for _, ref := range sortedRefs(w.placed) {

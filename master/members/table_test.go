@@ -54,12 +54,12 @@ func (j *job) received(word string) (lines []string) {
 }
 
 // worker is a worker that sends messages to a table. It receives all orders unless
-// deaf is set.
+// mute is set.
 type worker struct {
 	t     *testing.T
 	table *members.Table
 	now   time.Duration
-	deaf  bool
+	mute  bool
 	sync  cluster.Sync
 }
 
@@ -86,7 +86,7 @@ func (w *worker) orders() *cluster.Orders {
 	if o == nil {
 		w.t.Fatalf("there is no answer to message %d of worker %s", w.sync.Seq, w.sync.Worker)
 	}
-	if !w.deaf {
+	if !w.mute {
 		w.sync.Heard = w.sync.Seq
 	}
 	return o
@@ -118,8 +118,9 @@ func (w *worker) runs(refs ...cluster.Ref) {
 	}
 }
 
-// TestOrdersAreRepeatedUntilTheyArrive: launches, stops and grants are sent again
-// while the worker's messages show that it has not received them, and not after.
+// TestOrdersAreRepeatedUntilTheyArrive verifies that launches, stops and grants
+// are sent again while the worker's messages show that it has not received them,
+// and not after.
 func TestOrdersAreRepeatedUntilTheyArrive(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -128,13 +129,13 @@ func TestOrdersAreRepeatedUntilTheyArrive(t *testing.T) {
 	w.orders()
 	a := ref(hay, 1)
 	table.Launch(0, "w", cluster.Launch{Ref: a, Run: 3})
-	w.deaf = true
+	w.mute = true
 	for range 3 {
 		if o := w.beat(); len(o.Launches) != 1 || o.Launches[0].Ref != a || o.Launches[0].Run != 3 {
 			t.Fatalf("the launch is not sent again: %+v", o)
 		}
 	}
-	w.deaf = false
+	w.mute = false
 	w.orders()
 	w.runs(a)
 	if o := w.beat(); !members.Empty(o) {
@@ -143,7 +144,7 @@ func TestOrdersAreRepeatedUntilTheyArrive(t *testing.T) {
 	all := []plan.AttemptID{a.Attempt}
 	table.Grant(a, all)
 	w.sync.Running[0].Asking = true
-	w.deaf = true
+	w.mute = true
 	w.send()
 	for range 2 {
 		if o := w.orders(); len(o.Grants) != 1 || !slices.Equal(o.Grants[0].All, all) {
@@ -157,14 +158,14 @@ func TestOrdersAreRepeatedUntilTheyArrive(t *testing.T) {
 			t.Fatalf("the stop is not sent: %+v", o)
 		}
 	}
-	w.deaf = false
+	w.mute = false
 	w.beat()
 	if o := w.beat(); len(o.Stops) != 0 {
 		t.Errorf("the stop has arrived and is sent again: %+v", o)
 	}
 }
 
-// TestStopBeforeTheLaunchIsSent: the worker hears of neither.
+// TestStopBeforeTheLaunchIsSent verifies that the worker receives neither.
 func TestStopBeforeTheLaunchIsSent(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -177,8 +178,8 @@ func TestStopBeforeTheLaunchIsSent(t *testing.T) {
 	}
 }
 
-// TestAnswersWake: a call that waits for orders is woken by new ones, and returns
-// nothing once a newer message was taken.
+// TestAnswersWake verifies that new orders wake a call that waits for them, and
+// that it returns nothing once a newer message was taken.
 func TestAnswersWake(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -193,7 +194,7 @@ func TestAnswersWake(t *testing.T) {
 	select {
 	case <-changed:
 	default:
-		t.Error("a launch wakes no one")
+		t.Error("a launch wakes no call")
 	}
 	w.send()
 	if o, _ := table.Orders(&old); o != nil {
@@ -201,9 +202,8 @@ func TestAnswersWake(t *testing.T) {
 	}
 }
 
-// TestLateMessages: a message that is repeated or late changes nothing, and does not
-// bring a worker back that has left, until the time in which messages can be late is
-// over.
+// TestLateMessages verifies that a repeated or late message changes nothing, and
+// does not bring a worker back that has left, until messages can no longer be late.
 func TestLateMessages(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -233,8 +233,9 @@ func TestLateMessages(t *testing.T) {
 	}
 }
 
-// TestExpire: a worker is lost when it was silent for longer than allowed, and its
-// jobs hear of that. After RefreshLeases the time starts again.
+// TestExpire verifies that a worker is lost when it was silent for longer than
+// allowed, and that its jobs receive that. After RefreshLeases the time starts
+// again.
 func TestExpire(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -263,8 +264,9 @@ func TestExpire(t *testing.T) {
 	}
 }
 
-// TestOutcomesAreTakenOnce: the end of an attempt reaches its job once, however often
-// it is reported, and is acknowledged until the worker reports it no longer.
+// TestOutcomesAreTakenOnce verifies that the end of an attempt reaches its job once,
+// however often it is reported, and that it is acknowledged until the worker reports
+// it no longer.
 func TestOutcomesAreTakenOnce(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -272,7 +274,7 @@ func TestOutcomesAreTakenOnce(t *testing.T) {
 	w := join(t, table, "w", 1)
 	a := ref(hay, 1)
 	w.sync.Outcomes = []cluster.Outcome{{Ref: a, Result: cluster.Failed}}
-	w.deaf = true
+	w.mute = true
 	for range 3 {
 		if o := w.beat(); !slices.Equal(o.Acks, []cluster.Ref{a}) {
 			t.Errorf("the outcome is not acknowledged: %+v", o)
@@ -294,7 +296,8 @@ func TestOutcomesAreTakenOnce(t *testing.T) {
 	}
 }
 
-// TestReportsWaitWhileAJobIsMuted: they reach it when it is attached.
+// TestReportsWaitWhileAJobIsMuted verifies that reports reach a muted job when
+// it is attached.
 func TestReportsWaitWhileAJobIsMuted(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -316,8 +319,8 @@ func TestReportsWaitWhileAJobIsMuted(t *testing.T) {
 	}
 }
 
-// TestAttemptsOfOthers: an attempt that an earlier leader launched is handed to its
-// job; one of a job that has ended is stopped.
+// TestAttemptsOfOthers verifies that an attempt that an earlier leader launched is
+// passed to its job, and that one of a job that has ended is stopped.
 func TestAttemptsOfOthers(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -337,8 +340,8 @@ func TestAttemptsOfOthers(t *testing.T) {
 	}
 }
 
-// TestAsking: an attempt that asks for its grant is handed to its job as found first,
-// in case it was taken for lost.
+// TestAsking verifies that an attempt that asks for its grant is first passed to its
+// job as found, in case it was taken for lost.
 func TestAsking(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -355,8 +358,8 @@ func TestAsking(t *testing.T) {
 	}
 }
 
-// TestMissing: a worker that no longer knows an attempt lets its job look for the
-// work. While the launch may be on its way, that says nothing.
+// TestMissing verifies that a worker that no longer knows an attempt lets its job
+// look for the work. While the launch may be on its way, that says nothing.
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -364,12 +367,12 @@ func TestMissing(t *testing.T) {
 	w := join(t, table, "w", 1)
 	table.Launch(0, "w", cluster.Launch{Ref: ref(hay, 1)})
 	w.send()
-	w.deaf = true
+	w.mute = true
 	w.orders()
 	if w.send(); len(j.received("missing")) != 0 {
 		t.Error("an attempt whose launch has not arrived is missing")
 	}
-	w.deaf = false
+	w.mute = false
 	w.orders()
 	if w.send(); !slices.Equal(j.received("missing"), []string{"missing 1"}) {
 		t.Error("an attempt that the worker does not know is not missing")
@@ -379,8 +382,8 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestDivide: jobs share the slots of the workers that take work, by their weights,
-// and wait for slots that others still use.
+// TestDivide verifies that jobs share the slots of the workers that take work, by
+// their weights, and wait for slots that others still use.
 func TestDivide(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -421,8 +424,8 @@ func TestDivide(t *testing.T) {
 	}
 }
 
-// TestDoubt: the jobs of a worker that others cannot reach hear of it, and again when
-// its next message comes.
+// TestDoubt verifies that the jobs of a worker that others cannot reach receive that,
+// and that its next message ends it.
 func TestDoubt(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -449,8 +452,8 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
-// TestDrainByName: a worker is named by its id or the end of it, in any case. A name
-// of several workers drains none.
+// TestDrainByName verifies that a worker is named by its id or the end of it, in any
+// case. A name of several workers drains none.
 func TestDrainByName(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -470,8 +473,9 @@ func TestDrainByName(t *testing.T) {
 	}
 }
 
-// TestAttach: a job receives the attempts that run before it receives slots, so that
-// it starts no second one. An attempt whose launch has not arrived is stopped.
+// TestAttach verifies that a job receives the attempts that run before it receives
+// slots, so that it starts no second one. An attempt whose launch has not arrived is
+// stopped.
 func TestAttach(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -495,8 +499,9 @@ func TestAttach(t *testing.T) {
 	}
 }
 
-// TestClose: the attempts of a job that has ended are stopped, and workers get the
-// order to forget it until they have received that. A new run of it is not forgotten.
+// TestClose verifies that the attempts of a job that has ended are stopped, and that
+// workers get the order to forget it until they have received that. A new run of it
+// is not forgotten.
 func TestClose(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -507,13 +512,13 @@ func TestClose(t *testing.T) {
 	w.runs(ref(hay, 1))
 	w.send()
 	table.Close(hay)
-	w.deaf = true
+	w.mute = true
 	for range 2 {
 		if o := w.beat(); !slices.Equal(o.Ended, []plan.JobID{hay}) || len(o.Stops) != 1 {
 			t.Errorf("the worker is sent %+v", o)
 		}
 	}
-	w.deaf = false
+	w.mute = false
 	w.beat()
 	if o := w.beat(); len(o.Ended) != 0 {
 		t.Errorf("the worker has received it, and is sent %+v", o)
@@ -525,8 +530,8 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestExcludedWorkersAreListed with the job that excludes them, until the time is
-// over or the job has ended.
+// TestExcludedWorkersAreListed verifies that a worker is listed with the job that
+// excludes it, until the time is over or the job has ended.
 func TestExcludedWorkersAreListed(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)
@@ -551,7 +556,8 @@ func TestExcludedWorkersAreListed(t *testing.T) {
 	}
 }
 
-// TestList shows a worker as it described itself, with times as dates.
+// TestList verifies that a worker is shown as it described itself, with times
+// as dates.
 func TestList(t *testing.T) {
 	t.Parallel()
 	table := members.New(epoch, beat)

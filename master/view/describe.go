@@ -43,7 +43,7 @@ func phases(s *scheduler.Job) []client.Phase {
 	return list
 }
 
-// Outline returns what a specification says of a job.
+// Outline returns the facts of a job in its specification.
 func Outline(s *plan.Spec) client.Job {
 	return client.Job{ID: s.ID, Job: s.Job, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Params: s.Params,
 		Priority: s.Share(), Labels: s.Labels, State: client.Planning, Submitted: s.Submitted, Phases: []client.Phase{}}
@@ -94,7 +94,7 @@ func Counters(t *plan.Tally) client.Counters {
 	return c
 }
 
-// Result returns what a job that succeeded has written.
+// Result returns the result of a job that succeeded.
 func Result(s *scheduler.Job, t *plan.Tally) *client.Result {
 	r := &client.Result{Records: t.RecordsOut, Bytes: t.BytesOut, Parts: s.Tasks(plan.Reduce)}
 	if s.Tasks(plan.Reduce) == 0 {

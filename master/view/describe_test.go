@@ -7,8 +7,8 @@ import (
 	"github.com/windrow-mr/windrow/master/view"
 )
 
-// TestNoEndBeforeTheSummary: a job whose end is shown has its result and its
-// counters. They exist with its summary, and not before.
+// TestNoEndBeforeTheSummary verifies that a job is shown as ended only with its
+// result and its counters. They exist with its summary, and not before.
 func TestNoEndBeforeTheSummary(t *testing.T) {
 	t.Parallel()
 	for _, s := range client.States() {

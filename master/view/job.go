@@ -12,7 +12,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Job is a run that a leader drives, as people see it.
+// Job is a run that a leader drives, as users see it.
 type Job struct {
 	mu      sync.Mutex
 	state   State
@@ -24,14 +24,14 @@ type Job struct {
 	trouble error // why the run does not proceed at present
 }
 
-// State is the part of a job's state whose changes people wait for.
+// State is the part of a job's state whose changes clients wait for.
 type State struct {
 	Status scheduler.Status
 	Phase  plan.Phase
 	Left   int // tasks of the phase that are not committed
 }
 
-// history is what the leader has seen of a task.
+// history is the leader's record of a task.
 type history struct {
 	attempts, failures, lost int
 	attempt                  plan.AttemptID // the newest
@@ -41,7 +41,7 @@ type history struct {
 	text                     string // why the newest attempt that did not do the task did not
 }
 
-// NewJob returns the view of a run of which nothing is known yet.
+// NewJob returns the view of a run without any history.
 func NewJob() *Job {
 	return &Job{changed: make(chan struct{}), tasks: make(map[plan.TaskID]*history)}
 }
@@ -115,8 +115,8 @@ func (j *Job) Trouble() error {
 	return j.trouble
 }
 
-// Follow takes the state that the log has now, and wakes those who wait for a
-// change.
+// Follow takes the state that the log has now, and wakes the clients that wait
+// for a change.
 func (j *Job) Follow(now State) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -135,15 +135,16 @@ func (j *Job) Changed() <-chan struct{} {
 	return j.changed
 }
 
-// Close wakes those who wait, when the run is no longer driven. Follow must not be
-// called after it.
+// Close wakes the clients that wait, when the run is no longer driven. Follow must
+// not be called after it.
 func (j *Job) Close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	close(j.changed)
 }
 
-// Run is what a Job does not know of itself: the caller has it from elsewhere.
+// Run is the part of a description that a Job does not know: the caller has it
+// from elsewhere.
 type Run struct {
 	Spec   *plan.Spec
 	Number int                 // of the run, counted from 0
@@ -152,8 +153,9 @@ type Run struct {
 	Placed []members.Placement // attempts that run
 }
 
-// Describe returns the job by its log, with what runs now. A job that has ended is
-// described as one that is ending: its counters exist only with its summary.
+// Describe returns the job by its log and its running attempts. A job that has
+// ended is described as one that is ending: its counters exist only with its
+// summary.
 func (j *Job) Describe(s *scheduler.Job, r Run) client.Job {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -57,9 +57,9 @@ func placed(task plan.TaskID, n uint32, worker string, bytes, records int64) mem
 	return members.Placement{Running: cluster.Running{Ref: cluster.Ref{Job: "01J", Task: task, Attempt: try(n)}, Bytes: bytes, Records: records}, Worker: worker, Since: 10 * time.Second}
 }
 
-// TestProgress: maps are half of the job and count by bytes of input, reduces are the
-// other half and count by pairs. Progress never goes back, also when an attempt that
-// has run for long is made again.
+// TestProgress verifies that maps are half of the job and count by bytes of input,
+// and that reduces are the other half and count by pairs. Progress never goes back,
+// also when an attempt that has run for long is made again.
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	j, table := view.NewJob(), tableOf(100, 300)
@@ -95,7 +95,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestProgressWithoutReduces: maps are the whole job.
+// TestProgressWithoutReduces verifies that maps are the whole of such a job.
 func TestProgressWithoutReduces(t *testing.T) {
 	t.Parallel()
 	s := logOf(planned(2, 0), committed(mapTask(0), 2, plan.Digest{}))
@@ -105,7 +105,8 @@ func TestProgressWithoutReduces(t *testing.T) {
 	}
 }
 
-// TestDescribe: a job is described by its specification, its log and what runs.
+// TestDescribe verifies that a job is described by its specification, its log
+// and its running attempts.
 func TestDescribe(t *testing.T) {
 	t.Parallel()
 	j := view.NewJob()
@@ -125,8 +126,9 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestEnds: the state and the cause are the log's. A job that a user cancelled is not
-// one that failed, and a job whose new run is not in the log yet is being planned.
+// TestEnds verifies that the state and the cause are the log's. A job that a user
+// cancelled is not one that failed, and a job whose new run is not in the log yet is
+// being planned.
 func TestEnds(t *testing.T) {
 	t.Parallel()
 	aborted := func(c scheduler.Cause, more ...scheduler.Entry) []scheduler.Entry {
@@ -182,8 +184,8 @@ func TestAtRest(t *testing.T) {
 	}
 }
 
-// TestChanges: a client that waits is woken by every change, by nothing else, and when
-// the job is no longer driven.
+// TestChanges verifies that a client that waits is woken by every change, by nothing
+// else, and when the job is no longer driven.
 func TestChanges(t *testing.T) {
 	t.Parallel()
 	j := view.NewJob()
@@ -199,18 +201,19 @@ func TestChanges(t *testing.T) {
 	c := j.Changed()
 	j.Follow(state)
 	if !woken(c) {
-		t.Error("a change of the state wakes no one")
+		t.Error("a change of the state wakes no client")
 	}
 	c = j.Changed()
 	if j.Follow(state); woken(c) {
 		t.Error("the same state again wakes clients")
 	}
 	if j.Close(); !woken(c) {
-		t.Error("the end of the job wakes no one")
+		t.Error("the end of the job wakes no client")
 	}
 }
 
-// TestTrouble: the reason why a job does not proceed is kept until it does.
+// TestTrouble verifies that the reason why a job does not proceed is kept until
+// it does.
 func TestTrouble(t *testing.T) {
 	t.Parallel()
 	j, broken := view.NewJob(), errors.New("the store is down")
@@ -222,8 +225,8 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
-// TestTasks: tasks are shown by the log, with what the leader has seen of them, and
-// with the attempts that run.
+// TestTasks verifies that tasks are shown by the log, with the leader's own record
+// of them, and with the attempts that run.
 func TestTasks(t *testing.T) {
 	t.Parallel()
 	j, now := view.NewJob(), time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
@@ -263,7 +266,8 @@ func TestTasks(t *testing.T) {
 	}
 }
 
-// TestTasksOfAJobThatFailed: the task that ended it has the cause.
+// TestTasksOfAJobThatFailed verifies that the task that ended the job has the
+// cause.
 func TestTasksOfAJobThatFailed(t *testing.T) {
 	t.Parallel()
 	s := logOf(planned(2, 1), scheduler.Aborted{Cause: scheduler.Cause{Kind: plan.Failed, Task: mapTask(1), Text: "it broke"}}, scheduler.Done{})
@@ -275,7 +279,7 @@ func TestTasksOfAJobThatFailed(t *testing.T) {
 	}
 }
 
-// TestCounters: all counters are shown, under their names.
+// TestCounters verifies that all counters are shown, under their names.
 func TestCounters(t *testing.T) {
 	t.Parallel()
 	c := view.Counters(&plan.Tally{BytesIn: 1, RecordsIn: 2, PairsOut: 3, RecordsOut: 4, BytesOut: 5, Spills: 6, SpillBytes: 7, RunBytes: 8,

@@ -35,21 +35,21 @@ func (c *counting) puts() (n int64) {
 	return n
 }
 
-// said is a message of a worker that has asked for some puts.
+// said returns a message of a worker that has made some puts.
 func said(worker string, seq, account uint64, puts int64) *cluster.Sync {
 	return &cluster.Sync{Worker: worker, Seq: seq, Epoch: 1, Heard: seq - 1, Spent: []cluster.Spent{
 		{Job: "01J", Account: account, Requests: plan.Requests{"s3": {Puts: puts}}}}}
 }
 
-// TestRequestsAreCountedOnce: a message that is repeated or late changes nothing.
-// Accounts add up, also those of workers that have left.
+// TestRequestsAreCountedOnce verifies that a repeated or late message changes
+// nothing. Accounts add up, also those of workers that have left.
 func TestRequestsAreCountedOnce(t *testing.T) {
 	t.Parallel()
 	m, job := members.New(1, time.Second), new(counting)
 	m.Attach("01J", job)
 	for i, c := range []struct {
 		s    *cluster.Sync
-		puts int64 // heard in all
+		puts int64 // received in all
 		news int
 	}{
 		{said("a", 1, 1, 5), 5, 1},
@@ -68,9 +68,9 @@ func TestRequestsAreCountedOnce(t *testing.T) {
 	}
 }
 
-// TestRequestsWaitForAJobThatIsMuted: while a leader reads the log of a job, no
-// requests are lost. A worker that reports requests of a job that has ended gets the
-// order to forget it until it has received that.
+// TestRequestsWaitForAJobThatIsMuted verifies that no requests are lost while a
+// leader reads the log of a job. A worker that reports requests of a job that has
+// ended gets the order to forget it until it has received that.
 func TestRequestsWaitForAJobThatIsMuted(t *testing.T) {
 	t.Parallel()
 	m, job := members.New(1, time.Second), new(counting)
@@ -101,8 +101,8 @@ func TestRequestsWaitForAJobThatIsMuted(t *testing.T) {
 	}
 }
 
-// TestRequestsOfTheLogAreNotAdded: a new leader has the greater of the number in
-// the log and the number that the worker reports again.
+// TestRequestsOfTheLogAreNotAdded verifies that a new leader has the greater of
+// the number in the log and the number that the worker reports again.
 func TestRequestsOfTheLogAreNotAdded(t *testing.T) {
 	t.Parallel()
 	s := new(scheduler.Job)

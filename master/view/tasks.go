@@ -43,7 +43,7 @@ func Tasks(all []Row, text string) []client.Task {
 	return tasks
 }
 
-// Tasks returns tasks as they are now: by the log, by what this leader has seen of
+// Tasks returns tasks as they are now: by the log, by this leader's own record of
 // them, and by the attempts that are placed. Clock and now are the same moment, on
 // the master's clock and as a date.
 func (j *Job) Tasks(all []Row, placed []members.Placement, clock time.Duration, now time.Time) []client.Task {
@@ -70,7 +70,7 @@ func (j *Job) Tasks(all []Row, placed []members.Placement, clock time.Duration, 
 	return tasks
 }
 
-// histories returns a copy of what is known of tasks.
+// histories returns a copy of the known histories of tasks.
 func (j *Job) histories() map[plan.TaskID]history {
 	j.mu.Lock()
 	defer j.mu.Unlock()
