@@ -36,7 +36,7 @@ type jobError struct {
 // Error returns why.
 func (e *jobError) Error() string {
 	if e.state == client.Cancelled {
-		return fmt.Sprintf("job %s was cancelled: %s", e.id, orElse(causeText(&e.cause), "a user asked for it"))
+		return fmt.Sprintf("job %s was cancelled: %s", e.id, orElse(causeText(&e.cause), "a user asked"))
 	}
 	return fmt.Sprintf("job %s failed: %s", e.id, orElse(causeText(&e.cause), "the cluster does not say why"))
 }

@@ -222,7 +222,7 @@ func TestLooks(t *testing.T) {
 			t.Errorf("%s -o json: %v\n%s", command, err, printed)
 		}
 	}
-	if printed := u.must(t, "workers", "ls"); !strings.Contains(printed, "draining (a user asked for it)") {
+	if printed := u.must(t, "workers", "ls"); !strings.Contains(printed, "draining (a user asked)") {
 		t.Errorf("a worker that drains: %s", printed)
 	}
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/windrow-mr/windrow/plan/nearest"
 )
 
-// handle makes a handler that answers with the error that serve returns. A serve
-// that has begun to answer returns nil.
+// handle returns a handler that answers with the error that serve returns. A
+// serve that has begun to answer returns nil.
 func (s *server) handle(serve func(*server, http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := serve(s, w, r); err != nil {
@@ -36,7 +36,7 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case ok:
 	case r.Context().Err() != nil && errors.Is(err, context.Canceled):
-		return // nobody listens any more
+		return // the client is gone
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e = client.Errorf(plan.Unavailable, "the master could not answer in time: ask again")
 	default:
@@ -63,16 +63,16 @@ func write(w http.ResponseWriter, status int, document any) {
 	if err := e.Encode(document); err != nil { // a document of ours that has no JSON: a number that is none
 		status = http.StatusInternalServerError
 		b.Reset()
-		fmt.Fprintf(&b, `{"error":{"kind":"failed","text":%q}}`+"\n", "the answer cannot be told: "+err.Error())
+		fmt.Fprintf(&b, `{"error":{"kind":"failed","text":%q}}`+"\n", "the answer cannot be encoded:  "+err.Error())
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // who does not listen any more needs no error
+	_, _ = w.Write(b.Bytes()) // a client that is gone needs no error
 }
 
-// read reads the document that a request brings: JSON of a bounded size, with
-// no field that the document does not have.
+// read reads the document in a request: JSON of a bounded size, without unknown
+// fields.
 func read(w http.ResponseWriter, r *http.Request, limit int64, document any) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
@@ -89,7 +89,7 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, document any) err
 	return nil
 }
 
-// mistake puts an error of a decoder into words.
+// mistake returns an error of a decoder as an error of the API.
 func mistake(err error, document any) error {
 	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: plan.Invalid, Text: fmt.Sprintf("the body has more than %d bytes", big.Limit)}
@@ -99,7 +99,7 @@ func mistake(err error, document any) error {
 		if where == "" {
 			where = "the body"
 		}
-		return client.Errorf(plan.Invalid, "%s: a JSON %s is not what belongs there", clipped(where), clipped(kind.Value))
+		return client.Errorf(plan.Invalid, "%s: a JSON %s is of the wrong type", clipped(where), clipped(kind.Value))
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		name = strings.Trim(name, `"`)
@@ -112,7 +112,7 @@ func mistake(err error, document any) error {
 	if errors.Is(err, io.EOF) {
 		return client.Errorf(plan.Invalid, "the body is empty; it must be a JSON document")
 	}
-	return client.Errorf(plan.Invalid, "the body is no JSON: %s", clipped(err.Error()))
+	return client.Errorf(plan.Invalid, "the body is not JSON: %s", clipped(err.Error()))
 }
 
 // fields returns the JSON names of a struct's fields, those of the structs in it
@@ -140,7 +140,7 @@ func fields(t reflect.Type) []string {
 	return names
 }
 
-// query is the query of a request, of which every parameter must be known.
+// query is the query of a request. Every parameter must be known.
 type query struct {
 	values url.Values
 	err    error
@@ -177,7 +177,7 @@ func (q *query) fail(format string, args ...any) {
 	}
 }
 
-// number returns a parameter between 1 and most, or what stands for none.
+// number returns a parameter between 1 and most, or unset if there is none.
 func (q *query) number(name string, unset, most int) int {
 	text := q.values.Get(name)
 	if text == "" {
@@ -185,7 +185,7 @@ func (q *query) number(name string, unset, most int) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > most {
-		q.fail("%s=%s is no number from 1 to %d", name, clipped(text), most)
+		q.fail("%s=%s is not a number from 1 to %d", name, clipped(text), most)
 		return unset
 	}
 	return n
@@ -226,7 +226,7 @@ func (q *query) task(name string) plan.TaskID {
 	}
 	id, err := plan.ParseTaskID(text)
 	if err != nil {
-		q.fail("%s=%s is no task such as map/17", name, clipped(text))
+		q.fail("%s=%s is not a task such as map/17", name, clipped(text))
 	}
 	return id
 }
@@ -235,13 +235,13 @@ func (q *query) task(name string) plan.TaskID {
 func jobID(r *http.Request) (plan.JobID, error) {
 	id := plan.JobID(r.PathValue("id"))
 	if !validJobID(id) {
-		return "", client.Errorf(plan.Invalid, "%q is no id of a job: one has 26 letters and digits", clipped(string(id)))
+		return "", client.Errorf(plan.Invalid, "%q is not the id of a job: an id has 26 letters and digits", clipped(string(id)))
 	}
 	return id, nil
 }
 
-// validJobID tells whether a text has the form of a job's id, a ULID. It becomes
-// part of keys.
+// validJobID reports whether a text has the form of a job's id, a ULID. It
+// becomes part of keys.
 func validJobID(id plan.JobID) bool {
 	if len(id) != 26 {
 		return false

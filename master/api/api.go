@@ -16,26 +16,26 @@ import (
 
 // Config says how the API is served.
 type Config struct {
-	// Loopback says that the listener is on loopback and asks for no token: only
-	// requests to a loopback address or to localhost are answered, since a web page
-	// can give any other name that address.
+	// Loopback says that the listener is on loopback and asks for no token. Then
+	// only requests to a loopback address or to localhost are answered, since a web
+	// page can give that address any other name.
 	Loopback bool
 	// MaxBundle bounds an uploaded bundle, in bytes. 0: 1 GiB.
 	MaxBundle int64
-	// Log receives what clients are not told. Nil: nobody.
+	// Log receives errors that clients do not see. Nil: no log.
 	Log *slog.Logger
 }
 
 // Bounds of requests, in bytes.
 const (
-	maxSpec     = 8 << 20 // a submission: the values that its constructor computed are in it
+	maxSpec     = 8 << 20 // a submission: it has the values that its constructor computed
 	maxBody     = 1 << 20 // any other document
 	maxBundle   = 1 << 30
 	maxIDs      = 200     // bytes of a worker's id
 	jobsDefault = 100     // of a page
 	jobsMost    = 1000    //
-	jobsLooked  = 10_000  // that one request looks at, when it asks for few of them
-	tasksLeast  = 100     // of a page, if not told
+	jobsLooked  = 10_000  // that one request inspects, when it asks for few of them
+	tasksLeast  = 100     // of a page, by default
 	tasksMost   = 10_000  //
 	keyMost     = 200     // bytes of an idempotency key
 	labelMost   = 63      // bytes of a label's name, and of its value
@@ -49,7 +49,7 @@ const (
 //go:embed openapi.json
 var openAPI []byte
 
-// server is what the handlers share.
+// server is shared by the handlers.
 type server struct {
 	backend Backend
 	cfg     Config
@@ -87,7 +87,7 @@ func routes() []route {
 	}
 }
 
-// Handler returns what serves the API.
+// Handler returns the handler of the API.
 func Handler(b Backend, cfg Config) http.Handler {
 	if cfg.MaxBundle == 0 {
 		cfg.MaxBundle = maxBundle
@@ -111,7 +111,7 @@ func Handler(b Backend, cfg Config) http.Handler {
 		}))
 	}
 	mux.Handle("/", s.handle(func(_ *server, _ http.ResponseWriter, r *http.Request) error {
-		return client.Errorf(plan.NotFound, "there is nothing at %.200q: /v1/openapi.json tells what there is", r.URL.Path)
+		return client.Errorf(plan.NotFound, "there is nothing at %.200q: /v1/openapi.json lists the operations", r.URL.Path)
 	}))
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(s.handle(func(*server, http.ResponseWriter, *http.Request) error {
@@ -120,8 +120,8 @@ func Handler(b Backend, cfg Config) http.Handler {
 	return s.front(origins.Handler(mux))
 }
 
-// front keeps out requests that a web page sends under a name of its own, and
-// says of every answer that it is what it says it is.
+// front refuses requests that a web page sends under a name of its own, and
+// sets the headers that every answer has.
 func (s *server) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -135,7 +135,7 @@ func (s *server) front(next http.Handler) http.Handler {
 	})
 }
 
-// isLoopback tells whether a Host header names this machine and nothing else.
+// isLoopback reports whether a Host header can only name this machine.
 func isLoopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h

@@ -21,7 +21,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// answer is what a handler answers.
+// answer is the answer of a handler.
 type answer struct {
 	StatusCode int
 	Header     http.Header
@@ -47,7 +47,7 @@ func request(t *testing.T, h http.Handler, method, target, body string, header .
 	return &answer{w.Code, w.Header(), w.Body.String()}
 }
 
-// problem returns the error that an answer is.
+// problem returns the error in an answer.
 func problem(t *testing.T, r *answer) client.Error {
 	t.Helper()
 	var p client.Problem
@@ -58,7 +58,7 @@ func problem(t *testing.T, r *answer) client.Error {
 	return *p.Error
 }
 
-// decode reads an answer that says yes.
+// decode reads the document in a successful answer.
 func decode[T any](t *testing.T, r *answer) T {
 	t.Helper()
 	var v T
@@ -74,10 +74,10 @@ func decode[T any](t *testing.T, r *answer) T {
 
 const digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// wordcount is a submission that is right.
+// wordcount is a valid submission.
 const wordcount = `{"job":"wordcount","build":"v1","plan":"p","input":["s3://in/a"],"output":"s3://out/a"}`
 
-// with returns wordcount with more fields, or others.
+// with returns wordcount with other or additional fields.
 func with(t *testing.T, fields map[string]any) string {
 	t.Helper()
 	var s map[string]any
@@ -92,7 +92,7 @@ func with(t *testing.T, fields map[string]any) string {
 	return string(b)
 }
 
-// populated returns a cluster with something in every corner.
+// populated returns a cluster with data for every operation.
 func populated() *apitest.Backend {
 	b := apitest.New()
 	at := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -126,7 +126,7 @@ func populated() *apitest.Backend {
 	return b
 }
 
-// TestRefusals: whatever is wrong with a request, the answer is JSON with the
+// TestRefusals verifies that the answer to a wrong request is JSON with the
 // kind of error, and says what is wrong.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
@@ -164,13 +164,13 @@ func TestRefusals(t *testing.T) {
 		"log of no attempt":      {"GET", job + "/log?task=map/0&attempt=3.1.00000002", "", nil, 404, missing, "no attempt"},
 		"log before its begin":   {"GET", job + "/log?task=map/0&attempt=3.1.00000001&from=-1", "", nil, 400, usage, "from=-1"},
 		"cancelled too late":     {"POST", job + "/cancel", "", nil, 409, conflict, "succeeded"},
-		"retried in vain":        {"POST", job + "/retry", "", nil, 409, conflict, "rerun"},
-		"drain nobody":           {"POST", "/v1/workers/w9/drain", "", nil, 404, missing, "no worker w9"},
+		"nothing to retry":       {"POST", job + "/retry", "", nil, 409, conflict, "rerun"},
+		"drain an unknown one":   {"POST", "/v1/workers/w9/drain", "", nil, 404, missing, "no worker w9"},
 		"no body":                {"POST", "/v1/jobs", "", []string{"Content-Type", "application/json"}, 400, usage, "empty"},
 		"no content type":        {"POST", "/v1/jobs", wordcount, []string{"Content-Type", ""}, 415, usage, "application/json"},
 		"a form":                 {"POST", "/v1/jobs", wordcount, []string{"Content-Type", "text/plain"}, 415, usage, "application/json"},
-		"no JSON":                {"POST", "/v1/jobs", "job: x", nil, 400, usage, "no JSON"},
-		"half a document":        {"POST", "/v1/jobs", wordcount[:40], nil, 400, usage, "no JSON"},
+		"no JSON":                {"POST", "/v1/jobs", "job: x", nil, 400, usage, "not JSON"},
+		"half a document":        {"POST", "/v1/jobs", wordcount[:40], nil, 400, usage, "not JSON"},
 		"two documents":          {"POST", "/v1/jobs", wordcount + wordcount, nil, 400, usage, "more than one"},
 		"a list":                 {"POST", "/v1/jobs", "[]", nil, 400, usage, "array"},
 		"unknown field":          {"POST", "/v1/jobs", `{"ouput":"x"}`, nil, 400, usage, `did you mean "output"`},
@@ -205,8 +205,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestNames: a master that asks for no token is there under loopback's names;
-// one that asks is under any.
+// TestNames verifies that a master that asks for no token answers only under
+// loopback's names, and that one that asks answers under any.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	open, guarded := api.Handler(populated(), api.Config{Loopback: true}), api.Handler(populated(), api.Config{})
@@ -220,8 +220,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestSubmissionIsChecked: what no cluster could do is refused before it is
-// anybody's, with the field's name.
+// TestSubmissionIsChecked verifies that a submission that no cluster could run
+// is refused before the backend sees it, with the field's name.
 func TestSubmissionIsChecked(t *testing.T) {
 	t.Parallel()
 	b := apitest.New()
@@ -267,7 +267,8 @@ func TestSubmissionIsChecked(t *testing.T) {
 	}
 }
 
-// TestSubmit makes a job once by a key, and not another one by the same key.
+// TestSubmit verifies that a key makes a job once, and that another job with
+// the same key is refused.
 func TestSubmit(t *testing.T) {
 	t.Parallel()
 	h := api.Handler(apitest.New(), api.Config{})
@@ -291,7 +292,7 @@ func TestSubmit(t *testing.T) {
 	}
 }
 
-// TestJobsPages lists jobs by pages and by what they are.
+// TestJobsPages lists jobs by pages and by filters.
 func TestJobsPages(t *testing.T) {
 	t.Parallel()
 	b := populated()
@@ -348,8 +349,8 @@ func TestTasksPages(t *testing.T) {
 	}
 }
 
-// TestErrorsOfBackend: what the backend says reaches the client with its kind,
-// and what it does not classify, too.
+// TestErrorsOfBackend verifies that an error of the backend reaches the client
+// with its kind, and one without a kind, too.
 func TestErrorsOfBackend(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -379,7 +380,7 @@ func TestErrorsOfBackend(t *testing.T) {
 				t.Errorf("%s: %+v", target, e)
 			}
 		}
-		// Who asks for readiness needs no token, and so is told nothing.
+		// Readiness needs no token, so the answer shows nothing.
 		if r := request(t, h, http.MethodGet, "/readyz", ""); r.StatusCode != http.StatusServiceUnavailable || strings.Contains(r.body, c.says) {
 			t.Errorf("readyz: %d", r.StatusCode)
 		}

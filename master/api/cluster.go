@@ -76,7 +76,7 @@ func (s *server) collect(w http.ResponseWriter, r *http.Request) error {
 func digestOf(r *http.Request) (string, error) {
 	digest := r.PathValue("sha256")
 	if !digestForm.MatchString(digest) {
-		return "", client.Errorf(plan.Invalid, "%q is no SHA-256 in 64 hexadecimal digits, in lower case", clipped(digest))
+		return "", client.Errorf(plan.Invalid, "%q is not a SHA-256 of 64 hexadecimal digits, in lower case", clipped(digest))
 	}
 	return digest, queryOf(r).err
 }
@@ -109,7 +109,7 @@ func (s *server) putBundle(w http.ResponseWriter, r *http.Request) error {
 	case r.ContentLength < 0:
 		return &client.Error{Status: http.StatusLengthRequired, Kind: plan.Invalid, Text: "a bundle is uploaded with its Content-Length"}
 	case r.ContentLength == 0:
-		return client.Errorf(plan.Invalid, "an empty bundle is no program")
+		return client.Errorf(plan.Invalid, "an empty bundle is not a program")
 	case r.ContentLength > s.cfg.MaxBundle:
 		return &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: plan.Invalid,
 			Text: fmt.Sprintf("a bundle of %d bytes is more than this cluster takes: at most %d; strip the binary with -ldflags=-s", r.ContentLength, s.cfg.MaxBundle)}
@@ -122,32 +122,33 @@ func (s *server) putBundle(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// upload is a body that may take any time, as long as it goes on.
+// upload is a body that may take any time, as long as bytes keep coming.
 type upload struct {
 	in      io.Reader
 	control *http.ResponseController
 }
 
-// Read reads what comes next.
+// Read reads the next bytes.
 func (u *upload) Read(p []byte) (int, error) {
-	_ = u.control.SetReadDeadline(time.Now().Add(uploadTime)) // not every connection can be told
+	_ = u.control.SetReadDeadline(time.Now().Add(uploadTime)) // not every connection has deadlines
 	return u.in.Read(p)
 }
 
 func (s *server) document(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(openAPI) // who does not listen any more needs no error
+	_, _ = w.Write(openAPI) // a client that is gone needs no error
 	return nil
 }
 
-// healthy tells that the process is there, and no more: it may be asked without
-// a token.
+// healthy reports that the process runs, and no more: it may be asked without a
+// token.
 func (s *server) healthy(w http.ResponseWriter, _ *http.Request) error {
 	write(w, http.StatusOK, health{"up"})
 	return nil
 }
 
-// ready tells whether the master leads or could. Why not is in its log alone.
+// ready reports whether the master leads or could lead. Only its log says why
+// not.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
 	if err := s.backend.Ready(r.Context()); err != nil {
 		s.cfg.Log.Warn("not ready", "err", err)

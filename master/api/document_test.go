@@ -41,7 +41,7 @@ func document(t *testing.T) object {
 	return doc
 }
 
-// at goes down a document.
+// at returns the value at a path of a document.
 func at(v any, path ...string) any {
 	for _, name := range path {
 		m, _ := v.(object)
@@ -61,8 +61,8 @@ func operations(doc object) map[string]object {
 	return all
 }
 
-// TestDocumentHasAllOperations: the document and the handler have the same
-// operations, and the document is what the handler serves.
+// TestDocumentHasAllOperations verifies that the document and the handler have
+// the same operations, and that the handler serves the document.
 func TestDocumentHasAllOperations(t *testing.T) {
 	t.Parallel()
 	doc := document(t)
@@ -90,8 +90,8 @@ func TestDocumentHasAllOperations(t *testing.T) {
 	}
 }
 
-// TestDocumentHasAllParameters: the handler knows every documented parameter of
-// a query, and names them all when it refuses another one.
+// TestDocumentHasAllParameters verifies that the handler knows every documented
+// parameter of a query, and names them all when it refuses another one.
 func TestDocumentHasAllParameters(t *testing.T) {
 	t.Parallel()
 	h := api.Handler(populated(), api.Config{})
@@ -119,7 +119,8 @@ func TestDocumentHasAllParameters(t *testing.T) {
 	}
 }
 
-// TestSchemasAreTheTypes holds the schemas to the fields of the types, both ways.
+// TestSchemasAreTheTypes compares the schemas with the fields of the types, both
+// ways.
 func TestSchemasAreTheTypes(t *testing.T) {
 	t.Parallel()
 	schemas := at(document(t), "components", "schemas").(object)
@@ -165,7 +166,7 @@ func TestSchemasAreTheTypes(t *testing.T) {
 	}
 }
 
-// kindOf names what a schema describes.
+// kindOf names the type that a schema describes.
 func kindOf(s object) string {
 	if ref, ok := s["$ref"].(string); ok {
 		return ref[strings.LastIndex(ref, "/")+1:]
@@ -183,7 +184,7 @@ func kindOf(s object) string {
 	return fmt.Sprint(s["type"])
 }
 
-// wanted names what a schema of a type must describe.
+// wanted names the type that the schema of a Go type must describe.
 func wanted(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
@@ -209,8 +210,8 @@ func wanted(t reflect.Type) string {
 	}
 }
 
-// TestAnswersFitDocument holds answers to the schemas that the document has for
-// them, status by status.
+// TestAnswersFitDocument compares answers with the schemas that the document
+// has for them, status by status.
 func TestAnswersFitDocument(t *testing.T) {
 	t.Parallel()
 	doc := document(t)
@@ -261,12 +262,12 @@ func TestAnswersFitDocument(t *testing.T) {
 	}
 	for op := range ops {
 		if !seen[op] {
-			t.Errorf("%s was never answered with what it promises", op)
+			t.Errorf("%s was never answered as documented", op)
 		}
 	}
 }
 
-// TestFits: the validator of this test finds what does not fit.
+// TestFits verifies that the validator of this test finds what does not fit.
 func TestFits(t *testing.T) {
 	t.Parallel()
 	doc := document(t)
@@ -285,7 +286,7 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// fits returns in what a value does not fit a schema.
+// fits returns the differences between a value and a schema.
 func fits(doc, schema object, v any, where string) []string {
 	if ref, ok := schema["$ref"].(string); ok {
 		return fits(doc, at(doc, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...).(object), v, where)

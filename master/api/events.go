@@ -13,14 +13,15 @@ import (
 // Times of a stream of events.
 const (
 	eventEvery = 250 * time.Millisecond // at most
-	lookEvery  = time.Second            // for what changes without notice
-	heartbeat  = 10 * time.Second       // when there is nothing to tell
+	lookEvery  = time.Second            // for changes without notice
+	heartbeat  = 10 * time.Second       // when there is nothing to send
 )
 
-// events sends what becomes of a job, as server-sent events.
+// events sends the states of a job, as server-sent events.
 //
-// An event is the job as it is, and its id a hash of that: so a stream can go on
-// at any master, and begins by telling nothing to who has seen it all.
+// The data of an event is the job, and its id a hash of the data. So a stream
+// can continue at any master, and begins with nothing for a client that has the
+// latest event.
 func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	id, err := plainJob(r)
 	if err != nil {
@@ -35,7 +36,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	w.WriteHeader(http.StatusOK)
 	out := &eventStream{stream: stream{w: w, control: http.NewResponseController(w)}, last: r.Header.Get("Last-Event-ID")}
 	for {
-		if err := out.tell(&job); err != nil || job.State.Ended() {
+		if err := out.send(&job); err != nil || job.State.Ended() {
 			return nil //nolint:nilerr // the client has gone
 		}
 		if !s.nextChange(r, changed) {
@@ -48,7 +49,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// nextChange waits until there may be something to tell. It returns false when
+// nextChange waits until there may be something to send. It returns false when
 // the request has ended.
 func (s *server) nextChange(r *http.Request, changed <-chan struct{}) bool {
 	if !wait(r, eventEvery) {
@@ -76,8 +77,8 @@ type eventStream struct {
 	sent  time.Time // when anything was sent last
 }
 
-// tell sends the job, unless the client knows it so.
-func (e *eventStream) tell(job *client.Job) error {
+// send sends the job, unless the client has it already.
+func (e *eventStream) send(job *client.Job) error {
 	data, err := json.Marshal(job)
 	if err != nil {
 		return err

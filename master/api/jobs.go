@@ -43,7 +43,7 @@ func (s *server) listJobs(w http.ResponseWriter, r *http.Request) error {
 	before := plan.JobID(q.values.Get("before"))
 	limit := q.number("limit", jobsDefault, jobsMost)
 	if before != "" && !validJobID(before) {
-		q.fail("before=%s is no id of a job", clipped(string(before)))
+		q.fail("before=%s is not the id of a job", clipped(string(before)))
 	}
 	if q.err != nil {
 		return q.err
@@ -69,7 +69,8 @@ func (s *server) listJobs(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// hasLabel tells whether a job has a label "name=value", or "name" with any value.
+// hasLabel reports whether a job has a label "name=value", or "name" with any
+// value.
 func hasLabel(job *client.Job, label string) bool {
 	if label == "" {
 		return true
@@ -121,7 +122,7 @@ func (s *server) retry(w http.ResponseWriter, r *http.Request) error {
 	return s.order(w, r, func(id plan.JobID) error { return s.backend.Retry(r.Context(), id) })
 }
 
-// order carries out what is asked of a job, and answers with the job.
+// order carries out a request on a job, and answers with the job.
 func (s *server) order(w http.ResponseWriter, r *http.Request, do func(plan.JobID) error) error {
 	id, err := plainJob(r)
 	if err != nil {

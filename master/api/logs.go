@@ -38,7 +38,7 @@ func (s *server) logs(w http.ResponseWriter, r *http.Request) error {
 // Times of a log that is followed.
 const (
 	lookAtLog = time.Second      // for more of it
-	writeTime = 30 * time.Second // that a client may take for what it is sent
+	writeTime = 30 * time.Second // that a client may take for the bytes it is sent
 )
 
 // log sends an attempt's log as text.
@@ -53,7 +53,7 @@ func (s *server) log(w http.ResponseWriter, r *http.Request) error {
 	var from int64
 	if text := q.values.Get("from"); text != "" {
 		if from, err = strconv.ParseInt(text, 10, 64); err != nil || from < 0 {
-			q.fail("from=%s is no number of bytes", clipped(text))
+			q.fail("from=%s is not a number of bytes", clipped(text))
 		}
 	}
 	if q.err != nil {
@@ -88,13 +88,13 @@ func (s *server) log(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// breakOff ends an answer that has begun, so that the client does not take what
-// it has for all. It does not return.
+// breakOff breaks an answer that has begun, so that the client does not take it
+// for complete. It does not return.
 func (s *server) breakOff(r *http.Request, err error) error {
 	if r.Context().Err() == nil {
 		s.cfg.Log.Warn("an answer was broken off", "path", r.URL.Path, "err", err)
 	}
-	panic(http.ErrAbortHandler) //nolint:forbidigo // it is how net/http is told to break a connection
+	panic(http.ErrAbortHandler) //nolint:forbidigo // it makes net/http break the connection
 }
 
 // wait waits, and returns false when the request has ended.
@@ -117,18 +117,18 @@ func (q *query) attempt(name string) plan.AttemptID {
 	}
 	id, err := plan.ParseAttemptID(text)
 	if err != nil {
-		q.fail("%s=%s is no attempt such as 3.17.5ca1ab1e", name, clipped(text))
+		q.fail("%s=%s is not an attempt such as 3.17.5ca1ab1e", name, clipped(text))
 	}
 	return id
 }
 
-// stream is an answer that goes on for as long as somebody reads it.
+// stream is an answer that continues for as long as the client reads it.
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 }
 
-// Write sends bytes; a client that takes none of them is left.
+// Write sends bytes. It gives up on a client that reads none of them.
 func (s *stream) Write(p []byte) (int, error) {
 	s.extend()
 	return s.w.Write(p)
@@ -139,5 +139,5 @@ func (s *stream) flush() error {
 	return s.control.Flush()
 }
 
-// extend gives the client time to read. Not every connection can be told.
+// extend gives the client time to read. Not every connection has deadlines.
 func (s *stream) extend() { _ = s.control.SetWriteDeadline(time.Now().Add(writeTime)) }

@@ -117,9 +117,9 @@ func TestEvents(t *testing.T) {
 			b.Change(id, func(j *apitest.Job) { j.Progress.Bytes = n + 10 })
 		}
 		time.Sleep(300 * time.Millisecond)
-		// One event, or two where the first change was told before the last came.
+		// One event, or two where the first change was sent before the last came.
 		if got := s.take(); strings.Count(got, "event: progress") > 2 || !strings.Contains(got, `"bytes":109`) {
-			t.Errorf("what was told is %s", got)
+			t.Errorf("the events are %s", got)
 		}
 		for n := range int64(100) { // ten each second
 			b.Change(id, func(j *apitest.Job) { j.Progress.Bytes = n + 200 })
@@ -133,18 +133,18 @@ func TestEvents(t *testing.T) {
 		b.Change(id, func(j *apitest.Job) { j.Run++ })
 		known := lastID(expect(time.Second, "state"))
 
-		// A client that comes back is told nothing that it knows, only that somebody is there.
+		// A client that comes back is sent nothing that it knows, only a sign of life.
 		again, endAgain := stream(t, h, "/v1/jobs/"+string(id)+"/events", "Last-Event-ID", known)
 		defer endAgain()
 		if got := kinds(again.take()); got != "♥" {
-			t.Errorf("who knows all is told %q", got)
+			t.Errorf("a client that knows all is sent %q", got)
 		}
 		b.Change(id, func(j *apitest.Job) { j.State = client.Succeeded })
 		expect(time.Second, "end")
 		if got := kinds(again.take()); got != "end" {
-			t.Errorf("who came back is told %q", got)
+			t.Errorf("a client that came back is sent %q", got)
 		}
-		// That the job has ended is told to everybody, whatever they know.
+		// The end of the job is sent to every client, whatever it knows.
 		last, endLast := stream(t, h, "/v1/jobs/"+string(id)+"/events", "Last-Event-ID", known)
 		defer endLast()
 		if got := kinds(last.take()); got != "end" {
@@ -153,8 +153,8 @@ func TestEvents(t *testing.T) {
 	})
 }
 
-// TestEventsBreakOff: a stream of a master that leads no more is broken off, and
-// not ended as if there were no more to come.
+// TestEventsBreakOff verifies that the stream of a master that no longer leads
+// is broken off, and not ended as if it were complete.
 func TestEventsBreakOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestEventsBreakOff(t *testing.T) {
 	})
 }
 
-// TestLogFollows reads a log while it grows, from where it is told.
+// TestLogFollows reads a log while it grows, from a byte on.
 func TestLogFollows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

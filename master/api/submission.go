@@ -15,10 +15,10 @@ var (
 	digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	labelForm  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?$`)
 	jobForm    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?$`)
-	keyForm    = regexp.MustCompile(`^[!-~]+$`) // visible ASCII: it is hashed, but also told in errors
+	keyForm    = regexp.MustCompile(`^[!-~]+$`) // visible ASCII: it is hashed, but also shown in errors
 )
 
-// checkSubmission refuses what no cluster could do, whatever it has.
+// checkSubmission refuses submissions that no cluster can run.
 func checkSubmission(s *client.Submission) error {
 	bad := func(format string, args ...any) error { return client.Errorf(plan.Invalid, format, args...) }
 	switch {
@@ -47,9 +47,9 @@ func checkSubmission(s *client.Submission) error {
 	case s.Priority < 0 || s.Priority > 1_000_000:
 		return bad("priority %d is not between 1 and 1000000; 100 is the default", s.Priority)
 	case len(s.Bundles) > 0 && s.Build != "":
-		return bad("build is for jobs that come with windrow, and has no meaning beside bundles")
+		return bad("build is for windrow's own jobs, and has no meaning beside bundles")
 	case len(s.Bundles) == 0 && s.Build == "":
-		return bad("bundles is missing: upload the program and name it; or name the build, for a job that comes with windrow")
+		return bad("bundles is missing: upload the program and name it; or name the build, for one of windrow's own jobs")
 	}
 	for _, in := range s.Input {
 		if in == "" || len(in) > urlMost {
@@ -93,7 +93,7 @@ func checkBundles(s *client.Submission) error {
 		case !labelForm.MatchString(b.OS) || !labelForm.MatchString(b.Arch) || strings.Contains(b.OS+b.Arch, "/"):
 			return client.Errorf(plan.Invalid, "bundles[%d]: os and arch are missing; they are such as linux and amd64", i)
 		case b.Size <= 0:
-			return client.Errorf(plan.Invalid, "bundles[%d].size %d is no size", i, b.Size)
+			return client.Errorf(plan.Invalid, "bundles[%d].size %d is not a size", i, b.Size)
 		case seen[machine]:
 			return client.Errorf(plan.Invalid, "bundles: there are two for %s", clipped(machine))
 		}

@@ -59,8 +59,8 @@ func phaseNames() []string {
 	return names
 }
 
-// place is where a task stands in an order: the greatest measure first, and
-// among equals the order of tasks. It stays what it is when others move, so that
+// place is the place of a task in an order: the greatest measure first, and
+// among equals the order of tasks. It does not change when others move, so that
 // a page can begin behind it.
 type place struct {
 	measure float64

@@ -1,6 +1,6 @@
-// Package apitest has a backend of the API for tests of what stands in front of
-// it: handlers, the Go client, the command line. It keeps jobs in memory and
-// does with them what it is told, and nothing by itself.
+// Package apitest has a backend of the API for tests of its users: handlers,
+// the Go client, the command line. It keeps jobs in memory, and changes them
+// only as it is asked to.
 //
 // A Backend may be used by any number of goroutines.
 package apitest
@@ -24,7 +24,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Job is all that a Backend knows of a job.
+// Job is the state of a job in a Backend.
 type Job struct {
 	client.Job
 	Spec     plan.Spec
@@ -63,7 +63,7 @@ func New() *Backend {
 // ID returns the id of the n-th job that is submitted, from 1 on.
 func ID(n int) plan.JobID { return plan.JobID(fmt.Sprintf("01JD00000000000000000%05d", n)) }
 
-// Set makes a job what it is from now on, or a new one.
+// Set replaces the state of a job, or adds a job.
 func (b *Backend) Set(j *Job) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -87,7 +87,7 @@ func (b *Backend) set(j *Job) {
 	b.changed[j.ID] = make(chan struct{})
 }
 
-// Fail makes everything fail; nil: no more.
+// Fail makes every call fail with err; nil ends that.
 func (b *Backend) Fail(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -98,22 +98,22 @@ func (b *Backend) Fail(err error) {
 	}
 }
 
-// SetWorkers makes these the cluster's workers.
+// SetWorkers sets the cluster's workers.
 func (b *Backend) SetWorkers(all ...client.Worker) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.workers = all
 }
 
-// SetGarbage makes this what can be collected.
+// SetGarbage sets what can be collected.
 func (b *Backend) SetGarbage(g client.Garbage) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.garbage = g
 }
 
-// Calls returns how often a method was called, with what it was called for where
-// that tells calls apart: "Cancel 01JD…".
+// Calls returns how often a method was called, with its argument where calls
+// differ by it: "Cancel 01JD…".
 func (b *Backend) Calls(what string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -127,7 +127,7 @@ func (b *Backend) Bundle(digest string) []byte {
 	return b.bundles[digest]
 }
 
-// call begins a method. It returns the job, if it is for one.
+// call begins a method. It returns the job, if the method is for one.
 func (b *Backend) call(what string, id plan.JobID) (*Job, error) {
 	b.calls[strings.TrimSpace(what+" "+string(id))]++
 	if b.fail != nil {
@@ -143,7 +143,7 @@ func (b *Backend) call(what string, id plan.JobID) (*Job, error) {
 	return j, nil
 }
 
-// Submit makes a job that plans for ever.
+// Submit makes a job that stays in planning.
 func (b *Backend) Submit(_ context.Context, s *client.Submission) (client.Submitted, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -211,7 +211,7 @@ func (b *Backend) Spec(_ context.Context, id plan.JobID) (plan.Spec, error) {
 	return j.Spec, nil
 }
 
-// Cancel makes a job cancelled at once.
+// Cancel cancels a job at once.
 func (b *Backend) Cancel(_ context.Context, id plan.JobID) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -223,7 +223,7 @@ func (b *Backend) Cancel(_ context.Context, id plan.JobID) error {
 		return client.Errorf(plan.Conflict, "job %s has %s", id, j.State)
 	}
 	ended := *j
-	ended.State, ended.Phase, ended.Cause = client.Cancelled, "", &client.Cause{Kind: plan.Cancelled, Text: "a user asked for it"}
+	ended.State, ended.Phase, ended.Cause = client.Cancelled, "", &client.Cause{Kind: plan.Cancelled, Text: "a user asked"}
 	ended.Ended = time.Now().UTC()
 	b.set(&ended)
 	return nil
@@ -296,7 +296,7 @@ func (b *Backend) Logs(_ context.Context, id plan.JobID, task plan.TaskID) ([]cl
 	return all, nil
 }
 
-// OpenLog returns what a log holds from a byte on.
+// OpenLog returns a log from a byte on.
 func (b *Backend) OpenLog(_ context.Context, id plan.JobID, task plan.TaskID, attempt plan.AttemptID, from int64) (io.ReadCloser, bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -329,14 +329,14 @@ func (b *Backend) Drain(_ context.Context, id string) error {
 	}
 	for i := range b.workers {
 		if b.workers[i].ID == id {
-			b.workers[i].State, b.workers[i].Reason = client.WorkerDraining, "a user asked for it"
+			b.workers[i].State, b.workers[i].Reason = client.WorkerDraining, "a user asked"
 			return nil
 		}
 	}
 	return client.Errorf(plan.NotFound, "there is no worker %s", id)
 }
 
-// Cluster tells about the cluster.
+// Cluster describes the cluster.
 func (b *Backend) Cluster(context.Context) (client.Cluster, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -345,7 +345,7 @@ func (b *Backend) Cluster(context.Context) (client.Cluster, error) {
 		Workers: len(b.workers), Jobs: len(b.jobs)}, err
 }
 
-// Collect tells what there is to collect, and forgets it unless dryRun.
+// Collect returns the garbage, and forgets it unless dryRun.
 func (b *Backend) Collect(_ context.Context, dryRun bool) (client.Garbage, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -358,7 +358,7 @@ func (b *Backend) Collect(_ context.Context, dryRun bool) (client.Garbage, error
 	return g, err
 }
 
-// Ready tells whether everything fails.
+// Ready returns the error of Fail.
 func (b *Backend) Ready(context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -366,7 +366,7 @@ func (b *Backend) Ready(context.Context) error {
 	return err
 }
 
-// HasBundle tells whether a bundle is there.
+// HasBundle reports whether a bundle was uploaded.
 func (b *Backend) HasBundle(_ context.Context, digest string) (bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
