@@ -220,7 +220,7 @@ type attempt struct {
 	all     []plan.AttemptID // the granted attempts; known once granting is done
 	asked   bool
 	asking  sync.WaitGroup
-	over    func() // the attempt can no longer be stopped
+	over    func() // ends the watch for the end of ctx, see stopAfter
 }
 
 func (a *attempt) execute(ctx context.Context) (*Ended, error) {

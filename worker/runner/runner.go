@@ -104,8 +104,8 @@ func (r *Runner) Run(ctx context.Context, l cluster.Launch, h worker.Host) clust
 	return o
 }
 
-// keepLog writes the log of an ended attempt, and then reports the requests that
-// took. A user who sees that an attempt has failed looks into its log, and should
+// keepLog writes the log of an ended attempt, and then reports the requests, those
+// for the log included. A user who sees that an attempt has failed looks into its log, and should
 // find it; for others the caller need not wait.
 func (r *Runner) keepLog(ctx context.Context, notes *attemptLog, result cluster.Result, report func()) {
 	ctx = context.WithoutCancel(ctx)
