@@ -98,7 +98,7 @@ func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cl
 	if err != nil {
 		return err
 	}
-	exec := executor.New(executor.Config{Plan: p, Job: l.Job, Partitions: table.Partitions, Open: r.roots.Opened,
+	exec := executor.New(executor.Config{Pipeline: p, Job: l.Job, Partitions: table.Partitions, Open: r.roots.Opened,
 		Scratch: r.root.Sub(plan.ScratchPrefix(l.Job)), Output: out,
 		PartName: func(t plan.TaskID, id plan.AttemptID) string { return table.PartName(t, id, l.Run) },
 		Budget:   shuffle.NewBudget(memory), Share: memory / 4, Log: slog.New(slog.DiscardHandler)})

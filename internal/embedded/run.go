@@ -216,7 +216,7 @@ func (r *run) newPool(ctx context.Context) *pool {
 	memory, limits := r.memory(), r.codecs.Limits
 	limits.Window = memory.Window()
 	exec := executor.New(executor.Config{
-		Plan: r.plan, Job: r.id, Partitions: r.table.Partitions,
+		Pipeline: r.plan, Job: r.id, Partitions: r.table.Partitions,
 		Open: r.roots.Opened, Scratch: r.scratch, Class: store.Scratch, Output: r.out,
 		PartName: func(task plan.TaskID, id plan.AttemptID) string { return r.table.PartName(task, id, 0) },
 		Compress: r.codecs.Output, Limits: limits,

@@ -115,7 +115,7 @@ func newFarWorld(t *testing.T, job *jobs.Job, objects []string) *farWorld {
 		t.Fatal(err)
 	}
 	w.Executor = executor.New(executor.Config{
-		Plan: p, Job: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+		Pipeline: p, Job: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
 		Open:    func(string) (*store.Root, error) { return root, nil },
 		Scratch: root.Sub("tmp"), Class: store.Scratch, Output: root.Sub("out"),
 		PartName: func(id plan.TaskID, _ plan.AttemptID) string { return fmt.Sprintf("part-%d", id.Index) },

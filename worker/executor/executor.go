@@ -33,7 +33,7 @@ import (
 
 // Config is common to all attempts of a job.
 type Config struct {
-	Plan       *pipeline.Pipeline
+	Pipeline       *pipeline.Pipeline
 	Job        plan.JobID
 	Partitions int // of the shuffle; 0 for a map-only job
 
@@ -108,7 +108,7 @@ func (e *Executor) Run(ctx context.Context, a Attempt, w Work, grants Granter) (
 	case plan.Sample:
 		return e.Sample(ctx, a, w.Splits)
 	case plan.Map:
-		if len(w.Splits) != 1 || w.Splits[0].Input < 0 || w.Splits[0].Input >= len(e.cfg.Plan.Inputs) {
+		if len(w.Splits) != 1 || w.Splits[0].Input < 0 || w.Splits[0].Input >= len(e.cfg.Pipeline.Inputs) {
 			return nil, fmt.Errorf("task %v: a map attempt needs one split of an input of the job, and has %d", a.Task, len(w.Splits))
 		}
 		cuts, err := e.ranges(ctx, w.Sampled)
@@ -126,7 +126,7 @@ func (e *Executor) Run(ctx context.Context, a Attempt, w Work, grants Granter) (
 // ranges returns the keys at which partitions are cut. They are a function of the
 // committed sample alone, so that every attempt finds the same keys.
 func (e *Executor) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte, error) {
-	s := e.cfg.Plan.Shuffle
+	s := e.cfg.Pipeline.Shuffle
 	if s == nil || !s.Ranges || sampled == (plan.AttemptID{}) {
 		return nil, nil
 	}
@@ -158,13 +158,13 @@ func (e *Executor) acquire(ctx context.Context, n int64) (*shuffle.Grant, error)
 // begin returns an attempt's empty manifest and the values common to all tasks.
 func (e *Executor) begin(ctx context.Context, a Attempt) (*plan.Manifest, pipeline.Task) {
 	m := &plan.Manifest{Job: e.cfg.Job, Task: a.Task, Attempt: a.ID}
-	return m, pipeline.Task{Context: ctx, Job: e.cfg.Job, Name: e.cfg.Plan.Job, ID: a.Task, Attempt: a.ID,
+	return m, pipeline.Task{Context: ctx, Job: e.cfg.Job, Name: e.cfg.Pipeline.Job, ID: a.Task, Attempt: a.ID,
 		Log: e.cfg.Log.With("task", a.Task.String(), "attempt", a.ID.String()), Tally: &m.Tally, Progress: a.Progress}
 }
 
 // spec returns the layout of the job's shuffle.
 func (e *Executor) spec(partitions int) shuffle.Spec {
-	s := e.cfg.Plan.Shuffle
+	s := e.cfg.Pipeline.Shuffle
 	return shuffle.Spec{Layout: s.Layout, Partitions: partitions, SortValues: s.SortValues,
 		Combiner: s.Combiner, Remote: e.cfg.Scratch.Remote(), Window: shuffle.Shape{Memory: e.cfg.Share}.Window()}
 }
@@ -177,9 +177,9 @@ func (e *Executor) Map(ctx context.Context, a Attempt, split plan.Split, cuts []
 	sections, opened := e.sections(ctx, split, a.Progress, 0)
 	defer opened.Close()
 	t := &pipeline.MapTask{Task: task, Sections: sections, Cuts: cuts, Partitions: e.cfg.Partitions}
-	run := e.cfg.Plan.Inputs[split.Input].Map
+	run := e.cfg.Pipeline.Inputs[split.Input].Map
 	var err error
-	if e.cfg.Plan.Shuffle == nil {
+	if e.cfg.Pipeline.Shuffle == nil {
 		err = e.writePart(ctx, a, m, grants, func(p *part) error {
 			t.Out = p
 			err := run(t)
@@ -195,7 +195,7 @@ func (e *Executor) Map(ctx context.Context, a Attempt, split plan.Split, cuts []
 	if err != nil {
 		return nil, err
 	}
-	if e.cfg.Plan.Shuffle == nil {
+	if e.cfg.Pipeline.Shuffle == nil {
 		return m, nil // written with its part
 	}
 	if m.Sums, err = opened.checkSums(); err != nil {
@@ -213,7 +213,7 @@ func (e *Executor) mapRuns(ctx context.Context, t *pipeline.MapTask, m *plan.Man
 		return nil, nil, err
 	}
 	defer mem.Release()
-	if e.cfg.Plan.Shuffle.Combiner != nil {
+	if e.cfg.Pipeline.Shuffle.Combiner != nil {
 		// The table in front of the collector takes its memory from this grant.
 		t.TableBytes = e.cfg.Share / 2
 		mem.Charge(t.TableBytes)

@@ -73,7 +73,7 @@ func newWorld(t *testing.T, partitions int, job *jobs.Job, text string) *world {
 // executor returns another worker's executor on the same store.
 func (w *world) executor(p *pipeline.Pipeline, partitions int) *executor.Executor {
 	return executor.New(executor.Config{
-		Plan: p, Job: job, Partitions: partitions,
+		Pipeline: p, Job: job, Partitions: partitions,
 		Open:    func(string) (*store.Root, error) { return w.root, nil },
 		Scratch: w.root.Sub("tmp"), Class: store.Scratch, Output: w.root.Sub("out"),
 		PartName: func(id plan.TaskID, _ plan.AttemptID) string { return fmt.Sprintf("part-%d", id.Index) },

@@ -48,7 +48,7 @@ func (in *inputs) closeLast() {
 // sections makes the sections of a split readable. The first request for each
 // asks for first bytes; 0 means all.
 func (e *Executor) sections(ctx context.Context, split plan.Split, progress *pipeline.Progress, first int64) ([]pipeline.Section, *inputs) {
-	in := &inputs{e: e, sections: split.Sections, lines: e.cfg.Plan.Inputs[split.Input].Lines, progress: progress, first: first,
+	in := &inputs{e: e, sections: split.Sections, lines: e.cfg.Pipeline.Inputs[split.Input].Lines, progress: progress, first: first,
 		codecs: compress.Decompressor{Limits: e.cfg.Limits}}
 	in.ahead = newReadAhead(ctx, e.cfg.Open, split.Sections, in.lines, first)
 	in.sums = make([]*sectionSum, len(split.Sections))

@@ -45,7 +45,7 @@ func (e *Executor) newPart(ctx context.Context, name string) (*part, error) {
 	}
 	p := &part{to: w}
 	p.in = atRest{p}
-	if e.cfg.Plan.Output.Compressible {
+	if e.cfg.Pipeline.Output.Compressible {
 		if p.pack, err = e.cfg.Compress.Writer(atRest{p}); err != nil {
 			w.Abort()
 			return nil, err

@@ -40,7 +40,7 @@ func (e *Executor) Reduce(ctx context.Context, a Attempt, maps []plan.AttemptID,
 		return nil, e.blame(ctx, maps, err)
 	}
 	err := e.writePart(ctx, a, m, grants, func(p *part) error {
-		if err := e.cfg.Plan.Shuffle.Reduce(&pipeline.ReduceTask{Task: task, Source: r.reader, Out: p}); err != nil {
+		if err := e.cfg.Pipeline.Shuffle.Reduce(&pipeline.ReduceTask{Task: task, Source: r.reader, Out: p}); err != nil {
 			return err
 		}
 		if err := r.count(a.Task, m); err != nil {

@@ -98,7 +98,7 @@ func newRemoteWorld(t *testing.T, partitions, turns int, of *jobs.Job) *remoteWo
 	w := &world{root: root}
 	w.split = plan.Split{Sections: []plan.Section{{Object: plan.Object{Root: "mem://", Key: "in/text", Size: o.Size, ETag: o.ETag}, Length: o.Size}}}
 	w.Executor = executor.New(executor.Config{
-		Plan: p, Job: job, Partitions: partitions, Turns: turns,
+		Pipeline: p, Job: job, Partitions: partitions, Turns: turns,
 		Open:    func(string) (*store.Root, error) { return root, nil },
 		Scratch: root.Sub("tmp"), Class: store.Scratch, Output: root.Sub("out"),
 		PartName: func(id plan.TaskID, _ plan.AttemptID) string { return fmt.Sprintf("part-%d", id.Index) },

@@ -87,7 +87,7 @@ func (e *Executor) sampleSplit(task pipeline.Task, split plan.Split, limit int64
 	sections, opened := e.sections(task.Context, split, progress, SampleFirst)
 	defer opened.Close()
 	t := &pipeline.MapTask{Task: task, Sections: sections, Partitions: 1, Limit: limit, Pairs: w.Collector()}
-	return e.cfg.Plan.Inputs[split.Input].Map(t)
+	return e.cfg.Pipeline.Inputs[split.Input].Map(t)
 }
 
 // sampleKeys reads the sorted sample back and keeps every n-th key.

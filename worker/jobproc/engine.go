@@ -193,7 +193,7 @@ func (e *engine) prepare(ctx context.Context, run *Run) error {
 	p, f := e.process, run.Facts
 	e.job, e.facts = run.Job, f
 	e.exec = executor.New(executor.Config{
-		Plan: p.plan, Job: run.Job, Partitions: f.Partitions,
+		Pipeline: p.pipeline, Job: run.Job, Partitions: f.Partitions,
 		// The context of an input is the process's: the executor does not pass an attempt's context
 		// here.
 		Open:    func(url string) (*store.Root, error) { return e.root(context.WithoutCancel(ctx), InputRoot+url) },

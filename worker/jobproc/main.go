@@ -88,7 +88,7 @@ type process struct {
 	cfg    Config
 	log    *slog.Logger
 	client *relay.Client
-	plan   *pipeline.Pipeline
+	pipeline   *pipeline.Pipeline
 	ranges int // bytes of a request to a remote store
 	engine *engine
 	work   sync.WaitGroup // the attempt that runs
@@ -138,7 +138,7 @@ func (p *process) serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { _ = p.client.Close() })()
 	go p.endWith(p.client)
 	p.engine = newEngine(p)
-	if err := p.send(kindReady, ready{Version, p.plan.Text, describe(p.plan)}); err != nil {
+	if err := p.send(kindReady, ready{Version, p.pipeline.Text, describe(p.pipeline)}); err != nil {
 		return err
 	}
 	for {
@@ -187,12 +187,12 @@ func (p *process) prepare(h Hello) string {
 		once = map[string][]byte{} // no value was computed, and none may be
 	}
 	var err error
-	if p.plan, err = job.Build(h.Params, once); err != nil {
+	if p.pipeline, err = job.Build(h.Params, once); err != nil {
 		return err.Error()
 	}
-	if p.plan.Text != h.Plan {
+	if p.pipeline.Text != h.Plan {
 		return fmt.Sprintf("job %s: its constructor makes another plan here than where it was submitted; it must depend on its parameters alone, and the program must be the same (use jobs.Once for what is decided once):\n%s",
-			h.Job, pipeline.Diff(h.Plan, p.plan.Text))
+			h.Job, pipeline.Diff(h.Plan, p.pipeline.Text))
 	}
 	return ""
 }
@@ -269,15 +269,15 @@ var errNoFunction = errors.New("the input has no such function")
 // sections calls a function of the job that makes sections, and sends the
 // answer.
 func (p *process) sections(input int, call func(*pipeline.Input) ([]plan.Section, error)) error {
-	if input < 0 || input >= len(p.plan.Inputs) {
+	if input < 0 || input >= len(p.pipeline.Inputs) {
 		return fmt.Errorf("the job has no input %d", input)
 	}
-	found, err := guarded(func() ([]plan.Section, error) { return call(&p.plan.Inputs[input]) }, p.cfg.Stderr)
+	found, err := guarded(func() ([]plan.Section, error) { return call(&p.pipeline.Inputs[input]) }, p.cfg.Stderr)
 	if err == nil && len(found) > maxList {
 		err = fmt.Errorf("%d sections are too many: at most %d are possible", len(found), maxList)
 	}
 	if err != nil {
-		return p.send(kindSections, sections{Failed: shorten(fmt.Sprintf("job %s, input %q: %v", p.plan.Job, p.plan.Inputs[input].Name, err))})
+		return p.send(kindSections, sections{Failed: shorten(fmt.Sprintf("job %s, input %q: %v", p.pipeline.Job, p.pipeline.Inputs[input].Name, err))})
 	}
 	return p.send(kindSections, sections{Sections: found})
 }
