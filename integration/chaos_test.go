@@ -290,7 +290,7 @@ func TestChaosUsage(t *testing.T) {
 		{[]string{"--chaos", ""}, 2, []string{"FAULT:WHEN"}},
 		{[]string{"--chaos-seed", "1"}, 2, []string{"--chaos-seed without --chaos"}},
 		{[]string{"--chaos", "503:1%", "--chaos-seed", "x"}, 2, []string{"chaos-seed"}},
-		{[]string{"--chaos", "expired:100% read", "--chaos-seed", "3"}, 4, []string{"permission denied", "injected fault", "chaos: it met", "expired (seed 3)"}},
+		{[]string{"--chaos", "expired:100% read", "--chaos-seed", "3"}, 4, []string{"permission denied", "injected fault", "chaos: the run met", "expired (seed 3)"}},
 	} {
 		r := do(t, windrow, append([]string{"run", "wordcount", "--input", in, "--out", out}, c.args...)...)
 		if r.code != c.code {

@@ -19,7 +19,7 @@ import (
 // whole repository.
 var finished = []string{
 	".ci", ".github", ".golangci.yml", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", "Makefile", "README.md", "SECURITY.md",
-	"api", "attempts", "bench", "cluster", "deploy", "docs", "integration", "master", "worker",
+	"api", "attempts", "bench", "cluster", "cmd", "deploy", "docs", "integration", "internal", "master", "worker",
 }
 
 // unworded lists the files that TestWords leaves out, each with the reason.

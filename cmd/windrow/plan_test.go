@@ -95,7 +95,7 @@ func TestPlanAgainstTheServer(t *testing.T) {
 		t.Fatalf("exit %d\n%s", code, stderr)
 	}
 	decode(t, stdout, &report)
-	if first, card, _ := strings.Cut(stderr, "\n"); !strings.HasPrefix(first, "terasort: planned ") || !strings.HasSuffix(first, " at S3 list prices") ||
+	if first, card, _ := strings.Cut(stderr, "\n"); !strings.HasPrefix(first, "terasort: plan: ") || !strings.HasSuffix(first, " at S3 list prices") ||
 		!strings.Contains(card, "  price      about $") || strings.Contains(card, "(planned") {
 		t.Errorf("it told\n%s", stderr)
 	}
@@ -179,8 +179,8 @@ func TestPlanWritesNothing(t *testing.T) {
 			t.Errorf("%s: exit %d, want %d; printed %q and %q, want %q", name, code, c.code, stdout, stderr, c.says)
 		}
 	}
-	if told := must(t, "plan", "wordcount", "--input", path, "--out", at("out"), "--on-exists", "replace"); !strings.Contains(told, "holds 1 part, to be replaced") {
-		t.Errorf("%q does not say what is replaced", told)
+	if said := must(t, "plan", "wordcount", "--input", path, "--out", at("out"), "--on-exists", "replace"); !strings.Contains(said, "holds 1 part, which run replaces") {
+		t.Errorf("%q does not say what is replaced", said)
 	}
 	if text := must(t, "plan", "grep", "--pattern", "x.y", "--text"); !strings.Contains(text, "x.y") {
 		t.Errorf("the canonical text is %q", text)

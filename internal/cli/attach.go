@@ -16,14 +16,14 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// attaches tells whether a command stays with a job that goes on without it: an
-// interrupt is not what ends such a job.
+// attaches reports whether a command follows a job that runs without it: an
+// interrupt does not end such a job.
 func attaches(command string) bool {
 	return command == "submit" || command == "watch" || command == "retry" || command == "rerun"
 }
 
-// errInterrupted ends a command that was interrupted. What is to be said was
-// said.
+// errInterrupted ends a command that was interrupted. Its text is empty, because
+// the messages were already written.
 var errInterrupted = errors.New("")
 
 // jobError is a job that ended without output.
@@ -49,7 +49,7 @@ func (e *jobError) FailureKind() plan.Kind {
 	return e.cause.Kind
 }
 
-// endOf returns the error that a job's end is; nil where it succeeded.
+// endOf returns the error for a job's end, nil when the job succeeded.
 func endOf(j *client.Job) error {
 	if j.State == client.Succeeded {
 		return nil
@@ -61,8 +61,8 @@ func endOf(j *client.Job) error {
 	return e
 }
 
-// interrupts are the signals that ask this process to end. Whoever has them must
-// look at them: nothing else ends it.
+// interrupts are the signals that ask this process to end. The caller must handle
+// them: nothing else ends the process.
 type interrupts struct{ signals chan os.Signal }
 
 func catchInterrupts() *interrupts {
@@ -73,9 +73,9 @@ func catchInterrupts() *interrupts {
 
 func (i *interrupts) stop() { signal.Stop(i.signals) }
 
-// during calls f with a context that ends with the first interrupt. What does not
-// look at its context, such as a constructor of a job, is left behind by the
-// second one, or when its time is over: the process ends then.
+// during calls f with a context that ends with the first interrupt. Code that
+// ignores its context, such as a constructor of a job, continues until the second
+// interrupt or interruptTime: during returns then, and the process ends.
 func (i *interrupts) during(ctx context.Context, f func(ctx context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -87,7 +87,7 @@ func (i *interrupts) during(ctx context.Context, f func(ctx context.Context) err
 	case <-i.signals:
 		cancel()
 		select {
-		case <-done: //nolint:errcheck // whatever became of it
+		case <-done: //nolint:errcheck // its result no longer matters
 		case <-i.signals:
 		case <-time.After(interruptTime):
 		}
@@ -95,20 +95,20 @@ func (i *interrupts) during(ctx context.Context, f func(ctx context.Context) err
 	}
 }
 
-// again is how long a second interrupt is waited for, which cancels the job.
+// again is how long a second interrupt, which cancels the job, is awaited.
 const again = 2 * time.Second
 
-// attachFlags say how long a command stays with its job.
+// attachFlags say how long a command follows its job.
 func attachFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the job: print its id, and end"},
-		&cli.BoolFlag{Name: "wait", Usage: "wait until the job has ended (the default), and end as it does"},
+		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "print the job's id and end, without waiting for the job"},
+		&cli.BoolFlag{Name: "wait", Usage: "wait until the job ends, and exit with its status (the default)"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no summary"},
 		outputFlag(),
 	}
 }
 
-// attachment is how a command stays with a job.
+// attachment follows a job on behalf of a command.
 type attachment struct {
 	p      *Program
 	name   string // of the program
@@ -125,7 +125,7 @@ func newAttachment(c *cli.Context, p *Program, in *interrupts) (*attachment, err
 		return nil, err
 	}
 	if c.Bool("detach") && c.Bool("wait") {
-		return nil, usagef(c, "--detach and --wait: say one of them")
+		return nil, invalidf(c, "--detach and --wait: give only one of them")
 	}
 	cl, err := connect(c, p, attachPatience)
 	if err != nil {
@@ -134,16 +134,16 @@ func newAttachment(c *cli.Context, p *Program, in *interrupts) (*attachment, err
 	return &attachment{p: p, name: c.App.Name, client: cl, in: in, detach: c.Bool("detach"), quiet: c.Bool("quiet"), asJSON: printJSON}, nil
 }
 
-// early tells what an interrupt means to a request that nobody has answered.
+// early explains an interrupt of a request that has no answer yet.
 func (a *attachment) early(err error) error {
 	if errors.Is(err, errInterrupted) {
-		fmt.Fprintf(a.p.Stderr, "\ninterrupted before the cluster had answered; '%s ls' tells what it has done\n", a.name)
+		fmt.Fprintf(a.p.Stderr, "\ninterrupted before the cluster answered; '%s ls' shows what it did\n", a.name)
 	}
 	return err
 }
 
-// follow stays with a job until it has ended, or an interrupt detaches from it.
-// With --detach it tells the id, and that is all.
+// follow follows a job until it ends, or until an interrupt detaches from it. With
+// --detach it only prints the id.
 func (a *attachment) follow(ctx context.Context, made client.Submitted, what string) error {
 	if a.detach {
 		if a.asJSON {
@@ -158,9 +158,9 @@ func (a *attachment) follow(ctx context.Context, made client.Submitted, what str
 	return a.watch(ctx, made.ID, nil)
 }
 
-// watch follows a job's events until its end, and gives each to tell, if there
-// is one.
-func (a *attachment) watch(ctx context.Context, id plan.JobID, tell func(client.Event) error) error {
+// watch follows a job's events until its end. It calls show for each event, unless
+// show is nil.
+func (a *attachment) watch(ctx context.Context, id plan.JobID, show func(client.Event) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	events, failed := make(chan client.Event), make(chan error, 1)
 	go func() {
@@ -183,9 +183,9 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, tell func(client.
 		}
 	}()
 	var last client.Job
-	bar := newProgress(a.p.Stderr, "", a.quiet || tell != nil)
+	bar := newProgress(a.p.Stderr, "", a.quiet || show != nil)
 	defer bar.clear()
-	tick := time.NewTicker(time.Second) // the line shows time, which goes on without events
+	tick := time.NewTicker(time.Second) // the line shows time, which passes without events
 	defer tick.Stop()
 	for {
 		select {
@@ -202,14 +202,14 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, tell func(client.
 				return a.lost(id, <-failed)
 			}
 			last = e.Job
-			if tell != nil {
-				if err := tell(e); err != nil {
+			if show != nil {
+				if err := show(e); err != nil {
 					return err
 				}
 			}
 			if e.Kind == client.EndEvent {
 				bar.clear()
-				return a.ended(&e.Job, tell != nil)
+				return a.ended(&e.Job, show != nil)
 			}
 			bar.job = last.Job
 			bar.show(progressOf(&last))
@@ -217,30 +217,31 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, tell func(client.
 	}
 }
 
-// lost puts the end of a watch that is not the job's into words.
+// lost explains the end of a watch before the end of the job.
 func (a *attachment) lost(id plan.JobID, err error) error {
 	if e, ok := errors.AsType[*client.Error](err); ok && e.Kind == plan.Unavailable {
-		return &client.Error{Kind: e.Kind, Text: fmt.Sprintf("%s; job %s goes on when there is a master again: '%s watch %[2]s' follows it", e.Text, id, a.name)}
+		return &client.Error{Kind: e.Kind, Text: fmt.Sprintf("%s; job %s continues when there is a master again: '%s watch %[2]s' follows it", e.Text, id, a.name)}
 	}
 	return err
 }
 
-// ended tells how a job has ended.
-func (a *attachment) ended(j *client.Job, told bool) error {
-	if a.asJSON && !told {
+// ended prints the result of a job that ended, unless its events were shown, and
+// returns its error.
+func (a *attachment) ended(j *client.Job, shown bool) error {
+	if a.asJSON && !shown {
 		if err := writeJSON(a.p, j); err != nil {
 			return err
 		}
 	}
-	if j.State == client.Succeeded && !a.quiet && !told {
+	if j.State == client.Succeeded && !a.quiet && !shown {
 		writeEnd(a.p.Stderr, j)
 	}
 	return endOf(j)
 }
 
-// interrupted detaches from a job; a second interrupt asks that it be cancelled.
+// interrupted detaches from a job. A second interrupt cancels the job.
 func (a *attachment) interrupted(ctx context.Context, id plan.JobID) error {
-	fmt.Fprintf(a.p.Stderr, "\ndetached: job %s goes on. '%s watch %[1]s' follows it; interrupt again now to cancel it\n", id, a.name)
+	fmt.Fprintf(a.p.Stderr, "\ndetached: job %s continues. '%s watch %[1]s' follows it; interrupt again now to cancel it\n", id, a.name)
 	wait := time.NewTimer(again)
 	defer wait.Stop()
 	select {
@@ -255,7 +256,7 @@ func (a *attachment) interrupted(ctx context.Context, id plan.JobID) error {
 	return errInterrupted
 }
 
-// progressOf returns a job's progress as that of a run is shown.
+// progressOf returns a job's progress in the form of a run's progress.
 func progressOf(j *client.Job) embedded.Progress {
 	now := embedded.Progress{Phase: orElse(j.Phase, string(j.State)), Retried: j.Progress.Retried, Fraction: j.Progress.Fraction,
 		Bytes: j.Progress.Bytes, Shuffled: j.Progress.Shuffled, Elapsed: j.Elapsed(time.Now())}

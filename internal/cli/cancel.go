@@ -8,9 +8,9 @@ import (
 	"github.com/windrow-mr/windrow/client"
 )
 
-// cancelCommand asks that jobs be aborted.
+// cancelCommand cancels jobs.
 func cancelCommand(p *Program) *cli.Command {
-	return clusterCommand(p, "cancel", "abort jobs, and take back what they wrote", "JOB…", 1, -1, nil, func(c *cli.Context, cl *client.Client, printJSON bool) error {
+	return clusterCommand(p, "cancel", "abort jobs, and remove what they wrote", "JOB…", 1, -1, nil, func(c *cli.Context, cl *client.Client, printJSON bool) error {
 		var asked []client.Job
 		for _, word := range c.Args().Slice() {
 			id, err := findJob(c, cl, word)

@@ -13,7 +13,7 @@ import (
 	"github.com/windrow-mr/windrow/store/fault"
 )
 
-// report is what -o json prints of a run. Its fields are only ever added to.
+// report is what -o json prints of a run. Later versions only add fields.
 type report struct {
 	Version    int                   `json:"version"`
 	Job        string                `json:"job"`
@@ -26,7 +26,7 @@ type report struct {
 	Maps       int                   `json:"maps"`
 	Reduces    int                   `json:"reduces"`
 	Retried    int64                 `json:"retried"`
-	LeftOut    int                   `json:"leftOut"` // objects whose names hide them
+	LeftOut    int                   `json:"leftOut"` // objects that are hidden by their name
 	Spills     int64                 `json:"spills"`
 	SpillBytes int64                 `json:"spillBytes"`
 	Slots      int                   `json:"slots"`
@@ -48,7 +48,7 @@ type reportRequests struct {
 	Hedges  int64 `json:"hedges"`
 }
 
-// reportPlan are the requests that a run is foreseen to make.
+// reportPlan is the forecast of a run's requests.
 type reportPlan struct {
 	Puts      int64   `json:"puts"`
 	Multipart int64   `json:"multipart"`
@@ -56,7 +56,7 @@ type reportPlan struct {
 	Stats     int64   `json:"stats"`
 	Lists     int64   `json:"lists"`
 	Deletes   int64   `json:"deletes"`
-	Whole     bool    `json:"whole"`             // all gets are foreseen, those of the shuffle too
+	Whole     bool    `json:"whole"`             // the gets of the shuffle are planned too
 	Dollars   float64 `json:"dollars,omitempty"` // of requests to S3, by its list prices
 }
 
@@ -98,14 +98,14 @@ func newReport(r *embedded.Result, receipt *embedded.Receipt, faults *fault.Inje
 		Chaos: newReportChaos(faults), Seconds: r.Elapsed.Seconds()}
 }
 
-// cardLine returns what writes the lines of a card.
+// cardLine returns a function that writes a line of a card.
 func cardLine(to io.Writer) func(name, format string, args ...any) {
 	return func(name, format string, args ...any) {
 		fmt.Fprintf(to, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
 	}
 }
 
-// writeCard tells what a run did, for people.
+// writeCard describes the result of a run for people.
 func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faults *fault.Injector) {
 	t := &r.Tally
 	line := cardLine(to)
@@ -136,7 +136,7 @@ func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faul
 	if dollars, ok := receipt.Counted.Dollars(); ok {
 		line("price", "%s", comparedPrice(dollars, receipt))
 	}
-	memory := fmt.Sprintf("tasks may hold %s in %s", embedded.Bytes(r.Memory), count(int64(r.Slots), "slot"))
+	memory := fmt.Sprintf("tasks can hold %s in %s", embedded.Bytes(r.Memory), count(int64(r.Slots), "slot"))
 	if peak := peakMemory(); peak > 0 {
 		memory = embedded.Bytes(peak) + " at most in the process; " + memory
 	}

@@ -18,11 +18,11 @@ import (
 // catCommand prints committed output.
 func catCommand(p *Program) *cli.Command {
 	return &cli.Command{Name: "cat", Usage: "print a committed output, decompressed, in order of its parts", ArgsUsage: "URL…",
-		Description: "Reads what the output's log says is committed, and nothing else. When the output is replaced\n" +
-			"meanwhile, what is printed is all old or all new, or the command fails.",
+		Description: "It reads the parts that the output's log lists as committed. When the output is replaced\n" +
+			"meanwhile, it prints only the old or only the new output, or fails.",
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 0 {
-				return usagef(c, "no output named")
+				return invalidf(c, "no output named")
 			}
 			for _, url := range c.Args().Slice() {
 				if err := cat(c.Context, p, url); err != nil {
@@ -34,12 +34,12 @@ func catCommand(p *Program) *cli.Command {
 }
 
 const (
-	// wholeBytes is up to which size an output is read before any of it is
-	// printed: when it is replaced meanwhile, it can be read again.
+	// wholeBytes is the largest output that is read whole before any of it is
+	// printed. Such an output can be read again when it is replaced meanwhile.
 	wholeBytes = 8 << 20
-	// catTries bounds how often an output that keeps being replaced is read.
+	// catTries limits how often an output that keeps being replaced is read.
 	catTries = 10
-	// maxOpen bounds how many parts are opened before the first is printed.
+	// maxOpen limits how many parts are opened before the first is printed.
 	maxOpen = 1000
 )
 
@@ -63,15 +63,16 @@ func cat(ctx context.Context, p *Program, url string) error {
 		case readErr != nil:
 			return errors.Join(err, readErr)
 		case newest.Job == m.Job && newest.Run == m.Run:
-			return fmt.Errorf("a part that is committed is missing: %w", err)
+			return fmt.Errorf("a committed part is missing: %w", err)
 		case printed > 0 || try == catTries:
-			return fmt.Errorf("the output was replaced while it was read, and what is printed is not all of it; run the command again: %w", err)
+			return fmt.Errorf("the output was replaced while it was read, and only a part of it was printed; run the command again: %w", err)
 		}
 		m = newest
 	}
 }
 
-// catManifest prints one manifest's parts and returns how much it printed.
+// catManifest prints the parts of a manifest, and returns how many bytes it
+// printed.
 func catManifest(ctx context.Context, to io.Writer, root *store.Root, m *output.Manifest) (printed int64, err error) {
 	out := &countedWriter{to: to}
 	if m.Bytes <= wholeBytes {
@@ -85,8 +86,8 @@ func catManifest(ctx context.Context, to io.Writer, root *store.Root, m *output.
 	return out.n, err
 }
 
-// holding keeps what is written until it is flushed, or too much: a small part
-// may hold a large text.
+// holding keeps bytes until flush, or until there are more than wholeBytes: a small
+// part can hold a large text.
 type holding struct {
 	to    io.Writer
 	whole []byte
@@ -122,8 +123,8 @@ func (w *countedWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// catParts prints parts. It opens them all before it prints the first: what is
-// open on a file system stays readable when it is deleted.
+// catParts prints parts. It opens up to maxOpen parts before it prints the first:
+// an open file stays readable when it is deleted.
 func catParts(ctx context.Context, to io.Writer, root *store.Root, parts []plan.Part) error {
 	for first := 0; first < len(parts); first += maxOpen {
 		if err := catOpened(ctx, to, root, parts[first:min(first+maxOpen, len(parts))]); err != nil {
@@ -157,7 +158,7 @@ func catOpened(ctx context.Context, to io.Writer, root *store.Root, parts []plan
 	return nil
 }
 
-// catPart prints a part and checks that it is the one that was committed.
+// catPart prints a part, and checks that its bytes are those that were committed.
 func catPart(ctx context.Context, to io.Writer, h *store.Handle, part *plan.Part) error {
 	raw := h.Stream(ctx, 0, part.Size)
 	defer raw.Close()
@@ -171,7 +172,7 @@ func catPart(ctx context.Context, to io.Writer, h *store.Handle, part *plan.Part
 		return fmt.Errorf("%s: %w", part.Name, err)
 	}
 	if sum.Sum32() != part.CRC32C {
-		return fmt.Errorf("%s is not what was committed: its CRC32C is %08x, the manifest says %08x; what was printed of it is wrong", part.Name, sum.Sum32(), part.CRC32C)
+		return fmt.Errorf("%s is not what was committed: its CRC32C is %08x, the manifest says %08x; the bytes that were printed are wrong", part.Name, sum.Sum32(), part.CRC32C)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// written sorts a text into mem://out and returns how the roots are opened.
+// written sorts a text into mem://out, and returns the options of its stores.
 func written(t *testing.T, text, codec string) store.Options {
 	t.Helper()
 	stores := store.Options{Mem: new(store.MemSpace)}
@@ -46,7 +46,7 @@ func program(stores store.Options, args ...string) (Program, *bytes.Buffer, *byt
 }
 
 // oneMain keeps two command lines from being parsed at once: the library that
-// does it has a help flag that is one for the whole process.
+// parses them has one help flag for the whole process.
 var oneMain sync.Mutex
 
 func serially(t *testing.T, p Program) int {
@@ -56,8 +56,8 @@ func serially(t *testing.T, p Program) int {
 	return Main(t.Context(), p)
 }
 
-// TestCatSizes prints outputs that are small, and large, and small at rest but
-// large as text.
+// TestCatSizes verifies that cat prints outputs that are small, that are large, and
+// that are small at rest but large as text.
 func TestCatSizes(t *testing.T) {
 	t.Parallel()
 	line := strings.Repeat("x", 999) + "\n"
@@ -76,7 +76,7 @@ func TestCatSizes(t *testing.T) {
 	}
 }
 
-// TestCatDamaged flips a bit of a part: cat must not end as if nothing was.
+// TestCatDamaged verifies that cat fails when the bytes of a part were changed.
 func TestCatDamaged(t *testing.T) {
 	t.Parallel()
 	stores := written(t, "a\nb\nc\n", "")

@@ -13,26 +13,26 @@ import (
 // chaosFlags make stores fail on purpose.
 func chaosFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "chaos", Usage: `make the stores fail on purpose by a ` + "`PLAN`" + `, such as "503:10%, reset:2%, flip:0.1%"`},
-		&cli.Uint64Flag{Name: "chaos-seed", Usage: "`N` that decides which requests fail", DefaultText: "drawn, and told in the summary"},
+		&cli.StringFlag{Name: "chaos", Usage: `make the stores fail on purpose according to ` + "`PLAN`" + `, such as "503:10%, reset:2%, flip:0.1%"`},
+		&cli.Uint64Flag{Name: "chaos-seed", Usage: "seed `N`, which decides the requests that fail", DefaultText: "random, and shown in the summary"},
 	}
 }
 
-// drawnSeeds is how many seeds there are to draw from: few, so that they are
+// drawnSeeds is the number of seeds to draw from. It is small, so that seeds are
 // short to type again.
 const drawnSeeds = 1_000_000
 
-// chaos returns what makes the stores fail, nil for nothing.
+// chaos returns the injector that makes the stores fail, nil for none.
 func chaos(c *cli.Context) (*fault.Injector, error) {
 	if !c.IsSet("chaos") {
 		if c.IsSet("chaos-seed") {
-			return nil, usagef(c, "--chaos-seed without --chaos: there is nothing to draw")
+			return nil, invalidf(c, "--chaos-seed needs --chaos")
 		}
 		return nil, nil
 	}
 	plan, err := fault.Parse(c.String("chaos"))
 	if err != nil {
-		return nil, usagef(c, "--chaos, %v", err)
+		return nil, invalidf(c, "--chaos, %v", err)
 	}
 	faults := fault.New(plan...)
 	faults.Seed = c.Uint64("chaos-seed")
@@ -42,15 +42,15 @@ func chaos(c *cli.Context) (*fault.Injector, error) {
 	return faults, nil
 }
 
-// reportChaos is what a report tells of faults that were made on purpose.
+// reportChaos describes the faults that were injected.
 type reportChaos struct {
 	Plan     string           `json:"plan"`
 	Seed     uint64           `json:"seed"`
 	Injected map[string]int64 `json:"injected"`
-	LeftOut  map[string]int64 `json:"leftOut,omitempty"` // for want of a checksum that would tell
+	LeftOut  map[string]int64 `json:"leftOut,omitempty"` // no checksum would show them
 }
 
-// newReportChaos returns nil when no faults were asked for.
+// newReportChaos returns nil without faults.
 func newReportChaos(faults *fault.Injector) *reportChaos {
 	if faults == nil {
 		return nil
@@ -67,11 +67,11 @@ func byFault(counts []fault.Count) map[string]int64 {
 	return by
 }
 
-// chaosText tells what was injected, and what was not.
+// chaosText lists the faults that were injected, and those that were left out.
 func chaosText(r fault.Report) string {
 	text := fmt.Sprintf("%s (seed %d)", times(r.Injected), r.Seed)
 	if len(r.LeftOut) > 0 {
-		text += "; left out " + times(r.LeftOut) + ", in bytes of which the store tells no checksum"
+		text += "; left out " + times(r.LeftOut) + ", in bytes for which the store has no checksum"
 	}
 	return text
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/windrow-mr/windrow/store/fault"
 )
 
-// TestManualOfChaos: the manual lists the faults that there are, and its plans
-// can be read.
+// TestManualOfChaos verifies that the manual lists all faults, and that its plans
+// of faults are valid.
 func TestManualOfChaos(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(manual)
@@ -30,7 +30,7 @@ func TestManualOfChaos(t *testing.T) {
 	slices.Sort(want)
 	slices.Sort(listed)
 	if !slices.Equal(listed, want) {
-		t.Errorf("the manual lists %q, there are %q", listed, want)
+		t.Errorf("the manual lists %q, but there are %q", listed, want)
 	}
 	plans := regexp.MustCompile(`--chaos '([^']*)'`).FindAllStringSubmatch(chapter, -1)
 	if len(plans) < 3 {
@@ -53,7 +53,7 @@ func TestChaosText(t *testing.T) {
 			"1,312 × 503, 41 × reset, 3 × flip (seed 7)"},
 		{fault.Report{Seed: 8}, "no fault (seed 8)"},
 		{fault.Report{Injected: []fault.Count{{Fault: "cut", Times: 1}}, LeftOut: []fault.Count{{Fault: "flip", Times: 12}}},
-			"1 × cut (seed 0); left out 12 × flip, in bytes of which the store tells no checksum"},
+			"1 × cut (seed 0); left out 12 × flip, in bytes for which the store has no checksum"},
 	} {
 		if got := chaosText(c.report); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)

@@ -1,8 +1,8 @@
-// Package cli is the command line of every program that has jobs: windrow
-// itself, and binaries made with windrow.Main. One file holds one verb.
+// Package cli is the command line of every program that has jobs: windrow itself,
+// and programs made with windrow.Main. Each file holds one verb.
 //
-// Data goes to standard output, everything else to standard error. Main
-// returns the exit status and never exits; it is called once, from main.
+// Data goes to standard output, everything else to standard error. Main returns the
+// exit status and never exits. The program's main calls it once.
 package cli
 
 import (
@@ -27,25 +27,25 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Program is what the command line works with.
+// Program is the program whose command line Main runs.
 type Program struct {
-	Args   []string // with the program's name in front
+	Args   []string // begins with the program's name
 	Jobs   []*jobs.Job
 	Stdout io.Writer
 	Stderr io.Writer
 	// Stores configures the roots that are opened.
 	Stores store.Options
-	// Library says that Jobs are those that every worker comes with: a cluster
-	// need not be sent the program.
+	// Library says that Jobs are the built-in jobs, which every worker has: a
+	// cluster does not need the program.
 	Library bool
-	// Daemons are commands of package daemon, which see to signals themselves.
+	// Daemons are commands of package daemon, which handle signals themselves.
 	Daemons []*cli.Command
 	// ConfigDir holds the user's contexts. "": windrow in os.UserConfigDir.
 	ConfigDir string
 	// Getenv reads the environment. Nil: os.Getenv.
 	Getenv func(name string) string
 
-	assumed bool // nobody said where the cluster is
+	assumed bool // no flag, variable or context names the cluster
 }
 
 // env returns a variable of the environment.
@@ -56,22 +56,22 @@ func (p *Program) env(name string) string {
 	return os.Getenv(name)
 }
 
-// usageError is a mistake in what was typed.
-type usageError struct {
+// argumentError is a mistake in what the user typed.
+type argumentError struct {
 	text    string
-	command string // whose --help tells more
+	command string // whose --help explains more
 }
 
-// Error returns the mistake and where to read on.
-func (e *usageError) Error() string {
-	return fmt.Sprintf("%s\nRun '%s --help' for what it takes.", e.text, e.command)
+// Error returns the mistake, and the command that explains more.
+func (e *argumentError) Error() string {
+	return fmt.Sprintf("%s\nRun '%s --help' for its arguments and flags.", e.text, e.command)
 }
 
 // FailureKind returns Invalid.
-func (e *usageError) FailureKind() plan.Kind { return plan.Invalid }
+func (e *argumentError) FailureKind() plan.Kind { return plan.Invalid }
 
-func usagef(c *cli.Context, format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...), commandName(c)}
+func invalidf(c *cli.Context, format string, args ...any) error {
+	return &argumentError{fmt.Sprintf(format, args...), commandName(c)}
 }
 
 // commandName returns the command as it was typed: "windrow run wordcount".
@@ -82,13 +82,13 @@ func commandName(c *cli.Context) string {
 	return c.App.Name
 }
 
-// isDaemon tells whether a command sees to signals itself.
+// isDaemon reports whether a command handles signals itself.
 func (p *Program) isDaemon(name string) bool {
 	return slices.ContainsFunc(p.Daemons, func(c *cli.Command) bool { return c.Name == name })
 }
 
-// Usagef makes the error of a mistake in what was typed.
-func Usagef(c *cli.Context, format string, args ...any) error { return usagef(c, format, args...) }
+// Invalidf returns the error for a mistake in what the user typed.
+func Invalidf(c *cli.Context, format string, args ...any) error { return invalidf(c, format, args...) }
 
 // ParseSize reads a number of bytes as users write it: "1.5GiB".
 func ParseSize(text string) (int64, error) { return parseSize(text) }
@@ -116,16 +116,16 @@ func Main(ctx context.Context, p Program) int {
 	}
 	code := status(err)
 	if code == exitNoMaster && p.assumed {
-		fmt.Fprintf(p.Stderr, "No cluster was named: --master or --root do it, WINDROW_MASTER or WINDROW_ROOT, or '%s context set'.\n", app.Name)
+		fmt.Fprintf(p.Stderr, "No cluster was named: name one with --master or --root, WINDROW_MASTER or WINDROW_ROOT, or '%s context set'.\n", app.Name)
 	}
 	return code
 }
 
-// interruptTime is how long a command may take to end after an interrupt.
+// interruptTime is the time that a command has to end after an interrupt.
 const interruptTime = 1900 * time.Millisecond
 
-// interruptible returns a context that ends with the first interrupt. The
-// second ends the process at once, and so does time.
+// interruptible returns a context that ends with the first interrupt. A second
+// interrupt, or interruptTime after the first, ends the process at once.
 func interruptible(ctx context.Context, p *Program) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
@@ -139,7 +139,7 @@ func interruptible(ctx context.Context, p *Program) (context.Context, func()) {
 		}
 		running := len(p.Args) > 1 && p.Args[1] == "run"
 		if running {
-			fmt.Fprintln(p.Stderr, "\ninterrupted: taking back what was written; again to leave it as it is")
+			fmt.Fprintln(p.Stderr, "\ninterrupted: removing what was written; interrupt again to leave it as it is")
 		}
 		cancel()
 		select {
@@ -149,7 +149,7 @@ func interruptible(ctx context.Context, p *Program) (context.Context, func()) {
 			return
 		}
 		if running {
-			fmt.Fprintln(p.Stderr, "stopped before all was taken back: the next run on the output will say what is left; --on-exists replace recovers it")
+			fmt.Fprintln(p.Stderr, "stopped before everything was removed: the next run on the output says what is left; --on-exists replace recovers it")
 		}
 		os.Exit(exitInterrupted)
 	}()
@@ -183,18 +183,18 @@ func newApp(p *Program) *cli.App {
 		}
 		return unknown(c, "command", c.Args().First(), app.Commands)
 	}
-	app.OnUsageError = usageMistake
+	app.OnUsageError = flagMistake
 	forEach(app.Commands, func(c *cli.Command) {
 		if c.OnUsageError == nil {
-			c.OnUsageError = usageMistake
+			c.OnUsageError = flagMistake
 		}
 	})
 	app.Description = "Data goes to standard output, everything else to standard error.\n" + exitStatuses
 	return app
 }
 
-// categoryOf says under which heading of the help a command is. Headings come in
-// the order of the alphabet.
+// categoryOf returns the heading of the help that lists a command. Headings are in
+// alphabetical order.
 func categoryOf(command string) string {
 	switch command {
 	case "run", "plan", "jobs", "cat", "doctor":
@@ -208,8 +208,8 @@ func categoryOf(command string) string {
 	}
 }
 
-const exitStatuses = `Exit status: 0 done, 1 the job failed, 2 usage, 3 no master answers, 4 access denied, 5 not found,
-6 conflict (the output exists or is another job's), 130 interrupted (a submitted job goes on).`
+const exitStatuses = `Exit status: 0 done, 1 the job failed, 2 invalid argument, 3 no master answers,
+4 access denied, 5 not found, 6 conflict (the output exists or is another job's), 130 interrupted (a submitted job continues).`
 
 func forEach(commands []*cli.Command, f func(*cli.Command)) {
 	for _, c := range commands {
@@ -218,7 +218,7 @@ func forEach(commands []*cli.Command, f func(*cli.Command)) {
 	}
 }
 
-// unknown is the error for a command or job that does not exist.
+// unknown returns the error for a command or job that does not exist.
 func unknown(c *cli.Context, what, name string, known []*cli.Command) error {
 	var names []string
 	for _, k := range known {
@@ -227,18 +227,18 @@ func unknown(c *cli.Context, what, name string, known []*cli.Command) error {
 		}
 	}
 	if near := nearest.Name(name, names); near != "" {
-		return usagef(c, "unknown %s %q; did you mean %q?", what, name, near)
+		return invalidf(c, "unknown %s %q; did you mean %q?", what, name, near)
 	}
-	return usagef(c, "unknown %s %q; there are %s", what, name, strings.Join(names, ", "))
+	return invalidf(c, "unknown %s %q; there are %s", what, name, strings.Join(names, ", "))
 }
 
 var undefinedFlag = regexp.MustCompile(`flag provided but not defined: -+(\S+)`)
 
-// usageMistake puts a flag error into words.
-func usageMistake(c *cli.Context, err error, _ bool) error {
+// flagMistake returns a readable error for a mistake in a flag.
+func flagMistake(c *cli.Context, err error, _ bool) error {
 	m := undefinedFlag.FindStringSubmatch(err.Error())
 	if m == nil {
-		return usagef(c, "%v", err)
+		return invalidf(c, "%v", err)
 	}
 	var names []string
 	flags := c.App.Flags
@@ -249,21 +249,21 @@ func usageMistake(c *cli.Context, err error, _ bool) error {
 		names = append(names, f.Names()...)
 	}
 	if near := nearest.Name(m[1], names); near != "" {
-		return usagef(c, "unknown flag --%s; did you mean --%s?", m[1], near)
+		return invalidf(c, "unknown flag --%s; did you mean --%s?", m[1], near)
 	}
-	return usagef(c, "unknown flag --%s", m[1])
+	return invalidf(c, "unknown flag --%s", m[1])
 }
 
-// noMore refuses arguments that nobody asked for.
+// noMore refuses arguments beyond the first ones.
 func noMore(c *cli.Context, from int) error {
 	if c.NArg() > from {
-		return usagef(c, "unexpected argument %q", c.Args().Get(from))
+		return invalidf(c, "unexpected argument %q", c.Args().Get(from))
 	}
 	return nil
 }
 
-// listing makes a command without arguments that prints something, for people
-// or as JSON.
+// listing returns a command without arguments that prints something, as text or as
+// JSON.
 func listing(p *Program, name, usage string, document func() any, text func() error) *cli.Command {
 	return &cli.Command{Name: name, Usage: usage, Flags: []cli.Flag{outputFlag()}, Action: func(c *cli.Context) error {
 		if err := noMore(c, 0); err != nil {
@@ -282,10 +282,10 @@ func listing(p *Program, name, usage string, document func() any, text func() er
 
 // outputFlag is -o, the format of what goes to standard output.
 func outputFlag() cli.Flag {
-	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`FORMAT` of what is printed: text or json"}
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "print text or json: `FORMAT`"}
 }
 
-// asJSON tells whether -o json was given.
+// asJSON reports whether -o json was given.
 func asJSON(c *cli.Context) (bool, error) {
 	switch f := c.String("output"); f {
 	case "text":
@@ -293,6 +293,6 @@ func asJSON(c *cli.Context) (bool, error) {
 	case "json":
 		return true, nil
 	default:
-		return false, usagef(c, "-o %q is neither text nor json (output data goes to --out)", f)
+		return false, invalidf(c, "-o %q is neither text nor json (output data goes to --out)", f)
 	}
 }

@@ -30,7 +30,7 @@ func master(t *testing.T) (*apitest.Backend, string) {
 	return b, server.URL
 }
 
-// user runs commands with an environment and a configuration of its own.
+// user runs commands with their own environment and configuration.
 type user struct {
 	env    map[string]string
 	config string
@@ -55,7 +55,7 @@ func (u *user) do(t *testing.T, args ...string) (code int, stdout, stderr string
 	return code, out.String(), errs.String()
 }
 
-// must runs a command that has to succeed, and returns what it printed.
+// must runs a command that must succeed, and returns what it printed.
 func (u *user) must(t *testing.T, args ...string) string {
 	t.Helper()
 	code, stdout, stderr := u.do(t, args...)
@@ -65,14 +65,14 @@ func (u *user) must(t *testing.T, args ...string) string {
 	return stdout
 }
 
-// submitted submits a job and returns its id.
+// submitted submits a job, and returns its id.
 func (u *user) submitted(t *testing.T, more ...string) string {
 	t.Helper()
 	return strings.TrimSpace(u.must(t, append([]string{"submit", "wordcount", "--input", "s3://in/x", "--out", "s3://out/x", "--detach"}, more...)...))
 }
 
-// TestSubmitDetached: what is submitted is what was typed, and nothing but the
-// job's id is printed.
+// TestSubmitDetached verifies that a submission contains what the user typed, and
+// that only the job's id is printed.
 func TestSubmitDetached(t *testing.T) {
 	t.Parallel()
 	b, url := master(t)
@@ -101,7 +101,7 @@ func TestSubmitDetached(t *testing.T) {
 	}
 	one, again := u.submitted(t, "--idempotency-key", "k"), u.submitted(t, "--idempotency-key", "k")
 	if one != again || one != string(apitest.ID(2)) {
-		t.Errorf("by one key: %s and %s", one, again)
+		t.Errorf("the same key gave the jobs %s and %s", one, again)
 	}
 	var made client.Submitted
 	if err := json.Unmarshal([]byte(u.must(t, "submit", "wordcount", "--input", "s3://in/x", "--out", "s3://out/x", "-d", "-o", "json", "--idempotency-key", "k")), &made); err != nil || !made.Known || string(made.ID) != one {
@@ -109,7 +109,8 @@ func TestSubmitDetached(t *testing.T) {
 	}
 }
 
-// TestSubmitWaits: a command that stays with its job ends as the job does.
+// TestSubmitWaits verifies that a command that follows its job ends with the job's
+// result.
 func TestSubmitWaits(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -123,8 +124,8 @@ func TestSubmitWaits(t *testing.T) {
 		"denied":    {client.FailedJob, &client.Cause{Kind: plan.Denied, Text: "no rights"}, exitDenied, []string{"no rights"}},
 		"no input":  {client.FailedJob, &client.Cause{Kind: plan.NotFound, Text: "s3://in/x is not there"}, exitNotFound, []string{"is not there"}},
 		"conflict":  {client.FailedJob, &client.Cause{Kind: plan.Conflict, Text: "output exists"}, exitConflict, []string{"output exists"}},
-		"usage":     {client.FailedJob, &client.Cause{Kind: plan.Invalid, Text: "no such codec"}, exitUsage, []string{"no such codec"}},
-		"cancelled": {client.Cancelled, &client.Cause{Kind: plan.Cancelled, Text: "a user asked for it"}, exitFailed, []string{"was cancelled"}},
+		"usage":     {client.FailedJob, &client.Cause{Kind: plan.Invalid, Text: "no such codec"}, exitInvalid, []string{"no such codec"}},
+		"cancelled": {client.Cancelled, &client.Cause{Kind: plan.Cancelled, Text: "a user asked"}, exitFailed, []string{"was cancelled"}},
 		"no cause":  {client.FailedJob, nil, exitFailed, []string{"failed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -153,7 +154,7 @@ func TestSubmitWaits(t *testing.T) {
 			if code != c.code {
 				t.Errorf("exit %d, want %d: %s", code, c.code, stderr)
 			}
-			// Who watches it later sees the same end.
+			// A later watch sees the same end.
 			if again, _, stderr := u.do(t, "watch", string(apitest.ID(1)), "--master", url); again != c.code || !strings.Contains(stderr, c.says[0]) {
 				t.Errorf("watched: exit %d: %s", again, stderr)
 			}
@@ -164,7 +165,7 @@ func TestSubmitWaits(t *testing.T) {
 	}
 }
 
-// TestLooks prints a cluster in all the ways there are.
+// TestLooks verifies the commands that show a cluster, as text and as JSON.
 func TestLooks(t *testing.T) {
 	t.Parallel()
 	b, url := master(t)
@@ -222,12 +223,32 @@ func TestLooks(t *testing.T) {
 			t.Errorf("%s -o json: %v\n%s", command, err, printed)
 		}
 	}
-	if printed := u.must(t, "workers", "ls"); !strings.Contains(printed, "draining (a user asked)") {
-		t.Errorf("a worker that drains: %s", printed)
+}
+
+// TestWorkersSayWhy verifies that the list of workers shows why a worker gets no
+// tasks, below a heading, and nothing for one that does.
+func TestWorkersSayWhy(t *testing.T) {
+	t.Parallel()
+	b, url := master(t)
+	u := newUser(t, "WINDROW_MASTER", url)
+	why := "attempts of job " + string(apitest.ID(1)) + " failed there in a row: it gets none of them for 5m0s"
+	b.SetWorkers(client.Worker{ID: "w-1", State: client.WorkerReady, Build: "v1"}, client.Worker{ID: "w-2", State: client.WorkerReady, Build: "v1"},
+		client.Worker{ID: "w-3", State: client.WorkerExcluded, Build: "v1", Failures: 3, Reason: why})
+	u.must(t, "workers", "drain", "w-2")
+	lines := strings.Split(u.must(t, "workers", "ls"), "\n")
+	if len(lines) != 5 {
+		t.Fatalf("%d lines: %q", len(lines), lines)
+	}
+	at := strings.Index(lines[0], "REASON")
+	for i, want := range []struct{ state, reason string }{{"ready", ""}, {"draining", "a user asked"}, {"excluded", why}} {
+		line := lines[i+1]
+		if got := strings.TrimSpace(line[min(at, len(line)):]); !strings.Contains(line, want.state) || got != want.reason {
+			t.Errorf("the reason is %q, want %q: %s", got, want.reason, line)
+		}
 	}
 }
 
-// TestOrders cancels, retries and reruns jobs.
+// TestOrders verifies that jobs can be cancelled, retried and rerun.
 func TestOrders(t *testing.T) {
 	t.Parallel()
 	b, url := master(t)
@@ -262,7 +283,8 @@ func TestOrders(t *testing.T) {
 	}
 }
 
-// TestClusterMistakes: what is typed wrong is told with what would be right.
+// TestClusterMistakes verifies that the error for a mistake explains the right
+// usage.
 func TestClusterMistakes(t *testing.T) {
 	t.Parallel()
 	b, url := master(t)
@@ -280,67 +302,67 @@ func TestClusterMistakes(t *testing.T) {
 		code int
 		says string
 	}{
-		"submit":                                              {exitUsage, "no job named"},
-		"submit wordcont":                                     {exitUsage, `did you mean "wordcount"`},
-		"submit --input x wordcount":                          {exitUsage, "the job comes first"},
-		"submit wordcount":                                    {exitUsage, "needs --out"},
-		"submit wordcount --input x":                          {exitUsage, "--out"},
-		"submit wordcount --out x extra":                      {exitUsage, `unexpected argument "extra"`},
-		"submit wordcount --out x --inptu x":                  {exitUsage, "did you mean --input"},
-		"submit wordcount --out x --priority 0":               {exitUsage, "--priority 0"},
-		"submit wordcount --out x --priority x":               {exitUsage, "priority"},
-		"submit wordcount --out x --partitions 0":             {exitUsage, "--partitions"},
-		"submit wordcount --out x --label a=b --label a=c":    {exitUsage, "label a is given twice"},
-		"submit wordcount --out x --label =b":                 {exitUsage, "label"},
-		"submit wordcount --out x --on-exists no":             {exitUsage, "fail, replace, append"},
-		"submit wordcount --out x --compress rar":             {exitUsage, "rar"},
-		"submit wordcount --out x --param colour=red":         {exitUsage, "unknown parameter colour"},
-		"submit grep --out x":                                 {exitUsage, "pattern is required"},
-		"submit wordcount --out x --detach --wait":            {exitUsage, "--detach and --wait"},
-		"submit wordcount --out x --wait -o xml":              {exitUsage, "neither text nor json"},
-		"submit wordcount --out x --token-file /nowhere":      {exitUsage, "/nowhere"},
+		"submit":                                              {exitInvalid, "no job named"},
+		"submit wordcont":                                     {exitInvalid, `did you mean "wordcount"`},
+		"submit --input x wordcount":                          {exitInvalid, "the job comes first"},
+		"submit wordcount":                                    {exitInvalid, "needs --out"},
+		"submit wordcount --input x":                          {exitInvalid, "--out"},
+		"submit wordcount --out x extra":                      {exitInvalid, `unexpected argument "extra"`},
+		"submit wordcount --out x --inptu x":                  {exitInvalid, "did you mean --input"},
+		"submit wordcount --out x --priority 0":               {exitInvalid, "--priority 0"},
+		"submit wordcount --out x --priority x":               {exitInvalid, "priority"},
+		"submit wordcount --out x --partitions 0":             {exitInvalid, "--partitions"},
+		"submit wordcount --out x --label a=b --label a=c":    {exitInvalid, "label a is given twice"},
+		"submit wordcount --out x --label =b":                 {exitInvalid, "label"},
+		"submit wordcount --out x --on-exists no":             {exitInvalid, "fail, replace, append"},
+		"submit wordcount --out x --compress rar":             {exitInvalid, "rar"},
+		"submit wordcount --out x --param colour=red":         {exitInvalid, "unknown parameter colour"},
+		"submit grep --out x":                                 {exitInvalid, "pattern is required"},
+		"submit wordcount --out x --detach --wait":            {exitInvalid, "--detach and --wait"},
+		"submit wordcount --out x --wait -o xml":              {exitInvalid, "neither text nor json"},
+		"submit wordcount --out x --token-file /nowhere":      {exitInvalid, "/nowhere"},
 		"submit ./nowhere":                                    {exitNotFound, "no program and no package at ./nowhere"},
-		"submit " + script + " --out x":                       {exitUsage, "printed no JSON"},
-		"submit " + dir + " --out x":                          {exitUsage, "cannot be built"},
-		"submit ./cli.go --out x":                             {exitUsage, "name its folder"},
-		"submit ../../plan/nearest --out x":                   {exitUsage, "windrow.Main"},
-		"get":                                                 {exitUsage, "it needs JOB"},
-		"get " + job + " " + job:                              {exitUsage, "unexpected argument"},
-		"get x":                                               {exitUsage, "last 4 characters"},
+		"submit " + script + " --out x":                       {exitInvalid, "printed no JSON"},
+		"submit " + dir + " --out x":                          {exitInvalid, "cannot be built"},
+		"submit ./cli.go --out x":                             {exitInvalid, "give its folder"},
+		"submit ../../plan/nearest --out x":                   {exitInvalid, "windrow.Main"},
+		"get":                                                 {exitInvalid, "missing argument: JOB"},
+		"get " + job + " " + job:                              {exitInvalid, "unexpected argument"},
+		"get x":                                               {exitInvalid, "last 4 characters"},
 		"get 0000":                                            {exitNotFound, "no job"},
 		"get 00002":                                           {exitOK, ""},
 		"get 01JD0000000000000000000099":                      {exitNotFound, "no job"},
-		"get " + job + " -o yaml":                             {exitUsage, "neither text nor json"},
-		"ls --state runing":                                   {exitUsage, "did you mean running"},
-		"ls --limit 0":                                        {exitUsage, "--limit 0"},
-		"ls --limit many":                                     {exitUsage, "limit"},
-		"tasks " + job + " --sort colour":                     {exitUsage, "duration"},
-		"tasks " + job + " --limit -1":                        {exitUsage, "--limit -1"},
-		"logs " + job + "/map":                                {exitUsage, "map/17"},
-		"logs " + job + " -f -o json":                         {exitUsage, "--follow"},
-		"cancel":                                              {exitUsage, "JOB"},
-		"workers":                                             {exitUsage, "ls or drain"},
-		"workers rm":                                          {exitUsage, "unknown command"},
+		"get " + job + " -o yaml":                             {exitInvalid, "neither text nor json"},
+		"ls --state runing":                                   {exitInvalid, "did you mean running"},
+		"ls --limit 0":                                        {exitInvalid, "--limit 0"},
+		"ls --limit many":                                     {exitInvalid, "limit"},
+		"tasks " + job + " --sort colour":                     {exitInvalid, "duration"},
+		"tasks " + job + " --limit -1":                        {exitInvalid, "--limit -1"},
+		"logs " + job + "/map":                                {exitInvalid, "map/17"},
+		"logs " + job + " -f -o json":                         {exitInvalid, "--follow"},
+		"cancel":                                              {exitInvalid, "JOB"},
+		"workers":                                             {exitInvalid, "ls and drain"},
+		"workers rm":                                          {exitInvalid, "unknown command"},
 		"workers drain w-9":                                   {exitNotFound, "no worker w-9"},
-		"workers drain h1":                                    {exitUsage, "w-1, w-2"},
-		"context":                                             {exitUsage, "ls, use or set"},
-		"context use nowhere":                                 {exitUsage, "no context"},
-		"context set a":                                       {exitUsage, "--master or --root"},
-		"context set a/b --master x":                          {exitUsage, "no name"},
-		"ls --context nowhere":                                {exitUsage, "no context"},
-		"ls --master " + url + " --root s3://x":               {exitUsage, "give one"},
-		"ls --master localhost:7411":                          {exitUsage, "http://HOST:PORT"},
-		"ls --root nosuch://x":                                {exitUsage, "nosuch"},
+		"workers drain h1":                                    {exitInvalid, "w-1, w-2"},
+		"context":                                             {exitInvalid, "ls, use and set"},
+		"context use nowhere":                                 {exitInvalid, "no context"},
+		"context set a":                                       {exitInvalid, "--master or --root"},
+		"context set a/b --master x":                          {exitInvalid, "not a valid name"},
+		"ls --context nowhere":                                {exitInvalid, "no context"},
+		"ls --master " + url + " --root s3://x":               {exitInvalid, "give one"},
+		"ls --master localhost:7411":                          {exitInvalid, "http://HOST:PORT"},
+		"ls --root nosuch://x":                                {exitInvalid, "nosuch"},
 		"ls --master https" + strings.TrimPrefix(url, "http"): {exitNoMaster, "HTTP"},
-		"ls --cert-file /nowhere":                             {exitUsage, "--key-file"},
+		"ls --cert-file /nowhere":                             {exitInvalid, "--key-file"},
 		"ls --master http://name.invalid:1":                   {exitNoMaster, "name.invalid"},
-		"gc now":                                              {exitUsage, "unexpected argument"},
-		"gc --dry-rum":                                        {exitUsage, "did you mean --dry-run"},
-		"watch":                                               {exitUsage, "JOB"},
+		"gc now":                                              {exitInvalid, "unexpected argument"},
+		"gc --dry-rum":                                        {exitInvalid, "did you mean --dry-run"},
+		"watch":                                               {exitInvalid, "JOB"},
 		"rerun 01JD0000000000000000000099 --detach":           {exitNotFound, "no job"},
-		"submit wordcount --out x --master " + url + "/v1":    {exitUsage, "more than http://HOST:PORT"},
-		"submit wordcount --out x --idempotency-key " + "a\u00e4":               {exitUsage, "idempotencyKey"},
-		"submit wordcount --out x --wait --input " + strings.Repeat("x/", 3000): {exitUsage, "input"},
+		"submit wordcount --out x --master " + url + "/v1":    {exitInvalid, "more than http://HOST:PORT"},
+		"submit wordcount --out x --idempotency-key " + "a\u00e4":               {exitInvalid, "idempotencyKey"},
+		"submit wordcount --out x --wait --input " + strings.Repeat("x/", 3000): {exitInvalid, "input"},
 	} {
 		code, stdout, stderr := u.do(t, strings.Fields(command)...)
 		if code != c.code || !strings.Contains(stderr, c.says) || c.code != exitOK && stdout != "" || strings.Contains(stderr, "goroutine") {
@@ -349,7 +371,8 @@ func TestClusterMistakes(t *testing.T) {
 	}
 }
 
-// TestWhichCluster: what is nearer to the user counts.
+// TestWhichCluster verifies the order of precedence: a flag, then the environment,
+// then a context.
 func TestWhichCluster(t *testing.T) {
 	t.Parallel()
 	clusters := map[string]string{}
@@ -372,25 +395,25 @@ func TestWhichCluster(t *testing.T) {
 	u.must(t, "context", "set", "one", "--master", clusters["context"])
 	u.must(t, "context", "set", "two", "--master", clusters["other"])
 	if got := which(); got != "context" {
-		t.Errorf("the first context is not in use: %s", got)
+		t.Errorf("the first context is not the current one: %s", got)
 	}
 	if got := which("--context", "two"); got != "other" {
-		t.Errorf("a context that is named: %s", got)
+		t.Errorf("with --context two: %s", got)
 	}
 	u.must(t, "context", "use", "two")
 	if got := which(); got != "other" {
-		t.Errorf("the context in use: %s", got)
+		t.Errorf("with two as the current context: %s", got)
 	}
 	u.env["WINDROW_CONTEXT"] = "one"
 	if got := which(); got != "context" {
-		t.Errorf("the environment's context: %s", got)
+		t.Errorf("with WINDROW_CONTEXT=one: %s", got)
 	}
 	u.env["WINDROW_MASTER"] = clusters["env"]
 	if got := which(); got != "env" {
-		t.Errorf("the environment: %s", got)
+		t.Errorf("with WINDROW_MASTER: %s", got)
 	}
 	if got := which("--master", clusters["flag"]); got != "flag" {
-		t.Errorf("the flag: %s", got)
+		t.Errorf("with --master: %s", got)
 	}
 	if printed := u.must(t, "context", "ls"); !strings.Contains(printed, "*   two") || !strings.Contains(printed, "one") {
 		t.Errorf("contexts:\n%s", printed)
@@ -407,8 +430,8 @@ func TestWhichCluster(t *testing.T) {
 	}
 }
 
-// TestToken: a cluster with a token is asked with it, from a file that the
-// environment, a flag or a context names.
+// TestToken verifies that commands send the token from the file that a flag, the
+// environment or a context names.
 func TestToken(t *testing.T) {
 	t.Parallel()
 	token := filepath.Join(t.TempDir(), "token")
@@ -423,7 +446,7 @@ func TestToken(t *testing.T) {
 	t.Cleanup(server.Close)
 	u := newUser(t, "WINDROW_MASTER", server.URL)
 	if code, _, stderr := u.do(t, "ls"); code != exitDenied || !strings.Contains(stderr, "--token-file") {
-		t.Errorf("without it: exit %d: %s", code, stderr)
+		t.Errorf("without a token: exit %d: %s", code, stderr)
 	}
 	u.must(t, "ls", "--token-file", token)
 	u.must(t, "context", "set", "x", "--master", server.URL, "--token-file", token)
@@ -435,8 +458,8 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// TestNoMasterThere: who is not told where the cluster is looks at the usual
-// place, and is told so.
+// TestNoMasterThere verifies that a command gives up when no master answers, and
+// that its error contains the URL.
 func TestNoMasterThere(t *testing.T) {
 	t.Parallel()
 	closed := httptest.NewServer(http.NotFoundHandler())

@@ -13,18 +13,17 @@ import (
 	"github.com/windrow-mr/windrow/client"
 )
 
-// completion holds a script for each shell. A script asks the program itself
-// what may come next, so it never knows less than the program.
+// completion holds a script for each shell. The scripts ask the program for what
+// can come next, so they always know all of its commands and flags.
 //
 //go:embed completion
 var completion embed.FS
 
-// completeName is the hidden command that the scripts call: with the words
-// typed so far, the last of them behind an @, so that no shell drops it when
-// it is empty.
+// completeName is the hidden command that the scripts call with the words typed so
+// far. The last word follows an @, so that no shell drops it when it is empty.
 const completeName = "__complete"
 
-// wantFiles, in place of a word, asks the shell for names of files.
+// wantFiles, instead of a word, asks the shell for names of files.
 const wantFiles = ":files"
 
 // completionCommand prints the script of a shell.
@@ -50,14 +49,14 @@ func completionCommand(p *Program) *cli.Command {
 	}
 	command.Action = func(c *cli.Context) error {
 		if c.NArg() == 0 {
-			return usagef(c, "no shell named; there are bash, zsh, fish and powershell")
+			return invalidf(c, "no shell named; there are bash, zsh, fish and powershell")
 		}
 		return unknown(c, "shell", c.Args().First(), command.Subcommands)
 	}
 	return command
 }
 
-// writeScript writes a shell's script for a program of that name.
+// writeScript writes a shell's script for a program with that name.
 func writeScript(w io.Writer, shell, program string) error {
 	script, err := completion.ReadFile(path.Join("completion", shell+".txt"))
 	if err != nil {
@@ -73,7 +72,7 @@ func writeScript(w io.Writer, shell, program string) error {
 	return err
 }
 
-// completeCommand answers the scripts.
+// completeCommand answers the completion scripts.
 func completeCommand(p *Program) *cli.Command {
 	return &cli.Command{Name: completeName, Hidden: true, SkipFlagParsing: true, HideHelp: true, Action: func(c *cli.Context) error {
 		words := c.Args().Slice()
@@ -89,15 +88,15 @@ func completeCommand(p *Program) *cli.Command {
 	}}
 }
 
-// complete returns what may stand in place of the last word: each a word with
-// a tab and its meaning behind it, or wantFiles.
+// complete returns the words that can replace the last word, each with a tab and
+// its meaning, or wantFiles.
 func complete(app *cli.App, words []string) []string {
 	before, word := words[:len(words)-1], words[len(words)-1]
 	at := position{commands: app.Commands, flags: app.Flags}
 	for _, w := range before {
 		at.pass(w)
 	}
-	if word == "=" { // where a shell makes it a word of its own
+	if word == "=" { // some shells make it a word of its own
 		at.pass(word)
 		word = ""
 	}
@@ -125,16 +124,16 @@ func complete(app *cli.App, words []string) []string {
 	return out
 }
 
-// position is where in a command line the next word stands.
+// position is the place of the next word in a command line.
 type position struct {
-	commands []*cli.Command // that may follow
+	commands []*cli.Command // that can follow
 	flags    []cli.Flag
 	value    cli.Flag // whose value comes next; nil: none
 	last     cli.Flag // that had the word before
-	operands bool     // words that are no flag may follow
+	operands bool     // words that are not flags can follow
 }
 
-// pass goes past a word.
+// pass moves past a word.
 func (p *position) pass(word string) {
 	switch {
 	case word == "=" && p.last != nil:
@@ -160,7 +159,7 @@ func (p *position) pass(word string) {
 	}
 }
 
-// flag returns the flag that a word such as --out or -i names.
+// flag returns the flag that a word such as --out or -i names, or nil.
 func (p *position) flag(word string) cli.Flag {
 	name := strings.TrimLeft(word, "-")
 	for _, f := range p.flags {
@@ -192,8 +191,8 @@ func takesValue(f cli.Flag) bool {
 	return ok && d.TakesValue()
 }
 
-// choices returns the values of a flag that begin with word, each behind
-// prefix. A flag of which nothing is known may take a file.
+// choices returns the values of a flag that begin with word, each after prefix. A
+// flag whose values are unknown can take a file.
 func choices(f cli.Flag, prefix, word string) []string {
 	values, known := valuesOf(f.Names()[0])
 	if !known {
@@ -208,7 +207,7 @@ func choices(f cli.Flag, prefix, word string) []string {
 	return out
 }
 
-// valuesOf returns what a flag takes, where that can be listed or is no file.
+// valuesOf returns the values of a flag, if it is known that they are not files.
 func valuesOf(flag string) (values []string, known bool) {
 	switch flag {
 	case "on-exists":
@@ -235,7 +234,7 @@ func valuesOf(flag string) (values []string, known bool) {
 	return nil, false
 }
 
-// words returns texts of a kind of their own as plain ones.
+// words returns the texts of another string type.
 func words[T ~string](of []T) []string {
 	all := make([]string, len(of))
 	for i, w := range of {

@@ -16,24 +16,24 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// defaultMaster is where a master listens unless it is told otherwise.
+// defaultMaster is the default address of a master.
 const defaultMaster = "http://" + client.DefaultAddress
 
 // clusterFlags say which cluster a command is for.
 func clusterFlags() []cli.Flag {
 	const category = "cluster"
 	return []cli.Flag{
-		&cli.StringFlag{Name: "master", Usage: "`URL` of a master, http://HOST:PORT; several with commas between", DefaultText: "WINDROW_MASTER, or the context's, or " + defaultMaster, Category: category},
-		&cli.StringFlag{Name: "root", Usage: "root `URL` of the cluster, by which its master is found", DefaultText: "WINDROW_ROOT, or the context's", Category: category},
+		&cli.StringFlag{Name: "master", Usage: "`URL` of a master, http://HOST:PORT; separate several with commas", DefaultText: "WINDROW_MASTER, or the context's, or " + defaultMaster, Category: category},
+		&cli.StringFlag{Name: "root", Usage: "root `URL` of the cluster, to find its master", DefaultText: "WINDROW_ROOT, or the context's", Category: category},
 		&cli.StringFlag{Name: "token-file", Usage: "`FILE` that holds the cluster's token", DefaultText: "WINDROW_TOKEN_FILE, or the context's", Category: category},
-		&cli.StringFlag{Name: "ca-file", Usage: "`FILE` of authorities, in PEM, that masters' certificates are checked by", DefaultText: "the context's, or the system's", Category: category},
+		&cli.StringFlag{Name: "ca-file", Usage: "`FILE` of the authorities, in PEM, that sign masters' certificates", DefaultText: "the context's, or the system's", Category: category},
 		&cli.StringFlag{Name: "cert-file", Usage: "`FILE` of this client's certificate, in PEM", DefaultText: "the context's", Category: category},
 		&cli.StringFlag{Name: "key-file", Usage: "`FILE` of the key of that certificate", DefaultText: "the context's", Category: category},
-		&cli.StringFlag{Name: "context", Usage: "take what is not given from the context `NAME`", DefaultText: "WINDROW_CONTEXT, or the one in use", Category: category},
+		&cli.StringFlag{Name: "context", Usage: "use the context `NAME` for what no flag or variable gives", DefaultText: "WINDROW_CONTEXT, or the current one", Category: category},
 	}
 }
 
-// target is a cluster, and what it asks for.
+// target is a cluster, and the credentials for it.
 type target struct {
 	Master   string `json:"master,omitempty"`
 	Root     string `json:"root,omitempty"`
@@ -41,17 +41,17 @@ type target struct {
 	CA       string `json:"caFile,omitempty"`
 	Cert     string `json:"certFile,omitempty"`
 	Key      string `json:"keyFile,omitempty"`
-	fallback bool   // nobody said where the cluster is
+	fallback bool   // no flag, variable or context names the cluster
 }
 
-// findTarget brings together flags, environment and context, in this order. A
-// master and a root say both where a cluster is: the one that is nearer to the
-// user counts, and the other is left.
+// findTarget combines flags, environment and context, in this order of precedence.
+// A master and a root both say where a cluster is: only the first of them in that
+// order counts.
 func findTarget(c *cli.Context, p *Program) (target, error) {
 	flags := flagTarget(c)
 	env := target{Master: p.env("WINDROW_MASTER"), Root: p.env("WINDROW_ROOT"), Token: p.env("WINDROW_TOKEN_FILE")}
 	if flags.Master != "" && flags.Root != "" {
-		return target{}, usagef(c, "--master and --root both say where the cluster is: give one")
+		return target{}, invalidf(c, "--master and --root both name the cluster: give one")
 	}
 	var saved target
 	name := orElse(c.String("context"), p.env("WINDROW_CONTEXT"))
@@ -90,8 +90,9 @@ func orElse(texts ...string) string {
 	return ""
 }
 
-// How long a command waits for a master: a look gives up where nobody ever
-// answered; one whose job is under way outlives a change of masters.
+// These are the times that a command waits for a first answer of a master. A
+// command that follows a job outlives a change of masters; another one gives up
+// earlier.
 const (
 	lookPatience   = 10 * time.Second
 	attachPatience = 30 * time.Second
@@ -106,7 +107,7 @@ func connect(c *cli.Context, p *Program, first time.Duration) (*client.Client, e
 	p.assumed = t.fallback
 	transport, err := auth.Config{TokenFile: t.Token, CAFile: t.CA, CertFile: t.Cert, KeyFile: t.Key}.Transport()
 	if err != nil {
-		return nil, usagef(c, "%v", err)
+		return nil, invalidf(c, "%v", err)
 	}
 	cfg := client.Config{Transport: transport, FirstPatience: first, Log: newLog(p.Stderr, c.App.Name, slog.LevelWarn)}
 	if t.Master != "" && t.Root == "" {
@@ -116,12 +117,12 @@ func connect(c *cli.Context, p *Program, first time.Duration) (*client.Client, e
 	}
 	cl, err := client.New(cfg)
 	if err != nil {
-		return nil, usagef(c, "%v", err)
+		return nil, invalidf(c, "%v", err)
 	}
 	return cl, nil
 }
 
-// findLeader asks a root who leads.
+// findLeader returns the URL of the leader, which it reads from the cluster's root.
 func findLeader(ctx context.Context, url string, stores store.Options) (string, error) {
 	root, err := store.Open(ctx, url, stores)
 	if err != nil {
@@ -135,12 +136,12 @@ func findLeader(ctx context.Context, url string, stores store.Options) (string, 
 	case leader.Epoch == 0:
 		return "", client.Errorf(plan.Unavailable, "no master has ever led a cluster at %s: start one with 'windrow master --root %[1]s'", root.Name(""))
 	case leader.URL == "":
-		return "", client.Errorf(plan.Unavailable, "the master that leads the cluster at %s tells no address", root.Name(""))
+		return "", client.Errorf(plan.Unavailable, "the master that leads the cluster at %s has no address", root.Name(""))
 	}
 	return leader.URL, nil
 }
 
-// clientError gives an error of a store the kind that it has for somebody who
+// clientError gives an error of a store the kind that it has for a client that
 // looks for a master there.
 func clientError(err error) error {
 	switch kind := plan.KindOf(err); kind {
@@ -151,8 +152,9 @@ func clientError(err error) error {
 	}
 }
 
-// clusterCommand makes a command that asks a cluster something, for people or
-// as JSON. It takes between least and most arguments; most < 0: any number.
+// clusterCommand returns a command that makes a request to a cluster, and prints
+// the answer as text or as JSON. It takes between least and most arguments; most <
+// 0 means any number.
 func clusterCommand(p *Program, name, usage, args string, least, most int, flags []cli.Flag, ask func(*cli.Context, *client.Client, bool) error) *cli.Command {
 	return &cli.Command{Name: name, Usage: usage, ArgsUsage: args, Flags: append(append(flags, outputFlag()), clusterFlags()...),
 		Action: func(c *cli.Context) error {
@@ -171,10 +173,10 @@ func clusterCommand(p *Program, name, usage, args string, least, most int, flags
 		}}
 }
 
-// countArgs refuses too few arguments and too many.
+// countArgs refuses too few or too many arguments.
 func countArgs(c *cli.Context, args string, least, most int) error {
 	if c.NArg() < least {
-		return usagef(c, "it needs %s", args)
+		return invalidf(c, "missing argument: %s", args)
 	}
 	if most >= 0 {
 		return noMore(c, most)

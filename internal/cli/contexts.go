@@ -17,7 +17,7 @@ import (
 	"github.com/windrow-mr/windrow/plan/nearest"
 )
 
-// contexts are the clusters that a user has names for, as they are at rest.
+// contexts are a user's names of clusters, in the form that is stored.
 type contexts struct {
 	Version  int               `json:"version"` // 1
 	Current  string            `json:"current,omitempty"`
@@ -35,8 +35,8 @@ func (p *Program) contextFile() (string, error) {
 	return filepath.Join(dir, "windrow", "config.json"), nil
 }
 
-// readContexts returns the user's contexts; none where there is no file, or no
-// place for one.
+// readContexts returns the user's contexts. There are none without a file, or
+// without a place for one.
 func (p *Program) readContexts() (contexts, error) {
 	all := contexts{Version: 1, Contexts: map[string]target{}}
 	file, err := p.contextFile()
@@ -51,10 +51,10 @@ func (p *Program) readContexts() (contexts, error) {
 		return all, fmt.Errorf("contexts: %w", err)
 	}
 	if err := json.Unmarshal(b, &all); err != nil {
-		return all, fmt.Errorf("contexts: %s is damaged: %w; mend it, or remove it and set them anew", file, err)
+		return all, fmt.Errorf("contexts: %s is damaged: %w; repair it, or remove it and set the contexts again", file, err)
 	}
 	if all.Version != 1 {
-		return all, fmt.Errorf("contexts: %s has version %d, and this program knows version 1", file, all.Version)
+		return all, fmt.Errorf("contexts: %s has version %d, but this program knows only version 1", file, all.Version)
 	}
 	if all.Contexts == nil {
 		all.Contexts = map[string]target{}
@@ -97,25 +97,25 @@ func (all contexts) get(c *cli.Context, name string) (target, error) {
 	}
 	names := slices.Sorted(maps.Keys(all.Contexts))
 	if near := nearest.Name(name, names); near != "" {
-		return t, usagef(c, "there is no context %q; did you mean %q?", name, near)
+		return t, invalidf(c, "there is no context %q; did you mean %q?", name, near)
 	}
-	return t, usagef(c, "there is no context %q; '%s context ls' lists them", name, c.App.Name)
+	return t, invalidf(c, "there is no context %q; '%s context ls' lists them", name, c.App.Name)
 }
 
-// contextCommand keeps names of clusters.
+// contextCommand manages the names of clusters.
 func contextCommand(p *Program) *cli.Command {
-	command := &cli.Command{Name: "context", Usage: "give clusters names", ArgsUsage: "ls|use|set"}
+	command := &cli.Command{Name: "context", Usage: "manage names of clusters", ArgsUsage: "ls|use|set"}
 	command.Subcommands = []*cli.Command{
-		listing(p, "ls", "list the contexts; a * stands before the one in use",
+		listing(p, "ls", "list the contexts; * marks the current one",
 			func() any { all, _ := p.readContexts(); return all }, func() error { return listContexts(p) }),
-		{Name: "use", Usage: "use a context wherever no cluster is named", ArgsUsage: "NAME",
+		{Name: "use", Usage: "make a context the current one, for commands that name no cluster", ArgsUsage: "NAME",
 			Action: func(c *cli.Context) error { return useContext(c, p) }},
-		{Name: "set", Usage: "make or change a context", ArgsUsage: "NAME", Flags: clusterFlags()[:6],
+		{Name: "set", Usage: "create or change a context", ArgsUsage: "NAME", Flags: clusterFlags()[:6],
 			Action: func(c *cli.Context) error { return setContext(c, p) }},
 	}
 	command.Action = func(c *cli.Context) error {
 		if c.NArg() == 0 {
-			return usagef(c, "say ls, use or set")
+			return invalidf(c, "no subcommand named; there are ls, use and set")
 		}
 		return unknown(c, "command", c.Args().First(), command.Subcommands)
 	}
@@ -157,19 +157,19 @@ func useContext(c *cli.Context, p *Program) error {
 
 var contextForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
-// setContext changes what flags say of a context. The first one that is made is
-// in use.
+// setContext sets the fields of a context that the flags give. The first context
+// becomes the current one.
 func setContext(c *cli.Context, p *Program) error {
 	if err := countArgs(c, "NAME", 1, 1); err != nil {
 		return err
 	}
 	name := c.Args().First()
 	if !contextForm.MatchString(name) {
-		return usagef(c, "%q is no name of a context: one has letters, digits and any of . _ - behind the first", name)
+		return invalidf(c, "%q is not a valid name of a context: use letters and digits, and after the first also . _ -", name)
 	}
 	given := flagTarget(c)
 	if given.Master != "" && given.Root != "" {
-		return usagef(c, "--master and --root both say where the cluster is: give one")
+		return invalidf(c, "--master and --root both name the cluster: give one")
 	}
 	all, err := p.readContexts()
 	if err != nil {
@@ -191,7 +191,7 @@ func setContext(c *cli.Context, p *Program) error {
 		}
 	}
 	if t.Master == "" && t.Root == "" {
-		return usagef(c, "say where the cluster %s is, with --master or --root", name)
+		return invalidf(c, "no address of the cluster %s: give --master or --root", name)
 	}
 	all.Contexts[name] = t
 	if all.Current == "" {

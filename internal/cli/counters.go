@@ -12,9 +12,9 @@ import (
 	"github.com/windrow-mr/windrow/internal/embedded"
 )
 
-// countersCommand shows what a job's committed tasks counted.
+// countersCommand shows the counters of a job's committed tasks.
 func countersCommand(p *Program) *cli.Command {
-	return clusterCommand(p, "counters", "show what a job's finished tasks counted", "JOB", 1, 1, nil, func(c *cli.Context, cl *client.Client, printJSON bool) error {
+	return clusterCommand(p, "counters", "show the counters of a job's committed tasks", "JOB", 1, 1, nil, func(c *cli.Context, cl *client.Client, printJSON bool) error {
 		id, err := findJob(c, cl, c.Args().First())
 		if err != nil {
 			return err
@@ -54,7 +54,7 @@ func writeCounters(p *Program, n *client.Counters) error {
 		return err
 	}
 	if !n.Complete {
-		fmt.Fprintln(p.Stderr, "not all tasks are done: the numbers go on growing")
+		fmt.Fprintln(p.Stderr, "some tasks are not done: the numbers will grow")
 	}
 	return nil
 }

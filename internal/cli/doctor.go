@@ -12,8 +12,8 @@ import (
 // doctorCommand examines a root.
 func doctorCommand(p *Program) *cli.Command {
 	return &cli.Command{
-		Name: "doctor", Usage: "find out whether jobs can work on a root", ArgsUsage: "URL",
-		Description: "Looks at credentials, rights, create-once by both ways of writing, clocks, latency and throughput.\n" +
+		Name: "doctor", Usage: "check whether jobs can work on a root", ArgsUsage: "URL",
+		Description: "It checks credentials, rights, create-once by both ways of writing, clocks, latency and throughput.\n" +
 			"It moves about 80 MiB, below _windrow/, and leaves nothing.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
@@ -22,7 +22,7 @@ func doctorCommand(p *Program) *cli.Command {
 				return err
 			}
 			if c.NArg() == 0 {
-				return usagef(c, "no URL named: say which root to look at")
+				return invalidf(c, "no URL named: give the root to check")
 			}
 			if err := noMore(c, 1); err != nil {
 				return err

@@ -23,11 +23,11 @@ import (
 	"github.com/windrow-mr/windrow/plan/nearest"
 )
 
-// foreign is another program, by its file or by the folder of its package.
+// foreign is another program, named by its file or by the folder of its package.
 type foreign struct {
-	binary string // that runs here
-	pkg    string // folder of the package; "": there is only the binary
-	tmp    string // what is built is here; "": nothing is
+	binary string // for this machine
+	pkg    string // folder of the package; "": only the binary is known
+	tmp    string // folder of the binaries that were built; "": none
 }
 
 // openForeign returns the program at a path.
@@ -39,12 +39,12 @@ func openForeign(ctx context.Context, c *cli.Context, p *Program, path string) (
 	case err != nil:
 		return nil, err
 	case info.Mode().IsRegular() && strings.HasSuffix(path, ".go"):
-		return nil, usagef(c, "%s is a file of a package: name its folder, %s", path, filepath.Dir(path))
+		return nil, invalidf(c, "%s is a file of a package: give its folder, %s", path, filepath.Dir(path))
 	case info.Mode().IsRegular():
 		abs, err := filepath.Abs(path)
 		return &foreign{binary: abs}, err
 	case !info.IsDir():
-		return nil, usagef(c, "%s is neither a program nor the folder of a package", path)
+		return nil, invalidf(c, "%s is neither a program nor the folder of a package", path)
 	}
 	f := &foreign{pkg: path}
 	if f.tmp, err = os.MkdirTemp("", "windrow-submit-"); err != nil {
@@ -60,7 +60,7 @@ func openForeign(ctx context.Context, c *cli.Context, p *Program, path string) (
 // close removes what was built.
 func (f *foreign) close() {
 	if f.tmp != "" {
-		_ = os.RemoveAll(f.tmp) // in the folder for what is temporary
+		_ = os.RemoveAll(f.tmp) // it is in the system's temporary folder
 	}
 }
 
@@ -69,7 +69,7 @@ func (f *foreign) close() {
 func (f *foreign) build(ctx context.Context, goos, goarch string) (string, error) {
 	out := filepath.Join(f.tmp, goos+"-"+goarch)
 	if _, err := os.Stat(out); err == nil {
-		return out, nil // it was built before, to be asked
+		return out, nil // it was built before, to ask it for its jobs
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, ".") //nolint:gosec // it builds what the user names
 	cmd.Dir = f.pkg
@@ -77,17 +77,17 @@ func (f *foreign) build(ctx context.Context, goos, goarch string) (string, error
 	said, err := cmd.CombinedOutput()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return "", client.Errorf(plan.Invalid, "to submit a package, the go command must be there: %v", err)
+		return "", client.Errorf(plan.Invalid, "submitting a package needs the go command: %v", err)
 	case err != nil:
 		return "", client.Errorf(plan.Invalid, "%s cannot be built for %s/%s: %v\n%s", f.pkg, goos, goarch, err, bytes.TrimSpace(said))
 	}
 	if info, err := os.Stat(out); err != nil || info.Mode()&0o111 == 0 {
-		return "", client.Errorf(plan.Invalid, "%s is no package main: a program with jobs calls windrow.Main", f.pkg)
+		return "", client.Errorf(plan.Invalid, "%s is not a package main: a program with jobs calls windrow.Main", f.pkg)
 	}
 	return out, nil
 }
 
-// ask runs the program and reads the JSON that it prints.
+// ask runs the program and decodes the JSON that it prints.
 func (f *foreign) ask(ctx context.Context, document any, args ...string) error {
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, f.binary, args...) //nolint:gosec // it runs what the user submits
@@ -106,8 +106,8 @@ func (f *foreign) ask(ctx context.Context, document any, args ...string) error {
 
 func (f *foreign) name() string { return orElse(f.pkg, f.binary) }
 
-// choose returns the job that the words behind the path name, or the only one,
-// and the words behind that.
+// choose returns the job that the words after the path name, or the only job, and
+// the remaining words.
 func (f *foreign) choose(ctx context.Context, c *cli.Context, words []string) (name string, params []jobs.Param, rest []string, err error) {
 	var all []jobReport
 	if err := f.ask(ctx, &all, "jobs", "-o", "json"); err != nil {
@@ -128,11 +128,11 @@ func (f *foreign) choose(ctx context.Context, c *cli.Context, words []string) (n
 	}
 	switch near := nearest.Name(name, names); {
 	case name == "":
-		return "", nil, nil, usagef(c, "%s has %s: name one of them behind its path: %s", f.name(), count(int64(len(names)), "job"), strings.Join(names, ", "))
+		return "", nil, nil, invalidf(c, "%s has %s: name one of them after its path: %s", f.name(), count(int64(len(names)), "job"), strings.Join(names, ", "))
 	case near != "":
-		return "", nil, nil, usagef(c, "%s has no job %q; did you mean %q?", f.name(), name, near)
+		return "", nil, nil, invalidf(c, "%s has no job %q; did you mean %q?", f.name(), name, near)
 	default:
-		return "", nil, nil, usagef(c, "%s has no job %q; there are %s", f.name(), name, strings.Join(names, ", "))
+		return "", nil, nil, invalidf(c, "%s has no job %q; there are %s", f.name(), name, strings.Join(names, ", "))
 	}
 }
 

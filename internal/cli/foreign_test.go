@@ -11,11 +11,12 @@ import (
 	"github.com/windrow-mr/windrow/master/api/apitest"
 )
 
-// firstJob is the folder of a package that calls windrow.Main, with one job.
+// firstJob is the folder of a package that calls windrow.Main with one job.
 const firstJob = "../../docs/firstjob"
 
-// TestSubmitPrograms submits a job of a package, of the program that was built of
-// it, and from that program itself: it is uploaded once.
+// TestSubmitPrograms verifies that a job can be submitted from a package, from the
+// program built from it, and by that program itself, and that the program is
+// uploaded once.
 func TestSubmitPrograms(t *testing.T) {
 	t.Parallel()
 	b, url := master(t)
@@ -57,7 +58,7 @@ func TestSubmitPrograms(t *testing.T) {
 	}
 
 	b.SetWorkers(client.Worker{ID: "w", OS: "linux", Arch: "arm64"})
-	if code, _, stderr := u.do(t, args("submit", program)...); code != exitUsage || !strings.Contains(stderr, "linux/arm64") {
+	if code, _, stderr := u.do(t, args("submit", program)...); code != exitInvalid || !strings.Contains(stderr, "linux/arm64") {
 		t.Errorf("to workers of another kind: exit %d: %s", code, stderr)
 	}
 	for _, c := range []struct {
@@ -67,14 +68,14 @@ func TestSubmitPrograms(t *testing.T) {
 		{args("submit", program, "nosuchjob"), "has no job"}, {args("submit", program, "--param", "colour=red"), "unknown parameter"},
 		{args("submit", program, "--colour", "red"), "unknown flag --colour"}, {args("submit", program, spec.Job, "more"), "unexpected argument"},
 	} {
-		if code, _, stderr := u.do(t, c.args...); code != exitUsage || !strings.Contains(stderr, c.says) {
+		if code, _, stderr := u.do(t, c.args...); code != exitInvalid || !strings.Contains(stderr, c.says) {
 			t.Errorf("%q: exit %d: %s", c.args, code, stderr)
 		}
 	}
 }
 
-// TestBuild builds a package for another kind of machine: twice the same bytes,
-// that need no libraries.
+// TestBuild verifies that a package built twice for another kind of machine gives
+// the same bytes, which need no libraries.
 func TestBuild(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -104,7 +105,7 @@ func TestBuild(t *testing.T) {
 	if _, err := readBundle(self); err != nil && !strings.Contains(err.Error(), "CGO_ENABLED=0") { // with the race detector it needs libraries
 		t.Error(err)
 	}
-	if _, err := readBundle(filepath.Join(dir, "main.go")); err == nil || !strings.Contains(err.Error(), "no program made by Go") {
-		t.Errorf("a text: %v", err)
+	if _, err := readBundle(filepath.Join(dir, "main.go")); err == nil || !strings.Contains(err.Error(), "not a program made by Go") {
+		t.Errorf("of a text file: %v", err)
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/windrow-mr/windrow/internal/embedded"
 )
 
-// garbageCommand removes what nobody needs any more.
+// garbageCommand removes data that no job needs.
 func garbageCommand(p *Program) *cli.Command {
-	flags := []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "only tell what would be removed"}}
-	return clusterCommand(p, "gc", "remove what no job needs any more, and unfinished uploads", "", 0, 0, flags, func(c *cli.Context, cl *client.Client, printJSON bool) error {
+	flags := []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "only show what would be removed"}}
+	return clusterCommand(p, "gc", "remove data that no job needs, and unfinished uploads", "", 0, 0, flags, func(c *cli.Context, cl *client.Client, printJSON bool) error {
 		gone, err := cl.CollectGarbage(c.Context, c.Bool("dry-run"))
 		if err != nil {
 			return err
@@ -34,18 +34,18 @@ func garbageCommand(p *Program) *cli.Command {
 			done = "would be removed"
 		}
 		fmt.Fprintf(p.Stderr, "%s: %s, %s; %s\n", done, count(gone.Objects, "object"), embedded.Bytes(gone.Bytes), count(gone.Uploads, "unfinished upload"))
-		tellSkipped(p, gone.Skipped)
+		writeSkipped(p, gone.Skipped)
 		return nil
 	})
 }
 
-// tellSkipped says what was left alone: the first places, for one store that
-// refuses to list uploads may have the outputs of many jobs.
-func tellSkipped(p *Program, skipped []client.GarbageSkipped) {
+// writeSkipped lists the first places that were left alone. There can be many: one
+// store that refuses to list uploads can hold the outputs of many jobs.
+func writeSkipped(p *Program, skipped []client.GarbageSkipped) {
 	const most = 10
 	for i, place := range skipped {
 		if i == most {
-			fmt.Fprintf(p.Stderr, "%s more are left alone: -o json tells all\n", number(int64(len(skipped)-most)))
+			fmt.Fprintf(p.Stderr, "%s more are left alone: -o json lists all\n", number(int64(len(skipped)-most)))
 			return
 		}
 		fmt.Fprintf(p.Stderr, "left alone below %s: %s\n", place.Prefix, place.Error)

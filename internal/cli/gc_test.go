@@ -8,8 +8,9 @@ import (
 	"github.com/windrow-mr/windrow/client"
 )
 
-// TestCollectGarbage: the command tells what went, and where uploads were not
-// looked for, which is no reason to fail: the rest is done.
+// TestCollectGarbage verifies that gc lists what was removed, and the first places
+// where it could not look for uploads. Such places are not a failure: the rest is
+// done.
 func TestCollectGarbage(t *testing.T) {
 	t.Parallel()
 	b, url := master(t)
@@ -22,7 +23,7 @@ func TestCollectGarbage(t *testing.T) {
 	for _, c := range []struct {
 		command string
 		want    []string // on standard output
-		told    []string // on standard error
+		says    []string // on standard error
 	}{
 		{"gc --dry-run", []string{"BELOW OBJECTS BYTES UPLOADS WHY", "j/aa/X/s/ 1,200 4 KiB 0 it ended", "s3://out/x 0 0 B 1,003 parts of jobs that have ended"},
 			[]string{"would be removed: 1,200 objects, 4 KiB; 1,003 unfinished uploads\n", "left alone below s3://closed/9: permission denied\n", "3 more"}},
@@ -43,13 +44,13 @@ func TestCollectGarbage(t *testing.T) {
 				t.Errorf("%s does not print %q:\n%s", c.command, want, stdout)
 			}
 		}
-		for _, want := range c.told {
+		for _, want := range c.says {
 			if !strings.Contains(stderr, want) {
-				t.Errorf("%s does not tell %q:\n%s", c.command, want, stderr)
+				t.Errorf("%s does not say %q:\n%s", c.command, want, stderr)
 			}
 		}
 		if strings.Contains(stderr, "closed/10") {
-			t.Errorf("%s tells of too many places:\n%s", c.command, stderr)
+			t.Errorf("%s lists too many places:\n%s", c.command, stderr)
 		}
 	}
 }

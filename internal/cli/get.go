@@ -35,8 +35,8 @@ func getCommand(p *Program) *cli.Command {
 	})
 }
 
-// findJob returns the id of the job that a word means: an id, or enough of its
-// end to be the only one of the newest thousand.
+// findJob returns the id of the job that a word names: an id, or the end of an id,
+// long enough to be unique among the newest thousand.
 func findJob(c *cli.Context, cl *client.Client, word string) (plan.JobID, error) {
 	const whole = 26
 	word = strings.ToUpper(word)
@@ -44,7 +44,7 @@ func findJob(c *cli.Context, cl *client.Client, word string) (plan.JobID, error)
 		return plan.JobID(word), nil
 	}
 	if len(word) < 4 || len(word) > whole {
-		return "", usagef(c, "%q is no job: give its id, or at least the last 4 characters of it", word)
+		return "", invalidf(c, "%q does not name a job: give its id, or at least the last 4 characters of it", word)
 	}
 	page, err := cl.Jobs(c.Context, client.JobsQuery{Limit: 1000})
 	if err != nil {
@@ -68,11 +68,11 @@ func findJob(c *cli.Context, cl *client.Client, word string) (plan.JobID, error)
 		}
 		return "", client.Errorf(plan.NotFound, "there is no job whose id ends in %s; '%s ls' lists them", word, c.App.Name)
 	default:
-		return "", usagef(c, "%s is the end of %d ids: %s; give more of it", word, len(found), strings.Join(found, ", "))
+		return "", invalidf(c, "%s is the end of %d ids: %s; give more of it", word, len(found), strings.Join(found, ", "))
 	}
 }
 
-// writeJob tells about a job, for people.
+// writeJob describes a job for people.
 func writeJob(to io.Writer, j *client.Job) {
 	line := cardLine(to)
 	fmt.Fprintf(to, "%s: %s\n", strings.TrimSpace(j.Job+" "+string(j.ID)), j.State)
@@ -82,7 +82,7 @@ func writeJob(to io.Writer, j *client.Job) {
 	for _, in := range j.Input {
 		line("input", "%s", in)
 	}
-	if j.Output != "" { // its specification could be read
+	if j.Output != "" { // else its specification cannot be read
 		line("output", "%s", j.Output)
 	}
 	if len(j.Params) > 0 {
@@ -132,7 +132,7 @@ func causeText(cause *client.Cause) string {
 	return cause.Text
 }
 
-// pairsText tells names and values in the order of the names.
+// pairsText returns names and values in the order of the names.
 func pairsText(m map[string]string) string {
 	texts := make([]string, 0, len(m))
 	for _, name := range slices.Sorted(maps.Keys(m)) {

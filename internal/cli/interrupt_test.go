@@ -18,7 +18,7 @@ import (
 	"github.com/windrow-mr/windrow/master/api/apitest"
 )
 
-// process is a command in a process of its own.
+// process is a command in its own process.
 type process struct {
 	cmd    *exec.Cmd
 	stdout bytes.Buffer
@@ -45,7 +45,7 @@ func start(t *testing.T, args ...string) *process {
 	return p
 }
 
-// until reads the process's messages up to one that has a text.
+// until reads the process's messages until one contains a text.
 func (p *process) until(t *testing.T, text string) {
 	t.Helper()
 	var all []string
@@ -71,11 +71,12 @@ func (p *process) end(t *testing.T) (code int, rest string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = p.cmd.Wait() // its status tells
+	_ = p.cmd.Wait() // the exit status is checked below
 	return p.cmd.ProcessState.ExitCode(), string(b)
 }
 
-// TestDetach: the first interrupt leaves the job, the second one cancels it.
+// TestDetach verifies that the first interrupt detaches from the job, and that the
+// second one cancels it.
 func TestDetach(t *testing.T) {
 	t.Parallel()
 	submit := []string{"submit", "wordcount", "--input", "s3://in/x", "--out", "s3://out/x"}
@@ -124,13 +125,13 @@ func TestDetach(t *testing.T) {
 	}
 }
 
-// TestInterruptedBeforeSubmit: an interrupt while the cluster has not answered
-// ends the command at once.
+// TestInterruptedBeforeSubmit verifies that an interrupt ends a command at once
+// when the cluster has not answered yet.
 func TestInterruptedBeforeSubmit(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{}, 10)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // or the server does not see that the client has gone
+		_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the client has gone
 		asked <- struct{}{}
 		<-r.Context().Done()
 	}))
@@ -146,8 +147,8 @@ func TestInterruptedBeforeSubmit(t *testing.T) {
 	}
 }
 
-// TestFollowsThroughRestart: the master that a command talks to goes away, and
-// another one goes on.
+// TestFollowsThroughRestart verifies that a command continues with another master
+// when the one that it talks to stops.
 func TestFollowsThroughRestart(t *testing.T) {
 	t.Parallel()
 	b := apitest.New()

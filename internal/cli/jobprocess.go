@@ -8,8 +8,8 @@ import (
 	"github.com/windrow-mr/windrow/worker/jobproc"
 )
 
-// jobProcessCommand makes the program a job process: it works on its jobs for
-// the worker that has started it.
+// jobProcessCommand runs the program as a job process: it runs tasks of its jobs
+// for the worker that started it.
 func jobProcessCommand(p *Program) *cli.Command {
 	return &cli.Command{Name: jobproc.Verb, Hidden: true, HideHelp: true, Action: func(c *cli.Context) error {
 		if err := noMore(c, 0); err != nil {
@@ -23,7 +23,8 @@ func jobProcessCommand(p *Program) *cli.Command {
 	}}
 }
 
-// description is a job as it is submitted: what workers must make again.
+// description is a job in the form that is submitted, from which workers build the
+// same pipeline.
 type description struct {
 	Job   string            `json:"job"`
 	Plan  string            `json:"plan"`
@@ -31,7 +32,7 @@ type description struct {
 	Build string            `json:"build"` // version of the program
 }
 
-// describeCommand tells what a job's plan is, for whoever submits the program.
+// describeCommand prints a job's pipeline for the command that submits the program.
 func describeCommand(p *Program) *cli.Command {
 	return &cli.Command{Name: "describe", Hidden: true, ArgsUsage: "[JOB]",
 		Flags: []cli.Flag{&cli.StringSliceFlag{Name: "param", Usage: "set a parameter of the job, `NAME=VALUE`"}},
@@ -49,13 +50,13 @@ func describeCommand(p *Program) *cli.Command {
 			}
 			plan, err := job.Build(values, nil)
 			if err != nil {
-				return usagef(c, "%v", err)
+				return invalidf(c, "%v", err)
 			}
 			return writeJSON(p, description{Job: job.Name(), Plan: plan.Text, Once: plan.Once, Build: buildVersion().Version})
 		}}
 }
 
-// namedJob returns the job that is named, or the only one.
+// namedJob returns the job that is named, or the only job.
 func namedJob(c *cli.Context, p *Program) (*jobs.Job, error) {
 	name := c.Args().First()
 	if name == "" && len(p.Jobs) == 1 {
@@ -69,10 +70,10 @@ func namedJob(c *cli.Context, p *Program) (*jobs.Job, error) {
 		names = append(names, job.Name())
 	}
 	if name == "" {
-		return nil, usagef(c, "the program has %d jobs: name one of them", len(names))
+		return nil, invalidf(c, "the program has %d jobs: name one of them", len(names))
 	}
 	if near := nearest.Name(name, names); near != "" {
-		return nil, usagef(c, "unknown job %q; did you mean %q?", name, near)
+		return nil, invalidf(c, "unknown job %q; did you mean %q?", name, near)
 	}
-	return nil, usagef(c, "the program has no job %q", name)
+	return nil, invalidf(c, "the program has no job %q", name)
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// TestJobProcessByHand: who types the command of workers is told whose it is.
+// TestJobProcessByHand verifies that a user who types the command of workers learns
+// that it is for workers.
 func TestJobProcessByHand(t *testing.T) {
 	t.Parallel()
 	p, stdout, stderr := program(store.Options{}, "job-process")
@@ -20,7 +21,8 @@ func TestJobProcessByHand(t *testing.T) {
 	}
 }
 
-// TestDescribe: a program tells what workers must make of its jobs.
+// TestDescribe verifies that a program describes the pipelines of its jobs, as
+// workers must build them.
 func TestDescribe(t *testing.T) {
 	t.Parallel()
 	describe := func(list []*jobs.Job, args ...string) (code int, d description, stderr string) {
@@ -51,7 +53,7 @@ func TestDescribe(t *testing.T) {
 		"unexpected argument":  {"grep", "sort"},
 		"not of the form NAME": {"--param", "x", "grep"},
 	} {
-		if code, _, stderr := describe(both, args...); code != exitUsage || !strings.Contains(stderr, words) {
+		if code, _, stderr := describe(both, args...); code != exitInvalid || !strings.Contains(stderr, words) {
 			t.Errorf("%q: exit %d, %s", args, code, stderr)
 		}
 	}

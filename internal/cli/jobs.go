@@ -26,7 +26,7 @@ type paramReport struct {
 	Help     string `json:"help"`
 	Required bool   `json:"required"`
 	Default  string `json:"default"`
-	Switch   bool   `json:"switch,omitempty"` // as a flag it needs no value
+	Switch   bool   `json:"switch,omitempty"` // its flag needs no value
 }
 
 func describe(all []*jobs.Job) []jobReport {

@@ -11,10 +11,11 @@ import (
 	"sync"
 )
 
-// people is a log handler for people: a line such as
+// lineHandler is a log handler for people. It writes a line such as
 //
 //	windrow: note: compressed objects cannot be split (objects 3, bytes 12)
-type people struct {
+//	windrow: note: compressed objects cannot be split (objects 3, bytes 12)
+type lineHandler struct {
 	name  string
 	level slog.Level
 	attrs []slog.Attr
@@ -23,16 +24,16 @@ type people struct {
 	to io.Writer
 }
 
-// newLog returns a logger that writes for people.
+// newLog returns a logger that writes lines for people.
 func newLog(to io.Writer, name string, level slog.Level) *slog.Logger {
-	return slog.New(&people{name: name, level: level, mu: new(sync.Mutex), to: to})
+	return slog.New(&lineHandler{name: name, level: level, mu: new(sync.Mutex), to: to})
 }
 
-// Enabled tells whether a record of that level is written.
-func (h *people) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+// Enabled reports whether a record of that level is written.
+func (h *lineHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
 
 // Handle writes a record.
-func (h *people) Handle(_ context.Context, r slog.Record) error {
+func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	var b bytes.Buffer
 	kind := ""
 	switch {
@@ -62,11 +63,11 @@ func (h *people) Handle(_ context.Context, r slog.Record) error {
 }
 
 // WithAttrs returns a handler that adds attributes to every record.
-func (h *people) WithAttrs(attrs []slog.Attr) slog.Handler {
+func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
 	c.attrs = append(slices.Clip(c.attrs), attrs...)
 	return &c
 }
 
 // WithGroup returns the handler itself: lines for people have no groups.
-func (h *people) WithGroup(string) slog.Handler { return h }
+func (h *lineHandler) WithGroup(string) slog.Handler { return h }

@@ -17,18 +17,18 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// logsCommand prints what attempts have printed and logged.
+// logsCommand prints the output and the logs of attempts.
 func logsCommand(p *Program) *cli.Command {
 	flags := []cli.Flag{
-		&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on until the job, or the attempt, has ended"},
-		&cli.BoolFlag{Name: "failed", Usage: "only attempts that failed or were lost"},
-		&cli.StringFlag{Name: "attempt", Usage: "only the attempt `ID`"},
+		&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "continue until the job, or the attempt, has ended"},
+		&cli.BoolFlag{Name: "failed", Usage: "print only attempts that failed or were lost"},
+		&cli.StringFlag{Name: "attempt", Usage: "print only the attempt `ID`"},
 	}
-	command := clusterCommand(p, "logs", "print what a job's attempts have printed and logged", "JOB[/TASK]", 1, 1, flags, func(c *cli.Context, cl *client.Client, printJSON bool) error {
+	command := clusterCommand(p, "logs", "print the output and the logs of a job's attempts", "JOB[/TASK]", 1, 1, flags, func(c *cli.Context, cl *client.Client, printJSON bool) error {
 		word, task, _ := strings.Cut(c.Args().First(), "/")
 		if task != "" {
 			if _, err := plan.ParseTaskID(task); err != nil {
-				return usagef(c, "%v; say JOB/map/17", err)
+				return invalidf(c, "%v; write it like JOB/map/17", err)
 			}
 		}
 		id, err := findJob(c, cl, word)
@@ -38,7 +38,7 @@ func logsCommand(p *Program) *cli.Command {
 		l := &logPrinter{p: p, client: cl, id: id, query: client.LogsQuery{Task: task, Attempt: c.String("attempt"), Failed: c.Bool("failed")}}
 		if c.Bool("follow") {
 			if printJSON {
-				return usagef(c, "--follow prints text: without it, -o json lists the logs")
+				return invalidf(c, "--follow prints text: without it, -o json lists the logs")
 			}
 			return l.follow(c.Context)
 		}
@@ -51,8 +51,8 @@ func logsCommand(p *Program) *cli.Command {
 		}
 		return l.print(c.Context, logs)
 	})
-	command.Description = "The logs of several attempts are printed one after the other, each with a heading; followed, line by line, each with\n" +
-		"its task in front. -o json lists them."
+	command.Description = "The logs of several attempts are printed one after the other, each with a heading. With --follow they are printed\n" +
+		"line by line, each line with its task in front. -o json lists the logs."
 	return command
 }
 
@@ -63,7 +63,7 @@ type logPrinter struct {
 	id     plan.JobID
 	query  client.LogsQuery
 
-	mu sync.Mutex // of the program's standard output
+	mu sync.Mutex // guards the program's standard output
 }
 
 // print prints logs one after the other.
@@ -90,14 +90,14 @@ func (l *logPrinter) print(ctx context.Context, logs []client.Log) error {
 }
 
 const (
-	// followed is how many logs are followed at once; further ones wait.
+	// followed is how many logs are followed at once; others wait.
 	followed = 32
-	// lookForLogs is how often new attempts are looked for.
+	// lookForLogs is the time between two looks for new attempts.
 	lookForLogs = 2 * time.Second
 )
 
-// follow prints logs as they grow, until the job has ended, or every attempt of
-// the one task or of that name has.
+// follow prints logs as they grow, until the job has ended, or until the attempt
+// that was named has.
 func (l *logPrinter) follow(ctx context.Context) error {
 	seen := map[string]bool{}
 	group, ctx := errgroup.WithContext(ctx)
@@ -143,7 +143,7 @@ func (l *logPrinter) followOne(ctx context.Context, a *client.Log) error {
 	return errors.Join(err, lines.close())
 }
 
-// lineWriter writes whole lines, each with a prefix, where others write too.
+// lineWriter writes whole lines, each with a prefix, to a writer that it shares.
 type lineWriter struct {
 	to     io.Writer
 	mu     *sync.Mutex
@@ -151,10 +151,10 @@ type lineWriter struct {
 	rest   []byte
 }
 
-// longestLine is up to which length a line is kept until it is whole.
+// longestLine is the longest line that is kept until it is whole.
 const longestLine = 64 << 10
 
-// Write writes the lines that are whole, and keeps what is not.
+// Write writes the lines that are whole, and keeps the rest.
 func (w *lineWriter) Write(p []byte) (int, error) {
 	w.rest = append(w.rest, p...)
 	for {
@@ -179,7 +179,7 @@ func (w *lineWriter) line(line []byte) error {
 	return err
 }
 
-// close writes a last line that has no end.
+// close writes the last line when it has no end.
 func (w *lineWriter) close() error {
 	if len(w.rest) == 0 {
 		return nil

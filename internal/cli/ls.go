@@ -13,14 +13,14 @@ import (
 // listCommand lists the jobs of a cluster.
 func listCommand(p *Program) *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "state", Usage: "only jobs in `STATE`: planning, running, committing, aborting, succeeded, failed or cancelled"},
-		&cli.StringFlag{Name: "label", Usage: "only jobs with the label `NAME=VALUE`, or NAME for any value"},
-		&cli.IntFlag{Name: "limit", Usage: "at most `N` jobs", Value: 20},
+		&cli.StringFlag{Name: "state", Usage: "list only jobs in `STATE`: planning, running, committing, aborting, succeeded, failed or cancelled"},
+		&cli.StringFlag{Name: "label", Usage: "list only jobs with the label `NAME=VALUE`, or NAME for any value"},
+		&cli.IntFlag{Name: "limit", Usage: "list at most `N` jobs", Value: 20},
 	}
 	return clusterCommand(p, "ls", "list the jobs of a cluster, the newest first", "", 0, 0, flags, func(c *cli.Context, cl *client.Client, printJSON bool) error {
 		limit := c.Int("limit")
 		if limit < 1 {
-			return usagef(c, "--limit %d is no number from 1 on", limit)
+			return invalidf(c, "--limit %d: it must be at least 1", limit)
 		}
 		page := client.JobsPage{Jobs: []client.Job{}}
 		for {
@@ -53,17 +53,17 @@ func listJobs(p *Program, page client.JobsPage) error {
 		return err
 	}
 	for i := range page.Jobs {
-		if j := &page.Jobs[i]; j.Cause != nil && j.State == client.Planning { // it waits for somebody to do something
+		if j := &page.Jobs[i]; j.Cause != nil && j.State == client.Planning { // it waits for a user to do something
 			fmt.Fprintf(p.Stderr, "job %s: %s\n", j.ID, causeText(j.Cause))
 		}
 	}
 	if page.Next != "" {
-		fmt.Fprintln(p.Stderr, "there are older ones: give a higher --limit")
+		fmt.Fprintln(p.Stderr, "there are older jobs: give a higher --limit")
 	}
 	return nil
 }
 
-// percent tells how much of a job is done.
+// percent returns how much of a job is done.
 func percent(j *client.Job) string {
 	fraction := j.Progress.Fraction
 	if j.State == client.Succeeded {
@@ -72,7 +72,7 @@ func percent(j *client.Job) string {
 	return fmt.Sprintf("%.0f%%", fraction*100)
 }
 
-// moment tells a time as the user's clock shows it; "–" for none.
+// moment returns a time as the user's clock shows it; "–" for none.
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return "–"

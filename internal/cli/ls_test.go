@@ -9,9 +9,10 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// TestJobThatWaitsForSomebody: ls and get tell why a job does not go on, and what to
-// do, even if that is all that is known of it; of jobs that ended ls has no room to.
-func TestJobThatWaitsForSomebody(t *testing.T) {
+// TestJobThatWaitsForUser verifies that ls and get show why a job waits, and what
+// to do, even if nothing else is known of the job. ls has no room for the causes of
+// jobs that ended.
+func TestJobThatWaitsForUser(t *testing.T) {
 	t.Parallel()
 	b, url := master(t)
 	u := newUser(t, "WINDROW_MASTER", url)

@@ -8,8 +8,8 @@ import (
 	"github.com/windrow-mr/windrow/jobs/library"
 )
 
-// asProgram, set in the environment, makes the test binary the program under
-// test: signals are for a whole process.
+// asProgram, set in the environment, runs the test binary as the program under
+// test: a signal reaches a whole process.
 const asProgram = "WINDROW_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {

@@ -7,9 +7,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// flagsFirst moves the flags of a command in front of its operands: people write
-// 'windrow logs JOB -f', and the library reads flags up to the first operand
-// alone. What stands behind -- stays there.
+// flagsFirst moves the flags of a command in front of its operands: users write
+// 'windrow logs JOB -f', and the library reads flags only up to the first operand.
+// Words after -- stay there.
 func flagsFirst(app *cli.App, args []string) []string {
 	commands, at := app.Commands, 1
 	var command *cli.Command
@@ -37,7 +37,7 @@ func flagsFirst(app *cli.App, args []string) []string {
 			flags = append(flags, word)
 			if f := where.flag(word); f != nil && takesValue(f) && !strings.Contains(word, "=") {
 				if i++; i == len(rest) {
-					return slices.Concat(args[:at], flags) // the library says what is missing
+					return slices.Concat(args[:at], flags) // the library reports the missing value
 				}
 				flags = append(flags, rest[i])
 			}

@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// peakMemory returns the most memory that this process ever held, in bytes, 0
-// when that is not known. It is what /proc tells of this program alone:
-// getrusage would count what the process was before it became this program.
+// peakMemory returns the most memory that this process ever held, in bytes, or 0
+// when it is unknown. It reads /proc, which counts this program only: getrusage
+// also counts what the process was before it became this program.
 func peakMemory() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -2,6 +2,5 @@
 
 package cli
 
-// peakMemory returns 0: how much memory this process held at most is told on
-// Linux alone.
+// peakMemory returns 0: the peak is known only on Linux.
 func peakMemory() int64 { return 0 }

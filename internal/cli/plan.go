@@ -11,45 +11,46 @@ import (
 	"github.com/windrow-mr/windrow/output"
 )
 
-// planCommand tells what run would do.
+// planCommand shows what run would do.
 func planCommand(p *Program) *cli.Command {
 	command := &cli.Command{
-		Name: "plan", Usage: "tell what run would do with a job, and what it would ask of stores; nothing is written",
+		Name: "plan", Usage: "show what run would do with a job, and which requests it would make; nothing is written",
 		ArgsUsage: "JOB --input URL… --out URL [--param NAME=VALUE…]",
-		Description: "It takes the flags of run, and says how the input is divided, what the shuffle is like, and how many requests\n" +
-			"of each kind there would be, with their price for roots on S3.",
+		Description: "It takes the flags of run. It shows how the input is divided, how the shuffle is laid out, and how many requests\n" +
+			"of each kind a run would make, with their price for roots on S3.",
 	}
 	for _, job := range p.Jobs {
 		command.Subcommands = append(command.Subcommands, &cli.Command{Name: job.Name(), Usage: "plan the job " + job.Name(),
-			Flags: withParams(planFlags(), job.Params()), OnUsageError: usageMistake,
+			Flags: withParams(planFlags(), job.Params()), OnUsageError: flagMistake,
 			Action: func(c *cli.Context) error { return planJob(c, p, job) }})
 	}
 	jobFirst(command)
 	return command
 }
 
-// jobFirst makes a command that has jobs below it say so where none is named.
+// jobFirst makes a command with jobs as subcommands return a clear error when no
+// job is named.
 func jobFirst(command *cli.Command) {
 	command.OnUsageError = func(c *cli.Context, err error, _ bool) error {
 		what := err.Error()
 		if m := undefinedFlag.FindStringSubmatch(what); m != nil {
 			what = "no job before --" + m[1]
 		}
-		return usagef(c, "%s; the job comes first: %s %s JOB [flags]", what, c.App.Name, command.Name)
+		return invalidf(c, "%s; the job comes first: %s %s JOB [flags]", what, c.App.Name, command.Name)
 	}
 	command.Action = func(c *cli.Context) error {
 		if c.NArg() == 0 {
-			return usagef(c, "no job named; '%s jobs' lists them", c.App.Name)
+			return invalidf(c, "no job named; '%s jobs' lists them", c.App.Name)
 		}
 		return unknown(c, "job", c.Args().First(), command.Subcommands)
 	}
 }
 
-// textFlag is the flag of plan alone.
+// textFlag is a flag that only plan has.
 const textFlag = "text"
 
 func planFlags() []cli.Flag {
-	return append(runFlags(), &cli.BoolFlag{Name: textFlag, Usage: "print the job in its canonical form, in which equal jobs are equal, and no more"})
+	return append(runFlags(), &cli.BoolFlag{Name: textFlag, Usage: "print only the job's canonical text, which is the same for equal jobs"})
 }
 
 func planJob(c *cli.Context, p *Program, job *jobs.Job) error {
@@ -79,10 +80,10 @@ func planJob(c *cli.Context, p *Program, job *jobs.Job) error {
 	}
 }
 
-// planText prints the job itself, for which no input is needed.
+// planText prints the job's canonical text, which needs no input.
 func planText(c *cli.Context, p *Program, job *jobs.Job, printJSON bool) error {
 	if printJSON {
-		return usagef(c, "--text prints text: leave -o json out")
+		return invalidf(c, "--text prints text: give it without -o json")
 	}
 	values, err := params(c, job.Params(), planFlags())
 	if err != nil {
@@ -90,13 +91,13 @@ func planText(c *cli.Context, p *Program, job *jobs.Job, printJSON bool) error {
 	}
 	made, err := job.Build(values, nil)
 	if err != nil {
-		return usagef(c, "%v", err)
+		return invalidf(c, "%v", err)
 	}
 	_, err = io.WriteString(p.Stdout, made.Text)
 	return err
 }
 
-// planDocument is what plan prints with -o json. Its fields are only ever added to.
+// planDocument is what plan prints with -o json. Later versions only add fields.
 type planDocument struct {
 	Version    int        `json:"version"`
 	Job        string     `json:"job"`
@@ -104,10 +105,10 @@ type planDocument struct {
 	OnExists   string     `json:"onExists"`
 	Objects    int        `json:"objects"`
 	Input      int64      `json:"inputBytes"`
-	LeftOut    int        `json:"leftOut"` // objects whose names hide them
+	LeftOut    int        `json:"leftOut"` // objects that are hidden by their name
 	Maps       int        `json:"maps"`
 	Split      int64      `json:"splitBytes"` // of the largest
-	Samples    int        `json:"samples"`    // sections that are sampled
+	Samples    int        `json:"samples"`    // sections to sample
 	Partitions int        `json:"partitions"`
 	ReadGroup  int        `json:"readGroup"` // adjacent partitions that one request reads
 	Slots      int        `json:"slots"`
@@ -118,11 +119,11 @@ type planDocument struct {
 	Assumed    []string   `json:"assumed"`
 }
 
-// planOutput is what the output holds already.
+// planOutput is what the output already holds.
 type planOutput struct {
 	Committed bool   `json:"committed"`
 	Parts     int    `json:"parts"`
-	HeldBy    string `json:"heldBy,omitempty"` // job that is writing it, or was when it was killed
+	HeldBy    string `json:"heldBy,omitempty"` // job that is writing it, or was killed while it did
 }
 
 func newPlanDocument(p *embedded.Plan) planDocument {
@@ -136,7 +137,7 @@ func newPlanDocument(p *embedded.Plan) planDocument {
 	return d
 }
 
-// writePlan tells the plan of a run, for people.
+// writePlan prints the plan of a run for people.
 func writePlan(to io.Writer, p *embedded.Plan) {
 	line := cardLine(to)
 	fmt.Fprintf(to, "%s → %s\n", p.Job, p.Output)
@@ -146,40 +147,40 @@ func writePlan(to io.Writer, p *embedded.Plan) {
 	}
 	line("maps", "%s, of at most %s", count(int64(p.Maps), "task"), embedded.Bytes(p.Split))
 	if p.Samples > 0 {
-		line("sampled", "%s of the input, for the keys at which partitions are cut", count(int64(p.Samples), "section"))
+		line("sampled", "%s of the input, to choose the keys that bound partitions", count(int64(p.Samples), "section"))
 	}
 	if p.Partitions > 0 {
 		line("shuffled", "%s, %s", count(int64(p.Partitions), "partition"), layoutOf(p))
 	}
-	line("memory", "tasks may hold %s in %s, each %s for pairs", embedded.Bytes(p.Memory), count(int64(p.Slots), "slot"), embedded.Bytes(p.Share))
+	line("memory", "tasks can hold %s in %s, each %s for pairs", embedded.Bytes(p.Memory), count(int64(p.Slots), "slot"), embedded.Bytes(p.Share))
 	line("output", "%s", contentsOf(p))
 	line("requests", "%s", requestsOf(p.Requests.Total()))
 	if dollars, ok := p.Requests.Dollars(); ok {
-		line("price", "%s, an estimate for requests alone", priceOf(dollars))
+		line("price", "%s, an estimate for requests only", priceOf(dollars))
 	}
 	for _, text := range p.Assumed {
-		line("provided", "%s", text)
+		line("assumed", "%s", text)
 	}
 }
 
-// layoutOf tells how reduces read what maps left.
+// layoutOf describes how reduce tasks read the sorted runs of map tasks.
 func layoutOf(p *embedded.Plan) string {
 	if p.Group > 1 {
-		return fmt.Sprintf("layout C: one request reads %d neighbours of them from a map task's run", p.Group)
+		return fmt.Sprintf("layout C: one request reads %d adjacent ones from a map task's run", p.Group)
 	}
-	return "layout B: each is read from every map task's run by itself"
+	return "layout B: one request reads one of them from a map task's run"
 }
 
-// contentsOf tells what will become of what the output holds.
+// contentsOf describes what the output holds, and what a run would do with it.
 func contentsOf(p *embedded.Plan) string {
 	switch parts := count(int64(p.Found.Parts), "part"); {
 	case p.Held != nil:
-		return fmt.Sprintf("held by job %s on %s; run waits to see whether it lives", p.Held.Job, p.Held.Host)
+		return fmt.Sprintf("held by job %s on %s; run waits to see whether it is alive", p.Held.Job, p.Held.Host)
 	case !p.Found.Contents:
 		return "new"
 	case p.OnExists == output.Append:
-		return "holds " + parts + ", to be kept"
+		return "holds " + parts + ", which run keeps"
 	default:
-		return "holds " + parts + ", to be replaced"
+		return "holds " + parts + ", which run replaces"
 	}
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/windrow-mr/windrow/internal/embedded"
 )
 
-// logEvery is how often progress is told where no terminal shows it.
+// logEvery is the time between two lines of progress where there is no terminal.
 const logEvery = 10 * time.Second
 
-// progress shows how far a run has come: a line that changes in place on a
-// terminal, and one line every ten seconds elsewhere.
+// progress shows the progress of a run: a line that changes in place on a terminal,
+// or a line every ten seconds elsewhere.
 type progress struct {
 	to    io.Writer
 	job   string
@@ -25,9 +25,9 @@ type progress struct {
 	width int // of the terminal, 0 when there is none
 
 	mu   sync.Mutex
-	last time.Duration // when a line was last logged
+	last time.Duration // when the last line was logged
 	rate rate
-	on   bool // a line stands on the terminal
+	on   bool // the terminal shows a line
 }
 
 func newProgress(to io.Writer, job string, quiet bool) *progress {
@@ -40,7 +40,7 @@ func newProgress(to io.Writer, job string, quiet bool) *progress {
 	return p
 }
 
-// show tells the newest progress.
+// show shows the newest progress.
 func (p *progress) show(now embedded.Progress) {
 	if p.quiet {
 		return
@@ -63,7 +63,7 @@ func (p *progress) show(now embedded.Progress) {
 	}
 }
 
-// clear takes the line away.
+// clear removes the line.
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,7 +73,7 @@ func (p *progress) clear() {
 	}
 }
 
-// line is the progress in words.
+// line describes the progress in a line.
 func (p *progress) line(now embedded.Progress) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", p.job, now.Phase)
@@ -109,7 +109,7 @@ type rate struct {
 	bytes []int64
 }
 
-// window is how far back the speed looks.
+// window is the time over which the speed is measured.
 const window = 5 * time.Second
 
 func (r *rate) add(at time.Duration, bytes int64) {

@@ -9,11 +9,11 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// requestKind is a number of requests, and how many were planned.
+// requestKind is a number of requests of one kind, and the planned number.
 type requestKind struct {
 	n, planned int64
 	noun       string
-	known      bool // how many there would be
+	known      bool // whether planned is known
 }
 
 func requestKinds(u, planned plan.Usage, whole bool) []requestKind {
@@ -25,10 +25,11 @@ func requestKinds(u, planned plan.Usage, whole bool) []requestKind {
 	}
 }
 
-// requestsOf tells numbers of requests, by kind.
+// requestsOf returns the numbers of requests, by kind.
 func requestsOf(u plan.Usage) string { return join(u, requestKinds(u, u, true)) }
 
-// writeRequests tells what stores were asked for on behalf of a job, and its price.
+// writeRequests shows the requests that were made on behalf of a job, and their
+// price.
 func writeRequests(line func(name, format string, args ...any), j *client.Job) {
 	if j.Requests == nil {
 		return
@@ -40,8 +41,8 @@ func writeRequests(line func(name, format string, args ...any), j *client.Job) {
 	}
 }
 
-// comparedRequests tells the requests that were counted, and beside them those
-// that were planned where these are others.
+// comparedRequests returns the counted requests, each with the planned number when
+// it differs.
 func comparedRequests(r *embedded.Receipt) string {
 	u := r.Counted.Total()
 	return join(u, requestKinds(u, r.Planned.Requests.Total(), r.Planned.Whole))
@@ -63,13 +64,13 @@ func join(u plan.Usage, kinds []requestKind) string {
 	return fmt.Sprintf("%s: %s", number(u.Requests()), strings.Join(words, ", "))
 }
 
-// plannedRequests tells what is planned in one line.
+// plannedRequests describes the planned requests in one line.
 func plannedRequests(p *embedded.Plan) string {
 	u := p.Requests.Total()
 	total := number(u.Requests())
 	text := count(u.Requests(), "request")
 	if !p.Whole {
-		text += " beside the gets of the shuffle"
+		text += ", without the shuffle's reads"
 	}
 	text += strings.TrimPrefix(requestsOf(u), total)
 	if dollars, ok := p.Requests.Dollars(); ok {
@@ -78,11 +79,11 @@ func plannedRequests(p *embedded.Plan) string {
 	return text
 }
 
-// priceOf tells a price.
+// priceOf describes a price.
 func priceOf(dollars float64) string { return fmt.Sprintf("about $%.4f at S3 list prices", dollars) }
 
-// comparedPrice tells the price of what was counted, and beside it the planned
-// one where it is another.
+// comparedPrice describes the price of the counted requests, with the planned price
+// when it differs.
 func comparedPrice(dollars float64, r *embedded.Receipt) string {
 	text := priceOf(dollars)
 	if planned, ok := r.Planned.Requests.Dollars(); ok && priceOf(planned) != text {

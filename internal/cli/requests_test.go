@@ -9,8 +9,9 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// TestCardComparesWithThePlan: what was planned stands beside what was counted
-// only where it is another number, and never beside what nobody can plan.
+// TestCardComparesWithThePlan verifies that the card shows a planned number only
+// where it differs from the counted one, and never for requests that cannot be
+// planned.
 func TestCardComparesWithThePlan(t *testing.T) {
 	t.Parallel()
 	planned := plan.Requests{"s3": {Puts: 10, Gets: 2000, Lists: 3, Deletes: 4}}
@@ -42,9 +43,10 @@ func TestCardComparesWithThePlan(t *testing.T) {
 	}
 }
 
-// TestJobsTellTheirRequests: by the words of a run, with the bytes, and with a price
-// where there is one; while the job runs, and at its end.
-func TestJobsTellTheirRequests(t *testing.T) {
+// TestJobsShowTheirRequests verifies that a job shows its requests in the words of
+// a run, with their bytes, and with a price if there is one, while it runs and at
+// its end.
+func TestJobsShowTheirRequests(t *testing.T) {
 	t.Parallel()
 	some := &client.Requests{Puts: 1010, Multipart: 12, Gets: 2001, Stats: 1, Lists: 3, Deletes: 4, Heartbeats: 2, BytesUp: 3 << 20, BytesDown: 5 << 30}
 	for name, c := range map[string]struct {

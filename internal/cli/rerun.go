@@ -9,14 +9,14 @@ import (
 	"github.com/windrow-mr/windrow/client"
 )
 
-// rerunCommand makes a new job like one that there is.
+// rerunCommand submits a new job like an existing one.
 func rerunCommand(p *Program) *cli.Command {
 	flags := slices.Concat([]cli.Flag{
 		&cli.StringFlag{Name: "out", Usage: "write the output to the directory `URL`", DefaultText: "the same"},
-		&cli.StringFlag{Name: "on-exists", Usage: "`MODE` when there is output already: fail, replace or append", DefaultText: "the same"},
+		&cli.StringFlag{Name: "on-exists", Usage: "`MODE` when output already exists: fail, replace or append", DefaultText: "the same"},
 		priorityFlag(), keyFlag(),
 	}, attachFlags(), clusterFlags())
-	return &cli.Command{Name: "rerun", Usage: "submit a job again, as a new one with the same program, parameters and input", ArgsUsage: "JOB", Flags: flags,
+	return &cli.Command{Name: "rerun", Usage: "submit a new job with the program, parameters and input of another", ArgsUsage: "JOB", Flags: flags,
 		Action: func(c *cli.Context) error {
 			if err := countArgs(c, "JOB", 1, 1); err != nil {
 				return err

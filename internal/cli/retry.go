@@ -8,9 +8,9 @@ import (
 	"github.com/windrow-mr/windrow/client"
 )
 
-// retryCommand goes on with a job that failed.
+// retryCommand continues a job that failed.
 func retryCommand(p *Program) *cli.Command {
-	return &cli.Command{Name: "retry", Usage: "go on with a job that failed or was cancelled: what it has done counts", ArgsUsage: "JOB",
+	return &cli.Command{Name: "retry", Usage: "continue a job that failed or was cancelled; its results so far count", ArgsUsage: "JOB",
 		Flags: append(attachFlags(), clusterFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := countArgs(c, "JOB", 1, 1); err != nil {

@@ -18,15 +18,15 @@ import (
 	"github.com/windrow-mr/windrow/jobs"
 )
 
-// runCommand runs a job in this process. Every job is a command of its own
-// below it, with its parameters as flags.
+// runCommand runs a job in this process. Every job is a subcommand, with its
+// parameters as flags.
 func runCommand(p *Program) *cli.Command {
 	run := &cli.Command{
 		Name:      "run",
 		Usage:     "run a job in this process",
 		ArgsUsage: "JOB --input URL… --out URL [--param NAME=VALUE…]",
 		Description: "A URL is file:///path or a plain path, s3://bucket/prefix, gs:// or azblob://. --input takes objects, directories and\n" +
-			"patterns, and may be given more than once. --out is a directory of its own.",
+			"patterns, and can be repeated. --out is a directory that holds only this output.",
 	}
 	for _, job := range p.Jobs {
 		run.Subcommands = append(run.Subcommands, jobCommand(p, job))
@@ -61,29 +61,29 @@ func withParams(flags []cli.Flag, params []jobs.Param) []cli.Flag {
 	return all
 }
 
-// auto lets the engine choose.
+// auto is the value that lets the engine choose.
 const auto = "auto"
 
-// jobFlags say what a job reads and writes, wherever it runs.
+// jobFlags say what a job reads and writes, in this process or on a cluster.
 func jobFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "read `URL`: an object, a directory or a pattern; NAME=URL for a named input"},
 		&cli.StringFlag{Name: "out", Usage: "write the output to the directory `URL`"},
 		&cli.StringSliceFlag{Name: "param", Usage: "set a parameter of the job, `NAME=VALUE`"},
-		&cli.StringFlag{Name: "on-exists", Value: "fail", Usage: "`MODE` when there is output already: fail, replace or append"},
-		&cli.StringFlag{Name: "partitions", Value: auto, Usage: "`N` reduce tasks, and so parts, or auto"},
+		&cli.StringFlag{Name: "on-exists", Value: "fail", Usage: "`MODE` when output already exists: fail, replace or append"},
+		&cli.StringFlag{Name: "partitions", Value: auto, Usage: "`N` reduce tasks, which write a part each, or auto"},
 		&cli.StringFlag{Name: "split-size", Value: auto, Usage: "input `SIZE` of a map task, or auto"},
 		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output by `CODEC`: none, gzip, zstd or lz4"},
 		&cli.StringFlag{Name: "decompress", Value: auto, Usage: "`CODEC` of the input: auto (by its names, and by its first bytes if it is text), none, gzip, zstd, bzip2 or lz4"},
-		&cli.StringFlag{Name: "max-ratio", Value: strconv.Itoa(compress.DefaultRatio), Usage: "fail where more than `N` bytes come out of each compressed one, once 64 MiB have come; none for no limit"},
-		&cli.StringFlag{Name: "max-decompressed", Value: "none", Usage: "fail where more than `SIZE` comes out of a compressed object, or of a task's part of it; none for no limit"},
+		&cli.StringFlag{Name: "max-ratio", Value: strconv.Itoa(compress.DefaultRatio), Usage: "fail when input decompresses to more than `N` times its size, checked after 64 MiB; none for no limit"},
+		&cli.StringFlag{Name: "max-decompressed", Value: "none", Usage: "fail when a compressed object, or a task's section of it, decompresses to more than `SIZE`; none for no limit"},
 	}
 }
 
 func runFlags() []cli.Flag {
 	return slices.Concat(jobFlags(), []cli.Flag{
-		&cli.IntFlag{Name: "slots", Usage: "`N` tasks at once", DefaultText: "one for each processor, as memory allows"},
-		&cli.StringFlag{Name: "memory", Value: "1GiB", Usage: "`SIZE` that all tasks may hold, at least 64MiB for each slot"},
+		&cli.IntFlag{Name: "slots", Usage: "run `N` tasks at once", DefaultText: "one for each processor, as memory allows"},
+		&cli.StringFlag{Name: "memory", Value: "1GiB", Usage: "`SIZE` of the memory for all tasks, at least 64MiB for each slot"},
 		&cli.StringFlag{Name: "root", Usage: "keep data between map and reduce below `URL`", DefaultText: "the output's _windrow/tmp"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no summary"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log what the engine does"},
@@ -104,22 +104,22 @@ func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
 		return err
 	}
 	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
-		// The collector is to work harder before the process outgrows what
-		// the budget and the fixed parts need.
+		// The collector must work harder before the process outgrows what the
+		// budget and the fixed parts need.
 		debug.SetMemoryLimit(max(o.Memory, embedded.LeastPerSlot) + 64<<20)
 	}
 	progress := newProgress(p.Stderr, job.Name(), c.Bool("quiet"))
 	o.Progress = progress.show
-	tell := func(plan *embedded.Plan) {
+	show := func(plan *embedded.Plan) {
 		if !c.Bool("quiet") {
-			fmt.Fprintf(p.Stderr, "%s: planned %s\n", plan.Job, plannedRequests(plan))
+			fmt.Fprintf(p.Stderr, "%s: plan: %s\n", plan.Job, plannedRequests(plan))
 		}
 	}
-	result, receipt, err := embedded.RunPlanned(c.Context, job, o, tell)
+	result, receipt, err := embedded.RunPlanned(c.Context, job, o, show)
 	progress.clear()
 	if err != nil {
 		if o.Chaos != nil && !c.Bool("quiet") {
-			fmt.Fprintf(p.Stderr, "chaos: it met %s\n", chaosText(o.Chaos.Report()))
+			fmt.Fprintf(p.Stderr, "chaos: the run met %s\n", chaosText(o.Chaos.Report()))
 		}
 		return err
 	}
@@ -132,8 +132,8 @@ func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
 	return nil
 }
 
-// runOptions reads the flags of a run; own are all flags of the command that are
-// no parameters.
+// runOptions returns the options that the flags of a run describe. own are all
+// flags of the command except parameters of the job.
 func runOptions(c *cli.Context, p *Program, job *jobs.Job, own []cli.Flag) (embedded.Options, error) {
 	o, err := jobOptions(c, job.Name(), job.Params(), own)
 	if err != nil {
@@ -141,10 +141,10 @@ func runOptions(c *cli.Context, p *Program, job *jobs.Job, own []cli.Flag) (embe
 	}
 	o.Slots, o.Root, o.Stores = c.Int("slots"), c.String("root"), p.Stores
 	if c.IsSet("slots") && o.Slots < 1 {
-		return o, usagef(c, "--slots %d: at least one task must run", o.Slots)
+		return o, invalidf(c, "--slots %d: at least one task must run", o.Slots)
 	}
 	if o.Memory, err = parseSize(c.String("memory")); err != nil || o.Memory == 0 {
-		return o, usagef(c, "--memory %q is no size such as 512MiB", c.String("memory"))
+		return o, invalidf(c, "--memory %q is not a size such as 512MiB", c.String("memory"))
 	}
 	level := slog.LevelWarn
 	switch {
@@ -158,8 +158,8 @@ func runOptions(c *cli.Context, p *Program, job *jobs.Job, own []cli.Flag) (embe
 	return o, err
 }
 
-// jobOptions reads the flags that say what a job reads and writes; own are all
-// flags of the command that are no parameters.
+// jobOptions returns the options that say what a job reads and writes. own are all
+// flags of the command except parameters of the job.
 func jobOptions(c *cli.Context, job string, list []jobs.Param, own []cli.Flag) (embedded.Options, error) {
 	o := embedded.Options{Input: c.StringSlice("input"), Output: c.String("out"), OnExists: c.String("on-exists"),
 		Compress: c.String("compress")}
@@ -169,55 +169,55 @@ func jobOptions(c *cli.Context, job string, list []jobs.Param, own []cli.Flag) (
 	}
 	if n := c.String("partitions"); n != auto {
 		if o.Partitions, err = strconv.Atoi(n); err != nil || o.Partitions < 1 {
-			return o, usagef(c, "--partitions %q is neither auto nor a number from 1 on", n)
+			return o, invalidf(c, "--partitions %q is neither auto nor a positive number", n)
 		}
 	}
 	if s := c.String("split-size"); s != auto {
 		if o.SplitSize, err = parseSize(s); err != nil || o.SplitSize == 0 {
-			return o, usagef(c, "--split-size %q is neither auto nor a size such as 64MiB", s)
+			return o, invalidf(c, "--split-size %q is neither auto nor a size such as 64MiB", s)
 		}
 	}
 	if err := decompression(c, &o); err != nil {
 		return o, err
 	}
 	if len(o.Input) == 0 && o.Output == "" {
-		return o, usagef(c, "job %s needs --out, and --input unless it makes its own", job)
+		return o, invalidf(c, "job %s needs --out, and --input unless it generates its input", job)
 	}
 	return o, nil
 }
 
-// decompression reads the flags that say how compressed input is read.
+// decompression sets the options for reading compressed input.
 func decompression(c *cli.Context, o *embedded.Options) (err error) {
 	o.Decompress = c.String("decompress")
 	const unlimited = "none"
 	o.MaxRatio = -1
 	if s := c.String("max-ratio"); s != unlimited {
 		if o.MaxRatio, err = strconv.ParseInt(s, 10, 64); err != nil || o.MaxRatio < 1 {
-			return usagef(c, "--max-ratio %q is neither none nor a number from 1 on", s)
+			return invalidf(c, "--max-ratio %q is neither none nor a positive number", s)
 		}
 	}
 	if s := c.String("max-decompressed"); s != unlimited {
 		if o.MaxDecompressed, err = parseSize(s); err != nil || o.MaxDecompressed == 0 {
-			return usagef(c, "--max-decompressed %q is neither none nor a size such as 10GiB", s)
+			return invalidf(c, "--max-decompressed %q is neither none nor a size such as 10GiB", s)
 		}
 	}
 	return nil
 }
 
-// params gathers the job's parameters from --param and from their own flags.
+// params returns the job's parameters, from --param and from their own flags.
 func params(c *cli.Context, list []jobs.Param, own []cli.Flag) (map[string]string, error) {
 	values := make(map[string]string)
 	for _, text := range c.StringSlice("param") {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || name == "" {
-			return nil, usagef(c, "--param %q is not of the form NAME=VALUE", text)
+			return nil, invalidf(c, "--param %q is not of the form NAME=VALUE", text)
 		}
 		values[name] = value
 	}
 	for _, p := range list {
 		if _, twice := values[p.Name]; c.IsSet(p.Name) && !isFlag(own, p.Name) {
 			if twice {
-				return nil, usagef(c, "parameter %s is given twice, by --param and by --%s", p.Name, p.Name)
+				return nil, invalidf(c, "parameter %s is given twice, by --param and by --%s", p.Name, p.Name)
 			}
 			values[p.Name] = c.String(p.Name)
 			if p.Switch {
@@ -228,7 +228,7 @@ func params(c *cli.Context, list []jobs.Param, own []cli.Flag) (map[string]strin
 	return values, nil
 }
 
-// isFlag tells whether a name is one of a command's own flags.
+// isFlag reports whether a name is one of a command's own flags.
 func isFlag(own []cli.Flag, name string) bool {
 	if slices.Contains(cli.HelpFlag.Names(), name) {
 		return true
@@ -243,12 +243,12 @@ func isFlag(own []cli.Flag, name string) bool {
 
 var sizeForm = regexp.MustCompile(`^(\d+(?:\.\d+)?) ?([kmgt]?)(i?)(b?)$`)
 
-// parseSize reads a size such as 512MiB, 1g or 4096. Units are powers of 1024,
-// but for those like MB, without an i, which are powers of 1000.
+// parseSize parses a size such as 512MiB, 1g or 4096. Units are powers of 1024,
+// except those like MB, without an i, which are powers of 1000.
 func parseSize(s string) (int64, error) {
 	m := sizeForm.FindStringSubmatch(strings.ToLower(s))
 	if m == nil || m[2] == "" && m[3] != "" {
-		return 0, fmt.Errorf("%q is no size", s)
+		return 0, fmt.Errorf("%q is not a size", s)
 	}
 	n, err := strconv.ParseFloat(m[1], 64)
 	if err != nil {
@@ -262,12 +262,12 @@ func parseSize(s string) (int64, error) {
 		n *= base
 	}
 	if n > 1<<60 {
-		return 0, fmt.Errorf("%q is more than there is", s)
+		return 0, fmt.Errorf("%q is too large", s)
 	}
 	return int64(n), nil
 }
 
-// writeJSON prints a document.
+// writeJSON prints a value as an indented JSON document.
 func writeJSON(p *Program, v any) error {
 	e := json.NewEncoder(p.Stdout)
 	e.SetIndent("", "  ")

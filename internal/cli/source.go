@@ -20,12 +20,12 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// source is a program whose jobs can be submitted.
+// source is a program with jobs to submit.
 type source interface {
-	// describe makes the job's plan, of the parameters that the submission has.
+	// describe sets the job's pipeline in the submission, from its parameters.
 	describe(ctx context.Context, c *cli.Context, s *client.Submission) error
-	// bundles returns the program's files, for machines that the cluster has;
-	// none where workers have the program.
+	// bundles returns the program's files for the machines of the cluster; none if
+	// the workers have the program.
 	bundles(ctx context.Context, cl *client.Client) ([]bundle, error)
 }
 
@@ -44,7 +44,7 @@ func (o *own) describe(_ context.Context, c *cli.Context, s *client.Submission) 
 	i := slices.IndexFunc(o.p.Jobs, func(j *jobs.Job) bool { return j.Name() == s.Job })
 	made, err := o.p.Jobs[i].Build(s.Params, nil)
 	if err != nil {
-		return usagef(c, "%v", err)
+		return invalidf(c, "%v", err)
 	}
 	s.Plan, s.Once = made.Text, made.Once
 	if o.p.Library {
@@ -59,7 +59,7 @@ func (o *own) bundles(ctx context.Context, cl *client.Client) ([]bundle, error) 
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("this program's own file: %w", err)
+		return nil, fmt.Errorf("finding this program's file: %w", err)
 	}
 	b, err := readBundle(self)
 	if err != nil {
@@ -68,12 +68,12 @@ func (o *own) bundles(ctx context.Context, cl *client.Client) ([]bundle, error) 
 	return []bundle{b}, fitting(ctx, cl, []bundle{b})
 }
 
-// readBundle looks at a binary made by Go.
+// readBundle reads the machine, size and digest of a binary made by Go.
 func readBundle(path string) (bundle, error) {
 	b := bundle{path: path}
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
-		return b, client.Errorf(plan.Invalid, "%s is no program made by Go: %v", path, err)
+		return b, client.Errorf(plan.Invalid, "%s is not a program made by Go: %v", path, err)
 	}
 	b.OS, b.Arch = runtime.GOOS, runtime.GOARCH
 	for _, s := range info.Settings {
@@ -102,8 +102,8 @@ func readBundle(path string) (bundle, error) {
 	return b, nil
 }
 
-// isStatic refuses a program that needs libraries: workers need not have them,
-// and the error there would be that a file is missing which is there.
+// isStatic refuses a program that needs libraries. Workers can lack them, and the
+// error there would be that the program, which exists, is missing.
 func isStatic(path string) error {
 	f, err := elf.Open(path)
 	if err != nil {
@@ -112,16 +112,16 @@ func isStatic(path string) error {
 	defer f.Close()
 	for _, s := range f.Progs {
 		if s.Type == elf.PT_INTERP {
-			return client.Errorf(plan.Invalid, "%s needs libraries of the machine that it runs on, which workers need not have: build it with CGO_ENABLED=0", path)
+			return client.Errorf(plan.Invalid, "%s needs libraries that workers can lack: build it with CGO_ENABLED=0", path)
 		}
 	}
 	return nil
 }
 
-// machine is a kind of machine, as Go names it: "linux/amd64".
+// machine returns the kind of machine, as Go names it: "linux/amd64".
 func (b *bundle) machine() string { return b.OS + "/" + b.Arch }
 
-// machines returns the kinds of machines that a cluster's workers are.
+// machines returns the kinds of the machines of a cluster's workers.
 func machines(ctx context.Context, cl *client.Client) ([]string, error) {
 	all, err := cl.Workers(ctx)
 	if err != nil {
@@ -137,8 +137,8 @@ func machines(ctx context.Context, cl *client.Client) ([]string, error) {
 	return kinds, nil
 }
 
-// fitting refuses a program that no worker could run. A cluster without workers
-// may have some later.
+// fitting refuses a program that no worker can run. A cluster without workers can
+// get some later.
 func fitting(ctx context.Context, cl *client.Client, bundles []bundle) error {
 	kinds, err := machines(ctx, cl)
 	if err != nil || len(kinds) == 0 {
@@ -151,6 +151,6 @@ func fitting(ctx context.Context, cl *client.Client, bundles []bundle) error {
 		}
 		have = append(have, bundles[i].machine())
 	}
-	return client.Errorf(plan.Invalid, "the program is for %s, and the workers are %s: submit its package by its path, which builds it for them",
+	return client.Errorf(plan.Invalid, "the program is for %s, but the workers are %s: submit its package by its path, to build it for them",
 		strings.Join(have, ", "), strings.Join(kinds, ", "))
 }

@@ -11,7 +11,7 @@ import (
 const (
 	exitOK          = 0
 	exitFailed      = 1
-	exitUsage       = 2
+	exitInvalid     = 2
 	exitNoMaster    = 3
 	exitDenied      = 4
 	exitNotFound    = 5
@@ -20,7 +20,7 @@ const (
 )
 
 // statuses are the exit statuses of commands, by the kind of their failure. A job
-// that ended without output gives the same status wherever it ran.
+// that ended without output gives the same status in this process and on a cluster.
 var statuses = [...]int{
 	plan.Unknown:      exitFailed,
 	plan.NotFound:     exitNotFound,
@@ -32,7 +32,7 @@ var statuses = [...]int{
 	plan.Contended:    exitFailed,
 	plan.Corrupt:      exitFailed,
 	plan.TooLarge:     exitFailed,
-	plan.Invalid:      exitUsage,
+	plan.Invalid:      exitInvalid,
 	plan.Interrupted:  exitInterrupted,
 	plan.Conflict:     exitConflict,
 	plan.Cancelled:    exitFailed,
@@ -42,8 +42,8 @@ var statuses = [...]int{
 }
 
 // status returns the exit status of a command that ends with an error. It is never
-// 0. A store that is unavailable is a failure of the command: exitNoMaster is for
-// masters alone.
+// 0. A store that is unavailable is a failure of the command: exitNoMaster is only
+// for masters.
 func status(err error) int {
 	kind := plan.KindOf(err)
 	_, ofMaster := errors.AsType[*client.Error](err)

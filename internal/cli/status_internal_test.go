@@ -13,7 +13,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// TestEveryKindHasAStatus: no failure gives the status 0, and no kind is forgotten.
+// TestEveryKindHasAStatus verifies that every kind of failure has a status, and
+// that none is 0.
 func TestEveryKindHasAStatus(t *testing.T) {
 	t.Parallel()
 	if len(statuses) != len(plan.Kinds()) {
@@ -29,30 +30,31 @@ func TestEveryKindHasAStatus(t *testing.T) {
 	}
 }
 
-// TestStatus: the statuses are those of docs/cli.md, wherever the failure comes from.
+// TestStatus verifies that the statuses are those of docs/cli.md, for failures of
+// every origin.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		err  error
 		want int
 	}{
-		"a word that is no flag":            {&usageError{text: "x"}, 2},
+		"an invalid argument":               {&argumentError{text: "x"}, 2},
 		"a run that failed":                 {&embedded.Error{Kind: plan.Failed, Err: errors.New("x")}, 1},
 		"a run without input":               {fmt.Errorf("run: %w", &embedded.Error{Kind: plan.NotFound, Err: errors.New("x")}), 5},
-		"a run whose output is another's":   {&embedded.Error{Kind: plan.Conflict, Err: errors.New("x")}, 6},
+		"a run whose output is not its own": {&embedded.Error{Kind: plan.Conflict, Err: errors.New("x")}, 6},
 		"a run that was interrupted":        {&embedded.Error{Kind: plan.Interrupted, Err: context.Canceled}, 130},
 		"a job that a user cancelled":       {&jobError{state: client.Cancelled, cause: client.Cause{Kind: plan.Cancelled}}, 1},
 		"a job that was denied":             {&jobError{cause: client.Cause{Kind: plan.Denied}}, 4},
 		"a job whose cause is not known":    {&jobError{}, 1},
 		"no master":                         {client.Errorf(plan.Unavailable, "x"), 3},
-		"another master":                    {client.Errorf(plan.NotLeader, "x"), 3},
+		"a master that does not lead":       {client.Errorf(plan.NotLeader, "x"), 3},
 		"a store that is down":              {&store.Error{Op: "get", Kind: plan.Unavailable}, 1},
 		"a store that refuses":              {&store.Error{Op: "get", Kind: plan.Denied}, 4},
-		"a URL that makes no sense":         {&store.Error{Op: "open", Kind: plan.Invalid}, 2},
+		"an invalid URL":                    {&store.Error{Op: "open", Kind: plan.Invalid}, 2},
 		"no output":                         {fmt.Errorf("cat: %w", output.ErrNotCommitted), 5},
 		"an interrupt while a job runs":     {errInterrupted, 130},
 		"an interrupt that cancels nothing": {errors.Join(client.Errorf(plan.Unavailable, "x"), errInterrupted), 130},
-		"anything else":                     {errors.New("x"), 1},
+		"any other error":                   {errors.New("x"), 1},
 	} {
 		if got := status(c.err); got != c.want {
 			t.Errorf("%s: exit %d, want %d", name, got, c.want)

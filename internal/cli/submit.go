@@ -17,14 +17,14 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// submitCommand gives a job to a cluster. The program's own jobs are commands
-// below it, as they are of run; another program is named by its path.
+// submitCommand submits a job to a cluster. The program's own jobs are subcommands,
+// as with run. Another program is named by its path.
 func submitCommand(p *Program) *cli.Command {
 	submit := &cli.Command{
-		Name: "submit", Usage: "give a job to a cluster, and follow it", ArgsUsage: "JOB|./PROGRAM [JOB]|./PACKAGE [JOB] --input URL… --out URL [--param NAME=VALUE…]",
-		Description: "JOB is one of this program's. ./PROGRAM is a binary made with windrow.Main, and ./PACKAGE a Go package of such a one,\n" +
-			"which is built for the machines of the workers. What the cluster does not have yet is uploaded.\n" +
-			"The first interrupt detaches from the job, which goes on; a second one cancels it.",
+		Name: "submit", Usage: "submit a job to a cluster, and follow it", ArgsUsage: "JOB|./PROGRAM [JOB]|./PACKAGE [JOB] --input URL… --out URL [--param NAME=VALUE…]",
+		Description: "JOB is a job of this program. ./PROGRAM is a binary made with windrow.Main, and ./PACKAGE is the Go package of one,\n" +
+			"which submit builds for the machines of the workers. It uploads programs that the cluster does not have.\n" +
+			"The first interrupt detaches from the job, which continues; a second one cancels it.",
 	}
 	for _, job := range p.Jobs {
 		submit.Subcommands = append(submit.Subcommands, submitJobCommand(p, &own{p}, job.Name(), job.Params()))
@@ -34,21 +34,21 @@ func submitCommand(p *Program) *cli.Command {
 		if m := undefinedFlag.FindStringSubmatch(what); m != nil {
 			what = "no job before --" + m[1]
 		}
-		return usagef(c, "%s; the job comes first: %s submit JOB [flags]", what, c.App.Name)
+		return invalidf(c, "%s; the job comes first: %s submit JOB [flags]", what, c.App.Name)
 	}
 	submit.Action = func(c *cli.Context) error {
 		if c.NArg() == 0 {
-			return usagef(c, "no job named; '%s jobs' lists them, and ./PATH names a program or a package", c.App.Name)
+			return invalidf(c, "no job named; '%s jobs' lists them, and ./PATH names a program or a package", c.App.Name)
 		}
 		return submitPath(c, p, submit.Subcommands)
 	}
 	return submit
 }
 
-// submitFlags are submit's own.
+// submitFlags are the flags of submit itself.
 func submitFlags() []cli.Flag { return append(newJobFlags(), clusterFlags()...) }
 
-// newJobFlags say what is submitted, and what then.
+// newJobFlags say what to submit, and how to follow it.
 func newJobFlags() []cli.Flag {
 	return slices.Concat(jobFlags(), []cli.Flag{
 		priorityFlag(),
@@ -58,21 +58,21 @@ func newJobFlags() []cli.Flag {
 }
 
 func priorityFlag() cli.Flag {
-	return &cli.IntFlag{Name: "priority", Usage: "`N` is the job's weight beside others: twice the number is twice the share", Value: plan.DefaultPriority}
+	return &cli.IntFlag{Name: "priority", Usage: "weight `N` of the job: a job with twice the weight gets twice the share", Value: plan.DefaultPriority}
 }
 
 func keyFlag() cli.Flag {
-	return &cli.StringFlag{Name: "idempotency-key", Usage: "`TEXT` that makes it safe to submit again: the same text gives the same job", DefaultText: "drawn"}
+	return &cli.StringFlag{Name: "idempotency-key", Usage: "`TEXT` that makes it safe to submit again: the same text gives the same job", DefaultText: "random"}
 }
 
-// submitJobCommand is the command that submits a job of a program.
+// submitJobCommand returns the command that submits a job of a program.
 func submitJobCommand(p *Program, from source, job string, params []jobs.Param) *cli.Command {
-	return &cli.Command{Name: job, Usage: "submit the job " + job, Flags: withParams(submitFlags(), params), OnUsageError: usageMistake,
+	return &cli.Command{Name: job, Usage: "submit the job " + job, Flags: withParams(submitFlags(), params), OnUsageError: flagMistake,
 		Action: func(c *cli.Context) error { return submitJob(c, p, from, job, params) }}
 }
 
-// submitPath submits a job of a program that is named by its path. Which flags
-// there are, only that program knows.
+// submitPath submits a job of a program that is named by its path. Only that
+// program knows its flags.
 func submitPath(c *cli.Context, p *Program, known []*cli.Command) error {
 	path, rest := c.Args().First(), c.Args().Tail()
 	if !strings.ContainsAny(path, `/\`) && !strings.HasPrefix(path, ".") {
@@ -147,12 +147,12 @@ func submitJob(c *cli.Context, p *Program, from source, job string, params []job
 
 func submittedAs(made client.Submitted) string {
 	if made.Known {
-		return "the same was submitted before, as"
+		return "it was submitted before, as"
 	}
 	return "submitted"
 }
 
-// submission reads the flags of a job that is submitted.
+// submission returns the submission that the flags describe.
 func submission(c *cli.Context, job string, params []jobs.Param) (client.Submission, error) {
 	o, err := jobOptions(c, job, params, submitFlags())
 	if err != nil {
@@ -161,7 +161,7 @@ func submission(c *cli.Context, job string, params []jobs.Param) (client.Submiss
 	s := client.Submission{IdempotencyKey: c.String("idempotency-key"), Job: job, Params: o.Params, OnExists: o.OnExists, Partitions: o.Partitions,
 		SplitSize: o.SplitSize, Compress: o.Compress, Decompress: o.Decompress, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed}
 	if o.Output == "" {
-		return s, usagef(c, "no output: say where it goes with --out")
+		return s, invalidf(c, "no output: name one with --out")
 	}
 	if s.Output, err = absolute(o.Output); err != nil {
 		return s, err
@@ -182,7 +182,7 @@ func submission(c *cli.Context, job string, params []jobs.Param) (client.Submiss
 			s.Labels = map[string]string{}
 		}
 		if _, twice := s.Labels[name]; twice {
-			return s, usagef(c, "label %s is given twice", name)
+			return s, invalidf(c, "label %s is given twice", name)
 		}
 		s.Labels[name] = value
 	}
@@ -192,13 +192,13 @@ func submission(c *cli.Context, job string, params []jobs.Param) (client.Submiss
 func priority(c *cli.Context) (int, error) {
 	n := c.Int("priority")
 	if n < 1 {
-		return 0, usagef(c, "--priority %d is no number from 1 on", n)
+		return 0, invalidf(c, "--priority %d: it must be at least 1", n)
 	}
 	return n, nil
 }
 
-// absolute returns the URL of what a user names from here: workers are
-// somewhere else.
+// absolute returns the URL for a path that a user gives relative to this process:
+// workers have another working directory.
 func absolute(url string) (string, error) {
 	if strings.Contains(url, "://") {
 		return url, nil
@@ -214,7 +214,7 @@ func absolute(url string) (string, error) {
 	return "file://" + abs, nil
 }
 
-// absoluteInput is absolute for an input, which may be NAME=URL. A file whose name
+// absoluteInput is absolute for an input, which can be NAME=URL. A file whose name
 // is the whole text takes precedence.
 func absoluteInput(text string) (string, error) {
 	if name, url := plan.ParseInput(text); name != "" {
@@ -226,7 +226,7 @@ func absoluteInput(text string) (string, error) {
 	return absolute(text)
 }
 
-// upload stores those of a program's bundles that the cluster does not have.
+// upload stores the bundles of a program that the cluster does not have.
 func upload(ctx context.Context, a *attachment, bundles []bundle) error {
 	for _, b := range bundles {
 		there, err := a.client.HasBundle(ctx, b.Digest)

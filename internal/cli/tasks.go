@@ -15,15 +15,15 @@ import (
 // tasksCommand lists the tasks of a job.
 func tasksCommand(p *Program) *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "state", Usage: "only tasks in `STATE`: waiting, running, committed or failed"},
-		&cli.StringFlag{Name: "phase", Usage: "only tasks of `PHASE`: plan, sample, map or reduce"},
-		&cli.StringFlag{Name: "sort", Value: "task", Usage: "`ORDER`: task, or the most first by duration, bytes or attempts"},
-		&cli.IntFlag{Name: "limit", Usage: "at most `N` tasks", Value: 100},
+		&cli.StringFlag{Name: "state", Usage: "list only tasks in `STATE`: waiting, running, committed or failed"},
+		&cli.StringFlag{Name: "phase", Usage: "list only tasks of `PHASE`: plan, sample, map or reduce"},
+		&cli.StringFlag{Name: "sort", Value: "task", Usage: "sort by `ORDER`: task, or the largest first by duration, bytes or attempts"},
+		&cli.IntFlag{Name: "limit", Usage: "list at most `N` tasks", Value: 100},
 	}
 	return clusterCommand(p, "tasks", "list the tasks of a job", "JOB", 1, 1, flags, func(c *cli.Context, cl *client.Client, printJSON bool) error {
 		limit := c.Int("limit")
 		if limit < 1 {
-			return usagef(c, "--limit %d is no number from 1 on", limit)
+			return invalidf(c, "--limit %d: it must be at least 1", limit)
 		}
 		id, err := findJob(c, cl, c.Args().First())
 		if err != nil {
@@ -71,7 +71,7 @@ func listTasks(p *Program, page client.TasksPage) error {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// firstLine returns a text up to the end of its first line.
+// firstLine returns the first line of a text.
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
 	return line

@@ -8,10 +8,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// versionCommand tells what this binary was built from.
+// versionCommand shows what this binary was built from.
 func versionCommand(p *Program) *cli.Command {
 	v := buildVersion()
-	return listing(p, "version", "tell what this binary was built from", func() any { return v }, func() error {
+	return listing(p, "version", "show what this binary was built from", func() any { return v }, func() error {
 		_, err := fmt.Fprintf(p.Stdout, "%s %s (%s, %s)\n", v.Module, v.Version, v.Go, v.Platform)
 		return err
 	})

@@ -16,9 +16,9 @@ import (
 func watchCommand(p *Program) *cli.Command {
 	flags := []cli.Flag{
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no summary"},
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`FORMAT` of what is printed: text, or json for a line with the job at each change"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "print text, or json, a line with the job at each change: `FORMAT`"},
 	}
-	return &cli.Command{Name: "watch", Usage: "follow a job until it has ended, and end as it does", ArgsUsage: "JOB", Flags: append(flags, clusterFlags()...),
+	return &cli.Command{Name: "watch", Usage: "follow a job until it ends, and exit with its status", ArgsUsage: "JOB", Flags: append(flags, clusterFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := countArgs(c, "JOB", 1, 1); err != nil {
 				return err
@@ -33,16 +33,16 @@ func watchCommand(p *Program) *cli.Command {
 			if err != nil {
 				return err
 			}
-			var tell func(client.Event) error
+			var show func(client.Event) error
 			if a.asJSON {
 				lines := json.NewEncoder(p.Stdout)
-				tell = func(e client.Event) error { return lines.Encode(e.Job) }
+				show = func(e client.Event) error { return lines.Encode(e.Job) }
 			}
-			return a.watch(c.Context, id, tell)
+			return a.watch(c.Context, id, show)
 		}}
 }
 
-// writeEnd tells what a job that succeeded did.
+// writeEnd describes the result of a job that succeeded.
 func writeEnd(to io.Writer, j *client.Job) {
 	fmt.Fprintf(to, "%s → %s in %v\n", j.Job, j.Output, j.Elapsed(j.Ended).Round(time.Millisecond))
 	line := cardLine(to)

@@ -28,30 +28,28 @@ func workersCommand(p *Program) *cli.Command {
 			}
 			return listWorkers(p, all)
 		}),
-		clusterCommand(p, "drain", "make workers finish what they have, and end", "WORKER…", 1, -1, nil, func(c *cli.Context, cl *client.Client, printJSON bool) error {
+		clusterCommand(p, "drain", "let workers finish their tasks, and end", "WORKER…", 1, -1, nil, func(c *cli.Context, cl *client.Client, printJSON bool) error {
 			return drain(c, p, cl, printJSON)
 		}),
 	}
 	command.Action = func(c *cli.Context) error {
 		if c.NArg() == 0 {
-			return usagef(c, "say ls or drain")
+			return invalidf(c, "no subcommand named; there are ls and drain")
 		}
 		return unknown(c, "command", c.Args().First(), command.Subcommands)
 	}
 	return command
 }
 
+// listWorkers prints a line for each worker. The reason why a worker gets no tasks
+// is last, because it is the longest.
 func listWorkers(p *Program, all []client.Worker) error {
 	w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
-	fmt.Fprintln(w, "WORKER\tHOST\tMACHINE\tSTATE\tSLOTS\tBUSY\tMEMORY\tJOINED\tHEARD\tFAILED\tBUILD")
+	fmt.Fprintln(w, "WORKER\tHOST\tMACHINE\tSTATE\tSLOTS\tBUSY\tMEMORY\tJOINED\tHEARD\tFAILED\tBUILD\tREASON")
 	for i := range all {
 		k := &all[i]
-		state := string(k.State)
-		if k.Reason != "" {
-			state += " (" + k.Reason + ")"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%d\t%d\t%s\t%s\t%v ago\t%d\t%s\n", k.ID, k.Host, k.OS, k.Arch, state, k.Slots, k.Running,
-			embedded.Bytes(k.Memory), moment(k.Joined), seconds(k.Heard).Round(100*time.Millisecond), k.Failures, k.Build)
+		fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%d\t%d\t%s\t%s\t%v ago\t%d\t%s\t%s\n", k.ID, k.Host, k.OS, k.Arch, k.State, k.Slots, k.Running,
+			embedded.Bytes(k.Memory), moment(k.Joined), seconds(k.Heard).Round(100*time.Millisecond), k.Failures, k.Build, k.Reason)
 	}
 	return w.Flush()
 }
@@ -71,7 +69,7 @@ func drain(c *cli.Context, p *Program, cl *client.Client, printJSON bool) error 
 			return fmt.Errorf("worker %s: %w", id, err)
 		}
 		drained = append(drained, id)
-		fmt.Fprintf(p.Stderr, "worker %s finishes what it has, and ends\n", id)
+		fmt.Fprintf(p.Stderr, "worker %s finishes its tasks, and ends\n", id)
 	}
 	if printJSON {
 		return writeJSON(p, map[string][]string{"draining": drained})
@@ -79,8 +77,8 @@ func drain(c *cli.Context, p *Program, cl *client.Client, printJSON bool) error 
 	return nil
 }
 
-// findWorker returns the id of the worker that a word means: an id, the end of
-// one, or a host that has one worker.
+// findWorker returns the id of the worker that a word names: an id, the end of one,
+// or a host that has one worker.
 func findWorker(c *cli.Context, all []client.Worker, word string) (string, error) {
 	var found []string
 	for i := range all {
@@ -97,6 +95,6 @@ func findWorker(c *cli.Context, all []client.Worker, word string) (string, error
 	case 0:
 		return "", client.Errorf(plan.NotFound, "there is no worker %s; '%s workers ls' lists them", word, c.App.Name)
 	default:
-		return "", usagef(c, "%s may be any of %s", word, strings.Join(found, ", "))
+		return "", invalidf(c, "%s can be any of %s", word, strings.Join(found, ", "))
 	}
 }

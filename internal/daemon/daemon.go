@@ -104,11 +104,11 @@ type process struct {
 func newProcess(c *urfave.Context, p *Program, more ...string) (*process, error) {
 	url := c.String("root")
 	if url == "" {
-		return nil, cli.Usagef(c, "no root: say where the cluster keeps its truth with --root URL")
+		return nil, cli.Invalidf(c, "no root: say where the cluster keeps its truth with --root URL")
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.String("log"))); err != nil {
-		return nil, cli.Usagef(c, "--log %q is not one of debug, info, warn and error", c.String("log"))
+		return nil, cli.Invalidf(c, "--log %q is not one of debug, info, warn and error", c.String("log"))
 	}
 	if err := keepPrivate(); err != nil {
 		return nil, err

@@ -31,12 +31,12 @@ func devCommand(p *Program) *urfave.Command {
 		),
 		Action: func(c *urfave.Context) error {
 			if c.NArg() > 0 {
-				return cli.Usagef(c, "unexpected argument %q", c.Args().First())
+				return cli.Invalidf(c, "unexpected argument %q", c.Args().First())
 			}
 			if c.String("root") == "" {
 				dir, err := os.UserCacheDir()
 				if err != nil {
-					return cli.Usagef(c, "no --root, and this user has no place for one: %v", err)
+					return cli.Invalidf(c, "no --root, and this user has no place for one: %v", err)
 				}
 				if err := c.Set("root", filepath.Join(dir, "windrow", "dev")); err != nil {
 					return err
@@ -57,7 +57,7 @@ func devCommand(p *Program) *urfave.Command {
 func (s *process) both(ctx context.Context, c *urfave.Context) error {
 	transport, err := secrets(c).Transport()
 	if err != nil {
-		return cli.Usagef(c, "%v", err)
+		return cli.Invalidf(c, "%v", err)
 	}
 	r, info, err := s.newRunner(c)
 	if err != nil {

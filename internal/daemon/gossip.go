@@ -27,7 +27,7 @@ func (s *process) startGossip(c *urfave.Context, local bool, meta gossip.Meta, s
 	}
 	keys, err := readKeys(c.String("gossip-key-file"))
 	if err != nil {
-		return nil, cli.Usagef(c, "%v", err)
+		return nil, cli.Invalidf(c, "%v", err)
 	}
 	cfg := gossip.Config{Name: s.id, Cluster: s.cluster(), Bind: bind, Keys: keys, Meta: meta, Notify: notify, Log: s.log,
 		Seeds: append(c.StringSlice("join"), seeds...)}
@@ -38,7 +38,7 @@ func (s *process) startGossip(c *urfave.Context, local bool, meta gossip.Meta, s
 	}
 	node, err := gossip.Start(cfg)
 	if err != nil {
-		return nil, cli.Usagef(c, "%v", err)
+		return nil, cli.Invalidf(c, "%v", err)
 	}
 	return node, nil
 }

@@ -35,7 +35,7 @@ func masterCommand(p *Program) *urfave.Command {
 		),
 		Action: func(c *urfave.Context) error {
 			if c.NArg() > 0 {
-				return cli.Usagef(c, "unexpected argument %q", c.Args().First())
+				return cli.Invalidf(c, "unexpected argument %q", c.Args().First())
 			}
 			s, err := newProcess(c, p)
 			if err != nil {
@@ -70,7 +70,7 @@ func (s *process) newMaster(ctx context.Context, c *urfave.Context) (m *master, 
 	}
 	address := c.String("listen")
 	if m.server, err = secrets(c).Server(ctx, address); err != nil {
-		return nil, cli.Usagef(c, "%v", err)
+		return nil, cli.Invalidf(c, "%v", err)
 	}
 	if m.server.Plain {
 		s.log.Warn("tokens and data cross the network in the clear: give --cert-file and --key-file, or let only a private network reach this address", "listen", address)

@@ -51,7 +51,7 @@ func workerCommand(p *Program) *urfave.Command {
 		),
 		Action: func(c *urfave.Context) error {
 			if c.NArg() > 0 {
-				return cli.Usagef(c, "unexpected argument %q", c.Args().First())
+				return cli.Invalidf(c, "unexpected argument %q", c.Args().First())
 			}
 			s, err := newProcess(c, p)
 			if err != nil {
@@ -69,11 +69,11 @@ func (s *process) newRunner(c *urfave.Context) (*runner.Runner, cluster.Info, er
 	info := cluster.Info{Host: s.host, PID: os.Getpid(), Build: buildVersion(), OS: runtime.GOOS, Arch: runtime.GOARCH, Slots: c.Int("slots")}
 	var err error
 	if info.Memory, err = cli.ParseSize(c.String("memory")); err != nil {
-		return nil, info, cli.Usagef(c, "--memory: %v", err)
+		return nil, info, cli.Invalidf(c, "--memory: %v", err)
 	}
 	cache, err := cli.ParseSize(c.String("cache-size"))
 	if err != nil {
-		return nil, info, cli.Usagef(c, "--cache-size: %v", err)
+		return nil, info, cli.Invalidf(c, "--cache-size: %v", err)
 	}
 	if info.Slots == 0 {
 		info.Slots = s.slots(info.Memory)
@@ -88,7 +88,7 @@ func (s *process) newRunner(c *urfave.Context) (*runner.Runner, cluster.Info, er
 	r, err := runner.New(runner.Config{Cgroup: group, Root: s.root, Roots: s.roots, Slots: info.Slots, Memory: info.Memory, CacheDir: c.String("cache"),
 		CacheBytes: cache, Build: info.Build, Host: s.host, NoProgress: c.Duration("no-progress"), Inherit: c.StringSlice("env"), Log: s.log})
 	if err != nil {
-		return nil, info, cli.Usagef(c, "%v", err)
+		return nil, info, cli.Invalidf(c, "%v", err)
 	}
 	return r, info, nil
 }
@@ -110,7 +110,7 @@ func (s *process) slots(memory int64) int {
 func (s *process) work(ctx context.Context, c *urfave.Context) error {
 	transport, err := secrets(c).Transport()
 	if err != nil {
-		return cli.Usagef(c, "%v", err)
+		return cli.Invalidf(c, "%v", err)
 	}
 	r, info, err := s.newRunner(c)
 	if err != nil {
