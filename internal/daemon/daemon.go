@@ -1,10 +1,10 @@
 // Package daemon has the commands that are processes of a cluster: master, worker
-// and dev. Command windrow has them beside those of package cli; programs with
-// jobs of their own do without, since what a master and a worker import is not
-// small.
+// and dev. Command windrow has them beside those of package cli. Programs with
+// their own jobs do without them, because masters and workers import much code.
 //
-// They end by SIGTERM or an interrupt: a worker drains, a master resigns. The
-// second signal ends them at once. Losing one by any other means loses nothing.
+// The processes end by SIGTERM or an interrupt: a worker drains, a master resigns.
+// The second signal ends them at once. Nothing is lost when a process ends in any
+// other way.
 package daemon
 
 import (
@@ -36,16 +36,16 @@ import (
 	"github.com/windrow-mr/windrow/store/meter"
 )
 
-// Program is what the commands work with.
+// Program configures the commands.
 type Program struct {
 	Stdout, Stderr io.Writer
 	// Stores configures the roots that are opened.
 	Stores store.Options
-	// Haste is the masters', see control.Config.
+	// Haste is that of masters, see control.Config.
 	Haste int
 }
 
-// Commands returns the commands.
+// Commands returns the commands master, worker and dev.
 func Commands(p Program) []*urfave.Command {
 	return []*urfave.Command{masterCommand(&p), workerCommand(&p), devCommand(&p)}
 }
@@ -55,32 +55,32 @@ const (
 	accessFlags = "access"
 )
 
-// rootFlags say where the cluster's truth is, and what else may be touched.
+// rootFlags say where the cluster keeps its state, and what else it can access.
 func rootFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringFlag{Name: "root", EnvVars: []string{"WINDROW_ROOT"}, Usage: "root `URL` of the cluster: a directory, or a prefix of a bucket, that is its own", Category: placeFlags},
-		&urfave.StringSliceFlag{Name: "allow", EnvVars: []string{"WINDROW_ALLOW"}, Usage: "`URL` below which jobs may read and write; may be given more than once, and have parameters such as endpoint=", Category: accessFlags},
-		&urfave.StringFlag{Name: "log", Value: "info", Usage: "least `LEVEL` of what is logged: debug, info, warn or error"},
+		&urfave.StringFlag{Name: "root", EnvVars: []string{"WINDROW_ROOT"}, Usage: "root `URL` of the cluster: a directory or a prefix of a bucket, for this cluster only", Category: placeFlags},
+		&urfave.StringSliceFlag{Name: "allow", EnvVars: []string{"WINDROW_ALLOW"}, Usage: "allow jobs to read and write below `URL`; can be repeated, and have parameters such as endpoint=", Category: accessFlags},
+		&urfave.StringFlag{Name: "log", Value: "info", Usage: "log from `LEVEL` up: debug, info, warn or error"},
 	}
 }
 
-// secretFlags say how others are known.
+// secretFlags say how processes authenticate each other.
 func secretFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringFlag{Name: "token-file", EnvVars: []string{"WINDROW_TOKEN_FILE"}, Usage: "`FILE` that holds the cluster's token, 32 bytes at least", Category: accessFlags},
-		&urfave.StringFlag{Name: "worker-token-file", Usage: "`FILE` that holds a token of workers' own; the other one is then clients' alone", Category: accessFlags},
+		&urfave.StringFlag{Name: "token-file", EnvVars: []string{"WINDROW_TOKEN_FILE"}, Usage: "`FILE` that holds the cluster's token, at least 32 bytes", Category: accessFlags},
+		&urfave.StringFlag{Name: "worker-token-file", Usage: "`FILE` that holds a token for workers; the other token is then only for clients", Category: accessFlags},
 		&urfave.StringFlag{Name: "cert-file", Usage: "`FILE` of this process's certificate, in PEM", Category: accessFlags},
 		&urfave.StringFlag{Name: "key-file", Usage: "`FILE` of the key of that certificate", Category: accessFlags},
-		&urfave.StringFlag{Name: "ca-file", Usage: "`FILE` of the authorities, in PEM, that others' certificates are checked by", Category: accessFlags},
+		&urfave.StringFlag{Name: "ca-file", Usage: "`FILE` of the authorities, in PEM, that sign others' certificates", Category: accessFlags},
 	}
 }
 
 // gossipFlags say how processes find each other.
 func gossipFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringFlag{Name: "gossip", Usage: "`HOST:PORT` for gossip, by UDP and TCP; \"off\" does without", DefaultText: "127.0.0.1:0 on loopback, else off", Category: placeFlags},
-		&urfave.StringSliceFlag{Name: "join", Usage: "`HOST:PORT` of others' gossip, to begin with; may be given more than once", DefaultText: "the leader's", Category: placeFlags},
-		&urfave.StringFlag{Name: "gossip-key-file", Usage: "`FILE` with keys of gossip, in base64, one a line: all can read, the first writes", Category: accessFlags},
+		&urfave.StringFlag{Name: "gossip", Usage: "`HOST:PORT` for gossip, by UDP and TCP; \"off\" turns it off", DefaultText: "127.0.0.1:0 on loopback, else off", Category: placeFlags},
+		&urfave.StringSliceFlag{Name: "join", Usage: "`HOST:PORT` of another process's gossip, to begin with; can be repeated", DefaultText: "the leader's", Category: placeFlags},
+		&urfave.StringFlag{Name: "gossip-key-file", Usage: "`FILE` with keys of gossip, in base64, one a line: all decrypt, the first encrypts", Category: accessFlags},
 	}
 }
 
@@ -89,7 +89,7 @@ func secrets(c *urfave.Context) auth.Config {
 		CertFile: c.String("cert-file"), KeyFile: c.String("key-file"), CAFile: c.String("ca-file")}
 }
 
-// process is what master and worker have in common.
+// process is the common part of a master and a worker.
 type process struct {
 	*Program
 	id    string
@@ -99,12 +99,12 @@ type process struct {
 	roots *allow.List
 }
 
-// newProcess opens what a process works on. The root itself is not among what
-// jobs may use, unless the operator says so.
+// newProcess opens the root of a process. Jobs cannot use the root itself, unless
+// the operator allows it.
 func newProcess(c *urfave.Context, p *Program, more ...string) (*process, error) {
 	url := c.String("root")
 	if url == "" {
-		return nil, cli.Invalidf(c, "no root: say where the cluster keeps its truth with --root URL")
+		return nil, cli.Invalidf(c, "no root: give the cluster's root with --root URL")
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.String("log"))); err != nil {
@@ -115,7 +115,7 @@ func newProcess(c *urfave.Context, p *Program, more ...string) (*process, error)
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("the name of this host: %w", err)
+		return nil, fmt.Errorf("finding the name of this host: %w", err)
 	}
 	s := &process{Program: p, id: strings.ToLower(ulid.Make().String()), host: host}
 	s.log = slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: level}))
@@ -125,7 +125,7 @@ func newProcess(c *urfave.Context, p *Program, more ...string) (*process, error)
 		if p.Stores.Wrap != nil {
 			d = p.Stores.Wrap(d)
 		}
-		return meter.Wrap(d) // what is asked for one job among many
+		return meter.Wrap(d) // counts the requests of each job
 	}
 	if s.root, err = store.Open(c.Context, url, stores); err != nil {
 		return nil, err
@@ -140,14 +140,14 @@ func newProcess(c *urfave.Context, p *Program, more ...string) (*process, error)
 
 func (s *process) close() error { return errors.Join(s.roots.Close(), s.root.Close()) }
 
-// cluster returns a name of the cluster that tells no secret: processes of others
-// are not to be taken for this one's.
+// cluster returns a name of the cluster that reveals no secret. It keeps processes
+// of other clusters apart.
 func (s *process) cluster() string {
 	sum := sha256.Sum256([]byte(s.root.Name("")))
 	return "windrow-" + hex.EncodeToString(sum[:8])
 }
 
-// signals returns a context that ends with the first signal; the second one ends
+// signals returns a context that ends with the first signal. The second signal ends
 // the process.
 func signals(ctx context.Context, logger *slog.Logger) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -157,7 +157,7 @@ func signals(ctx context.Context, logger *slog.Logger) (context.Context, func())
 	go func() {
 		select {
 		case s := <-caught:
-			logger.Info("ending; again to end at once", "signal", s)
+			logger.Info("ending; signal again to end at once", "signal", s)
 			cancel(errSignal)
 		case <-done:
 			return
@@ -175,12 +175,12 @@ func signals(ctx context.Context, logger *slog.Logger) (context.Context, func())
 	}
 }
 
-var errSignal = errors.New("a signal asked for the end")
+var errSignal = errors.New("a signal asked the process to end")
 
 // interrupted is the exit status after a second signal.
 const interrupted = 130
 
-// Bounds of the HTTP server.
+// These are the limits of the HTTP server.
 const (
 	headerTime  = 10 * time.Second
 	idleTime    = 2 * time.Minute
@@ -198,7 +198,7 @@ func serve(ctx context.Context, l net.Listener, s *auth.Server, h http.Handler, 
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
 		if server.Shutdown(ending) != nil {
-			_ = server.Close() // who still waits is cut off
+			_ = server.Close() // clients that still wait are cut off
 		}
 	})
 	var err error
@@ -216,7 +216,7 @@ func serve(ctx context.Context, l net.Listener, s *auth.Server, h http.Handler, 
 	return err
 }
 
-// healthServer tells that a worker is alive, and nothing else.
+// healthServer only answers whether a worker is alive and ready.
 func healthServer(ctx context.Context, l net.Listener, ready func() bool, log *slog.Logger) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -230,21 +230,21 @@ func healthServer(ctx context.Context, l net.Listener, ready func() bool, log *s
 	return serve(ctx, l, new(auth.Server), mux, log)
 }
 
-// listen begins to listen.
+// listen listens at a TCP address.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen at %s: %w", address, err)
+		return nil, fmt.Errorf("listening at %s: %w", address, err)
 	}
 	return l, nil
 }
 
-// buildVersion names this build, so that workers with other jobs of the library
-// are told apart.
+// buildVersion names this build. It distinguishes workers whose built-in jobs
+// differ.
 func buildVersion() string { return cli.Build() }
 
-// limitMemory lets the garbage collector work harder before this process takes
-// more than its own part of the memory.
+// limitMemory lets the garbage collector work harder before this process takes more
+// than its own share of the memory.
 func limitMemory(bytes int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(bytes)

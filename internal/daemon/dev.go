@@ -19,10 +19,10 @@ func devCommand(p *Program) *urfave.Command {
 	flags := append(append(rootFlags(), secretFlags()...), workerFlags()...)
 	return &urfave.Command{
 		Name:      "dev",
-		Usage:     "be a whole cluster in one process, to try things out",
+		Usage:     "run a whole cluster in one process, to try things out",
 		ArgsUsage: " ",
-		Description: "A master and a worker on loopback. Jobs may read and write all files of this machine that you may. The root is kept\n" +
-			"between runs: jobs that were under way go on.",
+		Description: "It runs a master and a worker on loopback. Jobs can read and write all files of this machine that you can. The root\n" +
+			"is kept between runs: jobs that were under way continue.",
 		Flags: append(flags,
 			&urfave.StringFlag{Name: "listen", Value: client.DefaultAddress, Usage: "`HOST:PORT` for clients; port 0 picks one", Category: placeFlags},
 			&urfave.StringFlag{Name: "advertise", Hidden: true},
@@ -36,7 +36,7 @@ func devCommand(p *Program) *urfave.Command {
 			if c.String("root") == "" {
 				dir, err := os.UserCacheDir()
 				if err != nil {
-					return cli.Invalidf(c, "no --root, and this user has no place for one: %v", err)
+					return cli.Invalidf(c, "no --root, and no default one, which is in the user's cache directory: %v", err)
 				}
 				if err := c.Set("root", filepath.Join(dir, "windrow", "dev")); err != nil {
 					return err
@@ -48,13 +48,13 @@ func devCommand(p *Program) *urfave.Command {
 			}
 			ctx, stop := signals(c.Context, s.log)
 			defer stop()
-			return errors.Join(s.both(ctx, c), s.close())
+			return errors.Join(s.runBoth(ctx, c), s.close())
 		},
 	}
 }
 
-// both is a master and a worker.
-func (s *process) both(ctx context.Context, c *urfave.Context) error {
+// runBoth runs a master and a worker until ctx ends.
+func (s *process) runBoth(ctx context.Context, c *urfave.Context) error {
 	transport, err := secrets(c).Transport()
 	if err != nil {
 		return cli.Invalidf(c, "%v", err)

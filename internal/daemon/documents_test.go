@@ -14,12 +14,12 @@ import (
 	"github.com/windrow-mr/windrow/jobs/library"
 )
 
-// documents are what a newcomer reads first.
+// documents are the pages that a new user reads first.
 var documents = []string{"../../README.md", "../../docs/operations.md", "../../docs/cli.md", "../../docs/writing-jobs.md", "../../docs/architecture.md"}
 
-// TestDocuments: every windrow command in the documents has a verb, flags and a job
-// that exist. They are parsed by the command line itself, and not carried out:
-// --help stands behind each.
+// TestDocuments verifies that every windrow command in the documents has a verb,
+// flags and a job that exist. The command line itself parses them. It does not run
+// them, because --help is added to each.
 func TestDocuments(t *testing.T) { //nolint:paralleltest // the library that parses command lines takes one at a time
 	total := 0
 	for _, name := range documents {
@@ -39,7 +39,8 @@ func TestDocuments(t *testing.T) { //nolint:paralleltest // the library that par
 	}
 }
 
-// TestDocumentsFindsMistakes: what TestDocuments relies on does refuse.
+// TestDocumentsFindsMistakes verifies that the parser that TestDocuments relies on
+// refuses mistakes.
 func TestDocumentsFindsMistakes(t *testing.T) { //nolint:paralleltest // the library that parses command lines takes one at a time
 	for _, line := range []string{"windrow wokrer", "windrow worker --root x --slot 2", "windrow submit wordcuont --input x", "windrow ls --sort=age", "windrow master --root"} {
 		if code, said := parse(t, line); code != 2 {
@@ -48,7 +49,7 @@ func TestDocumentsFindsMistakes(t *testing.T) { //nolint:paralleltest // the lib
 	}
 }
 
-// parse lets the command line read a line and show help.
+// parse lets the command line parse a line and print help.
 func parse(t *testing.T, line string) (code int, said string) {
 	t.Helper()
 	args := words(line)
@@ -57,7 +58,7 @@ func parse(t *testing.T, line string) (code int, said string) {
 		case i == 1 && word == "COMMAND":
 			args[i] = "run"
 		case i == 2 && word == "JOB" && args[1] == "run", i == 2 && args[1] == "submit" && strings.HasPrefix(word, "."):
-			args[i] = "wordcount" // which is here; programs of one's own are not
+			args[i] = "wordcount" // which is built in; users' programs are not here
 		}
 	}
 	first := slices.IndexFunc(args, func(word string) bool { return strings.HasPrefix(word, "-") })
@@ -70,7 +71,8 @@ func parse(t *testing.T, line string) (code int, said string) {
 	return code, b.String()
 }
 
-// TestWords reads lines as a shell would, as far as documents need it.
+// TestWords verifies that words splits lines as a shell would, as far as documents
+// need it.
 func TestWords(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
@@ -92,8 +94,8 @@ var (
 	started = regexp.MustCompile(`(?:^ *|\(|&& |-- )(?:\$ )?(?:\S*/bin/|/bin/)?(windrow .*)$`)
 )
 
-// commandLines returns the calls of windrow that a page shows, in blocks and
-// between backquotes. What is generated is left out: it comes from the commands.
+// commandLines returns the calls of windrow in a page, in blocks and between
+// backquotes. Generated parts have none: they come from the commands.
 func commandLines(page string) []string {
 	var lines []string
 	block := false
@@ -116,7 +118,7 @@ func commandLines(page string) []string {
 	return lines
 }
 
-// words splits a line up to where the command ends.
+// words splits a line into words, up to the end of the command.
 func words(line string) []string {
 	var all []string
 	var word strings.Builder

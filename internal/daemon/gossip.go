@@ -15,8 +15,8 @@ import (
 
 const off = "off"
 
-// startGossip takes part in gossip, unless it is off; nil then. seeds come beside
-// those that are given.
+// startGossip takes part in gossip, and returns nil if gossip is off. It begins
+// with seeds and with the processes that the user named.
 func (s *process) startGossip(c *urfave.Context, local bool, meta gossip.Meta, seeds []string, notify func(gossip.Event)) (*gossip.Node, error) {
 	bind := c.String("gossip")
 	switch {
@@ -43,7 +43,7 @@ func (s *process) startGossip(c *urfave.Context, local bool, meta gossip.Meta, s
 	return node, nil
 }
 
-// readKeys reads keys of gossip.
+// readKeys reads the keys of gossip from a file, none without a file.
 func readKeys(file string) ([][]byte, error) {
 	if file == "" {
 		return nil, nil

@@ -14,8 +14,8 @@ var rewrite = flag.Bool("rewrite", false, "write the generated parts of docs/cli
 
 const manual = "../../docs/cli.md"
 
-// TestManual holds the tables of docs/cli.md to the commands. With -rewrite it
-// writes them.
+// TestManual verifies that the tables of docs/cli.md describe the commands. With
+// -rewrite it writes them.
 func TestManual(t *testing.T) {
 	t.Parallel()
 	commands := daemon.Commands(daemon.Program{Stdout: io.Discard, Stderr: io.Discard})

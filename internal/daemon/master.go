@@ -24,14 +24,14 @@ import (
 func masterCommand(p *Program) *urfave.Command {
 	return &urfave.Command{
 		Name:      "master",
-		Usage:     "be a master of a cluster: lead it, or stand by",
+		Usage:     "run a master of a cluster, which leads or stands by",
 		ArgsUsage: " ",
-		Description: "All that a cluster knows is at its root. Start as many masters as you like: one leads, and another takes over\n" +
-			"when it is gone for 15 s, or at once when it says goodbye (SIGTERM).",
+		Description: "A cluster keeps its state at its root. Start as many masters as you like: one leads, and another takes over\n" +
+			"when the leader is gone for 15 s, or at once when it resigns (SIGTERM).",
 		Flags: append(append(append(rootFlags(), secretFlags()...), gossipFlags()...),
 			&urfave.StringFlag{Name: "listen", Value: client.DefaultAddress, Usage: "`HOST:PORT` for clients and workers; port 0 picks one", Category: placeFlags},
-			&urfave.StringFlag{Name: "advertise", Usage: "`URL` by which others reach this master", DefaultText: "the address that it listens at", Category: placeFlags},
-			&urfave.DurationFlag{Name: "keep", Value: 24 * time.Hour, Usage: "`TIME` for which gc keeps what jobs that have ended leave behind"},
+			&urfave.StringFlag{Name: "advertise", Usage: "`URL` by which others reach this master", DefaultText: "the address at which it listens", Category: placeFlags},
+			&urfave.DurationFlag{Name: "keep", Value: 24 * time.Hour, Usage: "keep data of ended jobs for `TIME`; gc then removes it"},
 		),
 		Action: func(c *urfave.Context) error {
 			if c.NArg() > 0 {
@@ -62,7 +62,7 @@ type master struct {
 	url      string
 }
 
-// newMaster makes a master that listens already.
+// newMaster returns a master that already listens.
 func (s *process) newMaster(ctx context.Context, c *urfave.Context) (m *master, err error) {
 	m = &master{process: s}
 	if err := control.Check(ctx, s.root); err != nil {
@@ -73,7 +73,7 @@ func (s *process) newMaster(ctx context.Context, c *urfave.Context) (m *master, 
 		return nil, cli.Invalidf(c, "%v", err)
 	}
 	if m.server.Plain {
-		s.log.Warn("tokens and data cross the network in the clear: give --cert-file and --key-file, or let only a private network reach this address", "listen", address)
+		s.log.Warn("tokens and data cross the network unencrypted: give --cert-file and --key-file, or let only a private network reach this address", "listen", address)
 	}
 	if m.listener, err = listen(ctx, address); err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func (m *master) advertised(c *urfave.Context) (string, error) {
 	return scheme + "://" + net.JoinHostPort(host, port), nil
 }
 
-// leads spreads who leads.
+// leads spreads the address of the leader by gossip.
 func (m *master) leads(l journal.Leader) {
 	if m.gossip == nil {
 		return
@@ -134,11 +134,11 @@ func (m *master) leads(l journal.Leader) {
 		meta.Role, meta.Epoch = gossip.Master, l.Epoch
 	}
 	if err := m.gossip.Announce(meta); err != nil {
-		m.log.Warn("gossip does not spread who leads", "error", err)
+		m.log.Warn("gossip cannot spread which master leads", "error", err)
 	}
 }
 
-// notice takes what gossip tells of workers: a hint.
+// notice handles an event of gossip about a worker. It is only a hint.
 func (m *master) notice(e gossip.Event) {
 	if e.Kind == gossip.Suspect && e.Member.Meta.Role == gossip.Worker && m.control != nil {
 		m.control.Doubt(e.Member.Name)
@@ -154,7 +154,8 @@ func (m *master) run(ctx context.Context) error {
 	defer stop(nil)
 	var leading sync.WaitGroup
 	leading.Go(func() { m.control.Run(ctx) })
-	// What is asked while it resigns is answered: somebody else leads, or will.
+	// Requests are answered while this master resigns: another master leads, or
+	// will.
 	serving, end := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
 	go func() { served <- serve(serving, m.listener, m.server, mux, m.log) }()

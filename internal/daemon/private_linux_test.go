@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestKeepPrivate: the kernel shows this process to root alone.
+// TestKeepPrivate verifies that the kernel shows this process only to root.
 func TestKeepPrivate(t *testing.T) {
 	t.Parallel()
 	if err := keepPrivate(); err != nil {

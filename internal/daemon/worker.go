@@ -26,14 +26,14 @@ import (
 
 func workerFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.IntFlag{Name: "slots", Usage: "`N` tasks at once", DefaultText: "one for each processor, two if the root is a bucket, as memory allows"},
-		&urfave.StringFlag{Name: "memory", Value: "2GiB", Usage: "`SIZE` of the memory that this process and all job processes may take: 128MiB, and at least 88MiB for each slot"},
+		&urfave.IntFlag{Name: "slots", Usage: "run `N` tasks at once", DefaultText: "one for each processor, two if the root is a bucket, as memory allows"},
+		&urfave.StringFlag{Name: "memory", Value: "2GiB", Usage: "`SIZE` of the memory for this process and all job processes: 128MiB, and at least 88MiB for each slot"},
 		&urfave.StringFlag{Name: "cache", Usage: "keep programs of jobs in the directory `DIR`", DefaultText: "windrow in the user's cache directory"},
-		&urfave.StringFlag{Name: "cache-size", Value: "2GiB", Usage: "`SIZE` of the programs that are kept"},
-		&urfave.DurationFlag{Name: "no-progress", Value: 10 * time.Minute, Usage: "kill a job process that has done nothing for `TIME`"},
-		&urfave.DurationFlag{Name: "drain-time", Value: 30 * time.Second, Usage: "`TIME` for which attempts go on when the worker is to end; what is left then runs elsewhere"},
-		&urfave.StringFlag{Name: "cgroup", Value: "auto", Usage: "`DIR` of a control group, of version 2, in which job processes get theirs; auto takes this process's own if it may, off does without"},
-		&urfave.StringSliceFlag{Name: "env", Usage: "let job processes have the variable `NAME` of this one's environment; may be given more than once"},
+		&urfave.StringFlag{Name: "cache-size", Value: "2GiB", Usage: "keep programs up to `SIZE` in all"},
+		&urfave.DurationFlag{Name: "no-progress", Value: 10 * time.Minute, Usage: "kill a job process that has made no progress for `TIME`"},
+		&urfave.DurationFlag{Name: "drain-time", Value: 30 * time.Second, Usage: "let attempts continue for `TIME` when the worker must end; the rest then runs elsewhere"},
+		&urfave.StringFlag{Name: "cgroup", Value: "auto", Usage: "create the control groups of job processes in `DIR`, of version 2; auto uses this process's own if permitted, off uses none"},
+		&urfave.StringSliceFlag{Name: "env", Usage: "pass the environment variable `NAME` to job processes; can be repeated"},
 	}
 }
 
@@ -42,12 +42,12 @@ func workerCommand(p *Program) *urfave.Command {
 		Name:      "worker",
 		Usage:     "run tasks for a cluster",
 		ArgsUsage: " ",
-		Description: "A worker keeps nothing: kill it, and start another anywhere with the same root. It finds the master by gossip, by\n" +
+		Description: "A worker has no state: kill it, and start another anywhere with the same root. It finds the master by gossip, by\n" +
 			"the root, or by --master.",
 		Flags: append(append(append(append(rootFlags(), secretFlags()...), gossipFlags()...), workerFlags()...),
-			&urfave.StringFlag{Name: "drain-url", Usage: "ask `URL` every 5 s, and drain when it answers 200 (and not FALSE): a cloud's notice of interruption"},
-			&urfave.StringFlag{Name: "master", EnvVars: []string{"WINDROW_MASTER"}, Usage: "`URL` of a master, where it cannot be found by the root; several with commas between", Category: placeFlags},
-			&urfave.StringFlag{Name: "health", Usage: "`HOST:PORT` at which /healthz and /readyz are answered", DefaultText: "none", Category: placeFlags},
+			&urfave.StringFlag{Name: "drain-url", Usage: "request `URL`, a cloud's notice of interruption, every 5 s, and drain when it answers 200 (and not FALSE)"},
+			&urfave.StringFlag{Name: "master", EnvVars: []string{"WINDROW_MASTER"}, Usage: "`URL` of a master, if the root cannot be used to find it; separate several with commas", Category: placeFlags},
+			&urfave.StringFlag{Name: "health", Usage: "answer /healthz and /readyz at `HOST:PORT`", DefaultText: "none", Category: placeFlags},
 		),
 		Action: func(c *urfave.Context) error {
 			if c.NArg() > 0 {
@@ -64,7 +64,8 @@ func workerCommand(p *Program) *urfave.Command {
 	}
 }
 
-// newRunner makes what carries attempts out, and what the master is told of it.
+// newRunner returns the runner of attempts, and the description of the worker for
+// the master.
 func (s *process) newRunner(c *urfave.Context) (*runner.Runner, cluster.Info, error) {
 	info := cluster.Info{Host: s.host, PID: os.Getpid(), Build: buildVersion(), OS: runtime.GOOS, Arch: runtime.GOARCH, Slots: c.Int("slots")}
 	var err error
@@ -93,8 +94,9 @@ func (s *process) newRunner(c *urfave.Context) (*runner.Runner, cluster.Info, er
 	return r, info, nil
 }
 
-// slots returns how many tasks a worker runs at once if nobody says so. Where the
-// root is a bucket, tasks wait for it part of their time.
+// slots returns the default number of tasks that a worker runs at once. If the root
+// is a bucket, tasks wait for it part of their time, so that there are more of
+// them.
 func (s *process) slots(memory int64) int {
 	n := max(runtime.GOMAXPROCS(0), 1)
 	if s.root.Remote() {
@@ -106,7 +108,7 @@ func (s *process) slots(memory int64) int {
 	return n
 }
 
-// work is a worker until ctx ends, and then until it has drained.
+// work runs a worker until ctx ends, and then until it has drained.
 func (s *process) work(ctx context.Context, c *urfave.Context) error {
 	transport, err := secrets(c).Transport()
 	if err != nil {
@@ -122,7 +124,7 @@ func (s *process) work(ctx context.Context, c *urfave.Context) error {
 		if m := e.Member.Meta; m.Role == gossip.Master && (e.Kind == gossip.Joined || e.Kind == gossip.Changed) {
 			select {
 			case hints <- m.Epoch:
-			default: // one that was not heeded yet does as well
+			default: // a hint that waits already does as well
 			}
 		}
 	})
@@ -141,7 +143,7 @@ func (s *process) work(ctx context.Context, c *urfave.Context) error {
 		}
 		beside.Go(func() { _ = healthServer(serving, l, met.Load, s.log) })
 	}
-	beside.Go(func() { s.heed(serving, c.String("master"), hints, heard) })
+	beside.Go(func() { s.followHints(serving, c.String("master"), hints, heard) })
 	drain := make(chan struct{})
 	beside.Go(func() {
 		defer close(drain)
@@ -157,27 +159,29 @@ func (s *process) work(ctx context.Context, c *urfave.Context) error {
 	return err
 }
 
-// local tells whether a worker that was not told of gossip takes part on loopback:
-// when its root is on this machine.
+// local reports whether a worker takes part in gossip on loopback by default: it
+// does when its root is on this machine.
 func (s *process) local(c *urfave.Context) bool {
 	return c.String("token-file") == "" && c.String("cert-file") == "" && !s.root.Remote()
 }
 
-// seeds returns whom the leader names, if somebody leads and nobody else was named.
+// seeds returns the gossip address of the leader, unless the user named other
+// processes.
 func (s *process) seeds(ctx context.Context, c *urfave.Context) []string {
 	if len(c.StringSlice("join")) > 0 {
 		return nil
 	}
 	l, err := journal.Current(ctx, s.root)
 	if err != nil || l.Gossip == "" {
-		return nil // it may be found later, by the root
+		return nil // the leader can be found later, by the root
 	}
 	return []string{l.Gossip}
 }
 
-// finder returns how the leader is found: by those that were named, or by the
-// root. Not by gossip, ever: who is found gets the token, and its orders are
-// carried out, so that one who can gossip must not be able to name itself.
+// finder returns a function that finds the leader, by the masters that the user
+// named, or by the root. It never uses gossip: the process that it finds gets the
+// token, and the worker obeys its orders. A process that can only gossip must not
+// be able to name itself.
 func (s *process) finder(c *urfave.Context) func(context.Context) (worker.Leader, error) {
 	var named []string
 	if text := c.String("master"); text != "" {
@@ -194,14 +198,13 @@ func (s *process) finder(c *urfave.Context) func(context.Context) (worker.Leader
 	}
 }
 
-// heedEvery bounds how often gossip makes a worker read the root, whatever is
-// gossiped.
-const heedEvery = time.Second
+// hintPause is the least time between two reads of the root because of gossip.
+const hintPause = time.Second
 
-// heed looks into the root when gossip tells of a leader with an epoch that was
-// not seen there yet, and passes on who leads by what the root says. Masters that
-// were named are kept to.
-func (s *process) heed(ctx context.Context, named string, hints <-chan uint64, heard chan<- worker.Leader) {
+// followHints reads the root when gossip names a leader whose epoch the root has
+// not shown yet, and passes on the leader that the root names. If the user named
+// masters, it does nothing.
+func (s *process) followHints(ctx context.Context, named string, hints <-chan uint64, heard chan<- worker.Leader) {
 	if named != "" {
 		return
 	}
@@ -218,7 +221,7 @@ func (s *process) heed(ctx context.Context, named string, hints <-chan uint64, h
 		l, err := journal.Current(ctx, s.root)
 		switch {
 		case err != nil:
-			s.log.Debug("gossip tells of a leader, and the root does not say who leads", "error", err)
+			s.log.Debug("gossip names a leader, but the root cannot be read", "error", err)
 		case l.Epoch > known && l.URL != "":
 			known = l.Epoch
 			select {
@@ -230,7 +233,7 @@ func (s *process) heed(ctx context.Context, named string, hints <-chan uint64, h
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(heedEvery):
+		case <-time.After(hintPause):
 		}
 	}
 }
@@ -240,14 +243,14 @@ const (
 	noticeTime  = 2 * time.Second
 )
 
-// awaitDrain waits for the end of ctx, of the worker, or for a notice of
+// awaitDrain returns when ctx ends, when life ends, or when there is a notice of
 // interruption.
 func (s *process) awaitDrain(ctx, life context.Context, url string) {
 	tick := time.NewTicker(noticeEvery)
 	defer tick.Stop()
 	for {
 		if url != "" && s.noticed(life, url) {
-			s.log.Info("this machine is to be taken away: draining", "notice", url)
+			s.log.Info("this machine will be taken away: draining", "notice", url)
 			return
 		}
 		select {
@@ -267,7 +270,7 @@ func (s *process) noticed(ctx context.Context, url string) bool {
 	if err != nil {
 		return false
 	}
-	r.Header.Set("Metadata-Flavor", "Google") // others do not mind
+	r.Header.Set("Metadata-Flavor", "Google") // other clouds ignore it
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return false
