@@ -10,8 +10,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// wrapInFaults puts the injector of the options, if there is one, between the
-// run and all its roots, closest to the run.
+// wrapInFaults puts the injector of the options, if there is one, between the run
+// and all its roots, closest to the run.
 func (r *run) wrapInFaults() {
 	faults, inner := r.Chaos, r.roots.opts.Wrap
 	if faults == nil {
@@ -26,17 +26,16 @@ func (r *run) wrapInFaults() {
 	}
 }
 
-// Names hold what is new in every run, beside the job's id: the ids of attempts,
-// and what is random in the names of probes and manifests.
+// These parts of names are new in every run, besides the job's id: the ids of
+// attempts, and the random parts of the names of probes and manifests.
 var (
 	attemptID = regexp.MustCompile(`\d+\.\d+\.[0-9a-f]{8}`)
 	partOf    = regexp.MustCompile(`(/part-\w-\d+-job\.\d+)\.\d+`)
 	random    = regexp.MustCompile(`(_windrow/probe/)[0-9a-f]+|\.[a-z2-7]{8}(\.json)$`)
 )
 
-// lastingName returns a key without what is new in every run, so that a seed
-// means the same faults again, and so that they are counted over all attempts
-// at a task.
+// lastingName returns a key without the parts that are new in every run. So a seed
+// gives the same faults again, and faults are counted over all attempts at a task.
 func (r *run) lastingName(key string) string {
 	key = "/" + key
 	if id := string(r.id); id != "" {
@@ -48,9 +47,9 @@ func (r *run) lastingName(key string) string {
 	return random.ReplaceAllString(key, "$1$2")
 }
 
-// checks tells of which objects the engine checks every byte of every part that
-// it reads: what it wrote itself, and input of which the store told a checksum
-// when the run was planned.
+// checks reports whether the engine checks every byte that it reads of an object.
+// It does so for objects that it wrote itself, and for input whose checksum the
+// store reported when the run was planned.
 func (r *run) checks(name string) bool {
 	if _, below, ok := strings.Cut(name, "/"+output.Dir+"/"); ok {
 		return !strings.HasPrefix(below, "beats/")
@@ -59,7 +58,7 @@ func (r *run) checks(name string) bool {
 	return known != nil && (*known)[name]
 }
 
-// noteSums notes of which input the store told a checksum.
+// noteSums records the input whose checksum the store reported.
 func (r *run) noteSums() {
 	if r.Chaos == nil {
 		return

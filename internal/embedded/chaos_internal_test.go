@@ -7,7 +7,8 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// TestLastingNames gives names that two runs of one job use for one thing.
+// TestLastingNames verifies that the names that two runs of one job use for the
+// same thing become equal, and those of different things do not.
 func TestLastingNames(t *testing.T) {
 	t.Parallel()
 	one, two := &run{id: "01KAB5QW3ZSNEJH7H2BEQ9K4M8"}, &run{id: "01KAB5R1VCE4Y3RZCB1M2TT7WA"}
@@ -27,13 +28,13 @@ func TestLastingNames(t *testing.T) {
 	for i := range a {
 		x, y := one.lastingName(a[i]), two.lastingName(b[i])
 		if x != y {
-			t.Errorf("%s is called %s, and %s in another run %s", a[i], x, b[i], y)
+			t.Errorf("%s becomes %s, but %s of another run becomes %s", a[i], x, b[i], y)
 		}
 		seen[x] = true
 	}
 	for _, key := range []string{"logs/2026-11-20/part-m-00017-aaaaaaaa.0.txt", "logs/1.2.3", "in/0123.json"} {
 		if got := one.lastingName(key); got != "/"+key {
-			t.Errorf("%s is called %s", key, got)
+			t.Errorf("%s becomes %s", key, got)
 		}
 	}
 	if len(seen) != len(a) {
@@ -41,8 +42,8 @@ func TestLastingNames(t *testing.T) {
 	}
 }
 
-// TestChecks: the engine vouches for what it wrote with a checksum, and for
-// input of which the plan knows one.
+// TestChecks verifies that the engine checks what it wrote with a checksum, and
+// input whose checksum the plan knows.
 func TestChecks(t *testing.T) {
 	t.Parallel()
 	r := new(run)

@@ -23,7 +23,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// packers compress texts, each as a stream or frame of its own.
+// packers compress texts, each as its own stream or frame.
 var packers = map[string]func(t *testing.T, texts []string) []byte{
 	"plain": func(_ *testing.T, texts []string) []byte { return []byte(strings.Join(texts, "")) },
 	"gz": func(t *testing.T, texts []string) []byte {
@@ -68,7 +68,7 @@ func streams(t *testing.T, texts []string, open func(*bytes.Buffer) (writer, err
 	return b.Bytes()
 }
 
-// seekable writes frames and a seek table, by the description of the format.
+// seekable writes frames and a seek table, as the format's description says.
 func seekable(t *testing.T, texts []string) []byte {
 	t.Helper()
 	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
@@ -90,7 +90,7 @@ func seekable(t *testing.T, texts []string) []byte {
 	return binary.LittleEndian.AppendUint32(out, 0x8f92eab1)
 }
 
-// put writes objects below mem://in and returns options that read all of them.
+// put writes objects below mem://in, and returns options that read all of them.
 func put(t *testing.T, objects map[string][]byte) embedded.Options {
 	t.Helper()
 	o := embedded.Options{Input: []string{"mem://in"}, Output: "mem://out", Slots: 2, Stores: store.Options{Mem: new(store.MemSpace)}}
@@ -106,7 +106,7 @@ func put(t *testing.T, objects map[string][]byte) embedded.Options {
 	return o
 }
 
-// located writes each line with where it begins.
+// located returns a job that writes each line with the offset where it begins.
 func located() *jobs.Job {
 	return jobs.Define("located", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.FlatMap(jobs.ReadLines(p), func(ctx *jobs.Context, line []byte, emit func([]byte)) error {
@@ -117,8 +117,8 @@ func located() *jobs.Job {
 	})
 }
 
-// randomLines returns a text of lines, of which some are long, empty, or end
-// in CR LF, and the last may have no end.
+// randomLines returns a text of lines. Some are long, empty, or end in CR LF, and
+// the last can have no end.
 func randomLines(r *rand.Rand) string {
 	var b strings.Builder
 	for range r.IntN(60) {
@@ -140,8 +140,8 @@ func randomLines(r *rand.Rand) string {
 	return b.String()
 }
 
-// cutRandomly divides a text into pieces, some of which may be empty, and some
-// of which end just before or behind a line feed.
+// cutRandomly divides a text into pieces. Some can be empty, and some end just
+// before or after a line feed.
 func cutRandomly(r *rand.Rand, text string) []string {
 	cuts := []int{0, len(text)}
 	for range r.IntN(12) {
@@ -172,8 +172,8 @@ func linesOf(text string) (lines []string, offsets []int) {
 	return lines, offsets
 }
 
-// TestEveryLineOnce reads random texts in every codec, divided into tasks of
-// every size: each line comes once, in order, with its place.
+// TestEveryLineOnce verifies, for random texts in every codec, divided into tasks
+// of every size, that each line is read once, in order, with its place.
 func TestEveryLineOnce(t *testing.T) {
 	t.Parallel()
 	for name, pack := range packers {
@@ -186,15 +186,15 @@ func TestEveryLineOnce(t *testing.T) {
 				body := pack(t, cutRandomly(r, whole))
 				key := "object." + name
 				if seed%3 == 0 {
-					key = "object" // its first bytes tell
+					key = "object" // its first bytes show the codec
 				}
 				o := put(t, map[string][]byte{key: body})
-				var told int64
+				var records int64
 				for _, o.SplitSize = range []int64{1 << 20, int64(len(body)/3 + 1), 1 + r.Int64N(60) + int64(len(body)/200)} {
 					o.OnExists = "replace"
 					result, err := embedded.Run(t.Context(), located(), o)
 					if len(whole) == 0 && name == "plain" {
-						continue // an input that holds nothing
+						continue // the input is empty
 					}
 					if err != nil {
 						t.Fatalf("seed %d, splits of %d of %d bytes: %v", seed, o.SplitSize, len(body), err)
@@ -205,11 +205,11 @@ func TestEveryLineOnce(t *testing.T) {
 						t.Fatal(err)
 					}
 					checkLocated(t, name, whole, got)
-					if told == 0 {
-						told = result.Tally.RecordsIn
+					if records == 0 {
+						records = result.Tally.RecordsIn
 					}
-					if result.Tally.RecordsIn != told {
-						t.Errorf("seed %d: %d records, then %d", seed, told, result.Tally.RecordsIn)
+					if result.Tally.RecordsIn != records {
+						t.Errorf("seed %d: %d records, then %d", seed, records, result.Tally.RecordsIn)
 					}
 				}
 			}
@@ -234,7 +234,7 @@ func checkLocated(t *testing.T, codec, whole, got string) {
 			t.Fatalf("line %d is %.60q at %q, want %.60q at byte %d", i, rest, at, line, offsets[i])
 		}
 		if codec != "bz2" && place != int64(offsets[i]) || place <= last {
-			t.Fatalf("line %d, at byte %d, is said to be at %d, behind one at %d", i, offsets[i], place, last)
+			t.Fatalf("line %d, at byte %d, has the place %d, after a line at %d", i, offsets[i], place, last)
 		}
 		last = place
 	}
@@ -243,7 +243,8 @@ func checkLocated(t *testing.T, codec, whole, got string) {
 	}
 }
 
-// TestPlacesInBzip2 compares the places of one division with those of another.
+// TestPlacesInBzip2 verifies that the places of lines do not depend on how an
+// object is divided.
 func TestPlacesInBzip2(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 5))
@@ -267,7 +268,7 @@ func TestPlacesInBzip2(t *testing.T) {
 	}
 }
 
-// TestNamesAndFirstBytes says which objects are decompressed, in each mode.
+// TestNamesAndFirstBytes verifies which objects are decompressed, in each mode.
 func TestNamesAndFirstBytes(t *testing.T) {
 	t.Parallel()
 	gz, lz := packers["gz"](t, []string{"gz\n"}), packers["lz4"](t, []string{"lz4\n"})
@@ -314,7 +315,8 @@ func TestNamesAndFirstBytes(t *testing.T) {
 	}
 }
 
-// TestBinaryRecordsAreNotGuessed reads records that begin like gzip.
+// TestBinaryRecordsAreNotGuessed verifies that records that begin like gzip are not
+// decompressed.
 func TestBinaryRecordsAreNotGuessed(t *testing.T) {
 	t.Parallel()
 	job := jobs.Define("copy", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
@@ -332,8 +334,8 @@ func TestBinaryRecordsAreNotGuessed(t *testing.T) {
 	}
 }
 
-// TestMarkedErrors fails on a line of a part and on one that is too long, and
-// looks for the place that is named.
+// TestMarkedErrors verifies that an error names the place of the line, in a part of
+// an object, that a function refuses or that is too long.
 func TestMarkedErrors(t *testing.T) {
 	t.Parallel()
 	pieces := []string{strings.Repeat("fine\n", 100), "fine\nbad\n", strings.Repeat("fine\n", 100)}
@@ -356,7 +358,7 @@ func TestMarkedErrors(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 		if name != "bz2" {
-			continue // once is enough: it is tried again and again
+			continue // once is enough: the task is tried several times
 		}
 		long := []string{pieces[0], "fine\n" + strings.Repeat("x", 101) + "\n", pieces[2]}
 		o = put(t, map[string][]byte{"x." + name: packers[name](t, long)})
@@ -367,7 +369,8 @@ func TestMarkedErrors(t *testing.T) {
 	}
 }
 
-// TestCapsAgainstBombs reads what decompresses to far more than it is.
+// TestCapsAgainstBombs verifies that a job fails when input decompresses to more
+// than the limits.
 func TestCapsAgainstBombs(t *testing.T) {
 	t.Parallel()
 	bomb := strings.Repeat(strings.Repeat("a", 99)+"\n", 800_000)
@@ -403,8 +406,9 @@ func TestCapsAgainstBombs(t *testing.T) {
 	}
 }
 
-// TestWholeObjectsAreTold warns of those that one task must read.
-func TestWholeObjectsAreTold(t *testing.T) {
+// TestWholeObjectsAreReported verifies that a run warns of objects that one task
+// must read whole.
+func TestWholeObjectsAreReported(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 1))
 	pieces := []string{randomLines(r), randomLines(r), randomLines(r)}
@@ -421,8 +425,8 @@ func TestWholeObjectsAreTold(t *testing.T) {
 	}
 }
 
-// TestSmallObjectsCostNoMore counts the requests of a job whose objects tell
-// their codec by their first bytes.
+// TestSmallObjectsCostNoMore verifies that a job makes no more requests when it
+// recognizes the codec of objects by their first bytes.
 func TestSmallObjectsCostNoMore(t *testing.T) {
 	t.Parallel()
 	objects := map[string][]byte{}
@@ -440,7 +444,7 @@ func TestSmallObjectsCostNoMore(t *testing.T) {
 		if mode == "gzip" {
 			gets = r.Usage.Gets
 		}
-		if r.Usage.Gets > gets+10 { // how often the output's log is read varies
+		if r.Usage.Gets > gets+10 { // the number of reads of the output's log varies
 			t.Errorf("%d reads to find the codecs of 50 objects", r.Usage.Gets-gets)
 		}
 	}

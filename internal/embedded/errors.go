@@ -7,8 +7,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Error is what Run returns when there is no output. See windrow.Error, which is
-// the same.
+// Error is the error of a run without output. windrow.Error is the same.
 type Error struct {
 	Kind plan.Kind // Failed, Invalid, NotFound, Denied, Conflict or Interrupted
 	Err  error

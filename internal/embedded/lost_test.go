@@ -17,18 +17,18 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// rot is what becomes of runs once they are written.
+// rot damages or deletes sorted runs after they were written.
 type rot struct {
 	mu      sync.Mutex
-	keys    map[string]bool // that are rotten; false: was seen while it was sound
-	most    int             // runs that rot, of all that are opened; negative: all
-	deletes bool            // rotten runs are gone, not damaged
+	keys    map[string]bool // the damaged ones; false: opened while it was intact
+	most    int             // number of runs to damage, of all that are opened; negative: all
+	deletes bool            // runs are deleted, not damaged
 }
 
-// Wrap makes a store's runs rot.
+// Wrap wraps a store whose runs rot.
 func (r *rot) Wrap(d driver.Driver) driver.Driver { return &rotting{d, r} }
 
-// rotting is a store in which runs rot.
+// rotting is a store whose runs rot.
 type rotting struct {
 	driver.Driver
 	*rot
@@ -58,8 +58,7 @@ func (r *rotting) Open(ctx context.Context, key, etag string) (driver.Reader, er
 	return damaged{reader}, nil
 }
 
-// damaged is a reader of which every byte at an offset that 100 divides is
-// another than was written.
+// damaged is a reader that changes every byte whose offset is a multiple of 100.
 type damaged struct{ inner driver.Reader }
 
 func (d damaged) Object(ctx context.Context) (store.Object, error) { return d.inner.Object(ctx) }
@@ -89,8 +88,8 @@ func (b *damagedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestLostRunsAreMadeAgain loses or damages the runs of maps that are
-// committed: the maps run again, and the output is right.
+// TestLostRunsAreMadeAgain verifies that maps run again when their committed runs
+// are lost or damaged, and that the output is right.
 func TestLostRunsAreMadeAgain(t *testing.T) {
 	t.Parallel()
 	for name, deletes := range map[string]bool{"damaged": false, "gone": true} {
@@ -119,7 +118,8 @@ func TestLostRunsAreMadeAgain(t *testing.T) {
 	}
 }
 
-// TestRunsThatAreAlwaysLostEndTheJob says which map is to blame.
+// TestRunsThatAreAlwaysLostEndTheJob verifies that the job's error names the map
+// whose runs are lost.
 func TestRunsThatAreAlwaysLostEndTheJob(t *testing.T) {
 	t.Parallel()
 	o := options(t)

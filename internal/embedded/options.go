@@ -1,14 +1,14 @@
-// Package embedded is the whole engine in one process: it plans a job, runs
-// its tasks on goroutines of this process, and commits the output. Package
-// windrow and the command line call it.
+// Package embedded is the whole engine in one process: it plans a job, runs its
+// tasks on goroutines of this process, and commits the output. Package windrow and
+// the command line call it.
 //
-// Nothing here is special to one process but the pool, which runs attempts by
-// calling worker/executor, and the journal, which lives as long as the process:
-// a run that is killed is started again from its input, and what it left in
-// the output is recognised and recovered through the output's log.
+// Only two parts are special to one process: the pool, which runs attempts by
+// calling worker/executor, and the journal, which lives as long as the process. A
+// run that is killed starts again from its input. The output's log shows what the
+// killed run left in the output, and the next run recovers it.
 //
-// Run may be called by any number of goroutines at once. It returns when every
-// goroutine it started has ended. All its errors are *Error.
+// Run is safe for concurrent use. It returns when every goroutine that it started
+// has ended. All its errors are *Error.
 package embedded
 
 import (
@@ -25,16 +25,16 @@ import (
 	"github.com/windrow-mr/windrow/worker/planner"
 )
 
-// Memory rules, in bytes.
+// These are the limits of memory, in bytes.
 const (
-	// LeastPerSlot is the least memory with which a slot may work.
+	// LeastPerSlot is the least memory of a slot.
 	LeastPerSlot = planner.LeastPerSlot
-	// DefaultMemory is used when none is given.
+	// DefaultMemory is the memory of all tasks if none is given.
 	DefaultMemory = 1 << 30
 )
 
-// Options say what a job reads and writes and what it may use. See
-// windrow.Options, which is the same and documents the fields.
+// Options say what a job reads and writes, and what it can use. windrow.Options is
+// the same and documents the fields.
 type Options struct {
 	Input      []string
 	Output     string
@@ -57,19 +57,19 @@ type Options struct {
 	Progress func(Progress)
 }
 
-// settings are checked options with every default filled in.
+// settings are options that were checked, with all defaults.
 type settings struct {
 	Options
 	mode   output.Mode
 	codecs planner.Codecs
 }
 
-// check fills in defaults and refuses what makes no sense.
+// check returns the options with their defaults, or an error if they are invalid.
 func (o Options) check() (settings, error) {
 	s := settings{Options: o}
 	var err error
 	if s.Output == "" {
-		return s, errors.New("no output: say where it goes with --out")
+		return s, errors.New("no output: name one with --out")
 	}
 	if s.OnExists == "" {
 		s.OnExists = string(output.Fail)
@@ -98,7 +98,8 @@ func (o Options) check() (settings, error) {
 	return s, s.checkMemory()
 }
 
-// checkMemory brings slots and memory together.
+// checkMemory sets the defaults of slots and memory, and checks that they fit
+// together.
 func (s *settings) checkMemory() error {
 	if s.Memory == 0 {
 		s.Memory = DefaultMemory
@@ -120,16 +121,16 @@ func (s *settings) checkMemory() error {
 	return nil
 }
 
-// memory returns what there is for attempts.
+// memory returns the memory for attempts.
 func (s *settings) memory() planner.Memory {
 	return planner.Memory{Bytes: s.Memory, Attempts: s.Slots}
 }
 
-// request returns what is to be planned.
+// request returns the request for the planner.
 func (s *settings) request(id plan.JobID) *planner.Request {
 	return &planner.Request{Job: id, Input: s.Input, Output: s.Output, Partitions: s.Partitions, SplitSize: s.SplitSize,
 		Slots: s.Slots, Memory: s.memory(), Codecs: s.codecs}
 }
 
-// Bytes returns a size as users read it: "1.5 GiB".
+// Bytes returns a size for users: "1.5 GiB".
 func Bytes(n int64) string { return planner.Bytes(n) }

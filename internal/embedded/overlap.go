@@ -5,19 +5,19 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Reduce attempts on remote stores spend much of their time waiting: for the
-// bytes that they will read, and for the store to take their part. So more of
-// them are begun than there are slots, and as many compute at once as there are.
+// Reduce attempts on remote stores spend much of their time waiting: for the bytes
+// that they will read, and for the store to accept their part. So there are more
+// attempts than slots, of which as many compute at once as there are slots.
 const (
-	// openPart is what a part on its way holds: see store.Transfer.Parts.
+	// openPart is the memory that a part needs while it is written: see
+	// store.Transfer.Parts.
 	openPart = 24 << 20
-	// mostExtra is how many attempts are begun for each slot, beside one.
+	// mostExtra is the largest number of additional attempts for each slot.
 	mostExtra = 5
 )
 
-// extra returns how many reduce attempts are begun for each slot beside the one
-// that computes: none on stores at hand, and as many as leave half of a slot's
-// memory for pairs.
+// extra returns the number of additional reduce attempts for each slot: none on
+// local stores, otherwise as many as leave half of a slot's memory for pairs.
 func (r *run) extra() int {
 	if !r.base.Remote() && !r.out.Remote() {
 		return 0
@@ -27,8 +27,8 @@ func (r *run) extra() int {
 	return int(min(max(spare, 0)/openPart, mostExtra))
 }
 
-// turns returns how many reduce attempts may compute at once, 0 when there are no
-// more than that.
+// turns returns how many reduce attempts can compute at once, or 0 if there are no
+// additional attempts.
 func (r *run) turns() int {
 	if r.extra() == 0 {
 		return 0
@@ -36,13 +36,13 @@ func (r *run) turns() int {
 	return r.Slots
 }
 
-// share returns how many bytes are for the pairs of one attempt.
+// share returns the number of bytes for the pairs of one attempt.
 func (r *run) share() int64 {
 	return r.memory().Share(r.roots.anyRemote()) - openPart*int64(r.extra())
 }
 
-// widen makes room for more attempts when the reduces begin: what they need is
-// taken by turns.
+// widen makes room for the additional attempts when the reduces begin. They compute
+// by turns.
 func (p *pool) widen(task plan.TaskID) {
 	if task.Phase == plan.Reduce && p.extra > 0 {
 		p.wider.Do(func() {

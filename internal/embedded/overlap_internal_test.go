@@ -9,8 +9,9 @@ import (
 	"github.com/windrow-mr/windrow/store/fault/faulttest"
 )
 
-// What attempts hold at most, with their parts on their way, is within the memory
-// that the user gave.
+// TestMoreAttemptsKeepWithinMemory verifies that the most memory that attempts
+// hold, including the parts that they write, is within the memory that the user
+// gave.
 func TestMoreAttemptsKeepWithinMemory(t *testing.T) {
 	t.Parallel()
 	far := store.Options{Wrap: func(d driver.Driver) driver.Driver { return faulttest.Remote(d, 8<<20) }}
@@ -37,9 +38,9 @@ func TestMoreAttemptsKeepWithinMemory(t *testing.T) {
 		if got := r.extra(); got != c.extra {
 			t.Errorf("%d slots and %d MiB: %d more attempts for each slot, want %d", c.slots, c.memory>>20, got, c.extra)
 		}
-		const reader = 16 << 20 // of a map's input, and a part of its own
+		const reader = 16 << 20 // of a map's input, and of its part
 		if all := int64(c.slots) * (r.share() + int64(r.extra()+1)*openPart); r.extra() > 0 && all+int64(c.slots)*reader > c.memory {
-			t.Errorf("%d slots and %d MiB: attempts may hold %d MiB", c.slots, c.memory>>20, all>>20)
+			t.Errorf("%d slots and %d MiB: attempts can hold %d MiB", c.slots, c.memory>>20, all>>20)
 		}
 		if r.extra() > 0 && r.share() < c.memory/int64(c.slots)/2 {
 			t.Errorf("%d slots and %d MiB: %d MiB are left for pairs", c.slots, c.memory>>20, r.share()>>20)

@@ -16,50 +16,49 @@ import (
 	"github.com/windrow-mr/windrow/worker/planner"
 )
 
-// Plan is what a run is about to do.
+// Plan is what a run would do.
 type Plan struct {
 	Job        string
-	Text       string // the job, canonical: see jobs.Job
+	Text       string // canonical text of the job: see jobs.Job
 	Output     string // URL
 	OnExists   output.Mode
 	Input      int64 // bytes
 	Objects    int   // of the input that are read
-	LeftOut    int   // objects that are not read, their names beginning with _ or .
+	LeftOut    int   // objects that are not read, because their names begin with _ or .
 	Maps       int
 	Split      int64 // bytes of the largest map task
-	Samples    int   // sections that are sampled; 0 where nothing is
-	Partitions int   // 0 for a job that only maps
+	Samples    int   // sections to sample; 0 for none
+	Partitions int   // 0 for a map-only job
 	Combined   bool  // values of a key are combined before they are shuffled
-	Group      int   // adjacent partitions that one request reads; 0 for a job that only maps
+	Group      int   // adjacent partitions that one request reads; 0 for a map-only job
 	Slots      int
-	Memory     int64          // bytes that all tasks may hold
-	Share      int64          // of each for pairs
+	Memory     int64          // bytes for all tasks
+	Share      int64          // bytes for the pairs of a task
 	Found      output.Found   // what the output holds
-	Held       *output.Holder // who is writing the output, or was when it was killed
-	// Requests are what the run is foreseen to ask of stores.
+	Held       *output.Holder // the job that is writing the output, or was killed while it did
+	// Requests is the forecast of the run's requests.
 	Requests plan.Requests
-	// Whole says that all gets are foreseen. Otherwise those of the shuffle are
-	// left out: on files they go by its batches.
+	// Whole says that Requests has all gets. Otherwise those of the shuffle are
+	// left out: on files they depend on its batches.
 	Whole bool
-	// Assumed says, in words, what the numbers of requests rest on.
+	// Assumed lists the assumptions behind Requests, for users.
 	Assumed []string
 
 	cut bool // lines of an object are divided among tasks
 }
 
-// Receipt has the requests of a run that has ended: as they were planned, as they
-// are foreseen now that all sizes are known, and as they were counted. They are
-// equal when nothing had to be repeated, but for heartbeats and hedges, which go by
-// time.
+// Receipt has the requests of a run that has ended: as planned, as predicted once
+// all sizes are known, and as counted. They are equal if nothing was repeated,
+// except heartbeats and hedged requests, which depend on time.
 type Receipt struct {
 	Planned *Plan
 	Known   plan.Requests
 	Counted plan.Requests
 }
 
-// Look plans a run and writes nothing, nor makes a directory. It fails as Run
-// would before the run begins; only that the output is another job's, which may
-// be dead, is told by Plan.Held.
+// Look plans a run without writing anything or making a directory. It fails as Run
+// would before the run begins, with one exception: if the output belongs to another
+// job, which can be dead, Plan.Held names it.
 func Look(ctx context.Context, job *jobs.Job, o Options) (*Plan, error) {
 	r, err := newRun(ctx, job, o)
 	if err != nil {
@@ -71,18 +70,18 @@ func Look(ctx context.Context, job *jobs.Job, o Options) (*Plan, error) {
 		return nil, classify(err)
 	}
 	r.planned = r.roots.requests()
-	found, held, err := output.Look(ctx, r.out, output.Request{Job: r.id, Name: r.plan.Job, Mode: r.mode})
+	found, held, err := output.Look(ctx, r.out, output.Request{Job: r.id, Name: r.pipe.Job, Mode: r.mode})
 	if err != nil {
 		return nil, classify(err)
 	}
-	// What a probe would find out: that the store does all that it should.
+	// This is what a probe would find if the store does all that it should.
 	r.table.PartOnce = true
 	p := r.state(found)
 	p.Held = held
 	return p, nil
 }
 
-// newRun checks what was asked for and builds the job.
+// newRun checks the options and builds the job's pipeline.
 func newRun(ctx context.Context, job *jobs.Job, o Options) (*run, error) {
 	s, err := o.check()
 	if err != nil {
@@ -90,17 +89,17 @@ func newRun(ctx context.Context, job *jobs.Job, o Options) (*run, error) {
 	}
 	r := &run{settings: s, started: time.Now(), roots: roots{opts: s.Stores}}
 	r.wrapInFaults()
-	if r.plan, err = job.Build(s.Params, pipeline.TrialOf(ctx).Once); err != nil {
+	if r.pipe, err = job.Build(s.Params, pipeline.TrialOf(ctx).Once); err != nil {
 		return nil, &Error{plan.Invalid, err}
 	}
 	return r, nil
 }
 
-// state tells the plan of a run whose output holds what was found.
+// state returns the plan of a run whose output holds what was found.
 func (r *run) state(found output.Found) *Plan {
 	t := r.table
-	p := &Plan{Job: r.plan.Job, Text: r.plan.Text, Output: r.out.URL(), OnExists: r.mode, Input: t.Input, LeftOut: t.LeftOut,
-		Maps: len(t.Splits), Partitions: t.Partitions, Combined: r.plan.Shuffle != nil && r.plan.Shuffle.Combiner != nil,
+	p := &Plan{Job: r.pipe.Job, Text: r.pipe.Text, Output: r.out.URL(), OnExists: r.mode, Input: t.Input, LeftOut: t.LeftOut,
+		Maps: len(t.Splits), Partitions: t.Partitions, Combined: r.pipe.Shuffle != nil && r.pipe.Shuffle.Combiner != nil,
 		Slots: r.Slots, Memory: r.Memory, Share: r.share(), Found: found}
 	objects := make(map[plan.Object]bool)
 	for i := range t.Splits {
@@ -110,14 +109,14 @@ func (r *run) state(found output.Found) *Plan {
 			if s.Object.Key != "" {
 				objects[s.Object] = true
 			}
-			p.cut = p.cut || s.Offset > 0 && r.plan.Inputs[t.Splits[i].Input].Lines
+			p.cut = p.cut || s.Offset > 0 && r.pipe.Inputs[t.Splits[i].Input].Lines
 		}
 	}
 	p.Objects = len(objects)
 	for i := range t.Samples {
 		p.Samples += len(t.Samples[i].Sections)
 	}
-	j := r.bill(found)
+	j := r.forecast(found)
 	sizes := j.Estimate()
 	if p.Partitions > 0 {
 		p.Group = j.Shape(sizes).ReadGroup()
@@ -127,45 +126,45 @@ func (r *run) state(found output.Found) *Plan {
 	return p
 }
 
-// assume says what the numbers of requests rest on.
+// assume sets the assumptions behind the numbers of requests.
 func (p *Plan) assume() {
 	say := func(format string, args ...any) { p.Assumed = append(p.Assumed, fmt.Sprintf(format, args...)) }
 	switch {
 	case p.Combined:
-		say("the maps leave as many bytes as they read, and parts are as large; what is combined is less")
+		say("maps write as many bytes as they read, and so do reduces; combined values take less")
 	case p.Partitions > 0:
-		say("the maps leave as many bytes as they read, and parts are as large")
+		say("maps write as many bytes as they read, and so do reduces")
 	default:
-		say("parts are as large as what their tasks read")
+		say("parts are as large as the input of their tasks")
 	}
 	if p.Partitions > 0 && p.Split > p.Share {
-		say("pairs fit into the %s of a task: more memory or smaller splits would see to it", planner.Bytes(p.Share))
+		say("pairs fit into the %s of a task, for which they may need more memory or smaller splits", planner.Bytes(p.Share))
 	}
 	if p.cut {
-		say("the last line of a split goes on behind it, by less than 64 KiB")
+		say("the last line of a split ends less than 64 KiB after it")
 	}
 	if !p.Whole {
-		say("gets of the shuffle are left out: on files they cost nothing, and go by its batches")
+		say("gets of the shuffle are not included: on files they cost nothing, and depend on its batches")
 	}
 }
 
-// bill returns what the requests of the run depend on.
-func (r *run) bill(found output.Found) *forecast.Job {
+// forecast returns what the requests of the run depend on.
+func (r *run) forecast(found output.Found) *forecast.Job {
 	scratch := r.Output
 	if r.Root != "" {
 		scratch = r.Root
 	}
 	j := &forecast.Job{Table: r.table, Input: r.roots.kind, Output: r.roots.kind(r.Output), Scratch: r.roots.kind(scratch), Apart: r.Root != "",
 		Mode: r.mode, Found: found, PartOnce: r.table.PartOnce, Memory: r.share(), Planning: r.planned}
-	for i := range r.plan.Inputs {
-		j.Lines = append(j.Lines, r.plan.Inputs[i].Lines)
+	for i := range r.pipe.Inputs {
+		j.Lines = append(j.Lines, r.pipe.Inputs[i].Lines)
 	}
 	return j
 }
 
 // receipt compares the requests of a run that has committed with its plan.
 func (r *run) receipt(planned *Plan, c *committer) *Receipt {
-	j := r.bill(planned.Found)
+	j := r.forecast(planned.Found)
 	sizes := j.Estimate()
 	sizes.Runs, sizes.Parts = c.written.runs, nil
 	for i := range c.added {
@@ -181,27 +180,27 @@ func (r *run) receipt(planned *Plan, c *committer) *Receipt {
 		sizes.Empty = c.written.empty(p, j.Shape(sizes).ReadGroup())
 	}
 	counted := r.roots.requests()
-	// What asks whether the output is still held goes by time, as the signs of
-	// life do with which it comes.
+	// The looks whether this run still holds the output depend on time, like the
+	// heartbeats that include them.
 	out := r.roots.kind(r.Output).Scheme
 	looks := r.hold.Looks()
 	counted[out] = counted[out].Plus(plan.Usage{Gets: -looks, Heartbeats: looks})
 	return &Receipt{Planned: planned, Known: j.Foresee(sizes), Counted: counted}
 }
 
-// written gathers the sizes of what the maps of a run have left.
+// written collects the sizes of the sorted runs of a run's map tasks.
 type written struct {
 	mu   sync.Mutex
 	runs []int64
-	// held says how many ranges of the shuffle hold pairs, if a range is of one
-	// partition, of two neighbours, of four, and so on.
+	// held is the number of ranges of the shuffle that hold pairs, if a range has
+	// one partition, two neighbours, four, and so on.
 	held [maxLevels]int64
 }
 
-// maxLevels is more than a group of partitions has doublings.
+// maxLevels is larger than the number of doublings of a group of partitions.
 const maxLevels = 20
 
-// note takes the runs of a map task.
+// note adds the runs of a map task.
 func (w *written) note(m *plan.Manifest) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -223,8 +222,8 @@ func (w *written) note(m *plan.Manifest) {
 	}
 }
 
-// empty returns the share of the ranges that hold no pairs, where each is of
-// group partitions, a power of two.
+// empty returns the share of the ranges that hold no pairs, if each has group
+// partitions, a power of two.
 func (w *written) empty(partitions, group int) float64 {
 	all := float64(len(w.runs)) * float64((partitions+group-1)/group)
 	return 1 - float64(w.held[bits.TrailingZeros(uint(group))])/all

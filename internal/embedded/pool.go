@@ -30,7 +30,7 @@ type pool struct {
 	exec   *executor.Executor
 	log    *slog.Logger
 	events *master.Mailbox
-	plan   *pipeline.Pipeline
+	pipe   *pipeline.Pipeline
 	table  *attempts.Table
 	hold   *output.Hold
 
@@ -42,7 +42,7 @@ type pool struct {
 	running map[plan.AttemptID]*running
 	granted map[plan.TaskID][]plan.AttemptID
 
-	reports sync.Mutex // guards sums, and the order of events that tell of attempts' ends
+	reports sync.Mutex // guards sums, and the order of the events for attempts' ends
 	sums    *sums.Checks
 
 	retried atomic.Int64 // attempts that failed or were lost
@@ -55,16 +55,16 @@ type pool struct {
 type running struct {
 	executor.Attempt
 	stop  context.CancelFunc
-	grant chan struct{} // closed when it is granted
+	grant chan struct{} // closed when the grant is logged
 }
 
 var _ master.Pool = (*pool)(nil)
 
-// stopTime is how long attempts may take to end once they were told to: a
-// function of the job may be deaf.
+// stopTime is how long attempts have to end after they are stopped: a function of
+// the job can ignore its context.
 const stopTime = time.Second
 
-// stop ends all attempts and waits until they have ended, but not for ever.
+// stop stops all attempts and waits until they have ended, but at most stopTime.
 func (p *pool) stop() {
 	p.cancel()
 	ended := make(chan struct{})
@@ -93,7 +93,7 @@ func (p *pool) Launch(c scheduler.Launch, job *scheduler.Job) {
 	p.done.Go(func() {
 		defer stop()
 		var m *plan.Manifest
-		// Whatever ends this goroutine, its attempt must be heard of.
+		// However this goroutine ends, the end of its attempt must be reported.
 		err := errors.New("a function of the job ended its goroutine (runtime.Goexit; in a test: t.FailNow, t.Fatal or t.Skip)")
 		defer func() {
 			if v := recover(); v != nil {
@@ -109,8 +109,8 @@ func (p *pool) Launch(c scheduler.Launch, job *scheduler.Job) {
 	})
 }
 
-// work returns what a task has to do. It reads the job now, while the job holds
-// still.
+// work returns the work of a task. It reads the job now, because the job changes
+// later.
 func (p *pool) work(task plan.TaskID, job *scheduler.Job) (w executor.Work) {
 	switch task.Phase {
 	case plan.Sample:
@@ -130,9 +130,9 @@ func (p *pool) work(task plan.TaskID, job *scheduler.Job) (w executor.Work) {
 	return w
 }
 
-// finish tells what became of an attempt. A map may bring to light that an input
-// object was misread: then every task that has read some of it runs again. What
-// attempts report is in one order for sums and scheduler.
+// finish reports the end of an attempt. A map can reveal that an input object was
+// misread: then every task that read some of it runs again. The sums and the
+// scheduler see the reports in the same order.
 func (p *pool) finish(ctx context.Context, a executor.Attempt, m *plan.Manifest, err error) {
 	p.reports.Lock()
 	defer p.reports.Unlock()
@@ -149,11 +149,12 @@ func (p *pool) finish(ctx context.Context, a executor.Attempt, m *plan.Manifest,
 	for _, other := range bad.Others {
 		p.events.Post(scheduler.Corrupt{Task: other.Task, Attempt: other.Attempt, Text: bad.Err.Error()})
 	}
-	// What a map-only job wrote is a part, and cannot be taken back.
-	p.events.Post(scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Failure: plan.Failure{Text: bad.Err.Error(), Final: p.plan.Shuffle == nil}})
+	// The output of an attempt of a map-only job is a part, and cannot be rolled
+	// back.
+	p.events.Post(scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Failure: plan.Failure{Text: bad.Err.Error(), Final: p.pipe.Shuffle == nil}})
 }
 
-// outcome turns the end of an attempt into an event.
+// outcome returns the event for the end of an attempt.
 func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest, err error) scheduler.Event {
 	if err == nil {
 		p.log.Debug("attempt done", "task", a.Task, "took", m.Took, "in", m.Tally.RecordsIn, "out", m.Tally.RecordsOut+m.Tally.PairsOut, "spills", m.Tally.Spills)
@@ -185,7 +186,7 @@ func (p *pool) Stop(c scheduler.Stop) {
 	}
 }
 
-// Grant lets an attempt go on.
+// Grant lets an attempt continue.
 func (p *pool) Grant(c scheduler.Grant, _ *scheduler.Job) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

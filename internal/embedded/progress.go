@@ -10,7 +10,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Progress is how far a run has come.
+// Progress is the progress of a run.
 type Progress struct {
 	Phase   string // "plan", "sample", "map", "reduce", "commit"
 	Done    int    // tasks of the phase that are committed
@@ -31,15 +31,16 @@ type watcher struct {
 
 	mu     sync.Mutex
 	looked time.Time
-	shown  Progress // the greatest that was reported
+	shown  Progress // the largest values that were reported
 	job    scheduler.Job
 	sums   master.Sums
 }
 
-// lookEvery is how often the tasks are added up at most: there may be many.
+// lookEvery is the least time between two sums over all tasks: there can be many.
 const lookEvery = 100 * time.Millisecond
 
-// changed takes the state that the log has now. It runs on the shell's goroutine.
+// changed records the state after an entry of the log. It runs on the shell's
+// goroutine.
 func (w *watcher) changed(job *scheduler.Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -51,8 +52,8 @@ func (w *watcher) changed(job *scheduler.Job) {
 	w.sums = master.Sum(job, w.pool.table)
 }
 
-// read returns the progress now. An attempt counts while it runs, and when the log
-// has it; in between, and when it is made again, progress stands still.
+// read returns the progress now. An attempt counts while it runs, and once the log
+// has it. In between, and when it runs again, progress does not change.
 func (w *watcher) read() Progress {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -81,7 +82,7 @@ func (w *watcher) read() Progress {
 	return p
 }
 
-// report hands progress to f until ctx ends.
+// report calls f with the progress until ctx ends.
 func (w *watcher) report(ctx context.Context, f func(Progress)) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

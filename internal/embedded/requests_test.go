@@ -29,11 +29,11 @@ import (
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 )
 
-// place is where a test keeps its data.
+// place is a store for the data of a test.
 type place struct {
 	url    func(key string) string
 	stores store.Options
-	local  bool // no request costs anything
+	local  bool // requests cost nothing
 }
 
 // places returns a new place of each kind, by name.
@@ -43,8 +43,8 @@ func places() map[string]func(t *testing.T) place {
 			dir := t.TempDir()
 			return place{url: func(key string) string { return "file://" + dir + "/" + key }, local: true}
 		},
-		// Stores of memory that are asked as buckets are. They know the checksums
-		// of all objects, so that what is behind a split is read twice.
+		// These are stores in memory that are used as buckets are. They know the
+		// checksums of all objects, so that the bytes after a split are read twice.
 		"remote": func(*testing.T) place {
 			return place{url: func(key string) string { return "mem://" + key },
 				stores: store.Options{Mem: new(store.MemSpace), Wrap: func(d driver.Driver) driver.Driver { return faulttest.Remote(d, 8<<20) }}}
@@ -79,7 +79,7 @@ func (p place) put(t *testing.T, name string, body []byte) {
 	}
 }
 
-// words returns lines of words, of so many bytes.
+// words returns lines of words, of so many bytes in all.
 func words(size int) []byte {
 	r := rand.New(rand.NewPCG(3, 9))
 	var b bytes.Buffer
@@ -92,7 +92,7 @@ func words(size int) []byte {
 	return b.Bytes()
 }
 
-// pieces cuts a text into some of one size.
+// pieces cuts a text into pieces of one size.
 func pieces(text []byte) (all []string) {
 	for piece := range slices.Chunk(text, 1+len(text)/20) {
 		all = append(all, string(piece))
@@ -107,7 +107,7 @@ func random(size int) []byte {
 	return b
 }
 
-// copies is a job that writes large records as they are.
+// copies is a job that copies large records.
 func copies() *jobs.Job {
 	return jobs.Define("copies", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.Read(p, fixed.Records{Size: 1 << 20}).Write(fixed.Records{Size: 1 << 20})
@@ -128,17 +128,17 @@ func zipped(t *testing.T, b []byte) []byte {
 	return out.Bytes()
 }
 
-// billed is a job whose requests are known before it runs, or only after.
-type billed struct {
+// forecasted is a job whose requests are known before it runs, or only afterwards.
+type forecasted struct {
 	job    *jobs.Job
-	input  map[string]int // objects, by name, of so many bytes
+	input  map[string]int // sizes of objects, by name
 	params map[string]string
 	split  int64
 	parts  int
-	apart  bool // temporary data has a root of its own
-	after  bool // what is written depends on the data: only afterwards is all known
-	served bool // on a server, too, which takes longer
-	much   bool // on one kind of place only
+	apart  bool // temporary data is in another root
+	after  bool // what is written depends on the data: all is known only afterwards
+	served bool // also on a server, which takes longer
+	much   bool // only on one kind of place
 }
 
 func many(n, size int) map[string]int {
@@ -149,9 +149,9 @@ func many(n, size int) map[string]int {
 	return input
 }
 
-func billedJobs() map[string]billed {
+func forecastJobs() map[string]forecasted {
 	pattern := map[string]string{"pattern": "word1"}
-	return map[string]billed{
+	return map[string]forecasted{
 		"wordcount of an object":          {job: wordcount.Job(), input: map[string]int{"text": 300_000}, after: true},
 		"wordcount of many small objects": {job: wordcount.Job(), input: many(130, 500), parts: 3, after: true},
 		"wordcount of splits": {job: wordcount.Job(), input: map[string]int{"text": 1_300_000, "more": 90_000}, split: 1 << 18, parts: 5,
@@ -162,7 +162,7 @@ func billedJobs() map[string]billed {
 		"grep of frames of zstd":                    {job: grep.Job(), params: pattern, input: map[string]int{"text.zst": 600_000}, split: 1 << 15},
 		"grep of splits":                            {job: grep.Job(), params: pattern, input: map[string]int{"text": 1_500_000}, split: 1 << 18, served: true},
 		"grep of an object":                         {job: grep.Job(), params: pattern, input: map[string]int{"text": 2000}},
-		// Where there is much input, it is asked first whether parts that are uploaded
+		// With much input the run first finds out whether parts that are uploaded
 		// in pieces are created once.
 		"copies of much":                            {job: copies(), input: map[string]int{"data.dat": 65 << 20}, split: 33 << 20, much: true},
 		"sort with partitions":                      {job: sort.Job(), input: map[string]int{"text": 1_600_000, "more": 70_000}, split: 1 << 19, parts: 4},
@@ -175,8 +175,8 @@ func billedJobs() map[string]billed {
 	}
 }
 
-// make writes the input of a job and returns the options to run it.
-func (b *billed) make(t *testing.T, p place) embedded.Options {
+// make writes the input of a job, and returns the options to run it.
+func (b *forecasted) make(t *testing.T, p place) embedded.Options {
 	t.Helper()
 	o := embedded.Options{Output: p.url("out"), Params: b.params, SplitSize: b.split, Partitions: b.parts, Slots: 2, Stores: p.stores}
 	if b.apart {
@@ -202,7 +202,7 @@ func (b *billed) make(t *testing.T, p place) embedded.Options {
 	return o
 }
 
-// kinds are numbers of requests that do not go by time, as hedges do.
+// kinds are numbers of requests that do not depend on time, as hedged ones do.
 type kinds struct{ puts, multipart, gets, stats, lists, deletes int64 }
 
 func kindsOf(r plan.Requests) kinds {
@@ -210,13 +210,13 @@ func kindsOf(r plan.Requests) kinds {
 	return kinds{u.Puts, u.Multipart, u.Gets - u.Hedges, u.Stats, u.Lists, u.Deletes}
 }
 
-// TestRequestsAreForeseen runs jobs without faults: with the sizes of what they
-// wrote the forecast is what was counted, and so is the plan before, of jobs that
-// do not combine.
+// TestRequestsAreForeseen verifies that, without faults, the forecast from the
+// sizes of what a job wrote equals the counted requests, and so does the plan of
+// jobs that do not combine.
 func TestRequestsAreForeseen(t *testing.T) {
 	t.Parallel()
 	for where, at := range places() {
-		for name, b := range billedJobs() {
+		for name, b := range forecastJobs() {
 			modes := []string{"fail", "append", "replace", "replace"}
 			switch {
 			case where == "server" && !b.served, where != "remote" && b.much:
@@ -238,36 +238,36 @@ func TestRequestsAreForeseen(t *testing.T) {
 	}
 }
 
-// check runs a job.
-func (b *billed) check(t *testing.T, p place, o embedded.Options) {
+// check runs a job and compares its requests with its plan.
+func (b *forecasted) check(t *testing.T, p place, o embedded.Options) {
 	t.Helper()
 	looked, err := embedded.Look(t.Context(), b.job, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told *embedded.Plan
-	result, receipt, err := embedded.RunPlanned(t.Context(), b.job, o, func(p *embedded.Plan) { told = p })
+	var shown *embedded.Plan
+	result, receipt, err := embedded.RunPlanned(t.Context(), b.job, o, func(p *embedded.Plan) { shown = p })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if u := result.Usage; u.Retries+u.Throttles > 0 {
-		t.Fatalf("%d requests were repeated, this is about those that are not", u.Retries)
+		t.Fatalf("%d requests were repeated, so that the numbers cannot be compared", u.Retries)
 	}
-	planned, known, counted := kindsOf(told.Requests), kindsOf(receipt.Known), kindsOf(receipt.Counted)
+	planned, known, counted := kindsOf(shown.Requests), kindsOf(receipt.Known), kindsOf(receipt.Counted)
 	if before := kindsOf(looked.Requests); before != planned {
-		t.Errorf("%s: the plan alone says %+v\n of a run it says %+v", o.OnExists, before, planned)
+		t.Errorf("%s: Look plans %+v\n the run plans %+v", o.OnExists, before, planned)
 	}
-	if whole := !p.local || told.Partitions == 0; told.Whole != whole {
-		t.Errorf("whole is %v, of %d partitions", told.Whole, told.Partitions)
+	if whole := !p.local || shown.Partitions == 0; shown.Whole != whole {
+		t.Errorf("whole is %v with %d partitions", shown.Whole, shown.Partitions)
 	}
-	if !told.Whole {
+	if !shown.Whole {
 		planned.gets, known.gets, counted.gets = 0, 0, 0
 	}
 	if known != counted {
-		t.Errorf("%s: with all sizes known it should be\n %+v, counted were\n %+v", o.OnExists, known, counted)
+		t.Errorf("%s: predicted with all sizes\n %+v, counted\n %+v", o.OnExists, known, counted)
 	}
 	if !b.after && planned != counted {
-		t.Errorf("%s: planned were\n %+v, counted were\n %+v", o.OnExists, planned, counted)
+		t.Errorf("%s: planned\n %+v, counted\n %+v", o.OnExists, planned, counted)
 	}
 }
 

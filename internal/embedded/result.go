@@ -7,7 +7,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// Result tells what a run did. See windrow.Result.
+// Result describes a run that has committed. See windrow.Result.
 type Result struct {
 	Job      string
 	ID       string
@@ -27,7 +27,7 @@ type Result struct {
 
 func (r *run) result(c *committer, w *watcher, usage plan.Usage) *Result {
 	return &Result{
-		Job: r.plan.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Parts: len(c.added), Tally: c.tally,
+		Job: r.pipe.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Parts: len(c.added), Tally: c.tally,
 		Maps: len(r.table.Splits), Reduces: r.table.Partitions, Slots: r.Slots, Memory: r.Memory,
 		Retried: w.pool.retried.Load(), LeftOut: r.table.LeftOut, Usage: usage, Elapsed: time.Since(r.started),
 	}

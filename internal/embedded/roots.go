@@ -14,16 +14,16 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// roots are the roots that a run has opened, by URL. It may open whatever its
-// user names.
+// roots are the roots that a run has opened, by URL. A run can open every root that
+// its user names.
 type roots struct {
 	opts store.Options
-	// look says that nothing may be written: a directory that is missing is not
-	// made, and stands for an empty one.
+	// look says that nothing can be written: a missing directory is not created,
+	// but treated as an empty one.
 	look bool
 	mu   sync.Mutex
 	open map[string]*store.Root
-	// standing are directories that are missing, below roots that are open.
+	// standing are missing directories, below roots that are open.
 	standing map[string]*store.Root
 	kinds    map[string]forecast.Store
 }
@@ -50,7 +50,7 @@ func (r *roots) Get(ctx context.Context, url string, create bool) (*store.Root, 
 	return root, err
 }
 
-// openOne opens a root, and notes of what kind its store is. The caller holds the
+// openOne opens a root, and records the kind of its store. The caller holds the
 // lock.
 func (r *roots) openOne(ctx context.Context, url string, create bool) (*store.Root, error) {
 	opts, kind := r.opts, forecast.Store{Range: store.DefaultRange}
@@ -75,8 +75,8 @@ func (r *roots) openOne(ctx context.Context, url string, create bool) (*store.Ro
 // topDir is the root of the file system.
 const topDir = "file:///"
 
-// standIn returns the root of a directory that is missing, as part of one that is
-// there. The caller holds the lock.
+// standIn returns the root of a missing directory, below a root that exists. The
+// caller holds the lock.
 func (r *roots) standIn(ctx context.Context, url string) (*store.Root, error) {
 	dir, err := filepath.Abs(strings.TrimPrefix(url, "file://"))
 	if err != nil {
@@ -95,14 +95,14 @@ func (r *roots) standIn(ctx context.Context, url string) (*store.Root, error) {
 	return r.standing[url], nil
 }
 
-// kind returns of what kind the store of an opened root is.
+// kind returns the kind of the store of an opened root.
 func (r *roots) kind(url string) forecast.Store {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.kinds[url]
 }
 
-// Opened returns a root that Get has opened before.
+// Opened returns a root that Get opened before.
 func (r *roots) Opened(url string) (*store.Root, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -127,7 +127,7 @@ func (r *roots) requests() plan.Requests {
 	return sum
 }
 
-// anyRemote tells whether any root costs round trips, and so memory to hide them.
+// anyRemote reports whether any root costs round trips, and so memory to hide them.
 func (r *roots) anyRemote() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -28,17 +28,17 @@ import (
 	"github.com/windrow-mr/windrow/worker/planner"
 )
 
-// Run runs a job and commits its output. When ctx ends it stops within two
-// seconds, and takes back what it wrote as far as the store lets it. A function
-// of the job that works on without looking at its context is left behind.
+// Run runs a job and commits its output. When ctx ends, Run stops within two
+// seconds, and removes what it wrote as far as the store allows. It does not wait
+// for a function of the job that ignores its context.
 func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
 	result, _, err := RunPlanned(ctx, job, o, func(*Plan) {})
 	return result, err
 }
 
-// RunPlanned is Run that tells the plan, once the output is the run's own and
-// before the first task begins, and what came of it.
-func RunPlanned(ctx context.Context, job *jobs.Job, o Options, tell func(*Plan)) (*Result, *Receipt, error) {
+// RunPlanned is like Run, and calls show with the plan, once the output is reserved
+// and before the first task begins. It also returns the requests of the run.
+func RunPlanned(ctx context.Context, job *jobs.Job, o Options, show func(*Plan)) (*Result, *Receipt, error) {
 	r, err := newRun(ctx, job, o)
 	if err != nil {
 		return nil, nil, err
@@ -48,7 +48,7 @@ func RunPlanned(ctx context.Context, job *jobs.Job, o Options, tell func(*Plan))
 		return nil, nil, classify(err)
 	}
 	r.planned = r.roots.requests()
-	return r.execute(ctx, tell)
+	return r.execute(ctx, show)
 }
 
 // run is one run of a job.
@@ -56,19 +56,19 @@ type run struct {
 	settings
 	started time.Time
 	roots   roots
-	plan    *pipeline.Pipeline
+	pipe    *pipeline.Pipeline
 	id      plan.JobID
 
 	out     *store.Root
-	base    *store.Root // where scratch is
+	base    *store.Root // contains scratch
 	scratch *store.Root
 	table   *attempts.Table
 	hold    *output.Hold
-	planned plan.Requests                   // what planning took
-	summed  atomic.Pointer[map[string]bool] // input with a checksum, by name
+	planned plan.Requests                   // the requests of planning
+	summed  atomic.Pointer[map[string]bool] // objects of the input with a checksum, by name
 }
 
-// prepare finds the input and plans the tasks. It writes nothing but a probe.
+// prepare finds the input and plans the tasks. It writes only a probe.
 func (r *run) prepare(ctx context.Context) error {
 	var id ulid.ULID
 	id, err := ulid.New(ulid.Timestamp(r.started), rand.Reader)
@@ -76,7 +76,7 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	r.id = plan.JobID(id.String())
-	if r.table, err = planner.Make(ctx, planner.Of(r.plan), *r.request(r.id), &r.roots, r.Log); err != nil {
+	if r.table, err = planner.Make(ctx, planner.Of(r.pipe), *r.request(r.id), &r.roots, r.Log); err != nil {
 		return err
 	}
 	if r.out, err = r.roots.Get(ctx, r.Output, true); err != nil {
@@ -86,7 +86,7 @@ func (r *run) prepare(ctx context.Context) error {
 	return r.openScratch(ctx)
 }
 
-// openScratch finds the place for runs and manifests.
+// openScratch opens the place for sorted runs and manifests.
 func (r *run) openScratch(ctx context.Context) error {
 	r.base = r.out
 	if r.Root != "" {
@@ -100,15 +100,15 @@ func (r *run) openScratch(ctx context.Context) error {
 }
 
 // execute reserves the output, runs the tasks and commits.
-func (r *run) execute(ctx context.Context, tell func(*Plan)) (*Result, *Receipt, error) {
+func (r *run) execute(ctx context.Context, show func(*Plan)) (*Result, *Receipt, error) {
 	if err := r.reserve(ctx); err != nil {
 		if ctx.Err() != nil {
-			err = &Error{plan.Interrupted, fmt.Errorf("job %s was interrupted before it wrote anything; %s is as it was", r.plan.Job, r.out.URL())}
+			err = &Error{plan.Interrupted, fmt.Errorf("job %s was interrupted before it wrote anything; %s is unchanged", r.pipe.Job, r.out.URL())}
 		}
 		return nil, nil, classify(err)
 	}
 	planned := r.state(r.hold.Found())
-	tell(planned)
+	show(planned)
 	p := r.newPool(ctx)
 	defer p.stop()
 	beat, stopBeat := context.WithCancelCause(ctx)
@@ -116,7 +116,7 @@ func (r *run) execute(ctx context.Context, tell func(*Plan)) (*Result, *Receipt,
 	var keeping sync.WaitGroup
 	keeping.Go(func() {
 		if err := r.hold.Keep(beat); err != nil {
-			stopBeat(err) // the output is gone: so is the point of going on
+			stopBeat(err) // the output belongs to another job: to continue is useless
 		}
 	})
 	w := &watcher{pool: p, started: r.started}
@@ -140,18 +140,18 @@ func (r *run) execute(ctx context.Context, tell func(*Plan)) (*Result, *Receipt,
 		return nil, nil, err
 	}
 	if err != nil {
-		r.Log.Warn("the output is committed, but not all that follows was done; the next run on it does that", "output", r.out.URL(), "error", err)
+		r.Log.Warn("the output is committed, but the cleanup is not complete; the next run on the output completes it", "output", r.out.URL(), "error", err)
 	}
 	receipt := r.receipt(planned, c)
 	return r.result(c, w, receipt.Counted.Total()), receipt, nil
 }
 
-// settleTime bounds what is tried after the end of a run that went wrong.
+// settleTime limits what is tried after the end of a run that went wrong.
 const settleTime = 1500 * time.Millisecond
 
-// settle ends a run whose end could not be brought about: it may have
-// committed, which the log tells; otherwise what it wrote is taken back, as far
-// as that goes. It returns what the user is to be told.
+// settle ends a run that could neither commit nor clean up. The log shows whether
+// it committed after all. Otherwise settle removes what it wrote, as far as
+// possible. It returns the error for the user.
 func (r *run) settle(ctx context.Context, c *committer, lost error, outcome master.Outcome, cause error) error {
 	if c.manifest != nil {
 		return cause
@@ -179,22 +179,22 @@ func (r *run) reserve(ctx context.Context) error {
 	if err != nil {
 		host = "an unknown host"
 	}
-	r.hold, err = output.Reserve(ctx, r.out, output.Request{Job: r.id, Name: r.plan.Job, Mode: r.mode, Host: host,
+	r.hold, err = output.Reserve(ctx, r.out, output.Request{Job: r.id, Name: r.pipe.Job, Mode: r.mode, Host: host,
 		Scratch: r.elsewhere(),
 		Waiting: func(h output.Holder, patience time.Duration) {
-			r.Log.Warn(fmt.Sprintf("job %s on %s has not finished this output; waiting %v to see whether it lives", h.Job, h.Host, patience))
+			r.Log.Warn(fmt.Sprintf("job %s on %s has not finished this output; waiting %v to see whether it is alive", h.Job, h.Host, patience))
 		}})
 	if err != nil {
 		return err
 	}
 	if dead := r.hold.Dead(); dead != nil && dead.Scratch != "" && dead.Scratch != r.elsewhere() {
-		r.Log.Warn(fmt.Sprintf("job %s, which this run takes over from, kept temporary data in %s: remove its %s", dead.Job, dead.Scratch, output.TmpKey(dead.Job)))
+		r.Log.Warn(fmt.Sprintf("this run takes over from job %s, which kept temporary data in %s: remove its %s", dead.Job, dead.Scratch, output.TmpKey(dead.Job)))
 	}
 	if r.Root == "" {
 		return nil
 	}
 	for _, before := range r.hold.Before() {
-		// What earlier runs on this output left below this root.
+		// Earlier runs on this output left data below this root.
 		if err := r.base.DeleteAll(ctx, output.TmpKey(before), nil); err != nil {
 			return errors.Join(err, r.hold.Release(ctx))
 		}
@@ -202,8 +202,8 @@ func (r *run) reserve(ctx context.Context) error {
 	return nil
 }
 
-// elsewhere returns the URL of the root of temporary data, "" when that is in
-// the output.
+// elsewhere returns the URL of the root of temporary data, "" if that is in the
+// output.
 func (r *run) elsewhere() string {
 	if r.Root == "" {
 		return ""
@@ -216,13 +216,13 @@ func (r *run) newPool(ctx context.Context) *pool {
 	memory, limits := r.memory(), r.codecs.Limits
 	limits.Window = memory.Window()
 	exec := executor.New(executor.Config{
-		Pipeline: r.plan, Job: r.id, Partitions: r.table.Partitions,
+		Pipeline: r.pipe, Job: r.id, Partitions: r.table.Partitions,
 		Open: r.roots.Opened, Scratch: r.scratch, Class: store.Scratch, Output: r.out,
 		PartName: func(task plan.TaskID, id plan.AttemptID) string { return r.table.PartName(task, id, 0) },
 		Compress: r.codecs.Output, Limits: limits,
 		Budget: shuffle.NewBudget(r.Memory), Share: r.share(), Turns: r.turns(), Log: r.Log,
 	})
-	return &pool{exec: exec, sums: sums.New(r.table.Splits), log: r.Log, events: master.NewMailbox(), plan: r.plan, hold: r.hold,
+	return &pool{exec: exec, sums: sums.New(r.table.Splits), log: r.Log, events: master.NewMailbox(), pipe: r.pipe, hold: r.hold,
 		table: r.table, life: work, cancel: cancel, slots: r.Slots, extra: r.extra(),
 		running: make(map[plan.AttemptID]*running), granted: make(map[plan.TaskID][]plan.AttemptID)}
 }
@@ -236,35 +236,36 @@ func (r *run) masterConfig(p *pool, c *committer, w *watcher) master.Config {
 	}
 }
 
-// random32 draws what tells this process's attempts from all others.
+// random32 returns a random number that distinguishes this process's attempts from
+// all others.
 func random32() uint32 {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return binary.BigEndian.Uint32(b[:])
 }
 
-// failed makes the error of a job that ended without output, and took back what
-// it wrote.
+// failed returns the error of a job that ended without output, and removed what it
+// wrote.
 func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause) error {
 	conflict, taken := errors.AsType[*output.Conflict](lost)
 	switch {
 	case taken:
 		return &Error{plan.Conflict, conflict}
 	case cause.Kind == plan.Conflict:
-		return &Error{plan.Conflict, fmt.Errorf("job %s (%s): %v", r.plan.Job, r.id, cause)}
+		return &Error{plan.Conflict, fmt.Errorf("job %s (%s): %v", r.pipe.Job, r.id, cause)}
 	case cause.Kind == plan.Cancelled && ctx.Err() != nil:
-		return &Error{plan.Interrupted, fmt.Errorf("job %s (%s) was interrupted; what it wrote is removed, %s is as it was", r.plan.Job, r.id, r.out.URL())}
+		return &Error{plan.Interrupted, fmt.Errorf("job %s (%s) was interrupted; what it wrote is removed, and %s is unchanged", r.pipe.Job, r.id, r.out.URL())}
 	default:
 		kind := plan.Failed
 		if cause.Kind == plan.Denied {
 			kind = plan.Denied
 		}
-		return &Error{kind, fmt.Errorf("job %s (%s) failed: %v; nothing was committed", r.plan.Job, r.id, cause)}
+		return &Error{kind, fmt.Errorf("job %s (%s) failed: %v; nothing was committed", r.pipe.Job, r.id, cause)}
 	}
 }
 
-// unfinished makes the error of a job whose end could not be brought about:
-// first why it was to end, then what went wrong then, then what is left.
+// unfinished returns the error of a job that could neither commit nor clean up:
+// first why it had to end, then what went wrong, then what is left.
 func (r *run) unfinished(ctx context.Context, lost error, cause scheduler.Cause, err, left error) error {
 	kind := plan.Failed
 	conflict, taken := errors.AsType[*output.Conflict](lost)
@@ -278,13 +279,13 @@ func (r *run) unfinished(ctx context.Context, lost error, cause scheduler.Cause,
 		err = fmt.Errorf("%v; then: %w", cause, err)
 	}
 	if left == nil {
-		return &Error{kind, fmt.Errorf("job %s (%s): %w; what it wrote is removed, nothing was committed", r.plan.Job, r.id, err)}
+		return &Error{kind, fmt.Errorf("job %s (%s): %w; what it wrote is removed, and nothing was committed", r.pipe.Job, r.id, err)}
 	}
 	mode := r.mode
 	if mode == output.Fail {
 		mode = output.Replace
 	}
-	return &Error{kind, fmt.Errorf("job %s (%s): %w; nothing was committed, but parts of it may be left in %s: run it again with --on-exists %s", r.plan.Job, r.id, err, r.out.URL(), mode)}
+	return &Error{kind, fmt.Errorf("job %s (%s): %w; nothing was committed, but parts of it may be left in %s: run it again with --on-exists %s", r.pipe.Job, r.id, err, r.out.URL(), mode)}
 }
 
 // committer commits and cleans up for the master.
@@ -301,7 +302,7 @@ var _ master.Output = (*committer)(nil)
 
 // Commit makes the committed attempts' parts the output's contents.
 func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
-	c.written = new(written) // an earlier try may have come some way
+	c.written = new(written) // an earlier try can have read some manifests
 	read := func(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
 		m, err := c.pool.exec.ReadManifest(ctx, task, id)
 		if err == nil {
@@ -318,17 +319,17 @@ func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
 	if m == nil {
 		return err
 	}
-	// From here on the job has succeeded; what is left over is found and
-	// swept by the next run on this output, should this fail.
+	// From here on the job has succeeded. If the cleanup fails, the next run on
+	// this output completes it.
 	c.manifest = m
 	if err := errors.Join(err, c.run.hold.Clean(ctx), c.removeTmp(ctx)); err != nil {
-		c.run.Log.Warn("the output is committed, but not all that follows was done; the next run on it does that", "output", c.run.out.URL(), "error", err)
+		c.run.Log.Warn("the output is committed, but the cleanup is not complete; the next run on the output completes it", "output", c.run.out.URL(), "error", err)
 	}
 	return nil
 }
 
-// CleanUp takes back what a job that failed wrote. Attempts that still wind
-// down are waited for: they may be writing.
+// CleanUp removes what a job that failed wrote. It waits for attempts that are
+// still ending, because they can be writing.
 func (c *committer) CleanUp(ctx context.Context) error {
 	c.pool.stop()
 	return errors.Join(c.run.hold.Release(ctx), c.removeTmp(ctx))

@@ -66,38 +66,38 @@ func read(t *testing.T, o embedded.Options) (string, error) {
 
 const counted = "be\t2\nnot\t1\nor\t1\nto\t2\n"
 
-// TestFaults runs a job on a store in which one thing goes wrong. What heals
-// is survived; what does not ends with an error, no contents, and an output
+// TestFaults verifies that a run survives one fault of its store that passes, and
+// that a lasting fault ends it with an error, without contents, and with an output
 // that replace recovers.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		rule  fault.Rule
-		heals bool
+		rule   fault.Rule
+		passes bool
 	}{
-		"every answer of the log is lost once":  {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Do: fault.LoseResponse}, true},
-		"the commit's answer is lost":           {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Nth: 2, Do: fault.LoseResponse}, true},
-		"the commit's answer is lost for good":  {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Nth: 2, Times: -1, Do: fault.LoseResponse, Kind: plan.Denied}, true},
-		"the part's answer is lost":             {fault.Rule{Op: fault.Commit, Key: "**/part-*", Do: fault.LoseResponse}, true},
-		"the first part cannot be made":         {fault.Rule{Op: fault.Commit, Key: "**/part-*", Times: 3}, true},
-		"runs cannot be read for a while":       {fault.Rule{Op: fault.Read, Key: "**/x/**", Times: 4}, true},
-		"runs end early":                        {fault.Rule{Op: fault.Read, Key: "**/x/**", Times: 2, Do: fault.Truncate, After: 10}, true},
-		"clean-up fails":                        {fault.Rule{Op: fault.Delete, Key: "**/tmp/**", Times: -1}, true},
-		"no run can be written":                 {fault.Rule{Op: fault.Commit, Key: "**/x/**", Times: -1}, false},
-		"no part can be made":                   {fault.Rule{Op: fault.Commit, Key: "**/part-*", Times: -1}, false},
-		"no manifest can be written":            {fault.Rule{Op: fault.Commit, Key: "**/manifests/*", Times: -1}, false},
-		"the commit fails for good":             {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Nth: 2, Times: -1}, false},
-		"runs cannot be read":                   {fault.Rule{Op: fault.Read, Key: "**/x/**", Times: -1}, false},
-		"the input cannot be read":              {fault.Rule{Op: fault.Read, Key: "text", Times: -1}, false},
-		"nobody may write":                      {fault.Rule{Op: fault.Put, Times: -1, Kind: plan.Denied}, false},
-		"the input is not found when it is due": {fault.Rule{Op: fault.Read, Key: "text", Times: -1, Kind: plan.NotFound}, false},
+		"every answer of the log is lost once": {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Do: fault.LoseResponse}, true},
+		"the commit's answer is lost":          {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Nth: 2, Do: fault.LoseResponse}, true},
+		"the commit's answer is lost for good": {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Nth: 2, Times: -1, Do: fault.LoseResponse, Kind: plan.Denied}, true},
+		"the part's answer is lost":            {fault.Rule{Op: fault.Commit, Key: "**/part-*", Do: fault.LoseResponse}, true},
+		"the first part cannot be made":        {fault.Rule{Op: fault.Commit, Key: "**/part-*", Times: 3}, true},
+		"runs cannot be read for a while":      {fault.Rule{Op: fault.Read, Key: "**/x/**", Times: 4}, true},
+		"runs end early":                       {fault.Rule{Op: fault.Read, Key: "**/x/**", Times: 2, Do: fault.Truncate, After: 10}, true},
+		"clean-up fails":                       {fault.Rule{Op: fault.Delete, Key: "**/tmp/**", Times: -1}, true},
+		"no run can be written":                {fault.Rule{Op: fault.Commit, Key: "**/x/**", Times: -1}, false},
+		"no part can be made":                  {fault.Rule{Op: fault.Commit, Key: "**/part-*", Times: -1}, false},
+		"no manifest can be written":           {fault.Rule{Op: fault.Commit, Key: "**/manifests/*", Times: -1}, false},
+		"the commit fails for good":            {fault.Rule{Op: fault.Put, Key: "**/_windrow/0*", Nth: 2, Times: -1}, false},
+		"runs cannot be read":                  {fault.Rule{Op: fault.Read, Key: "**/x/**", Times: -1}, false},
+		"the input cannot be read":             {fault.Rule{Op: fault.Read, Key: "text", Times: -1}, false},
+		"writes are denied":                    {fault.Rule{Op: fault.Put, Times: -1, Kind: plan.Denied}, false},
+		"the input is gone when it is read":    {fault.Rule{Op: fault.Read, Key: "text", Times: -1, Kind: plan.NotFound}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := options(t, c.rule)
 			_, err := embedded.Run(t.Context(), wordcount.Job(), o)
 			got, readErr := read(t, o)
-			if c.heals {
+			if c.passes {
 				if err != nil || got != counted {
 					t.Errorf("run %v; contents %q, %v", err, got, readErr)
 				}
@@ -112,7 +112,7 @@ func TestFaults(t *testing.T) {
 			}
 			o.Stores.Wrap, o.OnExists = nil, "replace"
 			if _, err := embedded.Run(t.Context(), wordcount.Job(), o); err != nil {
-				t.Fatalf("cannot be recovered: %v", err)
+				t.Fatalf("the output cannot be recovered: %v", err)
 			}
 			if got, err := read(t, o); err != nil || got != counted {
 				t.Errorf("recovered %q, %v", got, err)
@@ -121,8 +121,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestInterrupt ends a run's context in the middle: it stops within two
-// seconds, says so, gives the output back, and leaves no goroutine.
+// TestInterrupt verifies that an interrupted run stops within two seconds, returns
+// an error that says so, releases the output, and leaves no goroutine.
 func TestInterrupt(t *testing.T) {
 	started := make(chan struct{})
 	var once sync.Once
@@ -148,7 +148,7 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("the run returned %v", err)
 	}
 	if _, err := embedded.Run(t.Context(), wordcount.Job(), o); err != nil {
-		t.Errorf("the output was not given back: %v", err)
+		t.Errorf("the output was not released: %v", err)
 	}
 	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
 		if time.Now().After(deadline) {
@@ -158,23 +158,23 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestInterruptAfterCommit interrupts a run that has committed, while it
-// cleans up: it has succeeded.
+// TestInterruptAfterCommit verifies that a run that is interrupted after its
+// commit, while it cleans up, has succeeded.
 func TestInterruptAfterCommit(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	o.Stores.Wrap = func(d driver.Driver) driver.Driver { return &lateInterrupt{Driver: d, cancel: cancel} }
 	if _, err := embedded.Run(ctx, wordcount.Job(), o); err != nil {
-		t.Errorf("a committed run is told as failed: %v", err)
+		t.Errorf("a committed run failed: %v", err)
 	}
 	if got, err := read(t, o); err != nil || got != counted {
 		t.Errorf("contents %q, %v", got, err)
 	}
 }
 
-// lateInterrupt interrupts once _SUCCESS is there, and then deletes nothing
-// until its caller gives up.
+// lateInterrupt interrupts the run when _SUCCESS exists. Deletes then wait until
+// their caller gives up.
 type lateInterrupt struct {
 	driver.Driver
 	cancel    context.CancelFunc
@@ -198,13 +198,13 @@ func (d *lateInterrupt) Delete(ctx context.Context, key string) error {
 	return d.Driver.Delete(ctx, key)
 }
 
-// TestDeafRecords interrupts a job whose function never looks at its context:
-// the engine looks after each record.
-func TestDeafRecords(t *testing.T) {
+// TestFunctionThatIgnoresItsContext verifies that an interrupt ends a job whose
+// function never looks at its context: the engine looks after each record.
+func TestFunctionThatIgnoresItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	var records atomic.Int64
-	job := jobs.New("deaf", func(task *jobs.Context, _ []byte, _ jobs.Emit[[]byte, int64]) error {
+	job := jobs.New("busy", func(task *jobs.Context, _ []byte, _ jobs.Emit[[]byte, int64]) error {
 		if records.Add(1) == 1 {
 			cancel()
 			<-task.Done() // so that only the engine's own look is left
@@ -227,7 +227,8 @@ func TestDeafRecords(t *testing.T) {
 	}
 }
 
-// TestHangingStore interrupts a run whose store does not answer any more.
+// TestHangingStore verifies that an interrupt ends a run whose store no longer
+// answers.
 func TestHangingStore(t *testing.T) {
 	t.Parallel()
 	o := options(t, fault.Rule{Op: fault.Read, Key: "text", Times: -1, Do: fault.Stall})
@@ -241,7 +242,8 @@ func TestHangingStore(t *testing.T) {
 	}
 }
 
-// TestNamedInputs joins two inputs of different names.
+// TestNamedInputs verifies that a job can join two inputs by their names, and that
+// wrong names are refused.
 func TestNamedInputs(t *testing.T) {
 	t.Parallel()
 	job := jobs.Define("both", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
@@ -280,7 +282,7 @@ func TestNamedInputs(t *testing.T) {
 	}
 }
 
-// TestModes runs a job three times on one output.
+// TestModes verifies what each mode makes of the contents of an output.
 func TestModes(t *testing.T) {
 	t.Parallel()
 	o := options(t)
@@ -301,7 +303,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestProgress checks that progress never runs backwards or beyond the end.
+// TestProgress verifies that progress never decreases or exceeds the end.
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	o := options(t)

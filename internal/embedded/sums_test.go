@@ -18,14 +18,14 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// flips is a way to a store on which bits of one object flip.
+// flips is a wrapper of a store that flips bits of one object.
 type flips struct {
 	mu    sync.Mutex
 	reads int // range requests of the object
-	nth   int // the request that is damaged; 0: all
+	nth   int // the request to damage; 0: all
 }
 
-// Wrap puts a store behind it.
+// Wrap wraps a store.
 func (f *flips) Wrap(d driver.Driver) driver.Driver { return &behind{d, f} }
 
 type behind struct {
@@ -41,7 +41,7 @@ func (d *behind) Open(ctx context.Context, key, etag string) (driver.Reader, err
 	return &flipping{r, d.f}, nil
 }
 
-// flipping hides that the reader is at hand, so that it is read by requests.
+// flipping hides that the reader is local, so that it is read by requests.
 type flipping struct {
 	inner driver.Reader
 	f     *flips
@@ -62,7 +62,7 @@ func (r *flipping) Range(ctx context.Context, off, n int64) (driver.Body, error)
 	return b, err
 }
 
-// flippedBody turns a letter of the first bytes into another.
+// flippedBody changes a letter of the first bytes.
 type flippedBody struct{ io.ReadCloser }
 
 func (b *flippedBody) Read(p []byte) (int, error) {
@@ -73,7 +73,7 @@ func (b *flippedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// flipped runs a job on an object of 200 lines, of which one request is damaged.
+// flipped runs a job on an object of 200 lines, and damages one request.
 func flipped(t *testing.T, nth int, o embedded.Options, compactOnly bool) (string, *flips, error) {
 	t.Helper()
 	o.Input, o.Output, o.Stores.Mem = []string{"mem://in/text"}, "mem://out", new(store.MemSpace)
@@ -98,8 +98,8 @@ func flipped(t *testing.T, nth int, o embedded.Options, compactOnly bool) (strin
 	return got, f, err
 }
 
-// TestFlippedInputIsReadAgain damages each read of an input object in turn: what
-// comes of it is the right output, however the object was divided.
+// TestFlippedInputIsReadAgain verifies that the output is right when any one read
+// of an input object is damaged, however the object is divided.
 func TestFlippedInputIsReadAgain(t *testing.T) {
 	t.Parallel()
 	for _, split := range []int64{0, 100, 37} {
@@ -115,7 +115,8 @@ func TestFlippedInputIsReadAgain(t *testing.T) {
 	}
 }
 
-// What cannot be read as it is kept ends the job with a word on the object.
+// TestInputThatIsAlwaysDamagedEndsTheJob verifies that a job fails with the
+// object's name when the object cannot be read intact.
 func TestInputThatIsAlwaysDamagedEndsTheJob(t *testing.T) {
 	t.Parallel()
 	for _, split := range []int64{0, 100} {
@@ -126,7 +127,8 @@ func TestInputThatIsAlwaysDamagedEndsTheJob(t *testing.T) {
 	}
 }
 
-// A map-only job has made its parts when the damage is found; it commits none.
+// TestFlippedInputOfAMapOnlyJobIsNotCommitted verifies that a map-only job does not
+// commit damaged input, although its parts exist when the damage is found.
 func TestFlippedInputOfAMapOnlyJobIsNotCommitted(t *testing.T) {
 	t.Parallel()
 	for _, split := range []int64{0, 100} {
@@ -134,9 +136,9 @@ func TestFlippedInputOfAMapOnlyJobIsNotCommitted(t *testing.T) {
 			got, _, err := flipped(t, nth, embedded.Options{SplitSize: split}, true)
 			switch {
 			case err == nil && got != strings.Repeat("a\n", 200):
-				t.Errorf("split %d, read %d: wrong lines are committed", split, nth)
+				t.Errorf("split %d, read %d: wrong lines were committed", split, nth)
 			case err != nil && (got != "" || !strings.Contains(err.Error(), "checksum")):
-				t.Errorf("split %d, read %d: %d bytes are committed; error %v", split, nth, len(got), err)
+				t.Errorf("split %d, read %d: %d bytes were committed; error %v", split, nth, len(got), err)
 			}
 		}
 	}

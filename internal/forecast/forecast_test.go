@@ -10,7 +10,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// bucket is a store of few bytes in a request, file one at hand.
+// bucket is a store with few bytes in a request, and file a local one.
 var (
 	bucket = forecast.Store{Scheme: "s3", Remote: true, PartSize: 1000, Range: 1000}
 	file   = forecast.Store{Scheme: "file"}
@@ -23,8 +23,8 @@ func reading(s forecast.Store, lines bool, size int64, section plan.Section) *fo
 		Input: func(string) forecast.Store { return s }, Output: forecast.Store{Scheme: "mem"}, Scratch: forecast.Store{Scheme: "mem"}, Mode: output.Fail}
 }
 
-// TestReadsOfASection counts what reads one section, of lines and of other
-// records, on a store that gives 1,000 bytes at a time and on files.
+// TestReadsOfASection verifies the number of requests for one section, of lines and
+// of other records, on a store that returns 1,000 bytes at a time and on files.
 func TestReadsOfASection(t *testing.T) {
 	t.Parallel()
 	const size = 10 << 20
@@ -36,17 +36,17 @@ func TestReadsOfASection(t *testing.T) {
 		s     plan.Section
 		want  int64
 	}{
-		"a small object at once":               {bucket, true, 5000, plan.Section{Length: 5000}, 1},
-		"a big one":                            {bucket, true, size, plan.Section{Length: size}, 10_486},
-		"the first of it, and what is behind":  {bucket, true, size, plan.Section{Length: 3000}, 4},
-		"with the byte in front":               {bucket, true, size, plan.Section{Offset: 3000, Length: 3000}, 5},
-		"the last":                             {bucket, true, size, plan.Section{Offset: size - 2500, Length: 2500}, 3},
-		"twice what nothing tells to be right": {bucket, true, size, plan.Section{Length: 3000, Object: summed}, 5},
-		"records of one size":                  {bucket, false, size, plan.Section{Offset: 3000, Length: 3000, Object: summed}, 3},
-		"a compressed object":                  {bucket, true, 2 << 20, plan.Section{Length: 2 << 20, Object: plan.Object{Codec: "gzip"}}, 2098},
-		"part of a compressed object":          {bucket, true, size, plan.Section{Offset: 3000, Length: 3000, Object: plan.Object{Codec: "bzip2"}}, 4},
-		"a file":                               {file, true, size, plan.Section{Length: size}, 1},
-		"part of a file":                       {file, true, size, plan.Section{Offset: 3000, Length: 3000}, 2},
+		"a small object at once":              {bucket, true, 5000, plan.Section{Length: 5000}, 1},
+		"a big one":                           {bucket, true, size, plan.Section{Length: size}, 10_486},
+		"the first of it, and a record's end": {bucket, true, size, plan.Section{Length: 3000}, 4},
+		"with the byte before":                {bucket, true, size, plan.Section{Offset: 3000, Length: 3000}, 5},
+		"the last":                            {bucket, true, size, plan.Section{Offset: size - 2500, Length: 2500}, 3},
+		"twice what no other check covers":    {bucket, true, size, plan.Section{Length: 3000, Object: summed}, 5},
+		"records of one size":                 {bucket, false, size, plan.Section{Offset: 3000, Length: 3000, Object: summed}, 3},
+		"a compressed object":                 {bucket, true, 2 << 20, plan.Section{Length: 2 << 20, Object: plan.Object{Codec: "gzip"}}, 2098},
+		"part of a compressed object":         {bucket, true, size, plan.Section{Offset: 3000, Length: 3000, Object: plan.Object{Codec: "bzip2"}}, 4},
+		"a file":                              {file, true, size, plan.Section{Length: size}, 1},
+		"part of a file":                      {file, true, size, plan.Section{Offset: 3000, Length: 3000}, 2},
 	} {
 		j := reading(c.of, c.lines, c.size, c.s)
 		if got := j.Foresee(forecast.Sizes{})[c.of.Scheme].Gets; got != c.want {
@@ -55,9 +55,9 @@ func TestReadsOfASection(t *testing.T) {
 	}
 }
 
-// TestReadsOfASample counts what reads the beginnings of sections: 128 KiB, then
-// 64, 128, 256 and so on, until there are as many records as the sample takes of
-// each, 256,000 of all.
+// TestReadsOfASample verifies the number of requests for the beginnings of
+// sections: 128 KiB, then 64, 128, 256 and so on, until there are as many records
+// as the sample takes of each, 256,000 of all.
 func TestReadsOfASample(t *testing.T) {
 	t.Parallel()
 	s3 := forecast.Store{Scheme: "s3", Remote: true, PartSize: 8 << 20, Range: 8 << 20}
@@ -67,15 +67,15 @@ func TestReadsOfASample(t *testing.T) {
 		length, record int64
 		want           int64 // for each
 	}{
-		"all of a section":                      {1, false, 1 << 20, 100, 5},
-		"all of its lines":                      {1, true, 1 << 20, 100, 5},
-		"of 64, 4,000 lines of 100 bytes":       {64, true, 1 << 20, 100, 4},
-		"4,000 lines of 50 bytes":               {64, true, 1 << 20, 50, 3},
-		"records, by the buffer":                {64, false, 1 << 20, 70, 4},
-		"fewer of more sections":                {640, true, 1 << 20, 100, 1},
-		"but 16 of each":                        {32_000, true, 1 << 20, 10_000, 2},
-		"lines, and what is behind a short one": {1, true, 100 << 10, 100, 2},
-		"records of a short one":                {1, false, 100 << 10, 100, 1},
+		"all of a section":                   {1, false, 1 << 20, 100, 5},
+		"all of its lines":                   {1, true, 1 << 20, 100, 5},
+		"of 64, 4,000 lines of 100 bytes":    {64, true, 1 << 20, 100, 4},
+		"4,000 lines of 50 bytes":            {64, true, 1 << 20, 50, 3},
+		"records, by the buffer":             {64, false, 1 << 20, 70, 4},
+		"fewer of more sections":             {640, true, 1 << 20, 100, 1},
+		"but 16 of each":                     {32_000, true, 1 << 20, 10_000, 2},
+		"lines, and the rest of a short one": {1, true, 100 << 10, 100, 2},
+		"records of a short one":             {1, false, 100 << 10, 100, 1},
 	} {
 		section := plan.Section{Offset: 8 << 20, Length: c.length}
 		j := reading(s3, c.lines, 1<<30, section)
@@ -92,7 +92,8 @@ func TestReadsOfASample(t *testing.T) {
 	}
 }
 
-// TestWrites counts what writes parts at the border of what one request takes.
+// TestWrites verifies the number of requests for parts of about the size that one
+// request writes.
 func TestWrites(t *testing.T) {
 	t.Parallel()
 	of := func(s forecast.Store, sizes ...int64) plan.Usage {
@@ -118,9 +119,9 @@ func TestWrites(t *testing.T) {
 	}
 }
 
-// TestLongListings counts the pages of the listing by which a job's temporary
-// data is swept: a full page of a bucket may be the last, one of a directory
-// does not know.
+// TestLongListings verifies the number of pages of the listing by which a job's
+// temporary data is removed. A full page of a bucket can be the last; after one of
+// a directory another follows.
 func TestLongListings(t *testing.T) {
 	t.Parallel()
 	lists := func(s forecast.Store, runs int) int64 {

@@ -11,49 +11,49 @@ import (
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
-// Job is what is fixed about a run before its first task begins.
+// Job is the part of a run that is fixed before its first task begins.
 type Job struct {
 	Table *attempts.Table
-	// Lines says, by input, whether records end with a line: the last one of a
-	// section goes on behind it.
+	// Lines says, by input, whether records end with a line. If so, the last record
+	// of a section can end after the section.
 	Lines []bool
-	// Input returns the kind of the root of an input.
+	// Input returns the kind of the store of an input's root.
 	Input   func(root string) Store
 	Output  Store
-	Scratch Store // where runs and manifests are
-	// Apart says that runs and manifests are not in the output.
+	Scratch Store // has the runs and manifests
+	// Apart says that Scratch is not in the output.
 	Apart bool
 	Mode  output.Mode
 	Found output.Found
-	// Parts says that the store creates objects of several parts once: what the
-	// probe of the output finds out.
+	// PartOnce says that the store's create-once holds for objects of several
+	// parts, as the probe of the output finds out.
 	PartOnce bool
-	Memory   int64 // share of one attempt
-	// Planning is what making the table took.
+	Memory   int64 // bytes for one attempt
+	// Planning are the requests that planning made.
 	Planning plan.Requests
 }
 
-// Sizes are of what a run writes.
+// Sizes are the sizes of the objects that a run writes.
 type Sizes struct {
-	Runs     []int64 // that the maps leave
+	Runs     []int64 // that map tasks write
 	Parts    []int64
 	Manifest int64 // of the output
-	// Record is the size of a record of the input, on the average.
+	// Record is the average size of a record of the input.
 	Record int64
-	// Empty is the share of the shuffle's ranges that hold no pairs, and are not
-	// asked for, from 0 to 1.
+	// Empty is the share of the shuffle's ranges that hold no pairs, from 0 to 1.
+	// They are not requested.
 	Empty float64
 }
 
-// Sizes that are taken where nothing is known.
+// These sizes are used where nothing is known.
 const (
 	someRecord   = 100 // bytes of a record
 	manifestHead = 300 // bytes of an output's manifest
-	manifestPart = 150 // and of each part in it
+	manifestPart = 150 // and bytes for each part in it
 )
 
-// Estimate returns the sizes of what a run writes, if maps leave as many bytes
-// as they read, and reduces write as many.
+// Estimate returns the sizes of what a run writes, if map tasks write as many bytes
+// as they read, and reduce tasks write as many.
 func (j *Job) Estimate() Sizes {
 	t := j.Table
 	s := Sizes{Record: someRecord}
@@ -88,13 +88,12 @@ func (j *Job) Shape(s Sizes) shuffle.Shape {
 	return shape
 }
 
-// Whole tells whether the forecast of gets is whole. On stores at hand a shuffle
-// is read batch by batch, and a request there is nothing that costs: they are
-// left out.
+// Whole reports whether the forecast of gets is complete. On local stores a shuffle
+// is read batch by batch, and requests cost nothing: the forecast leaves them out.
 func (j *Job) Whole() bool { return j.Scratch.Remote || j.Table.Partitions == 0 }
 
-// Foresee returns what a run asks of stores in all, if nothing goes wrong, pairs
-// fit into memory, and a line goes on behind its section by less than 64 KiB.
+// Foresee returns all requests of a run, if nothing goes wrong, pairs fit into
+// memory, and a line ends less than 64 KiB after its section.
 func (j *Job) Foresee(s Sizes) plan.Requests {
 	r := clone(j.Planning)
 	add(r, j.Output, j.reserve())
@@ -109,23 +108,23 @@ func (j *Job) Foresee(s Sizes) plan.Requests {
 	return r
 }
 
-// probeParts is what it takes to find out whether objects of two parts are
-// created once: to write one twice, of which the second time is given up, and
-// to delete it.
+// probeParts are the requests that find out whether objects of two parts are
+// created once: to write one twice, of which the second time is aborted, and to
+// delete it.
 var probeParts = plan.Usage{Multipart: 2*4 + 1, Deletes: 1}
 
-// reserve is the probe of the output and its reservation.
+// reserve returns the requests of the output's probe and reservation.
 func (j *Job) reserve() plan.Usage {
 	f := &j.Found
-	// A small object is created twice, of which the loser reads it, and deleted.
+	// A small object is created twice. The loser reads it, and it is deleted.
 	u := plan.Usage{Puts: 2, Gets: 1, Deletes: 1}
 	if j.Table.Input >= attempts.ProbeBytes && j.Output.Remote {
 		u = u.Plus(probeParts)
 		if !j.PartOnce {
-			u.Multipart-- // the second one was not given up
+			u.Multipart-- // the second one was not aborted
 		}
 	}
-	// The log's entries are listed, and the newest one and the slot behind it read.
+	// The log's entries are listed. The newest one and the slot after it are read.
 	u = u.Plus(j.Output.list(int(f.Entries)))
 	u.Gets += int64(min(f.Entries, 1)) + 1
 	if f.Contents {
@@ -134,7 +133,7 @@ func (j *Job) reserve() plan.Usage {
 	}
 	u = u.Plus(j.Output.list(f.Objects))
 	u.Puts++ // the reservation
-	// What dead jobs left is looked for, and swept.
+	// The leftovers of dead jobs are listed and removed.
 	u = u.Plus(j.Output.list(f.Tmp)).Plus(j.Output.list(f.Probes)).Plus(j.Output.list(f.Beats))
 	u.Deletes += int64(f.Tmp + f.Probes + f.Beats)
 	if f.Garbage {
@@ -144,7 +143,7 @@ func (j *Job) reserve() plan.Usage {
 	return u
 }
 
-// sample is the task that samples keys.
+// sample adds the requests of the task that samples keys.
 func (j *Job) sample(r plan.Requests, s Sizes) {
 	sections, bytes := 0, int64(0)
 	for i := range j.Table.Samples {
@@ -159,7 +158,8 @@ func (j *Job) sample(r plan.Requests, s Sizes) {
 		add(r, j.Scratch, j.Scratch.write(0))
 		return
 	}
-	// Its pairs are written as a run, read back and deleted; then its manifest.
+	// Its pairs are written as a sorted run, read back and deleted. Then its
+	// manifest is written.
 	u := j.Scratch.write(bytes).Plus(j.Scratch.write(0)).Plus(plan.Usage{Deletes: 1})
 	if j.Scratch.Remote {
 		u.Gets += shuffle.Shape{Runs: 1, Partitions: 1, Bytes: bytes, Memory: j.Memory, Remote: true}.Gets()
@@ -167,7 +167,7 @@ func (j *Job) sample(r plan.Requests, s Sizes) {
 	add(r, j.Scratch, u)
 }
 
-// readings yields the sections of splits that are read, and not made.
+// readings yields the sections of splits that are read from objects, not generated.
 func (j *Job) readings(splits []plan.Split) iter.Seq[*reading] {
 	return func(yield func(*reading) bool) {
 		for i := range splits {
@@ -184,7 +184,7 @@ func (j *Job) readings(splits []plan.Split) iter.Seq[*reading] {
 	}
 }
 
-// maps are the map tasks.
+// maps adds the requests of the map tasks.
 func (j *Job) maps(r plan.Requests, s Sizes) {
 	for read := range j.readings(j.Table.Splits) {
 		add(r, read.store, plan.Usage{Gets: read.all()})
@@ -196,7 +196,8 @@ func (j *Job) maps(r plan.Requests, s Sizes) {
 	add(r, j.Scratch, times(maps, j.Scratch.write(0))) // manifests
 }
 
-// reduces are the reduce tasks, and what all tasks that write parts do.
+// reduces adds the requests of the reduce tasks, and those of all tasks that write
+// parts.
 func (j *Job) reduces(r plan.Requests, s Sizes) {
 	if j.Table.Partitions > 0 {
 		if j.Scratch.Remote {
@@ -209,20 +210,21 @@ func (j *Job) reduces(r plan.Requests, s Sizes) {
 		add(r, j.Output, j.Output.write(n))
 	}
 	if len(s.Parts) > 0 {
-		// Before the first part the log is looked at, and _SUCCESS taken away.
+		// Before the first part the log is read, and _SUCCESS is deleted.
 		add(r, j.Output, plan.Usage{Gets: 1, Deletes: 1})
 	}
-	// Whoever commits reads the manifests of all tasks but the sample.
+	// The commit reads the manifests of all tasks except the sample.
 	add(r, j.Scratch, plan.Usage{Gets: int64(len(j.Table.Splits) + j.Table.Partitions)})
 }
 
-// commit is the manifest, the entry that makes it the contents, a look at the log
-// behind it, and _SUCCESS.
+// commit returns the requests to write the manifest and the entry that makes it the
+// contents, to look at the log after that entry, and to write _SUCCESS.
 func (j *Job) commit(s Sizes) plan.Usage {
 	return j.Output.write(s.Manifest).Plus(plan.Usage{Puts: 2, Gets: 1})
 }
 
-// clean removes what is contents no more, and the sign of life.
+// clean returns the requests to remove what is no longer contents, and the
+// heartbeat.
 func (j *Job) clean(s Sizes) plan.Usage {
 	f := &j.Found
 	u := plan.Usage{Deletes: 1 + int64(f.Manifests)}.Plus(j.Output.list(f.Manifests + 1))
@@ -236,7 +238,8 @@ func (j *Job) clean(s Sizes) plan.Usage {
 	return u
 }
 
-// sweep removes runs and manifests, and what earlier jobs left of theirs elsewhere.
+// sweep adds the requests to remove runs and manifests, and those that earlier jobs
+// left in another root.
 func (j *Job) sweep(r plan.Requests, s Sizes) {
 	if j.Apart {
 		add(r, j.Scratch, times(j.Found.Before, j.Scratch.list(0)))

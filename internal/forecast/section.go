@@ -5,25 +5,26 @@ import (
 	"github.com/windrow-mr/windrow/worker/executor"
 )
 
-// scanBuffer is how many bytes readers of records ask for at a time.
+// scanBuffer is the number of bytes that readers of records read at a time.
 const scanBuffer = 256 << 10
 
 // reading is a section that a task reads.
 type reading struct {
 	store   Store
 	section *plan.Section
-	lines   bool // records may go on behind the section
+	lines   bool // the last record can end after the section
 }
 
-// whole tells whether the section is fetched by one request, ahead of its turn.
+// whole reports whether one request fetches the section, ahead of its turn.
 func (r *reading) whole() bool {
 	s := r.section
 	return r.store.Remote && s.Length == s.Object.Size && s.Object.Size <= executor.OneRequest
 }
 
-// bounds returns from where to where the section is read, in the object. Records
-// of a plain section that ends before its object may go on behind it. The byte
-// in front of a section of lines tells whether a line begins with it.
+// bounds returns the range of the object that is read for the section, and whether
+// the object is read beyond it. Records of a plain section that ends before its
+// object can end after the section. The byte before a section of lines shows
+// whether a line begins with the section.
 func (r *reading) bounds() (from, to int64, behind bool) {
 	s := r.section
 	from, to = s.Offset, s.Offset+s.Length
@@ -38,7 +39,7 @@ func (r *reading) bounds() (from, to int64, behind bool) {
 	return from, to, to < s.Object.Size
 }
 
-// all returns how many requests read all of the section.
+// all returns the number of requests that read all of the section.
 func (r *reading) all() int64 {
 	if r.whole() {
 		return 1
@@ -48,14 +49,15 @@ func (r *reading) all() int64 {
 	if behind {
 		n++
 		if r.section.Object.Sum != (plan.Checksum{}) {
-			n++ // what nothing else tells to be right is read twice
+			n++ // bytes that no other check covers are read twice
 		}
 	}
 	return n
 }
 
-// sampled returns how many requests read at most so many records of a section,
-// of so many bytes each: the first range, then ranges behind it that double.
+// sampled returns the number of requests that read at most so many records of a
+// section, of so many bytes each: the first range, then ranges after it that
+// double.
 func (r *reading) sampled(records, size int64) int64 {
 	if r.whole() {
 		return 1

@@ -1,5 +1,5 @@
-// Package referencetest holds docs/cli.md to the commands. Tests of the packages
-// that have commands call it, on the goroutine of the test.
+// Package referencetest compares docs/cli.md with the commands. Tests of the
+// packages that have commands call it, on the goroutine of the test.
 package referencetest
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/windrow-mr/windrow/internal/reference"
 )
 
-// Hold wants an owner's parts of a page to be what its commands say; with rewrite
-// it makes them so.
+// Hold fails the test if an owner's parts of a page differ from what its commands
+// say. With rewrite it writes the parts instead.
 func Hold(t testing.TB, page, owner string, rewrite bool, parts map[string]string) {
 	t.Helper()
 	text, err := os.ReadFile(page)
