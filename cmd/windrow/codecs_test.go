@@ -14,8 +14,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// packers compress by libraries, of which bzip2's is not the one that Windrow
-// reads by.
+// packers compress with libraries. The one for bzip2 is not the one that Windrow
+// reads with.
 var packers = map[string]func(io.Writer) (io.WriteCloser, error){
 	"gz":  func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil },
 	"zst": func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) },
@@ -25,7 +25,7 @@ var packers = map[string]func(io.Writer) (io.WriteCloser, error){
 	"lz4": func(w io.Writer) (io.WriteCloser, error) { return lz4.NewWriter(w), nil },
 }
 
-// pack writes a text, compressed, to a store.
+// pack writes a compressed text to a store.
 func pack(t *testing.T, url, name, text string) {
 	t.Helper()
 	root, err := store.Open(t.Context(), url, store.Options{CreateDir: true})
@@ -54,8 +54,8 @@ func pack(t *testing.T, url, name, text string) {
 	}
 }
 
-// runPacked counts the words of the corpus in each codec: all must give what the
-// plain text gives.
+// runPacked counts the words of the corpus in each codec. The result must be that
+// of the plain text.
 func (c corpus) runPacked(t *testing.T, at func(key string) string) {
 	t.Helper()
 	for codec := range packers {
@@ -65,7 +65,7 @@ func (c corpus) runPacked(t *testing.T, at func(key string) string) {
 		lines := strings.SplitAfter(must(t, "cat", at("words-"+codec)), "\n")
 		slices.Sort(lines)
 		if got := strings.Join(lines, ""); got != c.counted {
-			t.Errorf("%s: counted %d bytes, want %d, or others", name, len(got), len(c.counted))
+			t.Errorf("%s: counted %d bytes, want %d, or different ones", name, len(got), len(c.counted))
 		}
 	}
 }

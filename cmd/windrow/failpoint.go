@@ -15,30 +15,31 @@ import (
 	"github.com/windrow-mr/windrow/store/fault"
 )
 
-// Binaries built with the tag failpoint, and no others, do to themselves what
-// the environment says.
+// Only binaries built with the tag failpoint read these variables of the
+// environment.
 //
-// WINDROW_KILL_AFTER=n kills the process, as hard as there is, after its n-th
-// write to a store. It also tells every write on standard error, so that a test
-// knows how many there are.
+// WINDROW_KILL_AFTER=n kills the process by SIGKILL after its n-th write to a
+// store. It also prints every write on standard error, so that a test knows how
+// many there are.
 //
 // WINDROW_FAILPOINT is a list, with commas between, of
 //
 //	( "kill" | "pause" ) ( "before" | "after" ) op pattern [ "#" n ]
 //	"trace"
 //
-// where op is "create" for a write that happens only if there is no such object,
-// "put", "commit" or "delete", or "write" for all but the last one. It happens at the n-th such write, from 1, of a
-// key that matches the pattern of store.Match; 1 unless given. A process that
-// pauses is stopped by SIGSTOP, and goes on when it gets SIGCONT. Before it does
-// anything it tells so on standard error. trace tells every write.
+// where op is "create" for a write that requires that the object does not exist,
+// "put", "commit" or "delete", or "write" for all of these except "delete". The
+// process is killed or paused at the n-th such write, from 1, of a key that matches
+// the pattern of store.Match; n is 1 unless given. A process that pauses is stopped
+// by SIGSTOP, and continues when it gets SIGCONT. Before, it prints the event on
+// standard error. trace prints every write.
 //
 // WINDROW_FAULTS is a plan of package fault, for all roots.
 //
 // WINDROW_HASTE=n divides the times after which a silent master or worker is
-// taken for lost.
+// considered lost.
 
-// stores returns how roots are opened.
+// stores returns the options of all roots.
 func stores() store.Options {
 	faults, err := newFaults(os.Getenv("WINDROW_FAULTS"), os.Getenv("WINDROW_FAILPOINT"), os.Getenv("WINDROW_KILL_AFTER"))
 	if err != nil {
@@ -59,7 +60,7 @@ func haste() int {
 	return n
 }
 
-// newFaults reads what is to be done; nil for nothing.
+// newFaults returns the injector that the variables describe; nil for none.
 func newFaults(plan, points, killAfter string) (*fault.Injector, error) {
 	if plan == "" && points == "" && killAfter == "" {
 		return nil, nil
@@ -89,7 +90,7 @@ func newFaults(plan, points, killAfter string) (*fault.Injector, error) {
 	return faults, nil
 }
 
-// point is where something is done.
+// point is a write at which the process is killed or paused.
 type point struct {
 	do, when, op, pattern string
 	left                  int // matching writes until then
@@ -128,7 +129,7 @@ func parsePoints(text string) (*points, error) {
 	return all, nil
 }
 
-// meet does what is to be done at a write.
+// meet kills or pauses the process if a point is at this write.
 func (all *points) meet(when string, w fault.Write) {
 	op := string(w.Op)
 	if w.Absent {

@@ -1,5 +1,5 @@
-// Command windrow runs MapReduce jobs over object storage: those of the
-// library that comes with it. See windrow --help and docs/cli.md.
+// Command windrow runs MapReduce jobs over object storage. The jobs are those of
+// the built-in library. See windrow --help and docs/cli.md.
 package main
 
 import (

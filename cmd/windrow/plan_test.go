@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// seen counts the requests that a server was asked for, by kind.
+// seen counts the requests to a server, by kind.
 type seen struct {
 	mu sync.Mutex
 	requests
-	beats int64 // signs of life
+	beats int64 // heartbeats
 	heads int64 // of the bucket
 }
 
@@ -45,7 +45,7 @@ func (s *seen) count(r *http.Request) {
 	}
 }
 
-// take returns what was counted, and begins anew.
+// take returns the counts, and sets them to 0.
 func (s *seen) take() (all requests, beats int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,8 +54,8 @@ func (s *seen) take() (all requests, beats int64) {
 	return all, beats
 }
 
-// TestPlanAgainstTheServer plans a job, runs it, and compares what both say with
-// the requests that the server got.
+// TestPlanAgainstTheServer verifies that the requests that a plan and a run show
+// are those that the server got.
 func TestPlanAgainstTheServer(t *testing.T) {
 	t.Parallel()
 	var s seen
@@ -63,7 +63,8 @@ func TestPlanAgainstTheServer(t *testing.T) {
 		s.count(r)
 		server.ServeHTTP(w, r)
 	})
-	// Records of one size: where the ends of lines fall decides about some gets.
+	// The records have one size: with lines, some gets depend on where the lines
+	// end.
 	must(t, "run", "teragen", "--records", "30000", "--out", in(url, "in"), "--quiet")
 	args := []string{"terasort", "--input", in(url, "in"), "--out", in(url, "out"), "--partitions", "3", "--split-size", "700KiB", "-o", "json"}
 	before := listed(t, url)
@@ -97,16 +98,16 @@ func TestPlanAgainstTheServer(t *testing.T) {
 	decode(t, stdout, &report)
 	if first, card, _ := strings.Cut(stderr, "\n"); !strings.HasPrefix(first, "terasort: plan: ") || !strings.HasSuffix(first, " at S3 list prices") ||
 		!strings.Contains(card, "  price      about $") || strings.Contains(card, "(planned") {
-		t.Errorf("it told\n%s", stderr)
+		t.Errorf("it printed\n%s", stderr)
 	}
 	got, beats := s.take()
-	// What looks whether the output is still held comes with the signs of life. A
-	// look or a second request that nobody waits for any more may not have come.
+	// Each heartbeat includes a look whether the output is still held. The look, or
+	// a second request whose answer is no longer needed, may not have arrived.
 	if extra := report.Requests.Heartbeats - beats + report.Requests.Hedges; got.Gets > plan.Requests.Gets && got.Gets <= plan.Requests.Gets+extra {
 		got.Gets = plan.Requests.Gets
 	}
 	if plan.Requests.requests != got || report.Planned != got {
-		t.Errorf("the server got %+v\n planned were %+v\n the run planned %+v", got, plan.Requests.requests, report.Planned)
+		t.Errorf("the server got %+v\n the plan has %+v\n the run planned %+v", got, plan.Requests.requests, report.Planned)
 	}
 	report.Requests.Gets -= report.Requests.Hedges
 	report.Requests.Heartbeats, report.Requests.Hedges = 0, 0
@@ -117,10 +118,10 @@ func TestPlanAgainstTheServer(t *testing.T) {
 		t.Errorf("planned %+v, run %+v", plan, report)
 	}
 	if plan.Requests.Dollars <= 0 || report.Dollars < plan.Requests.Dollars {
-		t.Errorf("planned $%v, and with heartbeats it was $%v", plan.Requests.Dollars, report.Dollars)
+		t.Errorf("planned $%v, but with heartbeats it was $%v", plan.Requests.Dollars, report.Dollars)
 	}
 	if n := len(must(t, "cat", in(url, "out"))); n != 3_000_000 {
-		t.Errorf("%d bytes came out", n)
+		t.Errorf("the output has %d bytes", n)
 	}
 }
 
@@ -131,21 +132,21 @@ func decode(t *testing.T, text string, v any) {
 	}
 }
 
-// TestPlanWritesNothing: directories that are missing stay so, and what run would
-// refuse is refused, by the same exit status.
+// TestPlanWritesNothing verifies that plan creates no directory, and refuses what
+// run would refuse, with the same exit status.
 func TestPlanWritesNothing(t *testing.T) {
 	t.Parallel()
 	path, _, _ := text(t, 100)
 	dir := t.TempDir()
 	at := func(key string) string { return filepath.Join(dir, key) }
-	told := must(t, "plan", "wordcount", "--input", path, "--out", at("a/b"), "--root", at("c/d"))
-	for _, want := range []string{"file://" + at("a/b"), "1 object", "1 task", "1 partition", "new", "puts", "gets of the shuffle are left out"} {
-		if !strings.Contains(told, want) {
-			t.Errorf("%q does not say %q", told, want)
+	said := must(t, "plan", "wordcount", "--input", path, "--out", at("a/b"), "--root", at("c/d"))
+	for _, want := range []string{"file://" + at("a/b"), "1 object", "1 task", "1 partition", "new", "puts", "gets of the shuffle are not included"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q does not say %q", said, want)
 		}
 	}
-	if strings.Contains(told, "$") {
-		t.Errorf("files have a price: %q", told)
+	if strings.Contains(said, "$") {
+		t.Errorf("files have a price: %q", said)
 	}
 	if made, err := os.ReadDir(dir); err != nil || len(made) > 0 {
 		t.Errorf("a plan left %v, %v", made, err)
@@ -158,21 +159,21 @@ func TestPlanWritesNothing(t *testing.T) {
 	}
 	code, _, stderr := windrow(t, "run", "wordcount", "--input", path, "--out", at("out"), "--quiet")
 	if code != 0 || stderr != "" {
-		t.Errorf("exit %d, a quiet run told %q", code, stderr)
+		t.Errorf("exit %d, a quiet run printed %q", code, stderr)
 	}
 	for name, c := range map[string]struct {
 		args []string
 		code int
 		says string
 	}{
-		"no job":                         {nil, 2, "no job named"},
-		"an input that is missing":       {[]string{"wordcount", "--input", at("none"), "--out", at("new")}, 5, "there is no such"},
-		"an output that exists":          {[]string{"wordcount", "--input", path, "--out", at("out")}, 6, "it exists"},
-		"an output within the input":     {[]string{"wordcount", "--input", filepath.Dir(path), "--out", at("link/below/new")}, 2, "lies in the input directory"},
-		"an output below a file":         {[]string{"wordcount", "--input", path, "--out", at("file/new")}, 1, "not a directory"},
-		"an output among other files":    {[]string{"wordcount", "--input", path, "--out", dir}, 6, "which windrow did not write"},
-		"a bad parameter of the job":     {[]string{"teragen", "--records", "none", "--out", at("new")}, 2, "records"},
-		"text of a job without a needed": {[]string{"grep", "--text"}, 2, "pattern"},
+		"no job":                      {nil, 2, "no job named"},
+		"an input that is missing":    {[]string{"wordcount", "--input", at("none"), "--out", at("new")}, 5, "there is no such"},
+		"an output that exists":       {[]string{"wordcount", "--input", path, "--out", at("out")}, 6, "it exists"},
+		"an output within the input":  {[]string{"wordcount", "--input", filepath.Dir(path), "--out", at("link/below/new")}, 2, "lies in the input directory"},
+		"an output below a file":      {[]string{"wordcount", "--input", path, "--out", at("file/new")}, 1, "not a directory"},
+		"an output among other files": {[]string{"wordcount", "--input", path, "--out", dir}, 6, "which windrow did not write"},
+		"a bad parameter of the job":  {[]string{"teragen", "--records", "none", "--out", at("new")}, 2, "records"},
+		"text without a parameter":    {[]string{"grep", "--text"}, 2, "pattern"},
 	} {
 		code, stdout, stderr := windrow(t, append([]string{"plan"}, c.args...)...)
 		if code != c.code || stdout != "" || !strings.Contains(stderr, c.says) {

@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// asked is a request that a server got.
+// asked is a request to a server.
 type asked struct {
 	kind string // as windrow counts it
 	key  string // of the object, or the prefix of a listing
 }
 
-// record is what a server was asked for, in order.
+// record lists the requests to a server, in order.
 type record struct {
 	mu  sync.Mutex
 	all []asked
@@ -38,7 +38,7 @@ func (s *record) note(r *http.Request) {
 	s.all = append(s.all, a)
 }
 
-// take returns what was asked for, and begins anew.
+// take returns the recorded requests, and forgets them.
 func (s *record) take() []asked {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,8 +47,8 @@ func (s *record) take() []asked {
 	return all
 }
 
-// untilEnd returns the requests before the master looked whether another one has put
-// a job away; by then it had made up what is told.
+// untilEnd returns the requests before the master checked whether another one has
+// archived a job. By then the job's requests, as they are shown, had been added up.
 func untilEnd(t *testing.T, all []asked, id string) []asked {
 	t.Helper()
 	for i, a := range all {
@@ -56,11 +56,11 @@ func untilEnd(t *testing.T, all []asked, id string) []asked {
 			return all[:i]
 		}
 	}
-	t.Fatalf("nobody has put the job away: %v", all)
+	t.Fatalf("the job was not archived: %v", all)
 	return nil
 }
 
-// numbers returns how many requests there are of each kind, of keys that match.
+// numbers returns the numbers of requests, by kind, for keys that match.
 func numbers(all []asked, match func(a asked) bool) map[string]int64 {
 	n := make(map[string]int64)
 	for _, a := range all {
@@ -71,7 +71,7 @@ func numbers(all []asked, match func(a asked) bool) map[string]int64 {
 	return n
 }
 
-// dev starts a cluster in a process of its own, and returns its URL. end ends it.
+// dev starts a cluster in its own process, and returns its URL. end ends it.
 func dev(t *testing.T, args ...string) (url string, end func(how os.Signal)) {
 	t.Helper()
 	self, err := os.Executable()
@@ -114,8 +114,8 @@ func dev(t *testing.T, args ...string) (url string, end func(how os.Signal)) {
 	return url, end
 }
 
-// toldJob is what windrow prints of a job.
-type toldJob struct {
+// shownJob is what windrow prints of a job.
+type shownJob struct {
 	ID, State string
 	Requests  struct {
 		Puts, Heartbeats, Multipart, Gets, Stats, Lists, Deletes, BytesUp, BytesDown, Throttles int64
@@ -123,10 +123,10 @@ type toldJob struct {
 	Dollars float64
 }
 
-// TestAClusterTellsItsRequests submits jobs to a cluster on a bucket. What is told
-// of each is what the server was asked for on its behalf, as far as that can be
-// seen from its keys, and no more than it was asked for in all.
-func TestAClusterTellsItsRequests(t *testing.T) {
+// TestClusterShowsRequests verifies that the requests shown for a job on a bucket
+// are those that the server got on its behalf, as far as keys show that, and not
+// more than the server got in all.
+func TestClusterShowsRequests(t *testing.T) {
 	t.Parallel()
 	var s record
 	url := fakeS3(t, func(w http.ResponseWriter, r *http.Request, server http.Handler) {
@@ -137,7 +137,7 @@ func TestAClusterTellsItsRequests(t *testing.T) {
 	must(t, "run", "teragen", "--records", fmt.Sprint(records), "--out", in(url, "in"), "--quiet")
 	master, _ := dev(t, "--root", in(url, "root"), "--allow", in(url, ""))
 	bucket, _, _ := strings.Cut(url, "?")
-	var all []toldJob
+	var all []shownJob
 	for i := range 2 {
 		s.take()
 		out := fmt.Sprint("out", i)
@@ -146,37 +146,37 @@ func TestAClusterTellsItsRequests(t *testing.T) {
 		if code != 0 {
 			t.Fatalf("exit %d\n%s", code, stderr)
 		}
-		var job, again toldJob
+		var job, again shownJob
 		decode(t, stdout, &job)
 		compareRequests(t, &job, untilEnd(t, s.take(), job.ID), out)
 		if u := job.Requests; u.BytesDown < 3*size || u.BytesUp < 2*size || job.Dollars <= 0 {
-			t.Errorf("%d bytes down and %d up are told, for $%v", u.BytesDown, u.BytesUp, job.Dollars)
+			t.Errorf("%d bytes down and %d up are shown, for $%v", u.BytesDown, u.BytesUp, job.Dollars)
 		}
 		for _, text := range []string{stderr, must(t, "get", job.ID, "--master", master)} {
 			if !strings.Contains(text, "  requests   ") || !strings.Contains(text, " MiB down\n  price      about $0.00") {
-				t.Errorf("it told\n%s", text)
+				t.Errorf("it printed\n%s", text)
 			}
 		}
 		decode(t, must(t, "get", job.ID, "-o", "json", "--master", master), &again)
 		if again != job {
-			t.Errorf("told at the end are %+v, and later %+v", job, again)
+			t.Errorf("the end shows %+v, but later the job has %+v", job, again)
 		}
 		all = append(all, job)
 	}
 	if a, b := all[0].Requests, all[1].Requests; b.Gets > a.Gets+a.Gets/2 || b.BytesDown > a.BytesDown+size/2 {
-		t.Errorf("of the first job %+v are told, of the next like it %+v", a, b)
+		t.Errorf("the first job has %+v, but the next one like it %+v", a, b)
 	}
 }
 
-// compareRequests compares what is told of a job with what the server was asked for
-// until its end.
-func compareRequests(t *testing.T, job *toldJob, seen []asked, out string) {
+// compareRequests compares the requests shown for a job with those that the server
+// got until its end.
+func compareRequests(t *testing.T, job *shownJob, seen []asked, out string) {
 	t.Helper()
 	mine := func(a asked) bool {
 		return strings.HasPrefix(a.key, "root/j/") && strings.Contains(a.key, job.ID) || strings.HasPrefix(a.key, "in") || strings.HasPrefix(a.key, out)
 	}
-	// What the master reads of its log, and whether it still leads, it may read for
-	// somebody who asks about the job.
+	// The master reads the job's log, and whether it still leads, also to answer
+	// questions about the job.
 	unsure := func(a asked) bool {
 		return a.kind == "gets" || a.kind == "lists" || a.kind == "puts" && strings.HasSuffix(a.key, "/spec")
 	}
@@ -185,22 +185,23 @@ func compareRequests(t *testing.T, job *toldJob, seen []asked, out string) {
 	}
 	least := numbers(seen, func(a asked) bool { return mine(a) && !(unsure(a) && ofLog(a)) })
 	most := numbers(seen, func(a asked) bool { return mine(a) || unsure(a) })
-	// Logs of the last attempts are written when their end has been told.
+	// Logs of the last attempts are written after their end was reported.
 	least["puts"] -= numbers(seen, func(a asked) bool { return strings.Contains(a.key, "/logs/") })["puts"]
 	u := job.Requests
-	for kind, told := range map[string]int64{"puts": u.Puts + u.Heartbeats, "gets": u.Gets, "stats": u.Stats, "lists": u.Lists, "deletes": u.Deletes} {
-		if told < least[kind] || told > most[kind] {
-			t.Errorf("told are %d %s; the server got %d to %d for the job", told, kind, least[kind], most[kind])
+	for kind, shown := range map[string]int64{"puts": u.Puts + u.Heartbeats, "gets": u.Gets, "stats": u.Stats, "lists": u.Lists, "deletes": u.Deletes} {
+		if shown < least[kind] || shown > most[kind] {
+			t.Errorf("%d %s are shown, but the server got %d to %d for the job", shown, kind, least[kind], most[kind])
 		}
 	}
 	if least["puts"] < 10 || least["gets"] < 10 || u.Throttles+u.Multipart > 0 {
-		t.Errorf("told are %+v, the server got %v", u, least)
+		t.Errorf("shown are %+v, but the server got %v", u, least)
 	}
-	t.Logf("told are %+v, the server got %v to %v", u, least, most)
+	t.Logf("shown are %+v, the server got %v to %v", u, least, most)
 }
 
-// TestRequestsOutliveACluster kills all of a cluster in the middle of a job. What
-// the log had by then is told of the job that goes on, and nothing twice.
+// TestRequestsOutliveACluster verifies that, after a whole cluster was killed in
+// the middle of a job, the requests that the log had by then are shown with the job
+// that continues, and none twice.
 func TestRequestsOutliveACluster(t *testing.T) {
 	t.Parallel()
 	var s record
@@ -211,7 +212,7 @@ func TestRequestsOutliveACluster(t *testing.T) {
 			once.Do(func() { close(reached) })
 		}
 		if r.Method == http.MethodPut {
-			<-time.After(2 * time.Millisecond) // as a store does, so that it is killed in the middle
+			<-time.After(2 * time.Millisecond) // as slow as a store, so that the cluster is killed in the middle
 		}
 		server.ServeHTTP(w, r)
 	})
@@ -225,7 +226,7 @@ func TestRequestsOutliveACluster(t *testing.T) {
 	<-reached
 	end(os.Kill)
 	master, _ = dev(t, flags...)
-	var job toldJob
+	var job shownJob
 	decodeLast(t, must(t, "watch", id, "-o", "json", "--master", master), &job)
 	if job.State != "succeeded" {
 		t.Fatalf("the job %s", job.State)
@@ -237,7 +238,7 @@ func TestRequestsOutliveACluster(t *testing.T) {
 	total := numbers(seen, func(asked) bool { return true })
 	u := job.Requests
 	if u.Gets < mine["gets"]*2/3 || u.Gets > total["gets"] || u.Puts < mine["puts"]*2/3 || u.Puts+u.Heartbeats > mine["puts"] {
-		t.Errorf("told are %+v; the server got %v for the job, of %v", u, mine, total)
+		t.Errorf("shown are %+v, but the server got %v for the job, of %v", u, mine, total)
 	}
 }
 

@@ -23,12 +23,12 @@ import (
 	"github.com/windrow-mr/windrow/worker/jobproc"
 )
 
-// asProgram, set in the environment, makes the test binary the program under
+// asProgram, set in the environment, runs the test binary as the program under
 // test: the library that parses command lines takes one at a time.
 const asProgram = "WINDROW_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	// A job process has nothing of its worker's environment.
+	// A job process does not inherit its worker's environment.
 	if os.Getenv(asProgram) != "" || len(os.Args) == 2 && os.Args[1] == jobproc.Verb {
 		main()
 		return
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// windrow runs the program in a process of its own.
+// windrow runs the program in its own process.
 func windrow(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -56,7 +56,7 @@ func windrow(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// must runs a command that has to succeed and returns what it printed.
+// must runs a command that must succeed, and returns what it printed.
 func must(t *testing.T, args ...string) string {
 	t.Helper()
 	code, stdout, stderr := windrow(t, args...)
@@ -66,14 +66,14 @@ func must(t *testing.T, args ...string) string {
 	return stdout
 }
 
-// in puts a key into the URL of a bucket.
+// in adds a key to the URL of a bucket.
 func in(url, key string) string {
 	bucket, query, _ := strings.Cut(url, "?")
 	return bucket + "/" + key + "?" + query
 }
 
-// text writes an input of words, and returns its path, its lines in order, and
-// how often it has each word, one a line and in order.
+// text writes an input of words. It returns the path, the lines in order, and the
+// number of each word, one a line and in order.
 func text(t *testing.T, lines int) (path, sorted, counted string) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -100,8 +100,8 @@ func text(t *testing.T, lines int) (path, sorted, counted string) {
 	return path, strings.Join(all, "\n") + "\n", strings.Join(rows, "")
 }
 
-// fakeS3 starts an S3 server in this process behind a front. It ignores the
-// condition of create-once on objects in parts.
+// fakeS3 starts an S3 server in this process behind a handler. The server ignores
+// the condition of create-once on objects in parts.
 func fakeS3(t *testing.T, front func(w http.ResponseWriter, r *http.Request, server http.Handler)) string {
 	t.Helper()
 	backend := s3mem.New()
@@ -131,7 +131,7 @@ func listed(t *testing.T, url string) (keys []string) {
 	return keys
 }
 
-// corpus is an input, and what comes out.
+// corpus is an input, and the outputs of jobs on it.
 type corpus struct{ path, sorted, counted string }
 
 func newCorpus(t *testing.T) corpus {
@@ -143,14 +143,14 @@ func newCorpus(t *testing.T) corpus {
 	return corpus{path, sorted, counted}
 }
 
-// newSmallCorpus is for what needs no objects in parts.
+// newSmallCorpus returns a corpus that fits into one part.
 func newSmallCorpus(t *testing.T) corpus {
 	t.Helper()
 	path, sorted, counted := text(t, 20_000)
 	return corpus{path, sorted, counted}
 }
 
-// run sorts a corpus into a store, and counts its words from there; at gives the
+// run sorts a corpus into a store, and counts its words from there. at returns the
 // URL of a key.
 func (c corpus) run(t *testing.T, at func(key string) string) {
 	t.Helper()
@@ -162,12 +162,12 @@ func (c corpus) run(t *testing.T, at func(key string) string) {
 	lines := strings.SplitAfter(must(t, "cat", at("words")), "\n")
 	slices.Sort(lines)
 	if got := strings.Join(lines, ""); got != c.counted {
-		t.Errorf("counted: %d bytes, want %d, or others", len(got), len(c.counted))
+		t.Errorf("counted: %d bytes, want %d, or different ones", len(got), len(c.counted))
 	}
 }
 
-// TestRunOnFileStore is what the other kinds of stores are held against: all
-// must give what text says.
+// TestRunOnFileStore verifies the outputs on files. The tests of other stores
+// expect the same.
 func TestRunOnFileStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -176,8 +176,8 @@ func TestRunOnFileStore(t *testing.T) {
 	c.runPacked(t, at)
 }
 
-// TestRunWithoutMultipartOnce: a store that ignores the condition of
-// create-once on objects in parts gets right output all the same.
+// TestRunWithoutMultipartOnce verifies that the output is right on a store that
+// ignores the condition of create-once on objects in parts.
 func TestRunWithoutMultipartOnce(t *testing.T) {
 	t.Parallel()
 	url := fakeS3(t, func(w http.ResponseWriter, r *http.Request, server http.Handler) { server.ServeHTTP(w, r) })
@@ -189,15 +189,15 @@ func TestRunWithoutMultipartOnce(t *testing.T) {
 	}
 }
 
-// TestRunRefusesHeedlessStore: nothing is committed to a store that ignores the
-// condition of create-once altogether, and nothing stays there.
-func TestRunRefusesHeedlessStore(t *testing.T) {
+// TestRunRefusesStoreWithoutCreateOnce verifies that a run commits nothing and
+// leaves nothing on a store that ignores the condition of create-once.
+func TestRunRefusesStoreWithoutCreateOnce(t *testing.T) {
 	t.Parallel()
 	var puts []string
 	url := fakeS3(t, func(w http.ResponseWriter, r *http.Request, server http.Handler) {
 		r.Header.Del("If-None-Match")
 		if r.Method == http.MethodPut || r.Method == http.MethodPost {
-			puts = append(puts, r.URL.Path) // one after another: the probe
+			puts = append(puts, r.URL.Path) // the probe writes one after another
 		}
 		server.ServeHTTP(w, r)
 	})
@@ -209,11 +209,12 @@ func TestRunRefusesHeedlessStore(t *testing.T) {
 		}
 	}
 	if len(puts) == 0 {
-		t.Error("nobody looked")
+		t.Error("the store was not probed")
 	}
 }
 
-// refused runs a job with output to a store that ignores create-once.
+// refused verifies that a job is refused whose output is in a store that ignores
+// create-once.
 func refused(t *testing.T, input, url string) {
 	t.Helper()
 	code, stdout, stderr := windrow(t, "run", "wordcount", "--input", input, "--out", in(url, "out"))

@@ -4,8 +4,9 @@ package main
 
 import "github.com/windrow-mr/windrow/store"
 
-// stores returns how roots are opened.
+// stores returns the options of all roots.
 func stores() store.Options { return store.Options{} }
 
-// haste returns how much sooner than others the cluster's processes lose patience.
+// haste returns the divisor of the times after which a silent process is considered
+// lost.
 func haste() int { return 1 }

@@ -10,7 +10,8 @@ import (
 	"github.com/windrow-mr/windrow/store/s3/s3test"
 )
 
-// TestRunOnStores runs the same jobs over the same bytes on each kind of store.
+// TestRunOnStores verifies that the same jobs give the same bytes on each kind of
+// store.
 func TestRunOnStores(t *testing.T) {
 	t.Parallel()
 	c, small := newCorpus(t), newSmallCorpus(t)
@@ -30,8 +31,8 @@ func TestRunOnStores(t *testing.T) {
 	}
 }
 
-// TestRunRefusesRcloneStore: its S3 server takes the condition of create-once,
-// and ignores it.
+// TestRunRefusesRcloneStore verifies that a run refuses rclone's S3 server, which
+// accepts the condition of create-once and ignores it.
 func TestRunRefusesRcloneStore(t *testing.T) {
 	t.Parallel()
 	path, _, _ := text(t, 10)

@@ -14,7 +14,6 @@ import (
 // lineHandler is a log handler for people. It writes a line such as
 //
 //	windrow: note: compressed objects cannot be split (objects 3, bytes 12)
-//	windrow: note: compressed objects cannot be split (objects 3, bytes 12)
 type lineHandler struct {
 	name  string
 	level slog.Level
