@@ -20,8 +20,8 @@ import (
 	"github.com/windrow-mr/windrow/plan/nearest"
 )
 
-// handle returns a handler that answers with the error that serve returns. A
-// serve that has begun to answer returns nil.
+// handle returns a handler that answers with the error that serve returns. If serve
+// has begun to answer, it returns nil.
 func (s *server) handle(serve func(*server, http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := serve(s, w, r); err != nil {
@@ -36,9 +36,9 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case ok:
 	case r.Context().Err() != nil && errors.Is(err, context.Canceled):
-		return // the client is gone
+		return // the client no longer listens
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		e = client.Errorf(plan.Unavailable, "the master could not answer in time: ask again")
+		e = client.Errorf(plan.Unavailable, "the master could not answer in time: try again")
 	default:
 		e = client.Errorf(plan.Failed, "%v", err)
 	}
@@ -60,18 +60,18 @@ func write(w http.ResponseWriter, status int, document any) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(document); err != nil { // a document of ours that has no JSON: a number that is none
+	if err := e.Encode(document); err != nil { // a document without JSON: a number such as NaN
 		status = http.StatusInternalServerError
 		b.Reset()
-		fmt.Fprintf(&b, `{"error":{"kind":"failed","text":%q}}`+"\n", "the answer cannot be encoded:  "+err.Error())
+		fmt.Fprintf(&b, `{"error":{"kind":"failed","text":%q}}`+"\n", "the answer cannot be encoded: "+err.Error())
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // a client that is gone needs no error
+	_, _ = w.Write(b.Bytes()) // a client that no longer listens needs no error
 }
 
-// read reads the document in a request: JSON of a bounded size, without unknown
+// read decodes the document of a request: JSON of limited size, without unknown
 // fields.
 func read(w http.ResponseWriter, r *http.Request, limit int64, document any) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -89,7 +89,7 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, document any) err
 	return nil
 }
 
-// mistake returns an error of a decoder as an error of the API.
+// mistake returns a readable error for an error of a decoder.
 func mistake(err error, document any) error {
 	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: plan.Invalid, Text: fmt.Sprintf("the body has more than %d bytes", big.Limit)}
@@ -99,7 +99,7 @@ func mistake(err error, document any) error {
 		if where == "" {
 			where = "the body"
 		}
-		return client.Errorf(plan.Invalid, "%s: a JSON %s is of the wrong type", clipped(where), clipped(kind.Value))
+		return client.Errorf(plan.Invalid, "%s cannot be a JSON %s", clipped(where), clipped(kind.Value))
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		name = strings.Trim(name, `"`)
@@ -115,8 +115,8 @@ func mistake(err error, document any) error {
 	return client.Errorf(plan.Invalid, "the body is not JSON: %s", clipped(err.Error()))
 }
 
-// fields returns the JSON names of a struct's fields, those of the structs in it
-// included.
+// fields returns the JSON names of a struct's fields, including those of the
+// structs in it.
 func fields(t reflect.Type) []string {
 	var names []string
 	for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
@@ -177,7 +177,7 @@ func (q *query) fail(format string, args ...any) {
 	}
 }
 
-// number returns a parameter between 1 and most, or unset if there is none.
+// number returns a parameter between 1 and most, or unset if it is not given.
 func (q *query) number(name string, unset, most int) int {
 	text := q.values.Get(name)
 	if text == "" {
@@ -213,7 +213,7 @@ func choice[T ~string](q *query, name string, of []T) T {
 	if near := nearest.Name(string(text), words); near != "" {
 		q.fail("%s=%s: did you mean %s?", name, clipped(string(text)), near)
 	} else {
-		q.fail("%s=%s is none of %s", name, clipped(string(text)), strings.Join(words, ", "))
+		q.fail("%s=%s is not one of %s", name, clipped(string(text)), strings.Join(words, ", "))
 	}
 	return ""
 }
@@ -235,12 +235,12 @@ func (q *query) task(name string) plan.TaskID {
 func jobID(r *http.Request) (plan.JobID, error) {
 	id := plan.JobID(r.PathValue("id"))
 	if !validJobID(id) {
-		return "", client.Errorf(plan.Invalid, "%q is not the id of a job: an id has 26 letters and digits", clipped(string(id)))
+		return "", client.Errorf(plan.Invalid, "%q is not the id of a job, which has 26 letters and digits", clipped(string(id)))
 	}
 	return id, nil
 }
 
-// validJobID reports whether a text has the form of a job's id, a ULID. It
+// validJobID reports whether a text has the form of a job's id, a ULID. The id
 // becomes part of keys.
 func validJobID(id plan.JobID) bool {
 	if len(id) != 26 {

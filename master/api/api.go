@@ -14,27 +14,27 @@ import (
 	"github.com/windrow-mr/windrow/client"
 )
 
-// Config says how the API is served.
+// Config configures a handler.
 type Config struct {
-	// Loopback says that the listener is on loopback and asks for no token. Then
-	// only requests to a loopback address or to localhost are answered, since a web
-	// page can give that address any other name.
+	// Loopback says that the listener is on loopback and asks for no token. The
+	// handler then answers only requests to a loopback address or to localhost,
+	// because a web page can give any other name that address.
 	Loopback bool
-	// MaxBundle bounds an uploaded bundle, in bytes. 0: 1 GiB.
+	// MaxBundle is the largest bundle that can be uploaded, in bytes. 0: 1 GiB.
 	MaxBundle int64
-	// Log receives errors that clients do not see. Nil: no log.
+	// Log receives errors that clients do not see. Nil: none.
 	Log *slog.Logger
 }
 
-// Bounds of requests, in bytes.
+// These are the limits of requests.
 const (
-	maxSpec     = 8 << 20 // a submission: it has the values that its constructor computed
-	maxBody     = 1 << 20 // any other document
+	maxSpec     = 8 << 20 // bytes of a submission, which includes the values that its constructor computed
+	maxBody     = 1 << 20 // bytes of any other document
 	maxBundle   = 1 << 30
 	maxIDs      = 200     // bytes of a worker's id
-	jobsDefault = 100     // of a page
+	jobsDefault = 100     // of a page, by default
 	jobsMost    = 1000    //
-	jobsLooked  = 10_000  // that one request inspects, when it asks for few of them
+	jobsLooked  = 10_000  // jobs that one request looks at, when it asks for few of them
 	tasksLeast  = 100     // of a page, by default
 	tasksMost   = 10_000  //
 	keyMost     = 200     // bytes of an idempotency key
@@ -49,7 +49,7 @@ const (
 //go:embed openapi.json
 var openAPI []byte
 
-// server is shared by the handlers.
+// server is the common state of the handlers.
 type server struct {
 	backend Backend
 	cfg     Config
@@ -107,7 +107,7 @@ func Handler(b Backend, cfg Config) http.Handler {
 		mux.Handle(path, s.handle(func(_ *server, w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
 			return &client.Error{Status: http.StatusMethodNotAllowed, Kind: plan.Invalid,
-				Text: r.Method + " is not what " + path + " takes: it takes " + strings.Join(allowed, " and ")}
+				Text: path + " does not allow " + r.Method + ", only " + strings.Join(allowed, " and ")}
 		}))
 	}
 	mux.Handle("/", s.handle(func(_ *server, _ http.ResponseWriter, r *http.Request) error {
@@ -115,20 +115,20 @@ func Handler(b Backend, cfg Config) http.Handler {
 	}))
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(s.handle(func(*server, http.ResponseWriter, *http.Request) error {
-		return client.Errorf(plan.Denied, "a web page of another origin may not ask this")
+		return client.Errorf(plan.Denied, "a web page of another origin cannot make this request")
 	}))
 	return s.front(origins.Handler(mux))
 }
 
-// front refuses requests that a web page sends under a name of its own, and
-// sets the headers that every answer has.
+// front refuses requests that a web page sends under its own name, and marks every
+// answer as one that browsers must neither reinterpret nor cache.
 func (s *server) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		if s.cfg.Loopback && !isLoopback(r.Host) {
 			s.refuse(w, r, &client.Error{Status: http.StatusMisdirectedRequest, Kind: plan.Denied,
-				Text: "this master asks for no token, so it answers only under localhost, 127.0.0.1 or [::1], and not under " + clipped(r.Host)})
+				Text: "this master asks for no token, so it answers only as localhost, 127.0.0.1 or [::1], not as " + clipped(r.Host)})
 			return
 		}
 		next.ServeHTTP(w, r)

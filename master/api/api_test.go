@@ -28,7 +28,7 @@ type answer struct {
 	body       string
 }
 
-// request makes a request of a handler and returns the answer.
+// request makes a request to a handler, and returns the answer.
 func request(t *testing.T, h http.Handler, method, target, body string, header ...string) *answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
@@ -58,7 +58,7 @@ func problem(t *testing.T, r *answer) client.Error {
 	return *p.Error
 }
 
-// decode reads the document in a successful answer.
+// decode decodes an answer that is not an error.
 func decode[T any](t *testing.T, r *answer) T {
 	t.Helper()
 	var v T
@@ -77,7 +77,7 @@ const digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 // wordcount is a valid submission.
 const wordcount = `{"job":"wordcount","build":"v1","plan":"p","input":["s3://in/a"],"output":"s3://out/a"}`
 
-// with returns wordcount with other or additional fields.
+// with returns wordcount with some fields added or replaced.
 func with(t *testing.T, fields map[string]any) string {
 	t.Helper()
 	var s map[string]any
@@ -92,7 +92,7 @@ func with(t *testing.T, fields map[string]any) string {
 	return string(b)
 }
 
-// populated returns a cluster with data for every operation.
+// populated returns a cluster with jobs, workers and garbage.
 func populated() *apitest.Backend {
 	b := apitest.New()
 	at := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -126,8 +126,8 @@ func populated() *apitest.Backend {
 	return b
 }
 
-// TestRefusals verifies that the answer to a wrong request is JSON with the
-// kind of error, and says what is wrong.
+// TestRefusals verifies that every invalid request is answered with JSON that has
+// the kind of error, and says what is wrong.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	h := api.Handler(populated(), api.Config{Loopback: true, MaxBundle: 1000})
@@ -154,7 +154,7 @@ func TestRefusals(t *testing.T) {
 		"malformed query":        {"GET", "/v1/jobs?state=%zz", "", nil, 400, usage, "query"},
 		"limit of nothing":       {"GET", "/v1/jobs?limit=0", "", nil, 400, usage, "1 to 1000"},
 		"limit of too much":      {"GET", job + "/tasks?limit=10001", "", nil, 400, usage, "1 to 10000"},
-		"before nothing":         {"GET", "/v1/jobs?before=me", "", nil, 400, usage, "before=me"},
+		"before no id":           {"GET", "/v1/jobs?before=me", "", nil, 400, usage, "before=me"},
 		"unknown phase":          {"GET", job + "/tasks?phase=mop", "", nil, 400, usage, "did you mean map"},
 		"unknown order":          {"GET", job + "/tasks?sort=colour", "", nil, 400, usage, "task, duration, bytes, attempts"},
 		"after no page":          {"GET", job + "/tasks?after=map/1", "", nil, 400, usage, "next of a page"},
@@ -164,8 +164,8 @@ func TestRefusals(t *testing.T) {
 		"log of no attempt":      {"GET", job + "/log?task=map/0&attempt=3.1.00000002", "", nil, 404, missing, "no attempt"},
 		"log before its begin":   {"GET", job + "/log?task=map/0&attempt=3.1.00000001&from=-1", "", nil, 400, usage, "from=-1"},
 		"cancelled too late":     {"POST", job + "/cancel", "", nil, 409, conflict, "succeeded"},
-		"nothing to retry":       {"POST", job + "/retry", "", nil, 409, conflict, "rerun"},
-		"drain an unknown one":   {"POST", "/v1/workers/w9/drain", "", nil, 404, missing, "no worker w9"},
+		"retried too late":       {"POST", job + "/retry", "", nil, 409, conflict, "rerun"},
+		"no such worker":         {"POST", "/v1/workers/w9/drain", "", nil, 404, missing, "no worker w9"},
 		"no body":                {"POST", "/v1/jobs", "", []string{"Content-Type", "application/json"}, 400, usage, "empty"},
 		"no content type":        {"POST", "/v1/jobs", wordcount, []string{"Content-Type", ""}, 415, usage, "application/json"},
 		"a form":                 {"POST", "/v1/jobs", wordcount, []string{"Content-Type", "text/plain"}, 415, usage, "application/json"},
@@ -205,8 +205,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestNames verifies that a master that asks for no token answers only under
-// loopback's names, and that one that asks answers under any.
+// TestNames verifies that a master without a token answers only under loopback's
+// names, and one with a token under any.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	open, guarded := api.Handler(populated(), api.Config{Loopback: true}), api.Handler(populated(), api.Config{})
@@ -220,8 +220,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestSubmissionIsChecked verifies that a submission that no cluster could run
-// is refused before the backend sees it, with the field's name.
+// TestSubmissionIsChecked verifies that a submission that no cluster can run is
+// refused before the backend sees it, with the field's name.
 func TestSubmissionIsChecked(t *testing.T) {
 	t.Parallel()
 	b := apitest.New()
@@ -267,8 +267,7 @@ func TestSubmissionIsChecked(t *testing.T) {
 	}
 }
 
-// TestSubmit verifies that a key makes a job once, and that another job with
-// the same key is refused.
+// TestSubmit verifies that a key creates one job, and cannot create another one.
 func TestSubmit(t *testing.T) {
 	t.Parallel()
 	h := api.Handler(apitest.New(), api.Config{})
@@ -284,7 +283,7 @@ func TestSubmit(t *testing.T) {
 	}
 	key["output"] = "s3://out/other"
 	if r = request(t, h, http.MethodPost, "/v1/jobs", with(t, key)); r.StatusCode != http.StatusConflict {
-		t.Errorf("another job by the same key: %d", r.StatusCode)
+		t.Errorf("another job with the same key: %d", r.StatusCode)
 	}
 	one, two := decode[client.Submitted](t, request(t, h, http.MethodPost, "/v1/jobs", wordcount)), decode[client.Submitted](t, request(t, h, http.MethodPost, "/v1/jobs", wordcount))
 	if one.ID == two.ID {
@@ -292,7 +291,7 @@ func TestSubmit(t *testing.T) {
 	}
 }
 
-// TestJobsPages lists jobs by pages and by filters.
+// TestJobsPages verifies the pages and filters of the list of jobs.
 func TestJobsPages(t *testing.T) {
 	t.Parallel()
 	b := populated()
@@ -320,7 +319,8 @@ func TestJobsPages(t *testing.T) {
 	}
 }
 
-// TestTasksPages reads all tasks of a job by pages of one, in every order.
+// TestTasksPages verifies that pages of one task list all tasks of a job, in every
+// order.
 func TestTasksPages(t *testing.T) {
 	t.Parallel()
 	h := api.Handler(populated(), api.Config{})
@@ -349,8 +349,8 @@ func TestTasksPages(t *testing.T) {
 	}
 }
 
-// TestErrorsOfBackend verifies that an error of the backend reaches the client
-// with its kind, and one without a kind, too.
+// TestErrorsOfBackend verifies that errors of the backend reach the client with
+// their kind, including those without one.
 func TestErrorsOfBackend(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -380,7 +380,7 @@ func TestErrorsOfBackend(t *testing.T) {
 				t.Errorf("%s: %+v", target, e)
 			}
 		}
-		// Readiness needs no token, so the answer shows nothing.
+		// A request for readiness needs no token, so its answer has no details.
 		if r := request(t, h, http.MethodGet, "/readyz", ""); r.StatusCode != http.StatusServiceUnavailable || strings.Contains(r.body, c.says) {
 			t.Errorf("readyz: %d", r.StatusCode)
 		}
@@ -404,14 +404,14 @@ func (w *lockedWriter) Write(p []byte) (int, error) {
 	return w.to.Write(p)
 }
 
-// TestBundles uploads a bundle, and asks for it.
+// TestBundles verifies that a bundle can be uploaded, and then exists.
 func TestBundles(t *testing.T) {
 	t.Parallel()
 	b := apitest.New()
 	h := api.Handler(b, api.Config{})
 	const body, sum = "a program", "6465a83ca8e68e1d5bda6ceac5ba01a8ac8a7bd1c5eb6e3d2d1a2a1b0c3a1d57"
 	if r := request(t, h, http.MethodHead, "/v1/bundles/"+digest, ""); r.StatusCode != http.StatusNotFound {
-		t.Errorf("before: %d", r.StatusCode)
+		t.Errorf("before the upload: %d", r.StatusCode)
 	}
 	if r := request(t, h, http.MethodPut, "/v1/bundles/"+sum, body); r.StatusCode != http.StatusBadRequest || b.Bundle(sum) != nil {
 		t.Errorf("with another digest: %d", r.StatusCode)
@@ -423,7 +423,7 @@ func TestBundles(t *testing.T) {
 		}
 	}
 	if r := request(t, h, http.MethodHead, "/v1/bundles/"+right, ""); r.StatusCode != http.StatusOK {
-		t.Errorf("behind: %d", r.StatusCode)
+		t.Errorf("after the upload: %d", r.StatusCode)
 	}
 	chunked := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/v1/bundles/"+right, strings.NewReader(body))
 	chunked.ContentLength = -1

@@ -76,7 +76,7 @@ func (s *server) collect(w http.ResponseWriter, r *http.Request) error {
 func digestOf(r *http.Request) (string, error) {
 	digest := r.PathValue("sha256")
 	if !digestForm.MatchString(digest) {
-		return "", client.Errorf(plan.Invalid, "%q is not a SHA-256 of 64 hexadecimal digits, in lower case", clipped(digest))
+		return "", client.Errorf(plan.Invalid, "%q is not a SHA-256 in 64 hexadecimal digits, in lower case", clipped(digest))
 	}
 	return digest, queryOf(r).err
 }
@@ -97,7 +97,7 @@ func (s *server) hasBundle(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// uploadTime is how long the next bytes of an upload may take.
+// uploadTime is the longest wait for the next bytes of an upload.
 const uploadTime = time.Minute
 
 func (s *server) putBundle(w http.ResponseWriter, r *http.Request) error {
@@ -107,12 +107,12 @@ func (s *server) putBundle(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case r.ContentLength < 0:
-		return &client.Error{Status: http.StatusLengthRequired, Kind: plan.Invalid, Text: "a bundle is uploaded with its Content-Length"}
+		return &client.Error{Status: http.StatusLengthRequired, Kind: plan.Invalid, Text: "the upload of a bundle needs a Content-Length"}
 	case r.ContentLength == 0:
 		return client.Errorf(plan.Invalid, "an empty bundle is not a program")
 	case r.ContentLength > s.cfg.MaxBundle:
 		return &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: plan.Invalid,
-			Text: fmt.Sprintf("a bundle of %d bytes is more than this cluster takes: at most %d; strip the binary with -ldflags=-s", r.ContentLength, s.cfg.MaxBundle)}
+			Text: fmt.Sprintf("a bundle of %d bytes is too large for this cluster: at most %d; strip the binary with -ldflags=-s", r.ContentLength, s.cfg.MaxBundle)}
 	}
 	body := &upload{in: r.Body, control: http.NewResponseController(w)}
 	if err := s.backend.PutBundle(r.Context(), digest, r.ContentLength, body); err != nil {
@@ -122,7 +122,7 @@ func (s *server) putBundle(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// upload is a body that may take any time, as long as bytes keep coming.
+// upload is a body that can take any time, as long as bytes arrive.
 type upload struct {
 	in      io.Reader
 	control *http.ResponseController
@@ -136,19 +136,18 @@ func (u *upload) Read(p []byte) (int, error) {
 
 func (s *server) document(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(openAPI) // a client that is gone needs no error
+	_, _ = w.Write(openAPI) // a client that no longer listens needs no error
 	return nil
 }
 
-// healthy reports that the process runs, and no more: it may be asked without a
-// token.
+// healthy answers that the process is up, and no more, because it needs no token.
 func (s *server) healthy(w http.ResponseWriter, _ *http.Request) error {
 	write(w, http.StatusOK, health{"up"})
 	return nil
 }
 
-// ready reports whether the master leads or could lead. Only its log says why
-// not.
+// ready answers whether the master leads or could lead. If not, the cause is only
+// in its log.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
 	if err := s.backend.Ready(r.Context()); err != nil {
 		s.cfg.Log.Warn("not ready", "err", err)

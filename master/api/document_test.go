@@ -41,7 +41,7 @@ func document(t *testing.T) object {
 	return doc
 }
 
-// at returns the value at a path of a document.
+// at returns the value at a path in a document.
 func at(v any, path ...string) any {
 	for _, name := range path {
 		m, _ := v.(object)
@@ -61,8 +61,8 @@ func operations(doc object) map[string]object {
 	return all
 }
 
-// TestDocumentHasAllOperations verifies that the document and the handler have
-// the same operations, and that the handler serves the document.
+// TestDocumentHasAllOperations verifies that the document and the handler have the
+// same operations, and that the handler serves the document.
 func TestDocumentHasAllOperations(t *testing.T) {
 	t.Parallel()
 	doc := document(t)
@@ -77,7 +77,7 @@ func TestDocumentHasAllOperations(t *testing.T) {
 	for name, op := range operations(doc) {
 		id, _ := op["operationId"].(string)
 		if id == "" || ids[id] || op["summary"] == nil || at(op, "responses", "default") == nil {
-			t.Errorf("%s has no operationId of its own, no summary, or no default response", name)
+			t.Errorf("%s has no unique operationId, no summary, or no default response", name)
 		}
 		ids[id] = true
 		for placeholder := range strings.SplitSeq(name, "{") {
@@ -91,7 +91,7 @@ func TestDocumentHasAllOperations(t *testing.T) {
 }
 
 // TestDocumentHasAllParameters verifies that the handler knows every documented
-// parameter of a query, and names them all when it refuses another one.
+// parameter of a query, and lists them all when it refuses another one.
 func TestDocumentHasAllParameters(t *testing.T) {
 	t.Parallel()
 	h := api.Handler(populated(), api.Config{})
@@ -105,7 +105,7 @@ func TestDocumentHasAllParameters(t *testing.T) {
 		}
 		method, path, _ := strings.Cut(name, " ")
 		if path == "/healthz" || path == "/readyz" || path == "/v1/openapi.json" {
-			continue // they take anything
+			continue // they accept any parameter
 		}
 		path = strings.NewReplacer("{sha256}", digest, "{id}", string(apitest.ID(901))).Replace(path)
 		e := problem(t, request(t, h, method, path+"?qqqqqqqqqqqqqqqq=1", ""))
@@ -114,13 +114,13 @@ func TestDocumentHasAllParameters(t *testing.T) {
 			want = "there are none"
 		}
 		if !strings.HasSuffix(e.Text, want) {
-			t.Errorf("%s says %q, and the document %q", name, e.Text, want)
+			t.Errorf("%s says %q, but the document %q", name, e.Text, want)
 		}
 	}
 }
 
-// TestSchemasAreTheTypes compares the schemas with the fields of the types, both
-// ways.
+// TestSchemasAreTheTypes verifies that the schemas have the fields of the types,
+// and no others.
 func TestSchemasAreTheTypes(t *testing.T) {
 	t.Parallel()
 	schemas := at(document(t), "components", "schemas").(object)
@@ -152,7 +152,7 @@ func TestSchemasAreTheTypes(t *testing.T) {
 				continue
 			}
 			if got, want := kindOf(properties[field].(object)), wanted(f.Type); got != want {
-				t.Errorf("%s.%s is %s in the schema, and %s in Go", name, field, got, want)
+				t.Errorf("%s.%s is %s in the schema, but %s in Go", name, field, got, want)
 			}
 			always := !strings.Contains(options, "omit")
 			if always != slices.Contains(required, field) && name != "CollectGarbage" {
@@ -184,7 +184,7 @@ func kindOf(s object) string {
 	return fmt.Sprint(s["type"])
 }
 
-// wanted names the type that the schema of a Go type must describe.
+// wanted names the type that a schema of a Go type must describe.
 func wanted(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
@@ -210,8 +210,8 @@ func wanted(t reflect.Type) string {
 	}
 }
 
-// TestAnswersFitDocument compares answers with the schemas that the document
-// has for them, status by status.
+// TestAnswersFitDocument verifies that answers fit the schemas that the document
+// has for them, by status.
 func TestAnswersFitDocument(t *testing.T) {
 	t.Parallel()
 	doc := document(t)
@@ -262,12 +262,12 @@ func TestAnswersFitDocument(t *testing.T) {
 	}
 	for op := range ops {
 		if !seen[op] {
-			t.Errorf("%s was never answered as documented", op)
+			t.Errorf("%s was never answered without an error", op)
 		}
 	}
 }
 
-// TestFits verifies that the validator of this test finds what does not fit.
+// TestFits verifies that fits finds values that do not fit a schema.
 func TestFits(t *testing.T) {
 	t.Parallel()
 	doc := document(t)
@@ -286,7 +286,7 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// fits returns the differences between a value and a schema.
+// fits lists the parts of a value that do not fit a schema.
 func fits(doc, schema object, v any, where string) []string {
 	if ref, ok := schema["$ref"].(string); ok {
 		return fits(doc, at(doc, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...).(object), v, where)
@@ -295,23 +295,23 @@ func fits(doc, schema object, v any, where string) []string {
 		return []string{where + ": " + fmt.Sprintf(format, args...)}
 	}
 	if enum, ok := schema["enum"].([]any); ok && !slices.Contains(enum, v) {
-		return wrong("%v is none of %v", v, enum)
+		return wrong("%v is not one of %v", v, enum)
 	}
 	switch schema["type"] {
 	case "string":
 		s, ok := v.(string)
 		if pattern, has := schema["pattern"].(string); !ok || has && !regexp.MustCompile(pattern).MatchString(s) {
-			return wrong("%v is no such text", v)
+			return wrong("%v is not such a text", v)
 		}
 		if _, err := time.Parse(time.RFC3339, s); schema["format"] == "date-time" && err != nil {
-			return wrong("%v is no time", v)
+			return wrong("%v is not a time", v)
 		}
 	case "integer", "number":
 		n, ok := v.(float64)
 		least, hasLeast := schema["minimum"].(float64)
 		most, hasMost := schema["maximum"].(float64)
 		if !ok || schema["type"] == "integer" && n != float64(int64(n)) || hasLeast && n < least || hasMost && n > most {
-			return wrong("%v is no such number", v)
+			return wrong("%v is not such a number", v)
 		}
 	case "boolean":
 		if _, ok := v.(bool); !ok {
@@ -320,7 +320,7 @@ func fits(doc, schema object, v any, where string) []string {
 	case "array":
 		list, ok := v.([]any)
 		if !ok {
-			return wrong("%v is no list", v)
+			return wrong("%v is not a list", v)
 		}
 		var all []string
 		for i := range list {
@@ -336,7 +336,7 @@ func fits(doc, schema object, v any, where string) []string {
 func fitsObject(doc, schema object, v any, where string) (all []string) {
 	m, ok := v.(object)
 	if !ok {
-		return []string{fmt.Sprintf("%s: %v is no object", where, v)}
+		return []string{fmt.Sprintf("%s: %v is not an object", where, v)}
 	}
 	required, _ := schema["required"].([]any)
 	for _, name := range required {

@@ -10,18 +10,18 @@ import (
 	"github.com/windrow-mr/windrow/client"
 )
 
-// Times of a stream of events.
+// These are the times of a stream of events.
 const (
-	eventEvery = 250 * time.Millisecond // at most
-	lookEvery  = time.Second            // for changes without notice
-	heartbeat  = 10 * time.Second       // when there is nothing to send
+	eventEvery = 250 * time.Millisecond // the least time between two events
+	lookEvery  = time.Second            // between two looks for changes without notice
+	heartbeat  = 10 * time.Second       // between two comments when nothing changes
 )
 
-// events sends the states of a job, as server-sent events.
+// events sends the changes of a job, as server-sent events.
 //
-// The data of an event is the job, and its id a hash of the data. So a stream
-// can continue at any master, and begins with nothing for a client that has the
-// latest event.
+// An event is the current state of the job, and its id a hash of that. So a stream
+// can continue at any master, and sends nothing at first to a client that has seen
+// the current state.
 func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	id, err := plainJob(r)
 	if err != nil {
@@ -49,8 +49,8 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// nextChange waits until there may be something to send. It returns false when
-// the request has ended.
+// nextChange waits until something can have changed. It returns false when the
+// request has ended.
 func (s *server) nextChange(r *http.Request, changed <-chan struct{}) bool {
 	if !wait(r, eventEvery) {
 		return false
@@ -74,10 +74,10 @@ type eventStream struct {
 	state client.State
 	phase string
 	run   int
-	sent  time.Time // when anything was sent last
+	sent  time.Time // when anything was last sent
 }
 
-// send sends the job, unless the client has it already.
+// send sends the job, unless the client knows its current state.
 func (e *eventStream) send(job *client.Job) error {
 	data, err := json.Marshal(job)
 	if err != nil {

@@ -122,7 +122,7 @@ func (s *server) retry(w http.ResponseWriter, r *http.Request) error {
 	return s.order(w, r, func(id plan.JobID) error { return s.backend.Retry(r.Context(), id) })
 }
 
-// order carries out a request on a job, and answers with the job.
+// order runs an operation on a job, and answers with the job.
 func (s *server) order(w http.ResponseWriter, r *http.Request, do func(plan.JobID) error) error {
 	id, err := plainJob(r)
 	if err != nil {

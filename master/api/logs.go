@@ -35,10 +35,10 @@ func (s *server) logs(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// Times of a log that is followed.
+// These are the times of a log that is followed.
 const (
-	lookAtLog = time.Second      // for more of it
-	writeTime = 30 * time.Second // that a client may take for the bytes it is sent
+	lookAtLog = time.Second      // between two looks for more of it
+	writeTime = 30 * time.Second // that a client can take to read what it is sent
 )
 
 // log sends an attempt's log as text.
@@ -88,13 +88,13 @@ func (s *server) log(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// breakOff breaks an answer that has begun, so that the client does not take it
-// for complete. It does not return.
+// breakOff breaks the connection of an answer that has begun, so that the client
+// does not take it for complete. It does not return.
 func (s *server) breakOff(r *http.Request, err error) error {
 	if r.Context().Err() == nil {
-		s.cfg.Log.Warn("an answer was broken off", "path", r.URL.Path, "err", err)
+		s.cfg.Log.Warn("an answer could not be completed", "path", r.URL.Path, "err", err)
 	}
-	panic(http.ErrAbortHandler) //nolint:forbidigo // it makes net/http break the connection
+	panic(http.ErrAbortHandler) //nolint:forbidigo // net/http breaks the connection on this panic
 }
 
 // wait waits, and returns false when the request has ended.
@@ -122,13 +122,13 @@ func (q *query) attempt(name string) plan.AttemptID {
 	return id
 }
 
-// stream is an answer that continues for as long as the client reads it.
+// stream is an answer that lasts as long as the client reads it.
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 }
 
-// Write sends bytes. It gives up on a client that reads none of them.
+// Write sends bytes. It gives up a client that reads none of them.
 func (s *stream) Write(p []byte) (int, error) {
 	s.extend()
 	return s.w.Write(p)

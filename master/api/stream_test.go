@@ -39,7 +39,7 @@ func (s *streamed) Write(p []byte) (int, error) {
 
 func (s *streamed) Flush() {}
 
-// take returns what was written since it was last called.
+// take returns what was written since the last call.
 func (s *streamed) take() string {
 	synctest.Wait()
 	s.mu.Lock()
@@ -49,7 +49,7 @@ func (s *streamed) take() string {
 	return text
 }
 
-// stream begins a request in a bubble; end ends it, and waits.
+// stream begins a request in a bubble. end ends it, and waits.
 func stream(t *testing.T, h http.Handler, target string, header ...string) (s *streamed, end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -67,7 +67,7 @@ func stream(t *testing.T, h http.Handler, target string, header ...string) (s *s
 	return s, func() { cancel(); <-done }
 }
 
-// kinds returns the kinds of the events in a stream, and "♥" for a sign of life.
+// kinds returns the kinds of the events in a stream, and "♥" for a comment.
 func kinds(stream string) string {
 	var all []string
 	for line := range strings.Lines(stream) {
@@ -87,7 +87,8 @@ func lastID(stream string) string {
 	return id
 }
 
-// TestEvents follows a job from one state to the next until it ends.
+// TestEvents verifies the events of a job from one state to the next, until it
+// ends.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -117,7 +118,8 @@ func TestEvents(t *testing.T) {
 			b.Change(id, func(j *apitest.Job) { j.Progress.Bytes = n + 10 })
 		}
 		time.Sleep(300 * time.Millisecond)
-		// One event, or two where the first change was sent before the last came.
+		// There is one event, or two if the first change was sent before the last
+		// one was made.
 		if got := s.take(); strings.Count(got, "event: progress") > 2 || !strings.Contains(got, `"bytes":109`) {
 			t.Errorf("the events are %s", got)
 		}
@@ -133,28 +135,28 @@ func TestEvents(t *testing.T) {
 		b.Change(id, func(j *apitest.Job) { j.Run++ })
 		known := lastID(expect(time.Second, "state"))
 
-		// A client that comes back is sent nothing that it knows, only a sign of life.
+		// A client that comes back gets no event that it knows, only a comment.
 		again, endAgain := stream(t, h, "/v1/jobs/"+string(id)+"/events", "Last-Event-ID", known)
 		defer endAgain()
 		if got := kinds(again.take()); got != "♥" {
-			t.Errorf("a client that knows all is sent %q", got)
+			t.Errorf("a client that knows all gets %q", got)
 		}
 		b.Change(id, func(j *apitest.Job) { j.State = client.Succeeded })
 		expect(time.Second, "end")
 		if got := kinds(again.take()); got != "end" {
-			t.Errorf("a client that came back is sent %q", got)
+			t.Errorf("the client that came back gets %q", got)
 		}
-		// The end of the job is sent to every client, whatever it knows.
+		// Every client gets the end of the job, whatever it knows.
 		last, endLast := stream(t, h, "/v1/jobs/"+string(id)+"/events", "Last-Event-ID", known)
 		defer endLast()
 		if got := kinds(last.take()); got != "end" {
-			t.Errorf("of a job that has ended: %q", got)
+			t.Errorf("a job that has ended gives %q", got)
 		}
 	})
 }
 
-// TestEventsBreakOff verifies that the stream of a master that no longer leads
-// is broken off, and not ended as if it were complete.
+// TestEventsBreakOff verifies that the stream of a master that no longer leads is
+// broken, not ended as if it were complete.
 func TestEventsBreakOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -164,7 +166,7 @@ func TestEventsBreakOff(t *testing.T) {
 		b.Fail(&client.Error{Kind: plan.NotLeader, Text: "another leads"})
 		time.Sleep(time.Second)
 		if got := s.take(); got != "" {
-			t.Errorf("behind the break: %s", got)
+			t.Errorf("after the break: %s", got)
 		}
 		end()
 		if !errors.Is(s.broken, http.ErrAbortHandler) {
@@ -173,7 +175,7 @@ func TestEventsBreakOff(t *testing.T) {
 	})
 }
 
-// TestLogFollows reads a log while it grows, from a byte on.
+// TestLogFollows verifies that a log can be read while it grows, from any byte.
 func TestLogFollows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -212,7 +214,7 @@ func TestLogFollows(t *testing.T) {
 			t.Errorf("broken off by %v", s.broken)
 		}
 		if text, endLast := stream(t, h, target+"&from=99&follow=true"); text.take() != "" || text.status != http.StatusOK {
-			t.Error("behind the end there is more")
+			t.Error("there is more after the end")
 		} else {
 			endLast()
 		}

@@ -18,7 +18,7 @@ var (
 	keyForm    = regexp.MustCompile(`^[!-~]+$`) // visible ASCII: it is hashed, but also shown in errors
 )
 
-// checkSubmission refuses submissions that no cluster can run.
+// checkSubmission refuses a submission that no cluster can run.
 func checkSubmission(s *client.Submission) error {
 	bad := func(format string, args ...any) error { return client.Errorf(plan.Invalid, format, args...) }
 	switch {
@@ -27,15 +27,15 @@ func checkSubmission(s *client.Submission) error {
 	case !jobForm.MatchString(s.Job):
 		return bad("job %q: a name has lower-case letters, digits and hyphens", clipped(s.Job))
 	case s.Plan == "":
-		return bad("plan is missing: it is the text of the plan that the job's constructor makes")
+		return bad("plan is missing: it is the text of the pipeline that the job's constructor builds")
 	case s.Output == "":
-		return bad("output is missing: say where the output goes")
+		return bad("output is missing: it is the URL of the output")
 	case len(s.Output) > urlMost:
 		return bad("output has more than %d bytes", urlMost)
 	case len(s.Input) > inputsMost:
-		return bad("input: there are %d, and at most %d may be named; a pattern or a directory names many objects", len(s.Input), inputsMost)
+		return bad("input: there are %d, but at most %d are allowed; a pattern or a directory names many objects", len(s.Input), inputsMost)
 	case len(s.Params) > paramsMost:
-		return bad("params: there are %d, and at most %d may be given", len(s.Params), paramsMost)
+		return bad("params: there are %d, but at most %d are allowed", len(s.Params), paramsMost)
 	case s.IdempotencyKey != "" && (len(s.IdempotencyKey) > keyMost || !keyForm.MatchString(s.IdempotencyKey)):
 		return bad("idempotencyKey must have 1 to %d visible characters of ASCII", keyMost)
 	case s.Partitions < 0:
@@ -43,17 +43,17 @@ func checkSubmission(s *client.Submission) error {
 	case s.SplitSize < 0:
 		return bad("splitSize %d is negative; 0 lets the cluster choose", s.SplitSize)
 	case s.MaxDecompressed < 0:
-		return bad("maxDecompressed %d is negative; 0 is for no limit", s.MaxDecompressed)
+		return bad("maxDecompressed %d is negative; 0 means no limit", s.MaxDecompressed)
 	case s.Priority < 0 || s.Priority > 1_000_000:
 		return bad("priority %d is not between 1 and 1000000; 100 is the default", s.Priority)
 	case len(s.Bundles) > 0 && s.Build != "":
-		return bad("build is for windrow's own jobs, and has no meaning beside bundles")
+		return bad("build is for jobs that are built into windrow, and has no meaning beside bundles")
 	case len(s.Bundles) == 0 && s.Build == "":
-		return bad("bundles is missing: upload the program and name it; or name the build, for one of windrow's own jobs")
+		return bad("bundles is missing: upload the program and name it; or name the build, for a job that is built into windrow")
 	}
 	for _, in := range s.Input {
 		if in == "" || len(in) > urlMost {
-			return bad("input: a URL of %d bytes: it must have 1 to %d", len(in), urlMost)
+			return bad("input: a URL has %d bytes, but must have 1 to %d", len(in), urlMost)
 		}
 	}
 	if _, err := output.ParseMode(orElse(s.OnExists, string(output.Fail))); err != nil {
@@ -82,7 +82,7 @@ func orElse(text, other string) string {
 
 func checkBundles(s *client.Submission) error {
 	if len(s.Bundles) > bundlesMost {
-		return client.Errorf(plan.Invalid, "bundles: there are %d, and at most %d may be named", len(s.Bundles), bundlesMost)
+		return client.Errorf(plan.Invalid, "bundles: there are %d, but at most %d are allowed", len(s.Bundles), bundlesMost)
 	}
 	seen := map[string]bool{}
 	for i, b := range s.Bundles {
@@ -91,7 +91,7 @@ func checkBundles(s *client.Submission) error {
 		case !digestForm.MatchString(b.Digest):
 			return client.Errorf(plan.Invalid, "bundles[%d].sha256 must have 64 hexadecimal digits, in lower case", i)
 		case !labelForm.MatchString(b.OS) || !labelForm.MatchString(b.Arch) || strings.Contains(b.OS+b.Arch, "/"):
-			return client.Errorf(plan.Invalid, "bundles[%d]: os and arch are missing; they are such as linux and amd64", i)
+			return client.Errorf(plan.Invalid, "bundles[%d]: os and arch are missing or invalid; they are like linux and amd64", i)
 		case b.Size <= 0:
 			return client.Errorf(plan.Invalid, "bundles[%d].size %d is not a size", i, b.Size)
 		case seen[machine]:
@@ -104,7 +104,7 @@ func checkBundles(s *client.Submission) error {
 
 func checkLabels(labels map[string]string) error {
 	if len(labels) > labelsMost {
-		return client.Errorf(plan.Invalid, "labels: there are %d, and at most %d may be given", len(labels), labelsMost)
+		return client.Errorf(plan.Invalid, "labels: there are %d, but at most %d are allowed", len(labels), labelsMost)
 	}
 	for name, value := range labels {
 		if len(name) > labelMost || !labelForm.MatchString(name) {

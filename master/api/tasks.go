@@ -59,9 +59,9 @@ func phaseNames() []string {
 	return names
 }
 
-// place is the place of a task in an order: the greatest measure first, and
-// among equals the order of tasks. It does not change when others move, so that
-// a page can begin behind it.
+// place is the place of a task in an order: the largest measure first, and among
+// equals the order of tasks. It does not depend on other tasks, so that a page can
+// begin after it.
 type place struct {
 	measure float64
 	task    plan.TaskID
@@ -74,7 +74,7 @@ type placed struct {
 
 func placeOf(t *client.Task, order client.TaskOrder) place {
 	p := place{}
-	p.task, _ = plan.ParseTaskID(t.Task) // the backend's own
+	p.task, _ = plan.ParseTaskID(t.Task) // the backend's ids are valid
 	switch order {
 	case client.ByDuration:
 		p.measure = t.Seconds

@@ -1,8 +1,8 @@
-// Package apitest has a backend of the API for tests of its users: handlers,
-// the Go client, the command line. It keeps jobs in memory, and changes them
-// only as it is asked to.
+// Package apitest has a backend of the API for tests of its users: handlers, the Go
+// client, the command line. It keeps jobs in memory, and changes them only when a
+// test says so.
 //
-// A Backend may be used by any number of goroutines.
+// A Backend is safe for concurrent use.
 package apitest
 
 import (
@@ -40,7 +40,7 @@ type Log struct {
 	Ended bool
 }
 
-// Backend is a cluster in memory. New makes one.
+// Backend is a cluster in memory. New returns one.
 type Backend struct {
 	mu      sync.Mutex
 	jobs    map[plan.JobID]*Job
@@ -54,7 +54,7 @@ type Backend struct {
 	next    int
 }
 
-// New returns a cluster with nothing in it.
+// New returns an empty cluster.
 func New() *Backend {
 	return &Backend{jobs: map[plan.JobID]*Job{}, changed: map[plan.JobID]chan struct{}{}, keys: map[string]plan.JobID{},
 		bundles: map[string][]byte{}, calls: map[string]int{}}
@@ -63,7 +63,7 @@ func New() *Backend {
 // ID returns the id of the n-th job that is submitted, from 1 on.
 func ID(n int) plan.JobID { return plan.JobID(fmt.Sprintf("01JD00000000000000000%05d", n)) }
 
-// Set replaces the state of a job, or adds a job.
+// Set replaces a job, or adds a new one.
 func (b *Backend) Set(j *Job) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -87,7 +87,7 @@ func (b *Backend) set(j *Job) {
 	b.changed[j.ID] = make(chan struct{})
 }
 
-// Fail makes every call fail with err; nil ends that.
+// Fail makes all calls fail with an error; nil ends that.
 func (b *Backend) Fail(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -105,29 +105,29 @@ func (b *Backend) SetWorkers(all ...client.Worker) {
 	b.workers = all
 }
 
-// SetGarbage sets what can be collected.
+// SetGarbage sets the garbage to collect.
 func (b *Backend) SetGarbage(g client.Garbage) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.garbage = g
 }
 
-// Calls returns how often a method was called, with its argument where calls
-// differ by it: "Cancel 01JD…".
+// Calls returns how often a method was called. Some names include an argument:
+// "Cancel 01JD…".
 func (b *Backend) Calls(what string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.calls[what]
 }
 
-// Bundle returns the bytes of a bundle; nil where there is none.
+// Bundle returns the bytes of a bundle, or nil.
 func (b *Backend) Bundle(digest string) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.bundles[digest]
 }
 
-// call begins a method. It returns the job, if the method is for one.
+// call counts a call of a method. It returns the job, if the call is for one.
 func (b *Backend) call(what string, id plan.JobID) (*Job, error) {
 	b.calls[strings.TrimSpace(what+" "+string(id))]++
 	if b.fail != nil {
@@ -143,7 +143,7 @@ func (b *Backend) call(what string, id plan.JobID) (*Job, error) {
 	return j, nil
 }
 
-// Submit makes a job that stays in planning.
+// Submit creates a job that stays in planning until a test changes it.
 func (b *Backend) Submit(_ context.Context, s *client.Submission) (client.Submitted, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -152,7 +152,7 @@ func (b *Backend) Submit(_ context.Context, s *client.Submission) (client.Submit
 	}
 	if id, ok := b.keys[s.IdempotencyKey]; ok {
 		if b.jobs[id].Spec.Output != s.Output {
-			return client.Submitted{}, client.Errorf(plan.Conflict, "the key %s is job %s's, which is another one", s.IdempotencyKey, id)
+			return client.Submitted{}, client.Errorf(plan.Conflict, "the key %s belongs to job %s, which is another one", s.IdempotencyKey, id)
 		}
 		return client.Submitted{ID: id, Known: true}, nil
 	}
@@ -345,7 +345,7 @@ func (b *Backend) Cluster(context.Context) (client.Cluster, error) {
 		Workers: len(b.workers), Jobs: len(b.jobs)}, err
 }
 
-// Collect returns the garbage, and forgets it unless dryRun.
+// Collect returns the garbage, and removes it unless dryRun.
 func (b *Backend) Collect(_ context.Context, dryRun bool) (client.Garbage, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -358,7 +358,7 @@ func (b *Backend) Collect(_ context.Context, dryRun bool) (client.Garbage, error
 	return g, err
 }
 
-// Ready returns the error of Fail.
+// Ready returns the error that Fail set.
 func (b *Backend) Ready(context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -366,7 +366,7 @@ func (b *Backend) Ready(context.Context) error {
 	return err
 }
 
-// HasBundle reports whether a bundle was uploaded.
+// HasBundle reports whether a bundle exists.
 func (b *Backend) HasBundle(_ context.Context, digest string) (bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
