@@ -95,15 +95,15 @@ func (i *interrupts) during(ctx context.Context, f func(ctx context.Context) err
 	}
 }
 
-// again is how long a second interrupt, which cancels the job, is awaited.
-const again = 2 * time.Second
+// cancelTime is how long a second interrupt, which cancels the job, is awaited.
+const cancelTime = 2 * time.Second
 
 // attachFlags say how long a command follows its job.
 func attachFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "print the job's id and end, without waiting for the job"},
 		&cli.BoolFlag{Name: "wait", Usage: "wait until the job ends, and exit with its status (the default)"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no summary"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print neither progress nor summary"},
 		outputFlag(),
 	}
 }
@@ -242,7 +242,7 @@ func (a *attachment) ended(j *client.Job, shown bool) error {
 // interrupted detaches from a job. A second interrupt cancels the job.
 func (a *attachment) interrupted(ctx context.Context, id plan.JobID) error {
 	fmt.Fprintf(a.p.Stderr, "\ndetached: job %s continues. '%s watch %[1]s' follows it; interrupt again now to cancel it\n", id, a.name)
-	wait := time.NewTimer(again)
+	wait := time.NewTimer(cancelTime)
 	defer wait.Stop()
 	select {
 	case <-a.in.signals:

@@ -198,7 +198,7 @@ func newApp(p *Program) *cli.App {
 func categoryOf(command string) string {
 	switch command {
 	case "run", "plan", "jobs", "cat", "doctor":
-		return "here, in one process"
+		return "in this process"
 	case "submit", "ls", "get", "watch", "logs", "tasks", "counters", "cancel", "retry", "rerun":
 		return "jobs on a cluster"
 	case "master", "worker", "dev", "workers", "gc", "context":
@@ -208,8 +208,8 @@ func categoryOf(command string) string {
 	}
 }
 
-const exitStatuses = `Exit status: 0 done, 1 the job failed, 2 invalid argument, 3 no master answers,
-4 access denied, 5 not found, 6 conflict (the output exists or is another job's), 130 interrupted (a submitted job continues).`
+const exitStatuses = `Exit status: 0 done, 1 the job failed, 2 invalid argument, 3 no master answers, 4 access denied, 5 not found,
+6 conflict (the output exists or is another job's), 130 interrupted (a submitted job continues).`
 
 func forEach(commands []*cli.Command, f func(*cli.Command)) {
 	for _, c := range commands {

@@ -124,8 +124,8 @@ func TestSubmitWaits(t *testing.T) {
 		"denied":    {client.FailedJob, &client.Cause{Kind: plan.Denied, Text: "no rights"}, exitDenied, []string{"no rights"}},
 		"no input":  {client.FailedJob, &client.Cause{Kind: plan.NotFound, Text: "s3://in/x is not there"}, exitNotFound, []string{"is not there"}},
 		"conflict":  {client.FailedJob, &client.Cause{Kind: plan.Conflict, Text: "output exists"}, exitConflict, []string{"output exists"}},
-		"usage":     {client.FailedJob, &client.Cause{Kind: plan.Invalid, Text: "no such codec"}, exitInvalid, []string{"no such codec"}},
-		"cancelled": {client.Cancelled, &client.Cause{Kind: plan.Cancelled, Text: "a user asked"}, exitFailed, []string{"was cancelled"}},
+		"invalid":   {client.FailedJob, &client.Cause{Kind: plan.Invalid, Text: "no such codec"}, exitInvalid, []string{"no such codec"}},
+		"cancelled": {client.Cancelled, &client.Cause{Kind: plan.Cancelled, Text: "a user asked for it"}, exitFailed, []string{"was cancelled"}},
 		"no cause":  {client.FailedJob, nil, exitFailed, []string{"failed"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -85,7 +85,7 @@ func runFlags() []cli.Flag {
 		&cli.IntFlag{Name: "slots", Usage: "run `N` tasks at once", DefaultText: "one for each processor, as memory allows"},
 		&cli.StringFlag{Name: "memory", Value: "1GiB", Usage: "`SIZE` of the memory for all tasks, at least 64MiB for each slot"},
 		&cli.StringFlag{Name: "root", Usage: "keep data between map and reduce below `URL`", DefaultText: "the output's _windrow/tmp"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no summary"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print neither progress nor summary"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log what the engine does"},
 		outputFlag(),
 	}, chaosFlags())

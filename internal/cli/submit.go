@@ -52,7 +52,7 @@ func submitFlags() []cli.Flag { return append(newJobFlags(), clusterFlags()...) 
 func newJobFlags() []cli.Flag {
 	return slices.Concat(jobFlags(), []cli.Flag{
 		priorityFlag(),
-		&cli.StringSliceFlag{Name: "label", Usage: "mark the job with `NAME=VALUE`"},
+		&cli.StringSliceFlag{Name: "label", Usage: "label the job with `NAME=VALUE`"},
 		keyFlag(),
 	}, attachFlags())
 }

@@ -15,7 +15,7 @@ import (
 // watchCommand follows a job until it has ended.
 func watchCommand(p *Program) *cli.Command {
 	flags := []cli.Flag{
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no summary"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print neither progress nor summary"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "print text, or json, a line with the job at each change: `FORMAT`"},
 	}
 	return &cli.Command{Name: "watch", Usage: "follow a job until it ends, and exit with its status", ArgsUsage: "JOB", Flags: append(flags, clusterFlags()...),

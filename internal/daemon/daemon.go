@@ -51,7 +51,7 @@ func Commands(p Program) []*urfave.Command {
 }
 
 const (
-	placeFlags  = "where"
+	placeFlags  = "addresses"
 	accessFlags = "access"
 )
 

@@ -90,7 +90,7 @@ func (s *process) newMaster(ctx context.Context, c *urfave.Context) (m *master, 
 		return nil, err
 	}
 	me := control.Config{ID: s.id, URL: m.url, Host: s.host, Build: buildVersion(), Root: s.root, Roots: s.roots, Allows: s.roots.Allows,
-		Clock: journal.BootClock, Keep: c.Duration("keep"), Haste: s.Haste, Leads: m.leads, Log: s.log}
+		Clock: journal.BootClock, Keep: c.Duration("keep"), Haste: s.Haste, Leads: m.spreadLeader, Log: s.log}
 	if m.gossip != nil {
 		me.Gossip = m.gossip.Address()
 	}
@@ -124,8 +124,8 @@ func (m *master) advertised(c *urfave.Context) (string, error) {
 	return scheme + "://" + net.JoinHostPort(host, port), nil
 }
 
-// leads spreads the address of the leader by gossip.
-func (m *master) leads(l journal.Leader) {
+// spreadLeader spreads the address of the leader by gossip.
+func (m *master) spreadLeader(l journal.Leader) {
 	if m.gossip == nil {
 		return
 	}

@@ -27,7 +27,7 @@ import (
 func workerFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.IntFlag{Name: "slots", Usage: "run `N` tasks at once", DefaultText: "one for each processor, two if the root is a bucket, as memory allows"},
-		&urfave.StringFlag{Name: "memory", Value: "2GiB", Usage: "`SIZE` of the memory for this process and all job processes: 128MiB, and at least 88MiB for each slot"},
+		&urfave.StringFlag{Name: "memory", Value: "2GiB", Usage: "`SIZE` of the memory for this process and all job processes, at least 128MiB and 88MiB for each slot"},
 		&urfave.StringFlag{Name: "cache", Usage: "keep programs of jobs in the directory `DIR`", DefaultText: "windrow in the user's cache directory"},
 		&urfave.StringFlag{Name: "cache-size", Value: "2GiB", Usage: "keep programs up to `SIZE` in all"},
 		&urfave.DurationFlag{Name: "no-progress", Value: 10 * time.Minute, Usage: "kill a job process that has made no progress for `TIME`"},
@@ -132,8 +132,8 @@ func (s *process) work(ctx context.Context, c *urfave.Context) error {
 		return errors.Join(err, r.Close())
 	}
 	var met atomic.Bool
-	var beside sync.WaitGroup
-	defer beside.Wait()
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
 	serving, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	if address := c.String("health"); address != "" {
@@ -141,11 +141,11 @@ func (s *process) work(ctx context.Context, c *urfave.Context) error {
 		if err != nil {
 			return errors.Join(err, r.Close())
 		}
-		beside.Go(func() { _ = healthServer(serving, l, met.Load, s.log) })
+		helpers.Go(func() { _ = healthServer(serving, l, met.Load, s.log) })
 	}
-	beside.Go(func() { s.followHints(serving, c.String("master"), hints, heard) })
+	helpers.Go(func() { s.followHints(serving, c.String("master"), hints, heard) })
 	drain := make(chan struct{})
-	beside.Go(func() {
+	helpers.Go(func() {
 		defer close(drain)
 		s.awaitDrain(ctx, serving, c.String("drain-url"))
 	})
