@@ -288,7 +288,7 @@ func TestChaosUsage(t *testing.T) {
 	}{
 		{[]string{"--chaos", "503:10%, resett:2%"}, 2, []string{"character 10 of", `no fault "resett"`, `did you mean "reset"?`, "stall, flip, slow"}},
 		{[]string{"--chaos", ""}, 2, []string{"FAULT:WHEN"}},
-		{[]string{"--chaos-seed", "1"}, 2, []string{"--chaos-seed without --chaos"}},
+		{[]string{"--chaos-seed", "1"}, 2, []string{"--chaos-seed needs --chaos"}},
 		{[]string{"--chaos", "503:1%", "--chaos-seed", "x"}, 2, []string{"chaos-seed"}},
 		{[]string{"--chaos", "expired:100% read", "--chaos-seed", "3"}, 4, []string{"permission denied", "injected fault", "chaos: the run met", "expired (seed 3)"}},
 	} {
