@@ -160,7 +160,7 @@ func (s *process) work(ctx context.Context, c *urfave.Context) error {
 }
 
 // local reports whether a worker takes part in gossip on loopback by default: it
-// does when its root is on this machine.
+// does if its root is on this machine, and it has neither a token nor a certificate.
 func (s *process) local(c *urfave.Context) bool {
 	return c.String("token-file") == "" && c.String("cert-file") == "" && !s.root.Remote()
 }
