@@ -94,7 +94,7 @@ func (d *Decompressor) open(c Codec, r io.Reader, base int64) (*stream, error) {
 		return nil, err // of the store
 	}
 	if skipped {
-		// What follows skippable frames shows which of the two codecs it is; if
+		// The bytes after skippable frames show which of the two codecs it is; if
 		// nothing follows, there is no data.
 		if found := Detect(head); found == Zstd || found == Lz4 {
 			c, s.codec = found, found
