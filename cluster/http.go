@@ -12,6 +12,7 @@ import (
 
 	"github.com/vmihailenco/msgpack/v5"
 
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/plan/packed"
 )
 
@@ -51,6 +52,9 @@ func (e *NotLeader) Error() string {
 	}
 	return "this master does not lead; " + e.URL + " does"
 }
+
+// FailureKind returns NotLeader.
+func (e *NotLeader) FailureKind() plan.Kind { return plan.NotLeader }
 
 // Refused says that a master and a worker are incompatible.
 type Refused struct{ Text string }

@@ -69,7 +69,7 @@ var layers = map[string][]string{
 	"jobs/internal/tsv":                {"jobs/codec"},
 	"jobs/jobstest":                    {".", "jobs/pipeline", "jobs", "output", "plan", "store"},
 	"jobs/library/...":                 {"jobs", "jobs/formats/...", "jobs/library/..."},
-	"master":                           {"attempts", "master/scheduler", "output", "plan", "golang.org/x/sync/errgroup"},
+	"master":                           {"attempts", "master/scheduler", "master/sums", "output", "plan", "golang.org/x/sync/errgroup"},
 	"master/api":                       {"client", "plan/nearest", "compress", "output", "plan"},
 	"master/api/apitest":               {"client", "plan"},
 	"master/gc":                        {"attempts", "client", "master/journal", "master/view", "output", "plan", "store", "golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore"},

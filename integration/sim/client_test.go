@@ -129,7 +129,8 @@ func (w *world) once(method, path string, body []byte, turn int) *answer {
 		return nil
 	}
 	for _, passing := range []plan.Kind{plan.Unavailable, plan.NotLeader, canceled} {
-		if name, _ := json.Marshal(passing); bytes.HasPrefix(text, append(name, ':')) {
+		name, err := passing.MarshalJSON()
+		if err == nil && bytes.HasPrefix(text, append(name, ':')) {
 			return nil
 		}
 	}

@@ -146,12 +146,7 @@ func (p *pool) finish(ctx context.Context, a executor.Attempt, m *plan.Manifest,
 	}
 	p.retried.Add(1)
 	p.log.Warn("an input object was misread; the tasks that read it run again", "error", bad.Err)
-	for _, other := range bad.Others {
-		p.events.Post(scheduler.Corrupt{Task: other.Task, Attempt: other.Attempt, Text: bad.Err.Error()})
-	}
-	// The output of an attempt of a map-only job is a part, and cannot be rolled
-	// back.
-	p.events.Post(scheduler.FailedAttempt{Task: a.Task, Attempt: a.ID, Failure: plan.Failure{Text: bad.Err.Error(), Final: p.pipe.Shuffle == nil}})
+	p.events.MisreadBy(a.Task, a.ID, bad, p.pipe.Shuffle != nil)
 }
 
 // outcome returns the event for the end of an attempt.

@@ -87,7 +87,8 @@ func (j *job) learnMap(ctx context.Context, id plan.TaskID, attempt plan.Attempt
 	j.input.mu.Lock()
 	defer j.input.mu.Unlock()
 	if bad := j.input.sums.Add(id, attempt, m.Sums); bad != nil {
-		j.misread(box, bad)
+		j.noteMisread(bad)
+		box.Misread(bad)
 		box.Post(scheduler.Corrupt{Task: id, Attempt: attempt, Text: bad.Err.Error()})
 	}
 	return nil

@@ -155,22 +155,18 @@ func (j *job) report(ref cluster.Ref, winner plan.AttemptID, d plan.Digest, read
 func (j *job) take(box *master.Mailbox, ref cluster.Ref, winner plan.AttemptID, d plan.Digest, read []plan.SectionSum) {
 	if j.input.sums != nil && ref.Task.Phase == plan.Map {
 		if bad := j.input.sums.Add(ref.Task, winner, read); bad != nil {
-			j.misread(box, bad)
-			// A map-only job wrote parts, which cannot be invalidated.
-			box.Post(scheduler.FailedAttempt{Task: ref.Task, Attempt: ref.Attempt, Failure: plan.Failure{Text: bad.Err.Error(), Final: j.input.table.Partitions == 0}})
+			j.noteMisread(bad)
+			box.MisreadBy(ref.Task, ref.Attempt, bad, j.input.table.Partitions > 0)
 			return
 		}
 	}
 	box.Post(scheduler.Reported{Task: ref.Task, Attempt: ref.Attempt, Winner: winner, Digest: d})
 }
 
-// misread invalidates the work on an input object that was misread.
-func (j *job) misread(box *master.Mailbox, bad *sums.Misread) {
+// noteMisread notes that an input object was misread.
+func (j *job) noteMisread(bad *sums.Misread) {
 	j.view.Misread()
 	j.lead.cfg.Log.Warn("an input object was misread; the tasks that read it run again", "job", j.id, "error", bad.Err)
-	for _, other := range bad.Others {
-		box.Post(scheduler.Corrupt{Task: other.Task, Attempt: other.Attempt, Text: bad.Err.Error()})
-	}
 }
 
 // Spent takes the requests to stores that a worker, or this master, has made for the

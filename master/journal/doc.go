@@ -4,9 +4,9 @@
 // Masters write by it; any process may read, with no master running. Below a
 // cluster's root there are
 //
-//	cluster/leader/<epoch>         who took the epoch; created once, never deleted
+//	cluster/leader/<epoch>         the master that took the epoch; created once, never deleted
 //	cluster/leader/<epoch>.hb      a counter that the holder of the epoch overwrites
-//	j/<hh>/<job>/spec              what was submitted; created once
+//	j/<hh>/<job>/spec              the submission; created once
 //	j/<hh>/<job>/log/<slot>        a record; created once: one writer wins the slot
 //	j/<hh>/<job>/snap/<slot>       the fold of all slots before this one; created once
 //

@@ -33,7 +33,7 @@ import (
 
 // Config is common to all attempts of a job.
 type Config struct {
-	Pipeline       *pipeline.Pipeline
+	Pipeline   *pipeline.Pipeline
 	Job        plan.JobID
 	Partitions int // of the shuffle; 0 for a map-only job
 

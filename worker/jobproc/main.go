@@ -85,13 +85,13 @@ func Main(ctx context.Context, cfg Config) error {
 // process is the job's end of the connection.
 type process struct {
 	link
-	cfg    Config
-	log    *slog.Logger
-	client *relay.Client
-	pipeline   *pipeline.Pipeline
-	ranges int // bytes of a request to a remote store
-	engine *engine
-	work   sync.WaitGroup // the attempt that runs
+	cfg      Config
+	log      *slog.Logger
+	client   *relay.Client
+	pipeline *pipeline.Pipeline
+	ranges   int // bytes of a request to a remote store
+	engine   *engine
+	work     sync.WaitGroup // the attempt that runs
 
 	mu      sync.Mutex
 	running *running
