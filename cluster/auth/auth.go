@@ -157,7 +157,7 @@ func (c Config) certificate() (*tls.Certificate, error) {
 	case c.CertFile == "" || c.KeyFile == "":
 		return nil, errors.New("a certificate needs both --cert-file and --key-file")
 	}
-	if err := private(c.KeyFile, "key"); err != nil {
+	if err := Private(c.KeyFile, "key"); err != nil {
 		return nil, err
 	}
 	cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)

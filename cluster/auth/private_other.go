@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// private checks that a file exists. A mode does not show who may read it here.
-func private(file, what string) error {
+// Private checks that a file exists. A mode does not show who may read it here.
+func Private(file, what string) error {
 	if _, err := os.Stat(file); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}

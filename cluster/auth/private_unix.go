@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// private refuses a file with a secret that others can read. Its group may read
+// Private refuses a file with a secret that others can read. Its group may read
 // it if another user owns the file and gave it to this process by the group, as
 // Kubernetes does.
-func private(file, what string) error {
+func Private(file, what string) error {
 	info, err := os.Stat(file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)

@@ -33,7 +33,7 @@ func readLines(file string) ([]string, error) {
 	if file == "" {
 		return nil, nil
 	}
-	if err := private(file, "token"); err != nil {
+	if err := Private(file, "token"); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(file)

@@ -9,6 +9,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"github.com/windrow-mr/windrow/cluster/auth"
 	"github.com/windrow-mr/windrow/cluster/gossip"
 	"github.com/windrow-mr/windrow/internal/cli"
 )
@@ -47,6 +48,9 @@ func (s *process) startGossip(c *urfave.Context, local bool, meta gossip.Meta, s
 func readKeys(file string) ([][]byte, error) {
 	if file == "" {
 		return nil, nil
+	}
+	if err := auth.Private(file, "gossip keys"); err != nil {
+		return nil, err
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
