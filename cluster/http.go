@@ -163,6 +163,11 @@ func readRest(head []byte, from io.Reader, length int64) ([]byte, error) {
 
 // serve answers one message.
 func serve[Q, A any](in *inbox, w http.ResponseWriter, r *http.Request, answer func(context.Context, *Q) (*A, error)) {
+	if r.Header.Get("Content-Type") != contentType {
+		// A web page cannot send this type to another origin without asking first.
+		http.Error(w, "the cluster's protocol has messages of the type "+contentType, http.StatusUnsupportedMediaType)
+		return
+	}
 	q := new(Q)
 	if err := in.read(w, r, q); err != nil {
 		http.Error(w, "this is no message of the cluster's protocol: "+err.Error(), http.StatusBadRequest)

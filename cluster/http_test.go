@@ -115,11 +115,19 @@ func TestHostileMessages(t *testing.T) {
 		"too long":         strings.Repeat("\xc0", 17<<20),
 	} {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, cluster.Path+"sync", strings.NewReader(body)))
+		h.ServeHTTP(w, post(t, strings.NewReader(body)))
 		if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "no message of the cluster's protocol") {
 			t.Errorf("%s: %d %q", name, w.Code, w.Body.String())
 		}
 	}
+}
+
+// post returns a request with a message for Sync.
+func post(t *testing.T, body io.Reader) *http.Request {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, cluster.Path+"sync", body)
+	r.Header.Set("Content-Type", "application/vnd.msgpack")
+	return r
 }
 
 // TestLongMessages verifies that few of many long messages are read at once,
@@ -141,7 +149,7 @@ func TestLongMessages(t *testing.T) {
 				rest := &tap{Reader: bytes.NewReader(message[128<<10:]), asked: &asked, flow: flow}
 				body := io.MultiReader(bytes.NewReader(message[:128<<10]), rest)
 				w := httptest.NewRecorder()
-				h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, cluster.Path+"sync", body))
+				h.ServeHTTP(w, post(t, body))
 				if w.Code == http.StatusOK {
 					answered.Add(1)
 				}

@@ -119,6 +119,7 @@ func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	served := httptest.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), bytes.NewReader(body))
+	served.Header = r.Header
 	answer := httptest.NewRecorder()
 	cluster.Handler(d).ServeHTTP(answer, served)
 	return answer.Result(), r.Context().Err()

@@ -132,6 +132,9 @@ func ask(t *testing.T, method, url, token string, body io.Reader) (status int, t
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if strings.Contains(url, "/cluster/") { // a message of another type goes no further
+		req.Header.Set("Content-Type", "application/vnd.msgpack")
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, err.Error()

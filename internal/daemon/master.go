@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -145,11 +146,24 @@ func (m *master) notice(e gossip.Event) {
 	}
 }
 
+// backend is what a master serves: the API, and the workers' protocol.
+type backend interface {
+	api.Backend
+	cluster.Master
+}
+
+// doors returns all handlers of a master's listener. The guard against web pages stands
+// in front of all of them, and each has the authorization of its clients.
+func doors(s *auth.Server, b backend, log *slog.Logger) http.Handler {
+	cfg := api.Config{Loopback: s.Open, Log: log}
+	mux := http.NewServeMux()
+	mux.Handle(cluster.Path, s.Workers(cluster.Handler(b)))
+	mux.Handle("/", s.Clients(api.Handler(b, cfg)))
+	return api.Guard(mux, cfg)
+}
+
 // run serves and leads until ctx ends.
 func (m *master) run(ctx context.Context) error {
-	mux := http.NewServeMux()
-	mux.Handle(cluster.Path, m.server.Workers(cluster.Handler(m.control)))
-	mux.Handle("/", m.server.Clients(api.Handler(m.control, api.Config{Loopback: m.server.Open, Log: m.log})))
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var leading sync.WaitGroup
@@ -158,7 +172,7 @@ func (m *master) run(ctx context.Context) error {
 	// will.
 	serving, end := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
-	go func() { served <- serve(serving, m.listener, m.server, mux, m.log) }()
+	go func() { served <- serve(serving, m.listener, m.server, doors(m.server, m.control, m.log), m.log) }()
 	var err error
 	select {
 	case <-ctx.Done():

@@ -113,11 +113,26 @@ func Handler(b Backend, cfg Config) http.Handler {
 	mux.Handle("/", s.handle(func(_ *server, _ http.ResponseWriter, r *http.Request) error {
 		return client.Errorf(plan.NotFound, "there is nothing at %.200q: /v1/openapi.json lists the operations", r.URL.Path)
 	}))
+	return s.guard(mux)
+}
+
+// Guard returns a handler that lets through to next only requests that no web page can
+// have made: not those of another origin and, where the listener asks for no token, not
+// those under a name that a web page chose. It stands in front of everything that a
+// listener serves. Handler has it already.
+func Guard(next http.Handler, cfg Config) http.Handler {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return (&server{cfg: cfg}).guard(next)
+}
+
+func (s *server) guard(next http.Handler) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(s.handle(func(*server, http.ResponseWriter, *http.Request) error {
 		return client.Errorf(plan.Denied, "a web page of another origin cannot make this request")
 	}))
-	return s.front(origins.Handler(mux))
+	return s.front(origins.Handler(next))
 }
 
 // front refuses requests that a web page sends under its own name, and marks every
