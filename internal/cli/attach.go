@@ -183,7 +183,7 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, show func(client.
 		}
 	}()
 	var last client.Job
-	bar := newProgress(a.p.Stderr, "", a.quiet || show != nil)
+	bar := newProgress(a.p.terminal, "", a.quiet || show != nil)
 	defer bar.clear()
 	tick := time.NewTicker(time.Second) // the line shows time, which passes without events
 	defer tick.Stop()

@@ -120,11 +120,11 @@ func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faul
 	}
 	line("written", "%s in %s, %s", count(t.RecordsOut, "record"), embedded.Bytes(t.BytesOut), count(int64(r.Parts), "part"))
 	for _, name := range slices.Sorted(maps.Keys(t.Counts)) {
-		line("counted", "%s: %s", name, number(t.Counts[name]))
+		line("counted", "%s: %s", shown(name), number(t.Counts[name]))
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Stats)) {
 		s := t.Stats[name]
-		line("observed", "%s: %s, mean %g, from %g to %g", name, count(s.Count, "value"), s.Sum/float64(s.Count), s.Min, s.Max)
+		line("observed", "%s: %s, mean %g, from %g to %g", shown(name), count(s.Count, "value"), s.Sum/float64(s.Count), s.Min, s.Max)
 	}
 	if r.Retried > 0 {
 		line("retried", "%s", count(r.Retried, "attempt"))

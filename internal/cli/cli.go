@@ -45,7 +45,8 @@ type Program struct {
 	// Getenv reads the environment. Nil: os.Getenv.
 	Getenv func(name string) string
 
-	assumed bool // no flag, variable or context names the cluster
+	terminal io.Writer // Stderr, for lines that a terminal obeys, and for job processes
+	assumed  bool      // no flag, variable or context names the cluster
 }
 
 // env returns a variable of the environment.
@@ -98,6 +99,7 @@ func Build() string { return buildVersion().Version }
 
 // Main runs the command line and returns the exit status.
 func Main(ctx context.Context, p Program) int {
+	p.terminal, p.Stderr = p.Stderr, &visible{to: p.Stderr}
 	if len(p.Args) < 2 || !attaches(p.Args[1]) && !p.isDaemon(p.Args[1]) {
 		var stop func()
 		ctx, stop = interruptible(ctx, &p)

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -127,7 +126,7 @@ func listContexts(p *Program) error {
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
+	w := p.newTable()
 	fmt.Fprintln(w, "\tCONTEXT\tCLUSTER\tTOKEN FILE")
 	for _, name := range slices.Sorted(maps.Keys(all.Contexts)) {
 		mark, t := "", all.Contexts[name]

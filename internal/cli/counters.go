@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -31,7 +30,7 @@ func countersCommand(p *Program) *cli.Command {
 }
 
 func writeCounters(p *Program, n *client.Counters) error {
-	w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
+	w := p.newTable()
 	fmt.Fprintln(w, "COUNTER\tVALUE\tMORE")
 	for _, row := range []struct {
 		name, noun string
@@ -40,7 +39,7 @@ func writeCounters(p *Program, n *client.Counters) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", row.name, count(row.Records, row.noun), embedded.Bytes(row.Bytes))
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.Counts)) {
-		fmt.Fprintf(w, "%s\t%s\t\n", name, number(n.Counts[name]))
+		fmt.Fprintf(w, "%s\t%s\t\n", shown(name), number(n.Counts[name]))
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.Stats)) {
 		s := n.Stats[name]
@@ -48,7 +47,7 @@ func writeCounters(p *Program, n *client.Counters) error {
 		if s.Count > 0 {
 			mean = s.Sum / float64(s.Count)
 		}
-		fmt.Fprintf(w, "%s\t%s\tmean %g, from %g to %g\n", name, count(s.Count, "value"), mean, s.Min, s.Max)
+		fmt.Fprintf(w, "%s\t%s\tmean %g, from %g to %g\n", shown(name), count(s.Count, "value"), mean, s.Min, s.Max)
 	}
 	if err := w.Flush(); err != nil {
 		return err

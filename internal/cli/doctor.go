@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -45,7 +44,7 @@ func doctorCommand(p *Program) *cli.Command {
 }
 
 func writeFindings(p *Program, r *doctor.Report) error {
-	w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
+	w := p.newTable()
 	fmt.Fprintf(w, "CHECK\tSTATUS\t%s\n", r.Root)
 	for _, f := range r.Findings {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", f.Check, f.Status, f.Detail)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,7 +20,7 @@ func garbageCommand(p *Program) *cli.Command {
 		if printJSON {
 			return writeJSON(p, gone)
 		}
-		w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
+		w := p.newTable()
 		fmt.Fprintln(w, "BELOW\tOBJECTS\tBYTES\tUPLOADS\tWHY")
 		for _, item := range gone.Jobs {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", item.Prefix, number(item.Objects), embedded.Bytes(item.Bytes), number(item.Uploads), item.Why)

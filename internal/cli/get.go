@@ -30,7 +30,7 @@ func getCommand(p *Program) *cli.Command {
 		if printJSON {
 			return writeJSON(p, job)
 		}
-		writeJob(p.Stdout, &job)
+		writeJob(&visible{to: p.Stdout}, &job)
 		return nil
 	})
 }

@@ -19,7 +19,7 @@ func jobProcessCommand(p *Program) *cli.Command {
 		if err != nil {
 			return err
 		}
-		return jobproc.Main(c.Context, jobproc.Config{Jobs: p.Jobs, Storage: storage, Control: control, Stdout: p.Stdout, Stderr: p.Stderr})
+		return jobproc.Main(c.Context, jobproc.Config{Jobs: p.Jobs, Storage: storage, Control: control, Stdout: p.Stdout, Stderr: p.terminal})
 	}}
 }
 

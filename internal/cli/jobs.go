@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -41,7 +40,7 @@ func describe(all []*jobs.Job) []jobReport {
 }
 
 func writeJobs(p *Program) error {
-	w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
+	w := p.newTable()
 	fmt.Fprintln(w, "JOB\tPARAMETER\tTYPE\tDEFAULT\tMEANING")
 	for _, job := range p.Jobs {
 		params := job.Params()

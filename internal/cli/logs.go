@@ -82,7 +82,7 @@ func (l *logPrinter) print(ctx context.Context, logs []client.Log) error {
 				return err
 			}
 		}
-		if err := l.client.Log(ctx, l.id, a.Task, a.Attempt, false, l.p.Stdout); err != nil {
+		if err := l.client.Log(ctx, l.id, a.Task, a.Attempt, false, l.p.logs()); err != nil {
 			return fmt.Errorf("log of %s, attempt %s: %w", a.Task, a.Attempt, err)
 		}
 	}
@@ -135,7 +135,7 @@ func (l *logPrinter) follow(ctx context.Context) error {
 
 // followOne prints the lines of an attempt's log.
 func (l *logPrinter) followOne(ctx context.Context, a *client.Log) error {
-	lines := &lineWriter{to: l.p.Stdout, mu: &l.mu, prefix: a.Task + " | "}
+	lines := &lineWriter{to: l.p.logs(), mu: &l.mu, prefix: a.Task + " | "}
 	err := l.client.Log(ctx, l.id, a.Task, a.Attempt, true, lines)
 	if e, ok := errors.AsType[*client.Error](err); ok {
 		err = fmt.Errorf("log of %s, attempt %s: %w", a.Task, a.Attempt, e)

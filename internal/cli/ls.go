@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -43,7 +42,7 @@ func listCommand(p *Program) *cli.Command {
 
 func listJobs(p *Program, page client.JobsPage) error {
 	now := time.Now()
-	w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
+	w := p.newTable()
 	fmt.Fprintln(w, "ID\tJOB\tSTATE\tDONE\tSUBMITTED\tTOOK\tOUTPUT")
 	for i := range page.Jobs {
 		j := &page.Jobs[i]

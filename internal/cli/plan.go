@@ -75,7 +75,7 @@ func planJob(c *cli.Context, p *Program, job *jobs.Job) error {
 	case printJSON:
 		return writeJSON(p, newPlanDocument(plan))
 	default:
-		writePlan(p.Stdout, plan)
+		writePlan(&visible{to: p.Stdout}, plan)
 		return nil
 	}
 }

@@ -108,7 +108,7 @@ func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
 		// budget and the fixed parts need.
 		debug.SetMemoryLimit(max(o.Memory, embedded.LeastPerSlot) + 64<<20)
 	}
-	progress := newProgress(p.Stderr, job.Name(), c.Bool("quiet"))
+	progress := newProgress(p.terminal, job.Name(), c.Bool("quiet"))
 	o.Progress = progress.show
 	show := func(plan *embedded.Plan) {
 		if !c.Bool("quiet") {

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -49,7 +48,7 @@ func tasksCommand(p *Program) *cli.Command {
 }
 
 func listTasks(p *Program, page client.TasksPage) error {
-	w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
+	w := p.newTable()
 	fmt.Fprintln(w, "TASK\tSTATE\tATTEMPTS\tFAILED\tLOST\tTOOK\tREAD\tWRITTEN\tWORKER\tERROR")
 	for i := range page.Tasks {
 		t := &page.Tasks[i]

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -44,7 +43,7 @@ func workersCommand(p *Program) *cli.Command {
 // listWorkers prints a line for each worker. The reason why a worker gets no tasks
 // is last, because it is the longest.
 func listWorkers(p *Program, all []client.Worker) error {
-	w := tabwriter.NewWriter(p.Stdout, 0, 8, 3, ' ', 0)
+	w := p.newTable()
 	fmt.Fprintln(w, "WORKER\tHOST\tMACHINE\tSTATE\tSLOTS\tBUSY\tMEMORY\tJOINED\tHEARD\tFAILED\tBUILD\tREASON")
 	for i := range all {
 		k := &all[i]

@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"unicode"
+
+	"golang.org/x/term"
+)
+
+// shown returns a text that others made, such as the name of a counter, on one line and
+// with control characters made visible: a terminal would obey them.
+func shown(text string) string {
+	if !strings.ContainsFunc(text, unicode.IsControl) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsControl(r) {
+			fmt.Fprintf(&b, "\\x%02x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// visible makes control characters visible, except line feeds and tabs. Errors and lists
+// are written through it: they quote names, keys and texts that others made.
+type visible struct {
+	to io.Writer
+
+	mu   sync.Mutex
+	half bool // the last byte may begin a control character of two bytes
+}
+
+// Write writes text. It always takes all of it, or returns an error.
+func (v *visible) Write(p []byte) (int, error) {
+	const lead = 0xc2 // begins U+0080 to U+00BF in UTF-8; the first half are control characters
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	out := make([]byte, 0, len(p)+8)
+	for _, c := range p {
+		switch {
+		case v.half && c >= 0x80 && c < 0xa0:
+			out = fmt.Appendf(out, "\\x%02x", c)
+		case v.half:
+			out = append(out, lead)
+			fallthrough
+		default:
+			switch {
+			case c == lead:
+			case c < ' ' && c != '\n' && c != '\t' || c == 0x7f:
+				out = fmt.Appendf(out, "\\x%02x", c)
+			default:
+				out = append(out, c)
+			}
+		}
+		v.half = c == lead
+	}
+	if _, err := v.to.Write(out); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// newTable returns a writer of a table on standard output.
+func (p *Program) newTable() *tabwriter.Writer {
+	return tabwriter.NewWriter(&visible{to: p.Stdout}, 0, 8, 3, ' ', 0)
+}
+
+// logs returns standard output for logs of jobs. A file or a pipe gets their bytes as
+// they are.
+func (p *Program) logs() io.Writer {
+	if f, ok := p.Stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return &visible{to: f}
+	}
+	return p.Stdout
+}
