@@ -31,16 +31,16 @@ func logged() map[string][]scheduler.Entry {
 	}
 }
 
-// TestUnreadableSpec verifies that a job whose spec can no longer be read comes to
-// an end, however far it has come: by itself where its log has the end, else when
-// it is cancelled.
+// TestUnreadableSpec verifies that a job whose specification can no longer be read
+// ends, however far it has come: by itself if its log says so, or when a user cancels
+// it.
 func TestUnreadableSpec(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]struct {
 		waits  bool // until it is cancelled
 		state  client.State
 		text   string
-		cancel plan.Kind // the error of a cancel after its end
+		cancel plan.Kind // of the answer to a user who cancels it after its end
 	}{
 		"nothing":    {true, client.Cancelled, plan.SpecKey(over), plan.Unknown},
 		"begun":      {true, client.Cancelled, plan.SpecKey(over), plan.Unknown},
@@ -60,7 +60,7 @@ func TestUnreadableSpec(t *testing.T) {
 				}
 				if want.waits {
 					if d.Cause == nil || !strings.Contains(d.Cause.Text, plan.SpecKey(over)) || !strings.Contains(d.Cause.Text, "cancel the job") {
-						t.Errorf("while it waits the cause shown is %+v", d.Cause)
+						t.Errorf("while it waits, the cause is %+v", d.Cause)
 					}
 					if err := m.Cancel(t.Context(), over); err != nil {
 						t.Fatalf("cancel: %v", err)
@@ -71,7 +71,7 @@ func TestUnreadableSpec(t *testing.T) {
 				if d.State != want.state || want.text != "" && (d.Cause == nil || !strings.Contains(d.Cause.Text, want.text)) {
 					t.Errorf("it is %s in the end: %+v", d.State, d.Cause)
 				}
-				if d.Submitted.Format(time.DateOnly) != "2025-06-30" { // as its ID says
+				if d.Submitted.Format(time.DateOnly) != "2025-06-30" { // its ID says so
 					t.Errorf("it was submitted at %v", d.Submitted)
 				}
 				var kind plan.Kind
@@ -79,7 +79,7 @@ func TestUnreadableSpec(t *testing.T) {
 					kind = refusal.Kind
 				}
 				if kind != want.cancel {
-					t.Errorf("a second cancel is answered with %v", kind)
+					t.Errorf("the answer to a second cancel is %v", kind)
 				}
 			})
 		})

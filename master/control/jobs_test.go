@@ -26,8 +26,8 @@ const (
 	trip = 30 * time.Millisecond
 )
 
-// leadMany starts a master on a store where each request takes a round trip.
-// Many jobs have ended long ago on it, each with an object that is garbage.
+// leadMany starts a master on a store where each request takes a round trip, and
+// where many jobs have ended.
 func leadMany(t *testing.T) (m *control.Master, ids []plan.JobID) {
 	t.Helper()
 	must := func(err error) {
@@ -45,7 +45,6 @@ func leadMany(t *testing.T) (m *control.Master, ids []plan.JobID) {
 		summary, err := json.Marshal(map[string]any{"job": client.Job{ID: id, Job: "sort", State: client.Succeeded, Ended: time.Now()}})
 		must(err)
 		must(journal.Conclude(ctx, root, journal.Run{Job: id}, summary))
-		must(root.Put(ctx, plan.ScratchPrefix(id)+"run", []byte("some"), store.Scratch))
 	}
 	roots, err := allow.New([]string{"mem://data"}, store.Options{Mem: space})
 	must(err)
@@ -55,57 +54,11 @@ func leadMany(t *testing.T) (m *control.Master, ids []plan.JobID) {
 	}})
 	must(err)
 	m = start(t, far, roots)
-	time.Sleep(2 * grace)
 	return m, ids
 }
 
-// TestCollectLooksSideBySide verifies that a collection inspects many ended jobs
-// at once, and makes the same requests and the same list as if it inspected one
-// after the other.
-func TestCollectLooksSideBySide(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m, ids := leadMany(t)
-		for _, dryRun := range []bool{true, false, false} {
-			var asked meter.Tally
-			began := time.Now()
-			g, err := m.Collect(meter.With(t.Context(), &asked), dryRun)
-			if err != nil {
-				t.Fatal(err)
-			}
-			took, n := time.Since(began), asked.Requests().Total()
-			if g.Objects == 0 { // the third, which finds nothing
-				continue
-			}
-			var listed []plan.JobID
-			for _, item := range g.Jobs {
-				i := slices.IndexFunc(ids, func(id plan.JobID) bool { return plan.ScratchPrefix(id) == item.Prefix })
-				listed = append(listed, ids[i])
-			}
-			if !slices.Equal(listed, ids) || g.Objects != many || g.Bytes != many*int64(len("some")) {
-				t.Errorf("dry %v: %d objects of %d jobs, %d bytes are listed, in order %v", dryRun, g.Objects, len(listed), g.Bytes, slices.IsSorted(listed))
-			}
-			if !dryRun {
-				if n.Deletes != many {
-					t.Errorf("%d objects were deleted", n.Deletes)
-				}
-				continue
-			}
-			// For each job two reads of its end and its summary, and the listings of
-			// two prefixes.
-			if n.Gets != 2*many || n.Lists < 4*many || n.Lists > 4*many+10 {
-				t.Errorf("%d reads and %d listings for %d jobs", n.Gets, n.Lists, many)
-			}
-			if most := time.Duration(n.Gets+n.Lists) * trip / 10; took > most {
-				t.Errorf("it took %v, more than %v", took, most)
-			}
-		}
-	})
-}
-
-// TestJobsAreReadAhead verifies that a client that asks for many jobs does not
-// wait for one after the other, and that one that asks for few does not pay for
-// many.
+// TestJobsAreReadAhead verifies that a client that asks for many jobs does not wait for
+// one after the other, and that a client that asks for few does not pay for many.
 func TestJobsAreReadAhead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
