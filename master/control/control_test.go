@@ -36,6 +36,7 @@ type bed struct {
 	root  *store.Root // of the cluster, as the test sees it
 	data  *store.Root // with inputs and outputs
 	roots *allow.List
+	ahead atomic.Int64           // added to the clocks of masters: how long the machine was suspended
 	down  atomic.Pointer[string] // the store refuses writes of masters below a key that contains it; nil: none
 }
 
@@ -97,7 +98,8 @@ func (b *bed) start(name string) *master {
 	began := time.Now()
 	root := b.open("mem://truth", store.Options{Mem: b.mem, Wrap: func(d driver.Driver) driver.Driver { return failing{d, b} }})
 	m, err := control.New(control.Config{ID: name, URL: "http://" + name, Root: root, Roots: b.roots, Allows: b.roots.Allows,
-		Clock: func() time.Duration { return time.Since(began) }, Keep: keep, Host: "host of " + name, Build: "v1"})
+		Clock: func() time.Duration { return time.Since(began) + time.Duration(b.ahead.Load()) },
+		Keep:  keep, Host: "host of " + name, Build: "v1"})
 	b.must(err)
 	return &master{m, run(b.t, m)}
 }

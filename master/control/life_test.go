@@ -36,13 +36,13 @@ func TestJobRunsToItsEnd(t *testing.T) {
 		if first.Task == second.Task || first.Planned != planner || second.Planned != planner {
 			t.Errorf("maps are launched as %+v and %+v, after planning by %v", first, second, planner)
 		}
-		if d := b.job(m, id); d.State != client.Running || d.Workers != 1 || d.Progress.Input != maps*half {
+		if d := b.job(m, id); d.State != client.Running || d.Workers != 1 || d.Progress.Input != mapTasks*half {
 			t.Errorf("while maps run it is %+v", d)
 		}
 		w.works(first)
 		w.say()
 		w.say() // the first answer only takes the report
-		if tasks, committed := phaseOf(b.job(m, id), plan.Map); tasks != maps || committed != 1 {
+		if tasks, committed := phaseOf(b.job(m, id), plan.Map); tasks != mapTasks || committed != 1 {
 			t.Errorf("after one map, %d of %d are committed", committed, tasks)
 		}
 		w.works(second)
@@ -56,7 +56,7 @@ func TestJobRunsToItsEnd(t *testing.T) {
 		}
 		w.works(l)
 		d := w.done(id, client.Succeeded)
-		if d.Result == nil || *d.Result != (client.Result{Parts: 1, Records: maps * records, Bytes: int64(len(sorted))}) {
+		if d.Result == nil || *d.Result != (client.Result{Parts: 1, Records: mapTasks * records, Bytes: int64(len(sorted))}) {
 			t.Errorf("its result is %+v", d.Result)
 		}
 		if d.Ended.IsZero() || d.Cause != nil || d.Progress.Fraction != 1 {
@@ -64,7 +64,7 @@ func TestJobRunsToItsEnd(t *testing.T) {
 		}
 
 		contents, err := output.Read(t.Context(), b.data.Sub("out/"))
-		if err != nil || contents.Job != id || len(contents.Parts) != 1 || contents.Records != maps*records {
+		if err != nil || contents.Job != id || len(contents.Parts) != 1 || contents.Records != mapTasks*records {
 			t.Errorf("the output is %+v (%v)", contents, err)
 		}
 		for o, err := range b.root.List(t.Context(), plan.ScratchPrefix(id)) {
@@ -109,7 +109,7 @@ func TestTasksAndCounters(t *testing.T) {
 		if got := states[second.Task.String()]; got.State != client.TaskRunning || got.Worker != "w" || got.Attempt != second.Attempt.String() || got.Started.IsZero() {
 			t.Errorf("a map that runs: %+v", got)
 		}
-		if len(tasks) != 1+maps+partition {
+		if len(tasks) != 1+mapTasks+partition {
 			t.Errorf("%d tasks are listed", len(tasks))
 		}
 		c := counters()
@@ -118,8 +118,8 @@ func TestTasksAndCounters(t *testing.T) {
 		}
 		w.works(second)
 		w.done(id, client.Succeeded)
-		want := client.Amount{Records: maps * records, Bytes: maps * half}
-		if c = counters(); !c.Complete || c.Read != want || c.Shuffled.Bytes != maps*shuffled || c.Written.Records != maps*records || c.Counts["seen"] != maps*records {
+		want := client.Amount{Records: mapTasks * records, Bytes: mapTasks * half}
+		if c = counters(); !c.Complete || c.Read != want || c.Shuffled.Bytes != mapTasks*shuffled || c.Written.Records != mapTasks*records || c.Counts["seen"] != mapTasks*records {
 			t.Errorf("in the end: %+v", c)
 		}
 		tasks, err = m.Tasks(t.Context(), id)

@@ -14,7 +14,7 @@ import (
 // The work of the job that workers do here: two maps read half of the input each,
 // and one reduce writes all.
 const (
-	maps      = 2
+	mapTasks  = 2
 	half      = 100 // bytes of input of a map
 	records   = 10  // that a map reads
 	shuffled  = 70  // bytes that a map leaves
@@ -103,8 +103,8 @@ func (w *worker) ends(o cluster.Outcome) {
 
 // table is the task table of the job.
 func table(id plan.JobID) *attempts.Table {
-	t := &attempts.Table{Job: id, Partitions: partition, PartOnce: true, Input: maps * half}
-	for i := range int64(maps) {
+	t := &attempts.Table{Job: id, Partitions: partition, PartOnce: true, Input: mapTasks * half}
+	for i := range int64(mapTasks) {
 		o := plan.Object{Root: "mem://data", Key: fmt.Sprintf("in/%d", i), Size: half}
 		t.Splits = append(t.Splits, plan.Split{Sections: []plan.Section{{Object: o, Length: half}}})
 	}
@@ -159,9 +159,9 @@ func (w *worker) reduces(l cluster.Launch) cluster.Outcome {
 	w.must(dir.Put(w.t.Context(), name, []byte(sorted), store.Durable))
 	p, err := attempts.SumPart(w.t.Context(), dir, name)
 	w.must(err)
-	p.Records = maps * records
+	p.Records = mapTasks * records
 	return w.manifest(&plan.Manifest{Job: l.Job, Task: l.Task, Attempt: l.Attempt, Part: &p,
-		Tally: plan.Tally{RecordsIn: maps * records, RecordsOut: maps * records, BytesOut: int64(len(sorted))}})
+		Tally: plan.Tally{RecordsIn: mapTasks * records, RecordsOut: mapTasks * records, BytesOut: int64(len(sorted))}})
 }
 
 // works does what an attempt must do, and reports that.
