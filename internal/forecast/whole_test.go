@@ -55,7 +55,9 @@ func TestWholeRun(t *testing.T) {
 // TestRequestsGrow counts the requests that a run makes more than another one.
 func TestRequestsGrow(t *testing.T) {
 	t.Parallel()
-	sizes := func() forecast.Sizes { return forecast.Sizes{Runs: []int64{500, 500}, Parts: []int64{800}, Manifest: 400} }
+	sizes := func() forecast.Sizes {
+		return forecast.Sizes{Runs: []int64{500, 500}, Parts: []int64{800}, Manifest: 400}
+	}
 	for name, tt := range map[string]struct {
 		change func(j *forecast.Job, s *forecast.Sizes)
 		want   plan.Requests
@@ -105,7 +107,9 @@ func TestRequestsGrow(t *testing.T) {
 		"a big input, and a store that creates nothing once": {func(j *forecast.Job, _ *forecast.Sizes) { j.Table.Input = attempts.ProbeBytes },
 			plan.Requests{"out": {Multipart: 8, Deletes: 1}}},
 		// Planning is over, and was counted.
-		"planning": {func(j *forecast.Job, _ *forecast.Sizes) { j.Planning = plan.Requests{"in": {Lists: 3}, "gs": {Stats: 1}} },
+		"planning": {func(j *forecast.Job, _ *forecast.Sizes) {
+			j.Planning = plan.Requests{"in": {Lists: 3}, "gs": {Stats: 1}}
+		},
 			plan.Requests{"in": {Lists: 3}, "gs": {Stats: 1}}},
 	} {
 		t.Run(name, func(t *testing.T) {
