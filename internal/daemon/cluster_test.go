@@ -75,7 +75,7 @@ func TestEndBySignal(t *testing.T) { //nolint:paralleltest // the signal reaches
 		t.Fatal(err)
 	}
 	for _, p := range []*process{m, w} {
-		p.prints("ending; again to end at once")
+		p.prints("ending; signal again to end at once")
 		p.ends(0)
 	}
 	// The master resigned: another one need not wait until it is taken for dead.

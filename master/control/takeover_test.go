@@ -423,6 +423,6 @@ func TestPlanIsLost(t *testing.T) {
 		if d.State != client.FailedJob || d.Cause == nil || d.Cause.Kind != plan.Inconsistent {
 			t.Fatalf("it is %s: %+v", d.State, d.Cause)
 		}
-		wants(t, "the cause", client.Errorf(d.Cause.Kind, "%s", d.Cause.Text), plan.Inconsistent, "plan is lost", "rerun")
+		wants(t, "the cause", client.Errorf(d.Cause.Kind, "%s", d.Cause.Text), plan.Inconsistent, "task table is lost", "rerun")
 	})
 }

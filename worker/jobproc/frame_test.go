@@ -72,7 +72,7 @@ func TestSenderBoundsFrames(t *testing.T) {
 	t.Parallel()
 	a, b := links(t)
 	long := a.send(kindAsk, textOf(t, limits[kindAsk]+1))
-	if _, ok := errors.AsType[*tooLong](long); !ok || !strings.Contains(long.Error(), "1048577 bytes, and at most 1048576") {
+	if _, ok := errors.AsType[*tooLong](long); !ok || !strings.Contains(long.Error(), "1048577 bytes is too long: at most 1048576") {
 		t.Errorf("one byte too many: %v", long)
 	}
 	go func() {
