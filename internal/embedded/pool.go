@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -94,7 +93,7 @@ func (p *pool) Launch(c scheduler.Launch, job *scheduler.Job) {
 		defer stop()
 		var m *plan.Manifest
 		// However this goroutine ends, the end of its attempt must be reported.
-		err := errors.New("a function of the job ended its goroutine (runtime.Goexit; in a test: t.FailNow, t.Fatal or t.Skip)")
+		err := executor.ErrGoexit
 		defer func() {
 			if v := recover(); v != nil {
 				m, err = nil, fmt.Errorf("task %v: panic: %v", c.Task, v)

@@ -104,21 +104,33 @@ func (p *process) execute(ctx context.Context, r *running, run *Run) {
 	var reporter sync.WaitGroup
 	reporter.Go(func() { p.report(reporting, r.attempt.Progress) })
 	before := p.engine.reads()
-	m, err := p.engine.run(ctx, r, run)
-	stopReporting()
-	reporter.Wait()
-	e := Ended{Attempt: run.Attempt, Took: time.Since(started),
-		Bytes: r.attempt.Progress.Bytes.Load(), Records: r.attempt.Progress.Records.Load()}
-	after := p.engine.reads()
-	e.Reads = Reads{after.Gets - before.Gets, after.Bytes - before.Bytes}
-	if err == nil {
-		e.Winner, e.Digest = m.Attempt, m.Digest()
-		if m.Attempt == run.Attempt {
-			e.Sums = m.Sums
+	var m *plan.Manifest
+	err := executor.ErrGoexit // unless run returns
+	defer func() {
+		if v := recover(); v != nil {
+			panic(v) //nolint:forbidigo // a defect of the engine: the process ends, and its output has the stack
 		}
-	} else {
-		e.Verdict = p.judge(ctx, err)
-	}
+		stopReporting()
+		reporter.Wait()
+		e := Ended{Attempt: run.Attempt, Took: time.Since(started),
+			Bytes: r.attempt.Progress.Bytes.Load(), Records: r.attempt.Progress.Records.Load()}
+		after := p.engine.reads()
+		e.Reads = Reads{after.Gets - before.Gets, after.Bytes - before.Bytes}
+		if err != nil {
+			e.Verdict = p.judge(ctx, err)
+		} else {
+			e.Winner, e.Digest = m.Attempt, m.Digest()
+			if m.Attempt == run.Attempt {
+				e.Sums = m.Sums
+			}
+		}
+		p.end(run, e)
+	}()
+	m, err = p.engine.run(ctx, r, run)
+}
+
+// end reports the end of an attempt.
+func (p *process) end(run *Run, e Ended) {
 	fmt.Fprint(p.cfg.Stdout, run.Marker)
 	fmt.Fprint(p.cfg.Stderr, run.Marker)
 	p.mu.Lock()

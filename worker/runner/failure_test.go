@@ -40,13 +40,14 @@ func TestFailures(t *testing.T) {
 		same   bool // whether the next failure would count as the same one
 		change func(*runner.Config)
 	}{
-		"panic": {words: []string{"panic at jobs_test.go:", "index out of range", "byte 4 of"}, log: []string{"misdeeds.do", "goroutine "}, same: true},
-		"error": {words: []string{"no such customer"}, same: true},
-		"exit":  {words: []string{"exited with status 3: had enough"}, log: []string{"had enough"}, same: true},
-		"leave": {words: []string{"status 0", "os.Exit"}, same: false},
-		"loop":  {words: []string{"no progress for 1."}, log: []string{"misdeeds.do"}, same: true, change: quick},
-		"mute":  {words: []string{"no progress for 1."}, log: []string{"misdeeds.do"}, same: true, change: quick},
-		"hoard": {words: []string{"out of memory", "--memory"}, change: small},
+		"panic":  {words: []string{"panic at jobs_test.go:", "index out of range", "byte 4 of"}, log: []string{"misdeeds.do", "goroutine "}, same: true},
+		"error":  {words: []string{"no such customer"}, same: true},
+		"exit":   {words: []string{"exited with status 3: had enough"}, log: []string{"had enough"}, same: true},
+		"leave":  {words: []string{"status 0", "os.Exit"}, same: false},
+		"goexit": {words: []string{"a function of the job ended its goroutine (runtime.Goexit"}, same: true},
+		"loop":   {words: []string{"no progress for 1."}, log: []string{"misdeeds.do"}, same: true, change: quick},
+		"mute":   {words: []string{"no progress for 1."}, log: []string{"misdeeds.do"}, same: true, change: quick},
+		"hoard":  {words: []string{"out of memory", "--memory"}, change: small},
 	} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,8 @@ func (m misdeeds) do(ctx *jobs.Context) error {
 		os.Exit(3)
 	case "leave":
 		os.Exit(0)
+	case "goexit":
+		runtime.Goexit()
 	case "loop":
 		for i := 0; ; i++ {
 			if i < 0 {
