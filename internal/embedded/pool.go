@@ -93,7 +93,7 @@ func (p *pool) Launch(c scheduler.Launch, job *scheduler.Job) {
 		defer stop()
 		var m *plan.Manifest
 		// However this goroutine ends, the end of its attempt must be reported.
-		err := executor.ErrGoexit
+		err := pipeline.ErrGoexit
 		defer func() {
 			if v := recover(); v != nil {
 				m, err = nil, fmt.Errorf("task %v: panic: %v", c.Task, v)

@@ -3,6 +3,7 @@ package executor
 import (
 	"errors"
 
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/jobs"
@@ -17,10 +18,6 @@ type Verdict struct {
 	Lost  *LostOutput
 	Stack []byte // of a panic in a function of the job
 }
-
-// ErrGoexit is the error of an attempt whose goroutine was ended by a function of the
-// job, in place of a return. Callers of Run return it when Run does not return.
-var ErrGoexit = errors.New("a function of the job ended its goroutine (runtime.Goexit; in a test: t.FailNow, t.Fatal or t.Skip)")
 
 // Judge returns the verdict on an attempt's error. The caller must check itself
 // whether the attempt's context ended.
@@ -39,7 +36,7 @@ func Judge(err error) Verdict {
 	switch kind := plan.KindOf(err); {
 	case conflict:
 		v.Kind = plan.Conflict
-	case record || input || kind == plan.NotFound || errors.Is(err, ErrGoexit):
+	case record || input || kind == plan.NotFound || errors.Is(err, pipeline.ErrGoexit):
 		v.Fingerprint = v.Text // the same again would be the record's fault
 	case kind == plan.Changed || kind == plan.Denied || kind == plan.Invalid:
 		v.Final = true

@@ -105,7 +105,7 @@ func (p *process) execute(ctx context.Context, r *running, run *Run) {
 	reporter.Go(func() { p.report(reporting, r.attempt.Progress) })
 	before := p.engine.reads()
 	var m *plan.Manifest
-	err := executor.ErrGoexit // unless run returns
+	err := pipeline.ErrGoexit // unless run returns
 	defer func() {
 		if v := recover(); v != nil {
 			panic(v) //nolint:forbidigo // a defect of the engine: the process ends, and its output has the stack

@@ -272,7 +272,10 @@ func (p *process) sections(input int, call func(*pipeline.Input) ([]plan.Section
 	if input < 0 || input >= len(p.pipeline.Inputs) {
 		return fmt.Errorf("the job has no input %d", input)
 	}
-	found, err := guarded(func() ([]plan.Section, error) { return call(&p.pipeline.Inputs[input]) }, p.cfg.Stderr)
+	found, err := pipeline.Guard(func() ([]plan.Section, error) { return call(&p.pipeline.Inputs[input]) })
+	if panicked, ok := errors.AsType[*pipeline.PanicError](err); ok {
+		fmt.Fprintf(p.cfg.Stderr, "%v\n%s", err, panicked.Stack)
+	}
 	if err == nil && len(found) > maxList {
 		err = fmt.Errorf("%d sections are too many: at most %d are possible", len(found), maxList)
 	}
@@ -280,17 +283,6 @@ func (p *process) sections(input int, call func(*pipeline.Input) ([]plan.Section
 		return p.send(kindSections, sections{Failed: shorten(fmt.Sprintf("job %s, input %q: %v", p.pipeline.Job, p.pipeline.Inputs[input].Name, err))})
 	}
 	return p.send(kindSections, sections{Sections: found})
-}
-
-// guarded turns a panic of the job's own function into an error.
-func guarded(call func() ([]plan.Section, error), stderr io.Writer) (found []plan.Section, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("it panicked: %v", r)
-			fmt.Fprintf(stderr, "%v\n%s", err, debug.Stack())
-		}
-	}()
-	return call()
 }
 
 // maxWords bounds the text of a failure.

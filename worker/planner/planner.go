@@ -67,11 +67,13 @@ func Of(p *pipeline.Pipeline) Job {
 		of := Input{Name: in.Name, Text: in.Text, Lines: in.Lines}
 		if in.Split != nil {
 			of.Cut = func(_ context.Context, o plan.Object, target int64) ([]plan.Section, error) {
-				return in.Split(o, target)
+				return pipeline.Guard(func() ([]plan.Section, error) { return in.Split(o, target) })
 			}
 		}
 		if in.Generate != nil {
-			of.Generate = func(_ context.Context, slots int) ([]plan.Section, error) { return in.Generate(slots) }
+			of.Generate = func(_ context.Context, slots int) ([]plan.Section, error) {
+				return pipeline.Guard(func() ([]plan.Section, error) { return in.Generate(slots) })
+			}
 		}
 		j.Inputs = append(j.Inputs, of)
 	}
