@@ -76,12 +76,14 @@ func (s *process) newMaster(ctx context.Context, c *urfave.Context) (m *master, 
 	if m.server.Plain {
 		s.log.Warn("tokens and data cross the network unencrypted: give --cert-file and --key-file, or let only a private network reach this address", "listen", address)
 	}
-	if m.listener, err = listen(ctx, address); err != nil {
+	listener, err := listen(ctx, address)
+	if err != nil {
 		return nil, err
 	}
+	m.listener = listener
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, m.listener.Close())
+			err = errors.Join(err, listener.Close())
 		}
 	}()
 	if m.url, err = m.advertised(c); err != nil {

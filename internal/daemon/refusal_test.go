@@ -45,6 +45,7 @@ func TestMistakes(t *testing.T) {
 		"authority alone":           {here("master", "--ca-file", file(t, "")), []string{"--ca-file", "--cert-file"}},
 		"certificate":               {here("master", "--cert-file", file(t, "x"), "--key-file", file(t, "x")), []string{"certificate"}},
 		"gossip keys":               {here("worker", "--cgroup", "off", "--cache", root, "--gossip-key-file", file(t, "\nkey\n")), []string{"line 2", "base64"}},
+		"gossip keys of a master":   {here("master", "--listen", "127.0.0.1:0", "--gossip-key-file", file(t, "\nkey\n")), []string{"line 2", "base64"}},
 		"no gossip keys":            {here("worker", "--cgroup", "off", "--cache", root, "--gossip-key-file", file(t, "\n")), []string{"holds none", "head -c 32"}},
 		"missing gossip keys":       {here("worker", "--cgroup", "off", "--cache", root, "--gossip-key-file", filepath.Join(root, "none")), []string{"gossip keys"}},
 		"memory":                    {here("worker", "--memory", "much"), []string{"--memory", "much"}},
