@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // descriptorsPass says that files are read by frames here, like all else.
@@ -26,6 +27,6 @@ func receiveDescriptors(*net.UnixConn, []byte, []byte) (int, []*os.File, error) 
 
 func identity(*os.File) (device, inode uint64, err error) { return 0, 0, errNoDescriptors }
 
-func newFileReader(f *os.File, _ store.Object, _, _ uint64) (store.Reader, error) {
+func newFileReader(f *os.File, _ store.Object, _, _ uint64) (driver.Reader, error) {
 	return nil, errors.Join(errNoDescriptors, f.Close())
 }
