@@ -79,7 +79,7 @@ func TestCountersOfOthers(t *testing.T) {
 func TestErrorsOfOthers(t *testing.T) {
 	t.Parallel()
 	var out, notes bytes.Buffer
-	if code := Main(t.Context(), Program{Args: []string{"windrow", "cat", "/nowhere/" + hostile}, Stdout: &out, Stderr: &notes}); code != exitNotFound && code != exitInvalid {
+	if code := serially(t, Program{Args: []string{"windrow", "cat", "/nowhere/" + hostile}, Stdout: &out, Stderr: &notes}); code != exitNotFound && code != exitInvalid {
 		t.Errorf("exit %d", code)
 	}
 	if text := notes.String(); !strings.Contains(text, `\x1b]0;owned`) || strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), unicode.IsControl) {

@@ -20,14 +20,12 @@ type inputs struct {
 	e        *Executor
 	sections []plan.Section
 	lines    bool // parts of compressed objects are read by lines
-	text     bool // foreign formats are refused
 	progress *pipeline.Progress
 	first    int64 // bytes of a section that are asked for at first; 0 for all
 	bytes    atomic.Int64
 	codecs   compress.Decompressor
 	ahead    *readAhead
 	head     []byte        // of the object that is open
-	plain    []byte        // the same, of its decompressed bytes
 	sums     []*sectionSum // by section; nil for those that need none
 
 	last   *store.Handle
@@ -50,8 +48,7 @@ func (in *inputs) closeLast() {
 // sections makes the sections of a split readable. The first request for each
 // asks for first bytes; 0 means all.
 func (e *Executor) sections(ctx context.Context, split plan.Split, progress *pipeline.Progress, first int64) ([]pipeline.Section, *inputs) {
-	in := &inputs{e: e, sections: split.Sections, progress: progress, first: first,
-		lines: e.cfg.Pipeline.Inputs[split.Input].Lines, text: e.cfg.Pipeline.Inputs[split.Input].Text,
+	in := &inputs{e: e, sections: split.Sections, lines: e.cfg.Pipeline.Inputs[split.Input].Lines, progress: progress, first: first,
 		codecs: compress.Decompressor{Limits: e.cfg.Limits}}
 	in.ahead = newReadAhead(ctx, e.cfg.Open, split.Sections, in.lines, first)
 	in.sums = make([]*sectionSum, len(split.Sections))

@@ -3,7 +3,6 @@ package executor
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/windrow-mr/windrow/compress"
@@ -41,12 +40,6 @@ func (in *inputs) decompress(s *pipeline.Section, r *raw) (io.ReadCloser, error)
 			return nil, err
 		}
 	}
-	if in.text && codec != compress.None && s.Offset == 0 {
-		if in.plain == nil {
-			in.plain = make([]byte, compress.ForeignSize)
-		}
-		u.plain = &checked{ReadCloser: u.plain, codec: codec, buffer: in.plain}
-	}
 	return u, nil
 }
 
@@ -69,72 +62,7 @@ func (in *inputs) codec(o plan.Object, u *unpacked) (compress.Codec, error) {
 		return compress.None, err
 	}
 	u.in = io.MultiReader(bytes.NewReader(head), u.raw)
-	codec := compress.Detect(head)
-	if in.text && codec == compress.None {
-		return codec, CheckText(o, head)
-	}
-	return codec, nil
-}
-
-// CheckText returns an *InputError if an object, which is read as text, begins like an
-// object of a format that is none.
-func CheckText(o plan.Object, head []byte) error {
-	name, advice := compress.Foreign(head)
-	if name == "" {
-		return nil
-	}
-	return &InputError{o.Name(), notText("it is "+name, advice)}
-}
-
-// notText makes the error of an object that is not text.
-func notText(what, advice string) error {
-	return fmt.Errorf("%s, and the job reads text: %s; or leave it out of the input, or give --decompress none to read its bytes as they are", what, advice)
-}
-
-// checked is a decompressed object that must be text. It looks at the first bytes
-// before it hands them on.
-type checked struct {
-	io.ReadCloser
-	codec  compress.Codec
-	buffer []byte
-	began  bool
-	head   []byte // bytes of buffer that were not handed on
-	err    error  // that ended the look
-}
-
-// Read reads decompressed bytes.
-func (c *checked) Read(p []byte) (int, error) {
-	if !c.began {
-		c.began = true
-		c.look()
-	}
-	if len(c.head) > 0 {
-		n := copy(p, c.head)
-		c.head = c.head[n:]
-		return n, nil
-	}
-	if c.err != nil {
-		return 0, c.err
-	}
-	return c.ReadCloser.Read(p)
-}
-
-// look reads the first bytes, and refuses those of foreign formats, and of a codec:
-// the object was compressed twice.
-func (c *checked) look() {
-	n := 0
-	var err error
-	for n < len(c.buffer) && err == nil {
-		var more int
-		more, err = c.ReadCloser.Read(c.buffer[n:])
-		n += more
-	}
-	c.head, c.err = c.buffer[:n], err
-	if again := compress.Detect(c.head); again != compress.None {
-		c.head, c.err = nil, notText(fmt.Sprintf("it is compressed twice: its %s stream holds one of %s", c.codec, again), "decompress it once")
-	} else if name, advice := compress.Foreign(c.head); name != "" {
-		c.head, c.err = nil, notText(fmt.Sprintf("its %s stream holds %s", c.codec, name), advice)
-	}
+	return compress.Detect(head), nil
 }
 
 // InputError says that an object's bytes, as the store gave them, are not valid

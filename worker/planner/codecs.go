@@ -156,15 +156,13 @@ func (m *maker) lookInto(ctx context.Context, o *plan.Object, lines bool) (compr
 	}
 	defer h.Close()
 	if o.Codec == compress.Auto {
-		head := make([]byte, min(o.Size, compress.ForeignSize))
+		head := make([]byte, min(o.Size, compress.HeadSize))
 		if err := h.ReadAt(ctx, head, 0); err != nil {
 			return nil, err
 		}
 		o.Codec = ""
 		if c := compress.Detect(head); c != compress.None {
 			o.Codec = c.String()
-		} else if err := executor.CheckText(*o, head); err != nil {
-			return nil, err
 		}
 	}
 	if o.Codec != compress.Zstd.String() || !lines {
