@@ -5,7 +5,6 @@ import (
 
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
-	"github.com/windrow-mr/windrow/store/storetest"
 )
 
 // open opens a root that is closed at the test's end.
@@ -29,10 +28,4 @@ func wantKind(t *testing.T, err error, want plan.Kind) {
 	if got := plan.KindOf(err); err == nil || got != want {
 		t.Errorf("error %v: kind %v, want %v", err, got, want)
 	}
-}
-
-func TestFileConforms(t *testing.T) {
-	t.Parallel()
-	storetest.Run(t, func(t *testing.T) *store.Root { return open(t, t.TempDir(), store.Options{}) },
-		storetest.Features{MultipartOnce: true})
 }
