@@ -70,7 +70,12 @@ func WriteManifest(ctx context.Context, scratch *store.Root, m *plan.Manifest, c
 	if err != nil {
 		return err
 	}
-	w, err := scratch.Create(ctx, ManifestKey(m.Task, m.Attempt), store.CreateOptions{Class: class})
+	return write(ctx, scratch, ManifestKey(m.Task, m.Attempt), body, class)
+}
+
+// write writes an object that may be too big for one request.
+func write(ctx context.Context, root *store.Root, key string, body []byte, class store.Class) error {
+	w, err := root.Create(ctx, key, store.CreateOptions{Class: class})
 	if err != nil {
 		return err
 	}

@@ -70,15 +70,7 @@ func (t *Table) Write(ctx context.Context, root *store.Root, id plan.AttemptID) 
 	if err != nil {
 		return err
 	}
-	w, err := root.Create(ctx, plan.TableKey(t.Job, id), store.CreateOptions{Class: store.Durable})
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if _, err := w.Write(body); err != nil {
-		return err
-	}
-	return w.Commit()
+	return write(ctx, root, plan.TableKey(t.Job, id), body, store.Durable)
 }
 
 // ReadTable returns the table that an attempt at planning a job has written.
