@@ -77,7 +77,7 @@ func start(t testing.TB, s Server) (address string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := await(t.Context(), s, "http://"+address+s.Path, p.exited); err != nil {
+	if err := await(t.Context(), s, p, address); err != nil {
 		p.stop()
 		return "", fmt.Errorf("%w\n%s", err, p.out.String())
 	}
@@ -137,32 +137,30 @@ func (p *process) stop() {
 	<-p.exited
 }
 
-// await asks until the server answers.
-func await(ctx context.Context, s Server, url string, exited <-chan struct{}) error {
+// await asks until the server answers. An answer counts only if the program
+// itself listens: a server of another test may have taken the port, answers
+// alike, and ends with its own test.
+func await(ctx context.Context, s Server, p *process, address string) error {
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	deadline := time.NewTimer(startTime)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+s.Path, http.NoBody)
 		if err != nil {
 			return err
 		}
 		if response, err := client.Do(request); err == nil {
 			body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 			_ = response.Body.Close()
-			if s.Ready(response.StatusCode, body) {
-				select {
-				case <-exited: // another process has the port that this server needs
-				default:
-					return nil
-				}
+			if s.Ready(response.StatusCode, body) && listens(p.cmd.Process.Pid, address) {
+				return nil
 			}
 		}
 		select {
 		case <-tick.C:
-		case <-exited:
+		case <-p.exited:
 			return errors.New("the server exited")
 		case <-ctx.Done():
 			return ctx.Err()
