@@ -145,8 +145,12 @@ func (c *combiner[K, V, A]) emit() Emit[K, V] {
 
 // addBytes takes a pair with an encoded key.
 func (c *combiner[K, V, A]) addBytes(key []byte, value V) {
-	hash := pairs.Hash(key)
-	if c.own == nil && c.aside == 0 && !c.never {
+	if c.aside > 0 || c.never || len(key) > table.MaxKey {
+		c.pass(key, value)
+		return
+	}
+	hash := c.tab.Hash(key)
+	if c.own == nil {
 		if acc := c.tab.Find(hash, key); acc != nil {
 			c.added++
 			c.next(acc, value)
@@ -158,11 +162,6 @@ func (c *combiner[K, V, A]) addBytes(key []byte, value V) {
 
 func (c *combiner[K, V, A]) addSlow(hash uint64, key []byte, value V) {
 	if c.ctx.err != nil {
-		return
-	}
-	if c.aside > 0 || c.never || len(key) > table.MaxKey {
-		c.aside = max(c.aside-1, 0)
-		c.pass(hash, key, value)
 		return
 	}
 	size := 0
@@ -186,11 +185,15 @@ func (c *combiner[K, V, A]) addSlow(hash uint64, key []byte, value V) {
 }
 
 // pass sends a pair without combining it.
-func (c *combiner[K, V, A]) pass(hash uint64, key []byte, value V) {
+func (c *combiner[K, V, A]) pass(key []byte, value V) {
+	if c.ctx.err != nil {
+		return
+	}
+	c.aside = max(c.aside-1, 0)
 	var zero A
 	c.acc = zero
 	c.first(&c.acc, value)
-	c.send(hash, key, &c.acc)
+	c.send(key, &c.acc)
 }
 
 // makeRoom empties the table. The combiner then bypasses a table that saved
@@ -213,10 +216,10 @@ func (c *combiner[K, V, A]) drain() {
 	where, text := c.ctx.where, c.ctx.key
 	var at []byte
 	c.ctx.where, c.ctx.key = Position{}, func() string { return fmt.Sprintf("%q", at) }
-	c.tab.Drain(func(hash uint64, key []byte, acc *A) {
+	c.tab.Drain(func(key []byte, acc *A) {
 		if c.ctx.err == nil {
 			at = key
-			c.send(hash, key, acc)
+			c.send(key, acc)
 		}
 	})
 	c.ctx.where, c.ctx.key = where, text

@@ -15,8 +15,9 @@ const (
 )
 
 // Hash returns a hash of b that is the same in every process, on every machine
-// and in every version, since the partition of a key depends on it. It is no
-// defence against keys that are chosen to collide.
+// and in every version, since the partition of a key depends on it. Keys can be
+// chosen to collide: they come to one partition, which is sorted, and cost no
+// more there than other keys. A hash table needs a hash with a seed.
 func Hash(b []byte) uint64 {
 	h := mix1 ^ uint64(len(b))*mix4
 	for len(b) > 16 {
@@ -39,9 +40,13 @@ func Hash(b []byte) uint64 {
 }
 
 // fold multiplies to 128 bits and folds the halves, so that every bit of the
-// result depends on every bit of both.
+// result depends on every bit of both. A factor of 0 does not take the other
+// one away.
 func fold(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
+	if hi|lo == 0 {
+		hi, lo = bits.Mul64(a|b, mix4)
+	}
 	return hi ^ lo
 }
 

@@ -51,6 +51,10 @@ func TestHashSpreadsKeys(t *testing.T) {
 		"low bytes":  func(i int) []byte { return []byte{byte(i), byte(i >> 8), byte(i >> 16), 0, 0, 0, 0, 0} },
 		"zeros":      func(i int) []byte { return make([]byte, i%5000) },
 		"long":       func(i int) []byte { return fmt.Appendf(nil, "%060d", i) },
+		// The end that makes the second factor of the last product 0, and the
+		// same in the middle.
+		"one end":    func(i int) []byte { return fmt.Appendf(nil, "%08d\x2b\xf8\x94\xfe\x72\xf3\x6e\x3c", i) },
+		"one middle": func(i int) []byte { return fmt.Appendf(nil, "%08d\x2b\xf8\x94\xfe\x72\xf3\x6e\x3cand more", i) },
 	}
 	for name, key := range keys {
 		for _, n := range []int{2, 7, 64, 500} {

@@ -6,10 +6,17 @@
 // When Insert reports that there is no room, the caller drains the table and
 // starts again. A table belongs to one goroutine. It never fails. Sizes are
 // bytes.
+//
+// The slot of a key comes from a hash with a seed of the process. Keys are data,
+// and their author could choose keys of one slot if the hash were known.
+// The order of Drain does not depend on the seed, so that every attempt of a
+// task writes the same bytes.
 package table
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/maphash"
 	"unsafe"
 )
 
@@ -18,20 +25,31 @@ const (
 	chunkSize = 1 << chunkBits
 	maxChunks = 1 << (32 - chunkBits) // the most that a 32-bit reference can name
 	leastSize = 1 << 10               // slots
+	maxPrefix = 3                     // bytes of the longest length before a key
 
 	// MaxKey is the length of the longest key that fits.
-	MaxKey = chunkSize
+	MaxKey = chunkSize - maxPrefix
 )
+
+// seed is the process's.
+var seed = maphash.MakeSeed()
 
 // Table maps keys to accumulators of type A.
 type Table[A any] struct {
+	seed   maphash.Seed
 	slots  []slot[A]
 	used   int
-	chunks [][]byte
+	chunks []chunk
 	last   int // chunk that is being filled
-	filled int // its bytes
 	limit  int64
 	extra  int64
+}
+
+// chunk holds keys in the order in which they came. The length of each, as a
+// varint, is before it.
+type chunk struct {
+	bytes  []byte // chunkSize of them
+	filled int
 }
 
 type slot[A any] struct {
@@ -48,8 +66,11 @@ func Least[A any]() int64 { return leastSize * int64(unsafe.Sizeof(slot[A]{})) }
 // that is more. Memory that accumulators point to may take as many again; see
 // Grew.
 func New[A any](limit int64) *Table[A] {
-	return &Table[A]{slots: make([]slot[A], leastSize), limit: limit}
+	return &Table[A]{seed: seed, slots: make([]slot[A], leastSize), limit: limit}
 }
+
+// Hash returns the hash of a key that Find and Insert take.
+func (t *Table[A]) Hash(key []byte) uint64 { return maphash.Bytes(t.seed, key) }
 
 // Len returns the number of keys.
 func (t *Table[A]) Len() int { return t.used }
@@ -76,12 +97,13 @@ func (t *Table[A]) Insert(hash uint64, key []byte) *A {
 	if t.used*2 >= len(t.slots) && !t.grow() {
 		return nil
 	}
-	if (len(t.chunks) == 0 || chunkSize-t.filled < max(len(key), 1)) && !t.chunk() {
+	if (len(t.chunks) == 0 || chunkSize-t.chunks[t.last].filled < maxPrefix+max(len(key), 1)) && !t.chunk() {
 		return nil
 	}
-	copy(t.chunks[t.last][t.filled:], key)
-	ref := uint32(t.last<<chunkBits | t.filled)
-	t.filled += len(key)
+	c := &t.chunks[t.last]
+	at := c.filled + binary.PutUvarint(c.bytes[c.filled:], uint64(len(key)))
+	c.filled = at + copy(c.bytes[at:], key)
+	ref := uint32(t.last<<chunkBits | at)
 	t.used++
 	s := t.empty(hash)
 	s.hash, s.key, s.size = hash, ref, uint32(len(key))+1
@@ -95,21 +117,37 @@ func (t *Table[A]) Grew(n int) (full bool) {
 	return t.extra > t.limit
 }
 
-// Drain calls f for each key and empties the table. The order depends only on
-// the keys and on when they came. f must keep neither argument.
-func (t *Table[A]) Drain(f func(hash uint64, key []byte, value *A)) {
-	for i := range t.slots {
-		if s := &t.slots[i]; s.size > 0 {
-			f(s.hash, t.keyOf(s), &s.value)
+// Drain calls f for each key, in the order in which the keys came, and empties
+// the table. f must keep neither argument.
+func (t *Table[A]) Drain(f func(key []byte, value *A)) {
+	for i := range t.chunks[:min(t.last+1, len(t.chunks))] {
+		c := &t.chunks[i]
+		for at := 0; at < c.filled; {
+			size, prefix := binary.Uvarint(c.bytes[at:])
+			at += prefix
+			key := c.bytes[at : at+int(size)]
+			f(key, &t.slotAt(t.Hash(key), uint32(i<<chunkBits|at)).value)
+			at += len(key)
 		}
+		c.filled = 0
 	}
 	clear(t.slots)
-	t.used, t.extra, t.last, t.filled = 0, 0, 0, 0
+	t.used, t.extra, t.last = 0, 0, 0
 }
 
 func (t *Table[A]) keyOf(s *slot[A]) []byte {
 	at := s.key & (chunkSize - 1)
-	return t.chunks[s.key>>chunkBits][at : at+s.size-1]
+	return t.chunks[s.key>>chunkBits].bytes[at : at+s.size-1]
+}
+
+// slotAt returns the slot of the key with that hash, which is at ref.
+func (t *Table[A]) slotAt(hash uint64, ref uint32) *slot[A] {
+	mask := uint64(len(t.slots) - 1)
+	i := hash & mask
+	for t.slots[i].size == 0 || t.slots[i].key != ref {
+		i = (i + 1) & mask
+	}
+	return &t.slots[i]
 }
 
 // empty returns the empty slot for hash.
@@ -153,11 +191,10 @@ func (t *Table[A]) chunk() bool {
 		if n == maxChunks || n > 0 && t.bytes()+chunkSize > t.limit {
 			return false
 		}
-		t.chunks = append(t.chunks, make([]byte, chunkSize))
+		t.chunks = append(t.chunks, chunk{bytes: make([]byte, chunkSize)})
 	}
 	if n > 0 {
 		t.last++
 	}
-	t.filled = 0
 	return true
 }

@@ -1,7 +1,11 @@
 package table
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"hash/maphash"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -23,12 +27,9 @@ func TestDrainsAddUpToWhatWasAdded(t *testing.T) {
 		drain := func() {
 			drains++
 			seen := map[string]bool{}
-			tab.Drain(func(hash uint64, key []byte, a *acc) {
+			tab.Drain(func(key []byte, a *acc) {
 				if seen[string(key)] {
 					t.Fatalf("key %q is drained twice at once", key)
-				}
-				if hash != pairs.Hash(key) {
-					t.Fatalf("key %q has another hash", key)
 				}
 				seen[string(key)] = true
 				sum := got[string(key)]
@@ -43,7 +44,7 @@ func TestDrainsAddUpToWhatWasAdded(t *testing.T) {
 			v := r.Int64N(100)
 			w := want[string(key)]
 			want[string(key)] = acc{w.n + 1, w.sum + v}
-			hash := pairs.Hash(key)
+			hash := tab.Hash(key)
 			a := tab.Find(hash, key)
 			if a == nil {
 				if a = tab.Insert(hash, key); a == nil {
@@ -77,20 +78,122 @@ func TestDrainsAddUpToWhatWasAdded(t *testing.T) {
 	}
 }
 
-func TestDrainingIsInTheSameOrderEachTime(t *testing.T) {
+// TestDrainsInTheOrderOfArrival holds tables of several processes, whose seeds
+// differ. All are drained in the order in which the keys came, again and again.
+func TestDrainsInTheOrderOfArrival(t *testing.T) {
 	t.Parallel()
-	var runs [2][]string
-	for i := range runs {
-		tab := New[int64](8 << 20)
-		for k := range 5000 {
-			key := fmt.Appendf(nil, "%d", k*7)
-			*tab.Insert(pairs.Hash(key), key) = 1
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 3 {
+		tab := New[int64](16 << 20)
+		tab.seed = maphash.MakeSeed()
+		for round := range 3 {
+			var want, got []string
+			for k := range 2000 {
+				key := fmt.Sprintf("%d%*d", k, r.IntN(3)*r.IntN(900), k)
+				if k == 1000 {
+					key = ""
+				}
+				want = append(want, key)
+				*tab.Insert(tab.Hash([]byte(key)), []byte(key)) = int64(k)
+			}
+			tab.Drain(func(key []byte, v *int64) {
+				if *v != int64(len(got)) {
+					t.Errorf("key %.10q has the accumulator of key %d", key, *v)
+				}
+				got = append(got, string(key))
+			})
+			if !slices.Equal(got, want) {
+				t.Errorf("in round %d keys are drained in another order", round)
+			}
 		}
-		tab.Drain(func(_ uint64, key []byte, _ *int64) { runs[i] = append(runs[i], string(key)) })
 	}
-	if !slices.Equal(runs[0], runs[1]) {
-		t.Error("equal tables are drained in different order")
+}
+
+// TestLongestKeys fills chunks with keys of about the greatest length.
+func TestLongestKeys(t *testing.T) {
+	t.Parallel()
+	tab := New[int](64 << 20)
+	var want []int
+	for _, n := range []int{MaxKey, 0, MaxKey - 1, chunkSize / 2, chunkSize/2 - 10, 0, 0, MaxKey, 1} {
+		key := bytes.Repeat([]byte{byte(len(want))}, n)
+		hash := tab.Hash(key)
+		if tab.Find(hash, key) == nil {
+			*tab.Insert(hash, key) = n
+			want = append(want, n)
+		}
 	}
+	var got []int
+	tab.Drain(func(key []byte, n *int) {
+		if len(key) != *n {
+			t.Errorf("a key of %d bytes has %d", *n, len(key))
+		}
+		got = append(got, *n)
+	})
+	if !slices.Equal(got, want) {
+		t.Errorf("keys of %d bytes are drained, want %d", got, want)
+	}
+}
+
+// TestKeysChosenToCollideHaveSlotsOfTheirOwn verifies that keys, chosen
+// to be equal by the public hash of partitions, are
+// not equal by that of the table.
+func TestKeysChosenToCollideHaveSlotsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	const n = 1 << 14
+	tab := New[int](64 << 20)
+	hashes, slots := map[uint64]bool{}, map[uint64]int{}
+	keys := collisions(n)
+	for _, key := range keys {
+		if pairs.Hash(key) != pairs.Hash(keys[0]) {
+			t.Fatal("the keys do not collide")
+		}
+		hash := tab.Hash(key)
+		hashes[hash] = true
+		slots[hash%n]++
+	}
+	if len(hashes) != n {
+		t.Errorf("%d keys have %d hashes", n, len(hashes))
+	}
+	// Of n balls in n boxes, a box has 30 with a probability of less than 1e-25.
+	for _, k := range slots {
+		if k > 30 {
+			t.Errorf("%d keys have one slot", k)
+		}
+	}
+}
+
+// collisions returns n keys of one hash of partitions. The hash multiplies the halves of each
+// block of 16 bytes, and a product stays the same when its factors change
+// places. So each block has two forms, and a key of k blocks has 1<<k.
+func collisions(n int) [][]byte {
+	const (
+		mix1, mix2, mix3, mix4 = uint64(0x6a09e667f3bcc909), uint64(0xbb67ae8584caa73b), uint64(0x3c6ef372fe94f82b), uint64(0xa54ff53a5f1d36f1)
+		end                    = "."
+	)
+	var blocks [][2][]byte
+	count := bits.Len(uint(n - 1))
+	state := mix1 ^ uint64(16*count+len(end))*mix4
+	r := rand.New(rand.NewPCG(1, 1))
+	for len(blocks) < count {
+		lo, hi := r.Uint64(), r.Uint64()
+		first, second := lo^mix2^state, hi^mix3
+		forms := [2][]byte{block(lo, hi), block(second^mix2^state, first^mix3)}
+		blocks = append(blocks, forms)
+		high, low := bits.Mul64(first, second)
+		state = high ^ low
+	}
+	keys := make([][]byte, n)
+	for k := range keys {
+		for i, forms := range blocks {
+			keys[k] = append(keys[k], forms[k>>i&1]...)
+		}
+		keys[k] = append(keys[k], end...)
+	}
+	return keys
+}
+
+func block(lo, hi uint64) []byte {
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, lo), hi)
 }
 
 func TestKeysOfEqualHashAreKeptApart(t *testing.T) {
@@ -119,7 +222,7 @@ func TestWhatAccumulatorsPointToFillsATable(t *testing.T) {
 	if !tab.Grew(2 << 20) {
 		t.Error("a table takes more than its limit")
 	}
-	tab.Drain(func(uint64, []byte, *[]byte) {})
+	tab.Drain(func([]byte, *[]byte) {})
 	if tab.Grew(1) {
 		t.Error("a drained table is full")
 	}
@@ -132,13 +235,13 @@ func BenchmarkFind(b *testing.B) {
 			keys := make([][]byte, n)
 			for i := range keys {
 				keys[i] = fmt.Appendf(nil, "word%d", i)
-				tab.Insert(pairs.Hash(keys[i]), keys[i])
+				tab.Insert(tab.Hash(keys[i]), keys[i])
 			}
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
 				key := keys[i]
-				*tab.Find(pairs.Hash(key), key)++
+				*tab.Find(tab.Hash(key), key)++
 				if i++; i == n {
 					i = 0
 				}

@@ -8,6 +8,5 @@ import "syscall"
 // parent: there a server outlives a test process that is killed.
 func attributes() *syscall.SysProcAttr { return nil }
 
-// listens holds every answer for the process's own on systems that do not tell
-// whose a socket is.
+// listens reports true: other systems have no such table of sockets.
 func listens(int, string) bool { return true }
