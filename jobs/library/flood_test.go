@@ -10,7 +10,7 @@ import (
 
 // TestWordsThatEndAlikeTakeNoLongerThanOthers counts words whose end took all
 // but one factor away from a hash whose values are public. They had one slot of
-// the table, and took 50 times as long.
+// the table, and took 300 times as long.
 func TestWordsThatEndAlikeTakeNoLongerThanOthers(t *testing.T) {
 	t.Parallel()
 	const n = 40_000

@@ -134,9 +134,8 @@ func TestLongestKeys(t *testing.T) {
 	}
 }
 
-// TestKeysChosenToCollideHaveSlotsOfTheirOwn verifies that keys, chosen
-// to be equal by the public hash of partitions, are
-// not equal by that of the table.
+// TestKeysChosenToCollideHaveSlotsOfTheirOwn verifies that keys whose hashes of
+// partitions are equal, by choice, have different hashes in the table.
 func TestKeysChosenToCollideHaveSlotsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	const n = 1 << 14
