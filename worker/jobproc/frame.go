@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/windrow-mr/windrow/plan/packed"
 )
 
 // Version is the protocol's version. It changes with every change of a message, and
@@ -118,14 +120,15 @@ func readFull(r io.Reader, n int) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// decode reads a message that fills its payload.
+// decode reads a message that fills its payload. The payload may be hostile: a
+// job's program can write to the connection what it likes.
 func decode(payload []byte, message any) error {
-	r := bytes.NewReader(payload)
-	if err := msgpack.NewDecoder(r).Decode(message); err != nil {
-		return fmt.Errorf("a message that cannot be read: %w", err)
+	err := packed.Check(payload)
+	if err == nil {
+		err = msgpack.Unmarshal(payload, message)
 	}
-	if r.Len() > 0 {
-		return fmt.Errorf("a message with %d bytes too many", r.Len())
+	if err != nil {
+		return fmt.Errorf("a message that cannot be read: %w", err)
 	}
 	return nil
 }

@@ -124,7 +124,7 @@ func TestLists(t *testing.T) {
 		"three":       {[]byte{0x93, 1, 2, 3}, 3, ""},
 		"most":        {append(arrayOf(maxList), bytes.Repeat([]byte{1}, maxList)...), maxList, ""},
 		"too many":    {append(arrayOf(maxList+1), bytes.Repeat([]byte{1}, maxList+1)...), 0, "a list of 262145, and at most 262144"},
-		"fewer":       {append(arrayOf(3), 1, 2), 2, "EOF"},
+		"fewer":       {append(arrayOf(3), 1, 2), 2, "ends in the middle"},
 		"not numbers": {[]byte{0x91, 0xa1, 'x'}, 0, "cannot be read"},
 		"no list":     {[]byte{1}, 0, "cannot be read"},
 	} {
@@ -139,6 +139,19 @@ func TestLists(t *testing.T) {
 				t.Errorf("%v does not contain %q", err, tt.words)
 			}
 		})
+	}
+}
+
+// TestNestedLists verifies that a message of lists in lists is refused. The decoder
+// calls itself for each, and a stack that overflows ends the process, which is a
+// worker with all its jobs.
+func TestNestedLists(t *testing.T) {
+	t.Parallel()
+	payload := bytes.Repeat([]byte{0x91}, most-1)
+	for _, message := range []any{new(ready), new(sections), new(Ended), new(any), new(Hello)} {
+		if err := decode(append(payload, 0xc0), message); err == nil || !strings.Contains(err.Error(), "nested") {
+			t.Errorf("%T: %v", message, err)
+		}
 	}
 }
 

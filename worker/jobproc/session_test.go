@@ -100,13 +100,13 @@ func TestHostileProcess(t *testing.T) {
 		"the worker's kind":   {[][]byte{frame(t, kindHello, Hello{})}, "which is not expected"},
 		"4 GiB":               {[][]byte{raw(kindReady, 1<<32-1, nil)}, "at most"},
 		"no message":          {[][]byte{raw(kindReady, 3, []byte{0xc1, 0xc1, 0xc1})}, "cannot be read"},
-		"too many bytes":      {[][]byte{raw(kindRefused, 3, []byte{0x80, 0x80, 0x80})}, "too many"},
+		"too many bytes":      {[][]byte{raw(kindRefused, 3, []byte{0x80, 0x80, 0x80})}, "2 bytes follow it"},
 		"other version":       {[][]byte{frame(t, kindReady, ready{Version: 9, Plan: "p"})}, "version 9"},
 		"other plan":          {[][]byte{frame(t, kindReady, ready{Version: Version, Plan: "q"})}, "another plan"},
 		"refusal":             {[][]byte{frame(t, kindRefused, refused{"no such job"})}, "no such job"},
 		"gone after ready":    {[][]byte{good}, "closed its connection"},
 		"ready twice":         {[][]byte{good, good}, "which is not expected"},
-		"sums without end":    {[][]byte{good, raw(kindEnded, uint32(len(sums)+5), append(bytes.Clone(sums), arrayOf(1<<32-1)...))}, "at most"},
+		"sums without end":    {[][]byte{good, raw(kindEnded, uint32(len(sums)+5), append(bytes.Clone(sums), arrayOf(1<<32-1)...))}, "ends in the middle"},
 		"sums of nothing":     {[][]byte{good, frame(t, kindEnded, Ended{Attempt: own, Winner: own, Sums: make([]plan.SectionSum, 3)})}, "sums of 3 sections of 1"},
 		"end of another":      {[][]byte{good, frame(t, kindEnded, Ended{Attempt: other, Winner: other})}, "works on 1.2"},
 		"winner not granted":  {[][]byte{good, frame(t, kindEnded, Ended{Attempt: own, Winner: other})}, "not granted"},
@@ -136,8 +136,9 @@ func TestHostileProcess(t *testing.T) {
 func TestSectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	good := frame(t, kindReady, ready{Version: Version, Plan: "p"})
-	found := append([]byte{0x81, 0xa8}, "Sections"...)
-	s, err := Open(t.Context(), peer(t, good, raw(kindSections, uint32(len(found)+5), append(found, arrayOf(1<<31)...))), Hello{Plan: "p"}, time.Second)
+	found := append(append([]byte{0x81, 0xa8}, "Sections"...), arrayOf(maxList+1)...)
+	found = append(found, bytes.Repeat([]byte{0xc0}, maxList+1)...)
+	s, err := Open(t.Context(), peer(t, good, raw(kindSections, uint32(len(found)), found)), Hello{Plan: "p"}, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
