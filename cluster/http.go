@@ -116,7 +116,7 @@ type inbox struct {
 }
 
 // read reads a message into q.
-func (in *inbox) read(w http.ResponseWriter, r *http.Request, q any) error {
+func (in *inbox) read(r *http.Request, q any) error {
 	if r.ContentLength > maxAsked {
 		return fmt.Errorf("it has %d bytes, and %d are allowed", r.ContentLength, maxAsked)
 	}
@@ -134,13 +134,26 @@ func (in *inbox) read(w http.ResponseWriter, r *http.Request, q any) error {
 	case <-r.Context().Done():
 		return context.Cause(r.Context())
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(longTime)) // not every connection has deadlines
-	if body, err = readRest(body, r.Body, r.ContentLength); err != nil {
+	if body, err = readRest(body, &hurried{r.Body, time.Now().Add(longTime)}, r.ContentLength); err != nil {
 		return err
 	}
-	_ = control.SetReadDeadline(time.Time{}) // the answer may take long
 	return unmarshal(body, q)
+}
+
+// hurried is a body that must have arrived by a time. The server bounds the wait for
+// each of its bytes.
+type hurried struct {
+	io.Reader
+
+	by time.Time
+}
+
+// Read reads the next bytes, if they come in time.
+func (h *hurried) Read(p []byte) (int, error) {
+	if time.Now().After(h.by) {
+		return 0, fmt.Errorf("it did not arrive in %v", longTime)
+	}
+	return h.Reader.Read(p)
 }
 
 // readRest reads the rest of a message behind head, into a buffer that does not
@@ -169,7 +182,7 @@ func serve[Q, A any](in *inbox, w http.ResponseWriter, r *http.Request, answer f
 		return
 	}
 	q := new(Q)
-	if err := in.read(w, r, q); err != nil {
+	if err := in.read(r, q); err != nil {
 		http.Error(w, "this is no message of the cluster's protocol: "+err.Error(), http.StatusBadRequest)
 		return
 	}

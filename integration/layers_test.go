@@ -105,7 +105,7 @@ var layers = map[string][]string{
 	"store/storetest/...":              {"store/azure/azuretest", "store/gcs/gcstest", "store/s3/s3test"},
 	"worker":                           {"cluster", "plan"},
 	"worker/executor":                  {"attempts", "compress", "jobs", "jobs/pipeline", "output", "plan", "shuffle", "shuffle/pairs", "store", "store/checksum", "store/driver"},
-	"worker/jobproc":                   {"plan/nearest", "jobs/pipeline", "jobs", "compress", "plan", "shuffle", "store", "store/relay", "worker/executor", "github.com/vmihailenco/msgpack/v5"},
+	"worker/jobproc":                   {"plan/nearest", "plan/packed", "jobs/pipeline", "jobs", "compress", "plan", "shuffle", "store", "store/relay", "worker/executor", "github.com/vmihailenco/msgpack/v5"},
 	"worker/runner":                    {"attempts", "cluster", "plan", "store", "store/meter", "store/relay", "worker", "worker/executor", "worker/jobproc", "worker/planner", "worker/sandbox"},
 	"worker/sandbox":                   {"golang.org/x/sys/unix"},
 }

@@ -13,6 +13,9 @@
 // changed without any process refusing another. Files are read once. Cookies are
 // ignored.
 //
+// Connections without an accepted request are bounded (Server.Bound), and a refusal
+// ends its connection.
+//
 // One token opens all, unless workers have their own (Config.WorkerTokenFile). Then
 // that one opens only the protocol of workers, and the other one only the API. A
 // process that may join as a worker gets jobs, their data, and with it the rights
@@ -65,6 +68,7 @@ type Server struct {
 	Plain bool
 
 	clients, workers tokens
+	guests           int // see Bound; 0 for the usual number
 }
 
 // howTo is a command that makes a token.
@@ -193,10 +197,12 @@ func (s *Server) Workers(next http.Handler) http.Handler {
 }
 
 func (s *Server) require(next http.Handler, known tokens, what string, free func(*http.Request) bool) http.Handler {
-	if len(known) == 0 {
-		return next // on loopback, or TLS has checked the certificate
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(known) == 0 { // on loopback, or TLS has checked the certificate
+			accepted(r)
+			next.ServeHTTP(w, r)
+			return
+		}
 		if free(r) {
 			next.ServeHTTP(w, r)
 			return
@@ -208,12 +214,14 @@ func (s *Server) require(next http.Handler, known tokens, what string, free func
 		case !known.has(token):
 			refuse(w, "this is not "+what+": give the right one with --token-file FILE or WINDROW_TOKEN_FILE")
 		default:
+			accepted(r)
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// refuse answers in the form of the API.
+// refuse answers in the form of the API, and ends the connection. Its client may
+// have announced a body, and never send it.
 func refuse(w http.ResponseWriter, text string) {
 	var p struct {
 		Error struct {
@@ -226,6 +234,7 @@ func refuse(w http.ResponseWriter, text string) {
 	if err != nil {
 		b = nil // a struct of two texts always has a form
 	}
+	w.Header().Set("Connection", "close")
 	w.Header().Set("WWW-Authenticate", "Bearer")
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -14,3 +14,6 @@ func Private(file, what string) error {
 	}
 	return nil
 }
+
+// descriptors returns how many descriptors this process may have.
+func descriptors() int { return unknownDescriptors }

@@ -26,3 +26,12 @@ func Private(file, what string) error {
 	}
 	return nil
 }
+
+// descriptors returns how many descriptors this process may have.
+func descriptors() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return unknownDescriptors
+	}
+	return int(min(uint64(limit.Cur), 1<<30)) //nolint:unconvert // it is signed on some systems
+}

@@ -15,14 +15,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/windrow-mr/windrow/store/driver"
 
@@ -179,65 +176,6 @@ var errSignal = errors.New("a signal asked the process to end")
 
 // interrupted is the exit status after a second signal.
 const interrupted = 130
-
-// These are the limits of the HTTP server.
-const (
-	headerTime  = 10 * time.Second
-	idleTime    = 2 * time.Minute
-	headerBytes = 64 << 10
-	closeTime   = 3 * time.Second
-)
-
-// serve serves until ctx ends.
-func serve(ctx context.Context, l net.Listener, s *auth.Server, h http.Handler, logger *slog.Logger) error {
-	server := &http.Server{Handler: h, TLSConfig: s.TLS, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
-		BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
-	closed := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(closed)
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
-		defer cancel()
-		if server.Shutdown(ending) != nil {
-			_ = server.Close() // clients that still wait are cut off
-		}
-	})
-	var err error
-	if s.TLS != nil {
-		err = server.ServeTLS(l, "", "")
-	} else {
-		err = server.Serve(l)
-	}
-	if !stop() {
-		<-closed
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
-}
-
-// healthServer only answers whether a worker is alive and ready.
-func healthServer(ctx context.Context, l net.Listener, ready func() bool, log *slog.Logger) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !ready() {
-			http.Error(w, "no master has answered yet", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
-	return serve(ctx, l, new(auth.Server), mux, log)
-}
-
-// listen listens at a TCP address.
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listening at %s: %w", address, err)
-	}
-	return l, nil
-}
 
 // buildVersion names this build. It distinguishes workers whose built-in jobs
 // differ.

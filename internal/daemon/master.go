@@ -174,7 +174,9 @@ func (m *master) run(ctx context.Context) error {
 	// will.
 	serving, end := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
-	go func() { served <- serve(serving, m.listener, m.server, doors(m.server, m.control, m.log), m.log) }()
+	go func() {
+		served <- serve(serving, m.listener, m.server, doors(m.server, m.control, m.log), usualLimits, m.log)
+	}()
 	var err error
 	select {
 	case <-ctx.Done():

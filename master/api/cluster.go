@@ -2,9 +2,7 @@ package api
 
 import (
 	"fmt"
-	"io"
 	"net/http"
-	"time"
 
 	"github.com/windrow-mr/windrow/plan"
 
@@ -97,9 +95,6 @@ func (s *server) hasBundle(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// uploadTime is the longest wait for the next bytes of an upload.
-const uploadTime = time.Minute
-
 func (s *server) putBundle(w http.ResponseWriter, r *http.Request) error {
 	digest, err := digestOf(r)
 	if err != nil {
@@ -114,24 +109,11 @@ func (s *server) putBundle(w http.ResponseWriter, r *http.Request) error {
 		return &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: plan.Invalid,
 			Text: fmt.Sprintf("a bundle of %d bytes is too large for this cluster: at most %d; strip the binary with -ldflags=-s", r.ContentLength, s.cfg.MaxBundle)}
 	}
-	body := &upload{in: r.Body, control: http.NewResponseController(w)}
-	if err := s.backend.PutBundle(r.Context(), digest, r.ContentLength, body); err != nil {
+	if err := s.backend.PutBundle(r.Context(), digest, r.ContentLength, r.Body); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// upload is a body that can take any time, as long as bytes arrive.
-type upload struct {
-	in      io.Reader
-	control *http.ResponseController
-}
-
-// Read reads the next bytes.
-func (u *upload) Read(p []byte) (int, error) {
-	_ = u.control.SetReadDeadline(time.Now().Add(uploadTime)) // not every connection has deadlines
-	return u.in.Read(p)
 }
 
 func (s *server) document(w http.ResponseWriter, _ *http.Request) error {
