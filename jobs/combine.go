@@ -145,12 +145,8 @@ func (c *combiner[K, V, A]) emit() Emit[K, V] {
 
 // addBytes takes a pair with an encoded key.
 func (c *combiner[K, V, A]) addBytes(key []byte, value V) {
-	if c.aside > 0 || c.never || len(key) > table.MaxKey {
-		c.pass(key, value)
-		return
-	}
-	hash := c.tab.Hash(key)
-	if c.own == nil {
+	hash := pairs.Hash(key)
+	if c.own == nil && c.aside == 0 && !c.never {
 		if acc := c.tab.Find(hash, key); acc != nil {
 			c.added++
 			c.next(acc, value)
@@ -164,36 +160,41 @@ func (c *combiner[K, V, A]) addSlow(hash uint64, key []byte, value V) {
 	if c.ctx.err != nil {
 		return
 	}
+	if c.aside > 0 || c.never || len(key) > table.MaxKey {
+		c.aside = max(c.aside-1, 0)
+		c.pass(hash, key, value)
+		return
+	}
 	size := 0
 	if c.own != nil {
 		value, size = c.own(value)
 	}
-	c.added++
-	acc := c.tab.Find(hash, key)
-	if acc != nil {
+	if acc := c.tab.Find(hash, key); acc != nil {
 		c.next(acc, value)
 	} else {
-		if acc = c.tab.Insert(hash, key); acc == nil {
+		acc, full := c.tab.Insert(hash, key)
+		if full {
 			c.makeRoom()
-			acc = c.tab.Insert(hash, key)
+			acc, _ = c.tab.Insert(hash, key)
+		}
+		if acc == nil {
+			c.pass(hash, key, value)
+			return
 		}
 		c.first(acc, value)
 	}
+	c.added++
 	if size > 0 && c.tab.Grew(size) {
 		c.makeRoom()
 	}
 }
 
 // pass sends a pair without combining it.
-func (c *combiner[K, V, A]) pass(key []byte, value V) {
-	if c.ctx.err != nil {
-		return
-	}
-	c.aside = max(c.aside-1, 0)
+func (c *combiner[K, V, A]) pass(hash uint64, key []byte, value V) {
 	var zero A
 	c.acc = zero
 	c.first(&c.acc, value)
-	c.send(key, &c.acc)
+	c.send(hash, key, &c.acc)
 }
 
 // makeRoom empties the table. The combiner then bypasses a table that saved
@@ -216,10 +217,10 @@ func (c *combiner[K, V, A]) drain() {
 	where, text := c.ctx.where, c.ctx.key
 	var at []byte
 	c.ctx.where, c.ctx.key = Position{}, func() string { return fmt.Sprintf("%q", at) }
-	c.tab.Drain(func(key []byte, acc *A) {
+	c.tab.Drain(func(hash uint64, key []byte, acc *A) {
 		if c.ctx.err == nil {
 			at = key
-			c.send(key, acc)
+			c.send(hash, key, acc)
 		}
 	})
 	c.ctx.where, c.ctx.key = where, text

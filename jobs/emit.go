@@ -57,23 +57,23 @@ func chosen[K any](ctx *Context, n *node, key codec.Key[K], f func(key K, n int)
 	}
 }
 
-// partition returns the partition of an encoded key.
-func (s *sender[K, V]) partition(encoded []byte) uint32 {
+// partition returns the partition of an encoded key with that hash.
+func (s *sender[K, V]) partition(hash uint64, encoded []byte) uint32 {
 	if s.choose != nil {
 		return s.choose(encoded, nil)
 	}
-	return pairs.PartitionOf(pairs.Hash(encoded), s.n)
+	return pairs.PartitionOf(hash, s.n)
 }
 
 // send takes a pair whose key is already encoded.
-func (s *sender[K, V]) send(encoded []byte, value *V) {
+func (s *sender[K, V]) send(hash uint64, encoded []byte, value *V) {
 	b := append(s.to.Room(), encoded...)
 	b, err := s.value.Append(b, value)
 	if err != nil {
 		s.ctx.fail(s.ctx.recordError(err, nil))
 		return
 	}
-	s.to.Add(b, len(encoded), s.partition(encoded))
+	s.to.Add(b, len(encoded), s.partition(hash, encoded))
 }
 
 // emit returns the function that mappers call when nothing is combined. The

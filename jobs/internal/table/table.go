@@ -7,16 +7,14 @@
 // starts again. A table belongs to one goroutine. It never fails. Sizes are
 // bytes.
 //
-// The slot of a key comes from a hash with a seed of the process. Keys are data,
-// and their author could choose keys of one slot if the hash were known.
-// The order of Drain does not depend on the seed, so that every attempt of a
-// task writes the same bytes.
+// The author of the data chooses the keys, and can choose keys of one slot, since
+// the hash is public. The table bounds what a key costs instead of hiding the hash:
+// a key that is too far from its slot is not taken. So the order of Drain is the
+// same in every process, and every attempt of a task writes the same bytes.
 package table
 
 import (
 	"bytes"
-	"encoding/binary"
-	"hash/maphash"
 	"unsafe"
 )
 
@@ -25,31 +23,26 @@ const (
 	chunkSize = 1 << chunkBits
 	maxChunks = 1 << (32 - chunkBits) // the most that a 32-bit reference can name
 	leastSize = 1 << 10               // slots
-	maxPrefix = 3                     // bytes of the longest length before a key
+
+	// mostProbes is how many slots are tried for a key. In a table that is as full
+	// as it gets, about one new key of a hundred needs more.
+	mostProbes = 512
+	// mostAlike is how many keys may have one hash. By chance no two have.
+	mostAlike = 8
 
 	// MaxKey is the length of the longest key that fits.
-	MaxKey = chunkSize - maxPrefix
+	MaxKey = chunkSize
 )
-
-// seed is the process's.
-var seed = maphash.MakeSeed()
 
 // Table maps keys to accumulators of type A.
 type Table[A any] struct {
-	seed   maphash.Seed
 	slots  []slot[A]
 	used   int
-	chunks []chunk
+	chunks [][]byte
 	last   int // chunk that is being filled
+	filled int // its bytes
 	limit  int64
 	extra  int64
-}
-
-// chunk holds keys in the order in which they came. The length of each, as a
-// varint, is before it.
-type chunk struct {
-	bytes  []byte // chunkSize of them
-	filled int
 }
 
 type slot[A any] struct {
@@ -66,11 +59,8 @@ func Least[A any]() int64 { return leastSize * int64(unsafe.Sizeof(slot[A]{})) }
 // that is more. Memory that accumulators point to may take as many again; see
 // Grew.
 func New[A any](limit int64) *Table[A] {
-	return &Table[A]{seed: seed, slots: make([]slot[A], leastSize), limit: limit}
+	return &Table[A]{slots: make([]slot[A], leastSize), limit: limit}
 }
-
-// Hash returns the hash of a key that Find and Insert take.
-func (t *Table[A]) Hash(key []byte) uint64 { return maphash.Bytes(t.seed, key) }
 
 // Len returns the number of keys.
 func (t *Table[A]) Len() int { return t.used }
@@ -79,8 +69,8 @@ func (t *Table[A]) Len() int { return t.used }
 // until the next Insert or Drain.
 func (t *Table[A]) Find(hash uint64, key []byte) *A {
 	mask := uint64(len(t.slots) - 1)
-	for i := hash & mask; ; i = (i + 1) & mask {
-		s := &t.slots[i]
+	for i := range uint64(mostProbes) {
+		s := &t.slots[(hash+i)&mask]
 		if s.hash == hash && int(s.size) == len(key)+1 && bytes.Equal(t.keyOf(s), key) {
 			return &s.value
 		}
@@ -88,26 +78,49 @@ func (t *Table[A]) Find(hash uint64, key []byte) *A {
 			return nil
 		}
 	}
+	return nil
 }
 
 // Insert adds a key that Find did not find, and returns its accumulator, which
-// is zero. It returns nil when the table has no room; the caller must then call
-// Drain. An empty table has room for any key of up to MaxKey bytes.
-func (t *Table[A]) Insert(hash uint64, key []byte) *A {
+// is zero. It returns nil and full when the table has no room; the caller must then
+// call Drain. An empty table has room for any key of up to MaxKey bytes. Insert
+// returns nil alone when the key has too many neighbours; the caller then does
+// without the table.
+func (t *Table[A]) Insert(hash uint64, key []byte) (value *A, full bool) {
 	if t.used*2 >= len(t.slots) && !t.grow() {
-		return nil
+		return nil, true
 	}
-	if (len(t.chunks) == 0 || chunkSize-t.chunks[t.last].filled < maxPrefix+max(len(key), 1)) && !t.chunk() {
-		return nil
+	s := t.free(hash)
+	if s == nil {
+		return nil, false
 	}
-	c := &t.chunks[t.last]
-	at := c.filled + binary.PutUvarint(c.bytes[c.filled:], uint64(len(key)))
-	c.filled = at + copy(c.bytes[at:], key)
-	ref := uint32(t.last<<chunkBits | at)
+	if (len(t.chunks) == 0 || chunkSize-t.filled < max(len(key), 1)) && !t.chunk() {
+		return nil, true
+	}
+	copy(t.chunks[t.last][t.filled:], key)
+	ref := uint32(t.last<<chunkBits | t.filled)
+	t.filled += len(key)
 	t.used++
-	s := t.empty(hash)
 	s.hash, s.key, s.size = hash, ref, uint32(len(key))+1
-	return &s.value
+	return &s.value, false
+}
+
+// free returns the empty slot for hash, nil if there is none near.
+func (t *Table[A]) free(hash uint64) *slot[A] {
+	mask := uint64(len(t.slots) - 1)
+	alike := 0
+	for i := range uint64(mostProbes) {
+		s := &t.slots[(hash+i)&mask]
+		if s.size == 0 {
+			return s
+		}
+		if s.hash == hash {
+			if alike++; alike == mostAlike {
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // Grew counts n more bytes to which accumulators point, and reports whether the
@@ -117,37 +130,21 @@ func (t *Table[A]) Grew(n int) (full bool) {
 	return t.extra > t.limit
 }
 
-// Drain calls f for each key, in the order in which the keys came, and empties
-// the table. f must keep neither argument.
-func (t *Table[A]) Drain(f func(key []byte, value *A)) {
-	for i := range t.chunks[:min(t.last+1, len(t.chunks))] {
-		c := &t.chunks[i]
-		for at := 0; at < c.filled; {
-			size, prefix := binary.Uvarint(c.bytes[at:])
-			at += prefix
-			key := c.bytes[at : at+int(size)]
-			f(key, &t.slotAt(t.Hash(key), uint32(i<<chunkBits|at)).value)
-			at += len(key)
+// Drain calls f for each key and empties the table. The order depends only on
+// the keys and on when they came. f must keep neither argument.
+func (t *Table[A]) Drain(f func(hash uint64, key []byte, value *A)) {
+	for i := range t.slots {
+		if s := &t.slots[i]; s.size > 0 {
+			f(s.hash, t.keyOf(s), &s.value)
 		}
-		c.filled = 0
 	}
 	clear(t.slots)
-	t.used, t.extra, t.last = 0, 0, 0
+	t.used, t.extra, t.last, t.filled = 0, 0, 0, 0
 }
 
 func (t *Table[A]) keyOf(s *slot[A]) []byte {
 	at := s.key & (chunkSize - 1)
-	return t.chunks[s.key>>chunkBits].bytes[at : at+s.size-1]
-}
-
-// slotAt returns the slot of the key with that hash, which is at ref.
-func (t *Table[A]) slotAt(hash uint64, ref uint32) *slot[A] {
-	mask := uint64(len(t.slots) - 1)
-	i := hash & mask
-	for t.slots[i].size == 0 || t.slots[i].key != ref {
-		i = (i + 1) & mask
-	}
-	return &t.slots[i]
+	return t.chunks[s.key>>chunkBits][at : at+s.size-1]
 }
 
 // empty returns the empty slot for hash.
@@ -191,10 +188,11 @@ func (t *Table[A]) chunk() bool {
 		if n == maxChunks || n > 0 && t.bytes()+chunkSize > t.limit {
 			return false
 		}
-		t.chunks = append(t.chunks, chunk{bytes: make([]byte, chunkSize)})
+		t.chunks = append(t.chunks, make([]byte, chunkSize))
 	}
 	if n > 0 {
 		t.last++
 	}
+	t.filled = 0
 	return true
 }

@@ -1,11 +1,7 @@
 package table
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
-	"hash/maphash"
-	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -27,9 +23,12 @@ func TestDrainsAddUpToWhatWasAdded(t *testing.T) {
 		drain := func() {
 			drains++
 			seen := map[string]bool{}
-			tab.Drain(func(key []byte, a *acc) {
+			tab.Drain(func(hash uint64, key []byte, a *acc) {
 				if seen[string(key)] {
 					t.Fatalf("key %q is drained twice at once", key)
+				}
+				if hash != pairs.Hash(key) {
+					t.Fatalf("key %q has another hash", key)
 				}
 				seen[string(key)] = true
 				sum := got[string(key)]
@@ -44,14 +43,16 @@ func TestDrainsAddUpToWhatWasAdded(t *testing.T) {
 			v := r.Int64N(100)
 			w := want[string(key)]
 			want[string(key)] = acc{w.n + 1, w.sum + v}
-			hash := tab.Hash(key)
+			hash := pairs.Hash(key)
 			a := tab.Find(hash, key)
 			if a == nil {
-				if a = tab.Insert(hash, key); a == nil {
+				var full bool
+				if a, full = tab.Insert(hash, key); full {
 					drain()
-					if a = tab.Insert(hash, key); a == nil {
-						t.Fatal("an empty table has no room")
-					}
+					a, full = tab.Insert(hash, key)
+				}
+				if a == nil {
+					t.Fatalf("a table has no room (full: %v)", full)
 				}
 				if *a != (acc{}) {
 					t.Fatalf("a fresh accumulator is %+v", *a)
@@ -78,128 +79,27 @@ func TestDrainsAddUpToWhatWasAdded(t *testing.T) {
 	}
 }
 
-// TestDrainsInTheOrderOfArrival holds tables of several processes, whose seeds
-// differ. All are drained in the order in which the keys came, again and again.
-func TestDrainsInTheOrderOfArrival(t *testing.T) {
+func TestDrainingIsInTheSameOrderEachTime(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(1, 1))
-	for range 3 {
-		tab := New[int64](16 << 20)
-		tab.seed = maphash.MakeSeed()
-		for round := range 3 {
-			var want, got []string
-			for k := range 2000 {
-				key := fmt.Sprintf("%d%*d", k, r.IntN(3)*r.IntN(900), k)
-				if k == 1000 {
-					key = ""
-				}
-				want = append(want, key)
-				*tab.Insert(tab.Hash([]byte(key)), []byte(key)) = int64(k)
-			}
-			tab.Drain(func(key []byte, v *int64) {
-				if *v != int64(len(got)) {
-					t.Errorf("key %.10q has the accumulator of key %d", key, *v)
-				}
-				got = append(got, string(key))
-			})
-			if !slices.Equal(got, want) {
-				t.Errorf("in round %d keys are drained in another order", round)
-			}
+	var runs [2][]string
+	for i := range runs {
+		tab := New[int64](8 << 20)
+		for k := range 5000 {
+			key := fmt.Appendf(nil, "%d", k*7)
+			insert(t, tab, pairs.Hash(key), string(key), 1)
 		}
+		tab.Drain(func(_ uint64, key []byte, _ *int64) { runs[i] = append(runs[i], string(key)) })
 	}
-}
-
-// TestLongestKeys fills chunks with keys of about the greatest length.
-func TestLongestKeys(t *testing.T) {
-	t.Parallel()
-	tab := New[int](64 << 20)
-	var want []int
-	for _, n := range []int{MaxKey, 0, MaxKey - 1, chunkSize / 2, chunkSize/2 - 10, 0, 0, MaxKey, 1} {
-		key := bytes.Repeat([]byte{byte(len(want))}, n)
-		hash := tab.Hash(key)
-		if tab.Find(hash, key) == nil {
-			*tab.Insert(hash, key) = n
-			want = append(want, n)
-		}
+	if !slices.Equal(runs[0], runs[1]) {
+		t.Error("equal tables are drained in different order")
 	}
-	var got []int
-	tab.Drain(func(key []byte, n *int) {
-		if len(key) != *n {
-			t.Errorf("a key of %d bytes has %d", *n, len(key))
-		}
-		got = append(got, *n)
-	})
-	if !slices.Equal(got, want) {
-		t.Errorf("keys of %d bytes are drained, want %d", got, want)
-	}
-}
-
-// TestKeysChosenToCollideHaveSlotsOfTheirOwn verifies that keys whose hashes of
-// partitions are equal, by choice, have different hashes in the table.
-func TestKeysChosenToCollideHaveSlotsOfTheirOwn(t *testing.T) {
-	t.Parallel()
-	const n = 1 << 14
-	tab := New[int](64 << 20)
-	hashes, slots := map[uint64]bool{}, map[uint64]int{}
-	keys := collisions(n)
-	for _, key := range keys {
-		if pairs.Hash(key) != pairs.Hash(keys[0]) {
-			t.Fatal("the keys do not collide")
-		}
-		hash := tab.Hash(key)
-		hashes[hash] = true
-		slots[hash%n]++
-	}
-	if len(hashes) != n {
-		t.Errorf("%d keys have %d hashes", n, len(hashes))
-	}
-	// Of n balls in n boxes, a box has 30 with a probability of less than 1e-25.
-	for _, k := range slots {
-		if k > 30 {
-			t.Errorf("%d keys have one slot", k)
-		}
-	}
-}
-
-// collisions returns n keys of one hash of partitions. The hash multiplies the halves of each
-// block of 16 bytes, and a product stays the same when its factors change
-// places. So each block has two forms, and a key of k blocks has 1<<k.
-func collisions(n int) [][]byte {
-	const (
-		mix1, mix2, mix3, mix4 = uint64(0x6a09e667f3bcc909), uint64(0xbb67ae8584caa73b), uint64(0x3c6ef372fe94f82b), uint64(0xa54ff53a5f1d36f1)
-		end                    = "."
-	)
-	var blocks [][2][]byte
-	count := bits.Len(uint(n - 1))
-	state := mix1 ^ uint64(16*count+len(end))*mix4
-	r := rand.New(rand.NewPCG(1, 1))
-	for len(blocks) < count {
-		lo, hi := r.Uint64(), r.Uint64()
-		first, second := lo^mix2^state, hi^mix3
-		forms := [2][]byte{block(lo, hi), block(second^mix2^state, first^mix3)}
-		blocks = append(blocks, forms)
-		high, low := bits.Mul64(first, second)
-		state = high ^ low
-	}
-	keys := make([][]byte, n)
-	for k := range keys {
-		for i, forms := range blocks {
-			keys[k] = append(keys[k], forms[k>>i&1]...)
-		}
-		keys[k] = append(keys[k], end...)
-	}
-	return keys
-}
-
-func block(lo, hi uint64) []byte {
-	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, lo), hi)
 }
 
 func TestKeysOfEqualHashAreKeptApart(t *testing.T) {
 	t.Parallel()
 	tab := New[string](1 << 20)
 	for _, key := range []string{"a", "b", "", "ab"} {
-		*tab.Insert(42, []byte(key)) = key
+		insert(t, tab, 42, key, key)
 	}
 	for _, key := range []string{"a", "b", "", "ab"} {
 		if v := tab.Find(42, []byte(key)); v == nil || *v != key {
@@ -208,6 +108,51 @@ func TestKeysOfEqualHashAreKeptApart(t *testing.T) {
 	}
 	if tab.Find(42, []byte("c")) != nil {
 		t.Error("a key that was never inserted is found")
+	}
+}
+
+// insert adds a key, and reports whether there was a slot for it.
+func insert[A any](t *testing.T, tab *Table[A], hash uint64, key string, value A) bool {
+	t.Helper()
+	a, full := tab.Insert(hash, []byte(key))
+	if full {
+		t.Fatal("the table is full")
+	}
+	if a != nil {
+		*a = value
+	}
+	return a != nil
+}
+
+// TestCrowdedKeysAreNotTaken verifies that a table takes a bounded number of keys of
+// one hash, and of one slot, and finds those that it took, also after it grew.
+func TestCrowdedKeysAreNotTaken(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		hash  func(i int) uint64
+		taken int
+	}{
+		"one hash":         {func(int) uint64 { return 1<<64 - 1 }, mostAlike},
+		"one slot":         {func(i int) uint64 { return uint64(i)<<40 | 1<<39 }, mostProbes},
+		"one, at the end":  {func(i int) uint64 { return uint64(i)<<40 | (1<<40 - 1) }, mostProbes},
+		"a slot for each":  {func(i int) uint64 { return uint64(i) }, 5000},
+		"two slots, apart": {func(i int) uint64 { return uint64(i)<<40 | uint64(i%2)<<9 }, 2 * mostProbes},
+	} {
+		tab := New[int](64 << 20)
+		taken := map[int]bool{}
+		for i := range 5000 {
+			if insert(t, tab, tt.hash(i), fmt.Sprint(i), i) {
+				taken[i] = true
+			}
+		}
+		if len(taken) != tt.taken {
+			t.Errorf("%s: %d keys are taken, want %d", name, len(taken), tt.taken)
+		}
+		for i := range 5000 {
+			if v := tab.Find(tt.hash(i), []byte(fmt.Sprint(i))); (v != nil) != taken[i] || v != nil && *v != i {
+				t.Errorf("%s: key %d has %v, and was taken: %v", name, i, v, taken[i])
+			}
+		}
 	}
 }
 
@@ -221,7 +166,7 @@ func TestWhatAccumulatorsPointToFillsATable(t *testing.T) {
 	if !tab.Grew(2 << 20) {
 		t.Error("a table takes more than its limit")
 	}
-	tab.Drain(func([]byte, *[]byte) {})
+	tab.Drain(func(uint64, []byte, *[]byte) {})
 	if tab.Grew(1) {
 		t.Error("a drained table is full")
 	}
@@ -234,17 +179,43 @@ func BenchmarkFind(b *testing.B) {
 			keys := make([][]byte, n)
 			for i := range keys {
 				keys[i] = fmt.Appendf(nil, "word%d", i)
-				tab.Insert(tab.Hash(keys[i]), keys[i])
+				if a, _ := tab.Insert(pairs.Hash(keys[i]), keys[i]); a == nil {
+					b.Fatal("no room")
+				}
 			}
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
 				key := keys[i]
-				*tab.Find(tab.Hash(key), key)++
+				*tab.Find(pairs.Hash(key), key)++
 				if i++; i == n {
 					i = 0
 				}
 			}
 		})
 	}
+}
+
+// BenchmarkFill inserts as many keys as a table of a map task takes, and drains it.
+func BenchmarkFill(b *testing.B) {
+	tab := New[int64](64 << 20)
+	keys := make([][]byte, 600_000)
+	for i := range keys {
+		keys[i] = fmt.Appendf(nil, "word%d", i*7919)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, key := range keys {
+			hash := pairs.Hash(key)
+			if tab.Find(hash, key) == nil {
+				if a, _ := tab.Insert(hash, key); a != nil {
+					*a = 1
+				}
+			}
+		}
+		sum := 0
+		tab.Drain(func(hash uint64, key []byte, _ *int64) { sum += int(hash) + int(key[len(key)-1]) })
+		_ = sum
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(keys)), "ns/key")
 }
