@@ -114,10 +114,21 @@ func recoverFrom(t *testing.T, out, in, mode, want, before string) {
 	})
 }
 
-// TestInterrupted verifies that a run that gets ^C ends within two seconds,
-// says what it did, and leaves no result.
+// TestInterrupted verifies that a run that gets ^C, or loses its terminal or the
+// reader of what it prints, ends within two seconds, says what it did, and leaves no
+// result.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE} {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			interrupted(t, s)
+		})
+	}
+}
+
+func interrupted(t *testing.T, by syscall.Signal) {
+	t.Helper()
 	in := file(t, "in.txt", "a\nstop\nb\n")
 	out := filepath.Join(t.TempDir(), "out")
 	run := command(t, testjobs, "run", "hangs", "--input", in, "--out", out, "--at", "stop")
@@ -130,7 +141,7 @@ func TestInterrupted(t *testing.T) {
 		t.Fatalf("it never hangs, but says %q", stderr.String())
 	}
 	start := time.Now()
-	if err := run.Process.Signal(syscall.SIGINT); err != nil {
+	if err := run.Process.Signal(by); err != nil {
 		t.Fatal(err)
 	}
 	_ = run.Wait() // the exit status says it

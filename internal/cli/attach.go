@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -67,7 +66,7 @@ type interrupts struct{ signals chan os.Signal }
 
 func catchInterrupts() *interrupts {
 	i := &interrupts{make(chan os.Signal, 4)}
-	signal.Notify(i.signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(i.signals, Interrupts()...)
 	return i
 }
 

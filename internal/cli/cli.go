@@ -99,7 +99,10 @@ func Build() string { return buildVersion().Version }
 
 // Main runs the command line and returns the exit status.
 func Main(ctx context.Context, p Program) int {
+	marked = mark
 	p.terminal, p.Stderr = p.Stderr, &visible{to: p.Stderr}
+	out := &printed{to: p.Stdout}
+	p.Stdout = out
 	if len(p.Args) < 2 || !attaches(p.Args[1]) && !p.isDaemon(p.Args[1]) {
 		var stop func()
 		ctx, stop = interruptible(ctx, &p)
@@ -110,6 +113,9 @@ func Main(ctx context.Context, p Program) int {
 	}
 	app := newApp(&p)
 	err := app.RunContext(ctx, flagsFirst(app, p.Args))
+	if err == nil {
+		err = out.failure()
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -126,12 +132,28 @@ func Main(ctx context.Context, p Program) int {
 // interruptTime is the time that a command has to end after an interrupt.
 const interruptTime = 1900 * time.Millisecond
 
+// Interrupts returns the signals that ask a process to end. The end of its terminal is
+// one of them, unless its user has seen to it, as by nohup.
+func Interrupts() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
+}
+
 // interruptible returns a context that ends with the first interrupt. A second
 // interrupt, or interruptTime after the first, ends the process at once.
 func interruptible(ctx context.Context, p *Program) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	running := len(p.Args) > 1 && p.Args[1] == "run"
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, Interrupts()...)
+	if running {
+		// A pipe that closes does not end run before run has removed what it
+		// wrote.
+		signal.Notify(signals, syscall.SIGPIPE)
+	}
 	done := make(chan struct{})
 	go func() {
 		select {
@@ -139,7 +161,6 @@ func interruptible(ctx context.Context, p *Program) (context.Context, func()) {
 		case <-done:
 			return
 		}
-		running := len(p.Args) > 1 && p.Args[1] == "run"
 		if running {
 			fmt.Fprintln(p.Stderr, "\ninterrupted: removing what was written; interrupt again to leave it as it is")
 		}

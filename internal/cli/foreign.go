@@ -42,6 +42,9 @@ func openForeign(ctx context.Context, c *cli.Context, p *Program, path string) (
 		return nil, invalidf(c, "%s is a file of a package: give its folder, %s", path, filepath.Dir(path))
 	case info.Mode().IsRegular():
 		abs, err := filepath.Abs(path)
+		if err == nil {
+			err = checkMark(abs, path)
+		}
 		return &foreign{binary: abs}, err
 	case !info.IsDir():
 		return nil, invalidf(c, "%s is neither a program nor the folder of a package", path)
@@ -51,6 +54,9 @@ func openForeign(ctx context.Context, c *cli.Context, p *Program, path string) (
 		return nil, err
 	}
 	if f.binary, err = f.build(ctx, runtime.GOOS, runtime.GOARCH); err != nil {
+		return f, err
+	}
+	if err := checkMark(f.binary, path); err != nil {
 		return f, err
 	}
 	fmt.Fprintf(p.Stderr, "built %s\n", path)

@@ -28,11 +28,18 @@ type process struct {
 
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startBy(t, nil, args...)
+}
+
+// startBy starts a command by another one, which replaces itself by it.
+func startBy(t *testing.T, by []string, args ...string) *process {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: exec.CommandContext(t.Context(), self, args...)}
+	all := append(append(by, self), args...)
+	p := &process{cmd: exec.CommandContext(t.Context(), all[0], all[1:]...)}
 	p.cmd.Env = append(os.Environ(), asProgram+"=library", "XDG_CONFIG_HOME="+t.TempDir(), "GORACE=halt_on_error=1 exitcode=66")
 	p.cmd.Stdout = &p.stdout
 	if p.stderr, err = p.cmd.StderrPipe(); err != nil {
@@ -88,6 +95,7 @@ func TestDetach(t *testing.T) {
 		cancels int
 	}{
 		"submit":                 {submit, os.Interrupt, false, "watch " + string(apitest.ID(1)), 0},
+		"submit, hung up":        {submit, syscall.SIGHUP, false, "watch " + string(apitest.ID(1)), 0},
 		"submit, terminated":     {submit, syscall.SIGTERM, false, "watch " + string(apitest.ID(1)), 0},
 		"submit, twice":          {submit, os.Interrupt, true, "watch " + string(apitest.ID(1)), 1},
 		"watch, twice":           {[]string{"watch", string(apitest.ID(1))}, os.Interrupt, true, "watch " + string(apitest.ID(1)), 1},
@@ -122,6 +130,23 @@ func TestDetach(t *testing.T) {
 				t.Errorf("cancelled %d times, want %d", n, c.cancels)
 			}
 		})
+	}
+}
+
+// TestNohup verifies that a command under nohup outlives its terminal: the end of it
+// is not the first of two interrupts, the second of which cancels the job.
+func TestNohup(t *testing.T) {
+	t.Parallel()
+	b, url := master(t)
+	p := startBy(t, []string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`}, "submit", "wordcount", "--input", "s3://in/x", "--out", "s3://out/x", "--master", url)
+	for b.Calls("Changed "+string(apitest.ID(1))) == 0 { // it watches
+		<-time.After(time.Millisecond)
+	}
+	p.signal(t, syscall.SIGHUP)
+	p.signal(t, os.Interrupt)
+	p.until(t, "watch "+string(apitest.ID(1)))
+	if code, rest := p.end(t); code != exitInterrupted || b.Calls("Cancel "+string(apitest.ID(1))) != 0 {
+		t.Errorf("exit %d: %s", code, rest)
 	}
 }
 

@@ -76,8 +76,44 @@ func (p *Program) newTable() *tabwriter.Writer {
 // logs returns standard output for logs of jobs. A file or a pipe gets their bytes as
 // they are.
 func (p *Program) logs() io.Writer {
-	if f, ok := p.Stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return &visible{to: f}
+	out := p.Stdout
+	if o, ok := out.(*printed); ok {
+		out = o.to
+	}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return &visible{to: p.Stdout}
 	}
 	return p.Stdout
+}
+
+// printed is standard output. It keeps the first error, which few commands look at: a
+// command whose answer does not arrive has failed.
+type printed struct {
+	to io.Writer
+
+	mu  sync.Mutex
+	err error
+}
+
+// Write writes text.
+func (o *printed) Write(p []byte) (int, error) {
+	n, err := o.to.Write(p)
+	if err != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.err == nil {
+			o.err = err
+		}
+	}
+	return n, err
+}
+
+// failure returns an error if something was not written.
+func (o *printed) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		return nil
+	}
+	return fmt.Errorf("standard output is not complete: %w", o.err)
 }

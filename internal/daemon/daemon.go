@@ -2,7 +2,7 @@
 // and dev. Command windrow has them beside those of package cli. Programs with
 // their own jobs do without them, because masters and workers import much code.
 //
-// The processes end by SIGTERM or an interrupt: a worker drains, a master resigns.
+// The processes end by SIGTERM, SIGHUP or an interrupt: a worker drains, a master resigns.
 // The second signal ends them at once. Nothing is lost when a process ends in any
 // other way.
 package daemon
@@ -19,7 +19,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
-	"syscall"
 
 	"github.com/windrow-mr/windrow/store/driver"
 
@@ -149,7 +148,7 @@ func (s *process) cluster() string {
 func signals(ctx context.Context, logger *slog.Logger) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	caught := make(chan os.Signal, 2)
-	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(caught, cli.Interrupts()...)
 	done := make(chan struct{})
 	go func() {
 		select {
