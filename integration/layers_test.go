@@ -45,7 +45,7 @@ var layers = map[string][]string{
 	"integration/sim":                  {},
 	"integration/testjobs":             {".", "jobs", "jobs/library/sort"},
 	"internal/forecast":                {"attempts", "output", "plan", "shuffle", "worker/executor"},
-	"internal/cli":                     {"client", "cluster/auth", "compress", "internal/embedded", "jobs", "master/journal", "output", "plan", "plan/nearest", "store", "store/checksum", "store/doctor", "store/fault", "worker/jobproc", "github.com/urfave/cli/v2", "golang.org/x/sync/errgroup", "golang.org/x/term"},
+	"internal/cli":                     {"client", "cluster/auth", "compress", "internal/embedded", "jobs", "master/journal", "output", "plan", "plan/nearest", "store", "store/checksum", "store/doctor", "store/fault", "worker/jobproc", "worker/workdir", "github.com/urfave/cli/v2", "golang.org/x/sync/errgroup", "golang.org/x/term"},
 	"internal/daemon":                  {"client", "cluster", "cluster/auth", "cluster/gossip", "internal/cli", "store/meter", "master/api", "master/control", "master/journal", "store", "store/allow", "store/driver", "worker", "worker/runner", "worker/sandbox", "github.com/oklog/ulid/v2", "github.com/urfave/cli/v2", "golang.org/x/sys/unix"},
 	"store/doctor":                     {"store"},
 	"internal/embedded":                {"attempts", "internal/forecast", "jobs", "jobs/pipeline", "master", "master/scheduler", "master/sums", "output", "plan", "shuffle", "store", "store/driver", "store/fault", "worker/executor", "worker/planner", "github.com/oklog/ulid/v2"},
@@ -106,8 +106,9 @@ var layers = map[string][]string{
 	"worker":                           {"cluster", "plan"},
 	"worker/executor":                  {"attempts", "compress", "jobs", "jobs/pipeline", "output", "plan", "shuffle", "shuffle/pairs", "store", "store/checksum", "store/driver"},
 	"worker/jobproc":                   {"plan/nearest", "plan/packed", "jobs/pipeline", "jobs", "compress", "plan", "shuffle", "store", "store/relay", "worker/executor", "github.com/vmihailenco/msgpack/v5"},
-	"worker/runner":                    {"attempts", "cluster", "plan", "store", "store/meter", "store/relay", "worker", "worker/executor", "worker/jobproc", "worker/planner", "worker/sandbox"},
+	"worker/runner":                    {"attempts", "cluster", "plan", "store", "store/meter", "store/relay", "worker", "worker/executor", "worker/jobproc", "worker/planner", "worker/sandbox", "worker/workdir"},
 	"worker/sandbox":                   {"golang.org/x/sys/unix"},
+	"worker/workdir":                   {},
 }
 
 // bans are imports that only some packages may have, tests included.

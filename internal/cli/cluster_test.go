@@ -322,7 +322,7 @@ func TestClusterMistakes(t *testing.T) {
 		"submit wordcount --out x --wait -o xml":              {exitInvalid, "neither text nor json"},
 		"submit wordcount --out x --token-file /nowhere":      {exitInvalid, "/nowhere"},
 		"submit ./nowhere":                                    {exitNotFound, "no program and no package at ./nowhere"},
-		"submit " + script + " --out x":                       {exitInvalid, "printed no JSON"},
+		"submit " + script + " --out x":                       {exitInvalid, "was not started"},
 		"submit " + dir + " --out x":                          {exitInvalid, "cannot be built"},
 		"submit ./cli.go --out x":                             {exitInvalid, "give its folder"},
 		"submit ../../plan/nearest --out x":                   {exitInvalid, "windrow.Main"},

@@ -21,13 +21,14 @@ import (
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/plan/nearest"
+	"github.com/windrow-mr/windrow/worker/workdir"
 )
 
 // foreign is another program, named by its file or by the folder of its package.
 type foreign struct {
-	binary string // for this machine
-	pkg    string // folder of the package; "": only the binary is known
-	tmp    string // folder of the binaries that were built; "": none
+	binary string       // for this machine
+	pkg    string       // folder of the package; "": only the binary is known
+	tmp    *workdir.Dir // of the binaries that were built; nil: none
 }
 
 // openForeign returns the program at a path.
@@ -50,7 +51,7 @@ func openForeign(ctx context.Context, c *cli.Context, p *Program, path string) (
 		return nil, invalidf(c, "%s is neither a program nor the folder of a package", path)
 	}
 	f := &foreign{pkg: path}
-	if f.tmp, err = os.MkdirTemp("", "windrow-submit-"); err != nil {
+	if f.tmp, err = workdir.New(os.TempDir(), "windrow-submit-"); err != nil {
 		return nil, err
 	}
 	if f.binary, err = f.build(ctx, runtime.GOOS, runtime.GOARCH); err != nil {
@@ -65,15 +66,15 @@ func openForeign(ctx context.Context, c *cli.Context, p *Program, path string) (
 
 // close removes what was built.
 func (f *foreign) close() {
-	if f.tmp != "" {
-		_ = os.RemoveAll(f.tmp) // it is in the system's temporary folder
+	if f.tmp != nil {
+		_ = f.tmp.Remove() // the next command tries again
 	}
 }
 
 // build builds the package for a kind of machine, and returns the binary's path.
 // The same source gives the same bytes.
 func (f *foreign) build(ctx context.Context, goos, goarch string) (string, error) {
-	out := filepath.Join(f.tmp, goos+"-"+goarch)
+	out := filepath.Join(f.tmp.Path, goos+"-"+goarch)
 	if _, err := os.Stat(out); err == nil {
 		return out, nil // it was built before, to ask it for its jobs
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master/api/apitest"
+	"github.com/windrow-mr/windrow/worker/workdir"
 )
 
 // firstJob is the folder of a package that calls windrow.Main with one job.
@@ -86,7 +87,7 @@ func TestBuild(t *testing.T) {
 	}
 	var made [2]bundle
 	for i := range made {
-		f := &foreign{pkg: dir, tmp: t.TempDir()}
+		f := &foreign{pkg: dir, tmp: &workdir.Dir{Path: t.TempDir()}}
 		path, err := f.build(t.Context(), "linux", "arm64")
 		if err != nil {
 			t.Fatal(err)

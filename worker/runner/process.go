@@ -75,7 +75,7 @@ func (r *Runner) start(ctx context.Context, j *job, spec *plan.Spec, notes *atte
 	if err != nil {
 		return nil, err
 	}
-	if p.dir, err = os.MkdirTemp(r.work, "process-"); err != nil {
+	if p.dir, err = os.MkdirTemp(r.work.Path, "process-"); err != nil {
 		p.release()
 		return nil, fmt.Errorf("make a directory for a job process: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store/meter"
 	"github.com/windrow-mr/windrow/worker"
+	"github.com/windrow-mr/windrow/worker/workdir"
 )
 
 // Runner runs attempts in job processes.
@@ -20,7 +21,7 @@ type Runner struct {
 	cfg     Config
 	pid     int
 	bundles *bundles
-	work    string // directory that has a directory for each process
+	work    *workdir.Dir // of job processes
 	pool    *pool
 
 	ctx    context.Context // of all processes
@@ -44,7 +45,7 @@ func New(cfg Config) (*Runner, error) {
 	if r.bundles, err = openBundles(cfg.Root, filepath.Join(cfg.CacheDir, "bundles"), cfg.CacheBytes, cfg.Log); err != nil {
 		return nil, err
 	}
-	if r.work, err = os.MkdirTemp("", "windrow-worker-"); err != nil {
+	if r.work, err = workdir.New(os.TempDir(), "windrow-worker-"); err != nil {
 		return nil, fmt.Errorf("make a directory for job processes: %w", err)
 	}
 	r.pool = newPool(cfg.Slots)
@@ -59,7 +60,7 @@ func (r *Runner) Close() error {
 	r.cancel(errClosed)
 	r.pool.close()
 	r.logs.Wait()
-	return os.RemoveAll(r.work)
+	return r.work.Remove()
 }
 
 // Forget ends the processes of a job that has ended, and forgets the job.
