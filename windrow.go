@@ -70,6 +70,10 @@ type Options struct {
 	Memory int64
 	// SplitSize is the size of a map task's input, in bytes. 0 chooses.
 	SplitSize int64
+	// Attempts is how often a task may fail before the job fails. 0: 4 times. An
+	// error about a record that occurs twice with the same text ends the job
+	// earlier.
+	Attempts int
 	// Root is the place for data between map and reduce. "": in Output, below
 	// _windrow/tmp.
 	Root string
@@ -152,7 +156,7 @@ func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
 func (o *Options) embedded() embedded.Options {
 	e := embedded.Options{
 		Input: o.Input, Output: o.Output, Params: o.Params, OnExists: o.OnExists,
-		Partitions: o.Partitions, Slots: o.Slots, Memory: o.Memory, SplitSize: o.SplitSize, Root: o.Root,
+		Partitions: o.Partitions, Slots: o.Slots, Memory: o.Memory, SplitSize: o.SplitSize, Attempts: o.Attempts, Root: o.Root,
 		Compress: o.Compress, Decompress: o.Decompress, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed,
 		Stores: o.Stores, Chaos: o.Chaos, Log: o.Log,
 	}

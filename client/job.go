@@ -26,6 +26,7 @@ type Submission struct {
 	OnExists   string   `json:"onExists,omitempty"`   // "fail" (the default), "replace" or "append"
 	Partitions int      `json:"partitions,omitempty"` // 0: the cluster chooses
 	SplitSize  int64    `json:"splitSize,omitempty"`  // bytes; 0: the cluster chooses
+	Attempts   int      `json:"attempts,omitempty"`   // failures of a task that end the job; 0: 4
 	Compress   string   `json:"compress,omitempty"`
 	Decompress string   `json:"decompress,omitempty"`
 
@@ -40,7 +41,7 @@ type Submission struct {
 func (s *Submission) Spec() plan.Spec {
 	return plan.Spec{Version: plan.SpecVersion, Job: s.Job, Bundles: s.Bundles, Build: s.Build, Params: s.Params, Once: s.Once,
 		Plan: s.Plan, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize,
-		Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
+		Attempts: s.Attempts, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
 		Priority: s.Priority, Labels: s.Labels}
 }
 
@@ -48,7 +49,7 @@ func (s *Submission) Spec() plan.Spec {
 func Resubmission(s *plan.Spec) Submission {
 	return Submission{Job: s.Job, Bundles: s.Bundles, Build: s.Build, Params: s.Params, Once: s.Once, Plan: s.Plan,
 		Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize,
-		Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
+		Attempts: s.Attempts, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
 		Priority: s.Priority, Labels: s.Labels}
 }
 

@@ -1,6 +1,9 @@
 package plan
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Spec is a job as it was submitted to a cluster. It is written once, as JSON,
 // and never changes. The job's log has what happens to the job.
@@ -23,6 +26,7 @@ type Spec struct {
 	OnExists   string   `json:"onExists,omitempty"`
 	Partitions int      `json:"partitions,omitempty"`
 	SplitSize  int64    `json:"splitSize,omitempty"` // bytes
+	Attempts   int      `json:"attempts,omitempty"`  // failures of a task that end the job; 0: DefaultAttempts
 	Compress   string   `json:"compress,omitempty"`
 	Decompress string   `json:"decompress,omitempty"`
 
@@ -46,6 +50,22 @@ type Bundle struct {
 	Arch   string `json:"arch"`
 	Digest string `json:"sha256"` // 64 hexadecimal digits
 	Size   int64  `json:"size"`   // bytes
+}
+
+// DefaultAttempts is how often a task of a job that sets nothing may fail before the
+// job fails, and MostAttempts the most that a job can set.
+const (
+	DefaultAttempts = 4
+	MostAttempts    = 1000
+)
+
+// CheckAttempts returns an error unless a job may set a number of attempts; 0 stands
+// for the default.
+func CheckAttempts(n int) error {
+	if n < 0 || n > MostAttempts {
+		return fmt.Errorf("attempts %d: it must be 1 to %d, or 0 for %d", n, MostAttempts, DefaultAttempts)
+	}
+	return nil
 }
 
 // DefaultPriority is the priority of a job that sets none.

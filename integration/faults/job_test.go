@@ -78,6 +78,39 @@ func TestFault32JobThatEndsItsProcess(t *testing.T) {
 	}
 }
 
+// TestFault32Attempts: a job whose program ends its process is tried as often as the
+// job asks for, although each end has the same text.
+func TestFault32Attempts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		flags []string
+		tries int
+	}{{nil, 4}, {[]string{"--attempts", "2"}, 2}} {
+		c := onFiles(t)
+		if err := c.data.Put(t.Context(), "bad/lines", []byte("bad\n"), store.Durable); err != nil {
+			t.Fatal(err)
+		}
+		c.leader(patient)
+		c.workerWith(1, nil)
+		id := c.submitOn("bad", "exits", "bad-out", append(tt.flags, "--at", "bad")...)
+		if got, said := c.ends(id); got != 1 || !strings.Contains(said, "status 7") {
+			t.Errorf("exit %d: %s", got, said)
+		}
+		tries := 0
+		for o, err := range c.root.List(t.Context(), plan.LogsPrefix(id)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(o.Key, plan.LogsPrefix(id)+plan.TaskID{Phase: plan.Map}.Key()+".") {
+				tries++
+			}
+		}
+		if tries != tt.tries {
+			t.Errorf("with %q the task was tried %d times, want %d", tt.flags, tries, tt.tries)
+		}
+	}
+}
+
 // TestFault33JobWithoutProgress: an attempt that makes no progress for too long
 // is killed, and the job fails for that reason.
 func TestFault33JobWithoutProgress(t *testing.T) {

@@ -79,7 +79,7 @@ func TestSubmitDetached(t *testing.T) {
 	u := newUser(t, "WINDROW_MASTER", url)
 	code, stdout, stderr := u.do(t, "submit", "grep", "--input", "in/*.txt", "--input", "s3://in/x?region=r", "--out", "out/", "--pattern", "a+", "--invert",
 		"--partitions", "7", "--split-size", "1MiB", "--compress", "zstd", "--decompress", "none", "--max-ratio", "none", "--max-decompressed", "2GiB",
-		"--on-exists", "append", "--priority", "250", "--label", "team=web", "--label", "nightly", "--detach")
+		"--on-exists", "append", "--attempts", "9", "--priority", "250", "--label", "team=web", "--label", "nightly", "--detach")
 	if code != exitOK || stdout != string(apitest.ID(1))+"\n" || stderr != "" {
 		t.Fatalf("exit %d, %q, %s", code, stdout, stderr)
 	}
@@ -96,7 +96,7 @@ func TestSubmitDetached(t *testing.T) {
 	}
 	if spec.Job != "grep" || spec.Params["pattern"] != "a+" || spec.Params["invert"] != "true" || spec.Partitions != 7 || spec.SplitSize != 1<<20 ||
 		spec.Compress != "zstd" || spec.Decompress != "none" || spec.MaxRatio != -1 || spec.MaxDecompressed != 2<<30 || spec.OnExists != "append" ||
-		spec.Priority != 250 || spec.Labels["team"] != "web" || len(spec.Labels) != 2 || len(spec.Bundles) != 0 || spec.Build == "" || !strings.Contains(spec.Plan, "grep") {
+		spec.Attempts != 9 || spec.Priority != 250 || spec.Labels["team"] != "web" || len(spec.Labels) != 2 || len(spec.Bundles) != 0 || spec.Build == "" || !strings.Contains(spec.Plan, "grep") {
 		t.Errorf("submitted: %+v", spec)
 	}
 	one, again := u.submitted(t, "--idempotency-key", "k"), u.submitted(t, "--idempotency-key", "k")

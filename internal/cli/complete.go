@@ -228,7 +228,7 @@ func valuesOf(flag string) (values []string, known bool) {
 		return []string{"map", "plan", "reduce", "sample"}, true
 	case "sort":
 		return words(client.TaskOrders()), true
-	case "slots", "memory", "param", "chaos", "chaos-seed", "priority", "label", "limit", "attempt", "idempotency-key", "context", "master":
+	case "slots", "memory", "param", "chaos", "chaos-seed", "priority", "label", "limit", "attempt", "attempts", "idempotency-key", "context", "master":
 		return nil, true
 	}
 	return nil, false

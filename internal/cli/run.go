@@ -16,6 +16,7 @@ import (
 	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // runCommand runs a job in this process. Every job is a subcommand, with its
@@ -73,6 +74,7 @@ func jobFlags() []cli.Flag {
 		&cli.StringFlag{Name: "on-exists", Value: "fail", Usage: "`MODE` when output already exists: fail, replace or append"},
 		&cli.StringFlag{Name: "partitions", Value: auto, Usage: "`N` reduce tasks, which write a part each, or auto"},
 		&cli.StringFlag{Name: "split-size", Value: auto, Usage: "input `SIZE` of a map task, or auto"},
+		&cli.IntFlag{Name: "attempts", Value: plan.DefaultAttempts, Usage: "fail when a task has failed `N` times; an error about a record that occurs twice ends the job earlier"},
 		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output by `CODEC`: none, gzip, zstd or lz4"},
 		&cli.StringFlag{Name: "decompress", Value: auto, Usage: "`CODEC` of the input: auto (by its names, and by its first bytes if it is text), none, gzip, zstd, bzip2 or lz4"},
 		&cli.StringFlag{Name: "max-ratio", Value: strconv.Itoa(compress.DefaultRatio), Usage: "fail when input decompresses to more than `N` times its size, checked after 64 MiB; none for no limit"},
@@ -162,7 +164,10 @@ func runOptions(c *cli.Context, p *Program, job *jobs.Job, own []cli.Flag) (embe
 // flags of the command except parameters of the job.
 func jobOptions(c *cli.Context, job string, list []jobs.Param, own []cli.Flag) (embedded.Options, error) {
 	o := embedded.Options{Input: c.StringSlice("input"), Output: c.String("out"), OnExists: c.String("on-exists"),
-		Compress: c.String("compress")}
+		Compress: c.String("compress"), Attempts: c.Int("attempts")}
+	if o.Attempts < 1 || o.Attempts > plan.MostAttempts {
+		return o, invalidf(c, "--attempts %d: it must be 1 to %d", o.Attempts, plan.MostAttempts)
+	}
 	var err error
 	if o.Params, err = params(c, list, own); err != nil {
 		return o, err

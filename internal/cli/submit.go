@@ -159,7 +159,7 @@ func submission(c *cli.Context, job string, params []jobs.Param) (client.Submiss
 		return client.Submission{}, err
 	}
 	s := client.Submission{IdempotencyKey: c.String("idempotency-key"), Job: job, Params: o.Params, OnExists: o.OnExists, Partitions: o.Partitions,
-		SplitSize: o.SplitSize, Compress: o.Compress, Decompress: o.Decompress, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed}
+		SplitSize: o.SplitSize, Attempts: o.Attempts, Compress: o.Compress, Decompress: o.Decompress, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed}
 	if o.Output == "" {
 		return s, invalidf(c, "no output: name one with --out")
 	}

@@ -44,6 +44,7 @@ type Options struct {
 	Slots      int
 	Memory     int64
 	SplitSize  int64
+	Attempts   int
 	Root       string
 	Compress   string
 	Decompress string
@@ -78,6 +79,9 @@ func (o Options) check() (settings, error) {
 		return s, err
 	}
 	if s.codecs, err = planner.ParseCodecs(s.Compress, s.Decompress, s.MaxRatio, s.MaxDecompressed); err != nil {
+		return s, err
+	}
+	if err = plan.CheckAttempts(s.Attempts); err != nil {
 		return s, err
 	}
 	if err = s.request("").Check(); err != nil {

@@ -230,7 +230,7 @@ func (r *run) newPool(ctx context.Context) *pool {
 func (r *run) masterConfig(p *pool, c *committer, w *watcher) master.Config {
 	p.events.Post(scheduler.Joined{Worker: thisProcess, Slots: r.Slots})
 	return master.Config{
-		Scheduler: scheduler.Config{Epoch: 1, Rand: random32(), Counts: r.table.Counts(),
+		Scheduler: scheduler.Config{Epoch: 1, Rand: random32(), Counts: r.table.Counts(), MaxFailures: r.Attempts,
 			Backoff: scheduler.Time(300 * time.Millisecond)},
 		Journal: master.MemoryJournal{}, Pool: p, Output: c, Events: p.events, Changed: w.changed,
 	}

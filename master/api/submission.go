@@ -42,6 +42,8 @@ func checkSubmission(s *client.Submission) error {
 		return bad("partitions %d is negative; 0 lets the cluster choose", s.Partitions)
 	case s.SplitSize < 0:
 		return bad("splitSize %d is negative; 0 lets the cluster choose", s.SplitSize)
+	case plan.CheckAttempts(s.Attempts) != nil:
+		return bad("%v", plan.CheckAttempts(s.Attempts))
 	case s.MaxDecompressed < 0:
 		return bad("maxDecompressed %d is negative; 0 means no limit", s.MaxDecompressed)
 	case s.Priority < 0 || s.Priority > 1_000_000:

@@ -225,7 +225,7 @@ func (j *job) runShell(ctx context.Context, s *scheduler.Job, box *master.Mailbo
 	cfg := j.lead.cfg
 	records := journal.Open(cfg.Root, j.id, j.lead.lease)
 	_, err := master.Run(ctx, master.Config{
-		Scheduler: scheduler.Config{Epoch: j.lead.epoch, Rand: cfg.Draw(), Prepare: true, Speculate: speculate, SpeculateLeast: scheduler.Time(j.lead.times.slow),
+		Scheduler: scheduler.Config{Epoch: j.lead.epoch, Rand: cfg.Draw(), Prepare: true, MaxFailures: j.attempts(), Speculate: speculate, SpeculateLeast: scheduler.Time(j.lead.times.slow),
 			GrantTimeout: scheduler.Time(grantTime), Adjacent: j.adjacent()},
 		Lead:    scheduler.Lead{Job: s, Reopen: reopen},
 		Journal: records, Pool: pool{j}, Output: committer{j}, Events: box,
@@ -235,6 +235,15 @@ func (j *job) runShell(ctx context.Context, s *scheduler.Job, box *master.Mailbo
 		Abandon:  true,
 	})
 	return err
+}
+
+// attempts returns how often a task of the job may fail, 0 for the default.
+func (j *job) attempts() int {
+	spec, unread := j.spec.get()
+	if unread != nil {
+		return 0 // the job ends without running tasks
+	}
+	return spec.Attempts
 }
 
 // adjacent returns how many adjacent reduces one slot gets. It saves requests, and

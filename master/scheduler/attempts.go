@@ -111,6 +111,10 @@ func (s *State) reported(now Time, e Reported) {
 	s.task(e.Task).reported = true
 }
 
+// mostInvalid is how many outputs of a task may be lost or damaged. That is not the
+// job's fault, so the job's number of attempts does not matter.
+const mostInvalid = 4
+
 // damaged notes that a result must be invalidated. It ignores an attempt that is
 // not the task's result, in the log or on its way there.
 func (s *State) damaged(e Corrupt) {
@@ -120,7 +124,7 @@ func (s *State) damaged(e Corrupt) {
 	if slices.ContainsFunc(s.corrupt, func(c Corrupt) bool { return c.Task == e.Task }) {
 		return
 	}
-	if len(s.job.Task(e.Task).Invalid)+1 >= s.cfg.MaxFailures {
+	if len(s.job.Task(e.Task).Invalid)+1 >= mostInvalid {
 		s.abort = &Cause{Kind: plan.Failed, Task: e.Task, Text: "its output was lost or damaged every time: " + e.Text}
 		return
 	}

@@ -12,7 +12,7 @@ type Config struct {
 	plan.Counts
 	Prepare bool
 
-	MaxFailures  int  // failed attempts of one task that end the job; default 4
+	MaxFailures  int  // failed attempts of one task that end the job; default plan.DefaultAttempts
 	MaxLost      int  // lost attempts of one task that end the job; default 20
 	Backoff      Time // before a failed task's second attempt, doubled for each further one; default 1 s
 	CheckTimeout Time // after which CheckEpoch is commanded again; default 10 s
@@ -40,7 +40,7 @@ func (c Config) withDefaults() Config {
 			*v = d
 		}
 	}
-	set(&c.MaxFailures, 4)
+	set(&c.MaxFailures, plan.DefaultAttempts)
 	set(&c.MaxLost, 20)
 	if c.Backoff == 0 {
 		c.Backoff = second

@@ -42,8 +42,8 @@ func TestFailures(t *testing.T) {
 	}{
 		"panic":  {words: []string{"panic at jobs_test.go:", "index out of range", "byte 4 of"}, log: []string{"misdeeds.do", "goroutine "}, same: true},
 		"error":  {words: []string{"no such customer"}, same: true},
-		"exit":   {words: []string{"exited with status 3: had enough"}, log: []string{"had enough"}, same: true},
-		"leave":  {words: []string{"status 0", "os.Exit"}, same: false},
+		"exit":   {words: []string{"exited with status 3: had enough"}, log: []string{"had enough"}},
+		"leave":  {words: []string{"status 0", "os.Exit"}},
 		"goexit": {words: []string{"a function of the job ended its goroutine (runtime.Goexit"}, same: true},
 		"loop":   {words: []string{"no progress for 1."}, log: []string{"misdeeds.do"}, same: true, change: quick},
 		"mute":   {words: []string{"no progress for 1."}, log: []string{"misdeeds.do"}, same: true, change: quick},

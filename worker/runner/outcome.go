@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"syscall"
 
 	"github.com/windrow-mr/windrow/plan"
 
@@ -30,7 +29,7 @@ func (r *Runner) fault(ctx context.Context, err error) cluster.Outcome {
 	_, refused := errors.AsType[*jobproc.Refusal](err)
 	switch {
 	case exited:
-		o.Text, o.Fingerprint = err.Error(), fingerprint(exit, err)
+		o.Text, o.Fingerprint = err.Error(), fingerprint(exit)
 	case refused:
 		o.Text = err.Error()
 		o.Fingerprint = o.Text // the process refuses again
@@ -55,17 +54,14 @@ func (e *hostError) Error() string { return e.err.Error() }
 func (e *hostError) Unwrap() error { return e.err }
 
 // fingerprint returns the text by which the next end of a job process counts as
-// the same failure. It is "" when the same end would prove nothing: another
-// worker may have more memory, and a kill from outside may not happen there.
-func fingerprint(e *sandbox.Exit, err error) string {
-	switch {
-	case e.Cause == sandbox.OutOfMemory, e.Signal == syscall.SIGKILL && e.Cause != sandbox.NoProgress:
-		return ""
-	case e.Cause == sandbox.NoProgress:
+// the same failure: only that it made no progress, which the same record causes
+// again. Any other end has the same text whatever caused it, such as a service that
+// did not answer, and proves nothing.
+func fingerprint(e *sandbox.Exit) string {
+	if e.Cause == sandbox.NoProgress {
 		return "no progress"
-	default:
-		return err.Error()
 	}
+	return ""
 }
 
 // maxText bounds the text of a failure, in bytes: the log has the rest.
