@@ -21,6 +21,7 @@ import (
 // times are the times of the workers' protocol and of leading.
 type times struct {
 	beat   time.Duration // how long an answer is held back at most
+	again  time.Duration // until a worker whose connection ended has sent its next message
 	lost   time.Duration // of silence, after which a worker is lost
 	settle time.Duration // for workers to find a new leader, before it launches attempts that they may be running
 	slow   time.Duration // an attempt that has run for less is no straggler
@@ -28,8 +29,8 @@ type times struct {
 }
 
 func timesOf(haste int) times {
-	t := times{beat: 3 * time.Second, lost: 15 * time.Second, settle: 4 * time.Second, slow: 10 * time.Second, lease: journal.LeaseTimes()}
-	for _, d := range []*time.Duration{&t.beat, &t.lost, &t.settle, &t.slow, &t.lease.Renew, &t.lease.Act, &t.lease.Patience, &t.lease.Look} {
+	t := times{beat: 3 * time.Second, again: time.Second, lost: 15 * time.Second, settle: 4 * time.Second, slow: 10 * time.Second, lease: journal.LeaseTimes()}
+	for _, d := range []*time.Duration{&t.beat, &t.again, &t.lost, &t.settle, &t.slow, &t.lease.Renew, &t.lease.Act, &t.lease.Patience, &t.lease.Look} {
 		*d /= time.Duration(haste)
 	}
 	return t

@@ -12,7 +12,10 @@
 // launch attempts without effect, and can commit nothing. The lease only makes it
 // stop sooner.
 //
-// A worker is lost after 15 s of silence, and not before, whatever gossip says. An
+// A worker is lost after 15 s of silence, and not before, whatever gossip says. One
+// whose connection ended gets no new attempts until its next message, and second
+// attempts at its tasks may begin: so a cluster advances whose workers are killed
+// more often than they are taken for lost. An
 // attempt that its worker no longer knows, and whose end was not reported, is
 // searched in the store before it is taken for lost.
 //

@@ -39,6 +39,17 @@ func (m *Master) Maps(_ context.Context, q *cluster.MapsQuery) (*cluster.MapsAns
 	return &cluster.MapsAnswer{Stale: list == nil, Attempts: list}, nil
 }
 
+// hungUp notes that the connection of a worker ended before its message was answered.
+// The system ends the connections of a process that dies, long before its silence
+// shows it. A worker that lives sends its next message soon.
+func (l *leadership) hungUp(worker string, seq uint64) {
+	time.AfterFunc(l.times.again, func() {
+		if l.members.DoubtAfter(worker, seq) {
+			l.divide()
+		}
+	})
+}
+
 // sync takes a message of a worker. It answers when there are orders, or when the
 // worker must get a sign of life.
 func (l *leadership) sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders, error) {
@@ -66,6 +77,7 @@ func (l *leadership) sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders
 		case <-hold.C:
 			late = true
 		case <-ctx.Done():
+			l.hungUp(s.Worker, s.Seq)
 			return nil, context.Cause(ctx)
 		case <-l.ctx.Done():
 			return nil, errors.Join(new(cluster.NotLeader), context.Cause(l.ctx))

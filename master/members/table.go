@@ -287,7 +287,25 @@ func (t *Table) RefreshLeases(now time.Duration) {
 func (t *Table) Doubt(id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if w := t.workers[id]; w != nil && !w.suspect {
+	t.doubt(t.workers[id])
+}
+
+// DoubtAfter says that the connection of a worker ended before its message was
+// answered. It reports whether the worker is in doubt: it has sent no newer message.
+func (t *Table) DoubtAfter(id string, seq uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := t.workers[id]
+	if w == nil || w.seq != seq {
+		return false
+	}
+	t.doubt(w)
+	return true
+}
+
+// doubt lets a worker, if there is one, get no new attempts. The caller holds t.mu.
+func (t *Table) doubt(w *member) {
+	if w != nil && !w.suspect {
 		w.suspect = true
 		t.postDoubt(w)
 	}

@@ -424,6 +424,31 @@ func TestDivide(t *testing.T) {
 	}
 }
 
+// TestDoubtAfterAConnectionEnds verifies that a worker whose connection ended gets no
+// attempts, unless it has sent its next message meanwhile.
+func TestDoubtAfterAConnectionEnds(t *testing.T) {
+	t.Parallel()
+	table := members.New(epoch, beat)
+	j := attach(table, hay)
+	w := join(t, table, "w", 1)
+	table.Launch(0, "w", cluster.Launch{Ref: ref(hay, 1)})
+	old := w.sync.Seq
+	w.send()
+	if table.DoubtAfter("w", old) || table.DoubtAfter("nowhere", old) || len(j.received("Doubted")) != 0 {
+		t.Error("a worker that has sent its next message is in doubt")
+	}
+	if !table.DoubtAfter("w", w.sync.Seq) {
+		t.Error("a worker that sends nothing is not in doubt")
+	}
+	if got := j.received("Doubted"); len(got) != 1 || !strings.Contains(got[0], "Doubt:true") {
+		t.Errorf("the job receives %q", got)
+	}
+	w.send()
+	if got := j.received("Doubted"); len(got) != 1 || !strings.Contains(got[0], "Doubt:false") {
+		t.Errorf("the job receives %q", got)
+	}
+}
+
 // TestDoubt verifies that the jobs of a worker that others cannot reach receive that,
 // and that its next message ends it.
 func TestDoubt(t *testing.T) {
