@@ -11,6 +11,8 @@ type Failure struct {
 	Fingerprint string
 	// Final says that another attempt does not help.
 	Final bool
+	// Unfit says that this worker cannot run the job at all, and others may.
+	Unfit bool
 	// Kind is the kind of the job's failure, should this one end the job.
 	// Unknown stands for Failed. Conflict ends the job at once.
 	Kind Kind

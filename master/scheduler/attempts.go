@@ -33,7 +33,11 @@ func (s *State) stepAttempt(now Time, e Event) {
 	case Reported:
 		s.reported(now, e)
 	case FailedAttempt:
-		if a := s.end(e.Task, e.Attempt); a != nil {
+		switch a := s.end(e.Task, e.Attempt); {
+		case a == nil:
+		case e.Unfit && s.workers.unfit(now, a.worker):
+			s.again(a.task)
+		default:
 			s.workers.failed(now, a.worker)
 			s.failed(now, a, e)
 		}

@@ -336,7 +336,7 @@ func (c *cluster) attempt() error {
 	case u < c.trouble*0.3:
 		e = LostAttempt{a.Task, a.Attempt}
 	case u < c.trouble*0.6:
-		e = FailedAttempt{Task: a.Task, Attempt: a.Attempt, Failure: plan.Failure{Text: "boom", Fingerprint: fmt.Sprint(c.r.IntN(50))}}
+		e = FailedAttempt{Task: a.Task, Attempt: a.Attempt, Failure: plan.Failure{Text: "boom", Fingerprint: fmt.Sprint(c.r.IntN(50)), Unfit: c.r.IntN(4) == 0}}
 	}
 	c.past = append(c.past, e)
 	return c.step(e)

@@ -138,6 +138,9 @@ func (s *State) Excluded(now Time) []Exclusion {
 const (
 	excludeAfter = 3
 	excludeFor   = Time(60e9)
+	// unfitFor is how long a worker gets no task that said that it cannot run the
+	// job. Its disk may have room then.
+	unfitFor = Time(600e9)
 )
 
 // take uses a slot of the worker that has waited longest, if possible a worker
@@ -189,12 +192,22 @@ func (t *workerTable) othersLeft(now Time) bool {
 	return false
 }
 
+// unfit excludes a worker that cannot run the job. It reports whether other workers
+// are left: then the failure does not count against its task.
+func (t *workerTable) unfit(now Time, id WorkerID) bool {
+	if w := t.byID[id]; w != nil {
+		w.until = now + unfitFor
+		t.shunned = max(t.shunned, w.until)
+	}
+	return t.othersLeft(now)
+}
+
 // failed counts a failure against a worker.
 func (t *workerTable) failed(now Time, id WorkerID) {
 	if w := t.byID[id]; w != nil {
 		if w.failed++; w.failed >= excludeAfter {
-			w.until = now + excludeFor
-			t.shunned = w.until
+			w.until = max(w.until, now+excludeFor)
+			t.shunned = max(t.shunned, w.until)
 		}
 	}
 }

@@ -147,7 +147,7 @@ func parseEvent(t *testing.T, verb, line string, args map[string]string, num fun
 		return Reported{Task: task, Attempt: attempt, Winner: winner, Digest: Digest{In: int64(num("in")), Out: int64(num("out"))},
 			Counts: plan.Counts{Samples: num("samples"), Maps: num("maps"), Reduces: num("reduces")}}
 	case "failed":
-		failed := FailedAttempt{Task: task, Attempt: attempt, Failure: plan.Failure{Text: "boom", Fingerprint: args["fingerprint"], Final: args["final"] == "yes"}}
+		failed := FailedAttempt{Task: task, Attempt: attempt, Failure: plan.Failure{Text: "boom", Fingerprint: args["fingerprint"], Final: args["final"] == "yes", Unfit: args["unfit"] == "yes"}}
 		if args["conflict"] == "yes" {
 			failed.Kind = plan.Conflict
 		}

@@ -236,6 +236,15 @@ type finalError struct{ err error }
 func (e *finalError) Error() string { return e.err.Error() }
 func (e *finalError) Unwrap() error { return e.err }
 
+// unfitError says that this worker cannot run the job. It is about the machine, its
+// disk or its build, and not about the job.
+type unfitError struct{ err error }
+
+func (e *unfitError) Error() string { return e.err.Error() }
+func (e *unfitError) Unwrap() error { return e.err }
+
+func unfit(format string, args ...any) error { return &unfitError{fmt.Errorf(format, args...)} }
+
 func final(format string, args ...any) error { return &finalError{fmt.Errorf(format, args...)} }
 
 // prepare plans the job: it finds the input and divides it into tasks.

@@ -178,7 +178,7 @@ func (b *bundles) provide(ctx context.Context, want plan.Bundle) error {
 	case err == nil:
 		b.log.Warn("a program in the cache is damaged; it is fetched again", "file", path)
 	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("check the program in the cache: %w", err)
+		return unfit("check the program in the cache: %w; let the worker keep programs elsewhere by --cache", err)
 	}
 	if err := b.makeRoom(want.Size); err != nil {
 		return err
@@ -204,6 +204,11 @@ func (b *bundles) provide(ctx context.Context, want plan.Bundle) error {
 // have less than the limit.
 func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
+// local reports whether an error is of the directory, and not of the store.
+func local(err error) bool {
+	return full(err) || errors.Is(err, syscall.EFBIG) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EIO)
+}
+
 // fetch fetches a program from the store. The program gets its name when it is
 // found to be right. damaged says that the bytes that came are not those of the
 // digest.
@@ -222,7 +227,7 @@ func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, er
 	}
 	f, err := os.CreateTemp(b.dir, partial)
 	if err != nil {
-		return false, fmt.Errorf("keep the program of the job: %w", b.advise(err))
+		return false, unfit("keep the program of the job: %w", b.advise(err))
 	}
 	defer os.Remove(f.Name()) // once it has its own name, it no longer has this one
 	stream := h.Stream(ctx, 0, -1)
@@ -237,7 +242,11 @@ func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, er
 		err = errors.Join(f.Chmod(0o700), f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return false, fmt.Errorf("fetch the program of the job, %s: %w", b.root.Name(key), b.advise(err))
+		err = fmt.Errorf("fetch the program of the job, %s: %w", b.root.Name(key), b.advise(err))
+		if local(err) {
+			err = &unfitError{err}
+		}
+		return false, err
 	}
 	return false, os.Rename(f.Name(), b.path(want.Digest))
 }
@@ -303,7 +312,7 @@ type cached struct {
 func (b *bundles) idle() (all []cached, total int64, err error) {
 	files, err := os.ReadDir(b.dir)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read the cache of programs: %w", err)
+		return nil, 0, unfit("read the cache of programs: %w", err)
 	}
 	for _, f := range files {
 		info, err := f.Info()
@@ -327,7 +336,7 @@ func (b *bundles) idle() (all []cached, total int64, err error) {
 // remove removes an unused program. The caller holds b.mu.
 func (b *bundles) remove(name string) error {
 	if err := os.Remove(b.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("make room in the cache of programs: %w", err)
+		return unfit("make room in the cache of programs: %w", err)
 	}
 	delete(b.known, name)
 	return nil

@@ -263,16 +263,17 @@ func TestRefused(t *testing.T) {
 		change func(*plan.Spec)
 		words  []string
 		final  bool
+		unfit  bool // another worker may be able to
 	}{
-		"other plan":   {"fickle", nil, []string{"another plan", "- 2 Map of 1 by runner_test.tokenize:", "+ 2 Map of 1 by runner_test.tokenizeOther:"}, false},
-		"changed plan": {"words", func(s *plan.Spec) { s.Plan = strings.Replace(s.Plan, "Fold", "Hold", 1) }, []string{"another plan", "Hold"}, false},
-		"unknown job":  {"words", func(s *plan.Spec) { s.Job = "wrods" }, []string{`did you mean "words"`}, false},
-		"other build":  {"words", func(s *plan.Spec) { s.Build = "v9" }, []string{"build v9", build, "hay-1"}, false},
+		"other plan":   {"fickle", nil, []string{"another plan", "- 2 Map of 1 by runner_test.tokenize:", "+ 2 Map of 1 by runner_test.tokenizeOther:"}, false, false},
+		"changed plan": {"words", func(s *plan.Spec) { s.Plan = strings.Replace(s.Plan, "Fold", "Hold", 1) }, []string{"another plan", "Hold"}, false, false},
+		"unknown job":  {"words", func(s *plan.Spec) { s.Job = "wrods" }, []string{`did you mean "words"`}, false, false},
+		"other build":  {"words", func(s *plan.Spec) { s.Build = "v9" }, []string{"build v9", build, "hay-1"}, false, true},
 		"other machine": {"words", func(s *plan.Spec) {
 			s.Bundles = []plan.Bundle{{OS: "plan9", Arch: "mips", Digest: digest, Size: 9}}
-		}, []string{"built for plan9/mips", "hay-1 is linux/"}, true},
-		"newer form": {"words", func(s *plan.Spec) { s.Version = plan.SpecVersion + 1 }, []string{"update the workers"}, false},
-		"other id":   {"words", func(s *plan.Spec) { s.ID = "01ARZ3NDEKTSV4RRFFQ6000000" }, []string{"is of job"}, true},
+		}, []string{"built for plan9/mips", "hay-1 is linux/"}, false, true},
+		"newer form": {"words", func(s *plan.Spec) { s.Version = plan.SpecVersion + 1 }, []string{"update the workers"}, false, true},
+		"other id":   {"words", func(s *plan.Spec) { s.ID = "01ARZ3NDEKTSV4RRFFQ6000000" }, []string{"is of job"}, true, false},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -282,8 +283,8 @@ func TestRefused(t *testing.T) {
 			if c.change != nil {
 				w.rewrite(t, id, c.change)
 			}
-			if o := w.failed(t, w.launch(id, plan.Prepare, 0), &host{}, c.words...); o.Final != c.final {
-				t.Errorf("final is %v: %s", o.Final, o.Text)
+			if o := w.failed(t, w.launch(id, plan.Prepare, 0), &host{}, c.words...); o.Final != c.final || o.Unfit != c.unfit {
+				t.Errorf("final is %v, unfit %v: %s", o.Final, o.Unfit, o.Text)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/windrow-mr/windrow/attempts"
 
@@ -23,6 +24,7 @@ type job struct {
 	turn chan struct{} // holds a token while a goroutine reads
 	// asked counts the requests to stores for the job.
 	asked meter.Tally
+	unfit sync.Once // the log says that this worker cannot run the job
 
 	spec    *plan.Spec
 	table   *attempts.Table
@@ -61,7 +63,7 @@ func (j *job) readSpec(ctx context.Context) (*plan.Spec, error) {
 	}
 	switch {
 	case s.Version < 1 || s.Version > plan.SpecVersion:
-		return nil, fmt.Errorf("job %s was submitted by a newer release of windrow, in version %d of the form, and this worker reads up to version %d: update the workers", j.id, s.Version, plan.SpecVersion)
+		return nil, unfit("job %s was submitted by a newer release of windrow, in version %d of the form, and this worker reads up to version %d: update the workers", j.id, s.Version, plan.SpecVersion)
 	case s.ID != j.id:
 		return nil, final("%s is of job %s", j.root.Name(key), s.ID)
 	}
@@ -91,7 +93,7 @@ func (j *job) readTable(ctx context.Context, id plan.AttemptID) (*attempts.Table
 func (r *Runner) bundleFor(s *plan.Spec) (*plan.Bundle, error) {
 	if len(s.Bundles) == 0 {
 		if s.Build != r.cfg.Build {
-			return nil, fmt.Errorf("job %s is one of windrow's own, of the build %s, and the worker on %s is of the build %s: submit it by the same release that the workers run", s.Job, s.Build, r.cfg.Host, r.cfg.Build)
+			return nil, unfit("job %s is one of windrow's own, of the build %s, and the worker on %s is of the build %s: submit it by the same release that the workers run", s.Job, s.Build, r.cfg.Host, r.cfg.Build)
 		}
 		return nil, nil
 	}
@@ -105,6 +107,6 @@ func (r *Runner) bundleFor(s *plan.Spec) (*plan.Bundle, error) {
 	}
 	slices.Sort(kinds)
 	here := runtime.GOOS + "/" + runtime.GOARCH
-	return nil, final("job %s was built for %s, and the worker on %s is %s: submit it with a program for that, such as GOOS=%s GOARCH=%s go build makes",
+	return nil, unfit("job %s was built for %s, and the worker on %s is %s: submit it with a program for that, such as GOOS=%s GOARCH=%s go build makes",
 		s.Job, strings.Join(slices.Compact(kinds), " and "), r.cfg.Host, here, runtime.GOOS, runtime.GOARCH)
 }

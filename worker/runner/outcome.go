@@ -26,8 +26,11 @@ func (r *Runner) fault(ctx context.Context, err error) cluster.Outcome {
 	o := cluster.Outcome{Result: cluster.Failed}
 	exit, exited := errors.AsType[*sandbox.Exit](err)
 	_, last := errors.AsType[*finalError](err)
+	_, o.Unfit = errors.AsType[*unfitError](err)
 	_, refused := errors.AsType[*jobproc.Refusal](err)
 	switch {
+	case o.Unfit:
+		o.Text = err.Error()
 	case exited:
 		o.Text, o.Fingerprint = err.Error(), fingerprint(exit)
 	case refused:

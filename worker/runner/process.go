@@ -77,7 +77,7 @@ func (r *Runner) start(ctx context.Context, j *job, spec *plan.Spec, notes *atte
 	}
 	if p.dir, err = os.MkdirTemp(r.work.Path, "process-"); err != nil {
 		p.release()
-		return nil, fmt.Errorf("make a directory for a job process: %w", err)
+		return nil, unfit("make a directory for a job process: %w", err)
 	}
 	p.beginAttempt(notes)
 	storage, control, err := p.launch(ctx, path, args)
@@ -138,7 +138,7 @@ func (p *process) launch(ctx context.Context, path string, args []string) (stora
 		_, _ = storage.Close(), control.Close()
 		switch {
 		case errors.Is(err, syscall.EACCES):
-			err = fmt.Errorf("start the program of the job: %w: if the directory is mounted noexec, let the worker keep programs elsewhere by --cache", err)
+			err = unfit("start the program of the job: %w: if the directory is mounted noexec, let the worker keep programs elsewhere by --cache", err)
 		case errors.Is(err, syscall.ENOEXEC):
 			err = final("the submitted program of the job cannot be executed on %s/%s: %w; it must be made with windrow.Main", runtime.GOOS, runtime.GOARCH, err)
 		}

@@ -98,6 +98,9 @@ func (r *Runner) Run(ctx context.Context, l cluster.Launch, h worker.Host) clust
 	if err != nil {
 		o = r.fault(ctx, err)
 	}
+	if o.Unfit {
+		j.unfit.Do(func() { r.cfg.Log.Warn("this worker cannot run a job; others may", "job", j.id, "error", o.Text) })
+	}
 	o.Ref, o.Took = l.Ref, time.Since(started)
 	notes.finish(&o)
 	r.keepLog(ctx, notes, o.Result, func() { h.Spent(j.asked.Requests()) })
