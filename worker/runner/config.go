@@ -46,6 +46,9 @@ type Config struct {
 	// KeepOutput is how many bytes to keep of the beginning of an attempt's
 	// output, and of its end. 0: 64 KiB.
 	KeepOutput int
+	// LogEvery is how often the log of a running attempt is written, when it has
+	// new lines. 0: 5 s.
+	LogEvery time.Duration
 	// Inherit names the variables of this process's environment that job
 	// processes get. See sandbox.Config.
 	Inherit []string
@@ -84,13 +87,14 @@ func (c *Config) check() error {
 	case c.Memory < LeastMemory(c.Slots):
 		return fmt.Errorf("%s of memory is too little for %d slots: a worker keeps 128 MiB and 24 MiB for each slot, and each job process needs 64 MiB, which makes 128 + %d × (24 + 64) = %d MiB: give it more --memory or fewer --slots",
 			mebibytes(c.Memory), c.Slots, c.Slots, LeastMemory(c.Slots)>>20)
-	case c.CacheBytes < 0 || c.NoProgress < 0 || c.Grace < 0 || c.KeepOutput < 0:
+	case c.CacheBytes < 0 || c.NoProgress < 0 || c.Grace < 0 || c.KeepOutput < 0 || c.LogEvery < 0:
 		return errors.New("runner: a limit is negative")
 	}
 	setDefault(&c.CacheBytes, 2<<30)
 	setDefault(&c.NoProgress, 10*time.Minute)
 	setDefault(&c.Grace, 5*time.Second)
 	setDefault(&c.KeepOutput, 64<<10)
+	setDefault(&c.LogEvery, 5*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// refreshEvery is how often the log of a running attempt is written, when
-	// it has new lines.
-	refreshEvery = 5 * time.Second
 	// logTime bounds one write of a log.
 	logTime = 20 * time.Second
 	// logsAtOnce bounds the logs of ended attempts that are being written.
@@ -106,8 +103,8 @@ func (l *attemptLog) write(ctx context.Context) error {
 }
 
 // refresh writes the log at times until ctx ends.
-func (l *attemptLog) refresh(ctx context.Context) {
-	tick := time.NewTicker(refreshEvery)
+func (l *attemptLog) refresh(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {

@@ -93,7 +93,8 @@ func TestRefresh(t *testing.T) {
 		}
 		l := testLog(root, 1000)
 		ctx, cancel := context.WithCancel(t.Context())
-		go l.refresh(ctx)
+		const refreshEvery = 5 * time.Second
+		go l.refresh(ctx, refreshEvery)
 		read := func() string {
 			b, err := root.Get(t.Context(), l.key, 1000)
 			if err != nil && plan.KindOf(err) != plan.NotFound {

@@ -91,7 +91,7 @@ func (r *Runner) Run(ctx context.Context, l cluster.Launch, h worker.Host) clust
 	notes := r.newLog(l.Ref)
 	refreshing, stop := context.WithCancel(ctx)
 	var refresher sync.WaitGroup
-	refresher.Go(func() { notes.refresh(refreshing) })
+	refresher.Go(func() { notes.refresh(refreshing, r.cfg.LogEvery) })
 	o, err := r.attempt(ctx, j, l, h, notes)
 	stop()
 	refresher.Wait()

@@ -139,7 +139,8 @@ func newWorld(t *testing.T, kind string, change func(*runner.Config)) *world {
 		t.Fatal(err)
 	}
 	w.cfg = runner.Config{Root: w.root, Roots: w.roots, Slots: 2, Memory: leastMemory(2) + 2*192<<20, CacheDir: t.TempDir(),
-		Build: build, Host: "hay-1", NoProgress: time.Minute, Grace: 5 * time.Second}
+		Build: build, Host: "hay-1", NoProgress: time.Minute, Grace: 5 * time.Second,
+		LogEvery: time.Hour} // a log that is there is complete, however slow the machine is
 	if change != nil {
 		change(&w.cfg)
 	}
