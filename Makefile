@@ -11,6 +11,8 @@ TOOLS   := $(CURDIR)/.tools
 LINT    := $(TOOLS)/golangci-lint-v2.15.0
 SOURCES := $(shell $(GO) env GOROOT)/src
 T       ?= 10s
+ROUNDS   ?= 3
+PACKAGES ?= ./...
 
 .PHONY: help
 help: ## show the targets
@@ -32,8 +34,14 @@ test: tools ## run all tests, with the race detector
 .PHONY: test-faults
 test-faults: tools ## break clusters of real processes in every known way, try more seeds and explore more states of two masters
 	$(GO) test -count=1 -race -tags faults -parallel 8 -timeout 30m ./integration/faults
-	$(GO) test -count=1 -race -tags faults -parallel 8 -timeout 30m ./integration -run 'TestLibraryUnderFaults|TestAnyConfiguration'
+	$(GO) test -count=1 -race -tags faults -parallel 8 -timeout 30m ./integration -run 'TestLibraryUnderFaults|TestAnyConfiguration|TestRacesForOneOutput|TestTwoProcesses'
 	$(GO) test -count=1 ./master/scheduler -run TestExplore -states 300000
+
+.PHONY: test-load
+test-load: tools ## run all tests three times beside eight busy processes
+	@busy=; trap 'kill $$busy 2>/dev/null' EXIT; \
+	for i in 1 2 3 4 5 6 7 8; do timeout 4h sh -c 'while :; do :; done' & busy="$$busy $$!"; done; \
+	$(GO) test -count=$(ROUNDS) -race -parallel 8 -timeout 3h $(PACKAGES)
 
 .PHONY: test-shells
 test-shells: ## test shell completion in fish and zsh too (installs them with apt-get)

@@ -2,5 +2,5 @@
 
 package integration
 
-// oneIn is the divisor of the number of seeds: all of them are tried here.
+// oneIn is the divisor of the number of seeds and rounds: all are tried here.
 const oneIn = 1

@@ -20,7 +20,7 @@ import (
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
 	a, b := file(t, "a.txt", "a\n"), file(t, "b.txt", "b\n")
-	for round := range 10 {
+	for round := range 12 / oneIn {
 		out := filepath.Join(t.TempDir(), fmt.Sprint(round))
 		results := make([]result, 2)
 		var both sync.WaitGroup
@@ -44,7 +44,7 @@ func TestTwoProcesses(t *testing.T) {
 	}
 }
 
-// TestRacesForOneOutput verifies that of two runs that race a thousand times,
+// TestRacesForOneOutput verifies that of two runs that race again and again,
 // in this process, one wins and its output is whole, and the other gets a
 // conflict.
 func TestRacesForOneOutput(t *testing.T) {
@@ -60,7 +60,7 @@ func TestRacesForOneOutput(t *testing.T) {
 		}
 	}
 	job := wordcount.Job()
-	for round := range 1000 {
+	for round := range 1000 / (oneIn * oneIn) {
 		out := fmt.Sprintf("mem://out%d", round)
 		errs := make([]error, 2)
 		var both sync.WaitGroup

@@ -2,5 +2,5 @@
 
 package integration
 
-// oneIn is the divisor of the number of seeds; make test-faults tries all.
-const oneIn = 3
+// oneIn is the divisor of the number of seeds and rounds; make test-faults tries all.
+const oneIn = 4

@@ -2,12 +2,9 @@ package faults
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/windrow-mr/windrow/plan"
 )
@@ -86,45 +83,6 @@ func TestFault09TwoMastersStartTogether(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestMasterKilledManyTimes kills the leader at a random moment, again and
-// again, in one job. It stays the same job, and has the right output.
-func TestMasterKilledManyTimes(t *testing.T) {
-	t.Parallel()
-	times := 5
-	if all {
-		times = 100
-	}
-	c := onFiles(t)
-	in := c.write(max(20, times), 5)
-	hurry := "WINDROW_HASTE=10"
-	masters := []*process{c.leader(hurry), c.master(hurry)}
-	c.worker(2, hurry)
-	id := c.submit("tally", "out", c.slow("200ms", "100ms", 5, 4)...)
-	r := rand.New(rand.NewPCG(*seed, 100))
-	for n := range times {
-		// It leads; some time later it does not.
-		eventually(t, "a master leads", func() bool { return leading(masters) != nil })
-		moment := time.NewTimer(time.Duration(r.Int64N(int64(700 * time.Millisecond))))
-		<-moment.C
-		l := leading(masters)
-		if l == nil {
-			continue
-		}
-		before := c.finished(id)
-		l.kill()
-		masters = slices.DeleteFunc(masters, func(p *process) bool { return p == l })
-		masters = append(masters, c.master(hurry))
-		if n%10 == 9 {
-			t.Logf("%d masters killed, %d tasks committed", n+1, len(before))
-		}
-		c.notAgain(before)
-	}
-	c.tallied(id, "out", in)
-	if e := c.epoch(); e < uint64(times) {
-		t.Errorf("%d masters were killed, and epoch %d leads", times, e)
-	}
 }
 
 // leading returns the newest leader that lives.

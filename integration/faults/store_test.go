@@ -100,35 +100,6 @@ func answersLost(t *testing.T) {
 	c.mostly(1)
 }
 
-// TestFault21Storms: the store answers create-onces by 409 without creating the
-// object, and by 412 after creating it.
-func TestFault21Storms(t *testing.T) {
-	t.Parallel()
-	conflicts, lies := newDice(21), newDice(22)
-	c := behind(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		switch {
-		case !once(r):
-			next.ServeHTTP(w, r)
-		case conflicts.strikes(40):
-			answer(w, r, http.StatusConflict, "ConditionalRequestConflict")
-		case lies.strikes(30):
-			next.ServeHTTP(&discard{http.Header{}}, r)
-			answer(w, r, http.StatusPreconditionFailed, "PreconditionFailed")
-		default:
-			next.ServeHTTP(w, r)
-		}
-	})
-	in := c.write(4, 20)
-	c.leader()
-	c.worker(2)
-	id := c.submit("tally", "out", c.slow("1ms", "1ms", 20, 3)...)
-	c.tallied(id, "out", in)
-	if conflicts.struck() < 3 || lies.struck() < 3 {
-		t.Errorf("%d answers of 409 and %d of 412", conflicts.struck(), lies.struck())
-	}
-	c.mostly(1)
-}
-
 // TestFault22StoreWithoutCreateOnce: a master does not lead on a store that
 // ignores the condition of a create-once, or inverts it. It says so.
 func TestFault22StoreWithoutCreateOnce(t *testing.T) {

@@ -1,21 +1,14 @@
 package faults
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/windrow-mr/windrow/client"
 )
@@ -277,103 +270,8 @@ func TestDrainLosesNothing(t *testing.T) {
 	c.mostly(1)
 }
 
-// TestWorkersThatJoinSpeedItUp: three workers that join during a job get their
-// share of it.
-func TestWorkersThatJoinSpeedItUp(t *testing.T) {
-	t.Parallel()
-	c := onFiles(t)
-	in := c.write(40, 10)
-	c.leader()
-	c.worker(1)
-	id := c.submit("tally", "out", c.slow("50ms", "1ms", 10, 2)...)
-	c.until(id, committed("map", 4))
-	for range 3 {
-		c.worker(1)
-	}
-	began := time.Now()
-	c.until(id, committed("map", 40))
-	// One worker needs half a second for each of the 36 maps that are left.
-	if took := time.Since(began); took > 14*time.Second {
-		t.Errorf("36 maps of half a second each took %v on four workers", took)
-	}
-	c.tallied(id, "out", in)
-	c.mostly(2)
-}
-
-// TestFault29Suspended: a machine with a master and a worker is stopped for
-// longer than all leases, while another master takes over. When it continues,
-// its master does not act, and its worker reports again.
-func TestFault29Suspended(t *testing.T) {
-	t.Parallel()
-	c := onFiles(t)
-	in := c.write(10, 20)
-	first := c.leader()
-	asleep := c.worker(2)
-	second := c.master()
-	id := c.submit("tally", "out", c.slow("20ms", "20ms", 20, 2)...)
-	c.until(id, committed("map", 3))
-	machine := append(first.family(), asleep.family()...)
-	for _, pid := range machine {
-		_ = syscall.Kill(pid, syscall.SIGSTOP)
-	}
-	second.says("leading the cluster")
-	c.meet() // a client would wait for the first one's answer for half a minute
-	before := c.finished(id)
-	c.worker(1)
-	c.until(id, committed("map", len(before)+1))
-	for _, pid := range machine {
-		_ = syscall.Kill(pid, syscall.SIGCONT)
-	}
-	first.says("deposed")
-	c.tallied(id, "out", in)
-	c.notAgain(before)
-	if e := c.epoch(); e != 2 {
-		t.Errorf("epoch %d leads at the end, want 2", e)
-	}
-}
-
 // gone reports whether no process has this number.
 func gone(pid int) bool {
 	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
 	return err != nil
-}
-
-// TestFault30MessagesDuplicatedDelayedReordered: messages of workers arrive
-// twice, late, and in another order, and answers arrive late. Everything counts
-// once.
-func TestFault30MessagesDuplicatedDelayedReordered(t *testing.T) {
-	t.Parallel()
-	c := onFiles(t)
-	in := c.write(10, 20)
-	m := c.leader()
-	delays := rand.New(rand.NewPCG(*seed, 30))
-	var mu sync.Mutex
-	late := func(most time.Duration) <-chan time.Time {
-		mu.Lock()
-		defer mu.Unlock()
-		return time.After(time.Duration(delays.Int64N(int64(most))))
-	}
-	var copies sync.WaitGroup
-	t.Cleanup(copies.Wait)
-	address := front(t, strings.TrimPrefix(m.url(), "http://"), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return
-		}
-		again := r.Clone(context.WithoutCancel(r.Context()))
-		again.Body = io.NopCloser(bytes.NewReader(body))
-		copies.Go(func() { // with the original's answer, or long after it
-			<-late(400 * time.Millisecond)
-			next.ServeHTTP(&discard{http.Header{}}, again)
-		})
-		<-late(200 * time.Millisecond)
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		next.ServeHTTP(w, r)
-	})
-	for range 2 {
-		c.workerWith(2, []string{"--master", "http://" + address, "--gossip", "off"})
-	}
-	id := c.submit("tally", "out", c.slow("5ms", "5ms", 20, 3)...)
-	c.tallied(id, "out", in)
-	c.mostly(2)
 }
