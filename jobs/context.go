@@ -2,8 +2,8 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
@@ -47,6 +47,7 @@ type Context struct {
 	err     error             // why the task must stop; the first one is kept
 	counts  []count
 	stats   []observed
+	names   int // bytes of the names of both
 }
 
 type count struct {
@@ -89,7 +90,8 @@ func (c *Context) Log() *slog.Logger {
 }
 
 // Count adds n to the job's counter of that name. The result has only the
-// counts of committed attempts.
+// counts of committed attempts. A job may have 1000 names of counters and 1000 of
+// statistics, with 256 KiB in all, over all its tasks.
 func (c *Context) Count(name string, n int64) {
 	for i := range c.counts {
 		if c.counts[i].name == name {
@@ -97,37 +99,46 @@ func (c *Context) Count(name string, n int64) {
 			return
 		}
 	}
-	if c.fewNames(len(c.counts)) {
+	if c.newName(len(c.counts), name) {
 		c.counts = append(c.counts, count{name, n})
 	}
 }
 
-// maxNames bounds the names of counters, and those of statistics. They are
-// searched one by one, and every attempt sends them.
-const maxNames = 1000
-
-// fewNames fails the task when there are too many names to add another.
-func (c *Context) fewNames(n int) bool {
-	if n < maxNames {
-		return true
+// newName adds a name to so many of its sort. It fails the task when a job may not
+// have it. The limits are those of a job, so that no task alone may exceed them;
+// the master checks the sum of all tasks.
+func (c *Context) newName(n int, name string) bool {
+	c.names += len(name)
+	err := plan.CheckName(name)
+	if err == nil {
+		err = plan.FewNames(n+1, c.names)
 	}
-	c.fail(fmt.Errorf("task %s counts or observes more than %d names: a name is for a kind of thing, not for each thing", c.task.ID, maxNames))
-	return false
+	if err != nil {
+		c.fail(c.recordError(err, nil))
+	}
+	return err == nil
 }
 
 // Observe adds v to the job's statistics of that name: their number, sum, least
-// and greatest. The result has only the statistics of committed attempts.
+// and greatest. The result has only the statistics of committed attempts. A v that
+// is NaN or infinite, and a sum that is no longer finite, end the job: it would
+// have no result.
 func (c *Context) Observe(name string, v float64) {
-	for i := range c.stats {
-		if c.stats[i].name == name {
-			c.stats[i].stat.Add(v)
+	i := slices.IndexFunc(c.stats, func(o observed) bool { return o.name == name })
+	if i < 0 {
+		if !c.newName(len(c.stats), name) {
 			return
 		}
-	}
-	if c.fewNames(len(c.stats)) {
+		i = len(c.stats)
 		c.stats = append(c.stats, observed{name: name})
-		c.stats[len(c.stats)-1].stat.Add(v)
 	}
+	now := c.stats[i].stat
+	now.Add(v)
+	if err := now.Finite(name); err != nil {
+		c.fail(c.recordError(err, nil))
+		return
+	}
+	c.stats[i].stat = now
 }
 
 // fail stops the task and keeps err as its error, unless it has one.

@@ -61,6 +61,9 @@ func (r *run) execute(attach func() error) (err error) {
 			err = finish()
 		}
 	}
+	if err == nil {
+		err = r.ctx.err // of a function that finish has called
+	}
 	return err
 }
 

@@ -19,8 +19,9 @@ const readsAtOnce = 32
 // ReadManifest reads the manifest of an attempt, as attempts.ReadManifest does.
 type ReadManifest func(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error)
 
-// chunk is how many tasks' counts are held at a time before they are added up.
-const chunk = 1024
+// chunk is how many tasks' counts are held at a time before they are added up. The
+// names of each may take plan.MaxNameBytes.
+const chunk = 128
 
 // task is a task with the attempt that counts.
 type task struct {
@@ -36,7 +37,8 @@ type left struct {
 
 // Gather returns the parts of the output, in order of phases and tasks, and the
 // sum of the committed attempts' counts. Records in are those of the maps only:
-// a reduce reads what maps wrote.
+// a reduce reads what maps wrote. Counts beyond the limits of a job are a
+// *plan.TallyError.
 func Gather(ctx context.Context, job *scheduler.Job, read ReadManifest) ([]plan.Part, plan.Tally, error) {
 	tasks, missing := committed(job)
 	if missing != nil {
@@ -89,6 +91,9 @@ func sum(ctx context.Context, tasks []task, shuffled bool, read ReadManifest) (p
 				f.tally.RecordsIn = 0
 			}
 			total.Merge(&f.tally)
+			if err := total.Check(); err != nil {
+				return nil, plan.Tally{}, fmt.Errorf("the tasks up to %v together: %w", some[i].id, err)
+			}
 		}
 	}
 	return parts, total, nil

@@ -24,7 +24,6 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 
 	"github.com/windrow-mr/windrow/master/scheduler"
-	"github.com/windrow-mr/windrow/output"
 )
 
 // Journal keeps a job's log.
@@ -47,12 +46,20 @@ type Pool interface {
 
 // Output makes committed parts visible as the job's result.
 type Output interface {
-	// Commit commits the output of a job all of whose tasks are committed. An
-	// *output.Conflict means that the output can never be committed.
+	// Commit commits the output of a job all of whose tasks are committed. A
+	// *Refused, and an error of the kinds Conflict, TooLarge and Invalid, mean that
+	// the output is not committed and never can be: the job fails. Other errors may
+	// pass.
 	Commit(ctx context.Context, job *scheduler.Job) error
 	// CleanUp removes the parts of the job and releases the output.
 	CleanUp(ctx context.Context) error
 }
+
+// Refused says that the output of a job can never be committed, and why.
+type Refused struct{ Cause scheduler.Cause }
+
+// Error returns the cause.
+func (r *Refused) Error() string { return r.Cause.String() }
 
 // Config says which job to run, and how.
 type Config struct {
@@ -246,9 +253,16 @@ func (sh *shell) commit() {
 	job := sh.state.Job()
 	sh.ask(func(ctx context.Context) (scheduler.Event, error) {
 		err := sh.cfg.Output.Commit(ctx, job)
-		if conflict, ok := errors.AsType[*output.Conflict](err); ok {
-			return scheduler.OutputRefused{Text: conflict.Error()}, nil
+		if refused, ok := errors.AsType[*Refused](err); ok {
+			return scheduler.OutputRefused{Cause: refused.Cause}, nil
 		}
-		return scheduler.OutputCommitted{}, err
+		switch kind := plan.KindOf(err); kind {
+		case plan.Conflict:
+			return scheduler.OutputRefused{Cause: scheduler.Cause{Kind: kind, Text: err.Error()}}, nil
+		case plan.TooLarge, plan.Invalid: // the same try fails in the same way
+			return scheduler.OutputRefused{Cause: scheduler.Cause{Kind: plan.Failed, Text: err.Error()}}, nil
+		default:
+			return scheduler.OutputCommitted{}, err
+		}
 	})
 }

@@ -165,6 +165,9 @@ func (h *Hold) commit(ctx context.Context, m *Manifest) error {
 	if err != nil {
 		return err
 	}
+	if int64(len(body)) > maxManifest {
+		return &Conflict{h.root.URL(), fmt.Sprintf("its %d parts are more than a manifest can list: use another --out", len(m.Parts))}
+	}
 	slot, _ := h.position()
 	c := &Commit{Job: h.req.Job, Run: h.req.Run, Slot: slot, Size: int64(len(body)), CRC32C: checksum.SumCRC32C(body),
 		Manifest: fmt.Sprintf("%s%020d.%s.%s.json", manifestDir, slot, h.req.Job, strings.ToLower(rand.Text()[:8])),

@@ -257,13 +257,22 @@ func readState(ctx context.Context, root *store.Root) (state, uint64, error) {
 		}
 		if !ok {
 			if slot < next {
-				return state{}, 0, fmt.Errorf("output %s: entry %d of its log is listed but cannot be found; try again", root.URL(), slot)
+				return state{}, 0, unsettled(fmt.Sprintf("output %s: entry %d of its log is listed but cannot be found; try again", root.URL(), slot))
 			}
 			return newest, slot, nil
 		}
 		newest = e.State
 	}
 }
+
+// unsettled is the error of a log whose listing and entries do not agree.
+type unsettled string
+
+// Error returns the text.
+func (u unsettled) Error() string { return string(u) }
+
+// FailureKind returns plan.Unavailable: another read may show the same log in both.
+func (unsettled) FailureKind() plan.Kind { return plan.Unavailable }
 
 // ErrNotCommitted says that a directory is not a committed output. Its kind is
 // plan.NotFound.

@@ -63,7 +63,7 @@ func Committed(ctx context.Context, root *store.Root, job plan.JobID, run int) (
 		case err != nil:
 			return false, err
 		case !ok:
-			return false, fmt.Errorf("output %s: entry %d of its log cannot be found; try again", root.URL(), slot-1)
+			return false, unsettled(fmt.Sprintf("output %s: entry %d of its log cannot be found; try again", root.URL(), slot-1))
 		case e.Job == job && e.Run == run:
 			return e.Kind == "commit", nil
 		}

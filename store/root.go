@@ -17,6 +17,9 @@ import (
 // much in one request.
 const MaxBody = 8 << 20
 
+// MaxOnce is the most that CreateOnce writes: its frame is part of the body.
+const MaxOnce = MaxBody - onceHeader
+
 // Root is a place in a store below which objects are named by keys.
 type Root struct {
 	core   *core

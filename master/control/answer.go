@@ -24,7 +24,7 @@ func answer(err error) error {
 		return client.Errorf(plan.Conflict, "job %s: %v", u.Spec.ID, u)
 	}
 	switch kind := plan.KindOf(err); kind {
-	case plan.Denied, plan.Invalid, plan.NotFound:
+	case plan.Denied, plan.Invalid, plan.NotFound, plan.TooLarge:
 		return client.Errorf(kind, "%v", err)
 	case plan.Interrupted:
 		return err

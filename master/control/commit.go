@@ -29,16 +29,20 @@ func (c committer) Commit(ctx context.Context, s *scheduler.Job) error {
 		return nil
 	case unread != nil:
 		return &output.Conflict{URL: "of " + string(j.id), Text: givenUp(unread).Text + "; _SUCCESS there shows whether it was committed before that"}
+	case j.life.refused != nil:
+		return &master.Refused{Cause: *j.life.refused}
 	case j.life.hold == nil:
 		return &output.Conflict{URL: spec.Output, Text: "another job took it over"}
 	}
-	parts, tally, err := master.Gather(ctx, s, j.manifest)
+	parts, err := j.gather(ctx, s)
 	if err != nil {
 		return err
 	}
-	j.life.tally = &tally
 	m, err := j.life.hold.Commit(ctx, parts)
 	if m == nil {
+		if journal.Damaged(err) { // in the output's log, which decides
+			return &master.Refused{Cause: scheduler.Cause{Kind: plan.Inconsistent, Text: err.Error()}}
+		}
 		return err
 	}
 	// From here on the job has succeeded. A temporary failure is repeated,
@@ -51,6 +55,39 @@ func (c committer) Commit(ctx context.Context, s *scheduler.Job) error {
 		j.lead.cfg.Log.Warn("the output is committed, but not all that follows was done; the next run on it does that", "job", j.id, "output", j.life.out.Name(""), "error", err)
 	}
 	return nil
+}
+
+// gather returns the parts of the output, and notes the job's counters. If they can
+// never be had, the job is refused, unless an earlier leader has committed it: then
+// the parts are not needed, and the job has no counters.
+func (j *job) gather(ctx context.Context, s *scheduler.Job) ([]plan.Part, error) {
+	parts, tally, err := master.Gather(ctx, s, j.manifest)
+	if err == nil {
+		j.life.tally = &tally
+		return parts, nil
+	}
+	lost := j.lasting(ctx, err)
+	if !lost && !permanent(err) {
+		return nil, err
+	}
+	if m, err := j.life.hold.Committed(ctx); err != nil || m != nil {
+		return nil, err
+	}
+	if lost {
+		err = &master.Refused{Cause: scheduler.Cause{Kind: plan.Inconsistent, Text: fmt.Sprintf("the record of a finished task is lost (%v); retry does the task again", err)}}
+	}
+	return nil, err
+}
+
+// permanent reports whether the same try fails in the same way: the job itself asks
+// for what cannot be.
+func permanent(err error) bool {
+	switch plan.KindOf(err) {
+	case plan.TooLarge, plan.Invalid:
+		return err != nil
+	default:
+		return false
+	}
 }
 
 // passing reports whether an error is that of a store which does not answer at
@@ -70,7 +107,12 @@ func (c committer) CleanUp(ctx context.Context) error {
 	if c.life.hold == nil {
 		return nil
 	}
-	return c.life.hold.Release(ctx)
+	err := c.life.hold.Release(ctx)
+	if permanent(err) || journal.Damaged(err) {
+		c.lead.cfg.Log.Warn("what a job wrote to its output cannot be removed; the next job on that output does so", "job", c.id, "output", c.life.out.Name(""), "error", err)
+		return nil
+	}
+	return err
 }
 
 // conclude archives a run that has ended: it writes the summary, removes the run
@@ -104,7 +146,7 @@ func (j *job) summarise(ctx context.Context, s *scheduler.Job, sum *view.Summary
 	if s.Status == scheduler.Succeeded {
 		tally, err := j.counted(ctx, s)
 		switch {
-		case j.lasting(ctx, err):
+		case j.lasting(ctx, err), permanent(err):
 			j.lead.cfg.Log.Warn("the counters of a job are lost; its output is not", "job", j.id, "error", err)
 		case err != nil:
 			return err

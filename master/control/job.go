@@ -48,11 +48,12 @@ type job struct {
 
 // life is the state of the goroutine that drives a run.
 type life struct {
-	out      *store.Root  // the output
-	hold     *output.Hold // nil when the output belongs to another job
-	past     bool         // the output was committed, and others have written to it since
-	attached bool         // to the workers
-	tally    *plan.Tally  // of a job that is committed
+	out      *store.Root      // the output
+	hold     *output.Hold     // nil when the output belongs to another job
+	past     bool             // the output was committed, and others have written to it since
+	refused  *scheduler.Cause // why the output can never be reserved; nil if it can
+	attached bool             // to the workers
+	tally    *plan.Tally      // of a job that is committed
 }
 
 // mailbox is the mailbox of the shell that runs at present.

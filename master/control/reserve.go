@@ -32,8 +32,10 @@ func (j *job) reserve(ctx context.Context, s *scheduler.Job, reopen bool) (*sche
 		return asCause(err)
 	}
 	req := j.request(spec)
-	j.life.hold, err = output.Resume(ctx, j.life.out, req)
-	cause, err := asCause(err)
+	j.life.refused = nil
+	var refusal error
+	j.life.hold, refusal = output.Resume(ctx, j.life.out, req)
+	cause, err := logCause(refusal)
 	if err != nil || j.life.hold != nil {
 		return nil, err
 	}
@@ -43,7 +45,10 @@ func (j *job) reserve(ctx context.Context, s *scheduler.Job, reopen bool) (*sche
 	switch {
 	case err != nil || j.life.past:
 		return nil, err
+	case cause != nil && cause.Kind == plan.Denied && s.Status == scheduler.Committing:
+		return nil, refusal // whether it was committed is unknown until the log can be read
 	case cause != nil:
+		j.life.refused = cause
 		return cause, nil
 	case s.Status == scheduler.Aborting, j.unwanted(): // it needs no output
 		return nil, nil
@@ -57,7 +62,7 @@ func (j *job) reserve(ctx context.Context, s *scheduler.Job, reopen bool) (*sche
 	if err != nil && j.unwanted() && ctx.Err() == nil {
 		j.life.hold, err = output.Resume(ctx, j.life.out, req) // the reservation may have been made
 	}
-	return asCause(err)
+	return logCause(err)
 }
 
 // request returns the request for the output of the run.
@@ -85,9 +90,20 @@ func asCause(err error) (*scheduler.Cause, error) {
 	switch kind := plan.KindOf(err); kind {
 	case plan.Denied, plan.Invalid:
 		return &scheduler.Cause{Kind: kind, Text: err.Error()}, nil
+	case plan.TooLarge:
+		return &scheduler.Cause{Kind: plan.Failed, Text: err.Error()}, nil
 	default:
 		return nil, err
 	}
+}
+
+// logCause is asCause for an error of the output's log, which may also be damaged.
+func logCause(err error) (*scheduler.Cause, error) {
+	cause, err := asCause(err)
+	if journal.Damaged(err) {
+		return &scheduler.Cause{Kind: plan.Inconsistent, Text: err.Error() + "; restore the object and retry the job, or use another output"}, nil
+	}
+	return cause, err
 }
 
 // keep shows signs of life, and aborts the job when its output was taken over.

@@ -6,6 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -42,6 +45,9 @@ func (m *Master) Submit(ctx context.Context, s *client.Submission) (client.Submi
 		return client.Submitted{}, err
 	}
 	mine := journal.Claim{Job: plan.JobID(id.String()), Digest: hex.EncodeToString(digest[:])}
+	if err := storable(s, mine.Job, m.cfg.Now()); err != nil {
+		return client.Submitted{}, err
+	}
 	claim, err := journal.ClaimKey(ctx, m.cfg.Root, key, mine)
 	if err != nil {
 		return client.Submitted{}, answer(err)
@@ -50,15 +56,31 @@ func (m *Master) Submit(ctx context.Context, s *client.Submission) (client.Submi
 		return client.Submitted{}, client.Errorf(plan.Conflict, "the idempotency key was used for another submission, job %s: use another key, or submit the same", claim.Job)
 	}
 	known := claim.Job != mine.Job
-	spec := s.Spec()
-	spec.ID, spec.Submitted = claim.Job, m.cfg.Now().UTC()
-	if body, err = json.Marshal(&spec); err != nil {
+	if body, err = specOf(s, claim.Job, m.cfg.Now()); err != nil {
 		return client.Submitted{}, err
 	}
 	if err := l.begin(ctx, claim.Job, body, known); err != nil {
 		return client.Submitted{}, err
 	}
 	return client.Submitted{ID: claim.Job, Known: known}, nil
+}
+
+// specOf returns the specification of a job as it is stored.
+func specOf(s *client.Submission, id plan.JobID, now time.Time) ([]byte, error) {
+	spec := s.Spec()
+	spec.ID, spec.Submitted = id, now.UTC()
+	return json.Marshal(&spec)
+}
+
+// storable refuses a submission that no request can store. Its document may be
+// longer than the one that was received, since JSON has several forms of a text.
+func storable(s *client.Submission, id plan.JobID, now time.Time) error {
+	body, err := specOf(s, id, now)
+	if err == nil && len(body) > journal.MaxSpec {
+		err = &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: plan.Invalid,
+			Text: fmt.Sprintf("the submission has %d bytes as it is stored, but %d at most: make inputs of large parameters and Once values", len(body), journal.MaxSpec)}
+	}
+	return err
 }
 
 // begin makes a job of a specification and drives it. An earlier request with the

@@ -71,3 +71,33 @@ func TestClaims(t *testing.T) {
 		}
 	}
 }
+
+// TestLongConclusion verifies that the record of a run may be longer than one request
+// can write, and that damage to it is noticed.
+func TestLongConclusion(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	root, err := store.Open(ctx, "mem://", store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := append(append([]byte{'"'}, make([]byte, store.MaxBody)...), '"')
+	r := journal.Run{Job: "01A"}
+	if err := journal.Conclude(ctx, root, r, long); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := journal.Conclusion(ctx, root, r); err != nil || !slices.Equal(got, long) {
+		t.Errorf("of %d bytes %d are there (%v)", len(long), len(got), err)
+	}
+	for o, err := range root.List(ctx, "j/") {
+		if err == nil {
+			err = root.Put(ctx, o.Key, long[:1000], store.Durable)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := journal.Conclusion(ctx, root, r); !journal.Damaged(err) {
+		t.Errorf("after damage: %v", err)
+	}
+}

@@ -34,6 +34,9 @@ func CreateJob(ctx context.Context, root *store.Root, job plan.JobID, spec []byt
 	return root.CreateOnce(ctx, plan.SpecKey(job), spec)
 }
 
+// MaxSpec is the greatest number of bytes that a spec may have.
+const MaxSpec = store.MaxOnce
+
 // Spec returns the submitted spec.
 func Spec(ctx context.Context, root *store.Root, job plan.JobID) ([]byte, error) {
 	return root.ReadOnce(ctx, plan.SpecKey(job))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -77,7 +78,7 @@ func fieldsOf(entry scheduler.Entry) ([]any, error) {
 	case scheduler.Intent:
 		return []any{uint8(intent)}, nil
 	case scheduler.Aborted:
-		return []any{uint8(aborted), causeNumber(e.Cause.Kind), uint8(e.Cause.Task.Phase), e.Cause.Task.Index, e.Cause.Text}, nil
+		return []any{uint8(aborted), causeNumber(e.Cause.Kind), uint8(e.Cause.Task.Phase), e.Cause.Task.Index, clipped(e.Cause.Text)}, nil
 	case scheduler.Done:
 		return []any{uint8(done)}, nil
 	case scheduler.Reopened:
@@ -91,6 +92,16 @@ func fieldsOf(entry scheduler.Entry) ([]any, error) {
 	default:
 		return nil, fmt.Errorf("entry %T has no form at rest", entry)
 	}
+}
+
+// maxText bounds the text of a cause: a record has a limit, too.
+const maxText = 64 << 10
+
+func clipped(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxText], "") + "…"
 }
 
 func attemptFields(k kind, task plan.TaskID, id plan.AttemptID) []any {

@@ -6,12 +6,16 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
+// mostEntries bounds a record: the object of a slot has a greatest size. The entries
+// that are left follow in the next record.
+const mostEntries = 1 << 14
+
 // decide does everything that the state allows: it appends the entries that are
 // wanted if no append is in flight, starts tasks, and ends the job.
 func (s *State) decide(now Time) {
 	if s.log == idle && !s.finished {
 		if entries := s.wanted(now); len(entries) > 0 {
-			entries = s.withUsed(entries)
+			entries = s.withUsed(entries[:min(len(entries), mostEntries)])
 			s.inFlight = entries
 			s.log = appending
 			s.do(Append{Slot: s.job.Slots, Record: Record{Epoch: s.cfg.Epoch, Entries: entries}})

@@ -94,8 +94,9 @@ type (
 	Cancel struct{ Cause Cause }
 	// OutputCommitted answers CommitOutput.
 	OutputCommitted struct{}
-	// OutputRefused answers CommitOutput: the output can never be this job's.
-	OutputRefused struct{ Text string }
+	// OutputRefused answers CommitOutput: the output can never be committed, and
+	// was not.
+	OutputRefused struct{ Cause Cause }
 	// CleanedUp answers CleanUp.
 	CleanedUp struct{}
 	// Tick says that time has passed.

@@ -62,7 +62,8 @@ type (
 	// output will be.
 	Intent struct{}
 	// Aborted ends the job without output. After Intent it counts only when the
-	// output's own log has refused the job for good (Cause.Kind Conflict).
+	// commit was refused for good: a user's wish (Cause.Kind Cancelled) comes too
+	// late.
 	Aborted struct{ Cause Cause }
 	// Done says that the job has ended: the output is committed, or what the job
 	// wrote is gone.
@@ -195,7 +196,7 @@ func (j *Job) fold(e Entry) {
 			j.Status = Committing
 		}
 	case Aborted:
-		if j.Status == Unplanned || j.Status == Running || j.Status == Committing && e.Cause.Kind == plan.Conflict {
+		if j.Status == Unplanned || j.Status == Running || j.Status == Committing && e.Cause.Kind != plan.Cancelled {
 			j.Status, j.Cause = Aborting, e.Cause
 		}
 	case Done:

@@ -34,3 +34,44 @@ func TestFoldIsOnce(t *testing.T) {
 		t.Errorf("the job is %v with %d of %d maps left after %d slots", j.Status, j.Left(plan.Map), j.Tasks(plan.Map), j.Slots)
 	}
 }
+
+// TestAbortAfterIntent verifies that a commit which was refused for good ends the
+// job, whatever the reason, and that the wish of a user comes too late.
+func TestAbortAfterIntent(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[plan.Kind]Status{plan.Conflict: Failed, plan.Failed: Failed, plan.Inconsistent: Failed, plan.Cancelled: Succeeded} {
+		var j Job
+		j.Fold(Record{1, []Entry{Fence{}, Planned{}, Intent{}}})
+		j.Fold(Record{1, []Entry{Aborted{Cause{Kind: kind}}}})
+		j.Fold(Record{1, []Entry{Done{}}})
+		if j.Status != want {
+			t.Errorf("aborted by %v it has %v, want %v", kind, j.Status, want)
+		}
+	}
+}
+
+// TestRecordsAreBounded verifies that the commits of very many tasks at once come in
+// several records: one record must fit into one request.
+func TestRecordsAreBounded(t *testing.T) {
+	t.Parallel()
+	const tasks = 3*mostEntries/2 + 1
+	s := New(Config{Epoch: 1, Counts: plan.Counts{Maps: tasks, Reduces: 1}})
+	s.Step(0, Lead{})
+	s.Step(0, Appended{}) // the fence
+	s.Step(0, Appended{}) // the plan
+	for i := range tasks {
+		s.Step(0, Reported{Task: plan.TaskID{Phase: plan.Map, Index: i}, Attempt: plan.AttemptID{N: uint32(i)}, Winner: plan.AttemptID{N: uint32(i)}})
+	}
+	records := 0
+	for records < 10 && s.Job().Left(plan.Map) > 0 {
+		records++
+		for _, c := range s.Step(0, Appended{}) {
+			if a, ok := c.(Append); ok && len(a.Record.Entries) > mostEntries {
+				t.Errorf("a record has %d entries", len(a.Record.Entries))
+			}
+		}
+	}
+	if left := s.Job().Left(plan.Map); left > 0 {
+		t.Errorf("after %d records %d tasks are left", records, left)
+	}
+}

@@ -163,7 +163,7 @@ func (s *State) Step(now Time, e Event) []Command {
 	case OutputRefused:
 		if s.job.Status == Committing && s.commanded && !s.answered {
 			s.refused = true
-			s.abort = &Cause{Kind: plan.Conflict, Text: e.Text}
+			s.abort = &e.Cause
 		}
 	case Tick:
 		if s.woken <= now {

@@ -167,7 +167,7 @@ func parseEvent(t *testing.T, verb, line string, args map[string]string, num fun
 	case "committed":
 		return OutputCommitted{}
 	case "refused":
-		return OutputRefused{"the output is another job's"}
+		return OutputRefused{Cause{Kind: plan.Conflict, Text: "the output is another job's"}}
 	case "cleaned":
 		return CleanedUp{}
 	case "taken", "replayed":

@@ -95,6 +95,9 @@ func (s *State) withUsed(entries []Entry) []Entry {
 			used = append(used, Used{a, s.ledger.reported[a].Usage})
 		}
 	}
+	if len(used) > mostEntries {
+		return used[:mostEntries] // the others come first, then the entries
+	}
 	return append(used, entries...)
 }
 

@@ -28,12 +28,15 @@ func Judge(err error) Verdict {
 		return v
 	}
 	_, conflict := errors.AsType[*output.Conflict](err)
+	_, uncounted := errors.AsType[*plan.TallyError](err)
 	failed, record := errors.AsType[*jobs.RecordError](err)
 	_, input := errors.AsType[*InputError](err)
 	if record {
 		v.Stack = failed.Stack
 	}
 	switch kind := plan.KindOf(err); {
+	case uncounted:
+		v.Final = true // another attempt counts the same
 	case conflict:
 		v.Kind = plan.Conflict
 	case record || input || kind == plan.NotFound || errors.Is(err, pipeline.ErrGoexit):

@@ -33,6 +33,7 @@ func TestJudge(t *testing.T) {
 		"an input has changed":   {err: at(plan.Changed), want: executor.Verdict{Failure: plan.Failure{Final: true}}},
 		"access is denied":       {err: at(plan.Denied), want: executor.Verdict{Failure: plan.Failure{Final: true, Kind: plan.Denied}}},
 		"a key is malformed":     {err: at(plan.Invalid), want: executor.Verdict{Failure: plan.Failure{Final: true}}},
+		"counters for no result": {err: &jobs.RecordError{Stage: "map", Err: &plan.TallyError{Text: "NaN"}}, want: executor.Verdict{Failure: plan.Failure{Final: true}}},
 		"a record":               {err: fmt.Errorf("task map/1: %w", record), want: executor.Verdict{Stack: record.Stack}, same: true},
 		"the input itself":       {err: fmt.Errorf("task map/1: %w", &executor.InputError{Err: errors.New("bad")}), same: true},
 		"another owns the place": {err: fmt.Errorf("grant: %w", &output.Conflict{URL: "mem://out", Text: "taken"}), want: executor.Verdict{Failure: plan.Failure{Kind: plan.Conflict}}},
