@@ -25,7 +25,7 @@ var layers = map[string][]string{
 	".":                                {"internal/cli", "internal/embedded", "jobs", "output", "plan", "store", "store/fault"},
 	"api":                              {},
 	"bench/...":                        {"bench/..."},
-	"attempts":                         {"output", "plan", "plan/packed", "store", "store/checksum", "github.com/vmihailenco/msgpack/v5"},
+	"attempts":                         {"output", "plan", "plan/packed", "store", "store/checksum", "github.com/vmihailenco/msgpack/v5", "golang.org/x/sync/errgroup"},
 	"client":                           {"plan"},
 	"cmd/windrow":                      {"internal/cli", "internal/daemon", "jobs/library", "store", "store/azure", "store/fault", "store/gcs", "store/s3"},
 	"cluster":                          {"plan/packed", "plan", "github.com/vmihailenco/msgpack/v5"},

@@ -25,16 +25,22 @@ type letter struct {
 // NewMailbox returns an empty mailbox.
 func NewMailbox() *Mailbox { return &Mailbox{ready: make(chan struct{}, 1)} }
 
-// Post adds an event.
-func (m *Mailbox) Post(e scheduler.Event) { m.post(letter{event: e}) }
+// Post adds events. The shell takes no other between them.
+func (m *Mailbox) Post(events ...scheduler.Event) {
+	letters := make([]letter, len(events))
+	for i := range events {
+		letters[i].event = events[i]
+	}
+	m.post(letters...)
+}
 
 // Look calls f with the job between two steps, on the shell's goroutine. f must
 // be quick, keep nothing of the job, and change nothing.
 func (m *Mailbox) Look(f func(*scheduler.Job)) { m.post(letter{look: f}) }
 
-func (m *Mailbox) post(l letter) {
+func (m *Mailbox) post(letters ...letter) {
 	m.mu.Lock()
-	m.letters = append(m.letters, l)
+	m.letters = append(m.letters, letters...)
 	m.mu.Unlock()
 	select {
 	case m.ready <- struct{}{}:

@@ -163,7 +163,7 @@ func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest
 	if lost := v.Lost; lost != nil {
 		p.log.Warn("the output of a map task is lost; it runs again", "task", lost.Task, "error", lost.Err)
 		p.events.Post(scheduler.Corrupt{Task: lost.Task, Attempt: lost.Attempt, Text: lost.Err.Error()})
-		return scheduler.LostAttempt{Task: a.Task, Attempt: a.ID}
+		return scheduler.LostAttempt{Task: a.Task, Attempt: a.ID, ByMap: true}
 	}
 	if v.Stack != nil {
 		p.log.Debug("stack of the panic", "task", a.Task, "stack", string(v.Stack))

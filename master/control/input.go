@@ -1,6 +1,7 @@
 package control
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/windrow-mr/windrow/attempts"
@@ -21,6 +22,7 @@ type input struct {
 	sums   *sums.Checks
 	maps   []plan.AttemptID // that reduces read; nil until all are committed
 	gen    uint64           // the generation of maps
+	looked uint64           // the generation that was examined for lost output
 }
 
 // read takes a table that was read.
@@ -101,6 +103,18 @@ func (in *input) followMaps(s *scheduler.Job) uint64 {
 		in.maps[i] = s.Task(plan.TaskID{Phase: plan.Map, Index: i}).Attempt
 	}
 	return gen
+}
+
+// suspect returns the list of maps that reduces read, if one of them has lost its
+// output and the list was not examined yet; else nil.
+func (in *input) suspect(lost plan.AttemptID) []plan.AttemptID {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.looked == in.gen || !slices.Contains(in.maps, lost) {
+		return nil
+	}
+	in.looked = in.gen
+	return in.maps
 }
 
 // generation counts how often the output of a map was invalidated. It numbers the

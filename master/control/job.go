@@ -39,6 +39,8 @@ type job struct {
 	wanted context.Context // until a user cancels the job
 	unwant context.CancelFunc
 
+	losing sync.Mutex // held while lost output of maps is looked for
+
 	life  life
 	input input
 	view  *view.Job
@@ -288,9 +290,12 @@ func (j *job) cancel() {
 }
 
 // Post hands an event to the shell. If none runs, the next one reads the log.
-func (j *job) Post(e scheduler.Event) {
+func (j *job) Post(e scheduler.Event) { j.postAll(e) }
+
+// postAll is Post for several events. The shell takes no other between them.
+func (j *job) postAll(events ...scheduler.Event) {
 	if box := j.shell.get(); box != nil {
-		box.Post(e)
+		box.Post(events...)
 	}
 }
 

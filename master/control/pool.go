@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/windrow-mr/windrow/attempts"
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/members"
@@ -117,11 +118,35 @@ func (j *job) Ended(worker string, o *cluster.Outcome) {
 		j.Post(scheduler.FailedAttempt{Task: o.Task, Attempt: o.Attempt, Failure: o.Failure})
 	default:
 		if o.LostMap != nil {
-			j.lead.cfg.Log.Warn("the output of a map task is lost; it runs again", "job", j.id, "task", o.LostMap.Task, "error", o.Text)
-			j.Post(scheduler.Corrupt{Task: o.LostMap.Task, Attempt: o.LostMap.Attempt, Text: o.Text})
+			j.lead.spawn(func() { j.lostMap(o) })
+			return
 		}
 		j.Post(scheduler.LostAttempt{Task: o.Task, Attempt: o.Attempt})
 	}
+}
+
+// lostMap takes the end of a reduce that could not read the output of a map. Where
+// one is gone others may be, as after a collection of garbage: all that are missing
+// run again at once, before another reduce begins. A list of maps is examined once,
+// whichever reduce was first.
+func (j *job) lostMap(o *cluster.Outcome) {
+	cfg := j.lead.cfg
+	j.losing.Lock()
+	defer j.losing.Unlock()
+	lost := []scheduler.Event{scheduler.Corrupt{Task: o.LostMap.Task, Attempt: o.LostMap.Attempt, Text: o.Text}}
+	if maps := j.input.suspect(o.LostMap.Attempt); maps != nil {
+		missing, err := attempts.Missing(j.ctx, j.scratch, maps, j.manifest)
+		if err != nil && j.ctx.Err() == nil {
+			cfg.Log.Warn("cannot find out whether the output of other map tasks is lost, too", "job", j.id, "error", err)
+		}
+		for _, m := range missing {
+			if m.Attempt != o.LostMap.Attempt {
+				lost = append(lost, scheduler.Corrupt{Task: m.Task, Attempt: m.Attempt, Text: m.Err.Error()})
+			}
+		}
+	}
+	cfg.Log.Warn("the output of map tasks is lost; they run again", "job", j.id, "tasks", len(lost), "task", o.LostMap.Task, "error", o.Text)
+	j.postAll(append(lost, scheduler.LostAttempt{Task: o.Task, Attempt: o.Attempt, ByMap: true})...)
 }
 
 // planned reads the task table before the log names it: the reports of maps are

@@ -121,6 +121,9 @@ func (w *worker) plans(l cluster.Launch, t *attempts.Table) cluster.Outcome {
 // manifest leaves the manifest of an attempt, and returns the outcome.
 func (w *worker) manifest(m *plan.Manifest) cluster.Outcome {
 	w.t.Helper()
+	for _, r := range m.Runs {
+		w.must(w.root.Sub(plan.ScratchPrefix(m.Job)).Put(w.t.Context(), r.Key, make([]byte, r.Size), store.Scratch))
+	}
 	w.must(attempts.WriteManifest(w.t.Context(), w.root.Sub(plan.ScratchPrefix(m.Job)), m, store.Scratch))
 	return cluster.Outcome{Ref: cluster.Ref{Job: m.Job, Task: m.Task, Attempt: m.Attempt}, Result: cluster.Done,
 		Winner: m.Attempt, Digest: m.Digest(), Sums: m.Sums}

@@ -42,7 +42,12 @@ func (s *State) stepAttempt(now Time, e Event) {
 			s.failed(now, a, e)
 		}
 	case LostAttempt:
-		if a := s.attempts.get(e.Attempt); a != nil && a.task == e.Task {
+		switch a := s.attempts.get(e.Attempt); {
+		case a == nil || a.task != e.Task:
+		case e.ByMap:
+			s.end(a.task, a.id)
+			s.again(a.task)
+		default:
 			s.lose(now, a)
 		}
 	case Found:
@@ -128,7 +133,7 @@ func (s *State) damaged(e Corrupt) {
 	if slices.ContainsFunc(s.corrupt, func(c Corrupt) bool { return c.Task == e.Task }) {
 		return
 	}
-	if len(s.job.Task(e.Task).Invalid)+1 >= mostInvalid {
+	if t := s.job.Task(e.Task); len(t.Invalid)-t.Before+1 >= mostInvalid {
 		s.abort = &Cause{Kind: plan.Failed, Task: e.Task, Text: "its output was lost or damaged every time: " + e.Text}
 		return
 	}

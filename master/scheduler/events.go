@@ -67,10 +67,13 @@ type (
 		Attempt plan.AttemptID
 		plan.Failure
 	}
-	// LostAttempt says that an attempt ended through no fault of its task.
+	// LostAttempt says that an attempt ended through no fault of its task. ByMap
+	// says that the output of maps which it read is lost: Corrupt names these, and
+	// the loss counts for them, not for a worker.
 	LostAttempt struct {
 		Task    plan.TaskID
 		Attempt plan.AttemptID
+		ByMap   bool
 	}
 	// Asked asks for an attempt's grant to make its part visible.
 	Asked struct {

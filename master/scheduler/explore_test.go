@@ -224,7 +224,7 @@ func (w *world) step(i int, e Event) {
 		case Stop:
 			if a := w.attempt(c.Attempt); !a.putting && !a.reported && !a.lost {
 				a.lost = true
-				m.answers = append(m.answers, LostAttempt{onlyTask, a.id})
+				m.answers = append(m.answers, LostAttempt{Task: onlyTask, Attempt: a.id})
 			}
 		case Grant:
 			w.attempt(c.Attempt).granted = true
@@ -341,7 +341,7 @@ func (w *world) runOut() {
 	for _, a := range w.attempts {
 		if a.granted && !a.reported && !a.lost {
 			a.lost = true
-			w.report(LostAttempt{onlyTask, a.id})
+			w.report(LostAttempt{Task: onlyTask, Attempt: a.id})
 		}
 	}
 	w.report(Tick{})
@@ -368,7 +368,7 @@ func (w *world) playAttempt(m move) {
 	case "attempt is lost":
 		w.b.workerLosses--
 		a.lost = true
-		w.report(LostAttempt{onlyTask, a.id})
+		w.report(LostAttempt{Task: onlyTask, Attempt: a.id})
 	}
 }
 

@@ -129,6 +129,8 @@ type TaskRecord struct {
 	// the result that replaces it must have the Digest Was.
 	Fixed bool
 	Was   Digest
+
+	Before int // how many of Invalid are of earlier runs, which do not count against this one
 }
 
 // Job is the fold over a job's log.
@@ -232,7 +234,7 @@ func (j *Job) reopen() {
 	for p := range j.tasks {
 		for i := range j.tasks[p] {
 			t := &j.tasks[p][i]
-			t.Fixed, t.Was = false, Digest{}
+			t.Fixed, t.Was, t.Before = false, Digest{}, len(t.Invalid)
 			if !j.writes(plan.Phase(p)) {
 				continue
 			}

@@ -75,3 +75,60 @@ func TestRecordsAreBounded(t *testing.T) {
 		t.Errorf("after %d records %d tasks are left", records, left)
 	}
 }
+
+// TestLostMapsCountForTheMaps verifies that a reduce may find the output of any
+// number of maps gone, one after the other, and that what was lost in an earlier run
+// of the job does not count in this one.
+func TestLostMapsCountForTheMaps(t *testing.T) {
+	t.Parallel()
+	const maps = 40
+	reduce := plan.TaskID{Phase: plan.Reduce}
+	s := New(Config{Epoch: 1, Counts: plan.Counts{Maps: maps, Reduces: 1}})
+	job := new(Job)
+	r := Record{1, []Entry{Fence{}, Planned{Counts: plan.Counts{Maps: maps, Reduces: 1}}}}
+	for i := range maps {
+		task := plan.TaskID{Phase: plan.Map, Index: i}
+		r.Entries = append(r.Entries, Committed{Task: task, Attempt: plan.AttemptID{Epoch: 1, N: uint32(i)}})
+	}
+	job.Fold(r)
+	const runs = 9
+	for range runs { // each of which has lost a map's output once
+		first := plan.TaskID{Phase: plan.Map}
+		lost := job.Task(first).Attempt
+		again := lost
+		again.Rand++
+		job.Fold(Record{1, []Entry{Invalidated{first, lost}, Committed{Task: first, Attempt: again}, Aborted{Cause{Kind: plan.Failed}}, Done{}, Reopened{}}})
+	}
+	if job.Run != runs || job.Status != Running || job.Phase() != plan.Reduce {
+		t.Fatalf("run %d is %v in phase %v", job.Run, job.Status, job.Phase())
+	}
+	commands := s.Step(0, Lead{Job: job})
+	commands = append([]Command(nil), commands...)
+	commands = append(commands, s.Step(0, Joined{Worker: "w", Slots: 1})...)
+	lost := 0
+	for range 10 * maps {
+		var next []Command
+		for _, c := range commands {
+			switch c := c.(type) {
+			case Append:
+				next = append(next, s.Step(0, Appended{})...)
+			case CheckEpoch:
+				next = append(next, s.Step(0, Checked{Leads: true})...)
+			case Launch:
+				if c.Task != reduce {
+					next = append(next, s.Step(0, Reported{Task: c.Task, Attempt: c.Attempt, Winner: c.Attempt})...)
+					continue
+				}
+				if lost == maps {
+					return
+				}
+				id := plan.TaskID{Phase: plan.Map, Index: lost}
+				lost++
+				next = append(next, s.Step(0, Corrupt{id, s.Job().Task(id).Attempt, "gone"})...)
+				next = append(next, s.Step(0, LostAttempt{Task: c.Task, Attempt: c.Attempt, ByMap: true})...)
+			}
+		}
+		commands = next
+	}
+	t.Errorf("after %d lost maps the job is %v: %v", lost, s.Job().Status, s.Job().Cause)
+}

@@ -334,7 +334,7 @@ func (c *cluster) attempt() error {
 	}
 	switch u := c.r.Float64(); {
 	case u < c.trouble*0.3:
-		e = LostAttempt{a.Task, a.Attempt}
+		e = LostAttempt{Task: a.Task, Attempt: a.Attempt, ByMap: a.Task.Phase == plan.Reduce && c.r.IntN(2) == 0}
 	case u < c.trouble*0.6:
 		e = FailedAttempt{Task: a.Task, Attempt: a.Attempt, Failure: plan.Failure{Text: "boom", Fingerprint: fmt.Sprint(c.r.IntN(50)), Unfit: c.r.IntN(4) == 0}}
 	}

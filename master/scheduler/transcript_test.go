@@ -157,7 +157,7 @@ func parseEvent(t *testing.T, verb, line string, args map[string]string, num fun
 	case "found":
 		return Found{WorkerID(args["worker"]), task, attempt}
 	case "lost":
-		return LostAttempt{task, attempt}
+		return LostAttempt{Task: task, Attempt: attempt, ByMap: args["by"] == "map"}
 	case "asked":
 		return Asked{task, attempt}
 	case "corrupt":
