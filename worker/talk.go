@@ -73,9 +73,10 @@ func (t *talk) meet(ctx context.Context) (done bool, err error) {
 			t.failed("no master is found", err)
 		case l.URL == "":
 			t.failed("no master is found", errors.New("there is no leader yet"))
-		case l.Epoch != 0 && l.Epoch < t.leader.Epoch:
-			t.failed("the master that was found is deposed", fmt.Errorf("epoch %d, after %d", l.Epoch, t.leader.Epoch))
 		default:
+			// One of a lower epoch is asked as well. It obeys no more than other
+			// masters, but it must learn that there were higher ones: the root may
+			// have lost them.
 			t.turnTo(Leader{max(l.Epoch, t.leader.Epoch), l.URL})
 		}
 	}

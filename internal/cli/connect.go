@@ -135,6 +135,8 @@ func findLeader(ctx context.Context, url string, stores store.Options) (string, 
 		return "", clientError(err)
 	case leader.Epoch == 0:
 		return "", client.Errorf(plan.Unavailable, "no master has ever led a cluster at %s: start one with 'windrow master --root %[1]s'", root.Name(""))
+	case leader.Master == "":
+		return "", client.Errorf(plan.Unavailable, "the record of the leader of the cluster at %s was deleted or is damaged: the next leader writes its own within a minute", root.Name(""))
 	case leader.URL == "":
 		return "", client.Errorf(plan.Unavailable, "the master that leads the cluster at %s has no address", root.Name(""))
 	}

@@ -12,7 +12,7 @@ import (
 func doctorCommand(p *Program) *cli.Command {
 	return &cli.Command{
 		Name: "doctor", Usage: "check whether jobs can work on a root", ArgsUsage: "URL",
-		Description: "It checks credentials, rights, create-once by both ways of writing, clocks, latency and throughput.\n" +
+		Description: "It checks credentials, rights, lifecycle rules, create-once by both ways of writing, clocks, latency and throughput.\n" +
 			"It moves about 80 MiB, below _windrow/, and leaves nothing.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {

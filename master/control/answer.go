@@ -39,5 +39,8 @@ func answerOf(id plan.JobID, err error) error {
 	if plan.KindOf(err) == plan.NotFound {
 		return client.Errorf(plan.NotFound, "there is no job %s: windrow ls lists the jobs", id)
 	}
+	if _, unread := errors.AsType[*journal.UnreadableSpec](err); !unread && journal.Damaged(err) {
+		return client.Errorf(plan.Conflict, "job %s cannot proceed: %v", id, &brokenLog{err})
+	}
 	return answer(err)
 }

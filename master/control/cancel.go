@@ -40,7 +40,10 @@ func (m *Master) Cancel(ctx context.Context, id plan.JobID) error {
 		changed := m.Changed(id)
 		s, run, err := j.status(waiting)
 		switch {
-		case err != nil && waiting.Err() == nil:
+		case journal.Damaged(err) && !asked: // it ends without its log
+			asked = true
+			j.cancel()
+		case err != nil && !asked && waiting.Err() == nil:
 			return answer(err)
 		case err != nil:
 		case run >= j.run.Number && (s == scheduler.Aborting || s == scheduler.Failed):

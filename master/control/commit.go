@@ -125,6 +125,9 @@ func (j *job) conclude(ctx context.Context, s *scheduler.Job) error {
 	if plan.KindOf(err) == plan.NotFound && j.lasting(ctx, err) {
 		err = j.summarise(ctx, s, &sum)
 	} // otherwise an earlier leader has done so, and may have removed the objects that the summary is made from
+	if journal.Damaged(err) {
+		err = nil // it cannot be made again
+	}
 	if err != nil {
 		return err
 	}
@@ -138,6 +141,20 @@ func (j *job) conclude(ctx context.Context, s *scheduler.Job) error {
 		}
 	}
 	return nil
+}
+
+// concluded reports whether there is a record of the end of this run, and then no
+// longer drives the run.
+func (j *job) concluded(ctx context.Context) (bool, error) {
+	_, err := journal.Conclusion(ctx, j.lead.cfg.Root, j.run)
+	switch {
+	case err == nil, journal.Damaged(err):
+		return true, journal.Deactivate(ctx, j.lead.cfg.Root, j.run)
+	case plan.KindOf(err) == plan.NotFound:
+		return false, nil
+	default:
+		return false, err
+	}
 }
 
 // summarise writes the summary of a run that has ended.

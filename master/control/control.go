@@ -79,6 +79,7 @@ type Master struct {
 	leadership atomic.Pointer[leadership]     // nil while it does not lead
 	leads      atomic.Pointer[journal.Leader] // the leader; nil while it is unknown
 	began      time.Time
+	highest    atomic.Uint64 // epoch that logs and workers have shown
 
 	submitting *semaphore.Weighted // all of it is held while programs are collected
 	garbage    *gc.Collector
@@ -134,7 +135,7 @@ const again = time.Second
 // masters need not wait.
 func (m *Master) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		me := journal.Leader{Master: m.cfg.ID, URL: m.cfg.URL, Gossip: m.cfg.Gossip}
+		me := journal.Leader{Epoch: m.highest.Load(), Master: m.cfg.ID, URL: m.cfg.URL, Gossip: m.cfg.Gossip}
 		lease, err := journal.Elect(ctx, m.cfg.Root, me, m.cfg.Clock, m.times.lease, m.standBy)
 		if ctx.Err() != nil {
 			break
@@ -147,6 +148,18 @@ func (m *Master) Run(ctx context.Context) {
 			continue
 		}
 		m.lead(ctx, lease)
+	}
+}
+
+// mostEpoch bounds the epochs that are believed: there must be higher ones.
+const mostEpoch = 1 << 62
+
+// seen notes an epoch that a log or a worker knows.
+func (m *Master) seen(epoch uint64) {
+	for epoch < mostEpoch {
+		if before := m.highest.Load(); before >= epoch || m.highest.CompareAndSwap(before, epoch) {
+			return
+		}
 	}
 }
 
@@ -173,6 +186,9 @@ func (m *Master) lead(ctx context.Context, lease *journal.Lease) {
 	}
 	err := newLeadership(m, lease).run(ctx)
 	m.leadership.Store(nil)
+	if errors.Is(err, errOutnumbered) {
+		m.cfg.Log.Warn("taking a higher epoch", "epoch", me.Epoch, "error", err)
+	}
 	if !errors.Is(err, journal.ErrDeposed) {
 		resigning, cancel := context.WithTimeout(context.WithoutCancel(ctx), resignTime)
 		defer cancel()
@@ -181,7 +197,7 @@ func (m *Master) lead(ctx context.Context, lease *journal.Lease) {
 		}
 		return
 	}
-	m.cfg.Log.Warn("deposed: another master leads; standing by", "epoch", me.Epoch)
+	m.cfg.Log.Warn("deposed; standing by", "epoch", me.Epoch, "error", err)
 }
 
 // leader returns the leadership of this master. If it does not lead, the error is a

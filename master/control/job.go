@@ -55,6 +55,7 @@ type life struct {
 	past     bool             // the output was committed, and others have written to it since
 	refused  *scheduler.Cause // why the output can never be reserved; nil if it can
 	attached bool             // to the workers
+	last     *scheduler.Job   // the state that the shell had last
 	tally    *plan.Tally      // of a job that is committed
 }
 
@@ -129,6 +130,9 @@ func (j *job) main(ctx context.Context) {
 		case errors.Is(err, master.ErrDeposed):
 			j.lead.end(fmt.Errorf("job %s: %w", j.id, journal.ErrDeposed))
 			return
+		case errors.Is(err, errOutnumbered):
+			j.lead.end(fmt.Errorf("job %s: %w", j.id, err))
+			return
 		}
 		j.lead.cfg.Log.Warn("the job cannot proceed at present; trying again", "job", j.id, "error", err)
 		if j.pause(ctx, min(again<<min(n, 4), 15*time.Second)); ctx.Err() != nil {
@@ -153,12 +157,23 @@ func (j *job) pause(ctx context.Context, d time.Duration) {
 // run.
 func (j *job) drive(ctx context.Context) error {
 	s, err := j.read(ctx)
+	if journal.Damaged(err) {
+		return j.broken(ctx, err)
+	}
 	if err != nil {
 		return err
+	}
+	if s.Epoch > j.lead.epoch {
+		return j.lead.outnumbered(ctx, s.Epoch)
 	}
 	reopen := j.run.Number > s.Run
 	if s.Status.Ended() && !reopen {
 		return j.conclude(ctx, s)
+	}
+	if s.Slots > 0 && !reopen { // a leader may have died while it gave this up
+		if gone, err := j.concluded(ctx); err != nil || gone {
+			return err
+		}
 	}
 	if _, unread := j.spec.get(); unread != nil && !j.unwanted() && s.Status != scheduler.Aborting {
 		return unread
@@ -187,10 +202,7 @@ func (j *job) drive(ctx context.Context) error {
 	if err := j.runShell(ctx, s, box, reopen); err != nil {
 		return err
 	}
-	if s, err = journal.Read(ctx, j.lead.cfg.Root, j.id); err != nil {
-		return err
-	}
-	return j.conclude(ctx, s)
+	return j.conclude(ctx, j.life.last)
 }
 
 // read reads the specification, and the log.
@@ -328,6 +340,7 @@ const snapshotTime = 5 * time.Second
 
 // follow takes the state that the log has, after each step that changed it.
 func (j *job) follow(ctx context.Context, records *journal.Log, s *scheduler.Job) {
+	j.life.last = s
 	j.account()
 	saving, cancel := context.WithTimeout(ctx, snapshotTime)
 	defer cancel()

@@ -98,21 +98,26 @@ func (m *Master) Job(ctx context.Context, id plan.JobID) (client.Job, error) {
 			return d, nil
 		}
 	}
-	sum, ended, err := m.summary(ctx, id)
-	if err != nil {
-		return client.Job{}, answer(err)
+	sum, ended, lost := m.summary(ctx, id)
+	if lost != nil && !journal.Damaged(lost) && plan.KindOf(lost) != plan.NotFound {
+		return client.Job{}, answer(lost)
 	}
 	// While a run is being concluded, the summary may be that of the run before it.
 	if ended && (j == nil || j.run.Number <= sum.Job.Run) {
 		return sum.Job, nil
 	}
-	d, err := l.atRest(ctx, id)
+	var d client.Job
+	if lost != nil {
+		d, err = l.recordless(ctx, id, lost)
+	} else {
+		d, _, err = l.atRest(ctx, id)
+	}
 	if u, ok := errors.AsType[*journal.UnreadableSpec](err); ok {
 		return view.Broken(view.Outline(u.Spec), u.Error()+", or cancel the job"), nil
 	}
 	if journal.Damaged(err) {
 		// The job is listed with its cause; lists of other jobs must not fail.
-		return view.Broken(client.Job{ID: id, State: client.Planning, Phases: []client.Phase{}}, err.Error()), nil
+		return view.Broken(l.outline(ctx, id), (&brokenLog{err}).Error()), nil
 	}
 	return d, answerOf(id, err)
 }
@@ -132,14 +137,14 @@ func (m *Master) summary(ctx context.Context, id plan.JobID) (s view.Summary, en
 }
 
 // atRest describes a job by its log, when no shell runs for it.
-func (l *leadership) atRest(ctx context.Context, id plan.JobID) (client.Job, error) {
+func (l *leadership) atRest(ctx context.Context, id plan.JobID) (client.Job, *scheduler.Job, error) {
 	spec, err := journal.ReadSpec(ctx, l.cfg.Root, id)
 	if err != nil {
-		return client.Job{}, err
+		return client.Job{}, nil, err
 	}
 	s, err := journal.Read(ctx, l.cfg.Root, id)
 	if err != nil {
-		return client.Job{}, err
+		return client.Job{}, nil, err
 	}
 	ledger := new(view.Ledger)
 	ledger.Recall(s)
@@ -149,7 +154,7 @@ func (l *leadership) atRest(ctx context.Context, id plan.JobID) (client.Job, err
 			ledger.Add(spent.Account, spent.Usage)
 		}
 	}
-	return view.AtRest(spec, s, ledger, j != nil && s.Run < j.run.Number), nil
+	return view.AtRest(spec, s, ledger, j != nil && s.Run < j.run.Number), s, nil
 }
 
 // Spec returns a job as it was submitted.
@@ -194,7 +199,7 @@ func (m *Master) Tasks(ctx context.Context, id plan.JobID) ([]client.Task, error
 	}
 	s, err := journal.Read(ctx, m.cfg.Root, id)
 	if err != nil {
-		return nil, answer(err)
+		return nil, answerOf(id, err)
 	}
 	return view.Tasks(view.Rows(s), s.Cause.Text), nil
 }
@@ -208,7 +213,7 @@ func (m *Master) Counters(ctx context.Context, id plan.JobID) (client.Counters, 
 	if j := l.job(id); j != nil {
 		s, err := journal.Read(ctx, m.cfg.Root, id)
 		if err != nil {
-			return client.Counters{}, answer(err)
+			return client.Counters{}, answerOf(id, err)
 		}
 		if s.Status != scheduler.Succeeded {
 			tally, err := master.Count(ctx, s, j.manifest)
@@ -216,6 +221,9 @@ func (m *Master) Counters(ctx context.Context, id plan.JobID) (client.Counters, 
 		}
 	}
 	sum, ended, err := m.summary(ctx, id)
+	if journal.Damaged(err) {
+		return client.Counters{}, client.Errorf(plan.Conflict, "the record of the end of job %s cannot be read, and it has the counters: %v", id, err)
+	}
 	if err != nil {
 		return client.Counters{}, answer(err)
 	}

@@ -3,11 +3,13 @@ package control
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/master"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/master/members"
 	"github.com/windrow-mr/windrow/master/scheduler"
@@ -217,6 +219,25 @@ func (l *leadership) expire() {
 		l.cfg.Log.Warn("a worker is lost: it was silent for too long", "worker", id, "for", l.times.lost)
 		l.divide()
 	}
+}
+
+// errOutnumbered says that this master leads by an epoch that is too low: the root
+// has lost the traces of higher ones.
+var errOutnumbered = errors.New("epochs higher than this master's are known, and no master has them: their objects were deleted")
+
+// outnumbered handles a higher epoch than this master's that is known elsewhere, to a
+// log or to a worker. Either another master leads, or the objects of higher epochs
+// were deleted from the root: then this master must take one that is above them.
+func (l *leadership) outnumbered(ctx context.Context, epoch uint64) error {
+	leads, err := l.lease.Leads(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !leads:
+		return master.ErrDeposed
+	}
+	l.master.seen(epoch)
+	return errOutnumbered
 }
 
 // confirm finds out, by a read begun now, whether this master still leads in the

@@ -35,8 +35,7 @@ func (j *job) lasting(ctx context.Context, err error) bool {
 		return false
 	}
 	if plan.KindOf(err) == plan.NotFound {
-		_, err := journal.Spec(ctx, j.lead.cfg.Root, j.id)
-		return err == nil || journal.Damaged(err) // a damaged object exists
+		return journal.Exists(ctx, j.lead.cfg.Root, j.id) == nil
 	}
 	return journal.Damaged(err)
 }

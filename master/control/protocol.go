@@ -16,8 +16,11 @@ func (m *Master) Sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders, er
 	if err != nil {
 		return nil, err
 	}
-	if s.Epoch > l.epoch {
-		return nil, new(cluster.NotLeader) // the worker knows a later leader
+	if s.Epoch > l.epoch { // the worker knows a later leader
+		if err := l.outnumbered(ctx, s.Epoch); errors.Is(err, errOutnumbered) {
+			l.end(fmt.Errorf("worker %s: %w", s.Worker, err))
+		}
+		return nil, new(cluster.NotLeader)
 	}
 	return l.sync(ctx, s)
 }

@@ -35,6 +35,12 @@ func (m *Master) Retry(ctx context.Context, id plan.JobID) error {
 	}
 	state, err := journal.Read(ctx, m.cfg.Root, id)
 	if err != nil {
+		return answerOf(id, err)
+	}
+	if over, err := m.abandoned(ctx, id, state); err != nil || over {
+		if over {
+			err = client.Errorf(plan.Conflict, "job %s was cancelled while its log could not be read: rerun makes a new job of it", id)
+		}
 		return answer(err)
 	}
 	if state.Status == scheduler.Succeeded {

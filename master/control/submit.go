@@ -93,6 +93,9 @@ func (l *leadership) begin(ctx context.Context, id plan.JobID, spec []byte, know
 	}
 	if known && !won {
 		state, err := journal.Read(ctx, l.cfg.Root, id)
+		if journal.Damaged(err) {
+			return nil // it is there, and its state says what is wrong
+		}
 		if err != nil {
 			return answer(err)
 		}

@@ -91,6 +91,9 @@ func (c *Collector) needs(ctx context.Context, n *needs) error {
 // unless it may be retried.
 func (c *Collector) uses(ctx context.Context, id plan.JobID) ([]plan.Bundle, error) {
 	sum, ended, err := c.cfg.Jobs.Summary(ctx, id)
+	if lost(err) {
+		ended, err = false, nil // it may be retried
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -112,6 +112,7 @@ func (c *Collector) collectJobs(ctx context.Context, g *client.Garbage) (over []
 		return nil, err
 	}
 	for i := range found {
+		g.Skipped = append(g.Skipped, found[i].garbage.Skipped...)
 		if f := &found[i]; f.job.ID != "" {
 			over = append(over, f.job)
 			g.Jobs = append(g.Jobs, f.garbage.Jobs...)
@@ -121,6 +122,10 @@ func (c *Collector) collectJobs(ctx context.Context, g *client.Garbage) (over []
 	}
 	return over, nil
 }
+
+// lost reports whether the record of a job's end, which an index names, is damaged or
+// gone. Other jobs do not suffer by that.
+func lost(err error) bool { return journal.Damaged(err) || plan.KindOf(err) == plan.NotFound }
 
 // leftovers is a job that has ended, and the part of it that is garbage.
 type leftovers struct {
@@ -134,6 +139,11 @@ func (c *Collector) collectJob(ctx context.Context, id plan.JobID, dryRun bool) 
 		return f, nil
 	}
 	sum, _, err := c.cfg.Jobs.Summary(ctx, id)
+	if lost(err) {
+		f.garbage.Skipped = append(f.garbage.Skipped, client.GarbageSkipped{Prefix: plan.JobPrefix(id),
+			Error: fmt.Sprintf("nothing of job %s is removed, because the record of its end cannot be read (%v): restore the object, or remove the prefix", id, err)})
+		return f, nil
+	}
 	if err != nil {
 		return f, err
 	}

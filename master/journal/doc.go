@@ -9,7 +9,8 @@
 //	j/<hh>/<job>/spec              the submission; created once
 //	j/<hh>/<job>/log/<slot>        a record; created once: one writer wins the slot
 //	j/<hh>/<job>/snap/<slot>       the fold of all slots before this one; created once
-//	j/<hh>/<job>/summary/<run>.<…> the record of a run, if it is too long for ended/
+//	j/<hh>/<job>/fold/<slot>.<…>   a fold that is too long for snap/
+//	j/<hh>/<job>/summary/<run>.<…> the record of a run that is too long for ended/
 //
 // hh is a hash of the job in two hexadecimal digits, so that a store can spread
 // its load. Epochs and slots have 20 digits.

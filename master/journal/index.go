@@ -1,8 +1,8 @@
 package journal
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,7 +12,6 @@ import (
 
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
-	"github.com/windrow-mr/windrow/store/checksum"
 )
 
 // A Run is one execution of a job: number 0, and one more for each time that
@@ -98,46 +97,12 @@ func runs(ctx context.Context, root *store.Root, index string) ([]Run, error) {
 func Conclude(ctx context.Context, root *store.Root, r Run, summary []byte) error {
 	if len(summary) > store.MaxOnce {
 		var err error
-		if summary, err = setAside(ctx, root, r, summary); err != nil {
+		if summary, err = setAside(ctx, root, fmt.Sprintf("%ssummary/%d", plan.JobPrefix(r.Job), r.Number), summary); err != nil {
 			return err
 		}
 	}
 	_, _, err := root.CreateOnce(ctx, r.key(endedRuns), summary)
 	return err
-}
-
-// reference is what the record of a run has in place of a long summary.
-type reference struct {
-	Object *elsewhere `json:"object"`
-}
-
-// elsewhere is the object of a long summary.
-type elsewhere struct {
-	Key    string `json:"key"` // below the cluster's root
-	Size   int64  `json:"size"`
-	CRC32C uint32 `json:"crc32c"`
-}
-
-// maxSummary bounds the summaries that are read.
-const maxSummary = 256 << 20
-
-// setAside writes a long summary to an object whose name no other process uses,
-// and returns the reference to it.
-func setAside(ctx context.Context, root *store.Root, r Run, summary []byte) ([]byte, error) {
-	e := elsewhere{Key: fmt.Sprintf("%ssummary/%d.%s", plan.JobPrefix(r.Job), r.Number, strings.ToLower(rand.Text()[:8])),
-		Size: int64(len(summary)), CRC32C: checksum.SumCRC32C(summary)}
-	w, err := root.Create(ctx, e.Key, store.CreateOptions{})
-	if err != nil {
-		return nil, err
-	}
-	defer w.Abort()
-	if _, err := w.Write(summary); err != nil {
-		return nil, err
-	}
-	if err := w.Commit(); err != nil {
-		return nil, err
-	}
-	return json.Marshal(reference{&e})
 }
 
 // Conclusion returns the summary of a run that has ended.
@@ -146,18 +111,10 @@ func Conclusion(ctx context.Context, root *store.Root, r Run) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var to reference
-	if err := json.Unmarshal(body, &to); err != nil || to.Object == nil {
-		return body, nil //nolint:nilerr // the caller decodes it
+	if !bytes.HasPrefix(body, []byte(asideStart)) {
+		return body, nil
 	}
-	summary, err := root.Get(ctx, to.Object.Key, maxSummary)
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(summary)) != to.Object.Size || checksum.SumCRC32C(summary) != to.Object.CRC32C {
-		return nil, fmt.Errorf("%s: damaged: its %d bytes are not those that the record of the run names", root.Name(to.Object.Key), len(summary))
-	}
-	return summary, nil
+	return fetchAside(ctx, root, body)
 }
 
 // Claim is the use of an idempotency key.

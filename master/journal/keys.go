@@ -12,7 +12,10 @@ const leaders = "cluster/leader/"
 
 func leaderKey(epoch uint64) string { return fmt.Sprintf("%s%020d", leaders, epoch) }
 
-func beatKey(epoch uint64) string { return leaderKey(epoch) + ".hb" }
+// beatSuffix ends the key of a leader's counter.
+const beatSuffix = ".hb"
+
+func beatKey(epoch uint64) string { return leaderKey(epoch) + beatSuffix }
 
 func slotKey(job plan.JobID, slot uint64) string {
 	return fmt.Sprintf("%slog/%020d", plan.JobPrefix(job), slot)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,13 +29,13 @@ func LeaseTimes() Times {
 	return Times{Renew: 3 * time.Second, Act: 10 * time.Second, Patience: 15 * time.Second, Look: time.Second}
 }
 
-// ErrDeposed says that a higher epoch exists.
-var ErrDeposed = errors.New("another master leads the cluster")
+// ErrDeposed says that a higher epoch exists, or that the own one is gone.
+var ErrDeposed = errors.New("another master leads the cluster, or the record of this one's epoch was deleted from the root")
 
 // Leader is the process that took an epoch.
 type Leader struct {
 	Epoch  uint64 `msgpack:"-"`
-	Master string // the process, by an id of its own
+	Master string // the process, by an id of its own; "" where the record is lost
 	URL    string // where its API is
 	Gossip string // HOST:PORT of its gossip; "" where it has none
 }
@@ -60,22 +61,40 @@ type Lease struct {
 	count   uint64       // of beats; owned by Keep
 }
 
-// Current returns the process that took the highest epoch. Epoch 0 means that
-// there never was a leader.
-func Current(ctx context.Context, root *store.Root) (Leader, error) {
-	var highest uint64
+// highest returns the highest epoch of which the root has a trace, and whether the
+// object that says who took it is there: a rule of the bucket, or a user, may have
+// deleted that, and left the counter beside it. 0 means that there is no trace.
+func highest(ctx context.Context, root *store.Root) (epoch uint64, recorded bool, err error) {
 	for o, err := range root.List(ctx, leaders) {
 		if err != nil {
-			return Leader{}, err
+			return 0, false, err
 		}
-		if n, ok := numberOf(o.Key, leaders); ok {
-			highest = max(highest, n)
+		key, isBeat := strings.CutSuffix(o.Key, beatSuffix)
+		n, ok := numberOf(key, leaders)
+		switch {
+		case !ok || n < epoch:
+		case n > epoch:
+			epoch, recorded = n, !isBeat
+		default:
+			recorded = recorded || !isBeat
 		}
 	}
-	if highest == 0 {
-		return Leader{}, nil
+	return epoch, recorded, nil
+}
+
+// Current returns the process that took the highest epoch. Epoch 0 means that
+// there never was a leader. A Leader with an epoch alone means that the object which
+// says who took it is gone or damaged.
+func Current(ctx context.Context, root *store.Root) (Leader, error) {
+	epoch, recorded, err := highest(ctx, root)
+	if err != nil || !recorded {
+		return Leader{Epoch: epoch}, err
 	}
-	return readLeader(ctx, root, highest)
+	l, err := readLeader(ctx, root, epoch)
+	if plan.KindOf(err) == plan.NotFound || Damaged(err) {
+		return Leader{Epoch: epoch}, nil
+	}
+	return l, err
 }
 
 func readLeader(ctx context.Context, root *store.Root, epoch uint64) (Leader, error) {
@@ -94,27 +113,36 @@ func readLeader(ctx context.Context, root *store.Root, epoch uint64) (Leader, er
 // Elect waits until this process leads: at once where there is no leader, else
 // when the leader has resigned, or has not changed its counter for
 // Times.Patience. On standby it calls changed each time that the leader
-// changes.
+// changes. The new epoch is above all of which the root has a trace, and above
+// me.Epoch, the highest that the process has seen elsewhere.
 func Elect(ctx context.Context, root *store.Root, me Leader, clock Clock, times Times, changed func(Leader)) (*Lease, error) {
-	current, err := Current(ctx, root)
-	if err != nil {
-		return nil, err
-	}
+	above := me.Epoch
 	for {
+		current, err := Current(ctx, root)
+		if err != nil {
+			return nil, err
+		}
 		if current.Epoch > 0 {
-			if changed != nil {
+			if changed != nil && current.Master != "" {
 				changed(current)
 			}
 			if err := watch(ctx, root, current.Epoch, clock, times); err != nil {
 				return nil, err
 			}
 		}
-		lease, err := take(ctx, root, me, current.Epoch+1, clock, times)
-		if lease != nil || err != nil {
-			return lease, err
-		}
-		if current, err = readLeader(ctx, root, current.Epoch+1); err != nil {
+		lease, err := take(ctx, root, me, max(current.Epoch, above)+1, clock, times)
+		if err != nil {
 			return nil, err
+		}
+		if lease == nil {
+			continue
+		}
+		// Epochs may have gaps, so that another process may have taken a higher one.
+		switch top, _, err := highest(ctx, root); {
+		case err != nil:
+			return nil, err
+		case top <= lease.leader.Epoch:
+			return lease, nil
 		}
 	}
 }
@@ -140,7 +168,7 @@ func watch(ctx context.Context, root *store.Root, epoch uint64, clock Clock, tim
 		case clock()-heard >= times.Patience:
 			return nil
 		}
-		if _, err := root.ReadOnce(ctx, leaderKey(epoch+1)); err == nil {
+		if _, err := root.ReadOnce(ctx, leaderKey(epoch+1)); err == nil || Damaged(err) {
 			return nil
 		}
 		if err := wait(ctx, times.Look); err != nil {
@@ -149,18 +177,24 @@ func watch(ctx context.Context, root *store.Root, epoch uint64, clock Clock, tim
 	}
 }
 
-// readBeat returns the counter of an epoch; the zero beat where there is none.
+// readBeat returns the counter of an epoch; the zero beat where there is none, or
+// only a damaged one: a holder that lives writes it again.
 func readBeat(ctx context.Context, root *store.Root, epoch uint64) (beat, error) {
 	var b beat
 	body, err := root.Get(ctx, beatKey(epoch), 1<<10)
-	if plan.KindOf(err) == plan.NotFound {
-		_, err = root.ReadOnce(ctx, leaderKey(epoch)) // does the store answer at all?
-		return b, err
-	}
 	if err == nil {
 		err = unmarshal(body, &b)
 	}
-	return b, err
+	switch {
+	case plan.KindOf(err) == plan.NotFound:
+		// Does the store answer at all? A listing that is complete is an answer.
+		_, _, err = highest(ctx, root)
+		return beat{}, err
+	case Damaged(err):
+		return beat{}, nil
+	default:
+		return b, err
+	}
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -174,7 +208,8 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// take creates an epoch. It returns nil when another process has it.
+// take creates an epoch. It returns nil when another process has it, perhaps by an
+// object that is damaged.
 func take(ctx context.Context, root *store.Root, me Leader, epoch uint64, clock Clock, times Times) (*Lease, error) {
 	body, err := msgpack.Marshal(&me)
 	if err != nil {
@@ -182,6 +217,9 @@ func take(ctx context.Context, root *store.Root, me Leader, epoch uint64, clock 
 	}
 	sent := clock()
 	won, _, err := root.CreateOnce(ctx, leaderKey(epoch), body)
+	if Damaged(err) {
+		return nil, nil
+	}
 	if err != nil || !won {
 		return nil, err
 	}
@@ -198,13 +236,22 @@ func (l *Lease) Leader() Leader { return l.leader }
 // acknowledged was sent less than Times.Act ago.
 func (l *Lease) Holds() bool { return l.clock()-time.Duration(l.renewed.Load()) < l.times.Act }
 
-// Keep renews the lease until ctx ends, and then returns nil, or until a higher
-// epoch exists, and then returns ErrDeposed. It continues through failures of
+// lookAround is how many renewals pass between two looks at all epochs.
+const lookAround = 10
+
+// Keep renews the lease until ctx ends, and then returns nil, or until this process
+// no longer leads, and then returns ErrDeposed. It continues through failures of
 // the store: the standbys decide whether to take over meanwhile.
 func (l *Lease) Keep(ctx context.Context) error {
-	for {
+	for n := 1; ; n++ {
 		l.renew(ctx)
 		leads, err := l.Leads(ctx)
+		if err == nil && leads && n%lookAround == 0 {
+			// Where epochs have gaps, the next one shows nothing of those above it.
+			var top uint64
+			top, _, err = highest(ctx, l.root)
+			leads = top <= l.leader.Epoch
+		}
 		if err == nil && !leads {
 			return fmt.Errorf("epoch %d: %w", l.leader.Epoch, ErrDeposed)
 		}
@@ -239,17 +286,32 @@ func (l *Lease) Resign(ctx context.Context) error {
 	return l.write(ctx, beat{Count: l.count + 1, Resigned: true})
 }
 
-// Leads reports, by reads begun after the call, whether no higher epoch exists.
+// Leads reports, by reads begun after the call, whether this process leads: there is
+// no next epoch, and this one is its own. A process whose epoch is gone or another's
+// does not lead. No other process could find it, and another may take the same
+// number.
 func (l *Lease) Leads(ctx context.Context) (bool, error) {
 	_, err := l.root.ReadOnce(ctx, leaderKey(l.leader.Epoch+1))
 	switch {
-	case err == nil:
+	case err == nil, Damaged(err):
 		return false, nil
 	case plan.KindOf(err) != plan.NotFound:
 		return false, err
 	}
-	// Epochs have no gaps. That the next one is absent counts if this one can
-	// be read.
-	_, err = l.root.ReadOnce(ctx, leaderKey(l.leader.Epoch))
-	return err == nil, err
+	// That the next one is absent counts if this one can be read.
+	own, err := readLeader(ctx, l.root, l.leader.Epoch)
+	switch {
+	case err == nil:
+		return own == l.leader, nil
+	case Damaged(err):
+		return false, nil
+	case plan.KindOf(err) != plan.NotFound:
+		return false, err
+	}
+	// A listing that is complete shows that the store answers.
+	top, recorded, listErr := highest(ctx, l.root)
+	if listErr == nil && recorded && top == l.leader.Epoch {
+		return false, err // the listing and the read do not agree
+	}
+	return false, listErr
 }

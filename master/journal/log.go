@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -42,16 +41,31 @@ func Spec(ctx context.Context, root *store.Root, job plan.JobID) ([]byte, error)
 	return root.ReadOnce(ctx, plan.SpecKey(job))
 }
 
-// exists returns nil if a job was created. A damaged spec counts as well: the log
-// does not depend on it, and a damaged object exists.
-func exists(ctx context.Context, root *store.Root, job plan.JobID) error {
+// Exists returns nil if a job was created. A damaged spec counts as well, and so
+// does one that is gone while other objects of the job are there: the log does not
+// depend on it.
+func Exists(ctx context.Context, root *store.Root, job plan.JobID) error {
 	_, err := Spec(ctx, root, job)
-	switch plan.KindOf(err) {
-	case plan.Corrupt, plan.TooLarge:
-		return nil
-	default:
-		return err
+	if plan.KindOf(err) == plan.NotFound {
+		there, listErr := traced(ctx, root, job)
+		if there || listErr != nil {
+			return listErr
+		}
 	}
+	if Damaged(err) {
+		return nil
+	}
+	return err
+}
+
+// traced reports whether there is any object of a job. Every job has one in an index.
+func traced(ctx context.Context, root *store.Root, job plan.JobID) (bool, error) {
+	for _, prefix := range []string{activeRuns + string(job) + ".", endedRuns + string(job) + ".", plan.JobPrefix(job)} {
+		for _, err := range root.List(ctx, prefix) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // Open returns the log of a job for the leader that holds the lease.
@@ -116,20 +130,21 @@ func (l *Log) Snapshot(ctx context.Context, job *scheduler.Job) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = l.root.CreateOnce(ctx, snapKey(l.job, job.Slots), body)
-	return err
+	return writeSnapshot(ctx, l.root, l.job, job.Slots, body)
 }
 
 // Read folds the log of a job: the latest snapshot, and the records behind it.
 // Records appended meanwhile may be in it or not.
 func Read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job, error) {
+	var moved error
 	for range 3 {
 		job, err := read(ctx, root, id)
 		if !errors.Is(err, errMoved) {
 			return job, err
 		}
+		moved = err
 	}
-	return nil, fmt.Errorf("%s: %w", root.Name(plan.JobPrefix(id)+"log"), errMoved)
+	return nil, fmt.Errorf("%s: %w", root.Name(plan.JobPrefix(id)+"log"), moved)
 }
 
 // Records returns all records of a job's log, in order, for a check of the log.
@@ -139,7 +154,7 @@ func Records(ctx context.Context, root *store.Root, id plan.JobID) ([]scheduler.
 	for {
 		r, err := readSlot(ctx, root, id, uint64(len(all)))
 		if plan.KindOf(err) == plan.NotFound {
-			return all, exists(ctx, root, id)
+			return all, Exists(ctx, root, id)
 		}
 		if err != nil {
 			return nil, err
@@ -154,13 +169,29 @@ var errMoved = errors.New("the listing of the log has gaps: the store hides obje
 func read(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job, error) {
 	// The object that must exist is read in the same attempt: otherwise a store
 	// that is cut off could look like one in which the log is empty.
-	if err := exists(ctx, root, id); err != nil {
+	if err := Exists(ctx, root, id); err != nil {
 		return nil, err
 	}
-	job, err := latestSnapshot(ctx, root, id)
-	if err != nil {
-		return nil, err
+	var damage error
+	for job, err := range snapshots(ctx, root, id) {
+		switch {
+		case Damaged(err) || plan.KindOf(err) == plan.NotFound:
+			damage = err
+			continue // an older one, or the whole log, holds the same
+		case err != nil:
+			return nil, err
+		}
+		job, err = readBehind(ctx, root, id, job)
+		if damage != nil && (errors.Is(err, errMoved) || Damaged(err)) {
+			err = fmt.Errorf("%w; and a snapshot that could replace it is damaged: %w", err, damage)
+		}
+		return job, err
 	}
+	return nil, damage // never reached: the last snapshot is that of no slots
+}
+
+// readBehind folds the slots behind a snapshot.
+func readBehind(ctx context.Context, root *store.Root, id plan.JobID, job *scheduler.Job) (*scheduler.Job, error) {
 	prefix := plan.JobPrefix(id) + "log/"
 	next := job.Slots
 	for o, err := range root.List(ctx, prefix) {
@@ -191,7 +222,7 @@ func followTail(ctx context.Context, root *store.Root, id plan.JobID, job *sched
 	for {
 		r, err := readSlot(ctx, root, id, job.Slots)
 		if plan.KindOf(err) == plan.NotFound {
-			return exists(ctx, root, id)
+			return Exists(ctx, root, id)
 		}
 		if err != nil {
 			return err
@@ -228,31 +259,4 @@ func readSlot(ctx context.Context, root *store.Root, id plan.JobID, slot uint64)
 		err = fmt.Errorf("%s: %w", root.Name(key), err)
 	}
 	return r, err
-}
-
-// latestSnapshot returns the fold that the newest snapshot holds, or an empty one.
-func latestSnapshot(ctx context.Context, root *store.Root, id plan.JobID) (*scheduler.Job, error) {
-	prefix := plan.JobPrefix(id) + "snap/"
-	var slots []uint64
-	for o, err := range root.List(ctx, prefix) {
-		if err != nil {
-			return nil, err
-		}
-		if n, ok := numberOf(o.Key, prefix); ok {
-			slots = append(slots, n)
-		}
-	}
-	if len(slots) == 0 {
-		return new(scheduler.Job), nil
-	}
-	key := snapKey(id, slices.Max(slots))
-	body, err := root.ReadOnce(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	job, err := decodeSnapshot(body)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", root.Name(key), err)
-	}
-	return job, err
 }

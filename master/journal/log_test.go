@@ -171,8 +171,9 @@ func TestADamagedSlotIsNamed(t *testing.T) {
 	}
 }
 
-// TestLogOfADamagedSpec verifies that the log of a job with a damaged spec is read.
-// Only without any spec it is not, since then the store may be cut off.
+// TestLogOfADamagedSpec verifies that the log of a job with a damaged spec, or with
+// none, is read. Only without any object of the job it is not, since then the store
+// may be cut off.
 func TestLogOfADamagedSpec(t *testing.T) {
 	t.Parallel()
 	ctx, root := t.Context(), created(t)
@@ -189,7 +190,13 @@ func TestLogOfADamagedSpec(t *testing.T) {
 	if err := root.Delete(ctx, plan.SpecKey(job)); err != nil {
 		t.Fatal(err)
 	}
+	if got, err := journal.Read(ctx, root, job); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("without a spec: read %+v, %v", got, err)
+	}
+	if err := root.DeleteAll(ctx, plan.JobPrefix(job), nil); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := journal.Read(ctx, root, job); plan.KindOf(err) != plan.NotFound {
-		t.Errorf("without any spec: %v", err)
+		t.Errorf("without any object: %v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // UnreadableSpec says that this build cannot read the specification of a job,
-// however often it tries: the object is damaged, or of a newer build. The job does
+// however often it tries: the object is gone, damaged, or of a newer build. The job does
 // not proceed until the object is restored, a master of that build leads, or the
 // job is cancelled.
 type UnreadableSpec struct {
@@ -34,8 +34,8 @@ func (u *UnreadableSpec) Unwrap() error { return u.Err }
 // and asking again does not help.
 func (u *UnreadableSpec) FailureKind() plan.Kind { return plan.Conflict }
 
-// ReadSpec returns a job as it was submitted. If the object makes no sense, the
-// error is an *UnreadableSpec.
+// ReadSpec returns a job as it was submitted. If the object makes no sense, or is
+// gone while others of the job are there, the error is an *UnreadableSpec.
 func ReadSpec(ctx context.Context, root *store.Root, id plan.JobID) (*plan.Spec, error) {
 	const restore = "restore the object"
 	bare := &plan.Spec{ID: id}
@@ -45,6 +45,15 @@ func ReadSpec(ctx context.Context, root *store.Root, id plan.JobID) (*plan.Spec,
 	body, err := Spec(ctx, root, id)
 	if Damaged(err) {
 		return nil, &UnreadableSpec{bare, err, restore}
+	}
+	if plan.KindOf(err) == plan.NotFound {
+		there, listErr := traced(ctx, root, id)
+		switch {
+		case listErr != nil:
+			return nil, listErr
+		case there:
+			return nil, &UnreadableSpec{bare, fmt.Errorf("%s is gone", root.Name(plan.SpecKey(id))), restore}
+		}
 	}
 	if err != nil {
 		return nil, err

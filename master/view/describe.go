@@ -15,8 +15,8 @@ type Summary struct {
 var states = map[scheduler.Status]client.State{scheduler.Unplanned: client.Planning, scheduler.Running: client.Running,
 	scheduler.Committing: client.Committing, scheduler.Aborting: client.Aborting, scheduler.Succeeded: client.Succeeded, scheduler.Failed: client.FailedJob}
 
-// stateOf returns the state of a job, by its log.
-func stateOf(s *scheduler.Job) client.State {
+// StateOf returns the state of a job, by its log.
+func StateOf(s *scheduler.Job) client.State {
 	if s.Cause.Kind == plan.Cancelled && s.Status == scheduler.Failed {
 		return client.Cancelled
 	}

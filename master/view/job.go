@@ -161,7 +161,7 @@ func (j *Job) Describe(s *scheduler.Job, r Run) client.Job {
 	defer j.mu.Unlock()
 	d := Outline(r.Spec)
 	j.ledger.Describe(&d)
-	d.State, d.Run = stateOf(s), max(s.Run, r.Number)
+	d.State, d.Run = StateOf(s), max(s.Run, r.Number)
 	if s.Cause.Kind != plan.Unknown {
 		d.Cause = causeOf(&s.Cause)
 	}

@@ -19,6 +19,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/windrow-mr/windrow/store"
@@ -103,6 +104,7 @@ func Examine(ctx context.Context, url string, o Options) (*Report, error) {
 	rand.Read(random[:]) // never fails
 	e.root, e.base = root, root.Sub("_windrow/doctor/"+hex.EncodeToString(random[:]))
 	e.list(ctx)
+	e.expiry(ctx)
 	if e.write(ctx) {
 		e.read(ctx)
 		e.once(ctx)
@@ -141,6 +143,24 @@ func (e *examination) list(ctx context.Context) {
 		return
 	}
 	e.found("list", nil, "objects can be listed; there are none")
+}
+
+// expiry finds out whether the store deletes objects by itself. A cluster cannot work
+// without the objects that it wrote long ago.
+func (e *examination) expiry(ctx context.Context) {
+	const check, harm = "lifecycle", "a cluster's root must have no rule that deletes or archives objects by their age: jobs and leaders would lose their records"
+	rules, known, err := e.root.Expiry(ctx)
+	switch {
+	case !known && !e.root.Remote():
+	case !known:
+		e.add(Finding{Check: check, Status: Warn, Detail: "the rules of this store cannot be read here; " + harm})
+	case err != nil:
+		e.add(Finding{Check: check, Status: Warn, Detail: fmt.Sprintf("the rules of the bucket cannot be read (%v); %s", err, harm), Err: err})
+	case len(rules) > 0:
+		e.add(Finding{Check: check, Status: Warn, Detail: strings.Join(rules, "; ") + "; " + harm})
+	default:
+		e.found(check, nil, "no rule of the bucket deletes or archives objects here")
+	}
 }
 
 func (e *examination) write(ctx context.Context) bool {

@@ -10,6 +10,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/doctor"
 	"github.com/windrow-mr/windrow/store/driver"
+	"github.com/windrow-mr/windrow/store/fault/faulttest"
 )
 
 // odd is a store with a fault.
@@ -144,5 +145,44 @@ func TestAMissingRootIsTheOnlyFinding(t *testing.T) {
 	report, err := doctor.Examine(t.Context(), t.TempDir()+"/nothing", doctor.Options{})
 	if err != nil || len(report.Findings) != 1 || plan.KindOf(report.Err()) != plan.NotFound {
 		t.Errorf("%v, %+v", err, report)
+	}
+}
+
+// expiring is a store that deletes objects by itself.
+type expiring struct {
+	driver.Driver
+	rules []string
+	err   error
+}
+
+func (e expiring) Expiry(context.Context, string) ([]string, error) { return e.rules, e.err }
+
+// TestLifecycleRulesAreWarnedOf verifies that a bucket which deletes objects by their
+// age is no place for a cluster, and that doctor says so, also where the rules cannot
+// be read.
+func TestLifecycleRulesAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		rules []string
+		err   error
+		want  doctor.Status
+		text  string
+	}{
+		"a rule":     {[]string{`rule "old" deletes objects after 30 days`}, nil, doctor.Warn, "after 30 days"},
+		"none":       {nil, nil, doctor.OK, "no rule"},
+		"unreadable": {nil, driver.Fail(plan.Denied, "not yours"), doctor.Warn, "not yours"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := doctor.Options{Bytes: 1 << 20}
+			o.Stores = store.Options{Mem: new(store.MemSpace), Wrap: func(d driver.Driver) driver.Driver { return expiring{faulttest.Remote(d, 8<<20), tt.rules, tt.err} }}
+			report, err := doctor.Examine(t.Context(), "mem://bucket/place", o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f := status(report, "lifecycle"); f.Status != tt.want || !strings.Contains(f.Detail, tt.text) || report.Err() != nil {
+				t.Errorf("the finding is %+v, the report %v", f, report.Err())
+			}
+		})
 	}
 }

@@ -78,3 +78,11 @@ type Unfinished struct {
 type UploadPager interface {
 	Next(ctx context.Context) (page []Unfinished, last bool, err error)
 }
+
+// Expirer is a Driver that can read the rules by which its store deletes or archives
+// objects by itself.
+type Expirer interface {
+	// Expiry returns a text for each rule that applies to any key that starts with
+	// prefix.
+	Expiry(ctx context.Context, prefix string) (rules []string, err error)
+}
