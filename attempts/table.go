@@ -54,12 +54,13 @@ func (t *Table) Probe(ctx context.Context, out *store.Root) error {
 
 // PartName names a part after its task, so that the store lets only one of its
 // attempts make it. Where the store cannot promise that for big objects, it
-// names the part after the attempt, and the manifest says which one counts. run
+// names the part after the whole id of the attempt, of which N alone may occur again
+// under another leader, and the manifest says which one counts. run
 // is how often the job was reopened.
 func (t *Table) PartName(task plan.TaskID, id plan.AttemptID, run int) string {
 	ext := t.Ext
 	if !t.PartOnce {
-		ext = fmt.Sprintf(".%d%s", id.N, ext)
+		ext = fmt.Sprintf(".%s%s", id, ext)
 	}
 	return output.PartName(task, t.Job, run, ext)
 }

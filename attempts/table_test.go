@@ -188,6 +188,11 @@ func TestPartNames(t *testing.T) {
 	if name(attempt, 0) == name(other, 0) {
 		t.Errorf("two attempts call their part %s", name(attempt, 0))
 	}
+	for _, other := range []plan.AttemptID{{Epoch: attempt.Epoch + 1, N: attempt.N, Rand: attempt.Rand}, {Epoch: attempt.Epoch, N: attempt.N, Rand: attempt.Rand + 1}} {
+		if name(attempt, 0) == name(other, 0) {
+			t.Errorf("attempts of two leaders call their part %s", name(attempt, 0))
+		}
+	}
 	table.PartOnce = true
 	if a, b := name(attempt, 0), name(other, 0); a != b || a != "part-r-00004-q69g5fav.0.txt.gz" {
 		t.Errorf("two attempts call their part %s and %s", a, b)

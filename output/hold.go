@@ -40,6 +40,17 @@ func (h *Hold) Begin(ctx context.Context) error {
 	if err := h.root.Delete(ctx, SuccessName); err != nil {
 		return err
 	}
+	// This process may have been stopped in between: another one may have taken the
+	// output over and committed, and its mark may be what was deleted.
+	if e, taken, err = readSlot(ctx, h.root, next); err != nil {
+		return err
+	}
+	if taken {
+		if err := settleMark(ctx, h.root); err != nil || h.own(e) {
+			return err
+		}
+		return h.lost(e)
+	}
 	h.opened = true
 	return nil
 }
@@ -129,7 +140,43 @@ func (h *Hold) mark(ctx context.Context) error {
 	if err != nil || taken || h.state.Holder != nil {
 		return err
 	}
-	return mark(ctx, h.root, h.state.Newest)
+	return markUnder(ctx, h.root, h.state.Newest, next)
+}
+
+// markUnder writes _SUCCESS for contents on which a slot of the log is free. If it is
+// taken afterwards, another job may have begun to change the contents before this
+// process, which may have been stopped, wrote the mark.
+func markUnder(ctx context.Context, root *store.Root, c *Commit, next uint64) error {
+	if err := mark(ctx, root, c); err != nil {
+		return err
+	}
+	_, taken, err := readSlot(ctx, root, next)
+	if err == nil && taken {
+		err = settleMark(ctx, root)
+	}
+	return err
+}
+
+// settleMark makes _SUCCESS right for the newest state of the log: there are contents
+// and no job may change them, or it is not there. Every process that finds out that it
+// wrote or deleted the mark too late calls it, so that the last one leaves it right.
+func settleMark(ctx context.Context, root *store.Root) error {
+	for {
+		s, next, err := readState(ctx, root)
+		switch {
+		case err != nil:
+		case s.Holder != nil:
+			err = root.Delete(ctx, SuccessName)
+		case s.Newest != nil:
+			err = mark(ctx, root, s.Newest)
+		}
+		if err != nil {
+			return err
+		}
+		if _, taken, err := readSlot(ctx, root, next); err != nil || !taken {
+			return err
+		}
+	}
 }
 
 // mark writes _SUCCESS for contents.
@@ -276,8 +323,8 @@ func (h *Hold) Release(ctx context.Context) error {
 	if err := h.sweep(ctx, nil); err != nil {
 		return err
 	}
-	if !won {
-		return nil // another job holds it: this job has nothing to give up
+	if !won { // another job holds it: this job has nothing to give up but the mark
+		return settleMark(ctx, h.root)
 	}
 	return h.root.Delete(ctx, beatKey(h.self.Slot))
 }

@@ -132,5 +132,5 @@ func (h *Hold) isOver(key string, dead plan.JobID) bool {
 	return job < string(h.req.Job) || dead != "" && job == string(dead)
 }
 
-// old reports whether a probe is one of a killed process.
+// old reports whether a probe seems to be one of a killed process.
 func (h *Hold) old(o store.Object) bool { return h.req.Now().Sub(o.ModTime) > probeAge }

@@ -146,7 +146,7 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	if req.Resumed && s.Holder != nil && s.Holder.Job == req.Job && s.Holder.Run == req.Run {
 		return nil, nil
 	}
-	if err := restoreMark(ctx, root, s); err != nil {
+	if err := restoreMark(ctx, root, s, next); err != nil {
 		return nil, err
 	}
 	if err := admit(ctx, root, req, s); err != nil {
@@ -211,14 +211,14 @@ func (h *Hold) giveUp(ctx context.Context, slot uint64, s state) error {
 
 // restoreMark writes _SUCCESS for contents that lack it: their writer was
 // killed between the commit and the mark.
-func restoreMark(ctx context.Context, root *store.Root, s state) error {
+func restoreMark(ctx context.Context, root *store.Root, s state, next uint64) error {
 	if s.Newest == nil || s.Holder != nil {
 		return nil
 	}
 	if _, err := root.Stat(ctx, SuccessName); plan.KindOf(err) != plan.NotFound {
 		return err
 	}
-	return mark(ctx, root, s.Newest)
+	return markUnder(ctx, root, s.Newest, next)
 }
 
 // admit checks the state against the mode, and waits for signs of life of a
@@ -338,14 +338,30 @@ func (h *Hold) abortUploads(ctx context.Context, dead plan.JobID) error {
 const probeAge = time.Hour
 
 // sweepProbes removes probes of killed processes. It leaves young ones: a
-// process that is probing at this moment must find its own.
+// process that is probing at this moment must find its own. The store's clock says
+// which are old, since this machine's may be ahead.
 func (h *Hold) sweepProbes(ctx context.Context) error {
+	var old []store.Object
 	for o, err := range h.root.List(ctx, probeDir) {
-		if err == nil && h.old(o) {
-			err = h.root.Delete(ctx, o.Key)
-		}
 		if err != nil {
 			return err
+		}
+		if h.old(o) {
+			old = append(old, o)
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	now, err := h.root.Now(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range old {
+		if now.Sub(old[i].ModTime) > probeAge {
+			if err := h.root.Delete(ctx, old[i].Key); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -37,9 +37,17 @@ func LogKey(job JobID, task TaskID, id AttemptID) string {
 	return fmt.Sprintf("%s%s.%s", LogsPrefix(job), task.Key(), id)
 }
 
-// BundleKey returns the key of an executable file, by its SHA-256 in
+// BundlePrefix is the common prefix of the keys of all bundles.
+const BundlePrefix = "bundles/sha256/"
+
+// BundleKey returns the key of a copy of an executable file, by its SHA-256 in
 // hexadecimal.
-func BundleKey(digest string) string { return "bundles/sha256/" + digest }
+func BundleKey(digest string, copied int) string {
+	if copied == 0 {
+		return BundlePrefix + digest
+	}
+	return fmt.Sprintf("%s%s.%d", BundlePrefix, digest, copied)
+}
 
 // TablePrefix returns the prefix of a job's task tables, with a final slash.
 func TablePrefix(job JobID) string { return JobPrefix(job) + "plan/" }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -15,7 +16,9 @@ type Spec struct {
 	// one of the library that is built into workers, in the build that Build
 	// names.
 	Bundles []Bundle `json:"bundles,omitempty"`
-	Build   string   `json:"build,omitempty"`
+	// Copies are the numbers of the bundles' copies that are not 0, by digest.
+	Copies map[string]int `json:"copies,omitempty"`
+	Build  string         `json:"build,omitempty"`
 
 	Params map[string]string `json:"params,omitempty"`
 	Once   map[string][]byte `json:"once,omitempty"` // what the constructor computed once, by name
@@ -40,6 +43,15 @@ type Spec struct {
 	Submitted time.Time         `json:"submitted"`
 }
 
+// Programs returns the bundles, with their copies.
+func (s *Spec) Programs() []Bundle {
+	all := slices.Clone(s.Bundles)
+	for i := range all {
+		all[i].Copy = s.Copies[all[i].Digest]
+	}
+	return all
+}
+
 // SpecVersion is the version of Spec that this build writes, and the highest
 // that it reads.
 const SpecVersion = 1
@@ -50,6 +62,9 @@ type Bundle struct {
 	Arch   string `json:"arch"`
 	Digest string `json:"sha256"` // 64 hexadecimal digits
 	Size   int64  `json:"size"`   // bytes
+	// Copy numbers the objects with these bytes. A name that a collection of
+	// garbage may still delete is not used again.
+	Copy int `json:"-"`
 }
 
 // DefaultAttempts is how often a task of a job that sets nothing may fail before the
@@ -67,6 +82,9 @@ func CheckAttempts(n int) error {
 	}
 	return nil
 }
+
+// Key returns the key of the bundle's object.
+func (b Bundle) Key() string { return BundleKey(b.Digest, b.Copy) }
 
 // DefaultPriority is the priority of a job that sets none.
 const DefaultPriority = 100

@@ -86,7 +86,7 @@ func (c *cluster) reprogram(id plan.JobID) {
 	}
 	sum := sha256.Sum256(program)
 	b := plan.Bundle{OS: runtime.GOOS, Arch: runtime.GOARCH, Digest: hex.EncodeToString(sum[:]), Size: int64(len(program))}
-	w, err := c.root.Create(ctx, plan.BundleKey(b.Digest), store.CreateOptions{})
+	w, err := c.root.Create(ctx, plan.BundleKey(b.Digest, 0), store.CreateOptions{})
 	if err != nil {
 		c.t.Fatal(err)
 	}

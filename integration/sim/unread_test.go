@@ -45,7 +45,7 @@ func TestUnreadableSpec(t *testing.T) {
 			t.Run(p.String()+"/"+how, func(t *testing.T) {
 				t.Parallel()
 				calm(t, 2, 1, func(w *world) {
-					orphan := plan.BundleKey(strings.Repeat("5f", 32))
+					orphan := plan.BundleKey(strings.Repeat("5f", 32), 0)
 					w.must(w.truth.Put(w.me.ctx, orphan, []byte("a program"), store.Durable))
 					j := w.sortsUntil(p)
 					key := plan.SpecKey(j.id)

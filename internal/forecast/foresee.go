@@ -136,6 +136,9 @@ func (j *Job) reserve() plan.Usage {
 	// The leftovers of dead jobs are listed and removed.
 	u = u.Plus(j.Output.list(f.Tmp)).Plus(j.Output.list(f.Probes)).Plus(j.Output.list(f.Beats))
 	u.Deletes += int64(f.Tmp + f.Probes + f.Beats)
+	if f.Probes > 0 { // the store's clock is read
+		u = u.Plus(plan.Usage{Puts: 1, Stats: 1, Deletes: 1})
+	}
 	if f.Garbage {
 		u = u.Plus(j.Output.list(f.PartNames))
 		u.Deletes += int64(f.Dead)
@@ -210,17 +213,17 @@ func (j *Job) reduces(r plan.Requests, s Sizes) {
 		add(r, j.Output, j.Output.write(n))
 	}
 	if len(s.Parts) > 0 {
-		// Before the first part the log is read, and _SUCCESS is deleted.
-		add(r, j.Output, plan.Usage{Gets: 1, Deletes: 1})
+		// Before the first part the log is read, before and after _SUCCESS is deleted.
+		add(r, j.Output, plan.Usage{Gets: 2, Deletes: 1})
 	}
 	// The commit reads the manifests of all tasks except the sample.
 	add(r, j.Scratch, plan.Usage{Gets: int64(len(j.Table.Splits) + j.Table.Partitions)})
 }
 
 // commit returns the requests to write the manifest and the entry that makes it the
-// contents, to look at the log after that entry, and to write _SUCCESS.
+// contents, to write _SUCCESS, and to look at the log before and after that.
 func (j *Job) commit(s Sizes) plan.Usage {
-	return j.Output.write(s.Manifest).Plus(plan.Usage{Puts: 2, Gets: 1})
+	return j.Output.write(s.Manifest).Plus(plan.Usage{Puts: 2, Gets: 2})
 }
 
 // clean returns the requests to remove what is no longer contents, and the

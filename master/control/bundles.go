@@ -7,13 +7,29 @@ import (
 	"io"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 )
 
 // HasBundle reports whether a program was uploaded.
 func (m *Master) HasBundle(ctx context.Context, digest string) (bool, error) {
-	_, err := m.cfg.Root.Stat(ctx, plan.BundleKey(digest))
+	l, err := m.leader()
+	if err != nil {
+		return false, answer(err)
+	}
+	return l.has(ctx, plan.BundleKey(digest, l.copyOf(digest)))
+}
+
+// has reports whether there is an object that no collection of garbage may delete.
+func (l *leadership) has(ctx context.Context, key string) (bool, error) {
+	l.mu.Lock()
+	doomed := l.doomed[key]
+	l.mu.Unlock()
+	if doomed {
+		return false, nil
+	}
+	_, err := l.cfg.Root.Stat(ctx, key)
 	if plan.KindOf(err) == plan.NotFound {
 		return false, nil
 	}
@@ -22,11 +38,16 @@ func (m *Master) HasBundle(ctx context.Context, digest string) (bool, error) {
 
 // PutBundle stores a program, if its bytes have the digest.
 func (m *Master) PutBundle(ctx context.Context, digest string, size int64, body io.Reader) error {
-	there, err := m.HasBundle(ctx, digest)
+	l, err := m.leader()
+	if err != nil {
+		return answer(err)
+	}
+	key := plan.BundleKey(digest, l.copyOf(digest))
+	there, err := l.has(ctx, key)
 	if err != nil || there {
 		return err
 	}
-	w, err := m.cfg.Root.Create(ctx, plan.BundleKey(digest), store.CreateOptions{})
+	w, err := m.cfg.Root.Create(ctx, key, store.CreateOptions{})
 	if err != nil {
 		return answer(err)
 	}
@@ -42,16 +63,73 @@ func (m *Master) PutBundle(ctx context.Context, digest string, size int64, body 
 	return answer(w.Commit())
 }
 
-// lacks returns the first program that was not uploaded, nil if all were.
-func (m *Master) lacks(ctx context.Context, bundles []plan.Bundle) (*plan.Bundle, error) {
+// copies returns the copies of programs that a new job uses, those that are not 0.
+func (l *leadership) copies(bundles []plan.Bundle) map[string]int {
+	var all map[string]int
 	for i := range bundles {
-		there, err := m.HasBundle(ctx, bundles[i].Digest)
+		if n := l.copyOf(bundles[i].Digest); n > 0 {
+			if all == nil {
+				all = make(map[string]int)
+			}
+			all[bundles[i].Digest] = n
+		}
+	}
+	return all
+}
+
+// lacks returns the first program of a job that was not uploaded, nil if all were.
+func (l *leadership) lacks(ctx context.Context, spec *plan.Spec) (*plan.Bundle, error) {
+	programs := spec.Programs()
+	for i := range programs {
+		there, err := l.has(ctx, programs[i].Key())
 		if err != nil {
 			return nil, err
 		}
 		if !there {
-			return &bundles[i], nil
+			return &programs[i], nil
 		}
 	}
 	return nil, nil
+}
+
+// doom is Doom of this leadership.
+func (l *leadership) doom(ctx context.Context, keys []string) (release func(ctx context.Context, ended bool) error, err error) {
+	record, err := journal.BeginCollection(ctx, l.cfg.Root, l.epoch, keys)
+	if err != nil {
+		return nil, err
+	}
+	var mine []string
+	l.mu.Lock()
+	for _, key := range keys {
+		if !l.doomed[key] {
+			l.doomed[key] = true
+			mine = append(mine, key)
+		}
+	}
+	l.mu.Unlock()
+	return func(ctx context.Context, ended bool) error {
+		if !ended {
+			return nil
+		}
+		if err := journal.EndCollection(ctx, l.cfg.Root, record); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for _, key := range mine {
+			delete(l.doomed, key)
+		}
+		return nil
+	}, nil
+}
+
+// Doom records the keys of programs that a collection of garbage may delete. Until
+// release is called, and after that unless all deletions have ended, new programs get
+// other keys.
+func (m jobsOf) Doom(ctx context.Context, keys []string) (release func(ctx context.Context, ended bool) error, err error) {
+	l, err := m.leader()
+	if err != nil {
+		return nil, err
+	}
+	return l.doom(ctx, keys)
 }

@@ -228,7 +228,7 @@ func TestRetryWithoutItsProgram(t *testing.T) {
 		s := submission()
 		s.Bundles = []plan.Bundle{{OS: "linux", Arch: "amd64", Digest: digestOf(program), Size: int64(len(program))}}
 		id := b.failed(m, b.worker(m, "w", 1), s)
-		b.must(b.root.Delete(t.Context(), plan.BundleKey(digestOf(program))))
+		b.must(b.root.Delete(t.Context(), plan.BundleKey(digestOf(program), 0)))
 		wants(t, "a retry", m.Retry(t.Context(), id), plan.Conflict, "program", string(id), "submit it again")
 		if d := b.job(m, id); d.State != client.FailedJob || d.Run != 0 {
 			t.Errorf("after that it is %+v", d)

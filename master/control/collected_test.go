@@ -95,3 +95,52 @@ func TestRetryAfterCollection(t *testing.T) {
 		w.done(id, client.Succeeded)
 	})
 }
+
+// TestProgramsOutliveAStoppedCollection verifies that a master which was stopped
+// during a collection of garbage, and deposed, deletes no program that a job of the
+// next leader needs when it wakes up: the next leader takes the program for gone, and
+// the client uploads it again.
+func TestProgramsOutliveAStoppedCollection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		one := b.start("one")
+		const program = "a program"
+		digest := digestOf(program)
+		b.upload(one, digest, program)
+		time.Sleep(2 * keep)
+		stopped := &held{part: digest, free: make(chan struct{})}
+		one.held.Store(stopped)
+		collected := make(chan error, 1)
+		go func() {
+			_, err := one.Collect(t.Context(), false)
+			collected <- err
+		}()
+		for !stopped.waiting.Load() {
+			time.Sleep(time.Second)
+		}
+		one.stop()
+		two := b.start("two")
+		if there, err := two.HasBundle(t.Context(), digest); err != nil || there {
+			t.Errorf("the program that is being deleted counts as there: %v", err)
+		}
+		s := submission()
+		s.Bundles = []plan.Bundle{{OS: "linux", Arch: "amd64", Digest: digest, Size: int64(len(program))}}
+		_, err := two.Submit(t.Context(), s)
+		wants(t, "a submission without it", err, plan.Invalid, "was not uploaded")
+		b.upload(two, digest, program)
+		id := b.submit(two, s)
+		close(stopped.free)
+		<-collected // it may notice that its master no longer leads
+		spec, err := two.Spec(t.Context(), id)
+		b.must(err)
+		for _, p := range spec.Programs() {
+			if body, err := b.root.Get(t.Context(), p.Key(), 100); err != nil || string(body) != program {
+				t.Errorf("the job's program is %q, %v", body, err)
+			}
+		}
+		if _, err := b.root.Stat(t.Context(), plan.BundleKey(digest, 0)); plan.KindOf(err) != plan.NotFound {
+			t.Errorf("the old one: %v", err)
+		}
+	})
+}

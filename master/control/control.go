@@ -115,7 +115,7 @@ func New(cfg Config) (*Master, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	m := &Master{cfg: cfg, times: timesOf(max(cfg.Haste, 1)), began: cfg.Now(), submitting: semaphore.NewWeighted(submissions)}
-	m.garbage = gc.New(gc.Config{Root: cfg.Root, Roots: cfg.Roots, Allows: cfg.Allows, Jobs: jobsOf{m}, Now: cfg.Now, Keep: cfg.Keep, Log: cfg.Log})
+	m.garbage = gc.New(gc.Config{Root: cfg.Root, Roots: cfg.Roots, Allows: cfg.Allows, Jobs: jobsOf{m}, Keep: cfg.Keep, Log: cfg.Log})
 	return m, nil
 }
 

@@ -68,7 +68,8 @@ func (b *bed) open(url string, opts store.Options) *store.Root {
 // failing is a store that refuses the writes that the bed says.
 type failing struct {
 	driver.Driver
-	bed *bed
+	bed  *bed
+	held *atomic.Pointer[held]
 }
 
 func (d failing) Put(ctx context.Context, key string, body []byte, o store.CreateOptions) error {
@@ -76,6 +77,22 @@ func (d failing) Put(ctx context.Context, key string, body []byte, o store.Creat
 		return driver.Fail(plan.Unavailable, "the store is down")
 	}
 	return d.Driver.Put(ctx, key, body, o)
+}
+
+// Delete waits while a test holds back the deletions of this master.
+func (d failing) Delete(ctx context.Context, key string) error {
+	if held := d.held.Load(); held != nil && strings.Contains(key, held.part) {
+		held.waiting.Store(true)
+		<-held.free
+	}
+	return d.Driver.Delete(ctx, key)
+}
+
+// held are deletions that wait, as those of a process that was stopped.
+type held struct {
+	part    string // of their keys
+	free    chan struct{}
+	waiting atomic.Bool // one waits
 }
 
 // fail lets the store refuse the writes of masters whose key contains part.
@@ -87,6 +104,7 @@ func (b *bed) repair() { b.down.Store(nil) }
 // master is a master whose process a test can end.
 type master struct {
 	*control.Master
+	held atomic.Pointer[held]
 	// stop ends the process as a signal does: it resigns.
 	stop func()
 }
@@ -95,13 +113,14 @@ type master struct {
 // the master leads, or has found that another one does. The test stops it.
 func (b *bed) start(name string) *master {
 	b.t.Helper()
-	began := time.Now()
-	root := b.open("mem://truth", store.Options{Mem: b.mem, Wrap: func(d driver.Driver) driver.Driver { return failing{d, b} }})
+	began, started := time.Now(), new(master)
+	root := b.open("mem://truth", store.Options{Mem: b.mem, Wrap: func(d driver.Driver) driver.Driver { return failing{d, b, &started.held} }})
 	m, err := control.New(control.Config{ID: name, URL: "http://" + name, Root: root, Roots: b.roots, Allows: b.roots.Allows,
 		Clock: func() time.Duration { return time.Since(began) + time.Duration(b.ahead.Load()) },
 		Keep:  keep, Host: "host of " + name, Build: "v1"})
 	b.must(err)
-	return &master{m, run(b.t, m)}
+	started.Master, started.stop = m, run(b.t, m)
+	return started
 }
 
 // start starts a master, and returns it when it leads. The test stops it.

@@ -32,8 +32,9 @@ type leadership struct {
 	looked  time.Duration  // when it last looked for lost workers
 	uneven  chan struct{}  // holds a token while slots must be divided again
 
-	mu   sync.Mutex
-	jobs map[plan.JobID]*job
+	mu     sync.Mutex
+	jobs   map[plan.JobID]*job
+	doomed map[string]bool // keys that a collection of garbage may still delete
 
 	ending sync.Mutex
 	over   bool // no goroutine may begin; guarded by ending
@@ -115,6 +116,9 @@ func (l *leadership) takeUp() error {
 	for {
 		err := l.list()
 		if err == nil {
+			err = l.findDoomed()
+		}
+		if err == nil {
 			break
 		}
 		l.cfg.Log.Warn("cannot list the jobs; trying again", "error", err)
@@ -129,6 +133,31 @@ func (l *leadership) takeUp() error {
 		l.settled = l.cfg.Clock() + l.times.settle
 	}
 	return nil
+}
+
+// findDoomed finds the keys that collections of earlier leaders may still delete. A
+// collection that records its keys later than that finds out that its master no
+// longer leads.
+func (l *leadership) findDoomed() error {
+	doomed, err := journal.Doomed(l.ctx, l.cfg.Root)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.doomed = doomed
+	return nil
+}
+
+// copyOf returns the first copy of a program whose key may be used.
+func (l *leadership) copyOf(digest string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for l.doomed[plan.BundleKey(digest, n)] {
+		n++
+	}
+	return n
 }
 
 // list begins to drive the active runs that are not driven yet.

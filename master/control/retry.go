@@ -27,7 +27,7 @@ func (m *Master) Retry(ctx context.Context, id plan.JobID) error {
 	if err != nil {
 		return answerOf(id, err)
 	}
-	if b, err := m.lacks(ctx, spec.Bundles); err != nil || b != nil {
+	if b, err := l.lacks(ctx, spec); err != nil || b != nil {
 		if err == nil {
 			err = client.Errorf(plan.Conflict, "the program of job %s has been removed: submit it again", id)
 		}

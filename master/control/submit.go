@@ -29,7 +29,9 @@ func (m *Master) Submit(ctx context.Context, s *client.Submission) (client.Submi
 		return client.Submitted{}, err
 	}
 	defer m.submitting.Release(1)
-	if err := m.allowed(ctx, s); err != nil {
+	made := s.Spec()
+	made.Copies = l.copies(s.Bundles)
+	if err := l.allowed(ctx, &made); err != nil {
 		return client.Submitted{}, err
 	}
 	key := s.IdempotencyKey
@@ -45,7 +47,7 @@ func (m *Master) Submit(ctx context.Context, s *client.Submission) (client.Submi
 		return client.Submitted{}, err
 	}
 	mine := journal.Claim{Job: plan.JobID(id.String()), Digest: hex.EncodeToString(digest[:])}
-	if err := storable(s, mine.Job, m.cfg.Now()); err != nil {
+	if err := storable(made, mine.Job, m.cfg.Now()); err != nil {
 		return client.Submitted{}, err
 	}
 	claim, err := journal.ClaimKey(ctx, m.cfg.Root, key, mine)
@@ -56,7 +58,7 @@ func (m *Master) Submit(ctx context.Context, s *client.Submission) (client.Submi
 		return client.Submitted{}, client.Errorf(plan.Conflict, "the idempotency key was used for another submission, job %s: use another key, or submit the same", claim.Job)
 	}
 	known := claim.Job != mine.Job
-	if body, err = specOf(s, claim.Job, m.cfg.Now()); err != nil {
+	if body, err = specOf(made, claim.Job, m.cfg.Now()); err != nil {
 		return client.Submitted{}, err
 	}
 	if err := l.begin(ctx, claim.Job, body, known); err != nil {
@@ -66,16 +68,15 @@ func (m *Master) Submit(ctx context.Context, s *client.Submission) (client.Submi
 }
 
 // specOf returns the specification of a job as it is stored.
-func specOf(s *client.Submission, id plan.JobID, now time.Time) ([]byte, error) {
-	spec := s.Spec()
+func specOf(spec plan.Spec, id plan.JobID, now time.Time) ([]byte, error) {
 	spec.ID, spec.Submitted = id, now.UTC()
 	return json.Marshal(&spec)
 }
 
 // storable refuses a submission that no request can store. Its document may be
 // longer than the one that was received, since JSON has several forms of a text.
-func storable(s *client.Submission, id plan.JobID, now time.Time) error {
-	body, err := specOf(s, id, now)
+func storable(spec plan.Spec, id plan.JobID, now time.Time) error {
+	body, err := specOf(spec, id, now)
 	if err == nil && len(body) > journal.MaxSpec {
 		err = &client.Error{Status: http.StatusRequestEntityTooLarge, Kind: plan.Invalid,
 			Text: fmt.Sprintf("the submission has %d bytes as it is stored, but %d at most: make inputs of large parameters and Once values", len(body), journal.MaxSpec)}
@@ -115,17 +116,17 @@ func (l *leadership) begin(ctx context.Context, id plan.JobID, spec []byte, know
 
 // allowed checks the URLs of a submission against the operator's list, and that
 // its programs were uploaded.
-func (m *Master) allowed(ctx context.Context, s *client.Submission) error {
-	if err := m.cfg.Allows(s.Output); err != nil {
+func (l *leadership) allowed(ctx context.Context, s *plan.Spec) error {
+	if err := l.cfg.Allows(s.Output); err != nil {
 		return answer(err)
 	}
 	for _, in := range s.Input {
 		_, url := plan.ParseInput(in)
-		if err := m.cfg.Allows(url); err != nil {
+		if err := l.cfg.Allows(url); err != nil {
 			return answer(err)
 		}
 	}
-	b, err := m.lacks(ctx, s.Bundles)
+	b, err := l.lacks(ctx, s)
 	if b != nil {
 		return client.Errorf(plan.Invalid, "the bundle %s for %s/%s was not uploaded: PUT it to /v1/bundles/%s first", b.Digest, b.OS, b.Arch, b.Digest)
 	}

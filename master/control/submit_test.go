@@ -186,7 +186,7 @@ func TestPrograms(t *testing.T) {
 			t.Error("a program that is not whole was stored")
 		}
 		b.upload(m, digest, program)
-		if body, err := b.root.Get(t.Context(), plan.BundleKey(digest), 100); err != nil || string(body) != program || !has() {
+		if body, err := b.root.Get(t.Context(), plan.BundleKey(digest, 0), 100); err != nil || string(body) != program || !has() {
 			t.Errorf("the program is stored as %q (%v), has %v", body, err, has())
 		}
 		// It is there: the body is not needed, nor read.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -19,46 +18,88 @@ import (
 
 // collectBundles removes the programs that no job needs. Jobs that have not ended
 // need theirs, and so do jobs that failed recently, because a user may retry them.
-// The second look at the jobs, which is quick, holds submissions and retries back.
+//
+// It records which programs it may delete, looks at the jobs again while submissions
+// and retries are held back, and confirms that this master leads, in this order. So a
+// later leader, and a master that was stopped in between, never delete a program that
+// a job needs: see Jobs.Doom.
 //
 // While the specification of a job cannot be read, its programs are unknown. All
 // programs stay until that job has ended and can no longer be retried.
-func (c *Collector) collectBundles(ctx context.Context, g *client.Garbage) error {
+func (s *survey) collectBundles(ctx context.Context, g *client.Garbage) error {
 	n := needs{used: make(map[string]bool), seen: make(map[plan.JobID]bool), unread: make(map[plan.JobID]*journal.UnreadableSpec)}
-	if err := c.needs(ctx, &n); err != nil {
+	if err := s.needs(ctx, &n); err != nil {
 		return err
 	}
-	release, err := c.cfg.Jobs.HoldBack(ctx)
+	useless, err := s.useless(ctx, &n)
+	if err != nil || len(useless) == 0 && len(n.unread) == 0 {
+		return err
+	}
+	if g.DryRun {
+		return s.sweepBundles(ctx, g, &n, useless)
+	}
+	ended := false
+	release, err := s.cfg.Jobs.Doom(ctx, slices.Sorted(maps.Keys(useless)))
 	if err != nil {
 		return err
 	}
-	defer release()
-	if err := c.needs(ctx, &n); err != nil {
+	defer func() {
+		if err := release(context.WithoutCancel(ctx), ended); err != nil {
+			s.cfg.Log.Warn("the record of a collection could not be removed; programs of these names get others", "error", err)
+		}
+	}()
+	unblock, err := s.cfg.Jobs.HoldBack(ctx)
+	if err != nil {
+		ended = true // nothing was begun
 		return err
 	}
-	prefix := plan.BundleKey("")
+	defer unblock()
+	if err := s.needs(ctx, &n); err != nil {
+		ended = true
+		return err
+	}
+	err = s.sweepBundles(ctx, g, &n, useless)
+	ended = err == nil
+	return err
+}
+
+// useless returns the keys of the programs that no job needs, and that are old.
+func (s *survey) useless(ctx context.Context, n *needs) (map[string]bool, error) {
+	keys := make(map[string]bool)
+	for o, err := range s.cfg.Root.List(ctx, plan.BundlePrefix) {
+		if err != nil {
+			return nil, err
+		}
+		if !n.used[o.Key] && s.now.Sub(o.ModTime) > s.cfg.Keep {
+			keys[o.Key] = true
+		}
+	}
+	return keys, nil
+}
+
+// sweepBundles removes useless programs that no job needs.
+func (s *survey) sweepBundles(ctx context.Context, g *client.Garbage, n *needs, useless map[string]bool) error {
 	for _, id := range slices.Sorted(maps.Keys(n.unread)) {
-		g.Skipped = append(g.Skipped, client.GarbageSkipped{Prefix: prefix, Error: fmt.Sprintf("no program is removed while it is unknown which ones job %s needs: %v, or cancel it; "+
+		g.Skipped = append(g.Skipped, client.GarbageSkipped{Prefix: plan.BundlePrefix, Error: fmt.Sprintf("no program is removed while it is unknown which ones job %s needs: %v, or cancel it; "+
 			"when its end is longer ago than the master's --keep, it needs none", id, n.unread[id])})
 	}
 	if len(n.unread) > 0 {
 		return nil
 	}
-	return c.sweep(ctx, g, prefix, "no job is left that needs them", func(o store.Object) bool {
-		return !n.used[strings.TrimPrefix(o.Key, prefix)] && c.cfg.Now().Sub(o.ModTime) > c.cfg.Keep
-	})
+	return s.sweep(ctx, g, plan.BundlePrefix, "no job is left that needs them", func(o store.Object) bool { return useless[o.Key] && !n.used[o.Key] },
+		func() bool { return false })
 }
 
 // needs is which programs jobs need.
 type needs struct {
 	seen   map[plan.JobID]bool
-	used   map[string]bool // by digest
+	used   map[string]bool // by key
 	unread map[plan.JobID]*journal.UnreadableSpec
 }
 
 // needs adds the programs of jobs that were not seen before.
-func (c *Collector) needs(ctx context.Context, n *needs) error {
-	ids, err := c.cfg.Jobs.IDs(ctx)
+func (s *survey) needs(ctx context.Context, n *needs) error {
+	ids, err := s.cfg.Jobs.IDs(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,16 +107,16 @@ func (c *Collector) needs(ctx context.Context, n *needs) error {
 	looks, looking := errgroup.WithContext(ctx)
 	looks.SetLimit(looksAtOnce)
 	for _, id := range ids {
-		if n.seen[id] && !c.cfg.Jobs.Busy(id) {
+		if n.seen[id] && !s.cfg.Jobs.Busy(id) {
 			continue
 		}
 		n.seen[id] = true
 		looks.Go(func() error {
-			bundles, err := c.uses(looking, id)
+			bundles, err := s.uses(looking, id)
 			mu.Lock()
 			defer mu.Unlock()
 			for _, b := range bundles {
-				n.used[b.Digest] = true
+				n.used[b.Key()] = true
 			}
 			if u, ok := errors.AsType[*journal.UnreadableSpec](err); ok {
 				n.unread[id] = u
@@ -89,20 +130,21 @@ func (c *Collector) needs(ctx context.Context, n *needs) error {
 
 // uses returns the programs that a job needs. A job that has ended needs none,
 // unless it may be retried.
-func (c *Collector) uses(ctx context.Context, id plan.JobID) ([]plan.Bundle, error) {
-	sum, ended, err := c.cfg.Jobs.Summary(ctx, id)
+func (s *survey) uses(ctx context.Context, id plan.JobID) ([]plan.Bundle, error) {
+	sum, ended, err := s.cfg.Jobs.Summary(ctx, id)
 	if lost(err) {
 		ended, err = false, nil // it may be retried
 	}
 	if err != nil {
 		return nil, err
 	}
-	if ended && (sum.Job.State == client.Succeeded || c.cfg.Now().Sub(sum.Job.Ended) > c.cfg.Keep) && !c.cfg.Jobs.Busy(id) {
+	at := s.ended[id]
+	if ended && at != nil && (sum.Job.State == client.Succeeded || s.now.Sub(*at) > s.cfg.Keep) && !s.cfg.Jobs.Busy(id) {
 		return nil, nil
 	}
-	spec, err := journal.ReadSpec(ctx, c.cfg.Root, id)
+	spec, err := journal.ReadSpec(ctx, s.cfg.Root, id)
 	if err != nil {
 		return nil, err
 	}
-	return spec.Bundles, nil
+	return spec.Programs(), nil
 }

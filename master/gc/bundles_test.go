@@ -59,11 +59,11 @@ func TestCollectPrograms(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster(t, "mem://truth", "mem://data", store.Options{Mem: new(store.MemSpace)})
-				key := plan.BundleKey(program)
+				key := plan.BundleKey(program, 0)
 				c.put(key)
 				tt.job(c)
 				g := c.collect(true)
-				if slices.Contains(prefixes(g), plan.BundleKey("")) == tt.stays {
+				if slices.Contains(prefixes(g), plan.BundlePrefix) == tt.stays {
 					t.Errorf("a dry run lists %+v", g.Jobs)
 				}
 				if len(c.have(key)) != 1 {
@@ -87,14 +87,14 @@ func TestCollectKeepsProgramsOfSubmissions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, "mem://truth", "mem://data", store.Options{Mem: new(store.MemSpace)})
-		c.put(plan.BundleKey(program), plan.BundleKey("00"))
+		c.put(plan.BundleKey(program, 0), plan.BundleKey("00", 0))
 		time.Sleep(2 * keep)
 		c.jobs.holding = func() { c.submit(using(active, program)) } // the last before the others wait
 		g := c.collect(false)
-		if g.Objects != 1 || len(c.have(plan.BundleKey(program))) != 1 {
+		if g.Objects != 1 || len(c.have(plan.BundleKey(program, 0))) != 1 {
 			t.Errorf("%+v went, with the program of a new job", g)
 		}
-		if len(c.have(plan.BundleKey("00"))) != 0 {
+		if len(c.have(plan.BundleKey("00", 0))) != 0 {
 			t.Error("a program that no job needs stays")
 		}
 	})
@@ -106,12 +106,12 @@ func TestCollectKeepsProgramsOfRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, "mem://truth", "mem://data", store.Options{Mem: new(store.MemSpace)})
-		c.put(plan.BundleKey(program))
+		c.put(plan.BundleKey(program, 0))
 		c.submit(using(over, program))
 		c.end(client.Job{ID: over, State: client.FailedJob})
 		time.Sleep(2 * keep)
 		c.jobs.holding = func() { c.jobs.busy[over] = true }
-		if g := c.collect(false); g.Objects != 0 || len(c.have(plan.BundleKey(program))) != 1 {
+		if g := c.collect(false); g.Objects != 0 || len(c.have(plan.BundleKey(program, 0))) != 1 {
 			t.Errorf("%+v went, with the program of a job that was retried", g)
 		}
 	})
@@ -123,24 +123,24 @@ func TestCollectKeepsProgramsOfUnreadableJobs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, "mem://truth", "mem://data", store.Options{Mem: new(store.MemSpace)})
-		c.put(plan.BundleKey(program))
+		c.put(plan.BundleKey(program, 0))
 		_, _, err := journal.CreateJob(t.Context(), c.root, active, []byte("not a specification"))
 		c.must(err)
 		c.must(journal.Activate(t.Context(), c.root, journal.Run{Job: active}))
 		time.Sleep(2 * keep)
 		for _, dryRun := range []bool{true, false} {
 			g := c.collect(dryRun)
-			if g.Objects != 0 || len(c.have(plan.BundleKey(program))) != 1 {
+			if g.Objects != 0 || len(c.have(plan.BundleKey(program, 0))) != 1 {
 				t.Errorf("dry run %v: %+v went", dryRun, g)
 			}
-			if len(g.Skipped) != 1 || g.Skipped[0].Prefix != plan.BundleKey("") || !strings.Contains(g.Skipped[0].Error, string(active)) {
+			if len(g.Skipped) != 1 || g.Skipped[0].Prefix != plan.BundlePrefix || !strings.Contains(g.Skipped[0].Error, string(active)) {
 				t.Errorf("dry run %v: skipped %+v", dryRun, g.Skipped)
 			}
 		}
 		// When the job has ended and can no longer be retried, it needs no program.
 		c.end(client.Job{ID: active, State: client.Cancelled})
 		time.Sleep(keep + time.Second)
-		if g := c.collect(false); g.Objects != 1 || len(g.Skipped) != 0 || len(c.have(plan.BundleKey(program))) != 0 {
+		if g := c.collect(false); g.Objects != 1 || len(g.Skipped) != 0 || len(c.have(plan.BundleKey(program, 0))) != 0 {
 			t.Errorf("after its end: %+v", g)
 		}
 	})

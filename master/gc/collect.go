@@ -32,6 +32,10 @@ type Jobs interface {
 	Confirm(ctx context.Context) error
 	// HoldBack keeps submissions and retries waiting until release is called.
 	HoldBack(ctx context.Context) (release func(), err error)
+	// Doom records, for later leaders, the keys of programs that a collection may
+	// delete. release says that it no longer deletes, and whether all that
+	// it began to delete has ended.
+	Doom(ctx context.Context, keys []string) (release func(ctx context.Context, ended bool) error, err error)
 }
 
 // Config says which garbage to collect, and where.
@@ -41,8 +45,6 @@ type Config struct {
 	// Allows returns an error for a URL that jobs may not use.
 	Allows func(url string) error
 	Jobs   Jobs
-	// Now is the time of day.
-	Now func() time.Time
 	// Keep is the age from which on leftovers are removed.
 	Keep time.Duration
 	// Log receives the failures of collections.
@@ -71,9 +73,13 @@ const looksAtOnce = 32
 // them.
 func (c *Collector) Collect(ctx context.Context, dryRun bool) (client.Garbage, error) {
 	g := client.Garbage{DryRun: dryRun, Jobs: []client.GarbageItem{}}
-	over, err := c.collectJobs(ctx, &g)
+	s, err := c.survey(ctx)
+	if err != nil {
+		return g, err
+	}
+	over, err := s.collectJobs(ctx, &g)
 	if err == nil {
-		err = c.collectBundles(ctx, &g)
+		err = s.collectBundles(ctx, &g)
 	}
 	if err == nil {
 		err = c.collectUploads(ctx, &g, over)
@@ -81,14 +87,35 @@ func (c *Collector) Collect(ctx context.Context, dryRun bool) (client.Garbage, e
 	return g, err
 }
 
+// survey is what a collection knows from the start.
+type survey struct {
+	*Collector
+	now     time.Time                 // by the clock of the cluster's store
+	endings []journal.Ending          // the newest of each job
+	ended   map[plan.JobID]*time.Time // when that was
+}
+
+// survey reads the store's clock, and which jobs have ended. All ages are differences
+// of times that one store gave: this machine's clock may be days ahead.
+func (c *Collector) survey(ctx context.Context) (*survey, error) {
+	s := &survey{Collector: c, ended: make(map[plan.JobID]*time.Time)}
+	var err error
+	if s.endings, err = journal.Endings(ctx, c.cfg.Root); err != nil {
+		return nil, err
+	}
+	for i := range s.endings {
+		s.ended[s.endings[i].Run.Job] = &s.endings[i].At
+	}
+	s.now, err = c.cfg.Root.Now(ctx)
+	return s, err
+}
+
 // collectJobs removes the leftovers of jobs that have ended, and returns these
 // jobs. It looks at jobs side by side, since there may be very many, and lists them
 // in the order of their ids.
-func (c *Collector) collectJobs(ctx context.Context, g *client.Garbage) (over []client.Job, err error) {
-	ended, err := journal.Ended(ctx, c.cfg.Root)
-	if err != nil {
-		return nil, err
-	}
+func (s *survey) collectJobs(ctx context.Context, g *client.Garbage) (over []client.Job, err error) {
+	c := s.Collector
+	ended := s.endings
 	active, err := journal.Active(ctx, c.cfg.Root)
 	if err != nil {
 		return nil, err
@@ -100,10 +127,10 @@ func (c *Collector) collectJobs(ctx context.Context, g *client.Garbage) (over []
 	found := make([]leftovers, len(ended))
 	looks, looking := errgroup.WithContext(ctx)
 	looks.SetLimit(looksAtOnce)
-	for i, run := range ended {
-		if !busy[run.Job] && !c.cfg.Jobs.Busy(run.Job) {
+	for i := range ended {
+		if e := &ended[i]; !busy[e.Run.Job] && !c.cfg.Jobs.Busy(e.Run.Job) {
 			looks.Go(func() (err error) {
-				found[i], err = c.collectJob(looking, run.Job, g.DryRun)
+				found[i], err = s.collectJob(looking, e, g.DryRun)
 				return err
 			})
 		}
@@ -134,7 +161,8 @@ type leftovers struct {
 }
 
 // collectJob removes the leftovers of a job that has ended.
-func (c *Collector) collectJob(ctx context.Context, id plan.JobID, dryRun bool) (f leftovers, err error) {
+func (s *survey) collectJob(ctx context.Context, e *journal.Ending, dryRun bool) (f leftovers, err error) {
+	c, id := s.Collector, e.Run.Job
 	if c.cfg.Jobs.Busy(id) {
 		return f, nil
 	}
@@ -148,14 +176,14 @@ func (c *Collector) collectJob(ctx context.Context, id plan.JobID, dryRun bool) 
 		return f, err
 	}
 	f.job = client.Job{ID: id, Job: sum.Job.Job, State: sum.Job.State, Output: sum.Job.Output, Run: sum.Job.Run}
-	if c.cfg.Now().Sub(sum.Job.Ended) <= c.cfg.Keep {
+	if s.now.Sub(e.At) <= c.cfg.Keep {
 		return f, nil
 	}
 	f.garbage.DryRun = dryRun
 	for _, prefix := range []string{plan.ScratchPrefix(id), plan.TablePrefix(id)} {
 		if err := c.sweep(ctx, &f.garbage, prefix, ending(&f.job), func(o store.Object) bool {
 			return f.job.State == client.Succeeded || !fixed(id, o.Key)
-		}); err != nil {
+		}, func() bool { return c.cfg.Jobs.Busy(id) }); err != nil {
 			return f, err
 		}
 	}
@@ -182,8 +210,9 @@ func fixed(id plan.JobID, key string) bool {
 }
 
 // sweep counts the objects below a prefix that match, and removes them unless it
-// is a dry run.
-func (c *Collector) sweep(ctx context.Context, g *client.Garbage, prefix, why string, match func(store.Object) bool) error {
+// is a dry run. It stops removing when they are needed again: a job may be retried
+// while its objects wait for their turn.
+func (c *Collector) sweep(ctx context.Context, g *client.Garbage, prefix, why string, match func(store.Object) bool, needed func() bool) error {
 	item := client.GarbageItem{Prefix: prefix, Why: why}
 	doomed := make(map[string]bool)
 	for o, err := range c.cfg.Root.List(ctx, prefix) {
@@ -199,18 +228,30 @@ func (c *Collector) sweep(ctx context.Context, g *client.Garbage, prefix, why st
 	if item.Objects == 0 {
 		return nil
 	}
+	if !g.DryRun {
+		removed, err := c.remove(ctx, prefix, doomed, needed)
+		if err != nil || !removed {
+			return err
+		}
+	}
 	g.Jobs = append(g.Jobs, item)
 	g.Objects += item.Objects
 	g.Bytes += item.Bytes
-	if g.DryRun {
-		return nil
-	}
+	return nil
+}
+
+// remove removes objects below a prefix when it is their turn. removed is false if
+// they were needed again by then.
+func (c *Collector) remove(ctx context.Context, prefix string, doomed map[string]bool, needed func() bool) (removed bool, err error) {
 	if err := c.deleting.Acquire(ctx, 1); err != nil {
-		return err
+		return false, err
 	}
 	defer c.deleting.Release(1)
 	if err := c.cfg.Jobs.Confirm(ctx); err != nil {
-		return err
+		return false, err
 	}
-	return c.cfg.Root.DeleteAll(ctx, prefix, func(key string) bool { return doomed[key] })
+	if needed() {
+		return false, nil
+	}
+	return true, c.cfg.Root.DeleteAll(ctx, prefix, func(key string) bool { return doomed[key] && !needed() })
 }

@@ -1,6 +1,7 @@
 package gc_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"github.com/windrow-mr/windrow/attempts"
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master/journal"
+	"github.com/windrow-mr/windrow/master/view"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/driver"
@@ -151,7 +153,7 @@ func TestCollectLeavesUnknownObjects(t *testing.T) {
 func TestCollectByAFormerLeader(t *testing.T) {
 	t.Parallel()
 	runs, _, _ := objects(over)
-	program := plan.BundleKey(strings.Repeat("5f", 32))
+	program := plan.BundleKey(strings.Repeat("5f", 32), 0)
 	for name, garbage := range map[string]string{"runs": runs[0], "programs": program} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -253,7 +255,7 @@ func TestCollectLooksSideBySide(t *testing.T) {
 				t.Errorf("dry %v: %d objects of %d jobs, %d bytes are listed; in order: %v", dryRun, g.Objects, len(got), g.Bytes, slices.IsSorted(got))
 			}
 			if !dryRun {
-				if n.Deletes != many {
+				if n.Deletes != many+1 { // and the probe of the store's clock
 					t.Errorf("%d objects were deleted", n.Deletes)
 				}
 				continue
@@ -267,6 +269,50 @@ func TestCollectLooksSideBySide(t *testing.T) {
 			if most := time.Duration(n.Gets+n.Lists) * trip / 10; took > most {
 				t.Errorf("it took %v, more than %v", took, most)
 			}
+		}
+	})
+}
+
+// TestCollectLooksAgainBeforeItDeletes verifies that a job which is retried while its
+// leftovers wait for their turn keeps them.
+func TestCollectLooksAgainBeforeItDeletes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, "mem://truth", "mem://data", store.Options{Mem: new(store.MemSpace)})
+		run := plan.ScratchPrefix(over) + "run"
+		c.put(run)
+		c.end(client.Job{ID: over, State: client.FailedJob})
+		time.Sleep(2 * keep)
+		c.jobs.confirming = func() { c.jobs.busy[over] = true }
+		if g := c.collect(false); g.Objects != 0 || len(c.have(run)) != 1 {
+			t.Errorf("%+v went, with what a retried job needs", g)
+		}
+		c.jobs.confirming, c.jobs.busy[over] = nil, false
+		if g := c.collect(false); g.Objects != 1 || len(c.have(run)) != 0 {
+			t.Errorf("when it is over again, %+v went", g)
+		}
+	})
+}
+
+// TestAgesAreOfTheStoresClock verifies that a collection reckons ages by the times of
+// the store alone, and not by those of masters, whose clocks may be days off: the end
+// of a job and programs are young until the store says otherwise.
+func TestAgesAreOfTheStoresClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, "mem://truth", "mem://data", store.Options{Mem: new(store.MemSpace)})
+		run, program := plan.ScratchPrefix(over)+"run", plan.BundleKey(strings.Repeat("5f", 32), 0)
+		c.put(run, program)
+		body, err := json.Marshal(view.Summary{Job: client.Job{ID: over, State: client.FailedJob, Ended: time.Now().Add(-48 * time.Hour)}})
+		c.must(err)
+		c.must(journal.Conclude(t.Context(), c.root, journal.Run{Job: over}, body)) // by a master whose clock is behind
+		time.Sleep(keep)
+		if g := c.collect(false); g.Objects != 0 || len(c.have(run, program)) != 2 {
+			t.Errorf("%+v went", g)
+		}
+		time.Sleep(time.Second)
+		if g := c.collect(false); g.Objects != 2 || len(c.have(run, program)) != 0 {
+			t.Errorf("when it is old, %+v went", g)
 		}
 	})
 }

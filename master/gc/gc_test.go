@@ -29,12 +29,15 @@ var errDeposed = errors.New("another master leads")
 
 // leader answers what a collection asks the leader, by the journal below root.
 type leader struct {
-	root     *store.Root
-	busy     map[plan.JobID]bool
-	deposed  bool   // another master leads
-	holding  func() // called when submissions are held back; nil: nothing happens
-	holds    int    // how many collections hold submissions back at present
-	confirms int    // how often the leader confirmed that it leads
+	root       *store.Root
+	busy       map[plan.JobID]bool
+	deposed    bool     // another master leads
+	holding    func()   // called when submissions are held back; nil: nothing happens
+	doomed     []string // keys of programs that a collection may delete
+	dooming    func()   // called when these are recorded; nil: nothing happens
+	holds      int      // how many collections hold submissions back at present
+	confirms   int      // how often the leader confirmed that it leads
+	confirming func()   // called then; nil: nothing happens
 }
 
 var _ gc.Jobs = (*leader)(nil)
@@ -69,6 +72,9 @@ func (l *leader) Summary(ctx context.Context, id plan.JobID) (s view.Summary, en
 
 func (l *leader) Confirm(context.Context) error {
 	l.confirms++
+	if l.confirming != nil {
+		l.confirming()
+	}
 	if l.deposed {
 		return errDeposed
 	}
@@ -81,6 +87,19 @@ func (l *leader) HoldBack(context.Context) (release func(), err error) {
 		l.holding()
 	}
 	return func() { l.holds-- }, nil
+}
+
+func (l *leader) Doom(_ context.Context, keys []string) (release func(ctx context.Context, ended bool) error, err error) {
+	l.doomed = append(l.doomed, keys...)
+	if l.dooming != nil {
+		l.dooming()
+	}
+	return func(_ context.Context, ended bool) error {
+		if ended {
+			l.doomed = nil
+		}
+		return nil
+	}, nil
 }
 
 // cluster is a root with jobs, and a collector of their garbage.
@@ -103,7 +122,7 @@ func newCluster(t *testing.T, rootURL, outURL string, opts store.Options) *clust
 	_, err = roots.Get(t.Context(), outURL, true)
 	c.must(err)
 	c.jobs = &leader{root: c.root, busy: make(map[plan.JobID]bool)}
-	c.gc = gc.New(gc.Config{Root: c.root, Roots: roots, Allows: roots.Allows, Jobs: c.jobs, Now: time.Now, Keep: keep, Log: discarded})
+	c.gc = gc.New(gc.Config{Root: c.root, Roots: roots, Allows: roots.Allows, Jobs: c.jobs, Keep: keep, Log: discarded})
 	return c
 }
 

@@ -33,7 +33,7 @@ func (c *Collector) collectUploads(ctx context.Context, g *client.Garbage, over 
 		jobs[j.ID] = j
 		outputs[j.Output] = append(outputs[j.Output], j)
 	}
-	if err := s.sweep(ctx, c.cfg.Root, func(u store.Unfinished) (prefix, why string) { return c.ofCluster(u, jobs) }, c.place()); err != nil {
+	if err := s.sweep(ctx, c.cfg.Root, func(u store.Unfinished) orphan { return c.ofCluster(u, jobs) }, c.place()); err != nil {
 		return err
 	}
 	for _, url := range slices.Sorted(maps.Keys(outputs)) {
@@ -45,7 +45,7 @@ func (c *Collector) collectUploads(ctx context.Context, g *client.Garbage, over 
 			continue // the directory is gone
 		}
 		if err == nil {
-			err = s.sweep(ctx, root, func(u store.Unfinished) (prefix, why string) { return url, c.ofOutput(u, outputs[url]) }, url)
+			err = s.sweep(ctx, root, func(u store.Unfinished) orphan { return c.ofOutput(u, url, outputs[url]) }, url)
 		} else {
 			err = s.skip(ctx, url, err)
 		}
@@ -65,48 +65,51 @@ const backgroundAge = 12 * time.Hour
 // purpose.
 const unnamed = "files that dead processes were writing"
 
-// age returns how long ago an upload began; 0 where the store does not say.
-func (c *Collector) age(u store.Unfinished) time.Duration {
-	if u.Began.IsZero() {
-		return 0
-	}
-	return c.cfg.Now().Sub(u.Began)
+// aged reports whether an upload began longer ago than an age, by the clock of the
+// store; false where the store does not say.
+func aged(u store.Unfinished, now time.Time, age time.Duration) bool {
+	return !u.Began.IsZero() && !now.IsZero() && now.Sub(u.Began) > age
 }
 
 // place names the cluster's root where other items have a prefix below it.
 func (c *Collector) place() string { return strings.TrimSuffix(c.cfg.Root.Name(""), "/") }
 
-// ofCluster returns why an upload below the cluster's root has no owner; "" if it
-// may have one.
-func (c *Collector) ofCluster(u store.Unfinished, over map[plan.JobID]*client.Job) (prefix, why string) {
+// orphan says why an upload has no owner.
+type orphan struct {
+	prefix, why string        // "" if it may have an owner
+	least       time.Duration // the age that it must have in any case
+}
+
+// ofCluster returns why an upload below the cluster's root has no owner.
+func (c *Collector) ofCluster(u store.Unfinished, over map[plan.JobID]*client.Job) orphan {
 	if u.Key == "" {
-		return c.place(), unnamed
+		return orphan{prefix: c.place(), why: unnamed}
 	}
-	if programs := plan.BundleKey(""); strings.HasPrefix(u.Key, programs) && c.age(u) > backgroundAge {
-		return programs, "uploads of programs that were never ended"
+	if strings.HasPrefix(u.Key, plan.BundlePrefix) {
+		return orphan{plan.BundlePrefix, "uploads of programs that were never ended", backgroundAge}
 	}
 	const segments = 4 // as in j/5f/01J…/s/…
 	if parts := strings.SplitN(u.Key, "/", segments); len(parts) == segments {
 		j := over[plan.JobID(parts[2])]
 		if j != nil && strings.HasPrefix(u.Key, plan.JobPrefix(j.ID)) && !c.cfg.Jobs.Busy(j.ID) {
-			return plan.JobPrefix(j.ID), ending(j)
+			return orphan{prefix: plan.JobPrefix(j.ID), why: ending(j)}
 		}
 	}
-	return "", ""
+	return orphan{}
 }
 
-// ofOutput returns why an upload below an output has no owner; "" if it may have
-// one. Outputs also hold objects of other tools.
-func (c *Collector) ofOutput(u store.Unfinished, over []*client.Job) (why string) {
+// ofOutput returns why an upload below an output has no owner. Outputs also hold
+// objects of other tools.
+func (c *Collector) ofOutput(u store.Unfinished, url string, over []*client.Job) orphan {
 	switch {
 	case u.Key == "":
-		return unnamed
-	case strings.HasPrefix(u.Key, store.ProbePrefix) && c.age(u) > backgroundAge:
-		return "probes of the store that were never ended"
+		return orphan{prefix: url, why: unnamed}
+	case strings.HasPrefix(u.Key, store.ProbePrefix):
+		return orphan{url, "probes of the store that were never ended", backgroundAge}
 	case slices.ContainsFunc(over, func(j *client.Job) bool { return isPart(u.Key, j) }):
-		return "parts of jobs that have ended"
+		return orphan{prefix: url, why: "parts of jobs that have ended"}
 	default:
-		return ""
+		return orphan{}
 	}
 }
 
@@ -143,27 +146,37 @@ type uploadSweep struct {
 // sweep counts the uploads that are old and have no owner, by the prefix that of
 // returns for each, and aborts them unless it is a dry run. The name is that of the
 // root, for a root that is skipped.
-func (s *uploadSweep) sweep(ctx context.Context, root *store.Root, of func(store.Unfinished) (prefix, why string), name string) error {
+func (s *uploadSweep) sweep(ctx context.Context, root *store.Root, of func(store.Unfinished) orphan, name string) error {
 	type upload struct{ key, id string }
+	var found []store.Unfinished
+	err := root.AbortUploads(ctx, "", func(u store.Unfinished) bool {
+		if of(u).why != "" && (u.Key != "" || !s.seen[u.ID]) {
+			found = append(found, u)
+		}
+		return false
+	})
+	var now time.Time
+	if err == nil && len(found) > 0 {
+		now, err = root.Now(ctx)
+	}
 	doomed := make(map[upload]bool)
 	items := make(map[client.GarbageItem]int64)
-	err := root.AbortUploads(ctx, "", func(u store.Unfinished) bool {
-		prefix, why := of(u)
-		if why == "" || s.age(u) <= s.cfg.Keep || u.Key == "" && s.seen[u.ID] {
-			return false
+	for _, u := range found {
+		o := of(u)
+		if !aged(u, now, max(s.cfg.Keep, o.least)) {
+			continue
 		}
 		if u.Key == "" {
 			s.seen[u.ID] = true
 		}
 		doomed[upload{u.Key, u.ID}] = true
-		items[client.GarbageItem{Prefix: prefix, Why: why}]++
-		return false
-	})
+		items[client.GarbageItem{Prefix: o.prefix, Why: o.why}]++
+	}
 	if err == nil && len(doomed) > 0 && !s.garbage.DryRun {
 		if err := s.cfg.Jobs.Confirm(ctx); err != nil {
 			return err
 		}
-		err = root.AbortUploads(ctx, "", func(u store.Unfinished) bool { return doomed[upload{u.Key, u.ID}] })
+		err = root.AbortUploads(ctx, "", func(u store.Unfinished) bool { return doomed[upload{u.Key, u.ID}] && of(u).why != "" })
 	}
 	if err != nil {
 		return s.skip(ctx, name, err)

@@ -118,7 +118,7 @@ func TestCollectAbortsUploads(t *testing.T) {
 		c := newUploads(t, "mem://truth/prod", "mem://data/a")
 		scratch := func(job plan.JobID) string { return "prod/" + plan.ScratchPrefix(job) + "run" }
 		gone := map[string][]string{
-			"mem://truth": {scratch(over), "prod/" + plan.TablePrefix(over) + "1.1.1", "prod/" + plan.BundleKey("5f")},
+			"mem://truth": {scratch(over), "prod/" + plan.TablePrefix(over) + "1.1.1", "prod/" + plan.BundleKey("5f", 0)},
 			"mem://data": {"a/" + part(over, 0, ".gz"), "a/" + part(over, 1, ""), "a/" + part(over, 1, ".7.txt"),
 				"a/out/part-m-00000-" + strings.ToLower(over.Short()) + ".0", "a/out/_windrow/probe/12-parts"},
 		}
@@ -147,7 +147,7 @@ func TestCollectAbortsUploads(t *testing.T) {
 			kept[space] = append(kept[space], fresh[space]...)
 		}
 		before := len(c.left("mem://truth")) + len(c.left("mem://data"))
-		want := map[string]int64{plan.JobPrefix(over): 2, plan.BundleKey(""): 1, "mem://data/a/out": 5}
+		want := map[string]int64{plan.JobPrefix(over): 2, plan.BundlePrefix: 1, "mem://data/a/out": 5}
 		dry := c.collect(true)
 		if got := uploadsOf(dry); dry.Uploads != 8 || !maps.Equal(got, want) || len(dry.Skipped) != 0 {
 			t.Errorf("a dry run lists %d uploads, %v: %+v", dry.Uploads, got, dry)

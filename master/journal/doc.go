@@ -6,6 +6,7 @@
 //
 //	cluster/leader/<epoch>         the master that took the epoch; created once, never deleted
 //	cluster/leader/<epoch>.hb      a counter that the holder of the epoch overwrites
+//	collecting/<epoch>.<…>         programs that a collection of garbage may delete
 //	j/<hh>/<job>/spec              the submission; created once
 //	j/<hh>/<job>/log/<slot>        a record; created once: one writer wins the slot
 //	j/<hh>/<job>/snap/<slot>       the fold of all slots before this one; created once

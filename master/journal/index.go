@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -57,6 +58,34 @@ func Active(ctx context.Context, root *store.Root) ([]Run, error) { return runs(
 // Ended returns the runs that have ended, the newest of each job, in the order
 // of their ids.
 func Ended(ctx context.Context, root *store.Root) ([]Run, error) { return runs(ctx, root, endedRuns) }
+
+// Ending is the end of a run, and when the store recorded it.
+type Ending struct {
+	Run Run
+	At  time.Time // by the store's clock
+}
+
+// Endings is Ended with the times.
+func Endings(ctx context.Context, root *store.Root) ([]Ending, error) {
+	var all []Ending
+	for o, err := range root.List(ctx, endedRuns) {
+		if err != nil {
+			return nil, err
+		}
+		r, ok := runOf(o.Key, endedRuns)
+		if !ok {
+			continue
+		}
+		if n := len(all); n > 0 && all[n-1].Run.Job == r.Job {
+			if r.Number > all[n-1].Run.Number {
+				all[n-1] = Ending{r, o.ModTime}
+			}
+			continue
+		}
+		all = append(all, Ending{r, o.ModTime})
+	}
+	return all, nil
+}
 
 // LastEnded returns the newest run of a job that has ended; false if none has.
 func LastEnded(ctx context.Context, root *store.Root, job plan.JobID) (Run, bool, error) {

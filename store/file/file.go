@@ -230,16 +230,26 @@ func notAFile(m fs.FileMode) error {
 }
 
 // describe describes a file. A file that replaced another has another inode. A
-// file that was written in place has another time or size.
+// file that was written in place has another time: programs can set that of its
+// content, and rsync and cp do, but not that of its last change of any kind.
 func describe(key string, info fs.FileInfo) driver.Object {
 	o := driver.Object{Key: key, Size: info.Size(), ModTime: info.ModTime()}
 	var inode uint64
+	var last int64
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		inode = st.Ino
+		inode, last = st.Ino, touched(st)
 	}
-	tag := make([]byte, 0, 48)
+	tag := make([]byte, 0, 64)
 	tag = append(strconv.AppendUint(tag, inode, 16), '-')
 	tag = append(strconv.AppendInt(tag, o.Size, 16), '-')
-	o.ETag = string(strconv.AppendInt(tag, o.ModTime.UnixNano(), 16))
+	tag = append(strconv.AppendInt(tag, o.ModTime.UnixNano(), 16), '-')
+	o.ETag = string(strconv.AppendInt(tag, last, 16))
 	return o
+}
+
+// isVersion reports whether a file is the version that an ETag names. Those of the
+// version before lack the last field.
+func isVersion(o *driver.Object, etag string) bool {
+	const fields = 3
+	return o.ETag == etag || strings.Count(etag, "-") == fields-1 && strings.HasPrefix(o.ETag, etag+"-")
 }

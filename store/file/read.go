@@ -21,6 +21,11 @@ type reader struct {
 	file   *os.File
 	fd     int
 	object driver.Object
+
+	// A file that was asked for in one version must not be touched at all, except
+	// that it may lose its name. Others are: a file that was just created has two.
+	pinned  bool
+	touched int64
 }
 
 func (d *directory) Open(_ context.Context, key, etag string) (driver.Reader, error) {
@@ -49,8 +54,11 @@ func newReader(f *os.File, key, etag string) (*reader, error) {
 		return nil, notAFile(info.Mode())
 	}
 	r := &reader{file: f, object: describe(key, info)}
-	if etag != "" && etag != r.object.ETag {
+	if etag != "" && !isVersion(&r.object, etag) {
 		return nil, driver.Fail(plan.Changed, "the file was written to or replaced")
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && etag != "" {
+		r.pinned, r.touched = true, touched(st)
 	}
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -70,7 +78,7 @@ func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 	if statErr := syscall.Fstat(r.fd, &st); statErr != nil {
 		return 0, classify(statErr)
 	}
-	if st.Size != r.object.Size || modified(&st) != r.object.ModTime.UnixNano() {
+	if st.Size != r.object.Size || modified(&st) != r.object.ModTime.UnixNano() || r.pinned && st.Nlink > 0 && touched(&st) != r.touched {
 		return 0, driver.Fail(plan.Changed, "the file was written to while it was read")
 	}
 	if err != nil && !errors.Is(err, io.EOF) {

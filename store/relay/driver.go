@@ -285,6 +285,9 @@ func (r *reader) ask(ctx context.Context, wantFile bool) (driver.Reader, error) 
 	case answered.err != nil:
 		return nil, answered.err
 	case answered.file != nil:
+		if file, ok := answered.file.(interface{ pin() }); ok && r.etag != "" {
+			file.pin()
+		}
 		return answered.file, nil
 	}
 	d := decoder{b: answered.payload}

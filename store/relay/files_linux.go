@@ -105,7 +105,12 @@ type fileReader struct {
 	fd     int
 	object store.Object
 	mtime  syscall.Timespec
+	ctime  syscall.Timespec
+	pinned bool // it was asked for in one version, and must not be touched at all
 }
+
+// pin makes any change of the file an error, also one that keeps size and time.
+func (r *fileReader) pin() { r.pinned = true }
 
 var _ io.ReaderAt = (*fileReader)(nil)
 
@@ -135,7 +140,7 @@ func (r *fileReader) begin(device, inode uint64) error {
 	case st.Size != r.object.Size:
 		return driver.Fail(plan.Changed, "the size is %d, not %d", st.Size, r.object.Size)
 	}
-	r.mtime = st.Mtim
+	r.mtime, r.ctime = st.Mtim, st.Ctim
 	if r.object.ModTime.IsZero() {
 		r.object.ModTime = time.Unix(st.Mtim.Unix())
 	}
@@ -150,7 +155,7 @@ func (r *fileReader) ReadAt(p []byte, off int64) (int, error) {
 	if statErr := syscall.Fstat(r.fd, &st); statErr != nil {
 		return 0, statErr
 	}
-	if st.Size != r.object.Size || st.Mtim != r.mtime {
+	if st.Size != r.object.Size || st.Mtim != r.mtime || r.pinned && st.Nlink > 0 && st.Ctim != r.ctime {
 		return 0, driver.Fail(plan.Changed, "the file was written to while it was read")
 	}
 	return n, err

@@ -192,7 +192,7 @@ func (b *bundles) provide(ctx context.Context, want plan.Bundle) error {
 			b.log.Info("there is no room for a program of a job; an unused one was removed", "directory", b.dir, "program", want.Digest, "error", err)
 		case damaged:
 			try++
-			b.log.Warn("a program arrived damaged", "object", b.root.Name(plan.BundleKey(want.Digest)), "error", err)
+			b.log.Warn("a program arrived damaged", "object", b.root.Name(want.Key()), "error", err)
 		default:
 			return err
 		}
@@ -213,7 +213,7 @@ func local(err error) bool {
 // found to be right. damaged says that the bytes that came are not those of the
 // digest.
 func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, err error) {
-	key := plan.BundleKey(want.Digest)
+	key := want.Key()
 	h, err := b.root.OpenObject(ctx, key, "")
 	if plan.KindOf(err) == plan.NotFound {
 		return false, final("the program of the job is gone: %s is missing; submit the job again", b.root.Name(key))
@@ -260,7 +260,7 @@ func (b *bundles) advise(err error) error {
 }
 
 func (b *bundles) swapped(want plan.Bundle, how string) error {
-	return fmt.Errorf("the program of the job is damaged, or was replaced by another: %s: %s; remove the object and submit the job again", b.root.Name(plan.BundleKey(want.Digest)), how)
+	return fmt.Errorf("the program of the job is damaged, or was replaced by another: %s: %s; remove the object and submit the job again", b.root.Name(want.Key()), how)
 }
 
 // makeRoom removes unused programs, the least recently used first, until size

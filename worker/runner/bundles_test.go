@@ -30,7 +30,7 @@ func (w *world) upload(t *testing.T, program []byte) []plan.Bundle {
 // replace puts other bytes in a program's place.
 func (w *world) replace(t *testing.T, b plan.Bundle, program []byte) {
 	t.Helper()
-	to, err := w.root.Create(t.Context(), plan.BundleKey(b.Digest), store.CreateOptions{})
+	to, err := w.root.Create(t.Context(), plan.BundleKey(b.Digest, 0), store.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestDamagedBundle(t *testing.T) {
 	defer again.Close()
 	done(t, again.Run(t.Context(), w.launch(id, plan.Prepare, 0), &host{}))
 
-	if err := w.root.Delete(t.Context(), plan.BundleKey(own.Digest)); err != nil {
+	if err := w.root.Delete(t.Context(), plan.BundleKey(own.Digest, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(path); err != nil {

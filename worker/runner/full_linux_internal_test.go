@@ -90,7 +90,7 @@ func TestFullDiskTakesUnusedPrograms(t *testing.T) {
 		body := bytes.Repeat([]byte{byte(i)}, size)
 		sum := sha256.Sum256(body)
 		p := plan.Bundle{Digest: hex.EncodeToString(sum[:]), Size: int64(size)}
-		if err := root.Put(t.Context(), plan.BundleKey(p.Digest), body, store.Durable); err != nil {
+		if err := root.Put(t.Context(), plan.BundleKey(p.Digest, 0), body, store.Durable); err != nil {
 			t.Fatal(err)
 		}
 		programs = append(programs, p)

@@ -98,8 +98,9 @@ func (r *Runner) bundleFor(s *plan.Spec) (*plan.Bundle, error) {
 		return nil, nil
 	}
 	var kinds []string
-	for i := range s.Bundles {
-		b := &s.Bundles[i]
+	programs := s.Programs()
+	for i := range programs {
+		b := &programs[i]
 		if b.OS == runtime.GOOS && b.Arch == runtime.GOARCH {
 			return b, nil
 		}
