@@ -357,8 +357,8 @@ func TestSuspendedMasterLosesNoWorker(t *testing.T) {
 	})
 }
 
-// TestDamagedObjects: a damaged object blocks no other job, and users get its
-// name.
+// TestDamagedObjects: a damaged object blocks no other job, users get its name, and
+// can cancel a job that cannot proceed without it.
 func TestDamagedObjects(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -391,8 +391,12 @@ func TestDamagedObjects(t *testing.T) {
 				}
 				if test.is == client.Planning {
 					began := time.Now()
-					if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != plan.Unavailable || !strings.Contains(text, test.text) || time.Since(began) > 15*time.Second {
+					if kind, text := w.say("POST", "/cancel/"+string(j.id), nil, nil); kind != plan.Unknown || time.Since(began) > 15*time.Second {
 						t.Errorf("cancel: %s: %s, after %v", kind, text, time.Since(began))
+					}
+					d := w.until(j, "cancelled", func(d *client.Job) bool { return d.State == client.Cancelled })
+					if d.Cause == nil || !strings.Contains(d.Cause.Text, test.text) {
+						t.Errorf("users get %+v", d.Cause)
 					}
 				}
 			})
