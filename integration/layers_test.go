@@ -66,7 +66,7 @@ var layers = map[string][]string{
 	"jobs/internal/lines":              {},
 	"jobs/internal/minirun":            {"shuffle/pairs", "jobs/pipeline", "jobs", "plan"},
 	"jobs/internal/table":              {},
-	"jobs/internal/tsv":                {"jobs/codec"},
+	"jobs/internal/tsv":                {"jobs/codec", "jobs/internal/lines"},
 	"jobs/jobstest":                    {".", "jobs/pipeline", "jobs", "output", "plan", "store"},
 	"jobs/library/...":                 {"jobs", "jobs/formats/...", "jobs/library/..."},
 	"master":                           {"attempts", "master/scheduler", "master/sums", "plan", "golang.org/x/sync/errgroup"},

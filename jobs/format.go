@@ -96,6 +96,11 @@ type Section struct {
 	buffer *[]byte // of the task
 }
 
+// First reports whether the section begins with the first byte of its object, or of
+// what comes out of a compressed one. A mark that only the beginning of an object has
+// is there.
+func (s *Section) First() bool { return s.of.Offset == 0 }
+
 // At sets the offset at which the next yielded record begins. Context.Position
 // and errors report it.
 func (s *Section) At(offset int64) { s.where.Offset = offset }

@@ -62,8 +62,9 @@ func Read[T any](p *Pipeline, r Reader[T]) Records[T] {
 	}}
 }
 
-// ReadLines reads the lines of the job's input, without their line ends. The
-// function that receives a line borrows it until it returns.
+// ReadLines reads the lines of the job's input, without their line ends, and without
+// a byte order mark at the beginning of an object. The function that receives a line
+// borrows it until it returns.
 func ReadLines(p *Pipeline) Records[[]byte] { return Read(p, Reader[[]byte](lineReader{})) }
 
 // Named names the input of these records, so that a job may have several:

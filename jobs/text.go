@@ -21,7 +21,7 @@ func (lineReader) LineBased() bool { return true }
 
 func (lineReader) Scan(ctx *Context, s *Section, yield func([]byte) error) error {
 	return lines.Scan(ctx, lines.Section{
-		Where: s.Where, Offset: s.Offset, Length: s.Length, Whole: s.Whole,
+		Where: s.Where, Offset: s.Offset, Length: s.Length, Whole: s.Whole, First: s.First(),
 		Buffer: s.Buffer(lineBuffer), Open: s.Open,
 	}, func(offset int64, line []byte) error {
 		s.At(offset)

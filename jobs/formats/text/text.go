@@ -17,9 +17,11 @@ import (
 )
 
 // Lines are records that are lines, without their line ends. On input, a line
-// ends in LF or CR LF, and the last one of an object needs no end. An object
-// can be split anywhere, and a compressed one if its codec allows it. On
-// output, a line ends in LF.
+// ends in LF or CR LF, and the last one of an object needs no end. A byte order
+// mark of UTF-8 at the beginning of an object is no part of its first line. An
+// object can be split anywhere, and a compressed one if its codec allows it. On
+// output, a line ends in LF, and one whose last byte is CR ends in CR LF, so that
+// the record is read as it was written.
 type Lines struct {
 	// Max is the length of the longest valid line, in bytes; 0 means 16 MiB. A
 	// longer line is an error.
@@ -44,7 +46,7 @@ const bufferSize = 256 << 10
 // section's end belongs to it whole.
 func (l Lines) Scan(ctx *jobs.Context, s *jobs.Section, yield func([]byte) error) error {
 	return lines.Scan(ctx, lines.Section{
-		Where: s.Where, Offset: s.Offset, Length: s.Length, Whole: s.Whole,
+		Where: s.Where, Offset: s.Offset, Length: s.Length, Whole: s.Whole, First: s.First(),
 		Max: l.Max, Buffer: s.Buffer(bufferSize), Open: s.Open,
 	}, func(offset int64, line []byte) error {
 		s.At(offset)
@@ -65,8 +67,9 @@ func (Lines) Open(w jobs.Part) (jobs.RecordWriter[[]byte], error) {
 
 // lineWriter gathers lines into larger writes.
 type lineWriter struct {
-	w   jobs.Part
-	buf []byte
+	w     jobs.Part
+	buf   []byte
+	began bool // a line was written
 }
 
 const flushAt = 64 << 10
@@ -75,7 +78,9 @@ func (w *lineWriter) Write(line []byte) error {
 	if at := bytes.IndexByte(line, '\n'); at >= 0 {
 		return fmt.Errorf("a record has a line break after %d bytes, and would be read as two lines: choose another format or replace it", at)
 	}
-	w.buf = append(append(w.buf, line...), '\n')
+	start := len(w.buf)
+	w.buf = lines.Finish(append(w.buf, line...), start, !w.began)
+	w.began = true
 	if len(w.buf) < flushAt {
 		return nil
 	}
@@ -96,7 +101,7 @@ func (w *lineWriter) Close() error {
 // with AppendText, MarshalText or String by that method. A struct, such as a
 // jobs.Pair, is written by its exported fields, one after the other. struct{}
 // is written as nothing, without a tab. Nothing is escaped; a line break is an
-// error.
+// error. A line ends as one of Lines does.
 type TSV[T any] struct{}
 
 // Ext is ".tsv".

@@ -23,14 +23,20 @@ type Section struct {
 	Offset int64
 	Length int64
 	Whole  bool // to the end of the bytes, despite Length
+	First  bool // the bytes at Offset are the first of the object
 	Max    int  // greatest length of a line without its end; 0 for DefaultMax
 	Buffer []byte
 	Open   func(ctx context.Context, off int64) (io.ReadCloser, error)
 }
 
+// mark is the byte order mark of UTF-8. At the beginning of an object it says how the
+// text is encoded, and is no part of the first line. Elsewhere it is data.
+const mark = "\xef\xbb\xbf"
+
 // Scan yields each line that begins in the section, whole and without its end,
-// which is LF or CR LF. The last line of an object needs no end. A line is
-// valid until yield returns.
+// which is LF or CR LF. The last line of an object needs no end. A byte order mark
+// at the beginning of an object is skipped: the first line begins behind it. A line
+// is valid until yield returns.
 func Scan(ctx context.Context, s Section, yield func(offset int64, line []byte) error) (err error) {
 	if s.Max <= 0 {
 		s.Max = DefaultMax
@@ -54,7 +60,13 @@ func Scan(ctx context.Context, s Section, yield func(offset int64, line []byte) 
 			return err
 		}
 	}
-	for s.Whole || sc.at < s.Offset+s.Length {
+	if s.First && (s.Whole || s.Length > 0) {
+		if err := sc.skipMark(); err != nil {
+			return err
+		}
+	}
+	// The first line may begin behind a mark that is longer than the section.
+	for first := s.First && s.Length > 0; first || s.Whole || sc.at < s.Offset+s.Length; first = false {
 		line, size, err := sc.line()
 		if err != nil || size == 0 {
 			return err
@@ -79,6 +91,20 @@ type scanner struct {
 	at         int64 // offset of buf[start] in the object
 	eof        bool
 	s          *Section
+}
+
+// Finish ends the line b[start:], so that Scan reads it as it is. The end is LF. A
+// line that ends in CR ends in CR LF, since a reader takes one CR before LF for a part
+// of the end. first says that the line is the first one of its object. If it begins
+// with a byte order mark, it gets another one, which a reader skips.
+func Finish(b []byte, start int, first bool) []byte {
+	if first && bytes.HasPrefix(b[start:], []byte(mark)) {
+		b = slices.Insert(b, start, mark[0], mark[1], mark[2])
+	}
+	if len(b) > start && b[len(b)-1] == '\r' {
+		b = append(b, '\r')
+	}
+	return append(b, '\n')
 }
 
 // line returns the line at start and its size with its end; size is 0 at the
@@ -107,6 +133,19 @@ func (sc *scanner) line() (line []byte, size int, err error) {
 		return nil, 0, sc.tooLong()
 	}
 	return slices.Clip(line), size, nil
+}
+
+// skipMark skips a byte order mark.
+func (sc *scanner) skipMark() error {
+	for !sc.eof && sc.end < len(mark) && string(sc.buf[:sc.end]) == mark[:sc.end] {
+		if err := sc.fill(); err != nil {
+			return err
+		}
+	}
+	if bytes.HasPrefix(sc.buf[:sc.end], []byte(mark)) {
+		sc.start, sc.at = len(mark), sc.at+int64(len(mark))
+	}
+	return nil
 }
 
 func (sc *scanner) tooLong() error {

@@ -188,3 +188,73 @@ func BenchmarkScan(b *testing.B) {
 		}
 	}
 }
+
+// TestAByteOrderMarkIsNoText: the mark of UTF-8 at the beginning of an object is not part
+// of its first line, wherever the object is cut. Anywhere else it is data.
+func TestAByteOrderMarkIsNoText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]found{
+		"\ufeff":                        nil,
+		"\ufeff\n":                      {{3, ""}},
+		"\ufeffto be\nor not\n":         {{3, "to be"}, {9, "or not"}},
+		"\ufeff\ufeffto\n":              {{3, "\ufeffto"}},
+		"to\n\ufeffbe\n":                {{0, "to"}, {3, "\ufeffbe"}},
+		"\xef\xbb":                      {{0, "\xef\xbb"}},
+		"\xef\xbbx\n":                   {{0, "\xef\xbbx"}},
+		"\xef":                          {{0, "\xef"}},
+		"\ufeff" + "one\r\n" + "two":    {{3, "one"}, {8, "two"}},
+		"\ufeff" + "a line of text\r\n": {{3, "a line of text"}},
+	} {
+		for cut := range len(text) + 1 {
+			for how := range 4 {
+				var got []found
+				for _, s := range []Section{{Offset: 0, Length: int64(cut), First: true}, {Offset: int64(cut), Length: int64(len(text) - cut), First: cut == 0}} {
+					if s.Length == 0 {
+						continue
+					}
+					s.Where, s.Buffer, s.Open = where, make([]byte, cut), open(text, how)
+					got = append(got, scanAll(t, s)...)
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%q cut at %d is read as %v, want %v", text, cut, got, want)
+				}
+			}
+		}
+		if got := scanAll(t, Section{Where: where, Length: 1, Whole: true, First: true, Open: open(text, 0)}); !slices.Equal(got, want) {
+			t.Errorf("%q as a whole is read as %v, want %v", text, got, want)
+		}
+	}
+	if got := scanAll(t, Section{Where: where, Length: 1, Whole: true, Open: open("\ufeffx\n", 0)}); !slices.Equal(got, []found{{0, "\ufeffx"}}) {
+		t.Errorf("within an object the mark is read as %v", got)
+	}
+}
+
+// FuzzLinesAreReadAsTheyWereWritten writes any records without LF as lines, and reads
+// them.
+func FuzzLinesAreReadAsTheyWereWritten(f *testing.F) {
+	for _, s := range []string{"a\r\na", "\r\n\r\r", "\ufeffx\n\ufeff", "\ufeff\ufeff\r", "", "\n\n", "x\r\r\r\ny"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var b []byte
+		var want, got []string
+		for record := range strings.SplitSeq(text, "\n") {
+			start := len(b)
+			b = Finish(append(b, record...), start, start == 0)
+			want = append(want, record)
+		}
+		cut := int64(len(b) / 2)
+		for _, s := range []Section{{Length: cut, First: true}, {Offset: cut, Length: int64(len(b)) - cut, First: cut == 0}} {
+			if s.Length == 0 {
+				continue
+			}
+			s.Where, s.Open = where, open(string(b), 0)
+			for _, l := range scanAll(t, s) {
+				got = append(got, l.line)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q is read as %q", want, got)
+		}
+	})
+}

@@ -27,6 +27,7 @@ import (
 	"unsafe"
 
 	"github.com/windrow-mr/windrow/jobs/codec"
+	"github.com/windrow-mr/windrow/jobs/internal/lines"
 )
 
 // column appends the field at p to dst.
@@ -43,7 +44,8 @@ type Writer[T any] struct {
 	w       io.Writer
 	columns []column
 	buf     []byte
-	slot    T // so that no record escapes by itself
+	slot    T    // so that no record escapes by itself
+	began   bool // a line was written
 }
 
 const flushAt = 64 << 10
@@ -77,7 +79,8 @@ func (w *Writer[T]) Write(rec T) error {
 			return err
 		}
 	}
-	w.buf = append(w.buf, '\n')
+	w.buf = lines.Finish(w.buf, start, !w.began)
+	w.began = true
 	if len(w.buf) < flushAt {
 		return nil
 	}

@@ -40,8 +40,8 @@ type nested struct {
 
 type nestedMore struct{ D, E float64 }
 
-// lines writes records and returns the text.
-func lines[T any](t *testing.T, recs ...T) string {
+// linesOf writes records and returns the text.
+func linesOf[T any](t *testing.T, recs ...T) string {
 	t.Helper()
 	var b bytes.Buffer
 	w, err := NewWriter[T](&b)
@@ -61,7 +61,7 @@ func lines[T any](t *testing.T, recs ...T) string {
 
 func check[T any](t *testing.T, rec T, want string) {
 	t.Helper()
-	if got := lines(t, rec); got != want+"\n" {
+	if got := linesOf(t, rec); got != want+"\n" {
 		t.Errorf("%T is written as %q, want %q", rec, got, want)
 	}
 }
@@ -114,7 +114,7 @@ func TestManyRecordsComeOutInOrder(t *testing.T) {
 		recs = append(recs, rec{fmt.Sprint("name ", i), i * i})
 		want = append(want, []string{fmt.Sprint("name ", i), fmt.Sprint(i * i)})
 	}
-	r := csv.NewReader(strings.NewReader(lines(t, recs...)))
+	r := csv.NewReader(strings.NewReader(linesOf(t, recs...)))
 	r.Comma = '\t'
 	got, err := r.ReadAll()
 	if err != nil || !reflect.DeepEqual(got, want) {
