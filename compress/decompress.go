@@ -158,6 +158,7 @@ func (d *Decompressor) start(s *stream) (err error) {
 		}
 		s.out, err = d.gzip, d.gzip.reset(d.in)
 	case Zstd:
+		s.needs = windowOf(d.in)
 		if d.zstd == nil || d.window != d.Limits.window() {
 			// One goroutine: a task is one, and its memory is counted.
 			d.window = d.Limits.window()
@@ -170,6 +171,9 @@ func (d *Decompressor) start(s *stream) (err error) {
 	case Bzip2:
 		s.out = bzip2.NewReader(d.in)
 	case Lz4:
+		if head, _ := d.in.Peek(lz4Flags + 1); len(head) > lz4Flags && head[lz4Flags]&lz4HasDictionary != 0 {
+			return errDictionary
+		}
 		if d.lz4 == nil {
 			d.lz4 = lz4.NewReader(nil)
 		}
@@ -179,6 +183,27 @@ func (d *Decompressor) start(s *stream) (err error) {
 		return fmt.Errorf("cannot decompress: %s", s.codec)
 	}
 	return err
+}
+
+// errDictionary says that a frame of lz4 needs a dictionary.
+var errDictionary = errors.New("it needs a dictionary")
+
+// The flags of a frame of lz4 follow its magic. A bit says that there is the id of a
+// dictionary.
+const (
+	lz4Flags         = 4
+	lz4HasDictionary = 1
+)
+
+// windowOf returns how far back the frame of zstd that begins here looks, in bytes;
+// 0 if its header does not say.
+func windowOf(in *bufio.Reader) int64 {
+	head, _ := in.Peek(zstd.HeaderMaxSize) // fewer bytes are a short frame
+	var h zstd.Header
+	if err := h.Decode(head); err != nil || h.WindowSize > 1<<62 {
+		return 0
+	}
+	return int64(h.WindowSize)
 }
 
 // window returns the greatest window that zstd may have.
@@ -212,6 +237,7 @@ type stream struct {
 	base  int64
 	out   io.Reader
 	n     int64 // bytes that came out
+	needs int64 // bytes of memory that the first frame of zstd looks back into
 	err   error // that ended it
 }
 
@@ -259,9 +285,27 @@ func (s *stream) explain(err error) error {
 	case errors.Is(err, errTrailing):
 		return fmt.Errorf("%s stream ends before byte %d, %s, and %w; remove that, or give --decompress none to read the bytes as they are", s.codec, s.base+s.consumed(), soFar(s.n, s.base), err)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return fmt.Errorf("zstd stream: the frame that begins before byte %d needs a window of more than %d bytes of memory: %w; give more --memory or fewer --slots", s.base+s.consumed(), s.d.Limits.window(), ErrLimit)
+		return s.wideWindow()
+	case errors.Is(err, zstd.ErrUnknownDictionary), errors.Is(err, errDictionary):
+		return fmt.Errorf("%s stream: the frame that begins before byte %d was compressed with a dictionary, which is not in the object: compress it again without one", s.codec, s.base+s.consumed())
 	}
 	return fmt.Errorf("%s stream is corrupt at or before byte %d, %s: %w", s.codec, s.base+s.consumed(), soFar(s.n, s.base), err)
+}
+
+// WindowShare says which part of a slot's memory a window of zstd may have: a
+// quarter.
+const WindowShare = 4
+
+// wideWindow makes the error of a frame of zstd that needs more memory to look back
+// into than it may have.
+func (s *stream) wideWindow() error {
+	may, needs := s.d.Limits.window(), "more"
+	advice := "give more --memory or fewer --slots"
+	if s.needs > may {
+		needs = fmt.Sprintf("%d MiB", (s.needs+1<<20-1)>>20)
+		advice = fmt.Sprintf("give more --memory or fewer --slots, so that there are %d MiB for each slot", (WindowShare*s.needs+1<<20-1)>>20)
+	}
+	return fmt.Errorf("zstd stream: the frame that begins before byte %d needs a window of %s, and %d MiB of memory are free for it: %w; %s, or compress the object again without --long", s.base+s.consumed(), needs, may>>20, ErrLimit, advice)
 }
 
 func (s *stream) cutShort() error { return cutShort(s.codec, s.base+s.d.source.n, s.n, s.base) }
@@ -284,6 +328,8 @@ func (s *stream) strange(head []byte) error {
 	what, hint := "", "if it is not compressed, rename it or give --decompress none"
 	if c := Detect(head); c != None {
 		what, hint = " but like "+c.String(), fmt.Sprintf("rename it or give --decompress %s", c)
+	} else if name, advice := Foreign("", head); name != "" {
+		what, hint = " but like "+name, advice+", or give --decompress none to read its bytes as they are"
 	}
 	return fmt.Errorf("byte %d does not begin a %s stream%s (it is % x…): %s", s.base, s.codec, what, head[:min(len(head), 10)], hint)
 }

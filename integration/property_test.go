@@ -265,7 +265,7 @@ func texts(r *rand.Rand, line func() string) []string {
 // anyLine draws a line of words, some of which are not valid UTF-8, in a mix of
 // white space.
 func anyLine(r *rand.Rand) string {
-	pieces := []string{" ", "  ", "\t", "\v", "\f", "\r.", "a", "b", "ab", "42", "word", "\u00a0", "\u2003", "\x85", "\x00", "\xff\xfe", "é", "日本"}
+	pieces := []string{" ", "  ", "\t", "\v", "\f", "\r.", "a", "b", "ab", "42", "word", "\u00a0", "\u2003", "\x85", "\x00", "\xff\xf8", "é", "日本"}
 	var b strings.Builder
 	for range r.IntN(12) {
 		b.WriteString(pieces[r.IntN(len(pieces))])

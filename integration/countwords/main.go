@@ -1,6 +1,6 @@
-// Command countwords DIR prints how often each word occurs in the files below a
-// directory, in the simple way: one file after the other and one map. Windrow's
-// count must agree. It is a separate program because the race detector, which
+// Command countwords DIR SUFFIX… prints how often each word occurs in the files below a
+// directory whose names end in one of the suffixes, in the simple way: one file after
+// the other and one map. Windrow's count must agree. It is a separate program because the race detector, which
 // slows such a loop down many times, has nothing to find in it.
 package main
 
@@ -28,10 +28,10 @@ func main() {
 }
 
 func run(args []string, out io.Writer) error {
-	if len(args) != 1 {
-		return fmt.Errorf("usage: countwords DIR")
+	if len(args) < 2 {
+		return fmt.Errorf("usage: countwords DIR SUFFIX…")
 	}
-	counts, err := count(args[0])
+	counts, err := count(args[0], args[1:])
 	if err != nil {
 		return err
 	}
@@ -42,9 +42,10 @@ func run(args []string, out io.Writer) error {
 	return w.Flush()
 }
 
-// count counts the words of all regular files whose names, and whose directories'
-// names, begin neither with a dot nor with an underscore.
-func count(dir string) (map[string]int, error) {
+// count counts the words of all regular files whose names end in one of the suffixes,
+// and whose names and directories' names begin neither with a dot nor with an
+// underscore.
+func count(dir string, suffixes []string) (map[string]int, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func count(dir string) (map[string]int, error) {
 				return fs.SkipDir
 			}
 			return nil
-		case !d.Type().IsRegular():
+		case !d.Type().IsRegular() || !slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(path, s) }):
 			return nil
 		}
 		f, err := root.Open(path)

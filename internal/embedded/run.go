@@ -257,8 +257,8 @@ func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause) err
 		return &Error{plan.Interrupted, fmt.Errorf("job %s (%s) was interrupted; what it wrote is removed, and %s is unchanged", r.pipe.Job, r.id, r.out.URL())}
 	default:
 		kind := plan.Failed
-		if cause.Kind == plan.Denied {
-			kind = plan.Denied
+		if cause.Kind == plan.Denied || cause.Kind == plan.Invalid {
+			kind = cause.Kind
 		}
 		return &Error{kind, fmt.Errorf("job %s (%s) failed: %v; nothing was committed", r.pipe.Job, r.id, cause)}
 	}

@@ -20,12 +20,14 @@ type inputs struct {
 	e        *Executor
 	sections []plan.Section
 	lines    bool // parts of compressed objects are read by lines
+	text     bool // foreign formats are refused
 	progress *pipeline.Progress
 	first    int64 // bytes of a section that are asked for at first; 0 for all
 	bytes    atomic.Int64
 	codecs   compress.Decompressor
 	ahead    *readAhead
 	head     []byte        // of the object that is open
+	plain    []byte        // the same, of its decompressed bytes
 	sums     []*sectionSum // by section; nil for those that need none
 
 	last   *store.Handle
@@ -48,7 +50,8 @@ func (in *inputs) closeLast() {
 // sections makes the sections of a split readable. The first request for each
 // asks for first bytes; 0 means all.
 func (e *Executor) sections(ctx context.Context, split plan.Split, progress *pipeline.Progress, first int64) ([]pipeline.Section, *inputs) {
-	in := &inputs{e: e, sections: split.Sections, lines: e.cfg.Pipeline.Inputs[split.Input].Lines, progress: progress, first: first,
+	in := &inputs{e: e, sections: split.Sections, progress: progress, first: first,
+		lines: e.cfg.Pipeline.Inputs[split.Input].Lines, text: e.cfg.Pipeline.Inputs[split.Input].Text,
 		codecs: compress.Decompressor{Limits: e.cfg.Limits}}
 	in.ahead = newReadAhead(ctx, e.cfg.Open, split.Sections, in.lines, first)
 	in.sums = make([]*sectionSum, len(split.Sections))
@@ -74,7 +77,7 @@ func (in *inputs) open(ctx context.Context, i int, s *pipeline.Section, off int6
 	plain, err := in.decompress(s, raw)
 	if err != nil {
 		raw.Close()
-		if raw.err == nil {
+		if _, refused := errors.AsType[*FormatError](err); raw.err == nil && !refused {
 			err = &InputError{s.Object.Name(), err}
 		}
 		return nil, err

@@ -3,7 +3,10 @@ package executor
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"path"
+	"strings"
 
 	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
@@ -40,6 +43,13 @@ func (in *inputs) decompress(s *pipeline.Section, r *raw) (io.ReadCloser, error)
 			return nil, err
 		}
 	}
+	if in.text && codec != compress.None && s.Offset == 0 {
+		if in.plain == nil {
+			in.plain = make([]byte, compress.ForeignSize)
+		}
+		u.plain = &checked{ReadCloser: u.plain, object: s.Object, codec: codec, buffer: in.plain,
+			inner: strings.TrimSuffix(s.Object.Key, path.Ext(s.Object.Key))}
+	}
 	return u, nil
 }
 
@@ -62,7 +72,94 @@ func (in *inputs) codec(o plan.Object, u *unpacked) (compress.Codec, error) {
 		return compress.None, err
 	}
 	u.in = io.MultiReader(bytes.NewReader(head), u.raw)
-	return compress.Detect(head), nil
+	codec := compress.Detect(head)
+	if in.text && codec == compress.None {
+		return codec, CheckText(o, head)
+	}
+	return codec, nil
+}
+
+// CheckText returns a *FormatError if an object, which is read as text, begins like an
+// object of a format that is none.
+func CheckText(o plan.Object, head []byte) error {
+	name, advice := compress.Foreign(o.Key, head)
+	if name == "" {
+		return nil
+	}
+	return &FormatError{Object: o.Name(), What: "it is " + name + ", and the job reads text", Advice: advice + ", or give --decompress none to read its bytes as they are"}
+}
+
+// FormatError says that an object has another format than the one that it is read in.
+// It occurs again: the request is wrong.
+type FormatError struct {
+	Object string
+	What   string // "it is an xz stream, and the job reads text"
+	Advice string
+}
+
+// Error names the object, its format, and what to do.
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("%s: %s: %s; or leave it out of the input by a pattern that matches only the others, such as 'DIR/**/*.txt'", e.Object, e.What, e.Advice)
+}
+
+// FailureKind returns plan.Invalid: the request names an object that the job cannot
+// read.
+func (e *FormatError) FailureKind() plan.Kind { return plan.Invalid }
+
+// checked is a decompressed object that must be text. It looks at the first bytes
+// before it hands them on.
+type checked struct {
+	io.ReadCloser
+	object plan.Object
+	inner  string // the name of the object without its extension
+	codec  compress.Codec
+	buffer []byte
+	began  bool
+	head   []byte // bytes of buffer that were not handed on
+	err    error  // that ended the look
+}
+
+// Read reads decompressed bytes.
+func (c *checked) Read(p []byte) (int, error) {
+	if !c.began {
+		c.began = true
+		c.look()
+	}
+	if len(c.head) > 0 {
+		n := copy(p, c.head)
+		c.head = c.head[n:]
+		return n, nil
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
+	return c.ReadCloser.Read(p)
+}
+
+// look reads the first bytes, and refuses those of foreign formats, and of a codec:
+// the object was compressed twice.
+func (c *checked) look() {
+	n := 0
+	var err error
+	for n < len(c.buffer) && err == nil {
+		var more int
+		more, err = c.ReadCloser.Read(c.buffer[n:])
+		n += more
+	}
+	c.head, c.err = c.buffer[:n], err
+	if err != nil && !errors.Is(err, io.EOF) {
+		return // the stream is damaged, and what came out of it says nothing
+	}
+	const asIs = ", or decompress it once and give --decompress none to read the bytes as they are"
+	if again := compress.Detect(c.head); again != compress.None {
+		c.refuse(fmt.Sprintf("it is compressed twice: its %s stream holds one of %s", c.codec, again), "decompress it once, or give --decompress none to read its bytes as they are")
+	} else if name, advice := compress.Foreign(c.inner, c.head); name != "" {
+		c.refuse(fmt.Sprintf("its %s stream holds %s", c.codec, name), advice+asIs)
+	}
+}
+
+func (c *checked) refuse(what, advice string) {
+	c.head, c.err = nil, &FormatError{Object: c.object.Name(), What: what + ", and the job reads text", Advice: advice}
 }
 
 // InputError says that an object's bytes, as the store gave them, are not valid
@@ -96,7 +193,7 @@ func (u *unpacked) of(s *pipeline.Section, part compress.Part) {
 // Read reads decompressed bytes.
 func (u *unpacked) Read(p []byte) (int, error) {
 	n, err := u.plain.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && u.raw.err == nil {
+	if _, refused := errors.AsType[*FormatError](err); err != nil && !errors.Is(err, io.EOF) && u.raw.err == nil && !refused {
 		err = &InputError{u.object.Name(), err}
 	}
 	return n, err

@@ -43,7 +43,7 @@ func Judge(err error) Verdict {
 		v.Fingerprint = v.Text // the same again would be the record's fault
 	case kind == plan.Changed || kind == plan.Denied || kind == plan.Invalid:
 		v.Final = true
-		if kind == plan.Denied {
+		if _, format := errors.AsType[*FormatError](err); format || kind == plan.Denied {
 			v.Kind = kind
 		}
 	}

@@ -1,8 +1,13 @@
 package planner
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -76,6 +81,7 @@ func (m *maker) inspect(ctx context.Context, least int64) error {
 	found := make([][]compress.SeekTable, len(inputs))
 	looking, ctx := errgroup.WithContext(ctx)
 	looking.SetLimit(maxInspecting)
+	var refused refusals
 	for n := range inputs {
 		lines := m.job.Inputs[n].Lines
 		if lines {
@@ -85,6 +91,10 @@ func (m *maker) inspect(ctx context.Context, least int64) error {
 		found[n] = make([]compress.SeekTable, len(objects))
 		for j := range objects {
 			o := &objects[j]
+			if o.Size == 0 && o.Codec != "" && o.Codec != compress.Auto {
+				refused.add(emptyStream(o))
+				continue
+			}
 			inside := o.Size > least && (o.Codec == compress.Auto || o.Codec == compress.Zstd.String() && lines)
 			ask := m.wantsSum(o)
 			if !inside && !ask {
@@ -97,11 +107,18 @@ func (m *maker) inspect(ctx context.Context, least int64) error {
 				if inside && err == nil {
 					found[n][j], err = m.lookInto(ctx, o, lines)
 				}
+				if format, ok := errors.AsType[*executor.FormatError](err); ok {
+					refused.add(format)
+					return nil
+				}
 				return err
 			})
 		}
 	}
 	if err := looking.Wait(); err != nil {
+		return err
+	}
+	if err := refused.err(); err != nil {
 		return err
 	}
 	for n := range found {
@@ -112,6 +129,49 @@ func (m *maker) inspect(ctx context.Context, least int64) error {
 		}
 	}
 	return nil
+}
+
+// emptyStream makes the error of an object without a byte that must be a compressed
+// stream. A stream of no data has bytes, too.
+func emptyStream(o *plan.Object) *executor.FormatError {
+	return &executor.FormatError{Object: o.Name(), What: "it is empty, and no " + o.Codec + " stream has 0 bytes: it may have been cut short when it was written",
+		Advice: "write it again, remove it, or give --decompress none, with which it has no records"}
+}
+
+// refusals are the objects that cannot be read as they are named. Several goroutines
+// add to them.
+type refusals struct {
+	mu    sync.Mutex
+	found []*executor.FormatError
+}
+
+func (r *refusals) add(e *executor.FormatError) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.found = append(r.found, e)
+}
+
+// mostRefused is how many objects an error names.
+const mostRefused = 5
+
+// err returns nil if there are none, and else one error that names the first ones.
+func (r *refusals) err() error {
+	slices.SortFunc(r.found, func(a, b *executor.FormatError) int { return cmp.Compare(a.Object, b.Object) })
+	switch n := len(r.found); n {
+	case 0:
+		return nil
+	case 1:
+		return r.found[0]
+	default:
+		var names []string
+		for _, e := range r.found[:min(n, mostRefused)] {
+			names = append(names, fmt.Sprintf("%s (%s)", e.Object, e.What))
+		}
+		if n > mostRefused {
+			names = append(names, "…")
+		}
+		return invalidf("%d objects of the input cannot be read: %s; convert them, leave them out of the input by a pattern that matches only the others, or give --decompress none to read their bytes as they are", n, strings.Join(names, "; "))
+	}
 }
 
 // wantsSum reports whether to ask a store for an object's checksum. It is false
@@ -156,13 +216,15 @@ func (m *maker) lookInto(ctx context.Context, o *plan.Object, lines bool) (compr
 	}
 	defer h.Close()
 	if o.Codec == compress.Auto {
-		head := make([]byte, min(o.Size, compress.HeadSize))
+		head := make([]byte, min(o.Size, compress.ForeignSize))
 		if err := h.ReadAt(ctx, head, 0); err != nil {
 			return nil, err
 		}
 		o.Codec = ""
 		if c := compress.Detect(head); c != compress.None {
 			o.Codec = c.String()
+		} else if err := executor.CheckText(*o, head); err != nil {
+			return nil, err
 		}
 	}
 	if o.Codec != compress.Zstd.String() || !lines {

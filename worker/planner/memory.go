@@ -36,10 +36,8 @@ func (m Memory) Share(remote bool) int64 {
 }
 
 // Window returns how many of an attempt's bytes a zstd window may have: a
-// quarter.
-func (m Memory) Window() int64 {
-	return min(max(m.Each()/4, compress.MinWindow), compress.MaxWindow)
-}
+// quarter. There is no other bound, so that more memory reads any object.
+func (m Memory) Window() int64 { return max(m.Each()/compress.WindowShare, compress.MinWindow) }
 
 // Bytes that a process holds for each partition: for each map task, in the
 // manifests that reduces read, and for each run that a map task has spilled.

@@ -318,7 +318,7 @@ func TestMemory(t *testing.T) {
 	}{
 		{planner.Memory{Bytes: 1024 * mib, Attempts: 4}, 256 * mib, 216 * mib, 64 * mib},
 		{planner.Memory{Bytes: 64 * mib, Attempts: 1}, 64 * mib, 24 * mib, 16 * mib},
-		{planner.Memory{Bytes: 4096 * mib, Attempts: 2}, 2048 * mib, 2008 * mib, 128 * mib},
+		{planner.Memory{Bytes: 4096 * mib, Attempts: 2}, 2048 * mib, 2008 * mib, 512 * mib},
 		{planner.Memory{Bytes: 16 * mib, Attempts: 1}, 16 * mib, 4 * mib, 8 * mib},
 	} {
 		if got := [...]int64{c.memory.Share(false), c.memory.Share(true), c.memory.Window()}; got != [...]int64{c.share, c.remoteShare, c.lookBack} {
