@@ -18,11 +18,14 @@ import (
 //	s3://b/logs/                s3://b/logs         ""
 //	s3://b/a/x.txt?region=r     s3://b/a?region=r   "x.txt"
 //	s3://b/logs/2026-*/x*.gz    s3://b/logs         "2026-*/x*.gz"
+//	s3://b/logs//x.txt          s3://b/logs         "/x.txt"
+//	s3://b/logs//               s3://b/logs         "/"
 //
 // Only the store knows whether x.txt in a bucket is an object or what others
-// call a directory. A caller that finds no such object lists "x.txt/". A local
-// path that exists is taken literally, with its special characters escaped in
-// the key. In a URL the question mark begins the query and is no wildcard.
+// call a directory. A caller that finds no such object lists "x.txt/". A key that
+// ends in a slash is a directory. A local path that exists is taken literally, with
+// its special characters escaped in the key, and a symbolic link to a file stands for
+// that file. In a URL the question mark begins the query and is no wildcard.
 func Locate(rawURL string) (rootURL, key string, err error) {
 	fail := func(err error) (string, string, error) {
 		kind, cause := driver.Cause(err)
@@ -46,6 +49,13 @@ func Locate(rawURL string) (rootURL, key string, err error) {
 	base := u.scheme + "://" + u.host
 	rest := strings.TrimPrefix(trimmed, base)
 	dir, key := splitPattern(rest)
+	// Buckets have keys with empty segments, which no root has.
+	if at := strings.Index(dir, "//"); at >= 0 {
+		dir, key = dir[:at+1], dir[at+1:]+key
+	}
+	if IsPattern(key) {
+		key = strings.TrimSuffix(key, "/") // as in paths
+	}
 	if err := checkPattern(key); err != nil {
 		return fail(err)
 	}
@@ -59,6 +69,7 @@ func locateFile(p string) (dir, key string) {
 	case err == nil && info.IsDir():
 		return p, ""
 	case err == nil:
+		p = target(p)
 		return filepath.Dir(p), escapePattern(filepath.Base(p))
 	}
 	dir, key = splitPattern(p)
@@ -66,6 +77,32 @@ func locateFile(p string) (dir, key string) {
 		dir = "/"
 	}
 	return filepath.Clean(dir), key
+}
+
+// target returns the path of the file that a symbolic link leads to, and other paths as
+// they are. The directories that link and file have in common keep the names that they
+// have in the path: these may be links, too.
+func target(p string) string {
+	link, err := os.Lstat(p)
+	if err != nil || link.Mode()&os.ModeSymlink == 0 {
+		return p
+	}
+	file, err := filepath.EvalSymlinks(p)
+	if err != nil {
+		return p
+	}
+	for above := filepath.Dir(p); ; above = filepath.Dir(above) {
+		dir, err := filepath.EvalSymlinks(above)
+		if err != nil {
+			return file
+		}
+		if rel, err := filepath.Rel(dir, file); err == nil && filepath.IsLocal(rel) {
+			return filepath.Join(above, rel)
+		}
+		if above == filepath.Dir(above) {
+			return file
+		}
+	}
 }
 
 // splitPattern cuts before the segment with the first special character, or
@@ -85,6 +122,27 @@ const specials = `*?[\`
 // IsPattern reports whether a key that Locate returned is more than a literal
 // name.
 func IsPattern(key string) bool { return strings.ContainsAny(key, specials) }
+
+// Literal returns the only name that a key of Locate can stand for, and false if it is a
+// pattern with a wildcard.
+func Literal(key string) (name string, ok bool) {
+	if !IsPattern(key) {
+		return key, true
+	}
+	var b strings.Builder
+	for i := 0; i < len(key); i++ {
+		switch c := key[i]; {
+		case c == '\\' && i+1 < len(key):
+			i++
+			b.WriteByte(key[i])
+		case strings.IndexByte(specials, c) >= 0:
+			return "", false
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String(), true
+}
 
 // escapePattern returns the pattern that matches a literal name.
 func escapePattern(name string) string {
@@ -109,7 +167,7 @@ func checkPattern(pattern string) error {
 			continue
 		}
 		if _, err := path.Match(s, ""); err != nil {
-			return driver.Fail(plan.Invalid, "the pattern %q is malformed: a bracket or a backslash has no partner", s)
+			return driver.Fail(plan.Invalid, "the pattern %q is malformed: a bracket or a backslash has no partner; write \\[ and \\\\ for the characters themselves", s)
 		}
 	}
 	return nil

@@ -52,6 +52,10 @@ func Open(ctx context.Context, rawURL string, o Options) (*Root, error) {
 		return fail(err)
 	}
 	prefix := strings.Trim(u.path, "/")
+	if u.scheme != "file" && strings.Contains("/"+u.path, "//") {
+		// Without this a root would stand for the keys of another one.
+		return fail(driver.Fail(plan.Invalid, "a directory in a bucket has no two slashes in a row and none at the beginning"))
+	}
 	var d driver.Driver
 	switch u.scheme {
 	case "file":

@@ -78,7 +78,7 @@ func (l *List) Locate(url string) (rootURL, key string, err error) {
 	fail := func(kind plan.Kind, err error) (string, string, error) {
 		return "", "", &store.Error{Op: "locate", URL: shown(url), Kind: kind, Err: err}
 	}
-	n, err := parse(url)
+	n, err := parseInput(url)
 	if err != nil {
 		return fail(plan.KindOf(err), err)
 	}

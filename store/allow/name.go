@@ -41,9 +41,22 @@ func (n name) join(key string) name {
 	return n
 }
 
-// parse reads a name as a job gives it. It takes the text literally: it decodes,
-// cleans and completes nothing.
+// parse reads the name of a root as a job gives it. It takes the text literally: it
+// decodes, cleans and completes nothing.
 func parse(raw string) (name, error) {
+	n, err := parseInput(raw)
+	if err == nil && strings.Contains("/"+n.path+"/", "//") && n.path != "" {
+		err = driver.Fail(plan.Invalid, `it has the segment "": write the path without detours`)
+	}
+	if err != nil {
+		return name{}, err
+	}
+	return n, nil
+}
+
+// parseInput is parse for the name of an input. Keys in a bucket can have empty segments,
+// which stand for themselves.
+func parseInput(raw string) (name, error) {
 	if strings.ContainsFunc(raw, unicode.IsControl) {
 		return name{}, driver.Fail(plan.Invalid, "it has control characters")
 	}
@@ -79,7 +92,7 @@ func parse(raw string) (name, error) {
 		return n, nil
 	}
 	for segment := range strings.SplitSeq(n.path, "/") {
-		if segment == "" || segment == "." || segment == ".." {
+		if segment == "" && scheme == "file" || segment == "." || segment == ".." {
 			return name{}, driver.Fail(plan.Invalid, "it has the segment %q: write the path without detours", segment)
 		}
 	}

@@ -97,26 +97,29 @@ type pager struct {
 func (d *blobs) List(prefix string) driver.Pager { return &pager{driver: d, prefix: prefix} }
 
 func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err error) {
-	o := &container.ListBlobsFlatOptions{}
-	if p.prefix != "" {
-		o.Prefix = &p.prefix
-	}
-	if p.marker != "" {
-		o.Marker = &p.marker
-	}
-	out, err := p.driver.client.NewListBlobsFlatPager(o).NextPage(once(ctx))
+	out, err := p.driver.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: optional(p.prefix), Marker: optional(p.marker)}).NextPage(once(ctx))
 	if err != nil {
-		if err = classify(err); plan.KindOf(err) == plan.NotFound {
-			err = noContainer() // a listing can lack only its container
-		}
-		return nil, false, err
+		return nil, false, listError(err)
 	}
 	p.marker = value(out.NextMarker)
 	if out.Segment == nil {
 		return nil, p.marker == "", nil
 	}
-	page = make([]store.Object, 0, len(out.Segment.BlobItems))
-	for _, item := range out.Segment.BlobItems {
+	return objects(out.Segment.BlobItems), p.marker == "", nil
+}
+
+// listError classifies an error of a listing.
+func listError(err error) error {
+	if err = classify(err); plan.KindOf(err) == plan.NotFound {
+		return noContainer() // a listing can lack only its container
+	}
+	return err
+}
+
+// objects returns the objects of a page.
+func objects(items []*container.BlobItem) []store.Object {
+	page := make([]store.Object, 0, len(items))
+	for _, item := range items {
 		if item == nil || item.Properties == nil || value(item.Properties.ResourceType) == "directory" {
 			continue // accounts with a hierarchy of names list directories too
 		}
@@ -128,7 +131,41 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 			page = append(page, o)
 		}
 	}
-	return page, p.marker == "", nil
+	return page
+}
+
+// levelPager walks a listing with a delimiter.
+type levelPager struct{ pager }
+
+var _ driver.LevelLister = (*blobs)(nil)
+
+// ListLevel makes the driver a driver.LevelLister.
+func (d *blobs) ListLevel(_, prefix string) driver.LevelPager {
+	return &levelPager{pager{driver: d, prefix: prefix}}
+}
+
+func (p *levelPager) Next(ctx context.Context) (page []driver.Entry, last bool, err error) {
+	out, err := p.driver.client.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: optional(p.prefix), Marker: optional(p.marker)}).NextPage(once(ctx))
+	if err != nil {
+		return nil, false, listError(err)
+	}
+	p.marker = value(out.NextMarker)
+	if out.Segment == nil {
+		return nil, p.marker == "", nil
+	}
+	names := make([]string, 0, len(out.Segment.BlobPrefixes))
+	for _, prefix := range out.Segment.BlobPrefixes {
+		names = append(names, value(prefix.Name))
+	}
+	return drive.Entries(objects(out.Segment.BlobItems), names), p.marker == "", nil
+}
+
+// optional returns nil for the empty string, which would be sent.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 // quoted returns an ETag as headers have it: listings omit its quotes.

@@ -19,6 +19,7 @@ type faulty struct {
 	ranges  driver.RangeLister
 	known   driver.KnownOpener
 	uploads driver.UploadLister
+	levels  driver.LevelLister
 }
 
 var _ driver.Decorator = (*faulty)(nil)
@@ -87,6 +88,34 @@ func (d *faulty) OpenKnown(ctx context.Context, o driver.Object) (driver.Reader,
 // ListAfter begins a listing.
 func (d *faulty) ListAfter(prefix, after string) driver.Pager {
 	return &pager{d.ranges.ListAfter(prefix, after), d.injector, prefix, 0}
+}
+
+// ListLevel begins a listing of a directory. A page is a list, of the same key as a page
+// of all objects below, and another request.
+func (d *faulty) ListLevel(base, prefix string) driver.LevelPager {
+	return &levelPager{d.levels.ListLevel(base, prefix), d.injector, prefix, firstLevelPage}
+}
+
+// firstLevelPage is the number of the first page of a directory: far above those of
+// listings of objects.
+const firstLevelPage = 1 << 40
+
+type levelPager struct {
+	driver.LevelPager
+	injector *Injector
+	prefix   string
+	page     int64
+}
+
+func (p *levelPager) Next(ctx context.Context) (page []driver.Entry, last bool, err error) {
+	err = p.injector.run(ctx, call{op: List, key: p.prefix, sub: p.page}, func() error {
+		page, last, err = p.LevelPager.Next(ctx)
+		return err
+	})
+	if err == nil {
+		p.page++
+	}
+	return page, last, err
 }
 
 // ListUploads begins a listing of uploads. A page is a list, of the same key as

@@ -95,6 +95,7 @@ func (i *Injector) Wrap(d driver.Driver) driver.Driver {
 	wrapped.ranges, _ = driver.As[driver.RangeLister](d)
 	wrapped.known, _ = driver.As[driver.KnownOpener](d)
 	wrapped.uploads, _ = driver.As[driver.UploadLister](d)
+	wrapped.levels, _ = driver.As[driver.LevelLister](d)
 	return wrapped
 }
 

@@ -113,6 +113,9 @@ func (d *directory) Stat(_ context.Context, key string) (driver.Object, error) {
 	if !info.Mode().IsRegular() {
 		return driver.Object{}, notAFile(info.Mode())
 	}
+	if err := d.checkEmpty(key, info); err != nil {
+		return driver.Object{}, err
+	}
 	return describe(key, info), nil
 }
 
@@ -196,19 +199,28 @@ func classify(err error) error {
 		return driver.Fail(plan.Unavailable, "%w", cause)
 	case strings.Contains(cause.Error(), "escapes from parent"):
 		// os.Root has no exported error for this.
-		return driver.Fail(plan.Invalid, "a symbolic link leads out of the directory that is read: name its target instead, or remove it")
+		return errOutside
 	default:
 		return driver.Fail(plan.Unknown, "%w", cause)
 	}
 }
 
+// errOutside says that a link leads out of the directory within which links must lead.
+var errOutside = driver.Fail(plan.Invalid, "a symbolic link leads out of the directory that is read: name its target instead, or remove it")
+
 // localPath refuses keys that are not paths below the root. Keys of files that
 // other programs made may have what CheckKey refuses.
 func localPath(key string) error {
-	if !fs.ValidPath(key) || key == "." || strings.ContainsRune(key, 0) {
+	if !validPath(key) || key == "." {
 		return driver.Fail(plan.Invalid, "the key is not a path below the root")
 	}
 	return checkReserved(key)
+}
+
+// validPath reports whether a name is a path below the root, as fs.ValidPath does. The
+// bytes of names need not be UTF-8: file systems do not ask for it.
+func validPath(name string) bool {
+	return fs.ValidPath(strings.ToValidUTF8(name, "\uFFFD")) && strings.IndexByte(name, 0) < 0
 }
 
 func checkReserved(key string) error {
@@ -226,7 +238,43 @@ func notAFile(m fs.FileMode) error {
 	if m.IsDir() {
 		return driver.Fail(plan.NotFound, "it is a directory, not an object")
 	}
-	return driver.Fail(plan.Invalid, "it is not a regular file")
+	return driver.Fail(plan.Invalid, "it is a %s, which can be read only once and from its beginning: copy what comes out of it to a file, and read that", special(m))
+}
+
+// special names what a file is that is neither regular nor a directory.
+func special(m fs.FileMode) string {
+	switch {
+	case m&fs.ModeNamedPipe != 0:
+		return "pipe"
+	case m&fs.ModeSocket != 0:
+		return "socket"
+	case m&fs.ModeCharDevice != 0:
+		return "character device"
+	case m&fs.ModeDevice != 0:
+		return "block device"
+	default:
+		return "special file"
+	}
+}
+
+// checkEmpty refuses a file that has no size and holds bytes, as those below /proc do.
+// It would be read as empty. A file that cannot be opened is left to its reader.
+func (d *directory) checkEmpty(key string, info fs.FileInfo) error {
+	if info.Size() > 0 {
+		return nil
+	}
+	f, err := d.root.OpenFile(key, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if n, _ := f.Read(make([]byte, 1)); n == 0 {
+		return nil
+	}
+	if again, err := f.Stat(); err == nil && again.Size() > 0 {
+		return nil // it was written to meanwhile
+	}
+	return driver.Fail(plan.Invalid, "its file system says that it has 0 bytes, and it has some, as files below /proc do: copy it to a file of a disk, and read that")
 }
 
 // describe describes a file. A file that replaced another has another inode. A

@@ -176,33 +176,41 @@ func (p *pager) visit(name string, e fs.DirEntry) (driver.Object, error) {
 
 // enter reads a directory. A missing one has no objects.
 func (p *pager) enter(dir string) error {
-	name := path.Clean(dir)
-	if !fs.ValidPath(name) {
-		return driver.Fail(plan.Invalid, "the prefix is not a path below the root")
-	}
-	f, err := p.driver.root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	entries, err := p.driver.entries(dir, p.prefix)
 	if err != nil {
-		kind, cause := driver.Cause(p.driver.absent(err))
+		return err
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return compareEntries(a.Name(), a.IsDir(), b.Name(), b.IsDir()) })
+	p.levels = append(p.levels, level{dir, entries})
+	return nil
+}
+
+// entries returns the entries of a directory whose keys begin with a prefix. A missing
+// directory has none.
+func (d *directory) entries(dir, prefix string) ([]fs.DirEntry, error) {
+	name := path.Clean(dir)
+	if !validPath(name) {
+		return nil, driver.Fail(plan.Invalid, "the prefix is not a path below the root")
+	}
+	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		kind, cause := driver.Cause(d.absent(err))
 		if kind == plan.NotFound {
-			return nil
+			return nil, nil
 		}
-		return driver.Fail(kind, "directory %s: %w", name, cause)
+		return nil, driver.Fail(kind, "directory %s: %w", name, cause)
 	}
 	defer f.Close()
 	entries, err := f.ReadDir(-1)
 	if err != nil {
-		if err = p.driver.absent(err); plan.KindOf(err) == plan.NotFound {
-			return nil // removed meanwhile
+		if err = d.absent(err); plan.KindOf(err) == plan.NotFound {
+			return nil, nil // removed meanwhile
 		}
-		return err
+		return nil, err
 	}
-	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
-		full := dir + e.Name()
-		return e.Name() == driver.Reserved || !strings.HasPrefix(full, p.prefix)
-	})
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return compareEntries(a.Name(), a.IsDir(), b.Name(), b.IsDir()) })
-	p.levels = append(p.levels, level{dir, entries})
-	return nil
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
+		return e.Name() == driver.Reserved || !strings.HasPrefix(dir+e.Name(), prefix)
+	}), nil
 }
 
 // compareEntries compares names as if those of directories ended in a slash.

@@ -162,8 +162,20 @@ func (d *bucket) ListAfter(prefix, after string) driver.Pager {
 }
 
 func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err error) {
+	answer, err := p.ask(ctx, "")
+	if err != nil {
+		return nil, false, err
+	}
+	return p.objects(answer), p.token == "", nil
+}
+
+// ask asks for the next page.
+func (p *pager) ask(ctx context.Context, delimiter string) (*storage.Objects, error) {
 	call := p.driver.objects.List(p.driver.bucket).Prefix(p.prefix).Projection("noAcl").
-		Fields("nextPageToken", "items("+objectFields+")").Context(ctx)
+		Fields("nextPageToken", "prefixes", "items("+objectFields+")").Context(ctx)
+	if delimiter != "" {
+		call = call.Delimiter(delimiter)
+	}
 	if p.after != "" {
 		call = call.StartOffset(p.after)
 	}
@@ -175,10 +187,15 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 		if err = classify(err); plan.KindOf(err) == plan.NotFound {
 			err = noBucket() // a listing can lack only its bucket
 		}
-		return nil, false, err
+		return nil, err
 	}
 	p.token = answer.NextPageToken
-	page = make([]store.Object, 0, len(answer.Items))
+	return answer, nil
+}
+
+// objects returns the objects of a page.
+func (p *pager) objects(answer *storage.Objects) []store.Object {
+	page := make([]store.Object, 0, len(answer.Items))
 	for _, item := range answer.Items {
 		o := object(item.Name, item)
 		if drive.Placeholder(o.Key, o.Size) || p.after != "" && o.Key == p.after { // a listing begins with that key itself
@@ -186,5 +203,23 @@ func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err e
 		}
 		page = append(page, o)
 	}
-	return page, p.token == "", nil
+	return page
+}
+
+// levelPager walks a listing with a delimiter.
+type levelPager struct{ pager }
+
+var _ driver.LevelLister = (*bucket)(nil)
+
+// ListLevel makes the driver a driver.LevelLister.
+func (d *bucket) ListLevel(_, prefix string) driver.LevelPager {
+	return &levelPager{pager{driver: d, prefix: prefix}}
+}
+
+func (p *levelPager) Next(ctx context.Context) (page []driver.Entry, last bool, err error) {
+	answer, err := p.ask(ctx, "/")
+	if err != nil {
+		return nil, false, err
+	}
+	return drive.Entries(p.objects(answer), answer.Prefixes), p.token == "", nil
 }

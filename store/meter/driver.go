@@ -18,6 +18,7 @@ func Wrap(d driver.Driver) driver.Driver {
 	wrapped := &metered{Driver: d, scheme: schemeOf(t.URL), remote: t.Remote}
 	wrapped.ranges, _ = driver.As[driver.RangeLister](d)
 	wrapped.known, _ = driver.As[driver.KnownOpener](d)
+	wrapped.levels, _ = driver.As[driver.LevelLister](d)
 	return wrapped
 }
 
@@ -32,6 +33,7 @@ type metered struct {
 	// driver.As hides the methods that use it.
 	ranges driver.RangeLister
 	known  driver.KnownOpener
+	levels driver.LevelLister
 }
 
 var _ driver.Decorator = (*metered)(nil)
@@ -108,6 +110,25 @@ func (d *metered) List(prefix string) driver.Pager { return &pager{d.Driver.List
 // ListAfter begins a listing.
 func (d *metered) ListAfter(prefix, after string) driver.Pager {
 	return &pager{d.ranges.ListAfter(prefix, after), d}
+}
+
+// ListLevel begins a listing of a directory.
+func (d *metered) ListLevel(base, prefix string) driver.LevelPager {
+	return &levelPager{d.levels.ListLevel(base, prefix), d}
+}
+
+type levelPager struct {
+	driver.LevelPager
+	driver *metered
+}
+
+func (p *levelPager) Next(ctx context.Context) (page []driver.Entry, last bool, err error) {
+	c := p.driver.counts(ctx)
+	if c != nil {
+		c.lists.Add(1)
+	}
+	page, last, err = p.LevelPager.Next(ctx)
+	return page, last, c.note(err)
 }
 
 type pager struct {

@@ -80,10 +80,16 @@ func kindOfCode(code string) (kind plan.Kind, advice string) {
 		return plan.Denied, "renew the credentials, or set the clock"
 	case "EntityTooLarge":
 		return plan.TooLarge, ""
+	case "InvalidObjectState":
+		return plan.Invalid, "the object is in an archive (Glacier or Deep Archive): restore it, or copy it to another storage class, and run again"
 	default:
 		return plan.Unknown, ""
 	}
 }
+
+// requesterPays is the advice for buckets whose owner lets requesters pay. S3 refuses
+// requests without the header for that as it refuses others, and does not say why.
+const requesterPays = "a bucket whose requester pays cannot be read: copy the objects to a bucket of your own"
 
 // kindOfStatus uses the HTTP status. An error without a response is one of the
 // way to the service: names, connections, TLS.
@@ -96,7 +102,7 @@ func kindOfStatus(err error) (kind plan.Kind, advice string) {
 	case http.StatusNotFound:
 		return plan.NotFound, ""
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return plan.Denied, "check the credentials and what they may do in this bucket"
+		return plan.Denied, "check the credentials and what they may do in this bucket; " + requesterPays
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect:
 		return plan.Invalid, "set region= to the bucket's region"
 	case http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:

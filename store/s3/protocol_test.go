@@ -557,3 +557,61 @@ func TestURL(t *testing.T) {
 		t.Error("not remote")
 	}
 }
+
+// TestKeysThatXMLCannotHold: keys with control characters are listed, because the driver
+// asks for the encoding of URLs, as S3 documents it: spaces are plus signs. The rest of the
+// prefix was unreadable. A store that does not know the encoding is believed, too.
+func TestKeysThatXMLCannotHold(t *testing.T) {
+	t.Parallel()
+	const body = `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><Name>test</Name><IsTruncated>false</IsTruncated>%s` +
+		`<Contents><Key>%s</Key><Size>1</Size><ETag>"1"</ETag></Contents><CommonPrefixes><Prefix>%[2]s/</Prefix></CommonPrefixes></ListBucketResult>`
+	for encoding, keys := range map[string]struct{ sent, want string }{
+		"<EncodingType>url</EncodingType>": {"logs/a+%01%0A%2B%25%C3%A9", "logs/a \x01\n+%\u00e9"},
+		"":                                 {"logs/a+%25", "logs/a+%25"},
+	} {
+		asked := ""
+		root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
+			if r.URL.Query().Get("list-type") == "" {
+				s3.ServeHTTP(w, r)
+				return
+			}
+			asked = r.URL.Query().Get("encoding-type")
+			_, _ = fmt.Fprintf(w, body, encoding, keys.sent)
+		}), quick)
+		for o, err := range root.List(t.Context(), "logs/") {
+			if err != nil || o.Key != keys.want {
+				t.Errorf("listed %q, %v, want %q", o.Key, err, keys.want)
+			}
+		}
+		var entered []string
+		found, err := root.Walk(t.Context(), store.Walk{Prefix: "logs/", Enter: func(dir string) (string, bool) {
+			entered = append(entered, dir)
+			return "", false
+		}, Match: func(string) bool { return true }})
+		if err != nil || len(found) != 1 || found[0].Key != keys.want || len(entered) != 1 || entered[0] != keys.want+"/" {
+			t.Errorf("found %+v and %q, %v; want %q", found, entered, err, keys.want)
+		}
+		if asked != "url" {
+			t.Errorf("asked for the encoding %q", asked)
+		}
+	}
+}
+
+// TestObjectsOutOfReach: an object in an archive, and a bucket whose requester pays, are
+// named as such, and are not asked for again and again.
+func TestObjectsOutOfReach(t *testing.T) {
+	t.Parallel()
+	for code, says := range map[string]string{"InvalidObjectState": "Glacier", "AccessDenied": "requester pays"} {
+		root := open(t, behind(t, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
+			if r.Method == http.MethodGet {
+				refuse(w, http.StatusForbidden, code)
+				return
+			}
+			s3.ServeHTTP(w, r)
+		}), quick)
+		_, err := root.Get(t.Context(), "archived", 100)
+		if err == nil || !strings.Contains(err.Error(), says) || plan.KindOf(err).Retryable() || root.Usage().Retries > 0 {
+			t.Errorf("%s: %v after %d repetitions", code, err, root.Usage().Retries)
+		}
+	}
+}

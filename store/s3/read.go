@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"fmt"
+	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -119,24 +120,90 @@ func (d *bucket) ListAfter(prefix, after string) driver.Pager {
 }
 
 func (p *pager) Next(ctx context.Context) (page []store.Object, last bool, err error) {
+	out, err := p.ask(ctx, nil)
+	if err != nil {
+		return nil, false, err
+	}
+	page, err = objects(out)
+	return page, p.token == nil, err
+}
+
+// ask asks for the next page. The keys come in the encoding of URLs, since XML cannot
+// hold all of them.
+func (p *pager) ask(ctx context.Context, delimiter *string) (*s3.ListObjectsV2Output, error) {
 	out, err := p.driver.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
 		Bucket: &p.driver.bucket, Prefix: optional(p.prefix), StartAfter: optional(p.after), ContinuationToken: p.token,
+		Delimiter: delimiter, EncodingType: types.EncodingTypeUrl,
 	})
 	if err != nil {
-		return nil, false, classify(err)
+		return nil, classify(err)
+	}
+	if aws.ToBool(out.IsTruncated) && out.NextContinuationToken == nil {
+		return nil, driver.Fail(plan.Corrupt, "the store cut the listing and did not say how to continue")
 	}
 	p.token = out.NextContinuationToken
-	page = make([]store.Object, 0, len(out.Contents))
-	for _, c := range out.Contents {
-		o := store.Object{Key: aws.ToString(c.Key), Size: aws.ToInt64(c.Size), ETag: aws.ToString(c.ETag), ModTime: aws.ToTime(c.LastModified)}
+	return out, nil
+}
+
+// objects returns the objects of a page, without those that consoles make to show an
+// empty directory.
+func objects(out *s3.ListObjectsV2Output) ([]store.Object, error) {
+	page := make([]store.Object, 0, len(out.Contents))
+	for i := range out.Contents {
+		c := &out.Contents[i]
+		key, err := decoded(c.Key, out.EncodingType)
+		if err != nil {
+			return nil, err
+		}
+		o := store.Object{Key: key, Size: aws.ToInt64(c.Size), ETag: aws.ToString(c.ETag), ModTime: aws.ToTime(c.LastModified)}
 		if !drive.Placeholder(o.Key, o.Size) {
 			page = append(page, o)
 		}
 	}
-	if aws.ToBool(out.IsTruncated) && p.token == nil {
-		return nil, false, driver.Fail(plan.Corrupt, "the store cut the listing and did not say how to continue")
+	return page, nil
+}
+
+// decoded returns a key of a listing. A store that does not know encodings sends keys
+// as they are, and says so by naming none.
+func decoded(key *string, encoding types.EncodingType) (string, error) {
+	if encoding != types.EncodingTypeUrl {
+		return aws.ToString(key), nil
 	}
-	return page, p.token == nil, nil
+	plain, err := url.QueryUnescape(aws.ToString(key))
+	if err != nil {
+		return "", driver.Fail(plan.Corrupt, "the store sent a key that is not in the encoding of URLs: %w", err)
+	}
+	return plain, nil
+}
+
+// levelPager walks ListObjectsV2 with a delimiter.
+type levelPager struct{ pager }
+
+var _ driver.LevelLister = (*bucket)(nil)
+
+// ListLevel makes the driver a driver.LevelLister.
+func (d *bucket) ListLevel(_, prefix string) driver.LevelPager {
+	return &levelPager{pager{driver: d, prefix: prefix}}
+}
+
+func (p *levelPager) Next(ctx context.Context) (page []driver.Entry, last bool, err error) {
+	out, err := p.ask(ctx, aws.String("/"))
+	if err != nil {
+		return nil, false, err
+	}
+	found, err := objects(out)
+	if err != nil {
+		return nil, false, err
+	}
+	names := make([]string, 0, len(out.CommonPrefixes))
+	for i := range out.CommonPrefixes {
+		name, err := decoded(out.CommonPrefixes[i].Prefix, out.EncodingType)
+		if err != nil {
+			return nil, false, err
+		}
+		names = append(names, name)
+	}
+	return drive.Entries(found, names), p.token == nil, nil
 }
 
 // optional returns nil for the empty string, which would be sent.

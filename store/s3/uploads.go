@@ -5,6 +5,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -29,6 +30,7 @@ func (d *bucket) ListUploads(prefix string) driver.UploadPager {
 func (p *uploadPager) Next(ctx context.Context) (page []store.Unfinished, last bool, err error) {
 	out, err := p.driver.client.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{
 		Bucket: &p.driver.bucket, Prefix: optional(p.prefix), KeyMarker: p.key, UploadIdMarker: p.id,
+		EncodingType: types.EncodingTypeUrl,
 	})
 	switch {
 	case code(err) == "InvalidArgument" && p.id != nil:
@@ -44,12 +46,20 @@ func (p *uploadPager) Next(ctx context.Context) (page []store.Unfinished, last b
 	}
 	page = make([]store.Unfinished, 0, len(out.Uploads))
 	for _, u := range out.Uploads {
-		page = append(page, store.Unfinished{Key: aws.ToString(u.Key), ID: aws.ToString(u.UploadId), Began: aws.ToTime(u.Initiated)})
+		key, err := decoded(u.Key, out.EncodingType)
+		if err != nil {
+			return nil, false, err
+		}
+		page = append(page, store.Unfinished{Key: key, ID: aws.ToString(u.UploadId), Began: aws.ToTime(u.Initiated)})
 	}
 	if !aws.ToBool(out.IsTruncated) {
 		return page, true, nil
 	}
-	if err := p.continueAt(optional(aws.ToString(out.NextKeyMarker)), optional(aws.ToString(out.NextUploadIdMarker))); err != nil {
+	marker, err := decoded(out.NextKeyMarker, out.EncodingType)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := p.continueAt(optional(marker), optional(aws.ToString(out.NextUploadIdMarker))); err != nil {
 		return nil, false, err
 	}
 	return page, false, nil

@@ -180,3 +180,16 @@ func PublicQuery(query url.Values, public ...string) string {
 // Placeholder reports whether an object is one that consoles make to show an
 // empty directory.
 func Placeholder(key string, size int64) bool { return size == 0 && strings.HasSuffix(key, "/") }
+
+// Entries returns what a directory has: objects, and the names of directories, each with
+// a final slash.
+func Entries(objects []driver.Object, directories []string) []driver.Entry {
+	entries := make([]driver.Entry, 0, len(objects)+len(directories))
+	for _, o := range objects {
+		entries = append(entries, driver.Entry{Object: o})
+	}
+	for _, name := range directories {
+		entries = append(entries, driver.Entry{Object: driver.Object{Key: name}, Kind: driver.IsDirectory})
+	}
+	return entries
+}
