@@ -129,10 +129,10 @@ type Result struct {
 	Maps     int              // tasks
 	Reduces  int              // tasks
 	Slots    int
-	Memory   int64      // bytes that the tasks were allowed
-	Retried  int64      // attempts that failed and were made again
-	LeftOut  int        // objects that were not read, their names beginning with _ or .
-	Usage    plan.Usage // requests to all stores
+	Memory   int64        // bytes that the tasks were allowed
+	Retried  int64        // attempts that failed and were made again
+	LeftOut  plan.LeftOut // of what the input names
+	Usage    plan.Usage   // requests to all stores
 	Elapsed  time.Duration
 }
 

@@ -91,7 +91,7 @@ func (e *encoder) table(t *Table) {
 		e.err = e.out.EncodeBool(t.PartOnce)
 	}
 	e.number(t.Input)
-	e.number(int64(t.LeftOut))
+	e.number(int64(t.LeftOut.Hidden))
 	objects, words := e.intern(t.Splits, t.Samples)
 	e.number(int64(len(words)))
 	for _, w := range words {
@@ -103,6 +103,11 @@ func (e *encoder) table(t *Table) {
 	}
 	e.splits(t.Splits)
 	e.splits(t.Samples)
+	// Tables of earlier versions end here, and those versions read no more.
+	if t.LeftOut.Links > 0 || t.LeftOut.Special > 0 {
+		e.number(int64(t.LeftOut.Links))
+		e.number(int64(t.LeftOut.Special))
+	}
 }
 
 // intern numbers objects, and the words that they share.
@@ -229,7 +234,7 @@ func (d *decoder) table() *Table {
 	if d.err == nil {
 		t.PartOnce, d.err = d.in.DecodeBool()
 	}
-	t.Input, t.LeftOut = d.size(), int(d.size())
+	t.Input, t.LeftOut.Hidden = d.size(), int(d.size())
 	n := d.length(leastWord)
 	d.words = make([]string, 0, n)
 	for range n {
@@ -241,6 +246,9 @@ func (d *decoder) table() *Table {
 		d.objects = append(d.objects, d.object())
 	}
 	t.Splits, t.Samples = d.splits(), d.splits()
+	if d.err == nil && d.rest.Len() > 0 {
+		t.LeftOut.Links, t.LeftOut.Special = int(d.size()), int(d.size())
+	}
 	return t
 }
 

@@ -16,7 +16,7 @@ type Table struct {
 	Partitions int          // of the shuffle; 0 for a map-only job
 	PartOnce   bool         // the store creates parts of any size once, as Probe has found
 	Input      int64        // bytes
-	LeftOut    int          // objects skipped because of their names
+	LeftOut    plan.LeftOut // of what the input names
 	Splits     []plan.Split // by map task
 	Samples    []plan.Split // that the sample task reads; nil when there is none
 }

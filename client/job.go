@@ -137,6 +137,10 @@ type Progress struct {
 	Input    int64   `json:"input"`    // bytes of input in all; 0 while they are not known
 	Shuffled int64   `json:"shuffled"` // bytes of committed runs
 	Retried  int64   `json:"retried"`  // attempts that failed or were lost
+	// LeftOut counts what the input names and the job does not read, as far as the
+	// input was listed, and LeftOutBy says why. Absent if there is none.
+	LeftOut   int          `json:"leftOut,omitempty"`
+	LeftOutBy plan.LeftOut `json:"leftOutBy,omitzero"`
 }
 
 // Requests are requests to stores by kind, as a bucket would bill them, and their

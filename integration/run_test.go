@@ -178,7 +178,7 @@ func TestHiddenInput(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "out")
 	r := do(t, windrow, "run", "wordcount", "--input", dir, "--out", out)
-	if got := must(t, windrow, "cat", out); got != "a\t1\n" || !strings.Contains(r.stderr, "2 objects whose name begins with _ or .") {
+	if got := must(t, windrow, "cat", out); got != "a\t1\n" || !strings.Contains(r.stderr, "2 objects or directories whose names begin with _ or .") {
 		t.Errorf("counted %q, reported %q", got, r.stderr)
 	}
 }

@@ -10,6 +10,7 @@ import (
 // running attempts.
 type Sums struct {
 	Input    int64 // bytes of the whole input; 0 until the job is planned
+	LeftOut  plan.LeftOut
 	Bytes    int64 // of input that maps have read
 	Pairs    int64 // that maps have written
 	Shuffled int64 // bytes of their runs
@@ -26,7 +27,7 @@ func Sum(s *scheduler.Job, table *attempts.Table) Sums {
 	if table == nil {
 		return c
 	}
-	c.Input = table.Input
+	c.Input, c.LeftOut = table.Input, table.LeftOut
 	for i := range s.Tasks(plan.Map) {
 		t := s.Task(plan.TaskID{Phase: plan.Map, Index: i})
 		if !t.Committed || i >= len(table.Splits) {

@@ -346,10 +346,12 @@ func parseManifest(body []byte) (*Manifest, error) {
 }
 
 // Hidden reports whether a key is not data by the convention of the field's
-// tools: one of its segments begins with an underscore or a dot.
+// tools: one of its segments begins with an underscore or a dot. A segment such as
+// _year=2026 is data, since Hive names the directories of a partitioned table after
+// columns, whose names can begin with an underscore. Spark reads them, too.
 func Hidden(key string) bool {
 	for segment := range strings.SplitSeq(key, "/") {
-		if strings.HasPrefix(segment, "_") || strings.HasPrefix(segment, ".") {
+		if strings.HasPrefix(segment, ".") || strings.HasPrefix(segment, "_") && !strings.Contains(segment, "=") {
 			return true
 		}
 	}

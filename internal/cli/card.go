@@ -26,7 +26,8 @@ type report struct {
 	Maps       int                   `json:"maps"`
 	Reduces    int                   `json:"reduces"`
 	Retried    int64                 `json:"retried"`
-	LeftOut    int                   `json:"leftOut"` // objects that are hidden by their name
+	LeftOut    int                   `json:"leftOut"` // of what the input names
+	LeftOutBy  plan.LeftOut          `json:"leftOutBy,omitzero"`
 	Spills     int64                 `json:"spills"`
 	SpillBytes int64                 `json:"spillBytes"`
 	Slots      int                   `json:"slots"`
@@ -93,7 +94,7 @@ func newReport(r *embedded.Result, receipt *embedded.Receipt, faults *fault.Inje
 	return report{Version: 1, Job: r.Job, ID: r.ID, Output: r.Output,
 		Input: reportCount{t.RecordsIn, t.BytesIn}, Shuffled: reportCount{t.PairsOut, t.RunBytes},
 		Written: reportCount{t.RecordsOut, t.BytesOut}, Parts: r.Manifest.Parts, Maps: r.Maps, Reduces: r.Reduces,
-		Retried: r.Retried, LeftOut: r.LeftOut, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
+		Retried: r.Retried, LeftOut: r.LeftOut.Total(), LeftOutBy: r.LeftOut, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
 		PeakMemory: peakMemory(), Requests: reportRequests{r.Usage, r.Usage.Retries, r.Usage.Hedges}, Dollars: dollars, Planned: newReportPlan(receipt.Planned), Counters: t.Counts, Stats: stats,
 		Chaos: newReportChaos(faults), Seconds: r.Elapsed.Seconds()}
 }
@@ -111,8 +112,8 @@ func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faul
 	line := cardLine(to)
 	fmt.Fprintf(to, "%s → %s in %v\n", r.Job, r.Output, r.Elapsed.Round(time.Millisecond))
 	line("read", "%s in %s, %s", count(t.RecordsIn, "record"), embedded.Bytes(t.BytesIn), count(int64(r.Maps), "map task"))
-	if r.LeftOut > 0 {
-		line("left out", "%s whose name begins with _ or .", count(int64(r.LeftOut), "object"))
+	if text := r.LeftOut.String(); text != "" {
+		line("left out", "%s", text)
 	}
 	if r.Reduces > 0 {
 		line("shuffled", "%s in %s, %s", count(t.PairsOut, "pair"), embedded.Bytes(t.RunBytes), count(int64(r.Reduces), "partition"))

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/windrow-mr/windrow/plan"
 
@@ -112,7 +113,10 @@ func Main(ctx context.Context, p Program) int {
 		p.Args = []string{p.Args[0], "version"}
 	}
 	app := newApp(&p)
-	err := app.RunContext(ctx, flagsFirst(app, p.Args))
+	err := checkText(&p, app.Name)
+	if err == nil {
+		err = app.RunContext(ctx, flagsFirst(app, p.Args))
+	}
 	if err == nil {
 		err = out.failure()
 	}
@@ -127,6 +131,20 @@ func Main(ctx context.Context, p Program) int {
 		fmt.Fprintf(p.Stderr, "No cluster was named: name one with --master or --root, WINDROW_MASTER or WINDROW_ROOT, or '%s context set'.\n", app.Name)
 	}
 	return code
+}
+
+// checkText refuses arguments of jobs that are not UTF-8. The library that parses flags,
+// and the API, would take them for other names.
+func checkText(p *Program, name string) error {
+	if len(p.Args) < 2 || !slices.Contains([]string{"run", "plan", "submit"}, p.Args[1]) {
+		return nil
+	}
+	for _, arg := range p.Args[2:] {
+		if !utf8.ValidString(arg) {
+			return &argumentError{fmt.Sprintf("the argument %q is not UTF-8: name the directory of the file, or a pattern that matches it", arg), name + " " + p.Args[1]}
+		}
+	}
+	return nil
 }
 
 // interruptTime is the time that a command has to end after an interrupt.

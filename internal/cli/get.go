@@ -110,6 +110,9 @@ func writeJob(to io.Writer, j *client.Job) {
 		read += " of " + embedded.Bytes(j.Progress.Input)
 	}
 	line("read", "%s", read)
+	if text := j.Progress.LeftOutBy.String(); text != "" {
+		line("left out", "%s", text)
+	}
 	if j.Progress.Shuffled > 0 {
 		line("shuffled", "%s", embedded.Bytes(j.Progress.Shuffled))
 	}

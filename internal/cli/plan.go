@@ -9,6 +9,7 @@ import (
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // planCommand shows what run would do.
@@ -99,24 +100,25 @@ func planText(c *cli.Context, p *Program, job *jobs.Job, printJSON bool) error {
 
 // planDocument is what plan prints with -o json. Later versions only add fields.
 type planDocument struct {
-	Version    int        `json:"version"`
-	Job        string     `json:"job"`
-	Output     string     `json:"output"`
-	OnExists   string     `json:"onExists"`
-	Objects    int        `json:"objects"`
-	Input      int64      `json:"inputBytes"`
-	LeftOut    int        `json:"leftOut"` // objects that are hidden by their name
-	Maps       int        `json:"maps"`
-	Split      int64      `json:"splitBytes"` // of the largest
-	Samples    int        `json:"samples"`    // sections to sample
-	Partitions int        `json:"partitions"`
-	ReadGroup  int        `json:"readGroup"` // adjacent partitions that one request reads
-	Slots      int        `json:"slots"`
-	Memory     int64      `json:"memoryBytes"`
-	Share      int64      `json:"shareBytes"` // of a task, for pairs
-	Contents   planOutput `json:"contents"`
-	Requests   reportPlan `json:"requests"`
-	Assumed    []string   `json:"assumed"`
+	Version    int          `json:"version"`
+	Job        string       `json:"job"`
+	Output     string       `json:"output"`
+	OnExists   string       `json:"onExists"`
+	Objects    int          `json:"objects"`
+	Input      int64        `json:"inputBytes"`
+	LeftOut    int          `json:"leftOut"` // of what the input names
+	LeftOutBy  plan.LeftOut `json:"leftOutBy,omitzero"`
+	Maps       int          `json:"maps"`
+	Split      int64        `json:"splitBytes"` // of the largest
+	Samples    int          `json:"samples"`    // sections to sample
+	Partitions int          `json:"partitions"`
+	ReadGroup  int          `json:"readGroup"` // adjacent partitions that one request reads
+	Slots      int          `json:"slots"`
+	Memory     int64        `json:"memoryBytes"`
+	Share      int64        `json:"shareBytes"` // of a task, for pairs
+	Contents   planOutput   `json:"contents"`
+	Requests   reportPlan   `json:"requests"`
+	Assumed    []string     `json:"assumed"`
 }
 
 // planOutput is what the output already holds.
@@ -128,7 +130,7 @@ type planOutput struct {
 
 func newPlanDocument(p *embedded.Plan) planDocument {
 	d := planDocument{Version: 1, Job: p.Job, Output: p.Output, OnExists: string(p.OnExists), Objects: p.Objects, Input: p.Input,
-		LeftOut: p.LeftOut, Maps: p.Maps, Split: p.Split, Samples: p.Samples, Partitions: p.Partitions, ReadGroup: p.Group,
+		LeftOut: p.LeftOut.Total(), LeftOutBy: p.LeftOut, Maps: p.Maps, Split: p.Split, Samples: p.Samples, Partitions: p.Partitions, ReadGroup: p.Group,
 		Slots: p.Slots, Memory: p.Memory, Share: p.Share, Requests: newReportPlan(p), Assumed: p.Assumed,
 		Contents: planOutput{Committed: p.Found.Contents, Parts: p.Found.Parts}}
 	if p.Held != nil {
@@ -142,8 +144,8 @@ func writePlan(to io.Writer, p *embedded.Plan) {
 	line := cardLine(to)
 	fmt.Fprintf(to, "%s → %s\n", p.Job, p.Output)
 	line("read", "%s in %s", embedded.Bytes(p.Input), count(int64(p.Objects), "object"))
-	if p.LeftOut > 0 {
-		line("left out", "%s whose name begins with _ or .", count(int64(p.LeftOut), "object"))
+	if text := p.LeftOut.String(); text != "" {
+		line("left out", "%s", text)
 	}
 	line("maps", "%s, of at most %s", count(int64(p.Maps), "task"), embedded.Bytes(p.Split))
 	if p.Samples > 0 {

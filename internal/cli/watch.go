@@ -47,6 +47,9 @@ func writeEnd(to io.Writer, j *client.Job) {
 	fmt.Fprintf(to, "%s → %s in %v\n", j.Job, j.Output, j.Elapsed(j.Ended).Round(time.Millisecond))
 	line := cardLine(to)
 	line("read", "%s", embedded.Bytes(j.Progress.Bytes))
+	if text := j.Progress.LeftOutBy.String(); text != "" {
+		line("left out", "%s", text)
+	}
 	for _, ph := range j.Phases {
 		line(ph.Phase, "%s", count(int64(ph.Tasks), "task"))
 	}

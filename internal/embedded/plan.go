@@ -24,7 +24,7 @@ type Plan struct {
 	OnExists   output.Mode
 	Input      int64 // bytes
 	Objects    int   // of the input that are read
-	LeftOut    int   // objects that are not read, because their names begin with _ or .
+	LeftOut    plan.LeftOut
 	Maps       int
 	Split      int64 // bytes of the largest map task
 	Samples    int   // sections to sample; 0 for none

@@ -20,7 +20,7 @@ type Result struct {
 	Slots    int
 	Memory   int64
 	Retried  int64
-	LeftOut  int
+	LeftOut  plan.LeftOut
 	Usage    plan.Usage
 	Elapsed  time.Duration
 }

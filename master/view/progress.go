@@ -33,7 +33,8 @@ func (p *progress) read(s *scheduler.Job, r *Run) client.Progress {
 		default:
 		}
 	}
-	c := client.Progress{Fraction: now.Fraction(s), Bytes: now.Bytes, Input: now.Input, Shuffled: now.Shuffled}
+	c := client.Progress{Fraction: now.Fraction(s), Bytes: now.Bytes, Input: now.Input, Shuffled: now.Shuffled,
+		LeftOut: now.LeftOut.Total(), LeftOutBy: now.LeftOut}
 	c.Bytes = min(max(c.Bytes, p.shown.Bytes), max(c.Input, c.Bytes))
 	c.Fraction = max(c.Fraction, p.shown.Fraction)
 	p.shown = c

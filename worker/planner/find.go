@@ -102,106 +102,226 @@ func (m *maker) objects(ctx context.Context, in *Input, urls []string) ([]plan.O
 		if err != nil {
 			return nil, err
 		}
-		found, err := m.find(ctx, root, key)
+		f := &find{maker: m, root: root, outputs: make(map[string]bool)}
+		found, err := f.named(ctx, key)
 		if errors.Is(err, errMissing) {
 			return nil, missing
 		}
 		if err != nil {
 			return nil, err
 		}
+		m.leftOut = m.leftOut.Plus(f.leftOut)
 		if len(found) == 0 {
-			return nil, &Error{plan.NotFound, fmt.Errorf("input %s holds no objects (names that begin with _ or . are not counted)", u)}
+			return nil, &Error{plan.NotFound, fmt.Errorf("input %s holds no objects%s", u, notCounted(f.leftOut))}
 		}
+		// Links can give a directory several names.
+		place := canonical(root.Name("")) + "/"
 		for _, o := range found {
+			if o.Key == "" {
+				return nil, invalidf("input %s: the object %s has the name of a directory, and %d bytes: give it another name", u, root.Name(""), o.Size)
+			}
 			object := plan.Object{Input: in.Name, Root: rootURL, Key: o.Key, Size: o.Size, ETag: o.ETag, Sum: sumOf(o), Codec: m.req.Codecs.codecOf(in, o.Key)}
-			if seen[object.Name()] {
+			if seen[place+o.Key] {
 				return nil, invalidf("input %s is named twice, the second time by %s: it would be read twice", object.Name(), u)
 			}
-			seen[object.Name()] = true
+			seen[place+o.Key] = true
 			objects = append(objects, object)
 		}
 	}
 	return objects, nil
 }
 
+// notCounted says what an input holds in place of objects.
+func notCounted(l plan.LeftOut) string {
+	if l.Total() == 0 {
+		return ""
+	}
+	return " but " + l.String()
+}
+
 // errMissing says that a key names neither an object nor a prefix.
 var errMissing = errors.New("missing")
 
-// find returns the objects that a key, a directory or a pattern names.
-func (m *maker) find(ctx context.Context, root *store.Root, key string) ([]store.Object, error) {
-	if key == "" {
-		m.dirs = append(m.dirs, root.Name(""))
-		return m.list(ctx, root, "", nil)
-	}
-	if store.IsPattern(key) {
-		literal := key[:strings.IndexAny(key, `*?[\`)]
-		if strings.Contains(key, "**") {
-			m.dirs = append(m.dirs, root.Name(literal[:strings.LastIndexByte(literal, '/')+1]))
-		}
-		return m.list(ctx, root, literal, func(k string) bool { return store.Match(key, k) })
-	}
-	o, err := root.Stat(ctx, key)
-	if plan.KindOf(err) != plan.NotFound {
-		return []store.Object{o}, err
-	}
-	below, listErr := m.list(ctx, root.Sub(key), "", nil)
-	if listErr != nil {
-		return nil, listErr
-	}
-	if len(below) == 0 {
-		return nil, errMissing
-	}
-	m.dirs = append(m.dirs, root.Name(key))
-	for i := range below {
-		below[i].Key = key + "/" + below[i].Key
-	}
-	return below, nil
+// find finds the objects of one input.
+type find struct {
+	*maker
+	root    *store.Root
+	above   string // the directory in which names begin, with a final slash, or empty
+	names   *names
+	outputs map[string]bool // directories below above that have the log of an output
+	leftOut plan.LeftOut
+	any     bool // there is an object or a directory below above
 }
 
-// list returns the data objects whose keys begin with prefix and match; nil
-// matches all. In a directory that a job has written it returns the objects
-// that its log has committed.
-func (m *maker) list(ctx context.Context, root *store.Root, prefix string, match func(string) bool) ([]store.Object, error) {
-	above := prefix[:strings.LastIndexByte(prefix, '/')+1]
-	outputs := make(map[string]bool) // directories, with their final slash
-	is, err := output.IsOutput(ctx, root.Sub(above))
-	if err != nil {
-		return nil, err
+// reading is what one --input reads, for the check of the output.
+type reading struct {
+	url   string
+	base  string // of the names: a directory without links and final slash
+	names *names
+}
+
+// begin notes what is read.
+func (f *find) begin(above string, n *names) {
+	f.above, f.names = above, n
+	url := f.root.Name(above + strings.TrimSuffix(strings.Join(n.segments, "/"), anyDepth))
+	f.readings = append(f.readings, reading{url, canonical(f.root.Name(above)), n})
+}
+
+// local reports whether the input is files. Locate has looked itself whether a name is a
+// file.
+func (f *find) local() bool { return strings.HasPrefix(f.root.Name(""), "file://") }
+
+// named returns the objects that a key, a directory or a pattern names. An object or a
+// directory of exactly that name comes before a pattern.
+func (f *find) named(ctx context.Context, key string) ([]store.Object, error) {
+	switch {
+	case key == "":
+		return f.directory(ctx, "")
+	case !store.IsPattern(key):
+		return f.exactly(ctx, key)
 	}
-	outputs[above] = is
-	var found []store.Object
-	for o, err := range root.List(ctx, prefix) {
+	if !f.local() {
+		is, err := f.exists(ctx, key)
 		if err != nil {
 			return nil, err
 		}
-		if dir, ok := strings.CutSuffix(o.Key, output.FirstEntry); ok {
-			outputs[dir] = true
-		}
-		switch {
-		case match != nil && !match(o.Key):
-		case output.Hidden(o.Key[len(above):]):
-			if !ofLog(o.Key) {
-				m.leftOut++
-			}
-		default:
-			found = append(found, o)
+		if is {
+			return f.exactly(ctx, key)
 		}
 	}
-	for dir, is := range outputs {
+	if name, only := store.Literal(key); only {
+		return f.exactly(ctx, name)
+	}
+	text := key[:strings.IndexAny(key, `*?[\`)]
+	above := text[:strings.LastIndexByte(text, '/')+1]
+	f.begin(above, pattern(key[len(above):]))
+	return f.list(ctx, text)
+}
+
+// exists reports whether there is an object of a name, or one below a directory of that
+// name.
+func (f *find) exists(ctx context.Context, key string) (bool, error) {
+	if _, err := f.root.Stat(ctx, key); err == nil || plan.KindOf(err) != plan.NotFound {
+		return err == nil, err
+	}
+	return f.below(ctx, key)
+}
+
+// below reports whether there is an object below a directory.
+func (f *find) below(ctx context.Context, dir string) (bool, error) {
+	for _, err := range f.root.List(ctx, dir+"/") {
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// exactly returns the object of a name, or those below a directory of that name. An empty
+// object is a mark that some tools make for a directory, if there is anything below it.
+func (f *find) exactly(ctx context.Context, key string) ([]store.Object, error) {
+	if strings.HasSuffix(key, "/") {
+		return f.directory(ctx, key)
+	}
+	o, err := f.root.Stat(ctx, key)
+	switch {
+	case plan.KindOf(err) == plan.NotFound:
+		found, err := f.directory(ctx, key+"/")
+		if err == nil && !f.any {
+			err = errMissing
+		}
+		return found, err
+	case err != nil:
+		return nil, err
+	case o.Size == 0 && !f.local():
+		if is, err := f.below(ctx, key); err != nil {
+			return nil, err
+		} else if is {
+			return f.directory(ctx, key+"/")
+		}
+	}
+	f.begin("", exactly(key))
+	return []store.Object{o}, nil
+}
+
+// directory returns all objects below a directory: its key with a final slash, or empty.
+func (f *find) directory(ctx context.Context, dir string) ([]store.Object, error) {
+	f.begin(dir, everything())
+	return f.list(ctx, dir)
+}
+
+// list returns the objects whose names match, and whose keys begin with prefix. In a
+// directory that a job has written it returns the objects that its log has committed.
+func (f *find) list(ctx context.Context, prefix string) ([]store.Object, error) {
+	is, err := f.isOutput(ctx, f.above)
+	if err != nil {
+		return nil, err
+	}
+	found, err := f.root.Walk(ctx, store.Walk{Prefix: prefix, Enter: f.enter, Match: f.match, Skip: f.skip, Deep: f.names.deep()})
+	if err != nil {
+		return nil, err
+	}
+	if is {
+		if found, err = committed(ctx, f.root.Sub(f.above), f.above, found, f.names.all()); err != nil {
+			return nil, err
+		}
+	}
+	for dir := range f.outputs {
+		if is, err = f.isOutput(ctx, dir); err != nil {
+			return nil, err
+		}
 		if !is {
 			continue
 		}
-		if found, err = committed(ctx, root.Sub(dir), dir, found, match == nil); err != nil {
+		if found, err = committed(ctx, f.root.Sub(dir), dir, found, f.names.all()); err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
 }
 
-// ofLog reports whether a key belongs to the log of an output. Such an object
-// is never missed.
-func ofLog(key string) bool {
-	return strings.Contains("/"+key, "/"+output.Dir+"/") || strings.HasSuffix("/"+key, "/"+output.SuccessName)
+// isOutput reports whether a directory is an output. One in whose name there are two
+// slashes in a row is none.
+func (f *find) isOutput(ctx context.Context, dir string) (bool, error) {
+	if strings.Contains("/"+dir, "//") {
+		return false, nil
+	}
+	return output.IsOutput(ctx, f.root.Sub(dir))
+}
+
+// enter is the Enter of a walk. It notes directories that can be outputs.
+func (f *find) enter(dir string) (state string, enter bool) {
+	f.any = true
+	name := dir[len(f.above):]
+	state, read, hidden := f.names.enter(name)
+	if above, is := strings.CutSuffix("/"+name, "/"+output.Dir+"/"); is {
+		if above != "" {
+			f.outputs[f.above+above[1:]+"/"] = true
+		}
+		return state, read
+	}
+	if hidden {
+		f.leftOut.Hidden++
+	}
+	return state, read
+}
+
+// match is the Match of a walk.
+func (f *find) match(key string) bool {
+	f.any = true
+	name := key[len(f.above):]
+	read, hidden := f.names.match(name)
+	if hidden && !strings.HasSuffix("/"+name, "/"+output.SuccessName) {
+		f.leftOut.Hidden++
+	}
+	return read
+}
+
+// skip is the Skip of a walk.
+func (f *find) skip(_ string, special bool) {
+	if special {
+		f.leftOut.Special++
+	} else {
+		f.leftOut.Links++
+	}
 }
 
 // committed removes from found the objects that are below an output and not

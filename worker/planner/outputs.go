@@ -12,13 +12,13 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// refuseNested refuses an output in a directory that is read as a whole: the
-// next run would read the parts of this one.
-func refuseNested(dirs []string, out *store.Root) error {
+// refuseNested refuses an output whose parts are among what an input reads: the next run
+// would read them.
+func refuseNested(readings []reading, out *store.Root) error {
 	name := canonical(out.Name(""))
-	for _, dir := range dirs {
-		if d := canonical(dir); d == name || strings.HasPrefix(name, d+"/") {
-			return invalidf("the output %s lies in the input directory %s, and the next run would read it; choose another --out", out.URL(), dir)
+	for _, r := range readings {
+		if dir, inside := strings.CutPrefix(name+"/", r.base+"/"); inside && r.names.readsPart(strings.TrimSuffix(dir, "/")) {
+			return invalidf("the output %s lies in what the input %s reads, and the next run would read its parts; choose another --out", out.URL(), r.url)
 		}
 	}
 	return nil

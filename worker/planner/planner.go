@@ -120,7 +120,7 @@ func Make(ctx context.Context, job Job, req Request, roots store.Roots, log *slo
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseNested(m.dirs, out); err != nil {
+	if err := refuseNested(m.readings, out); err != nil {
 		return nil, err
 	}
 	if err := refuseInsideOutput(ctx, roots, req.Output, out); err != nil {
@@ -148,8 +148,8 @@ type maker struct {
 
 	inputs    []splits.Input
 	generated []plan.Split
-	leftOut   int      // objects skipped because of their names
-	dirs      []string // directories that are read as a whole, by name
+	leftOut   plan.LeftOut
+	readings  []reading
 	table     attempts.Table
 }
 

@@ -181,7 +181,7 @@ func TestWrongRequests(t *testing.T) {
 		"input that is made":      {generating, func(*planner.Request) {}, plan.Invalid, "makes its own"},
 		"the index does not fit":  {words(t), func(r *planner.Request) { r.Partitions, r.Memory.Bytes = 90_000, 64<<20 }, plan.Invalid, "at most"},
 		"parts that are not text": {binary, func(r *planner.Request) { r.Codecs.Output = compress.Gzip }, plan.Invalid, ".bin"},
-		"output in input":         {words(t), func(r *planner.Request) { r.Output = "mem://a/in/out" }, plan.Invalid, "input directory"},
+		"output in input":         {words(t), func(r *planner.Request) { r.Output = "mem://a/in/out" }, plan.Invalid, "the next run"},
 	} {
 		r := request(t, "mem://a/out", "mem://a/in")
 		c.change(&r)

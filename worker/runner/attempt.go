@@ -260,6 +260,9 @@ func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 		Slots: max(r.cfg.Slots, a.launch.Slots), Memory: planner.Memory{Bytes: p.budget.pairs, Attempts: 1}, Codecs: codecs,
 	}, r.cfg.Roots, a.notes.logger())
 	if err != nil {
+		if plan.KindOf(err) == plan.Invalid {
+			err = &planner.Error{Kind: plan.Invalid, Err: err} // as run reports it
+		}
 		if planner.Final(err) {
 			err = &finalError{err}
 		}
@@ -271,8 +274,10 @@ func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 	if err := table.Write(ctx, r.cfg.Root, a.launch.Attempt); err != nil {
 		return cluster.Outcome{}, err
 	}
-	a.notes.note("planned: %d map tasks, %d reduce tasks, %d bytes of input, %d objects left out because of their names",
-		len(table.Splits), table.Partitions, table.Input, table.LeftOut)
+	a.notes.note("planned: %d map tasks, %d reduce tasks, %d bytes of input", len(table.Splits), table.Partitions, table.Input)
+	if table.LeftOut.Total() > 0 {
+		a.notes.note("left out: %v", table.LeftOut)
+	}
 	return cluster.Outcome{Result: cluster.Done, Winner: a.launch.Attempt, Counts: table.Counts(), Digest: plan.Digest{In: table.Input}}, nil
 }
 
