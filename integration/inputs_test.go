@@ -442,3 +442,24 @@ func TestTableOfInputsIsDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestCommittedPartsByALink verifies that of an output to which a link leads only the
+// committed parts are read, as of one that is named.
+func TestCommittedPartsByALink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	must(t, plain, "run", "wordcount", "--input", file(t, "in.txt", "committed\n"), "--out", filepath.Join(dir, ".v1"))
+	if err := os.Symlink(".v1", filepath.Join(dir, "current")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".v1", "part-r-00001-stray000.0.tsv"), []byte("stray\t1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range []string{filepath.Join(dir, "*", "part-*"), filepath.Join(dir, "current"), dir} {
+		out := filepath.Join(t.TempDir(), "out")
+		must(t, plain, "run", "grep", "--pattern", ".", "--input", in, "--out", out)
+		if got := must(t, plain, "cat", out); got != "committed\t1\n" {
+			t.Errorf("%s reads %q", in, got)
+		}
+	}
+}

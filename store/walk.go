@@ -18,9 +18,11 @@ type Walk struct {
 	// one within which symbolic links must lead.
 	Prefix string
 	// Enter reports whether objects below a directory can match. It is called once for
-	// each directory that is found, with a final slash. Directories of equal state have
-	// the same matches below. A directory that is not entered need not be readable.
-	Enter func(dir string) (state string, enter bool)
+	// each directory that is found, with a final slash. key is that of the directory
+	// itself, and differs from its name if a symbolic link leads there. Directories of
+	// equal state have the same matches below. A directory that is not entered need not
+	// be readable.
+	Enter func(dir, key string) (state string, enter bool)
 	// Match reports whether an object is one of those to find. It is called for all
 	// objects in directories that were entered.
 	Match func(key string) bool
@@ -80,10 +82,10 @@ type entered struct {
 }
 
 // enter calls Enter, once for each directory.
-func (f *finder) enter(dir string) entered {
+func (f *finder) enter(dir, key string) entered {
 	e, known := f.asked[dir]
 	if !known {
-		e.state, e.enter = f.walk.Enter(dir)
+		e.state, e.enter = f.walk.Enter(dir, key)
 	}
 	return e
 }
@@ -106,21 +108,22 @@ func (f *finder) byLevel(ctx context.Context) error {
 		if f.root.core.traits.Remote && len(next) > mostLevels {
 			return f.flat(ctx, commonDir(next), next)
 		}
-		pages, err := f.list(ctx, next, prefix)
-		if err != nil {
-			return err
-		}
-		prefix = ""
 		var below []place
-		for i, at := range next {
-			f.visited[visit{at.key, at.state}] = true
-			for j := range pages[i] {
-				if below, links, err = f.take(at, &pages[i][j], below, links); err != nil {
-					return err
+		for some := range slices.Chunk(next, mostLevels) {
+			pages, err := f.list(ctx, some, prefix)
+			if err != nil {
+				return err
+			}
+			for i, at := range some {
+				f.visited[visit{at.key, at.state}] = true
+				for j := range pages[i] {
+					if below, links, err = f.take(at, &pages[i][j], below, links); err != nil {
+						return err
+					}
 				}
 			}
 		}
-		next = below
+		next, prefix = below, ""
 		for len(next) == 0 && len(links) > 0 {
 			if to := links[0]; !f.visited[visit{to.key, to.state}] {
 				next = []place{to}
@@ -177,27 +180,29 @@ func (f *finder) listOne(ctx context.Context, prefix string) ([]driver.Entry, er
 
 // take handles an entry of a directory.
 func (f *finder) take(at place, e *driver.Entry, below, links []place) (_, _ []place, err error) {
-	name := at.name + e.Key[len(at.key):]
-	fail := func() error {
-		return f.root.fail("list", e.Key, e.Err)
-	}
+	name, own := at.name+e.Key[len(at.key):], e.Key
+	fail := func() error { return f.root.fail("list", own, e.Err) }
 	switch e.Kind {
 	case driver.IsDirectory:
-		to := f.enter(name)
+		if e.Link {
+			e.Key = e.Target
+		}
+		to := f.enter(name, e.Key)
 		if f.root.core.traits.Remote {
 			f.asked[name] = to
 		}
 		switch {
-		case !to.enter, f.visited[visit{e.Key, to.state}]:
+		case !to.enter:
 		case e.Err != nil:
 			return below, links, fail()
+		case f.visited[visit{e.Key, to.state}]:
 		case e.Link:
-			links = append(links, place{name, e.Target, to.state})
+			links = append(links, place{name, e.Key, to.state})
 		default:
 			below = append(below, place{name, e.Key, to.state})
 		}
 	case driver.IsUnknown:
-		if f.walk.Match(name) || f.enter(name+"/").enter {
+		if f.walk.Match(name) || f.enter(name+"/", e.Key+"/").enter {
 			return below, links, fail()
 		}
 	case driver.IsBroken, driver.IsSpecial:
@@ -252,7 +257,7 @@ func (f *finder) flat(ctx context.Context, prefix string, places []place) error 
 			}
 			at += n + 1
 			if dir := o.Key[:at]; !strings.HasPrefix(parent, dir) {
-				if !f.enter(dir).enter {
+				if !f.enter(dir, dir).enter {
 					skip = dir
 				}
 				parent = dir

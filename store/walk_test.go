@@ -102,7 +102,7 @@ func ofDepth(t *testing.T, d *levels, prefix string, depth int, end string) (key
 	}
 	found, err := root.Walk(t.Context(), store.Walk{
 		Prefix: prefix,
-		Enter: func(dir string) (string, bool) {
+		Enter: func(dir, _ string) (string, bool) {
 			entered = append(entered, dir)
 			return "", strings.Count(dir, "/") < depth
 		},

@@ -169,7 +169,7 @@ func TestPlanWritesNothing(t *testing.T) {
 		"no job":                      {nil, 2, "no job named"},
 		"an input that is missing":    {[]string{"wordcount", "--input", at("none"), "--out", at("new")}, 5, "there is no such"},
 		"an output that exists":       {[]string{"wordcount", "--input", path, "--out", at("out")}, 6, "it exists"},
-		"an output within the input":  {[]string{"wordcount", "--input", filepath.Dir(path), "--out", at("link/below/new")}, 2, "lies in the input directory"},
+		"an output within the input":  {[]string{"wordcount", "--input", filepath.Dir(path), "--out", at("link/below/new")}, 2, "lies in what the input"},
 		"an output below a file":      {[]string{"wordcount", "--input", path, "--out", at("file/new")}, 1, "not a directory"},
 		"an output among other files": {[]string{"wordcount", "--input", path, "--out", dir}, 6, "which windrow did not write"},
 		"a bad parameter of the job":  {[]string{"teragen", "--records", "none", "--out", at("new")}, 2, "records"},

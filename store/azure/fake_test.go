@@ -79,7 +79,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !ok:
 		refuse(w, http.StatusNotFound, "ContainerNotFound")
 	case q.Get("comp") == "list":
-		f.list(w, q.Get("prefix"), q.Get("marker"))
+		f.list(w, q.Get("prefix"), q.Get("marker"), q.Get("delimiter"))
 	case rest == "" || rest == "/":
 		w.WriteHeader(http.StatusOK)
 	case r.Method == http.MethodPut:
@@ -197,14 +197,20 @@ func (f *fake) object(w http.ResponseWriter, r *http.Request, name string) {
 	}
 }
 
-func (f *fake) list(w http.ResponseWriter, prefix, marker string) {
+func (f *fake) list(w http.ResponseWriter, prefix, marker, delimiter string) {
 	var names []string
 	for name := range f.blobs {
-		if strings.HasPrefix(name, prefix) && name > marker {
-			names = append(names, name)
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			if dir, _, below := strings.Cut(rest, "/"); below && delimiter == "/" {
+				name = prefix + dir + "/"
+			}
+			if name > marker {
+				names = append(names, name)
+			}
 		}
 	}
 	slices.Sort(names)
+	names = slices.Compact(names)
 	next := ""
 	if len(names) > f.pageSize {
 		names = names[:f.pageSize]
@@ -219,7 +225,11 @@ func (f *fake) list(w http.ResponseWriter, prefix, marker string) {
 	}
 	out.WriteString("<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults><Blobs>")
 	for _, name := range names {
-		b := f.blobs[name]
+		b, is := f.blobs[name]
+		if !is {
+			fmt.Fprintf(&out, "<BlobPrefix><Name>%s</Name></BlobPrefix>", text(name))
+			continue
+		}
 		fmt.Fprintf(&out, "<Blob><Name>%s</Name><Properties><Last-Modified>Fri, 02 Jan 2026 03:00:00 GMT</Last-Modified>"+
 			"<Etag>%s</Etag><Content-Length>%d</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>",
 			text(name), strings.Trim(b.etag, `"`), len(b.body))

@@ -14,7 +14,7 @@ import (
 // walkAll finds all objects of a root.
 func walkAll(t *testing.T, r *store.Root, match func(string) bool) ([]store.Object, error) {
 	t.Helper()
-	return r.Walk(t.Context(), store.Walk{Enter: func(string) (string, bool) { return "", false }, Match: match, Skip: func(string, bool) {}})
+	return r.Walk(t.Context(), store.Walk{Enter: func(string, string) (string, bool) { return "", false }, Match: match, Skip: func(string, bool) {}})
 }
 
 // TestFilesWithoutSizeAreNotEmpty: a file below /proc says that it has 0 bytes, and was

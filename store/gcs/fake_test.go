@@ -187,21 +187,32 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	var names []string
 	for name := range f.objects {
-		if strings.HasPrefix(name, q.Get("prefix")) && name >= q.Get("startOffset") && name > q.Get("pageToken") {
-			names = append(names, name)
+		if rest, ok := strings.CutPrefix(name, q.Get("prefix")); ok && name >= q.Get("startOffset") {
+			if dir, _, below := strings.Cut(rest, "/"); below && q.Get("delimiter") == "/" {
+				name = q.Get("prefix") + dir + "/"
+			}
+			if name > q.Get("pageToken") {
+				names = append(names, name)
+			}
 		}
 	}
 	slices.Sort(names)
+	names = slices.Compact(names)
 	var reply struct {
-		Next  string        `json:"nextPageToken,omitempty"`
-		Items []description `json:"items"`
+		Next     string        `json:"nextPageToken,omitempty"`
+		Items    []description `json:"items"`
+		Prefixes []string      `json:"prefixes,omitempty"`
 	}
 	if len(names) > f.pageSize {
 		names = names[:f.pageSize]
 		reply.Next = names[len(names)-1]
 	}
 	for _, name := range names {
-		reply.Items = append(reply.Items, f.objects[name].about())
+		if o := f.objects[name]; o != nil {
+			reply.Items = append(reply.Items, o.about())
+		} else {
+			reply.Prefixes = append(reply.Prefixes, name)
+		}
 	}
 	answer(f.t, w, reply)
 }

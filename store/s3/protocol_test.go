@@ -584,7 +584,7 @@ func TestKeysThatXMLCannotHold(t *testing.T) {
 			}
 		}
 		var entered []string
-		found, err := root.Walk(t.Context(), store.Walk{Prefix: "logs/", Enter: func(dir string) (string, bool) {
+		found, err := root.Walk(t.Context(), store.Walk{Prefix: "logs/", Enter: func(dir, _ string) (string, bool) {
 			entered = append(entered, dir)
 			return "", false
 		}, Match: func(string) bool { return true }})

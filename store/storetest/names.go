@@ -105,6 +105,49 @@ func (s suite) listOrder() {
 	}
 }
 
+// walks finds objects of a depth, and sees no key below the directories that it does not
+// enter.
+func (s suite) walks() {
+	for _, key := range []string{"w/a.txt", "w/b b+%.txt", "w/d/c.txt", "w/d/e/f.txt", "w/d-/g.txt", "wx/h.txt", "w.txt"} {
+		s.must(s.root.Put(s.Context(), key, []byte("x"), store.Scratch))
+	}
+	for _, c := range []struct {
+		prefix        string
+		depth         int
+		deep          bool
+		want, entered []string
+	}{
+		{"w/", 2, false, []string{"w/a.txt", "w/b b+%.txt"}, []string{"w/d-/", "w/d/"}},
+		{"w/b", 2, false, []string{"w/b b+%.txt"}, nil},
+		{"w/", 3, false, []string{"w/d-/g.txt", "w/d/c.txt"}, []string{"w/d-/", "w/d/", "w/d/e/"}},
+		{"w", 1, false, []string{"w.txt"}, []string{"w/", "wx/"}},
+		{"none/", 2, false, nil, nil},
+		{"w/", 4, true, []string{"w/d/e/f.txt"}, []string{"w/d-/", "w/d/", "w/d/e/"}},
+	} {
+		var got, entered []string
+		found, err := s.root.Walk(s.Context(), store.Walk{
+			Prefix: c.prefix, Deep: c.deep,
+			Enter: func(dir, _ string) (string, bool) {
+				entered = append(entered, dir)
+				return "", strings.Count(dir, "/") < c.depth
+			},
+			Match: func(key string) bool { return strings.Count(key, "/") == c.depth-1 },
+			Skip:  func(string, bool) {},
+		})
+		s.must(err)
+		for _, o := range found {
+			got = append(got, o.Key)
+			if o.Size != 1 || o.ETag == "" {
+				s.Errorf("%+v is described otherwise by a listing", o)
+			}
+		}
+		slices.Sort(entered)
+		if !slices.Equal(got, c.want) || !slices.Equal(entered, c.entered) {
+			s.Errorf("prefix %q, depth %d: found %q and %q, want %q and %q", c.prefix, c.depth, got, entered, c.want, c.entered)
+		}
+	}
+}
+
 func (s suite) listPages() {
 	const n = 1100
 	var all sync.WaitGroup

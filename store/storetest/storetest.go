@@ -81,6 +81,7 @@ var behaviours = [...]struct {
 	{"keys of every kind", suite.oddKeys},
 	{"bad keys are refused", suite.badKeys},
 	{"list is ordered and complete", suite.listOrder},
+	{"a walk enters what can match", suite.walks},
 	{"list has many pages", suite.listPages},
 	{"delete is idempotent", suite.deleteTwice},
 	{"deletes beside creates", suite.deleteBeside},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -264,7 +265,7 @@ func (f *find) list(ctx context.Context, prefix string) ([]store.Object, error) 
 			return nil, err
 		}
 	}
-	for dir := range f.outputs {
+	for _, dir := range slices.Sorted(maps.Keys(f.outputs)) {
 		if is, err = f.isOutput(ctx, dir); err != nil {
 			return nil, err
 		}
@@ -288,13 +289,12 @@ func (f *find) isOutput(ctx context.Context, dir string) (bool, error) {
 }
 
 // enter is the Enter of a walk. It notes directories that can be outputs.
-func (f *find) enter(dir string) (state string, enter bool) {
+func (f *find) enter(dir, key string) (state string, enter bool) {
 	f.any = true
-	name := dir[len(f.above):]
-	state, read, hidden := f.names.enter(name)
-	if above, is := strings.CutSuffix("/"+name, "/"+output.Dir+"/"); is {
-		if above != "" {
-			f.outputs[f.above+above[1:]+"/"] = true
+	state, read, hidden := f.names.enter(dir[len(f.above):])
+	if above, is := strings.CutSuffix("/"+key, "/"+output.Dir+"/"); is {
+		if above = strings.TrimPrefix(above+"/", "/"); above != f.above {
+			f.outputs[above] = true
 		}
 		return state, read
 	}
