@@ -55,7 +55,14 @@ func FuzzPrefixesOfOtherFormats(f *testing.F) {
 				t.Errorf("%q: %v is of kind %v", body, err, kind)
 			}
 		} else {
-			checkLines(t, o, plain(t, name, body))
+			text, inner := plain(t, name, body), name
+			if compress.FromName(name) != compress.None {
+				inner = "a"
+			}
+			if format, _ := compress.Foreign(inner, text); format != "" {
+				t.Errorf("%q, which is %s, is read as text", body, format)
+			}
+			checkLines(t, o, text)
 		}
 		o.Decompress, o.OnExists = "none", "replace"
 		if _, err := embedded.Run(t.Context(), job, o); err != nil {
