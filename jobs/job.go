@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
+	"strings"
+	"unicode"
 
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 )
@@ -13,6 +15,7 @@ import (
 // Job is invalid. A Job never changes, and goroutines may share it.
 type Job struct {
 	name      string
+	text      string // its description
 	params    []Param
 	construct func(p *Pipeline, texts map[string]string) error
 	err       error // why no pipeline can be made at all
@@ -50,11 +53,13 @@ func Define[P any](name string, defaults P, build func(p *Pipeline, params P) er
 	j.params = set.list
 	j.construct = func(p *Pipeline, texts map[string]string) error {
 		values := defaults
-		canonical, err := set.fill(reflect.ValueOf(&values).Elem(), texts)
-		if err != nil {
-			return err
+		if !p.outline {
+			canonical, err := set.fill(reflect.ValueOf(&values).Elem(), texts)
+			if err != nil {
+				return err
+			}
+			p.params = canonical
 		}
-		p.params = canonical
 		return build(p, values)
 	}
 	return j
@@ -65,6 +70,45 @@ func (j *Job) Name() string { return j.name }
 
 // Params returns the job's parameters in the order of the struct's fields.
 func (j *Job) Params() []Param { return append([]Param(nil), j.params...) }
+
+// Described returns the job with a description: a phrase in one line, such as
+// "count how often each word occurs". Commands that list jobs show it.
+func (j *Job) Described(text string) *Job {
+	described := *j
+	described.text = text
+	if described.err == nil && (len(text) > maxDescription || strings.ContainsFunc(text, unicode.IsControl)) {
+		described.err = fmt.Errorf("job %s: its description must be one line of at most %d bytes", j.name, maxDescription)
+	}
+	return &described
+}
+
+// maxDescription is the greatest size of a description in bytes.
+const maxDescription = 200
+
+// Description returns the text that Described set, "" for none.
+func (j *Job) Description() string { return j.text }
+
+// Inputs returns the names of the job's named inputs, in the order of their Reads.
+// It runs the constructor with the defaults of the parameters, and gives Once
+// values of zero. It returns nil when the job has no named inputs, or when its
+// constructor needs other values.
+func (j *Job) Inputs() []string {
+	if j.err != nil {
+		return nil
+	}
+	p := newPipeline(j.name, nil, false)
+	p.outline = true
+	if err := j.recovered(p, nil); err != nil {
+		return nil
+	}
+	var names []string
+	for _, n := range p.nodes {
+		if n.read != nil && n.input != "" {
+			names = append(names, n.input)
+		}
+	}
+	return names
+}
 
 // Build makes the job's compiled pipeline. It is the engine's entry point; a
 // program runs its jobs through package windrow instead.
@@ -107,6 +151,19 @@ func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline
 // run calls the constructor once and checks the pipeline.
 func (j *Job) run(params map[string]string, once map[string][]byte, given bool) (p *Pipeline, text string, err error) {
 	p = newPipeline(j.name, once, given)
+	if err := j.recovered(p, params); err != nil {
+		return nil, "", err
+	}
+	p.check()
+	if err := p.problems(); err != nil {
+		return nil, "", err
+	}
+	return p, p.text(), nil
+}
+
+// recovered calls the constructor. An error of the constructor is kept in p; its
+// panic is returned.
+func (j *Job) recovered(p *Pipeline, params map[string]string) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("job %s: its constructor panicked: %v\n%s", j.name, r, debug.Stack())
@@ -115,11 +172,7 @@ func (j *Job) run(params map[string]string, once map[string][]byte, given bool) 
 	if err := j.construct(p, params); err != nil {
 		p.fail("%w", err)
 	}
-	p.check()
-	if err := p.problems(); err != nil {
-		return nil, "", err
-	}
-	return p, p.text(), nil
+	return nil
 }
 
 // checkName accepts lower-case words joined by hyphens: users type names in

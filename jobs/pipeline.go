@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,8 +26,11 @@ type Pipeline struct {
 	nodes  []*node
 	errs   []error
 	once   map[string][]byte
-	named  []string // names of Once values, in order of use
-	given  bool     // once holds the values of the submission
+	named  []string          // names of Once values, in order of use
+	given  bool              // once holds the values of the submission
+	places map[string]string // of closures, by their symbols
+
+	outline bool // only the inputs count: Once values are zero
 }
 
 // node is one operation. Its functions are in the closures of the typed value
@@ -34,7 +39,8 @@ type node struct {
 	id     int
 	kind   string // "Read", "Map"…
 	input  string // of a Read: name of the input
-	detail string // its function's symbol, or its format and options
+	detail string // its functions' symbols, or its format and options
+	label  string // detail for people, with closures by their places
 	types  string // of the result, with codecs
 	from   []*node
 	root   *node // the Read or shuffle that its records come from
@@ -69,7 +75,7 @@ func newPipeline(job string, once map[string][]byte, given bool) *Pipeline {
 
 // add appends a node to the pipeline.
 func (p *Pipeline) add(kind, detail, types string, from ...*node) *node {
-	n := &node{id: len(p.nodes) + 1, kind: kind, detail: detail, types: types, from: from}
+	n := &node{id: len(p.nodes) + 1, kind: kind, detail: detail, label: p.label(detail), types: types, from: from}
 	for _, f := range from {
 		f.used++
 		n.root = f.root
@@ -88,10 +94,10 @@ func (n *node) stage() string {
 	switch {
 	case n.kind == "Read" && n.input != "":
 		return "Read of input " + n.input
-	case n.detail == "":
+	case n.label == "":
 		return n.kind
 	}
-	return n.kind + " " + n.detail
+	return n.kind + " " + n.label
 }
 
 // check finds mistakes that only the whole graph shows.
@@ -244,6 +250,9 @@ func Once[T any](p *Pipeline, name string, f func() (T, error)) T {
 		return value
 	}
 	p.named = append(p.named, name)
+	if p.outline {
+		return value
+	}
 	if !p.given {
 		if value, err = f(); err != nil {
 			p.fail("Once %s: %w", name, err)
@@ -282,7 +291,43 @@ func (p *Pipeline) symbol(kind string, f any) string {
 	if i := strings.LastIndexByte(name, '/'); i >= 0 {
 		name = name[i+1:]
 	}
-	return strings.TrimSuffix(name, "-fm")
+	name = strings.TrimSuffix(name, "-fm")
+	if closureForm.MatchString(name) {
+		if p.places == nil {
+			p.places = map[string]string{}
+		}
+		p.places[name] = placeOf(v.Pointer())
+	}
+	return name
+}
+
+// closureForm matches the symbols that the compiler makes for functions without a
+// name: main.count.func1, main.init.func2.1.
+var closureForm = regexp.MustCompile(`\.func\d+(\.\d+)*(-range\d+)?$`)
+
+// placeOf returns where the function is written whose code begins at entry: the file
+// and the line of its first instruction. The last frame is the function itself;
+// frames before it were inlined into it.
+func placeOf(entry uintptr) string {
+	frames := runtime.CallersFrames([]uintptr{entry + 1})
+	for {
+		f, more := frames.Next()
+		if !more {
+			return fmt.Sprintf("func at %s:%d", filepath.Base(f.File), f.Line)
+		}
+	}
+}
+
+// label returns the detail of a node for people: the name of a closure says
+// nothing, its file and line do.
+func (p *Pipeline) label(detail string) string {
+	words := strings.Split(detail, " ")
+	for i, word := range words {
+		if place, ok := p.places[word]; ok {
+			words[i] = place
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // typeName names a type in pipeline texts.

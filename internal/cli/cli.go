@@ -113,9 +113,13 @@ func Main(ctx context.Context, p Program) int {
 		p.Args = []string{p.Args[0], "version"}
 	}
 	app := newApp(&p)
+	var args []string
 	err := checkText(&p, app.Name)
 	if err == nil {
-		err = app.RunContext(ctx, flagsFirst(app, p.Args))
+		args, err = helpArgs(app, &p, p.Args)
+	}
+	if err == nil {
+		err = app.RunContext(ctx, flagsFirst(app, args))
 	}
 	if err == nil {
 		err = out.failure()
@@ -206,14 +210,14 @@ func newApp(p *Program) *cli.App {
 	app.Name = strings.TrimSuffix(filepath.Base(p.Args[0]), ".exe")
 	app.Usage = "MapReduce batch jobs, written in Go, over object storage"
 	app.Writer, app.ErrWriter = p.Stdout, p.Stderr
-	app.HideVersion = true
+	app.HideVersion, app.HideHelpCommand = true, true
+	app.Flags = []cli.Flag{cli.HelpFlag}
 	app.DisableSliceFlagSeparator = true
 	app.ExitErrHandler = func(*cli.Context, error) {}
-	app.CommandNotFound = func(*cli.Context, string) {}
 	app.Commands = []*cli.Command{runCommand(p), planCommand(p), jobsCommand(p), catCommand(p), doctorCommand(p),
 		submitCommand(p), listCommand(p), getCommand(p), watchCommand(p), logsCommand(p), tasksCommand(p), countersCommand(p),
 		cancelCommand(p), retryCommand(p), rerunCommand(p), workersCommand(p), garbageCommand(p), contextCommand(p), completionCommand(p),
-		versionCommand(p), completeCommand(p), jobProcessCommand(p), describeCommand(p)}
+		versionCommand(p), helpCommand(), completeCommand(p), jobProcessCommand(p), describeCommand(p)}
 	app.Commands = append(app.Commands, p.Daemons...)
 	for _, c := range app.Commands {
 		c.Category = categoryOf(c.Name)
@@ -226,6 +230,7 @@ func newApp(p *Program) *cli.App {
 	}
 	app.OnUsageError = flagMistake
 	forEach(app.Commands, func(c *cli.Command) {
+		c.HideHelpCommand = true
 		if c.OnUsageError == nil {
 			c.OnUsageError = flagMistake
 		}
@@ -261,6 +266,10 @@ func forEach(commands []*cli.Command, f func(*cli.Command)) {
 
 // unknown returns the error for a command or job that does not exist.
 func unknown(c *cli.Context, what, name string, known []*cli.Command) error {
+	return invalidf(c, "%s", unknownText(what, name, known))
+}
+
+func unknownText(what, name string, known []*cli.Command) string {
 	var names []string
 	for _, k := range known {
 		if !k.Hidden {
@@ -268,9 +277,9 @@ func unknown(c *cli.Context, what, name string, known []*cli.Command) error {
 		}
 	}
 	if near := nearest.Name(name, names); near != "" {
-		return invalidf(c, "unknown %s %q; did you mean %q?", what, name, near)
+		return fmt.Sprintf("unknown %s %q; did you mean %q?", what, name, near)
 	}
-	return invalidf(c, "unknown %s %q; there are %s", what, name, strings.Join(names, ", "))
+	return fmt.Sprintf("unknown %s %q; there are %s", what, name, strings.Join(names, ", "))
 }
 
 var undefinedFlag = regexp.MustCompile(`flag provided but not defined: -+(\S+)`)
@@ -290,9 +299,17 @@ func flagMistake(c *cli.Context, err error, _ bool) error {
 		names = append(names, f.Names()...)
 	}
 	if near := nearest.Name(m[1], names); near != "" {
-		return invalidf(c, "unknown flag --%s; did you mean --%s?", m[1], near)
+		return invalidf(c, "unknown flag %s; did you mean %s?", dashed(m[1]), dashed(near))
 	}
-	return invalidf(c, "unknown flag --%s", m[1])
+	return invalidf(c, "unknown flag %s", dashed(m[1]))
+}
+
+// dashed returns a flag as users write it: "--out", "-o".
+func dashed(flag string) string {
+	if len(flag) == 1 {
+		return "-" + flag
+	}
+	return "--" + flag
 }
 
 // noMore refuses arguments beyond the first ones.

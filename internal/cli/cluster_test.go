@@ -79,7 +79,7 @@ func TestSubmitDetached(t *testing.T) {
 	u := newUser(t, "WINDROW_MASTER", url)
 	code, stdout, stderr := u.do(t, "submit", "grep", "--input", "in/*.txt", "--input", "s3://in/x?region=r", "--out", "out/", "--pattern", "a+", "--invert",
 		"--partitions", "7", "--split-size", "1MiB", "--compress", "zstd", "--decompress", "none", "--max-ratio", "none", "--max-decompressed", "2GiB",
-		"--on-exists", "append", "--attempts", "9", "--priority", "250", "--label", "team=web", "--label", "nightly", "--detach")
+		"--on-exists", "append", "--attempts", "9", "--priority", "250", "--label", "team=web", "--label", "nightly=", "--detach")
 	if code != exitOK || stdout != string(apitest.ID(1))+"\n" || stderr != "" {
 		t.Fatalf("exit %d, %q, %s", code, stdout, stderr)
 	}

@@ -26,6 +26,9 @@ const completeName = "__complete"
 // wantFiles, instead of a word, asks the shell for names of files.
 const wantFiles = ":files"
 
+// completionName is the command that prints the scripts.
+const completionName = "completion"
+
 // completionCommand prints the script of a shell.
 func completionCommand(p *Program) *cli.Command {
 	shells := []struct{ name, usage, load string }{
@@ -34,7 +37,7 @@ func completionCommand(p *Program) *cli.Command {
 		{"fish", "completion for fish", "%s completion fish | source"},
 		{"powershell", "completion for PowerShell", "%s completion powershell | Out-String | Invoke-Expression"},
 	}
-	command := &cli.Command{Name: "completion", Usage: "print a script that completes commands, jobs and flags in a shell", ArgsUsage: "SHELL"}
+	command := &cli.Command{Name: completionName, Usage: "print a script that completes commands, jobs and flags in a shell", ArgsUsage: "SHELL"}
 	for _, shell := range shells {
 		command.Subcommands = append(command.Subcommands, &cli.Command{
 			Name: shell.name, Usage: shell.usage,

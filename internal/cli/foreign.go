@@ -100,27 +100,30 @@ func (f *foreign) ask(ctx context.Context, document any, args ...string) error {
 	cmd := exec.CommandContext(ctx, f.binary, args...) //nolint:gosec // it runs what the user submits
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
-		if said := strings.TrimSpace(errs.String()); said != "" {
-			return client.Errorf(plan.Invalid, "%s", said)
+		// The program names itself by its file, which submit may have built.
+		said := strings.TrimSpace(strings.TrimPrefix(errs.String(), filepath.Base(f.binary)+": "))
+		if said == "" {
+			said = "asked for its jobs, it ended with " + err.Error()
 		}
-		return client.Errorf(plan.Invalid, "%s %s: %v", f.name(), strings.Join(args, " "), err)
+		return client.Errorf(plan.Invalid, "%s: %s", f.name(), said)
 	}
 	if err := json.Unmarshal(out.Bytes(), document); err != nil {
-		return client.Errorf(plan.Invalid, "%s %s: it printed no JSON: %v; is it a program made with windrow.Main?", f.name(), strings.Join(args, " "), err)
+		return client.Errorf(plan.Invalid, "%s does not answer with its jobs, as a program made with windrow.Main does: %v", f.name(), err)
 	}
 	return nil
 }
 
 func (f *foreign) name() string { return orElse(f.pkg, f.binary) }
 
+// jobs returns the jobs of the program.
+func (f *foreign) jobs(ctx context.Context) (all []jobReport, err error) {
+	return all, f.ask(ctx, &all, "jobs", "-o", "json")
+}
+
 // choose returns the job that the words after the path name, or the only job, and
 // the remaining words.
-func (f *foreign) choose(ctx context.Context, c *cli.Context, words []string) (name string, params []jobs.Param, rest []string, err error) {
-	var all []jobReport
-	if err := f.ask(ctx, &all, "jobs", "-o", "json"); err != nil {
-		return "", nil, nil, err
-	}
-	rest = words
+func (f *foreign) choose(c *cli.Context, all []jobReport, words []string) (job jobReport, rest []string, err error) {
+	name, rest := "", words
 	if len(words) > 0 && !strings.HasPrefix(words[0], "-") {
 		name, rest = words[0], words[1:]
 	} else if len(all) == 1 {
@@ -129,17 +132,17 @@ func (f *foreign) choose(ctx context.Context, c *cli.Context, words []string) (n
 	var names []string
 	for i := range all {
 		if all[i].Name == name {
-			return name, paramsOf(all[i]), rest, nil
+			return all[i], rest, nil
 		}
 		names = append(names, all[i].Name)
 	}
 	switch near := nearest.Name(name, names); {
 	case name == "":
-		return "", nil, nil, invalidf(c, "%s has %s: name one of them after its path: %s", f.name(), count(int64(len(names)), "job"), strings.Join(names, ", "))
+		return job, nil, invalidf(c, "%s has %s: name one of them after its path: %s", f.name(), count(int64(len(names)), "job"), strings.Join(names, ", "))
 	case near != "":
-		return "", nil, nil, invalidf(c, "%s has no job %q; did you mean %q?", f.name(), name, near)
+		return job, nil, invalidf(c, "%s has no job %q; did you mean %q?", f.name(), name, near)
 	default:
-		return "", nil, nil, invalidf(c, "%s has no job %q; there are %s", f.name(), name, strings.Join(names, ", "))
+		return job, nil, invalidf(c, "%s has no job %q; there are %s", f.name(), name, strings.Join(names, ", "))
 	}
 }
 
@@ -151,13 +154,16 @@ func paramsOf(r jobReport) []jobs.Param {
 	return list
 }
 
-func (f *foreign) describe(ctx context.Context, _ *cli.Context, s *client.Submission) error {
+func (f *foreign) describe(ctx context.Context, c *cli.Context, s *client.Submission) error {
 	args := []string{"describe"}
 	for name, value := range s.Params {
 		args = append(args, "--param", name+"="+value)
 	}
 	var d description
 	if err := f.ask(ctx, &d, append(args, s.Job)...); err != nil {
+		if plan.KindOf(err) == plan.Invalid {
+			return invalidf(c, "%v", err)
+		}
 		return err
 	}
 	s.Plan, s.Once = d.Plan, d.Once

@@ -13,7 +13,6 @@ import (
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/plan/nearest"
 )
 
 // getCommand shows a job.
@@ -51,21 +50,15 @@ func findJob(c *cli.Context, cl *client.Client, word string) (plan.JobID, error)
 		return "", err
 	}
 	var found []string
-	var names []string
 	for i := range page.Jobs {
-		id := string(page.Jobs[i].ID)
-		if strings.HasSuffix(id, word) {
+		if id := string(page.Jobs[i].ID); strings.HasSuffix(id, word) {
 			found = append(found, id)
 		}
-		names = append(names, id[max(len(id)-len(word), 0):])
 	}
 	switch len(found) {
 	case 1:
 		return plan.JobID(found[0]), nil
 	case 0:
-		if near := nearest.Name(word, names); near != "" {
-			return "", client.Errorf(plan.NotFound, "there is no job %s; did you mean %s?", word, near)
-		}
 		return "", client.Errorf(plan.NotFound, "there is no job whose id ends in %s; '%s ls' lists them", word, c.App.Name)
 	default:
 		return "", invalidf(c, "%s is the end of %d ids: %s; give more of it", word, len(found), strings.Join(found, ", "))

@@ -3,7 +3,9 @@ package cli
 import (
 	"github.com/urfave/cli/v2"
 
+	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/plan/nearest"
 	"github.com/windrow-mr/windrow/worker/jobproc"
 )
@@ -48,11 +50,11 @@ func describeCommand(p *Program) *cli.Command {
 			if err != nil {
 				return err
 			}
-			plan, err := job.Build(values, nil)
-			if err != nil {
-				return invalidf(c, "%v", err)
+			made, err := job.Build(values, nil)
+			if err != nil { // without a word about this command: users see it as the error of submit
+				return client.Errorf(plan.Invalid, "%v", err)
 			}
-			return writeJSON(p, description{Job: job.Name(), Plan: plan.Text, Once: plan.Once, Build: buildVersion().Version})
+			return writeJSON(p, description{Job: job.Name(), Plan: made.Text, Once: made.Once, Build: buildVersion().Version})
 		}}
 }
 

@@ -14,9 +14,12 @@ func jobsCommand(p *Program) *cli.Command {
 		func() any { return describe(p.Jobs) }, func() error { return writeJobs(p) })
 }
 
+// jobReport describes a job. Later versions only add fields.
 type jobReport struct {
-	Name   string        `json:"name"`
-	Params []paramReport `json:"params"`
+	Name        string        `json:"name"`
+	Description string        `json:"description,omitempty"`
+	Inputs      []string      `json:"inputs,omitempty"` // the named ones
+	Params      []paramReport `json:"params"`
 }
 
 type paramReport struct {
@@ -31,30 +34,36 @@ type paramReport struct {
 func describe(all []*jobs.Job) []jobReport {
 	reports := make([]jobReport, len(all))
 	for i, job := range all {
-		reports[i] = jobReport{Name: job.Name(), Params: []paramReport{}}
-		for _, p := range job.Params() {
-			reports[i].Params = append(reports[i].Params, paramReport{p.Name, p.Type, p.Help, p.Required, p.Default, p.Switch})
-		}
+		reports[i] = reportOf(job)
+		reports[i].Inputs = job.Inputs()
 	}
 	return reports
+}
+
+// reportOf describes a job without its inputs: its constructor does not run.
+func reportOf(job *jobs.Job) jobReport {
+	r := jobReport{Name: job.Name(), Description: job.Description(), Params: []paramReport{}}
+	for _, p := range job.Params() {
+		r.Params = append(r.Params, paramReport{p.Name, p.Type, p.Help, p.Required, p.Default, p.Switch})
+	}
+	return r
 }
 
 func writeJobs(p *Program) error {
 	w := p.newTable()
 	fmt.Fprintln(w, "JOB\tPARAMETER\tTYPE\tDEFAULT\tMEANING")
-	for _, job := range p.Jobs {
-		params := job.Params()
-		if len(params) == 0 {
-			fmt.Fprintln(w, job.Name())
+	const required = "(required)"
+	for _, job := range describe(p.Jobs) {
+		fmt.Fprintf(w, "%s\t\t\t\t%s\n", job.Name, job.Description)
+		for _, input := range job.Inputs {
+			fmt.Fprintf(w, "\tinput\tURL\t%s\tthe input %s: --input %[2]s=URL\n", required, input)
 		}
-		name := job.Name()
-		for _, param := range params {
+		for _, param := range job.Params {
 			def := param.Default
 			if param.Required {
-				def = "(required)"
+				def = required
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, param.Name, param.Type, def, param.Help)
-			name = ""
+			fmt.Fprintf(w, "\t%s\t%s\t%s\t%s\n", param.Name, param.Type, def, param.Help)
 		}
 	}
 	return w.Flush()

@@ -19,9 +19,10 @@ func planCommand(p *Program) *cli.Command {
 		ArgsUsage: "JOB --input URL… --out URL [--param NAME=VALUE…]",
 		Description: "It takes the flags of run. It shows how the input is divided, how the shuffle is laid out, and how many requests\n" +
 			"of each kind a run would make, with their price for roots on S3.",
+		CustomHelpTemplate: jobsHelp(planFlags()),
 	}
 	for _, job := range p.Jobs {
-		command.Subcommands = append(command.Subcommands, &cli.Command{Name: job.Name(), Usage: "plan the job " + job.Name(),
+		command.Subcommands = append(command.Subcommands, &cli.Command{Name: job.Name(), Usage: orElse(job.Description(), "plan the job "+job.Name()),
 			Flags: withParams(planFlags(), job.Params()), OnUsageError: flagMistake,
 			Action: func(c *cli.Context) error { return planJob(c, p, job) }})
 	}
@@ -35,7 +36,7 @@ func jobFirst(command *cli.Command) {
 	command.OnUsageError = func(c *cli.Context, err error, _ bool) error {
 		what := err.Error()
 		if m := undefinedFlag.FindStringSubmatch(what); m != nil {
-			what = "no job before --" + m[1]
+			what = "no job before " + dashed(m[1])
 		}
 		return invalidf(c, "%s; the job comes first: %s %s JOB [flags]", what, c.App.Name, command.Name)
 	}

@@ -28,6 +28,7 @@ func runCommand(p *Program) *cli.Command {
 		ArgsUsage: "JOB --input URL… --out URL [--param NAME=VALUE…]",
 		Description: "A URL is file:///path or a plain path, s3://bucket/prefix, gs:// or azblob://. --input takes objects, directories and\n" +
 			"patterns, and can be repeated. --out is a directory that holds only this output.",
+		CustomHelpTemplate: jobsHelp(runFlags()),
 	}
 	for _, job := range p.Jobs {
 		run.Subcommands = append(run.Subcommands, jobCommand(p, job))
@@ -37,7 +38,7 @@ func runCommand(p *Program) *cli.Command {
 }
 
 func jobCommand(p *Program, job *jobs.Job) *cli.Command {
-	return &cli.Command{Name: job.Name(), Usage: "run the job " + job.Name(), Flags: withParams(runFlags(), job.Params()),
+	return &cli.Command{Name: job.Name(), Usage: orElse(job.Description(), "run the job "+job.Name()), Flags: withParams(runFlags(), job.Params()),
 		Action: func(c *cli.Context) error { return runJob(c, p, job) }}
 }
 

@@ -25,14 +25,15 @@ func submitCommand(p *Program) *cli.Command {
 		Description: "JOB is a job of this program. ./PROGRAM is a binary made with windrow.Main, and ./PACKAGE is the Go package of one,\n" +
 			"which submit builds for the machines of the workers. It uploads programs that the cluster does not have.\n" +
 			"The first interrupt detaches from the job, which continues; a second one cancels it.",
+		CustomHelpTemplate: jobsHelp(submitFlags()),
 	}
 	for _, job := range p.Jobs {
-		submit.Subcommands = append(submit.Subcommands, submitJobCommand(p, &own{p}, job.Name(), job.Params()))
+		submit.Subcommands = append(submit.Subcommands, submitJobCommand(p, &own{p}, reportOf(job)))
 	}
 	submit.OnUsageError = func(c *cli.Context, err error, _ bool) error {
 		what := err.Error()
 		if m := undefinedFlag.FindStringSubmatch(what); m != nil {
-			what = "no job before --" + m[1]
+			what = "no job before " + dashed(m[1])
 		}
 		return invalidf(c, "%s; the job comes first: %s submit JOB [flags]", what, c.App.Name)
 	}
@@ -66,16 +67,18 @@ func keyFlag() cli.Flag {
 }
 
 // submitJobCommand returns the command that submits a job of a program.
-func submitJobCommand(p *Program, from source, job string, params []jobs.Param) *cli.Command {
-	return &cli.Command{Name: job, Usage: "submit the job " + job, Flags: withParams(submitFlags(), params), OnUsageError: flagMistake,
-		Action: func(c *cli.Context) error { return submitJob(c, p, from, job, params) }}
+func submitJobCommand(p *Program, from source, job jobReport) *cli.Command {
+	params := paramsOf(job)
+	return &cli.Command{Name: job.Name, Usage: orElse(job.Description, "submit the job "+job.Name), Description: inputsText(job.Inputs),
+		Flags: withParams(submitFlags(), params), OnUsageError: flagMistake, HideHelpCommand: true,
+		Action: func(c *cli.Context) error { return submitJob(c, p, from, job.Name, params) }}
 }
 
 // submitPath submits a job of a program that is named by its path. Only that
 // program knows its flags.
 func submitPath(c *cli.Context, p *Program, known []*cli.Command) error {
 	path, rest := c.Args().First(), c.Args().Tail()
-	if !strings.ContainsAny(path, `/\`) && !strings.HasPrefix(path, ".") {
+	if !isPath(path) {
 		err := unknown(c, "job", path, known)
 		if _, missing := os.Stat(path); missing == nil {
 			return errors.Join(fmt.Errorf("%s is a file here: ./%[1]s names it", path), err)
@@ -85,13 +88,12 @@ func submitPath(c *cli.Context, p *Program, known []*cli.Command) error {
 	in := catchInterrupts()
 	defer in.stop()
 	var from *foreign
-	var name string
-	var params []jobs.Param
+	var all []jobReport
 	err := in.during(c.Context, func(ctx context.Context) (err error) {
 		if from, err = openForeign(ctx, c, p, path); err != nil {
 			return err
 		}
-		name, params, rest, err = from.choose(ctx, c, rest)
+		all, err = from.jobs(ctx)
 		return err
 	})
 	if from != nil {
@@ -101,9 +103,39 @@ func submitPath(c *cli.Context, p *Program, known []*cli.Command) error {
 		return err
 	}
 	in.stop()
-	command := submitJobCommand(p, from, name, params)
-	command.HelpName = c.App.Name + " submit " + path
-	return command.Run(c, append([]string{name}, rest...)...)
+	name := c.App.Name + " submit " + path
+	if len(all) > 1 && len(rest) > 0 && isHelp(rest[0]) {
+		return helpOfProgram(c, p, from, name, all)
+	}
+	job, rest, err := from.choose(c, all, rest)
+	if err != nil {
+		return err
+	}
+	command := submitJobCommand(p, from, job)
+	if command.HelpName = name; len(all) > 1 {
+		command.HelpName += " " + job.Name
+	}
+	if slices.ContainsFunc(rest, isHelp) {
+		rest = []string{"--help"}
+	}
+	return runCommandOf(c, command, rest)
+}
+
+// runCommandOf runs a command that is not one of the program's own.
+func runCommandOf(c *cli.Context, command *cli.Command, words []string) error {
+	inner := cli.NewContext(c.App, nil, c)
+	inner.Command = command
+	return command.Run(inner, append([]string{command.Name}, words...)...)
+}
+
+// helpOfProgram shows the jobs of another program.
+func helpOfProgram(c *cli.Context, p *Program, from *foreign, name string, all []jobReport) error {
+	command := &cli.Command{Name: name, HelpName: name, Usage: "submit a job of the program", ArgsUsage: "JOB --input URL… --out URL [--param NAME=VALUE…]",
+		CustomHelpTemplate: jobsHelp(submitFlags()), HideHelpCommand: true}
+	for _, job := range all {
+		command.Subcommands = append(command.Subcommands, submitJobCommand(p, from, job))
+	}
+	return runCommandOf(c, command, []string{"--help"})
 }
 
 // submitJob submits a job and follows it.
@@ -177,7 +209,10 @@ func submission(c *cli.Context, job string, params []jobs.Param) (client.Submiss
 		return s, err
 	}
 	for _, text := range c.StringSlice("label") {
-		name, value, _ := strings.Cut(text, "=")
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return s, invalidf(c, "--label %q is not of the form NAME=VALUE", text)
+		}
 		if s.Labels == nil {
 			s.Labels = map[string]string{}
 		}

@@ -9,12 +9,14 @@ package nearest
 const longest = 64
 
 // Name returns the name that is the fewest edits away from wanted. It returns ""
-// when no name is near: within a third of the length of wanted and one more.
+// when no name is near: one edit, or a third of the length of wanted, and always
+// fewer than that length. The names must be a closed set that users know, such as
+// flags: a guess among random ids misleads.
 func Name(wanted string, names []string) string {
 	if len(wanted) > longest {
 		return ""
 	}
-	best, least := "", len(wanted)/3+2
+	best, least := "", min(max(len(wanted)/3, 1)+1, len(wanted))
 	for _, name := range names {
 		if d := distance(wanted, name); d < least {
 			best, least = name, d

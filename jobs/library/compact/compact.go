@@ -18,5 +18,5 @@ func Job() *jobs.Job {
 	return jobs.Define("compact", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.ReadLines(p).Write(text.Lines{})
 		return nil
-	})
+	}).Described("rewrite the lines of text into fewer objects")
 }

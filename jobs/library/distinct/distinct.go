@@ -17,7 +17,7 @@ func Job() *jobs.Job {
 		once := jobs.Map(jobs.ReadLines(p), whole).Fold(same)
 		jobs.Convert(once, line).Write(text.Lines{})
 		return nil
-	})
+	}).Described("keep each different line of text once")
 }
 
 func whole(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, struct{}]) error {

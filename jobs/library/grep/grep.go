@@ -25,5 +25,5 @@ func Job() *jobs.Job {
 		keep := func(line []byte) bool { return params.Pattern.Match(line) != params.Invert }
 		jobs.ReadLines(p).Filter(keep).Write(text.Lines{})
 		return nil
-	})
+	}).Described("keep the lines that match a regular expression, or the others")
 }

@@ -25,7 +25,7 @@ func Job() *jobs.Job {
 	return jobs.Define("index", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.ReduceBy(jobs.Map(jobs.ReadLines(p), places), list).WriteTSV()
 		return nil
-	})
+	}).Described("list the places of each word of text")
 }
 
 // at is a word's place as a key: grouped by word, in order of places.

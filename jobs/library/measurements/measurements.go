@@ -24,7 +24,7 @@ func Job() *jobs.Job {
 	return jobs.Define("measurements", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.Aggregate(jobs.Map(jobs.ReadLines(p), measure), (*Stats).Add, (*Stats).Merge).WriteTSV()
 		return nil
-	})
+	}).Described("find the minimum, mean and maximum of each name in lines of name;value")
 }
 
 // Stats are the statistics of a name's values, in tenths.

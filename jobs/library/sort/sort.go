@@ -16,7 +16,7 @@ func Job() *jobs.Job {
 		sorted := jobs.Map(jobs.ReadLines(p), whole).Sort()
 		jobs.Convert(sorted, line).Write(text.Lines{})
 		return nil
-	})
+	}).Described("sort the lines of text by their bytes")
 }
 
 func whole(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, struct{}]) error {

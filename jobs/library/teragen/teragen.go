@@ -30,7 +30,7 @@ func Job() *jobs.Job {
 		}
 		jobs.Read(p, source(params)).Write(fixed.Records{Size: gensort.RecordSize})
 		return nil
-	})
+	}).Described("make the records of the sort benchmark")
 }
 
 // source makes records. Its sections are those of a synthetic object that holds

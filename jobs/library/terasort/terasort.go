@@ -25,7 +25,7 @@ func Job() *jobs.Job {
 		records := fixed.Records{Size: gensort.RecordSize}
 		jobs.Map(jobs.Read(p, records), cut).Sort().Write(output{})
 		return nil
-	})
+	}).Described("sort records of 100 bytes by their first 10 bytes")
 }
 
 func cut(_ *jobs.Context, rec []byte, emit jobs.Emit[key, value]) error {

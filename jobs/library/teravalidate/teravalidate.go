@@ -27,7 +27,7 @@ func Job() *jobs.Job {
 		places := jobs.KeyBy(jobs.Read(p, sections{}), func(s summary) place { return place{Order: s.At} })
 		jobs.ReduceBy(places, judge).Write(text.Lines{})
 		return nil
-	})
+	}).Described("check that the output of terasort is in order")
 }
 
 // place puts all summaries into one group, in the order of their records.

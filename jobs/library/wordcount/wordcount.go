@@ -9,7 +9,9 @@ import "github.com/windrow-mr/windrow/jobs"
 // Job returns the job wordcount: lines in, "word TAB count" out, in order of
 // words within a part. Words are separated by ASCII white space. They are
 // bytes, and compared as bytes.
-func Job() *jobs.Job { return jobs.New("wordcount", words, jobs.Sum[int64]) }
+func Job() *jobs.Job {
+	return jobs.New("wordcount", words, jobs.Sum[int64]).Described("count how often each word of text occurs")
+}
 
 func words(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
 	for i := 0; i < len(line); {
