@@ -99,6 +99,9 @@ type Job struct {
 	Phase string `json:"phase,omitempty"` // "plan", "sample", "map" or "reduce": the phase whose tasks may run now
 	Run   int    `json:"run"`             // how often it was retried
 	Cause *Cause `json:"cause,omitempty"` // why it failed, was cancelled, is aborting, or waits
+	// Waits says why no task of the job runs now, although some could: the cluster
+	// has no workers, for example.
+	Waits string `json:"waits,omitempty"`
 
 	Submitted time.Time `json:"submitted"`
 	Ended     time.Time `json:"ended,omitzero"`
@@ -113,6 +116,11 @@ type Job struct {
 	// missing. Absent if none were reported.
 	Requests *Requests `json:"requests,omitempty"`
 	Dollars  float64   `json:"dollars,omitempty"` // of requests to S3, by its list prices
+
+	// Counters and Stats are what the functions of a job that succeeded counted and
+	// observed, by name. A list of jobs leaves them out.
+	Counters map[string]int64 `json:"counters,omitempty"`
+	Stats    map[string]Stat  `json:"stats,omitempty"`
 }
 
 // Elapsed returns how long the job has taken by now.

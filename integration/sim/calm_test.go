@@ -420,8 +420,20 @@ func (w *world) first(prefix string) string {
 func TestCollectKeepsWhatIsNeeded(t *testing.T) {
 	t.Parallel()
 	calm(t, 1, 2, func(w *world) {
+		// kept verifies that a job that has just ended keeps all its objects.
+		kept := func(j *wanted) {
+			t.Helper()
+			var now client.Garbage
+			w.say("POST", "/gc?dry", nil, &now)
+			for _, item := range now.Jobs {
+				if strings.HasPrefix(item.Prefix, plan.JobPrefix(j.id)) {
+					t.Errorf("before the time to keep is over %+v would be removed", item)
+				}
+			}
+		}
 		done := w.sorts(nil)
 		w.ended(done, client.Succeeded)
+		kept(done)
 		failed := w.sorts(nil)
 		w.until(failed, "mapping", phase(plan.Map))
 		failed.unwanted = true
@@ -429,11 +441,8 @@ func TestCollectKeepsWhatIsNeeded(t *testing.T) {
 			t.Fatalf("cancel: %s: %s", kind, text)
 		}
 		w.ended(failed, client.Cancelled)
-		var now, dry, wet, none client.Garbage
-		w.say("POST", "/gc?dry", nil, &now)
-		if now.Objects != 0 {
-			t.Errorf("before the time to keep is over %+v would be removed", now)
-		}
+		kept(failed)
+		var dry, wet, none client.Garbage
 		time.Sleep(keepTime + time.Second)
 		active := w.sorts(nil)
 		w.until(active, "reducing", phase(plan.Reduce))

@@ -184,6 +184,7 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, show func(client.
 	var last client.Job
 	bar := newProgress(a.p.terminal, "", a.quiet || show != nil)
 	defer bar.clear()
+	var waits waiting
 	tick := time.NewTicker(time.Second) // the line shows time, which passes without events
 	defer tick.Stop()
 	for {
@@ -193,6 +194,7 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, show func(client.
 			return a.interrupted(ctx, id)
 		case <-tick.C:
 			if last.ID != "" {
+				a.note(&waits, &last, bar)
 				bar.job = last.Job
 				bar.show(progressOf(&last))
 			}
@@ -210,9 +212,42 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, show func(client.
 				bar.clear()
 				return a.ended(&e.Job, show != nil)
 			}
+			a.note(&waits, &last, bar)
 			bar.job = last.Job
 			bar.show(progressOf(&last))
 		}
+	}
+}
+
+// waitTime is the time for which a job must wait before its reason is shown: workers
+// come and go.
+const waitTime = time.Second
+
+// waiting is the reason why a job waits, as far as it was shown.
+type waiting struct {
+	text  string
+	since time.Time
+	shown bool
+}
+
+// due reports whether the reason why a job waits must be shown now: it has lasted, and
+// was not shown before.
+func (w *waiting) due(text string, now time.Time) bool {
+	if text != w.text {
+		*w = waiting{text: text, since: now}
+	}
+	if text == "" || w.shown || now.Sub(w.since) < waitTime {
+		return false
+	}
+	w.shown = true
+	return true
+}
+
+// note shows the user why nothing of the job runs.
+func (a *attachment) note(w *waiting, j *client.Job, bar *progress) {
+	if w.due(j.Waits, time.Now()) && !a.quiet {
+		bar.clear()
+		fmt.Fprintf(a.p.Stderr, "%s: note: job %s waits: %s\n", a.name, j.ID, j.Waits)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store/fault"
@@ -120,13 +121,11 @@ func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faul
 		line("spilled", "%s, %s", count(t.Spills, "run"), embedded.Bytes(t.SpillBytes))
 	}
 	line("written", "%s in %s, %s", count(t.RecordsOut, "record"), embedded.Bytes(t.BytesOut), count(int64(r.Parts), "part"))
-	for _, name := range slices.Sorted(maps.Keys(t.Counts)) {
-		line("counted", "%s: %s", shown(name), number(t.Counts[name]))
+	stats := make(map[string]client.Stat, len(t.Stats))
+	for name, s := range t.Stats {
+		stats[name] = client.Stat(s)
 	}
-	for _, name := range slices.Sorted(maps.Keys(t.Stats)) {
-		s := t.Stats[name]
-		line("observed", "%s: %s, mean %g, from %g to %g", shown(name), count(s.Count, "value"), s.Sum/float64(s.Count), s.Min, s.Max)
-	}
+	writeCounted(line, t.Counts, stats)
 	if r.Retried > 0 {
 		line("retried", "%s", count(r.Retried, "attempt"))
 	}
@@ -142,6 +141,26 @@ func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faul
 		memory = embedded.Bytes(peak) + " at most in the process; " + memory
 	}
 	line("memory", "%s", memory)
+}
+
+// writeCounted shows what a job counted and observed.
+func writeCounted(line func(name, format string, args ...any), counts map[string]int64, stats map[string]client.Stat) {
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		line("counted", "%s: %s", shown(name), number(counts[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(stats)) {
+		s := stats[name]
+		line("observed", "%s: %s", shown(name), statText(s))
+	}
+}
+
+// statText describes what was observed under a name.
+func statText(s client.Stat) string {
+	text := count(s.Count, "value")
+	if s.Count > 0 {
+		text += fmt.Sprintf(", mean %g, from %g to %g", s.Sum/float64(s.Count), s.Min, s.Max)
+	}
+	return text
 }
 
 // count returns a number with its noun.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -42,12 +43,8 @@ func writeCounters(p *Program, n *client.Counters) error {
 		fmt.Fprintf(w, "%s\t%s\t\n", shown(name), number(n.Counts[name]))
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.Stats)) {
-		s := n.Stats[name]
-		mean := 0.0
-		if s.Count > 0 {
-			mean = s.Sum / float64(s.Count)
-		}
-		fmt.Fprintf(w, "%s\t%s\tmean %g, from %g to %g\n", shown(name), count(s.Count, "value"), mean, s.Min, s.Max)
+		values, more, _ := strings.Cut(statText(n.Stats[name]), ", ")
+		fmt.Fprintf(w, "%s\t%s\t%s\n", shown(name), values, more)
 	}
 	if err := w.Flush(); err != nil {
 		return err

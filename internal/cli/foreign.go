@@ -108,7 +108,7 @@ func (f *foreign) ask(ctx context.Context, document any, args ...string) error {
 		return client.Errorf(plan.Invalid, "%s: %s", f.name(), said)
 	}
 	if err := json.Unmarshal(out.Bytes(), document); err != nil {
-		return client.Errorf(plan.Invalid, "%s does not answer with its jobs, as a program made with windrow.Main does: %v", f.name(), err)
+		return client.Errorf(plan.Invalid, "%s does not answer with its jobs, as a program made with windrow.Main does: it printed no JSON: %v", f.name(), err)
 	}
 	return nil
 }

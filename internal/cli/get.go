@@ -72,6 +72,9 @@ func writeJob(to io.Writer, j *client.Job) {
 	if j.Cause != nil {
 		line("cause", "%s", causeText(j.Cause))
 	}
+	if j.Waits != "" {
+		line("waits", "%s", j.Waits)
+	}
 	for _, in := range j.Input {
 		line("input", "%s", in)
 	}
@@ -112,6 +115,7 @@ func writeJob(to io.Writer, j *client.Job) {
 	if r := j.Result; r != nil {
 		line("written", "%s in %s, %s", count(r.Records, "record"), embedded.Bytes(r.Bytes), count(int64(r.Parts), "part"))
 	}
+	writeCounted(line, j.Counters, j.Stats)
 	if j.Progress.Retried > 0 {
 		line("retried", "%s", count(j.Progress.Retried, "attempt"))
 	}

@@ -28,6 +28,7 @@ func isHelp(word string) bool {
 // returned as they are. A topic that does not exist is an error.
 func helpArgs(app *cli.App, p *Program, args []string) ([]string, error) {
 	path, words, asked := args[:1:1], args[1:], false
+	var flags []string // of the command that was found: mistakes in them are reported
 	if len(words) > 0 && (words[0] == helpName || words[0] == "h") {
 		words, asked = words[1:], true
 	}
@@ -44,10 +45,13 @@ func helpArgs(app *cli.App, p *Program, args []string) ([]string, error) {
 			asked = true
 		case leaf && word == "--":
 			i = len(words)
-		case leaf:
-			if f := where.flag(word); strings.HasPrefix(word, "-") && f != nil && takesValue(f) && !strings.Contains(word, "=") {
+		case leaf && strings.HasPrefix(word, "-"):
+			flags = append(flags, word)
+			if f := where.flag(word); f != nil && takesValue(f) && !strings.Contains(word, "=") && i+1 < len(words) {
 				i++
+				flags = append(flags, words[i])
 			}
+		case leaf: // an argument
 		default:
 			at := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(word) })
 			switch {
@@ -69,7 +73,7 @@ func helpArgs(app *cli.App, p *Program, args []string) ([]string, error) {
 			command.Description = inputsText(p.Jobs[i].Inputs())
 		}
 	}
-	return append(path, "--help"), nil
+	return slices.Concat(path, []string{"--help"}, flags), nil
 }
 
 // topicOf returns what the words after a command name.

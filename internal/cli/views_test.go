@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -196,6 +197,66 @@ func TestWatchedJob(t *testing.T) {
 	for _, says := range []string{"wordcount → s3://out/x in 1m30s", "1,234 records in 2 KiB, 1 part", "1 task\n"} {
 		if !strings.Contains(stderr, says) {
 			t.Errorf("it does not say %q: %s", says, stderr)
+		}
+	}
+}
+
+// TestJobThatWaits verifies that a user learns why nothing happens, from get, watch and
+// submit, once for each reason.
+func TestJobThatWaits(t *testing.T) {
+	t.Parallel()
+	const none = "the cluster has no workers: start one with 'windrow worker'"
+	b, url := master(t)
+	u := newUser(t, "WINDROW_MASTER", url)
+	id := u.submitted(t)
+	b.Change(apitest.ID(1), func(j *apitest.Job) { j.State, j.Waits = client.Planning, none })
+	if text := u.must(t, "get", id); !strings.Contains(text, "waits      "+none) {
+		t.Errorf("get does not say it: %s", text)
+	}
+	errs := &reaction{word: none, do: func() {
+		b.Change(apitest.ID(1), func(j *apitest.Job) {
+			j.State, j.Waits, j.Ended = client.Succeeded, "", j.Submitted.Add(time.Second)
+			j.Job.Counters, j.Stats = map[string]int64{"bad lines": 1234}, map[string]client.Stat{"cents": {Count: 2, Sum: 5, Min: 1, Max: 4}, "none": {}}
+		})
+	}}
+	code := serially(t, Program{Args: []string{"windrow", "watch", id}, Stdout: io.Discard, Stderr: errs,
+		ConfigDir: u.config, Getenv: func(name string) string { return u.env[name] }})
+	said := errs.String()
+	if code != exitOK || strings.Count(said, none) != 1 || !strings.Contains(said, "note: job "+id+" waits: ") {
+		t.Errorf("watch: exit %d: %s", code, said)
+	}
+	for _, text := range []string{said, u.must(t, "get", id)} {
+		for _, want := range []string{"counted    bad lines: 1,234", "observed   cents: 2 values, mean 2.5, from 1 to 4", "observed   none: 0 values\n"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the summary does not show %q: %s", want, text)
+			}
+		}
+	}
+	var job struct {
+		Counters map[string]int64      `json:"counters"`
+		Stats    map[string]reportStat `json:"stats"`
+	}
+	if err := json.Unmarshal([]byte(u.must(t, "get", id, "-o", "json")), &job); err != nil || job.Counters["bad lines"] != 1234 || job.Stats["cents"].Sum != 5 {
+		t.Errorf("under the names of run's report there is %+v (%v)", job, err)
+	}
+}
+
+// TestReasonsToWaitAreShownOnce verifies that a reason is shown when it has lasted, and
+// again only after another.
+func TestReasonsToWaitAreShownOnce(t *testing.T) {
+	t.Parallel()
+	var w waiting
+	begin := time.Unix(1_795_000_000, 0)
+	for i, c := range []struct {
+		at   time.Duration
+		text string
+		due  bool
+	}{
+		{0, "", false}, {0, "none", false}, {900 * time.Millisecond, "none", false}, {time.Second, "none", true}, {5 * time.Second, "none", false},
+		{6 * time.Second, "", false}, {7 * time.Second, "none", false}, {7500 * time.Millisecond, "busy", false}, {8600 * time.Millisecond, "busy", true},
+	} {
+		if due := w.due(c.text, begin.Add(c.at)); due != c.due {
+			t.Errorf("step %d: due %v, want %v", i, due, c.due)
 		}
 	}
 }

@@ -59,6 +59,7 @@ func writeEnd(to io.Writer, j *client.Job) {
 	if r := j.Result; r != nil {
 		line("written", "%s in %s, %s", count(r.Records, "record"), embedded.Bytes(r.Bytes), count(int64(r.Parts), "part"))
 	}
+	writeCounted(line, j.Counters, j.Stats)
 	if j.Progress.Retried > 0 {
 		line("retried", "%s", count(j.Progress.Retried, "attempt"))
 	}

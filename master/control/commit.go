@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master"
@@ -61,7 +62,7 @@ func (c committer) Commit(ctx context.Context, s *scheduler.Job) error {
 // never be had, the job is refused, unless an earlier leader has committed it: then
 // the parts are not needed, and the job has no counters.
 func (j *job) gather(ctx context.Context, s *scheduler.Job) ([]plan.Part, error) {
-	parts, tally, err := master.Gather(ctx, s, j.manifest)
+	parts, tally, err := j.measure(ctx, s)
 	if err == nil {
 		j.life.tally = &tally
 		return parts, nil
@@ -173,6 +174,11 @@ func (j *job) summarise(ctx context.Context, s *scheduler.Job, sum *view.Summary
 			sum.Job.Result = view.Result(s, tally)
 		}
 	}
+	if err := j.record(ctx, s); permanent(err) {
+		j.lead.cfg.Log.Warn("the record of a job's tasks cannot be kept; its output is", "job", j.id, "error", err)
+	} else if err != nil {
+		return err
+	}
 	body, err := json.Marshal(sum)
 	if err != nil {
 		return err
@@ -192,7 +198,7 @@ func (j *job) counted(ctx context.Context, s *scheduler.Job) (*plan.Tally, error
 		}
 		j.input.follow(s)
 	}
-	_, tally, err := master.Gather(ctx, s, j.manifest)
+	_, tally, err := j.measure(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("count what the job did: %w", err)
 	}
@@ -204,5 +210,35 @@ func (j *job) describe(s *scheduler.Job) client.Job {
 	j.account()
 	spec, _ := j.spec.get()
 	table, made := j.input.planned()
-	return j.view.Describe(s, view.Run{Spec: spec, Number: j.run.Number, Table: table, Made: made, Placed: j.lead.members.Placed(j.id)})
+	d := j.view.Describe(s, view.Run{Spec: spec, Number: j.run.Number, Table: table, Made: made, Placed: j.lead.members.Placed(j.id)})
+	d.Waits = j.waits(&d)
+	return d
+}
+
+// joinTime is the time that workers have to find a new leader, before it says that
+// there are none.
+const joinTime = 3 * time.Second
+
+// waits returns why no task of the run is on a worker, although some could be.
+func (j *job) waits(d *client.Job) string {
+	now := j.lead.cfg.Clock()
+	switch {
+	case d.State != client.Planning && d.State != client.Running || d.Workers > 0 || j.want.Load() == 0:
+		return ""
+	case now-j.lead.since < joinTime:
+		return ""
+	}
+	text := j.lead.members.Obstacle(now, j.id)
+	if failed := j.view.LastFailure(); text != "" && failed != "" {
+		text += "; the newest failure: " + failed
+	}
+	return text
+}
+
+// waitsFor describes why a run that has no shell at present does not proceed.
+func waitsFor(trouble error) string {
+	if trouble == nil {
+		return ""
+	}
+	return "the master cannot drive it at present, and tries again: " + trouble.Error()
 }

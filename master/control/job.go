@@ -217,7 +217,7 @@ func (j *job) read(ctx context.Context) (*scheduler.Job, error) {
 		return nil, err
 	}
 	j.view.Recall(s)
-	return s, nil
+	return s, j.remember(ctx)
 }
 
 const (

@@ -60,7 +60,7 @@ func (m *Master) lookAt(ctx context.Context, ids []plan.JobID) []look {
 	all := make([]look, len(ids))
 	var looks sync.WaitGroup
 	for i, id := range ids {
-		looks.Go(func() { all[i].job, all[i].err = m.Job(ctx, id) })
+		looks.Go(func() { all[i].job, _, all[i].err = m.outline(ctx, id) })
 	}
 	looks.Wait()
 	return all
@@ -86,40 +86,47 @@ func (m *Master) ids(ctx context.Context) ([]plan.JobID, error) {
 
 // Job returns a job as it is now.
 func (m *Master) Job(ctx context.Context, id plan.JobID) (client.Job, error) {
+	d, counted, err := m.outline(ctx, id)
+	d.Counters, d.Stats = counted.Counts, counted.Stats
+	return d, err
+}
+
+// outline returns a job as it is now. The counters of a job that has ended are beside
+// it: they may be many, and a list of jobs does not show them.
+func (m *Master) outline(ctx context.Context, id plan.JobID) (d client.Job, counted client.Counters, err error) {
 	l, err := m.leader()
 	if err != nil {
-		return client.Job{}, answer(err)
+		return d, counted, answer(err)
 	}
 	j := l.job(id)
 	if j != nil {
-		var d client.Job
-		if j.look(ctx, func(s *scheduler.Job) { d = j.describe(s) }) {
-			d.State = view.Unsettled(d.State)
-			return d, nil
+		var seen client.Job // a look that comes too late writes it when it is no longer read
+		if j.look(ctx, func(s *scheduler.Job) { seen = j.describe(s) }) {
+			seen.State = view.Unsettled(seen.State)
+			return seen, counted, nil
 		}
 	}
 	sum, ended, lost := m.summary(ctx, id)
 	if lost != nil && !journal.Damaged(lost) && plan.KindOf(lost) != plan.NotFound {
-		return client.Job{}, answer(lost)
+		return d, counted, answer(lost)
 	}
 	// While a run is being concluded, the summary may be that of the run before it.
 	if ended && (j == nil || j.run.Number <= sum.Job.Run) {
-		return sum.Job, nil
+		return sum.Job, sum.Counters, nil
 	}
-	var d client.Job
 	if lost != nil {
 		d, err = l.recordless(ctx, id, lost)
 	} else {
 		d, _, err = l.atRest(ctx, id)
 	}
 	if u, ok := errors.AsType[*journal.UnreadableSpec](err); ok {
-		return view.Broken(view.Outline(u.Spec), u.Error()+", or cancel the job"), nil
+		return view.Broken(view.Outline(u.Spec), u.Error()+", or cancel the job"), counted, nil
 	}
 	if journal.Damaged(err) {
 		// The job is listed with its cause; lists of other jobs must not fail.
-		return view.Broken(l.outline(ctx, id), (&brokenLog{err}).Error()), nil
+		return view.Broken(l.outline(ctx, id), (&brokenLog{err}).Error()), counted, nil
 	}
-	return d, answerOf(id, err)
+	return d, counted, answerOf(id, err)
 }
 
 // summary returns the summary of the newest run of a job that has ended, if one
@@ -154,7 +161,11 @@ func (l *leadership) atRest(ctx context.Context, id plan.JobID) (client.Job, *sc
 			ledger.Add(spent.Account, spent.Usage)
 		}
 	}
-	return view.AtRest(spec, s, ledger, j != nil && s.Run < j.run.Number), s, nil
+	d := view.AtRest(spec, s, ledger, j != nil && s.Run < j.run.Number)
+	if j != nil && !d.State.Ended() {
+		d.Waits = waitsFor(j.view.Trouble())
+	}
+	return d, s, nil
 }
 
 // Spec returns a job as it was submitted.
@@ -201,7 +212,11 @@ func (m *Master) Tasks(ctx context.Context, id plan.JobID) ([]client.Task, error
 	if err != nil {
 		return nil, answerOf(id, err)
 	}
-	return view.Tasks(view.Rows(s), s.Cause.Text), nil
+	recorded, err := m.recorded(ctx, journal.Run{Job: id, Number: s.Run})
+	if err != nil {
+		return nil, answer(err)
+	}
+	return view.Tasks(view.Rows(s), s.Cause.Text, recorded), nil
 }
 
 // Counters returns the counters of committed tasks.

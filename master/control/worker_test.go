@@ -132,7 +132,7 @@ func (w *worker) manifest(m *plan.Manifest) cluster.Outcome {
 // mapped is the manifest of a map.
 func mapped(l cluster.Launch) *plan.Manifest {
 	return &plan.Manifest{Job: l.Job, Task: l.Task, Attempt: l.Attempt, Rows: []int64{records},
-		Runs: []plan.Run{{Key: "run" + l.Attempt.String(), Size: shuffled, CRC32C: 1, Partitions: make([]plan.Extent, partition)}},
+		Runs: []plan.Run{{Key: "run" + l.Attempt.String(), Size: shuffled, CRC32C: 1, Partitions: []plan.Extent{{Length: shuffled, Rows: records}}}},
 		Tally: plan.Tally{BytesIn: half, RecordsIn: records, PairsOut: records, RunBytes: shuffled,
 			Counts: map[string]int64{"seen": records}, Stats: map[string]plan.Stat{"width": {Count: 1, Sum: 3, Min: 3, Max: 3}}}}
 }

@@ -146,6 +146,32 @@ func Conclusion(ctx context.Context, root *store.Root, r Run) ([]byte, error) {
 	return fetchAside(ctx, root, body)
 }
 
+// KeepTasks stores the record of a run's tasks, in parts of at most store.MaxBody
+// bytes. A part that exists already stays as it is: an earlier leader has made it.
+func KeepTasks(ctx context.Context, root *store.Root, r Run, parts [][]byte) error {
+	for i, part := range parts {
+		if _, _, err := root.CreateOnce(ctx, tasksKey(r, i), part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tasks returns the parts of the record of a run's tasks; none when there is no
+// record.
+func Tasks(ctx context.Context, root *store.Root, r Run) (parts [][]byte, err error) {
+	for {
+		part, err := root.ReadOnce(ctx, tasksKey(r, len(parts)))
+		if plan.KindOf(err) == plan.NotFound {
+			return parts, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+}
+
 // Claim is the use of an idempotency key.
 type Claim struct {
 	Job    plan.JobID `json:"job"`

@@ -25,6 +25,11 @@ func snapKey(job plan.JobID, slot uint64) string {
 	return fmt.Sprintf("%ssnap/%020d", plan.JobPrefix(job), slot)
 }
 
+// tasksKey is the key of a part of the record of a run's tasks, counted from 0.
+func tasksKey(r Run, part int) string {
+	return fmt.Sprintf("%stasks/%d.%d", plan.JobPrefix(r.Job), r.Number, part)
+}
+
 // numberOf returns the number at the end of a key below prefix.
 func numberOf(key, prefix string) (uint64, bool) {
 	digits, ok := strings.CutPrefix(key, prefix)

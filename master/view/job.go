@@ -7,6 +7,7 @@ import (
 	"github.com/windrow-mr/windrow/attempts"
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/master/history"
 	"github.com/windrow-mr/windrow/master/members"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
@@ -17,8 +18,9 @@ type Job struct {
 	mu      sync.Mutex
 	state   State
 	changed chan struct{} // closed when state changes
-	tasks   map[plan.TaskID]*history
+	tasks   map[plan.TaskID]*past
 	retried int64
+	failure string // of the newest attempt that failed
 	meter   progress
 	ledger  Ledger
 	trouble error // why the run does not proceed at present
@@ -31,56 +33,90 @@ type State struct {
 	Left   int // tasks of the phase that are not committed
 }
 
-// history is the leader's record of a task.
-type history struct {
-	attempts, failures, lost int
-	attempt                  plan.AttemptID // the newest
-	worker                   string         // on which that was placed
-	started                  time.Time
-	took                     time.Duration
-	text                     string // why the newest attempt that did not do the task did not
+// past is the leader's record of a task.
+type past struct {
+	history.Task
+	attempt plan.AttemptID // the newest
 }
 
 // NewJob returns the view of a run without any history.
 func NewJob() *Job {
-	return &Job{changed: make(chan struct{}), tasks: make(map[plan.TaskID]*history)}
+	return &Job{changed: make(chan struct{}), tasks: make(map[plan.TaskID]*past)}
 }
 
-// history returns the history of a task. j.mu is held.
-func (j *Job) history(id plan.TaskID) *history {
+// past returns the record of a task. j.mu is held.
+func (j *Job) past(id plan.TaskID) *past {
 	h := j.tasks[id]
 	if h == nil {
-		h = new(history)
+		h = &past{Task: history.Task{ID: id}}
 		j.tasks[id] = h
 	}
 	return h
+}
+
+// Remember takes the record of an earlier run of the job. It counts until this run
+// has its own of a task.
+func (j *Job) Remember(tasks []history.Task) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := range tasks {
+		if _, known := j.tasks[tasks[i].ID]; !known {
+			j.tasks[tasks[i].ID] = &past{Task: tasks[i]}
+		}
+	}
+}
+
+// Measured takes the time and the bytes of an attempt that counts, by its manifest.
+// It may have ended under another leader.
+func (j *Job) Measured(id plan.TaskID, took time.Duration, read int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	h := j.past(id)
+	h.Attempts = max(h.Attempts, 1)
+	h.Read = max(h.Read, read)
+	if h.Took == 0 {
+		h.Took = took
+	}
+}
+
+// Record returns the record of all tasks that were tried, in the order of the rows.
+func (j *Job) Record(rows []Row) []history.Task {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var all []history.Task
+	for i := range rows {
+		if h := j.tasks[rows[i].id]; h != nil {
+			all = append(all, h.Task)
+		}
+	}
+	return all
 }
 
 // Launched takes the launch of an attempt.
 func (j *Job) Launched(task plan.TaskID, id plan.AttemptID, worker string, now time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	h := j.history(task)
-	h.attempts++
-	h.attempt, h.worker, h.started = id, worker, now
+	h := j.past(task)
+	h.Attempts++
+	h.attempt, h.Worker, h.Started, h.Took = id, worker, now, 0
 }
 
 // Ended takes the end of an attempt.
 func (j *Job) Ended(worker string, o *cluster.Outcome) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	h := j.history(o.Task)
-	if h.attempt == o.Attempt || h.worker == "" {
-		h.attempt, h.worker, h.took = o.Attempt, worker, o.Took
+	h := j.past(o.Task)
+	if h.attempt == o.Attempt || h.Worker == "" {
+		h.attempt, h.Worker, h.Took = o.Attempt, worker, o.Took
 	}
 	switch o.Result {
 	case cluster.Failed:
-		h.failures++
-		h.text = o.Text
+		h.Failures++
+		h.Text, j.failure = o.Text, o.Text
 		j.retried++
 	case cluster.Lost:
-		h.lost++
-		h.text = o.Text
+		h.Lost++
+		h.Text = o.Text
 		j.retried++
 	default:
 	}
@@ -98,6 +134,13 @@ func (j *Job) Retried() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.retried
+}
+
+// LastFailure returns why the newest attempt that failed did; "" when none has.
+func (j *Job) LastFailure() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.failure
 }
 
 // Proceed takes the reason why the run does not proceed at present; nil when it

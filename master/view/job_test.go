@@ -271,7 +271,7 @@ func TestTasks(t *testing.T) {
 func TestTasksOfAJobThatFailed(t *testing.T) {
 	t.Parallel()
 	s := logOf(planned(2, 1), scheduler.Aborted{Cause: scheduler.Cause{Kind: plan.Failed, Task: mapTask(1), Text: "it broke"}}, scheduler.Done{})
-	for _, task := range view.Tasks(view.Rows(s), s.Cause.Text) {
+	for _, task := range view.Tasks(view.Rows(s), s.Cause.Text, nil) {
 		failed := task.Task == "map/1"
 		if failed != (task.State == client.TaskFailed) || failed != (task.Error == "it broke") {
 			t.Errorf("%+v", task)

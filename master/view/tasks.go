@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/master/history"
 	"github.com/windrow-mr/windrow/master/members"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
@@ -31,11 +32,19 @@ func Rows(s *scheduler.Job) []Row {
 	return all
 }
 
-// Tasks returns tasks by the log alone. The text is the cause of the job's end.
-func Tasks(all []Row, text string) []client.Task {
+// Tasks returns tasks by the log and by the record of a run that has ended. The text
+// is the cause of the job's end.
+func Tasks(all []Row, text string, recorded []history.Task) []client.Task {
+	known := make(map[plan.TaskID]*history.Task, len(recorded))
+	for i := range recorded {
+		known[recorded[i].ID] = &recorded[i]
+	}
 	tasks := make([]client.Task, len(all))
 	for i := range all {
 		tasks[i] = all[i].task()
+		if h := known[all[i].id]; h != nil {
+			addRecord(&tasks[i], h)
+		}
 		if all[i].failed {
 			tasks[i].Error = text
 		}
@@ -51,13 +60,12 @@ func (j *Job) Tasks(all []Row, placed []members.Placement, clock time.Duration, 
 	for _, p := range placed {
 		running[p.Task] = p
 	}
-	past := j.histories()
+	known := j.records()
 	tasks := make([]client.Task, len(all))
 	for i := range all {
 		t := all[i].task()
-		if h, ok := past[all[i].id]; ok {
-			t.Attempts, t.Failures, t.Lost, t.Error = h.attempts, h.failures, h.lost, h.text
-			t.Worker, t.Started, t.Seconds = h.worker, h.started, h.took.Seconds()
+		if h, ok := known[all[i].id]; ok {
+			addRecord(&t, &h)
 		}
 		if r, ok := running[all[i].id]; ok && t.State == client.TaskWaiting {
 			t.State, t.Attempt, t.Worker = client.TaskRunning, r.Attempt.String(), r.Worker
@@ -70,15 +78,21 @@ func (j *Job) Tasks(all []Row, placed []members.Placement, clock time.Duration, 
 	return tasks
 }
 
-// histories returns a copy of the known histories of tasks.
-func (j *Job) histories() map[plan.TaskID]history {
+// addRecord adds the record of a task to its description by the log.
+func addRecord(t *client.Task, h *history.Task) {
+	t.Attempts, t.Failures, t.Lost, t.Error = h.Attempts, h.Failures, h.Lost, h.Text
+	t.Worker, t.Started, t.Seconds, t.Read.Bytes = h.Worker, h.Started, h.Took.Seconds(), h.Read
+}
+
+// records returns a copy of the records of tasks.
+func (j *Job) records() map[plan.TaskID]history.Task {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	past := make(map[plan.TaskID]history, len(j.tasks))
+	all := make(map[plan.TaskID]history.Task, len(j.tasks))
 	for id, h := range j.tasks {
-		past[id] = *h
+		all[id] = h.Task
 	}
-	return past
+	return all
 }
 
 // task returns a task by the log.

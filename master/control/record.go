@@ -1,0 +1,92 @@
+package control
+
+import (
+	"context"
+	"sync"
+
+	"github.com/windrow-mr/windrow/master"
+	"github.com/windrow-mr/windrow/master/history"
+	"github.com/windrow-mr/windrow/master/journal"
+	"github.com/windrow-mr/windrow/master/scheduler"
+	"github.com/windrow-mr/windrow/master/view"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// measure returns the parts and the counts of a job all of whose tasks are committed.
+// On the way, the view learns what the manifests say of each task: an attempt may have
+// ended under an earlier leader.
+func (j *job) measure(ctx context.Context, s *scheduler.Job) ([]plan.Part, plan.Tally, error) {
+	g := gauge{shuffled: make([]int64, s.Tasks(plan.Reduce))}
+	parts, tally, err := master.Gather(ctx, s, func(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
+		m, err := j.manifest(ctx, task, id)
+		if err == nil {
+			g.take(m)
+			j.view.Measured(task, m.Took, m.Tally.BytesIn)
+		}
+		return m, err
+	})
+	if err == nil {
+		for p, n := range g.shuffled {
+			j.view.Measured(plan.TaskID{Phase: plan.Reduce, Index: p}, 0, n)
+		}
+	}
+	return parts, tally, err
+}
+
+// gauge adds up what reduces read, by partition, from the manifests of maps.
+type gauge struct {
+	mu       sync.Mutex
+	shuffled []int64
+}
+
+func (g *gauge) take(m *plan.Manifest) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := range m.Runs {
+		for p, e := range m.Runs[i].Partitions {
+			if p < len(g.shuffled) {
+				g.shuffled[p] += e.Length
+			}
+		}
+	}
+}
+
+// record keeps the record of the run's tasks with the job.
+func (j *job) record(ctx context.Context, s *scheduler.Job) error {
+	parts, err := history.Encode(j.view.Record(view.Rows(s)))
+	if err != nil {
+		return err
+	}
+	return journal.KeepTasks(ctx, j.lead.cfg.Root, j.run, parts)
+}
+
+// remember takes the record of the run before this one: its committed tasks count.
+func (j *job) remember(ctx context.Context) error {
+	if j.run.Number == 0 {
+		return nil
+	}
+	tasks, err := j.lead.master.recorded(ctx, journal.Run{Job: j.id, Number: j.run.Number - 1})
+	j.view.Remember(tasks)
+	return err
+}
+
+// recorded returns the record of a run's tasks. A record that is damaged is left out:
+// all that counts is in the log.
+func (m *Master) recorded(ctx context.Context, run journal.Run) ([]history.Task, error) {
+	parts, err := journal.Tasks(ctx, m.cfg.Root, run)
+	if err != nil && !journal.Damaged(err) {
+		return nil, err
+	}
+	var all []history.Task
+	for _, part := range parts {
+		var tasks []history.Task
+		if tasks, err = history.Decode(part); err != nil {
+			break
+		}
+		all = append(all, tasks...)
+	}
+	if err != nil {
+		m.cfg.Log.Warn("the record of a job's tasks cannot be read; they are shown without times and workers", "job", run.Job, "run", run.Number, "error", err)
+	}
+	return all, nil
+}
