@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/plan/plural"
 	"github.com/windrow-mr/windrow/store"
 )
 
@@ -226,8 +227,8 @@ func restoreMark(ctx context.Context, root *store.Root, s state, next uint64) er
 func admit(ctx context.Context, root *store.Root, req Request, s state) error {
 	if s.Holder == nil {
 		if req.Mode == Fail && s.Newest != nil {
-			return &Conflict{root.URL(), fmt.Sprintf("it exists: job %s committed %d parts on %s; use --on-exists replace or append, or another --out",
-				s.Newest.Job, s.Newest.Parts, s.Newest.Time.Local().Format(timeFormat))}
+			return &Conflict{root.URL(), fmt.Sprintf("it exists: job %s committed %s on %s; use --on-exists replace or append, or another --out",
+				s.Newest.Job, plural.Of(s.Newest.Parts, "part"), s.Newest.Time.Local().Format(timeFormat))}
 		}
 		return nil
 	}

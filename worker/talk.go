@@ -91,10 +91,19 @@ func (t *talk) turnTo(l Leader) {
 	t.mu.Unlock()
 }
 
-// failed counts a failure. It logs the first of several in a row.
+// patient is how many times in a row a master may say that it does not lead yet,
+// before a worker that begins warns of it: about 10 seconds.
+const patient = 8
+
+// failed counts a failure. It logs the first of several in a row. A cluster that
+// begins has no leader for some seconds, which is no failure.
 func (t *talk) failed(what string, err error) {
 	t.failures++
-	if t.failures == 1 {
+	_, leaderless := errors.AsType[*cluster.NotLeader](err)
+	switch begins := leaderless && t.met.URL == ""; {
+	case begins && t.failures == 1:
+		t.cfg.Log.Info("waiting for a master to lead", "master", t.leader.URL)
+	case !begins && t.failures == 1, begins && t.failures == patient:
 		t.cfg.Log.Warn(what+"; attempts continue", "master", t.leader.URL, "error", err)
 	}
 	t.leader.URL = ""

@@ -5,12 +5,12 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/plan/plural"
 	"github.com/windrow-mr/windrow/store/fault"
 )
 
@@ -164,22 +164,7 @@ func statText(s client.Stat) string {
 }
 
 // count returns a number with its noun.
-func count(n int64, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return number(n) + " " + noun
-}
+func count(n int64, noun string) string { return plural.Of(n, noun) }
 
 // number returns n with its digits in groups of three.
-func number(n int64) string {
-	s := fmt.Sprint(n)
-	var b strings.Builder
-	for i, c := range s {
-		if i > 0 && (len(s)-i)%3 == 0 && s[i-1] != '-' {
-			b.WriteByte(',')
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
-}
+func number(n int64) string { return plural.Number(n) }

@@ -48,6 +48,9 @@ type Program struct {
 
 	terminal io.Writer // Stderr, for lines that a terminal obeys, and for job processes
 	assumed  bool      // no flag, variable or context names the cluster
+
+	// answer answers questions. Nil: the user at the terminal does.
+	answer func(question string) (answer string, asked bool)
 }
 
 // env returns a variable of the environment.

@@ -46,6 +46,9 @@ func logsCommand(p *Program) *cli.Command {
 		if err != nil {
 			return err
 		}
+		if err := l.missing(logs); err != nil {
+			return err
+		}
 		if printJSON {
 			return writeJSON(p, client.LogList{Logs: logs})
 		}
@@ -64,6 +67,14 @@ type logPrinter struct {
 	query  client.LogsQuery
 
 	mu sync.Mutex // guards the program's standard output
+}
+
+// missing returns the error for an attempt that was named and has no log.
+func (l *logPrinter) missing(logs []client.Log) error {
+	if len(logs) > 0 || l.query.Attempt == "" {
+		return nil
+	}
+	return client.Errorf(plan.NotFound, "job %s has no log of the attempt %s: 'logs %[1]s -o json' lists the logs", l.id, l.query.Attempt)
 }
 
 // print prints logs one after the other.
@@ -118,7 +129,10 @@ func (l *logPrinter) follow(ctx context.Context) error {
 					group.Go(func() error { return l.followOne(ctx, &a) })
 				}
 			}
-			if job.State.Ended() || l.query.Attempt != "" && len(logs) > 0 {
+			if job.State.Ended() {
+				return l.missing(logs)
+			}
+			if l.query.Attempt != "" && len(logs) > 0 {
 				return nil
 			}
 			wait := time.NewTimer(lookForLogs)

@@ -277,4 +277,9 @@ func TestDev(t *testing.T) {
 	}
 	p.stop()
 	p.ends(0)
+	for _, word := range []string{"WARN", "ERROR"} {
+		if strings.Contains(p.stderr.String(), word) {
+			t.Errorf("a start and an end without trouble log %s: %s", word, p.stderr)
+		}
+	}
 }

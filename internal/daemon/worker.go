@@ -19,6 +19,7 @@ import (
 	"github.com/windrow-mr/windrow/cluster/gossip"
 	"github.com/windrow-mr/windrow/internal/cli"
 	"github.com/windrow-mr/windrow/master/journal"
+	"github.com/windrow-mr/windrow/plan/plural"
 	"github.com/windrow-mr/windrow/worker"
 	"github.com/windrow-mr/windrow/worker/runner"
 	"github.com/windrow-mr/windrow/worker/sandbox"
@@ -149,7 +150,7 @@ func (s *process) work(ctx context.Context, c *urfave.Context) error {
 		defer close(drain)
 		s.awaitDrain(ctx, serving, c.String("drain-url"))
 	})
-	fmt.Fprintf(s.Stderr, "windrow: worker %s, %d slots, root %s\n", s.id, info.Slots, s.root.Name(""))
+	fmt.Fprintf(s.Stderr, "windrow: worker %s, %s, root %s\n", s.id, plural.Of(info.Slots, "slot"), s.root.Name(""))
 	err = worker.Run(context.WithoutCancel(ctx), worker.Config{ID: s.id, Info: info, Runner: r, Find: s.finder(c), Heard: heard,
 		HTTP: transport, Drain: drain, DrainTime: c.Duration("drain-time"), Met: func(worker.Leader) { met.Store(true) }, Log: s.log})
 	end()

@@ -20,6 +20,7 @@ import (
 
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/plan/plural"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/fault"
 	"github.com/windrow-mr/windrow/worker/planner"
@@ -119,8 +120,8 @@ func (s *settings) checkMemory() error {
 	case s.Slots == 0:
 		s.Slots = min(runtime.GOMAXPROCS(0), fit)
 	case s.Slots > fit:
-		return fmt.Errorf("%d slots need at least %d × %s = %s of memory, there are %s: give more --memory or fewer --slots",
-			s.Slots, s.Slots, Bytes(LeastPerSlot), Bytes(int64(s.Slots)*LeastPerSlot), Bytes(s.Memory))
+		return fmt.Errorf("%s need at least %d × %s = %s of memory, there are %s: give more --memory or fewer --slots",
+			plural.Of(s.Slots, "slot"), s.Slots, Bytes(LeastPerSlot), Bytes(int64(s.Slots)*LeastPerSlot), Bytes(s.Memory))
 	}
 	return nil
 }

@@ -59,8 +59,12 @@ func (m *Master) Ready(ctx context.Context) error {
 	if _, err := m.leader(); err == nil {
 		return nil
 	}
-	if l, err := journal.Current(ctx, m.cfg.Root); err != nil || l.Epoch == 0 {
-		return client.Errorf(plan.Unavailable, "this master does not lead yet (%v)", err)
+	switch l, err := journal.Current(ctx, m.cfg.Root); {
+	case err != nil:
+		return client.Errorf(plan.Unavailable, "this master does not lead, and cannot read which one does: %v", err)
+	case l.Epoch == 0:
+		return client.Errorf(plan.Unavailable, "this master does not lead yet, and no other one does")
+	default:
+		return nil
 	}
-	return nil
 }

@@ -199,6 +199,8 @@ func TestLogs(t *testing.T) {
 		if others, err := m.Logs(t.Context(), id, plan.TaskID{Phase: plan.Reduce}); err != nil || len(others) != 0 {
 			t.Errorf("of a task without logs: %+v (%v)", others, err)
 		}
+		_, err = m.Logs(t.Context(), id, plan.TaskID{Phase: plan.Map, Index: 99})
+		wants(t, "logs of a task that the job does not have", err, plan.NotFound, "has no task map/99", "windrow tasks "+string(id))
 		for _, tt := range []struct {
 			attempt plan.AttemptID
 			from    int64

@@ -43,6 +43,9 @@ func (m *Master) Logs(ctx context.Context, id plan.JobID, task plan.TaskID) ([]c
 	if err != nil {
 		return nil, err
 	}
+	if task != (plan.TaskID{}) && len(found) == 0 && !slices.ContainsFunc(tasks, func(t client.Task) bool { return t.Task == task.String() }) {
+		return nil, client.Errorf(plan.NotFound, "job %s has no task %v: windrow tasks %[1]s lists its tasks", id, task)
+	}
 	known := make(map[string]client.Task, len(tasks))
 	for _, t := range tasks {
 		known[t.Task] = t

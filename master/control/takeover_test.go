@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,7 +78,11 @@ func TestNotReady(t *testing.T) {
 		b := newBed(t)
 		m, err := control.New(control.Config{ID: "one", URL: "http://one", Root: b.root, Roots: b.roots, Clock: func() time.Duration { return 0 }})
 		b.must(err)
-		wants(t, "ready", m.Ready(t.Context()), plan.Unavailable, "does not lead yet")
+		err = m.Ready(t.Context())
+		wants(t, "ready", err, plan.Unavailable, "does not lead yet")
+		if strings.Contains(err.Error(), "nil") {
+			t.Errorf("it shows an error that there is not: %v", err)
+		}
 	})
 }
 

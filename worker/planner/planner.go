@@ -25,6 +25,7 @@ import (
 	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/plan/plural"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/executor"
 	"github.com/windrow-mr/windrow/worker/planner/splits"
@@ -158,7 +159,7 @@ func (m *maker) divide(ctx context.Context) error {
 	t := &m.table
 	size := m.target()
 	if n := t.Input / size; n > maxSplits {
-		return invalidf("%d bytes in splits of %d are %d map tasks, and %d are allowed; give a greater --split-size", t.Input, size, n, maxSplits)
+		return invalidf("%s in splits of %d are %s, and %d are allowed; give a greater --split-size", plural.Of(t.Input, "byte"), size, plural.Of(n, "map task"), maxSplits)
 	}
 	if m.job.Shuffled {
 		t.Partitions = m.partitions()
@@ -255,7 +256,7 @@ func (m *maker) fitIndex() error {
 		t.Partitions = int(max(most, 1))
 		return nil
 	default:
-		return invalidf("%d partitions of %d map tasks need more of %s memory for their index than is left for the data; at most %d fit: give fewer --partitions, a greater --split-size or more --memory",
-			t.Partitions, len(t.Splits), Bytes(m.req.Memory.Bytes), max(most, 1))
+		return invalidf("%s of %s need more of %s memory for their index than is left for the data; at most %d fit: give fewer --partitions, a greater --split-size or more --memory",
+			plural.Of(t.Partitions, "partition"), plural.Of(len(t.Splits), "map task"), Bytes(m.req.Memory.Bytes), max(most, 1))
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/plan/plural"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/relay"
 	"github.com/windrow-mr/windrow/worker"
@@ -274,7 +275,8 @@ func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 	if err := table.Write(ctx, r.cfg.Root, a.launch.Attempt); err != nil {
 		return cluster.Outcome{}, err
 	}
-	a.notes.note("planned: %d map tasks, %d reduce tasks, %d bytes of input", len(table.Splits), table.Partitions, table.Input)
+	a.notes.note("planned: %s, %s, %s of input",
+		plural.Of(len(table.Splits), "map task"), plural.Of(table.Partitions, "reduce task"), plural.Of(table.Input, "byte"))
 	if table.LeftOut.Total() > 0 {
 		a.notes.note("left out: %v", table.LeftOut)
 	}

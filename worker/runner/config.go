@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/windrow-mr/windrow/plan/plural"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/planner"
 )
@@ -85,8 +86,8 @@ func (c *Config) check() error {
 	case c.Slots < 1:
 		return fmt.Errorf("a worker with %d slots does nothing: give it at least one", c.Slots)
 	case c.Memory < LeastMemory(c.Slots):
-		return fmt.Errorf("%s of memory is too little for %d slots: a worker keeps 128 MiB and 24 MiB for each slot, and each job process needs 64 MiB, which makes 128 + %d × (24 + 64) = %d MiB: give it more --memory or fewer --slots",
-			mebibytes(c.Memory), c.Slots, c.Slots, LeastMemory(c.Slots)>>20)
+		return fmt.Errorf("%s of memory is too little for %s: a worker keeps 128 MiB and 24 MiB for each slot, and each job process needs 64 MiB, which makes 128 + %d × (24 + 64) = %d MiB: give it more --memory or fewer --slots",
+			mebibytes(c.Memory), plural.Of(c.Slots, "slot"), c.Slots, LeastMemory(c.Slots)>>20)
 	case c.CacheBytes < 0 || c.NoProgress < 0 || c.Grace < 0 || c.KeepOutput < 0 || c.LogEvery < 0:
 		return errors.New("runner: a limit is negative")
 	}

@@ -3,6 +3,8 @@ package runner
 import (
 	"bytes"
 	"fmt"
+
+	"github.com/windrow-mr/windrow/plan/plural"
 )
 
 // kept is the beginning and the end of a text that comes line by line. Calls
@@ -46,7 +48,7 @@ func (k *kept) text() []byte {
 	k.cut()
 	out := bytes.Clone(k.head)
 	if k.lines > 0 {
-		out = fmt.Appendf(out, "[… %d lines dropped …]\n", k.lines)
+		out = fmt.Appendf(out, "[… %s dropped …]\n", plural.Of(k.lines, "line"))
 	}
 	return append(out, k.tail...)
 }

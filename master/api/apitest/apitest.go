@@ -324,7 +324,7 @@ func (b *Backend) Workers(context.Context) ([]client.Worker, error) {
 func (b *Backend) Drain(_ context.Context, id string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, err := b.call("Drain", ""); err != nil {
+	if _, err := b.call("Drain "+id, ""); err != nil {
 		return err
 	}
 	for i := range b.workers {
