@@ -141,6 +141,8 @@ type Result struct {
 //
 // When ctx ends, the run stops within two seconds and removes what it wrote. It
 // does not wait for functions of the job that do not look at their context.
+// The job's functions see the local time zone of this program. Job processes on a
+// cluster, and Main, have UTC.
 // A run whose process is killed leaves its output unfinished: readers never take
 // it for a result, and a run with OnExists "replace" recovers it.
 func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
@@ -212,7 +214,9 @@ const (
 )
 
 // Main is the main function of a program that has jobs. It runs the command
-// line (run, jobs, cat, version; see --help) and exits with its status.
+// line and exits with its status: run, plan, jobs and cat work in this process, and
+// submit, ls, get, watch, logs and others use a cluster; see --help. The local time
+// zone of functions of the jobs is UTC, as in job processes.
 func Main(jobs ...*jobs.Job) {
-	os.Exit(cli.Main(context.Background(), cli.Program{Args: os.Args, Jobs: jobs, Stdout: os.Stdout, Stderr: os.Stderr}))
+	os.Exit(cli.Main(context.Background(), cli.Program{Args: os.Args, Jobs: jobs, Process: true, Stdout: os.Stdout, Stderr: os.Stderr}))
 }

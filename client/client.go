@@ -165,8 +165,26 @@ func (c *Client) fetch(ctx context.Context, k call, document any) error {
 		if err := json.Unmarshal(b, document); err != nil {
 			return Errorf(plan.Failed, "%s %s: the answer of %s is not the API's: %v; is a windrow master there?", k.method, k.path, r.Request.URL.Host, err)
 		}
+		switch d := document.(type) {
+		case *Job:
+			d.At = answeredAt(r)
+		case *JobsPage:
+			for i := range d.Jobs {
+				d.Jobs[i].At = answeredAt(r)
+			}
+		}
 		return nil
 	})
+}
+
+// answeredAt returns when an answer was sent, by the clock of the server; the zero time
+// if it does not say.
+func answeredAt(r *http.Response) time.Time {
+	at, err := http.ParseTime(r.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return at
 }
 
 // do makes a call, repeats it as needed, and passes the answer to handle. It

@@ -319,6 +319,77 @@ func TestGivesUp(t *testing.T) {
 	}
 }
 
+// TestNotesNameTheMasters verifies that a user who has given several masters learns which
+// ones do not answer, in notes as in the error.
+func TestNotesNameTheMasters(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("m1", nil)
+		n.serve("m2", follower(""))
+		var notes bytes.Buffer
+		c := newClient(t, n, client.Config{URLs: []string{"http://m1", "http://m2"}, FirstPatience: 5 * time.Second, Patience: 5 * time.Second,
+			Log: slog.New(slog.NewTextHandler(&notes, nil))})
+		_, err := c.Workers(t.Context())
+		for what, text := range map[string]string{"the error": err.Error(), "the note": notes.String()} {
+			if !strings.Contains(text, "none of the masters at http://m1, http://m2 answers and leads") {
+				t.Errorf("%s does not name both: %s", what, text)
+			}
+		}
+	})
+}
+
+// TestDurationsAreOfOneClock verifies that a client whose clock is an hour behind shows
+// how long a job has taken by the clock of the master.
+func TestDurationsAreOfOneClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		ahead := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+		job := func(more string) string {
+			return `{"id":"01JD0000000000000000000001","state":"running","submitted":"` + ahead.Add(-90*time.Second).Format(time.RFC3339) + `"` + more + `}`
+		}
+		n.serve("m1", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasSuffix(r.URL.Path, "skewed") {
+				w.Header().Set("Date", ahead.Format(http.TimeFormat))
+			}
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/events"):
+				_, _ = io.WriteString(w, "id: 1\nevent: end\ndata: "+job("")+"\n\n")
+			case r.URL.Path == "/v1/jobs":
+				_, _ = io.WriteString(w, `{"jobs":[`+job("")+`,`+job(`,"ended":"`+ahead.Add(-80*time.Second).Format(time.RFC3339)+`"`)+`]}`)
+			default:
+				_, _ = io.WriteString(w, job(""))
+			}
+		}))
+		c := newClient(t, n, client.Config{})
+		page, err := c.Jobs(t.Context(), client.JobsQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, err := c.Job(t.Context(), "01JD0000000000000000000001")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := append(page.Jobs, one)
+		for e, err := range c.Watch(t.Context(), one.ID) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, e.Job)
+		}
+		for i, want := range []time.Duration{90 * time.Second, 10 * time.Second, 90 * time.Second, 90 * time.Second} {
+			if i >= len(all) || all[i].Elapsed() != want || all[i].Age() != 90*time.Second {
+				t.Fatalf("answer %d of %d: after %v, want %v", i, len(all), all[i].Elapsed(), want)
+			}
+		}
+		undated, err := c.Job(t.Context(), "skewed")
+		if err != nil || undated.Elapsed() != 0 || undated.Age() != 0 {
+			t.Errorf("without the master's clock: %v, %v (%v)", undated.Elapsed(), undated.Age(), err)
+		}
+	})
+}
+
 // TestStalls verifies that a client does not hang when a master has stopped and
 // holds its connections open.
 func TestStalls(t *testing.T) {

@@ -103,6 +103,10 @@ type Job struct {
 	// has no workers, for example.
 	Waits string `json:"waits,omitempty"`
 
+	// At is when the master sent the answer, by the clock of masters, which also has
+	// made the other times: the caller's clock may be another. It is not a part of
+	// the answer's document.
+	At        time.Time `json:"-"`
 	Submitted time.Time `json:"submitted"`
 	Ended     time.Time `json:"ended,omitzero"`
 
@@ -123,13 +127,20 @@ type Job struct {
 	Stats    map[string]Stat  `json:"stats,omitempty"`
 }
 
-// Elapsed returns how long the job has taken by now.
-func (j *Job) Elapsed(now time.Time) time.Duration {
-	if !j.Ended.IsZero() {
-		now = j.Ended
+// Elapsed returns how long the job has taken, up to its end, or up to the answer
+// that has it. It is 0 when that is not known: clocks of masters disagree, or the job
+// is not from an answer.
+func (j *Job) Elapsed() time.Duration {
+	end := j.Ended
+	if end.IsZero() {
+		end = j.At
 	}
-	return max(now.Sub(j.Submitted), 0)
+	return max(end.Sub(j.Submitted), 0)
 }
+
+// Age returns how long ago the job was submitted, at the answer that has it. It is 0
+// when that is not known.
+func (j *Job) Age() time.Duration { return max(j.At.Sub(j.Submitted), 0) }
 
 // Cause says why a job has no output.
 type Cause struct {

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type patience struct {
 	pause  time.Duration
 	hops   int
 	warned bool
+	asked  []string // the masters that were asked in a row of failures
 }
 
 func (c *Client) newPatience() *patience { return &patience{c: c} }
@@ -57,6 +59,12 @@ func (p *patience) again(ctx context.Context, base string, err error) error {
 	p.c.turn(base, "")
 	if !ok {
 		err = Errorf(plan.Unavailable, "no answer from %s: %v", masterAt(base), bare(err))
+	}
+	if base != "" && !slices.Contains(p.asked, base) {
+		p.asked = append(p.asked, base)
+	}
+	if len(p.asked) > 1 { // the last of them is no worse than the others
+		err = Errorf(plan.Unavailable, "none of the masters at %s answers and leads; the last: %v", strings.Join(p.asked, ", "), err)
 	}
 	now := time.Now()
 	if p.since.IsZero() {

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/windrow-mr/windrow/plan"
 )
@@ -22,7 +23,7 @@ func (c *Client) Watch(ctx context.Context, id plan.JobID) iter.Seq2[Event, erro
 		last := ""
 		wait := c.newPatience()
 		for {
-			done, err := c.watch(ctx, id, &last, wait, yield)
+			base, done, err := c.watch(ctx, id, &last, wait, yield)
 			if done {
 				return
 			}
@@ -33,7 +34,7 @@ func (c *Client) Watch(ctx context.Context, id plan.JobID) iter.Seq2[Event, erro
 				yield(Event{}, context.Cause(ctx))
 				return
 			}
-			if err = wait.again(ctx, c.current(), err); err != nil {
+			if err = wait.again(ctx, base, err); err != nil {
 				yield(Event{}, err)
 				return
 			}
@@ -41,19 +42,11 @@ func (c *Client) Watch(ctx context.Context, id plan.JobID) iter.Seq2[Event, erro
 	}
 }
 
-// current returns the master of the last request.
-func (c *Client) current() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
 // watch reads one stream of events. done says that the caller wants no more, or
 // that there are no more.
-func (c *Client) watch(ctx context.Context, id plan.JobID, last *string, wait *patience, yield func(Event, error) bool) (done bool, err error) {
-	base, err := c.base(ctx)
-	if err != nil {
-		return false, err
+func (c *Client) watch(ctx context.Context, id plan.JobID, last *string, wait *patience, yield func(Event, error) bool) (base string, done bool, err error) {
+	if base, err = c.base(ctx); err != nil {
+		return base, false, err
 	}
 	k := get(jobPath(id, "/events"), nil)
 	k.header = http.Header{"Accept": {"text/event-stream"}}
@@ -62,6 +55,7 @@ func (c *Client) watch(ctx context.Context, id plan.JobID, last *string, wait *p
 	}
 	err = c.try(ctx, base, k, func(r *http.Response) error {
 		events := newEventReader(r.Body)
+		began, received := answeredAt(r), time.Now()
 		for {
 			e, err := events.next()
 			if err != nil {
@@ -72,13 +66,16 @@ func (c *Client) watch(ctx context.Context, id plan.JobID, last *string, wait *p
 				continue // a sign of life
 			}
 			*last = e.ID
+			if !began.IsZero() { // the answer began then, and is still being sent
+				e.Job.At = began.Add(time.Since(received))
+			}
 			if !yield(e, nil) || e.Kind == EndEvent {
 				done = true
 				return nil
 			}
 		}
 	})
-	return done, err
+	return base, done, err
 }
 
 // maxEvent bounds a line of a stream of events.

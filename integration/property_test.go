@@ -353,7 +353,11 @@ func measurementsProblem(r *rand.Rand) problem {
 	}
 	var lines []string
 	for name, s := range stats {
-		lines = append(lines, fmt.Sprintf("%s\t%.1f/%.1f/%.1f", name, float64(s.least)/10, float64(s.sum)/float64(s.n)/10, float64(s.most)/10))
+		mean := big.NewRat(s.sum, 10*s.n).FloatString(1) // rounds halves away from zero
+		if mean == "-0.0" {
+			mean = "0.0"
+		}
+		lines = append(lines, fmt.Sprintf("%s\t%.1f/%s/%.1f", name, float64(s.least)/10, mean, float64(s.most)/10))
 	}
 	p.want = []byte(sorted(string(joined(lines))))
 	return p

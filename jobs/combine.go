@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/windrow-mr/windrow/jobs/codec"
 	"github.com/windrow-mr/windrow/jobs/internal/table"
@@ -96,13 +95,13 @@ func owner[V any](ctx *Context, value codec.Value[V], grows bool) func(V) (V, in
 		size := len(b) + perValue
 		switch {
 		case err != nil:
-			ctx.fail(ctx.recordError(err, nil))
+			ctx.fail(ctx.recordError(err))
 		case owned:
 			scratch = b
 		default:
 			// The decoded value may point into b, so b is not used again.
 			if err := decode(b, slot); err != nil {
-				ctx.fail(ctx.recordError(err, nil))
+				ctx.fail(ctx.recordError(err))
 			}
 			v = *slot
 		}
@@ -255,7 +254,9 @@ func (c *encodedCombiner[A]) Reset() { c.some = false }
 func (c *encodedCombiner[A]) Add(b []byte) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &RecordError{Stage: c.n.stage() + " while combining", Err: panicked(p), Stack: debug.Stack(), At: panicSite()}
+			failed := &RecordError{Stage: c.n.stage() + " while combining"}
+			failed.panicked(p)
+			err = failed
 		}
 	}()
 	if !c.value.Owned() {
@@ -279,7 +280,9 @@ func (c *encodedCombiner[A]) Add(b []byte) (err error) {
 func (c *encodedCombiner[A]) AppendTo(dst []byte) (b []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &RecordError{Stage: c.n.stage() + " while combining", Err: panicked(p), Stack: debug.Stack(), At: panicSite()}
+			failed := &RecordError{Stage: c.n.stage() + " while combining"}
+			failed.panicked(p)
+			err = failed
 		}
 	}()
 	return c.value.Append(dst, &c.acc)

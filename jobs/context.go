@@ -90,12 +90,19 @@ func (c *Context) Log() *slog.Logger {
 }
 
 // Count adds n to the job's counter of that name. The result has only the
-// counts of committed attempts. A job may have 1000 names of counters and 1000 of
-// statistics, with 256 KiB in all, over all its tasks.
+// counts of committed attempts. A count of one task that is beyond 64 bits fails
+// the job with an *OverflowError; the sum of all tasks stops at the greatest number.
+// A job may have 1000 names of counters and 1000 of statistics, with 256 KiB in all,
+// over all its tasks.
 func (c *Context) Count(name string, n int64) {
 	for i := range c.counts {
 		if c.counts[i].name == name {
-			c.counts[i].n += n
+			sum := c.counts[i].n + n
+			if n < 0 && sum > c.counts[i].n || n > 0 && sum < c.counts[i].n {
+				c.fail(c.recordError(&OverflowError{fmt.Sprintf("the counter %q", name), "int64"}))
+				return
+			}
+			c.counts[i].n = sum
 			return
 		}
 	}

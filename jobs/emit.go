@@ -70,7 +70,7 @@ func (s *sender[K, V]) send(hash uint64, encoded []byte, value *V) {
 	b := append(s.to.Room(), encoded...)
 	b, err := s.value.Append(b, value)
 	if err != nil {
-		s.ctx.fail(s.ctx.recordError(err, nil))
+		s.ctx.fail(s.ctx.recordError(err))
 		return
 	}
 	s.to.Add(b, len(encoded), s.partition(hash, encoded))
@@ -110,7 +110,7 @@ func sendBytes[K, V any, B []byte | string](s *sender[K, V], key B, value V) {
 	hash := pairs.Hash(b)
 	b, err := s.value.Append(b, &s.values)
 	if err != nil {
-		s.ctx.fail(s.ctx.recordError(err, nil))
+		s.ctx.fail(s.ctx.recordError(err))
 		return
 	}
 	s.to.Add(b, len(key), pairs.PartitionOf(hash, s.n))
@@ -125,7 +125,7 @@ func sendUint64[K, V any](s *sender[K, V], key uint64, value V) {
 	hash := pairs.Hash(b)
 	b, err := s.value.Append(b, &s.values)
 	if err != nil {
-		s.ctx.fail(s.ctx.recordError(err, nil))
+		s.ctx.fail(s.ctx.recordError(err))
 		return
 	}
 	s.to.Add(b, 8, pairs.PartitionOf(hash, s.n))
@@ -147,7 +147,7 @@ func (s *sender[K, V]) emitAny(key K, value V) {
 	}
 	b, err := s.value.Append(b, &s.values)
 	if err != nil {
-		s.ctx.fail(s.ctx.recordError(err, nil))
+		s.ctx.fail(s.ctx.recordError(err))
 		return
 	}
 	s.to.Add(b, n, part)

@@ -1,9 +1,11 @@
 package jobs
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 )
 
@@ -52,8 +54,8 @@ func (e *RecordError) Error() string {
 // Unwrap returns the function's own error.
 func (e *RecordError) Unwrap() error { return e.Err }
 
-// recordError wraps the error or the panic of the function of c's node.
-func (c *Context) recordError(err error, stack []byte) *RecordError {
+// recordError wraps the error of the function of c's node.
+func (c *Context) recordError(err error) *RecordError {
 	at := c.Position()
 	e := &RecordError{
 		Stage:  "reading records",
@@ -61,7 +63,6 @@ func (c *Context) recordError(err error, stack []byte) *RecordError {
 		Object: at.Object,
 		Offset: at.Offset,
 		Err:    err,
-		Stack:  stack,
 	}
 	if c.section != nil && at.Object != "" {
 		e.where = positionText(c.section, c.where)
@@ -78,7 +79,7 @@ func (c *Context) recordError(err error, stack []byte) *RecordError {
 // reject fails the task because n's function returned err.
 func (c *Context) reject(n *node, err error) {
 	c.node = n
-	c.fail(c.recordError(err, nil))
+	c.fail(c.recordError(err))
 }
 
 // panicSite returns file and line of the panic that is being recovered from:
@@ -101,10 +102,16 @@ func panicSite() string {
 	}
 }
 
-// panicked turns a recovered value into an error.
-func panicked(r any) error {
-	if err, ok := r.(error); ok {
-		return err
+// panicked takes a recovered value as the cause. The deferred function that recovered
+// it calls panicked.
+func (e *RecordError) panicked(r any) {
+	err, ok := r.(error)
+	if !ok {
+		err = fmt.Errorf("%v", r)
 	}
-	return fmt.Errorf("%v", r)
+	e.Err = err
+	if _, refused := errors.AsType[*OverflowError](err); refused {
+		return // it is no defect of the function, whose place would only distract
+	}
+	e.Stack, e.At = debug.Stack(), panicSite()
 }

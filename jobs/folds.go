@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"cmp"
+	"fmt"
 
 	"github.com/windrow-mr/windrow/jobs/codec"
 )
@@ -38,8 +39,32 @@ type Number interface {
 }
 
 // Sum is the fold that adds. A sum of floats depends on the order of the
-// values, so its last digits differ from run to run.
-func Sum[N Number](a, b N) N { return a + b }
+// values, so its last digits differ from run to run. A sum of integers that is
+// beyond their type panics with an *OverflowError, which ends the job.
+func Sum[N Number](a, b N) N {
+	sum := a + b
+	if b < 0 && sum > a || b > 0 && sum < a { // never of floats
+		overflows(a)
+	}
+	return sum
+}
+
+// overflows panics. It is a function of its own so that Sum is inlined.
+func overflows(of any) {
+	panic(&OverflowError{Sum: "jobs.Sum", Type: fmt.Sprintf("%T", of)}) //nolint:forbidigo // a fold cannot return an error; the engine recovers
+}
+
+// An OverflowError says that a sum is beyond the range of its type. No further
+// attempt is made at its task.
+type OverflowError struct {
+	Sum  string // what was added up: "jobs.Sum", or "the counter" with its name
+	Type string // "int64"
+}
+
+// Error names the sum, its type, and what helps.
+func (e *OverflowError) Error() string {
+	return fmt.Sprintf("%s is beyond the range of %s: add up smaller numbers, or numbers of a wider type", e.Sum, e.Type)
+}
 
 // Max is the fold that keeps the greatest value.
 func Max[T cmp.Ordered](a, b T) T { return max(a, b) }

@@ -65,7 +65,7 @@ func (g *groups) begin() bool {
 }
 
 // again fails the task. Otherwise it would miss records silently.
-func (g *groups) again() { g.ctx.fail(g.ctx.recordError(errRanged, nil)) }
+func (g *groups) again() { g.ctx.fail(g.ctx.recordError(errRanged)) }
 
 // each calls f at the first pair of each group, and skips the pairs that f
 // leaves.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/windrow-mr/windrow/jobs/pipeline"
@@ -44,8 +43,8 @@ func (r *run) execute(attach func() error) (err error) {
 	defer context.AfterFunc(r.ctx, func() { r.stopped.Store(true) })()
 	defer func() {
 		if p := recover(); p != nil {
-			failed := r.ctx.recordError(panicked(p), debug.Stack())
-			failed.At = panicSite()
+			failed := r.ctx.recordError(nil)
+			failed.panicked(p)
 			err = failed
 		}
 	}()

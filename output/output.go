@@ -55,9 +55,9 @@ const (
 	// directory with this key is an output.
 	FirstEntry = Dir + "/00000000000000000000"
 
-	maxSwept    = 64                    // swept jobs that are remembered, in case they still run
-	maxManifest = int64(1) << 30        // bytes
-	timeFormat  = "2006-01-02 15:04:05" // in messages
+	maxSwept    = 64                        // swept jobs that are remembered, in case they still run
+	maxManifest = int64(1) << 30            // bytes
+	timeFormat  = "2006-01-02 15:04:05 MST" // in messages, which other machines show
 )
 
 // TmpKey returns the prefix, ending in a slash, below which a job keeps its

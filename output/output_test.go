@@ -196,7 +196,8 @@ func TestUnfinished(t *testing.T) {
 	}
 }
 
-// TestLive verifies that a job that shows signs of life keeps its output.
+// TestLive verifies that a job that shows signs of life keeps its output, and that the
+// job that loses is not advised to take it over.
 func TestLive(t *testing.T) {
 	t.Parallel()
 	root := open(t)
@@ -213,10 +214,15 @@ func TestLive(t *testing.T) {
 	})
 	defer keeping.Wait()
 	defer stop()
-	patient := request(2, output.Replace)
-	patient.Patience = 10 * time.Second
-	_, err = output.Reserve(t.Context(), root, patient)
-	wantConflict(t, err, string(job(1)), "here")
+	for _, mode := range []output.Mode{output.Fail, output.Replace, output.Append} {
+		patient := request(2, mode)
+		patient.Patience = 10 * time.Second
+		_, err = output.Reserve(t.Context(), root, patient)
+		wantConflict(t, err, string(job(1)), "is writing it", "here", "wait for it")
+		if text := fmt.Sprint(err); strings.Contains(text, "recover") || strings.Contains(text, "--on-exists") {
+			t.Errorf("with %s the loser is advised to take over the output of a job that runs: %s", mode, text)
+		}
+	}
 	if _, err := live.Commit(t.Context(), []plan.Part{write(t, root, 1, 0, "one")}); err != nil {
 		t.Error(err)
 	}

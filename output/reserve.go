@@ -234,26 +234,42 @@ func admit(ctx context.Context, root *store.Root, req Request, s state) error {
 	}
 	since := s.Holder.Time.Local().Format(timeFormat)
 	if req.Mode == Fail {
+		// A writer that shows a sign of life must not be called dead. A shorter look
+		// than before a takeover is enough, because nothing is taken over.
+		look := req
+		look.Patience, look.Waiting = max(req.Patience, s.Holder.Quiet)/2, nil
+		alive, err := watch(ctx, root, look, *s.Holder)
+		switch {
+		case err != nil:
+			return err
+		case alive:
+			return s.Holder.writing(root, since)
+		}
 		how := "--on-exists replace"
 		if s.Newest != nil {
 			how = fmt.Sprintf("--on-exists append, which adds to the parts of job %s, or --on-exists replace, which drops them", s.Newest.Job)
 		}
-		return &Conflict{root.URL(), fmt.Sprintf("job %s began to write it on %s and has not finished; if it was killed, recover with %s", s.Holder.Job, since, how)}
+		return &Conflict{root.URL(), fmt.Sprintf("job %s began to write it on %s and has not finished; it shows no sign of life; if it was killed, recover with %s", s.Holder.Job, since, how)}
 	}
+	req.Patience = max(req.Patience, s.Holder.Quiet)
 	alive, err := watch(ctx, root, req, *s.Holder)
 	if err != nil {
 		return err
 	}
 	if alive {
-		return &Conflict{root.URL(), fmt.Sprintf("job %s is writing it since %s on %s; wait for it, stop it, or use another --out", s.Holder.Job, since, s.Holder.Host)}
+		return s.Holder.writing(root, since)
 	}
 	return nil
+}
+
+// writing returns the conflict with a writer that is alive.
+func (h *Holder) writing(root *store.Root, since string) *Conflict {
+	return &Conflict{root.URL(), fmt.Sprintf("job %s is writing it since %s on %s; wait for it, stop it, or use another --out", h.Job, since, h.Host)}
 }
 
 // watch reports whether a writer shows a sign of life, or ends, within
 // patience.
 func watch(ctx context.Context, root *store.Root, req Request, other Holder) (alive bool, err error) {
-	req.Patience = max(req.Patience, other.Quiet)
 	if req.Waiting != nil {
 		req.Waiting(other, req.Patience)
 	}

@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"math"
 	"time"
 )
 
@@ -84,7 +85,7 @@ func (t *Tally) Merge(o *Tally) {
 		if t.Counts == nil {
 			t.Counts = make(map[string]int64, len(o.Counts))
 		}
-		t.Counts[name] += n
+		t.Counts[name] = saturated(t.Counts[name], n)
 	}
 	for name, s := range o.Stats {
 		if t.Stats == nil {
@@ -94,6 +95,18 @@ func (t *Tally) Merge(o *Tally) {
 		sum.Merge(s)
 		t.Stats[name] = sum
 	}
+}
+
+// saturated returns a + b, or the number of 64 bits that is nearest to it.
+func saturated(a, b int64) int64 {
+	sum := a + b
+	switch {
+	case b > 0 && sum < a:
+		return math.MaxInt64
+	case b < 0 && sum > a:
+		return math.MinInt64
+	}
+	return sum
 }
 
 // SectionSum describes the bytes that were read of a section, so that the

@@ -17,6 +17,6 @@ import (
 
 func main() {
 	os.Exit(cli.Main(context.Background(), cli.Program{
-		Args: os.Args, Jobs: library.All(), Library: true, Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores(),
+		Args: os.Args, Jobs: library.All(), Library: true, Process: true, Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores(),
 		Daemons: daemon.Commands(daemon.Program{Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores(), Haste: haste()})}))
 }

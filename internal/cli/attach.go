@@ -182,6 +182,7 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, show func(client.
 		}
 	}()
 	var last client.Job
+	var received time.Time
 	bar := newProgress(a.p.terminal, "", a.quiet || show != nil)
 	defer bar.clear()
 	var waits waiting
@@ -196,13 +197,13 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, show func(client.
 			if last.ID != "" {
 				a.note(&waits, &last, bar)
 				bar.job = last.Job
-				bar.show(progressOf(&last))
+				bar.show(progressOf(&last, time.Since(received)))
 			}
 		case e, ok := <-events:
 			if !ok {
 				return a.lost(id, <-failed)
 			}
-			last = e.Job
+			last, received = e.Job, time.Now()
 			if show != nil {
 				if err := show(e); err != nil {
 					return err
@@ -214,7 +215,7 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, show func(client.
 			}
 			a.note(&waits, &last, bar)
 			bar.job = last.Job
-			bar.show(progressOf(&last))
+			bar.show(progressOf(&last, 0))
 		}
 	}
 }
@@ -290,10 +291,15 @@ func (a *attachment) interrupted(ctx context.Context, id plan.JobID) error {
 	return errInterrupted
 }
 
-// progressOf returns a job's progress in the form of a run's progress.
-func progressOf(j *client.Job) embedded.Progress {
+// progressOf returns a job's progress in the form of a run's progress. The answer that
+// has the job came some time ago.
+func progressOf(j *client.Job, since time.Duration) embedded.Progress {
+	elapsed := j.Elapsed()
+	if elapsed > 0 && j.Ended.IsZero() {
+		elapsed += since
+	}
 	now := embedded.Progress{Phase: orElse(j.Phase, string(j.State)), Retried: j.Progress.Retried, Fraction: j.Progress.Fraction,
-		Bytes: j.Progress.Bytes, Shuffled: j.Progress.Shuffled, Elapsed: j.Elapsed(time.Now())}
+		Bytes: j.Progress.Bytes, Shuffled: j.Progress.Shuffled, Elapsed: elapsed}
 	for _, ph := range j.Phases {
 		if ph.Phase == j.Phase {
 			now.Done, now.Tasks, now.Running = ph.Committed, ph.Tasks, ph.Running

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -146,12 +147,24 @@ func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faul
 // writeCounted shows what a job counted and observed.
 func writeCounted(line func(name, format string, args ...any), counts map[string]int64, stats map[string]client.Stat) {
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		line("counted", "%s: %s", shown(name), number(counts[name]))
+		line("counted", "%s: %s", shown(name), counted(counts[name]))
 	}
 	for _, name := range slices.Sorted(maps.Keys(stats)) {
 		s := stats[name]
 		line("observed", "%s: %s", shown(name), statText(s))
 	}
+}
+
+// counted returns the value of a counter. The sum over tasks stops at the numbers of
+// 64 bits, which the text says.
+func counted(n int64) string {
+	switch n {
+	case math.MaxInt64:
+		return number(n) + " or more"
+	case math.MinInt64:
+		return number(n) + " or less"
+	}
+	return number(n)
 }
 
 // statText describes what was observed under a name.

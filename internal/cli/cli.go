@@ -39,6 +39,9 @@ type Program struct {
 	// Library says that Jobs are the built-in jobs, which every worker has: a
 	// cluster does not need the program.
 	Library bool
+	// Process says that this process only runs the command line. Then Main sets its
+	// time zone for the functions of jobs.
+	Process bool
 	// Daemons are commands of package daemon, which handle signals themselves.
 	Daemons []*cli.Command
 	// ConfigDir holds the user's contexts. "": windrow in os.UserConfigDir.
@@ -104,6 +107,9 @@ func Build() string { return buildVersion().Version }
 // Main runs the command line and returns the exit status.
 func Main(ctx context.Context, p Program) int {
 	marked = mark
+	if p.Process && len(p.Args) > 1 && callsJobs(p.Args[1]) {
+		universalTime()
+	}
 	p.terminal, p.Stderr = p.Stderr, &visible{to: p.Stderr}
 	out := &printed{to: p.Stdout}
 	p.Stdout = out

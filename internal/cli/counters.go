@@ -40,7 +40,7 @@ func writeCounters(p *Program, n *client.Counters) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", row.name, count(row.Records, row.noun), embedded.Bytes(row.Bytes))
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.Counts)) {
-		fmt.Fprintf(w, "%s\t%s\t\n", shown(name), number(n.Counts[name]))
+		fmt.Fprintf(w, "%s\t%s\t\n", shown(name), counted(n.Counts[name]))
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.Stats)) {
 		values, more, _ := strings.Cut(statText(n.Stats[name]), ", ")

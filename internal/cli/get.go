@@ -87,9 +87,9 @@ func writeJob(to io.Writer, j *client.Job) {
 	if len(j.Labels) > 0 {
 		line("labels", "%s", pairsText(j.Labels))
 	}
-	line("submitted", "%s, %v ago", moment(j.Submitted), time.Since(j.Submitted).Round(time.Second))
+	line("submitted", "%s%s", moment(j.Submitted), spanText(", ", j.Age().Round(time.Second), " ago"))
 	if !j.Ended.IsZero() {
-		line("ended", "%s, after %v", moment(j.Ended), j.Elapsed(j.Ended).Round(time.Millisecond))
+		line("ended", "%s%s", moment(j.Ended), spanText(", after ", j.Elapsed().Round(time.Millisecond), ""))
 	}
 	if !j.State.Ended() {
 		line("done", "%s, on %s, priority %d", percent(j), count(int64(j.Workers), "worker"), j.Priority)
@@ -123,6 +123,14 @@ func writeJob(to io.Writer, j *client.Job) {
 		line("reopened", "%s", count(int64(j.Run), "time"))
 	}
 	writeRequests(line, j)
+}
+
+// spanText returns a duration between two texts; "" when it is not known.
+func spanText(before string, d time.Duration, after string) string {
+	if d == 0 {
+		return ""
+	}
+	return before + d.String() + after
 }
 
 func causeText(cause *client.Cause) string {

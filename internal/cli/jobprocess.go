@@ -34,9 +34,12 @@ type description struct {
 	Build string            `json:"build"` // version of the program
 }
 
+// describeName is the command that submit calls of another program.
+const describeName = "describe"
+
 // describeCommand prints a job's pipeline for the command that submits the program.
 func describeCommand(p *Program) *cli.Command {
-	return &cli.Command{Name: "describe", Hidden: true, ArgsUsage: "[JOB]",
+	return &cli.Command{Name: describeName, Hidden: true, ArgsUsage: "[JOB]",
 		Flags: []cli.Flag{&cli.StringSliceFlag{Name: "param", Usage: "set a parameter of the job, `NAME=VALUE`"}},
 		Action: func(c *cli.Context) error {
 			if err := noMore(c, 1); err != nil {

@@ -41,12 +41,11 @@ func listCommand(p *Program) *cli.Command {
 }
 
 func listJobs(p *Program, page client.JobsPage) error {
-	now := time.Now()
 	w := p.newTable()
 	fmt.Fprintln(w, "ID\tJOB\tSTATE\tDONE\tSUBMITTED\tTOOK\tOUTPUT")
 	for i := range page.Jobs {
 		j := &page.Jobs[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%v\t%s\n", j.ID, j.Job, j.State, percent(j), moment(j.Submitted), j.Elapsed(now).Round(time.Second), j.Output)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", j.ID, j.Job, j.State, percent(j), moment(j.Submitted), orElse(spanText("", j.Elapsed().Round(time.Second), ""), "–"), j.Output)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -14,7 +14,7 @@ const asProgram = "WINDROW_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
-		os.Exit(Main(context.Background(), Program{Args: os.Args, Jobs: library.All(), Library: os.Getenv(asProgram) == "library", Stdout: os.Stdout, Stderr: os.Stderr}))
+		os.Exit(Main(context.Background(), Program{Args: os.Args, Jobs: append(library.All(), zoneJob()), Process: true, Library: os.Getenv(asProgram) == "library", Stdout: os.Stdout, Stderr: os.Stderr}))
 	}
 	os.Exit(m.Run())
 }

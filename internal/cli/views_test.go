@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -216,7 +217,7 @@ func TestJobThatWaits(t *testing.T) {
 	errs := &reaction{word: none, do: func() {
 		b.Change(apitest.ID(1), func(j *apitest.Job) {
 			j.State, j.Waits, j.Ended = client.Succeeded, "", j.Submitted.Add(time.Second)
-			j.Job.Counters, j.Stats = map[string]int64{"bad lines": 1234}, map[string]client.Stat{"cents": {Count: 2, Sum: 5, Min: 1, Max: 4}, "none": {}}
+			j.Job.Counters, j.Stats = map[string]int64{"bad lines": 1234, "cents": math.MaxInt64, "debts": math.MinInt64}, map[string]client.Stat{"cents": {Count: 2, Sum: 5, Min: 1, Max: 4}, "none": {}}
 		})
 	}}
 	code := serially(t, Program{Args: []string{"windrow", "watch", id}, Stdout: io.Discard, Stderr: errs,
@@ -226,7 +227,7 @@ func TestJobThatWaits(t *testing.T) {
 		t.Errorf("watch: exit %d: %s", code, said)
 	}
 	for _, text := range []string{said, u.must(t, "get", id)} {
-		for _, want := range []string{"counted    bad lines: 1,234", "observed   cents: 2 values, mean 2.5, from 1 to 4", "observed   none: 0 values\n"} {
+		for _, want := range []string{"counted    bad lines: 1,234\n", "counted    cents: 9,223,372,036,854,775,807 or more", "debts: -9,223,372,036,854,775,808 or less", "observed   cents: 2 values, mean 2.5, from 1 to 4", "observed   none: 0 values\n"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the summary does not show %q: %s", want, text)
 			}
@@ -239,6 +240,38 @@ func TestJobThatWaits(t *testing.T) {
 	if err := json.Unmarshal([]byte(u.must(t, "get", id, "-o", "json")), &job); err != nil || job.Counters["bad lines"] != 1234 || job.Stats["cents"].Sum != 5 {
 		t.Errorf("under the names of run's report there is %+v (%v)", job, err)
 	}
+}
+
+// TestClocksThatDisagree verifies that no duration is reckoned from two clocks: where the
+// clocks of masters, or of this machine, disagree, it is left out.
+func TestClocksThatDisagree(t *testing.T) {
+	t.Parallel()
+	b, url := master(t)
+	u := newUser(t, "WINDROW_MASTER", url)
+	id := u.submitted(t)
+	says := func(want bool, texts ...string) {
+		t.Helper()
+		for command, printed := range map[string]string{"get": u.must(t, "get", id), "ls": u.must(t, "ls")} {
+			for _, text := range texts {
+				if command == "ls" && strings.HasSuffix(text, "ago") || command == "get" && text == "–" {
+					continue
+				}
+				if strings.Contains(printed, text) != want {
+					t.Errorf("%s shows %q: %v, want %v:\n%s", command, text, !want, want, printed)
+				}
+			}
+			if regexp.MustCompile(`-\d+m|after 0s|  0s `).MatchString(printed) {
+				t.Errorf("%s shows a time that cannot be:\n%s", command, printed)
+			}
+		}
+	}
+	b.Change(apitest.ID(1), func(j *apitest.Job) { j.Submitted = time.Now().Add(time.Hour) }) // by the clock of another master
+	says(false, "ago")
+	says(true, "–")
+	b.Change(apitest.ID(1), func(j *apitest.Job) { j.State, j.Ended = client.Succeeded, j.Submitted.Add(-time.Hour) })
+	says(false, "ago", "after")
+	b.Change(apitest.ID(1), func(j *apitest.Job) { j.Submitted, j.Ended = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour) })
+	says(true, "1h0m0s", "ago")
 }
 
 // TestReasonsToWaitAreShownOnce verifies that a reason is shown when it has lasted, and

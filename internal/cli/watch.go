@@ -44,7 +44,7 @@ func watchCommand(p *Program) *cli.Command {
 
 // writeEnd describes the result of a job that succeeded.
 func writeEnd(to io.Writer, j *client.Job) {
-	fmt.Fprintf(to, "%s → %s in %v\n", j.Job, j.Output, j.Elapsed(j.Ended).Round(time.Millisecond))
+	fmt.Fprintf(to, "%s → %s%s\n", j.Job, j.Output, spanText(" in ", j.Elapsed().Round(time.Millisecond), ""))
 	line := cardLine(to)
 	line("read", "%s", embedded.Bytes(j.Progress.Bytes))
 	if text := j.Progress.LeftOutBy.String(); text != "" {

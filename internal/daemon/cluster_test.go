@@ -198,6 +198,16 @@ func TestWorkerOfANamedMaster(t *testing.T) {
 	eventually(t, "it joins", func() bool { return len(workers(t, url)) == 1 })
 }
 
+// TestVariableOfClients verifies that a variable that is meant for clients does not send
+// workers to a master: they find the leader in the root, and follow it.
+func TestVariableOfClients(t *testing.T) {
+	t.Setenv("WINDROW_MASTER", "http://127.0.0.1:1")
+	root := t.TempDir()
+	_, url := master(t, root)
+	worker(t, root)
+	eventually(t, "the worker joins", func() bool { return len(workers(t, url)) == 1 })
+}
+
 // TestDrainByTheAPI verifies that the process of a worker ends when an operator drains
 // it.
 func TestDrainByTheAPI(t *testing.T) {

@@ -47,7 +47,7 @@ func workerCommand(p *Program) *urfave.Command {
 			"the root, or by --master.",
 		Flags: append(append(append(append(rootFlags(), secretFlags()...), gossipFlags()...), workerFlags()...),
 			&urfave.StringFlag{Name: "drain-url", Usage: "request `URL`, a cloud's notice of interruption, every 5 s, and drain when it answers 200 (and not FALSE)"},
-			&urfave.StringFlag{Name: "master", EnvVars: []string{"WINDROW_MASTER"}, Usage: "`URL` of a master, if the root cannot be used to find it; separate several with commas", Category: placeFlags},
+			&urfave.StringFlag{Name: "master", Usage: "`URL` of a master, if the root cannot be used to find it; separate several with commas", Category: placeFlags},
 			&urfave.StringFlag{Name: "health", Usage: "answer /healthz and /readyz at `HOST:PORT`", DefaultText: "none", Category: placeFlags},
 		),
 		Action: func(c *urfave.Context) error {

@@ -138,9 +138,41 @@ func TestSortEqualsASort(t *testing.T) {
 	}
 }
 
+// meanOf returns sum tenths, divided by n, by rational numbers: they round halves away
+// from zero.
+func meanOf(sum, n int64) string {
+	text := big.NewRat(sum, 10*n).FloatString(1)
+	if text == "-0.0" {
+		return "0.0"
+	}
+	return text
+}
+
+// TestMeasurementsRoundsMeans verifies that means are rounded to the nearest tenth as the
+// manual says, and that zero has no sign: other tools compare the lines.
+func TestMeasurementsRoundsMeans(t *testing.T) {
+	t.Parallel()
+	for want, values := range map[string][]string{
+		"0.3": {"0.2", "0.3"}, "-0.3": {"-0.2", "-0.3"}, "0.0": {"-0.1", "0", "0"}, "-0.1": {"-0.1", "-0.0"}, "0.1": {"0.1", "0"},
+		"1.4": {"1.4", "1.4", "1.5"}, "-1.4": {"-1.4", "-1.4", "-1.5"}, "2.5": {"2.4", "2.5"},
+		"100000000000000.1": {"100000000000000.0", "100000000000000.1"}, // a float has no such tenth
+	} {
+		var lines []string
+		for _, v := range values {
+			lines = append(lines, "x;"+v)
+		}
+		got := run(t, "measurements", minirun.Options{Partitions: 1}, minirun.Lines(lines...)).Text()
+		if fields := strings.Split(strings.TrimSpace(got), "/"); len(fields) != 3 || fields[1] != want {
+			t.Errorf("the mean of %q: %q, want %s", values, got, want)
+		}
+		if strings.Contains(got, "-0.0") {
+			t.Errorf("zero has a sign: %q", got)
+		}
+	}
+}
+
 // TestMeasurementsEqualANaiveCalculation computes the expected mean in rational
-// numbers and rounds it as the floor program does: sum and number as floats,
-// then %.1f.
+// numbers.
 func TestMeasurementsEqualANaiveCalculation(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(4, 4))
@@ -166,7 +198,7 @@ func TestMeasurementsEqualANaiveCalculation(t *testing.T) {
 	}
 	var want []string
 	for name, s := range stats {
-		want = append(want, fmt.Sprintf("%s\t%.1f/%.1f/%.1f", name, float64(s.least)/10, float64(s.sum)/float64(s.n)/10, float64(s.most)/10))
+		want = append(want, fmt.Sprintf("%s\t%.1f/%s/%.1f", name, float64(s.least)/10, meanOf(s.sum, s.n), float64(s.most)/10))
 	}
 	slices.Sort(want)
 	for _, o := range divisions(r) {
@@ -198,7 +230,7 @@ func TestMeasurementsRefusesWhatItCannotCount(t *testing.T) {
 	}
 	most := strings.Repeat("x;999999999999999.9\n", 1000)
 	_, err := minirun.Run(t.Context(), job(t, "measurements"), minirun.Options{}, minirun.Object{Text: most})
-	if err == nil || !strings.Contains(err.Error(), "64 bits") {
+	if err == nil || !strings.Contains(err.Error(), "the sum of 1000 values in tenths is beyond the range of int64") {
 		t.Errorf("a sum of 1000 greatest values: got %v", err)
 	}
 }

@@ -34,8 +34,9 @@ func Judge(err error) Verdict {
 	if record {
 		v.Stack = failed.Stack
 	}
+	_, overflow := errors.AsType[*jobs.OverflowError](err)
 	switch kind := plan.KindOf(err); {
-	case uncounted:
+	case uncounted, overflow:
 		v.Final = true // another attempt counts the same
 	case conflict:
 		v.Kind = plan.Conflict

@@ -35,6 +35,7 @@ func TestJudge(t *testing.T) {
 		"a key is malformed":     {err: at(plan.Invalid), want: executor.Verdict{Failure: plan.Failure{Final: true}}},
 		"counters for no result": {err: &jobs.RecordError{Stage: "map", Err: &plan.TallyError{Text: "NaN"}}, want: executor.Verdict{Failure: plan.Failure{Final: true}}},
 		"a record":               {err: fmt.Errorf("task map/1: %w", record), want: executor.Verdict{Stack: record.Stack}, same: true},
+		"a sum overflows":        {err: &jobs.RecordError{Stage: "Fold", Err: &jobs.OverflowError{Sum: "jobs.Sum", Type: "int64"}}, want: executor.Verdict{Failure: plan.Failure{Final: true}}},
 		"the input itself":       {err: fmt.Errorf("task map/1: %w", &executor.InputError{Err: errors.New("bad")}), same: true},
 		"another owns the place": {err: fmt.Errorf("grant: %w", &output.Conflict{URL: "mem://out", Text: "taken"}), want: executor.Verdict{Failure: plan.Failure{Kind: plan.Conflict}}},
 		"a map's runs are gone":  {err: fmt.Errorf("task reduce/1: %w", lost), want: executor.Verdict{Lost: lost}},

@@ -160,11 +160,17 @@ func TestFork(t *testing.T) {
 func TestSurroundings(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-worker")
 	t.Setenv("HAY_ZONE", "meadow")
+	t.Setenv("TZ", "Asia/Kathmandu")
 	w, l := misbehaving(t, "look", func(c *runner.Config) { c.Inherit = []string{"HAY_ZONE"} })
 	done(t, w.Run(t.Context(), l, &host{}))
 	text := w.log(t, l.Ref)
-	if strings.Contains(text, "secret-of-the-worker") || !strings.Contains(text, "HAY_ZONE=meadow") || !strings.Contains(text, "a word of the job") || !strings.Contains(text, "answer=42") {
+	if strings.Contains(text, "secret-of-the-worker") || !strings.Contains(text, "HAY_ZONE=meadow") || !strings.Contains(text, `"TZ=UTC"`) || !strings.Contains(text, "a word of the job") || !strings.Contains(text, "answer=42") {
 		t.Errorf("the job process sees: %s", text)
+	}
+	w, l = misbehaving(t, "look", func(c *runner.Config) { c.Inherit = []string{"TZ"} })
+	done(t, w.Run(t.Context(), l, &host{}))
+	if text := w.log(t, l.Ref); !strings.Contains(text, `"TZ=Asia/Kathmandu"`) || strings.Contains(text, "TZ=UTC") {
+		t.Errorf("with the operator's time zone the job process sees: %s", text)
 	}
 }
 

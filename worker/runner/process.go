@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -130,7 +131,7 @@ func (p *process) launch(ctx context.Context, path string, args []string) (stora
 	processors := max((runtime.GOMAXPROCS(0)+cfg.Slots-1)/cfg.Slots, 2)
 	p.sandbox, err = startBox(ctx, p.runner.ctx, sandbox.Config{
 		Path: path, Args: args, Dir: p.dir, Inherit: cfg.Inherit,
-		Env:   []string{"TMPDIR=" + p.dir, "HOME=" + p.dir, "GOMAXPROCS=" + strconv.Itoa(processors)},
+		Env:   append(p.zone(), "TMPDIR="+p.dir, "HOME="+p.dir, "GOMAXPROCS="+strconv.Itoa(processors)),
 		Files: []*os.File{theirStorage, theirControl}, Memory: p.budget.process, Cgroup: cfg.Cgroup,
 		NoProgress: cfg.NoProgress, Grace: cfg.Grace, Stdout: &p.stdout, Stderr: &p.stderr, Log: cfg.Log,
 	})
@@ -318,4 +319,14 @@ func (p *process) explain(ctx context.Context, err error, notes *attemptLog) err
 		return fmt.Errorf("the program of the job did not become a job process: %w; it must be made with windrow.Main, of the release that the workers run", err)
 	}
 	return err
+}
+
+// zone returns the variable for the time zone of job processes: UTC on every machine,
+// so that the result of a job does not depend on where it runs. The operator can pass
+// another one.
+func (p *process) zone() []string {
+	if slices.Contains(p.runner.cfg.Inherit, "TZ") {
+		return nil
+	}
+	return []string{"TZ=UTC"}
 }

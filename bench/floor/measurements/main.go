@@ -73,15 +73,33 @@ func write(to io.Writer, names []*stats) error {
 	for _, s := range names {
 		line = append(line[:0], s.name...)
 		line = append(line, '\t')
-		line = strconv.AppendFloat(line, float64(s.least)/10, 'f', 1, 64)
-		line = append(line, '/')
-		line = strconv.AppendFloat(line, float64(s.sum)/float64(s.n)/10, 'f', 1, 64)
-		line = append(line, '/')
-		line = strconv.AppendFloat(line, float64(s.greatest)/10, 'f', 1, 64)
-		line = append(line, '\n')
+		line = append(appendTenths(line, int64(s.least)), '/')
+		line = append(appendTenths(line, mean(s.sum, s.n)), '/')
+		line = append(appendTenths(line, int64(s.greatest)), '\n')
 		if _, err := w.Write(line); err != nil {
 			return err
 		}
 	}
 	return w.Flush()
+}
+
+// mean returns sum/n as the nearest whole number. A half is rounded away from zero.
+func mean(sum, n int64) int64 {
+	q, r := sum/n, sum%n
+	switch { // twice r may be beyond 64 bits
+	case r > 0 && r >= n-r:
+		return q + 1
+	case r < 0 && -r >= n+r:
+		return q - 1
+	}
+	return q
+}
+
+// appendTenths appends a number of tenths with its decimal. There is no -0.0.
+func appendTenths(dst []byte, v int64) []byte {
+	u := uint64(v)
+	if v < 0 {
+		dst, u = append(dst, '-'), -u
+	}
+	return append(strconv.AppendUint(dst, u/10, 10), '.', byte('0'+u%10))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -29,8 +30,11 @@ func naive(t *testing.T, text string) string {
 		for _, v := range values[name] {
 			sum += v
 		}
-		mean := float64(sum) / float64(len(values[name])) / 10
-		fmt.Fprintf(&lines, "%s\t%.1f/%.1f/%.1f\n", name, float64(slices.Min(values[name]))/10, mean, float64(slices.Max(values[name]))/10)
+		mean := big.NewRat(int64(sum), 10*int64(len(values[name]))).FloatString(1) // rounds halves away from zero
+		if mean == "-0.0" {
+			mean = "0.0"
+		}
+		fmt.Fprintf(&lines, "%s\t%.1f/%s/%.1f\n", name, float64(slices.Min(values[name]))/10, mean, float64(slices.Max(values[name]))/10)
 	}
 	return lines.String()
 }
@@ -48,7 +52,7 @@ func measured(text string, workers int) (string, error) {
 func TestMeasure(t *testing.T) {
 	t.Parallel()
 	const text = "Hof;12.3\nOslo;-4.0\nHof;-0.5\nBonn;0.0\nHof;99999999.9\nOslo;-4.1"
-	const want = "Bonn\t0.0/0.0/0.0\nHof\t-0.5/33333337.2/99999999.9\nOslo\t-4.1/-4.0/-4.0\n"
+	const want = "Bonn\t0.0/0.0/0.0\nHof\t-0.5/33333337.2/99999999.9\nOslo\t-4.1/-4.1/-4.0\n"
 	for workers := 1; workers < 9; workers++ {
 		if got, err := measured(text, workers); err != nil || got != want {
 			t.Errorf("%d workers: %q, want %q (%v)", workers, got, want, err)

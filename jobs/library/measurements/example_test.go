@@ -17,6 +17,6 @@ func Example() {
 	}
 	fmt.Print(result.Text())
 	// Output:
-	// Bern	-1.9/5.0/12.0
-	// Oslo	-3.5/0.2/4.0
+	// Bern	-1.9/5.1/12.0
+	// Oslo	-3.5/0.3/4.0
 }

@@ -19,7 +19,8 @@ import (
 // Job returns the job measurements: lines "name;-12.3" in, lines "name TAB
 // min/mean/max" out, with one decimal, in order of names within a part. The
 // last ";" of a line ends the name. A value has at most 15 digits before the
-// point and one after it. More decimals are an error: values are not rounded.
+// point and one after it. More decimals are an error: values are not rounded. Means
+// are rounded to the nearest tenth, halves away from zero.
 func Job() *jobs.Job {
 	return jobs.Define("measurements", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		jobs.Aggregate(jobs.Map(jobs.ReadLines(p), measure), (*Stats).Add, (*Stats).Merge).WriteTSV()
@@ -67,13 +68,32 @@ func (s *Stats) add(v int64) {
 // AppendText appends "min/mean/max".
 func (s *Stats) AppendText(dst []byte) ([]byte, error) {
 	if s.Overflow {
-		return dst, fmt.Errorf("the sum of %d values is beyond 64 bits", s.N)
+		return dst, &jobs.OverflowError{Sum: fmt.Sprintf("the sum of %d values in tenths", s.N), Type: "int64"}
 	}
-	dst = strconv.AppendFloat(dst, float64(s.Min)/10, 'f', 1, 64)
-	dst = append(dst, '/')
-	dst = strconv.AppendFloat(dst, float64(s.Sum)/float64(s.N)/10, 'f', 1, 64)
-	dst = append(dst, '/')
-	return strconv.AppendFloat(dst, float64(s.Max)/10, 'f', 1, 64), nil
+	dst = append(appendTenths(dst, s.Min), '/')
+	dst = append(appendTenths(dst, mean(s.Sum, s.N)), '/')
+	return appendTenths(dst, s.Max), nil
+}
+
+// mean returns sum/n as the nearest whole number. A half is rounded away from zero.
+func mean(sum, n int64) int64 {
+	q, r := sum/n, sum%n
+	switch { // twice r may be beyond 64 bits
+	case r > 0 && r >= n-r:
+		return q + 1
+	case r < 0 && -r >= n+r:
+		return q - 1
+	}
+	return q
+}
+
+// appendTenths appends a number of tenths with its decimal. There is no -0.0.
+func appendTenths(dst []byte, v int64) []byte {
+	u := uint64(v)
+	if v < 0 {
+		dst, u = append(dst, '-'), -u
+	}
+	return append(strconv.AppendUint(dst, u/10, 10), '.', byte('0'+u%10))
 }
 
 func measure(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
