@@ -65,7 +65,10 @@ func Reduce[K, V, O any](in Pairs[K, V], f func(ctx *Context, key K, values iter
 }
 
 // ReduceBy is Reduce with the values of a key in the order of By.Order
-// (secondary sort).
+// (secondary sort). Values of equal Order are in the order of their encoded bytes,
+// so that the result does not depend on how the work is divided. For a string and a
+// []byte that is the order of their bytes; for another type it is always the same,
+// but has no meaning. Values that are wanted in an order of their own belong in Order.
 func ReduceBy[K, S, V, O any](in Pairs[By[K, S], V], f func(ctx *Context, key K, values iter.Seq2[S, V], emit func(O)) error) Records[O] {
 	e, ok := newExchange[By[K, S], V, V](in, "ReduceBy", in.p.symbol("ReduceBy", f), typeName[O]())
 	if !ok {
@@ -79,6 +82,7 @@ func ReduceBy[K, S, V, O any](in Pairs[By[K, S], V], f func(ctx *Context, key K,
 	}
 	e.group = func(key []byte) []byte { return key[:max(group.Len(key), 0)] }
 	e.n.shuffle.shuffle.Group = e.group
+	e.n.shuffle.shuffle.SortValues = true
 	uncombined(&e)
 	return Records[O]{in.p, e.n, func(r *run, next func(O)) {
 		r.drive = func() error { return reduceOrdered(r, &e, group, order, f, next) }

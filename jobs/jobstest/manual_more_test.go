@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
@@ -187,6 +188,18 @@ func TestSessions(t *testing.T) {
 	t.Parallel()
 	jobstest.Run(t, Sessions, jobstest.Lines("ann 5000 /c", "bob 7 /x", "ann 100 /a", "ann 900 /b"), jobstest.Strict()).
 		Want("ann\t100\t/a\t2", "ann\t5000\t/c\t1", "bob\t7\t/x\t1")
+}
+
+// TestSessionsWithTies verifies that clicks of one second give the same session however
+// the work is divided: the first page is the one that is first by its bytes.
+func TestSessionsWithTies(t *testing.T) {
+	t.Parallel()
+	var lines []string
+	for i := range 300 {
+		lines = append(lines, fmt.Sprintf("ann 100 /p%03d", (i*7+150)%300), fmt.Sprintf("bob %d /q%03d", 5000+i%3, 299-i))
+	}
+	jobstest.Run(t, Sessions, jobstest.Lines(lines...), jobstest.Strict()).
+		Want("ann\t100\t/p000\t300", "bob\t5000\t/q002\t300")
 }
 
 // Partition.
