@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 
@@ -121,7 +122,7 @@ func (c *Context) newName(n int, name string) bool {
 		err = plan.FewNames(n+1, c.names)
 	}
 	if err != nil {
-		c.fail(c.recordError(err, nil))
+		c.fail(c.recordError(err))
 	}
 	return err == nil
 }
@@ -142,7 +143,7 @@ func (c *Context) Observe(name string, v float64) {
 	now := c.stats[i].stat
 	now.Add(v)
 	if err := now.Finite(name); err != nil {
-		c.fail(c.recordError(err, nil))
+		c.fail(c.recordError(err))
 		return
 	}
 	c.stats[i].stat = now

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/windrow-mr/windrow/jobs/pipeline"
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
@@ -72,22 +73,21 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 	take := tried(r.trial, collector, next)
 	var records int64
 	defer func() { r.count(records) }()
+	var stop error // why the Reader must not continue
 	yield := func(rec T) error {
 		records++
 		take(rec)
-		if ctx.err != nil {
-			return ctx.err
+		switch {
+		case ctx.err != nil:
+			stop = ctx.err
+		case collector != nil && collector.Err() != nil:
+			stop = collector.Err()
+		case r.stopped.Load():
+			stop = context.Cause(r.ctx)
+		case records%checkEvery == 0:
+			stop = r.look(checkEvery)
 		}
-		if collector != nil && collector.Err() != nil {
-			return collector.Err()
-		}
-		if r.stopped.Load() {
-			return context.Cause(r.ctx)
-		}
-		if records%checkEvery == 0 {
-			return r.look(checkEvery)
-		}
-		return nil
+		return stop
 	}
 	for i := range r.mapTask.Sections {
 		s := &r.mapTask.Sections[i]
@@ -98,7 +98,7 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 		ctx.node = nil
 		err := reader.Scan(ctx, sectionOf(s, &ctx.where, &r.buffer), limited(yield, r.mapTask.Limit))
 		if err != nil && !errors.Is(err, errEnough) {
-			return err
+			return readerError(err, stop)
 		}
 		if ctx.err != nil {
 			return fmt.Errorf("%T.Scan continued after an error: %w", reader, ctx.err)
@@ -108,6 +108,18 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 		return collector.Err()
 	}
 	return nil
+}
+
+// readerError marks an error that a Reader made itself: on the same bytes it makes it
+// again. Errors that it passes on have a kind, or are why it had to stop.
+func readerError(err, stop error) error {
+	if _, passed := errors.AsType[interface {
+		error
+		FailureKind() plan.Kind
+	}](err); passed || stop != nil {
+		return err
+	}
+	return &pipeline.ReaderError{Err: err}
 }
 
 // errEnough ends the reading of a section of a sample.

@@ -10,6 +10,16 @@ import (
 // returning.
 var ErrGoexit = errors.New("a function of the job ended its goroutine (runtime.Goexit; in a test: t.FailNow, t.Fatal or t.Skip)")
 
+// ReaderError is an error that a Reader of the job made itself, about what it read.
+// Errors of the store and of the engine, which a Reader passes on, are none.
+type ReaderError struct{ Err error }
+
+// Error returns the Reader's own words.
+func (e *ReaderError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the Reader's error.
+func (e *ReaderError) Unwrap() error { return e.Err }
+
 // PanicError is the error of a function of the job that panicked.
 type PanicError struct {
 	Value any

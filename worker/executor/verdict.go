@@ -31,6 +31,7 @@ func Judge(err error) Verdict {
 	_, uncounted := errors.AsType[*plan.TallyError](err)
 	failed, record := errors.AsType[*jobs.RecordError](err)
 	_, input := errors.AsType[*InputError](err)
+	_, reader := errors.AsType[*pipeline.ReaderError](err)
 	if record {
 		v.Stack = failed.Stack
 	}
@@ -40,7 +41,7 @@ func Judge(err error) Verdict {
 		v.Final = true // another attempt counts the same
 	case conflict:
 		v.Kind = plan.Conflict
-	case record || input || kind == plan.NotFound || errors.Is(err, pipeline.ErrGoexit):
+	case record || input || reader || kind == plan.NotFound || errors.Is(err, pipeline.ErrGoexit):
 		v.Fingerprint = v.Text // the same again would be the record's fault
 	case kind == plan.Changed || kind == plan.Denied || kind == plan.Invalid:
 		v.Final = true

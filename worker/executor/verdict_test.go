@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -35,6 +36,7 @@ func TestJudge(t *testing.T) {
 		"a key is malformed":     {err: at(plan.Invalid), want: executor.Verdict{Failure: plan.Failure{Final: true}}},
 		"counters for no result": {err: &jobs.RecordError{Stage: "map", Err: &plan.TallyError{Text: "NaN"}}, want: executor.Verdict{Failure: plan.Failure{Final: true}}},
 		"a record":               {err: fmt.Errorf("task map/1: %w", record), want: executor.Verdict{Stack: record.Stack}, same: true},
+		"a reader":               {err: fmt.Errorf("task map/1: %w", &pipeline.ReaderError{Err: errors.New("column 3 is no date")}), same: true},
 		"a sum overflows":        {err: &jobs.RecordError{Stage: "Fold", Err: &jobs.OverflowError{Sum: "jobs.Sum", Type: "int64"}}, want: executor.Verdict{Failure: plan.Failure{Final: true}}},
 		"the input itself":       {err: fmt.Errorf("task map/1: %w", &executor.InputError{Err: errors.New("bad")}), same: true},
 		"another owns the place": {err: fmt.Errorf("grant: %w", &output.Conflict{URL: "mem://out", Text: "taken"}), want: executor.Verdict{Failure: plan.Failure{Kind: plan.Conflict}}},
