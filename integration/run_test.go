@@ -119,7 +119,7 @@ func TestReport(t *testing.T) {
 	if got.Job != "wordcount" || got.Input.Records != 2 || got.Input.Bytes != 19 || got.Written.Records != 4 || len(got.Parts) != 1 {
 		t.Errorf("report %+v", got)
 	}
-	if !strings.Contains(r.stderr, "read") || !strings.Contains(r.stderr, "requests") {
+	if !strings.Contains(r.stderr, "read") || strings.Contains(r.stderr, "requests") {
 		t.Errorf("no card on standard error: %q", r.stderr)
 	}
 	if r := do(t, windrow, "run", "wordcount", "--input", in, "--out", filepath.Join(t.TempDir(), "out"), "--quiet"); r.stdout+r.stderr != "" {

@@ -108,8 +108,9 @@ func cardLine(to io.Writer) func(name, format string, args ...any) {
 	}
 }
 
-// writeCard describes the result of a run for people.
-func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faults *fault.Injector) {
+// writeCard describes the result of a run for people. Requests that cost no money are
+// only shown when all is wanted.
+func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faults *fault.Injector, all bool) {
 	t := &r.Tally
 	line := cardLine(to)
 	fmt.Fprintf(to, "%s → %s in %v\n", r.Job, r.Output, r.Elapsed.Round(time.Millisecond))
@@ -133,7 +134,9 @@ func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faul
 	if faults != nil {
 		line("chaos", "survived %s", chaosText(faults.Report()))
 	}
-	line("requests", "%s", comparedRequests(receipt))
+	if all || cost(receipt.Counted) {
+		line("requests", "%s", comparedRequests(receipt))
+	}
 	if dollars, ok := receipt.Counted.Dollars(); ok {
 		line("price", "%s", comparedPrice(dollars, receipt))
 	}

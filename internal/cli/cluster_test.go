@@ -347,7 +347,7 @@ func TestClusterMistakes(t *testing.T) {
 		"workers drain h1":                                 {exitInvalid, "this drains all 2 workers of the cluster: w-1, w-2; give --yes"},
 		"workers drain w-1 w-2":                            {exitInvalid, "all 2 workers"},
 		"logs " + job + " --attempt 9.9.99999999":          {exitNotFound, "no log of the attempt 9.9.99999999"},
-		"context":                                             {exitInvalid, "ls, use and set"},
+		"context":                                             {exitInvalid, "ls, use, set, rename and rm"},
 		"context use nowhere":                                 {exitInvalid, "no context"},
 		"context set a":                                       {exitInvalid, "--master or --root"},
 		"context set a/b --master x":                          {exitInvalid, "not a valid name"},
@@ -395,9 +395,10 @@ func TestWhichCluster(t *testing.T) {
 		return printed
 	}
 	u.must(t, "context", "set", "one", "--master", clusters["context"])
+	u.must(t, "context", "use", "one")
 	u.must(t, "context", "set", "two", "--master", clusters["other"])
 	if got := which(); got != "context" {
-		t.Errorf("the first context is not the current one: %s", got)
+		t.Errorf("the current context does not count: %s", got)
 	}
 	if got := which("--context", "two"); got != "other" {
 		t.Errorf("with --context two: %s", got)

@@ -28,7 +28,7 @@ func TestComplete(t *testing.T) {
 		{[]string{"ru"}, []string{"run"}},
 		{[]string{"can"}, []string{"cancel"}},
 		{[]string{"run", "word"}, []string{"wordcount"}},
-		{[]string{"context", ""}, []string{"ls", "use", "set"}},
+		{[]string{"context", ""}, []string{"ls", "use", "set", "rename", "rm"}},
 		{[]string{"workers", "dr"}, []string{"drain"}},
 		{[]string{"cat", ""}, files},
 		{[]string{"cat", "some"}, files},

@@ -32,13 +32,27 @@ func TestContextSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.must(t, "context", "set", "prod", "--master", "http://a:1", "--token-file", "token")
-	want := target{Master: "http://a:1", Token: filepath.Join(here, "token")} // commands may run elsewhere
-	if all := u.saved(t); all.Version != 1 || all.Current != "prod" || len(all.Contexts) != 1 || all.Contexts["prod"] != want {
-		t.Errorf("the first context is %+v", all)
+	dir := t.TempDir()
+	for _, name := range []string{"token", "ca", "cert", "key"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.Repeat("t", 40)+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	u.must(t, "context", "set", "prod", "--ca-file", "/ca", "--cert-file", "/cert", "--key-file", "/key")
-	want.CA, want.Cert, want.Key = "/ca", "/cert", "/key"
+	relative, err := filepath.Rel(here, filepath.Join(dir, "token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := u.do(t, "context", "set", "prod", "--master", "http://a:1", "--token-file", relative)
+	want := target{Master: "http://a:1", Token: filepath.Join(dir, "token")} // commands may run elsewhere
+	if all := u.saved(t); code != exitOK || all.Version != 1 || all.Current != "" || len(all.Contexts) != 1 || all.Contexts["prod"] != want {
+		t.Errorf("the first context, which is not used before a user says so, is %+v: %s", all, stderr)
+	}
+	if !strings.Contains(stderr, "context use prod") {
+		t.Errorf("it does not say how to use the context: %s", stderr)
+	}
+	u.must(t, "context", "use", "prod")
+	u.must(t, "context", "set", "prod", "--ca-file", filepath.Join(dir, "ca"), "--cert-file", filepath.Join(dir, "cert"), "--key-file", filepath.Join(dir, "key"))
+	want.CA, want.Cert, want.Key = filepath.Join(dir, "ca"), filepath.Join(dir, "cert"), filepath.Join(dir, "key")
 	if got := u.saved(t).Contexts["prod"]; got != want {
 		t.Errorf("with certificates it is %+v", got)
 	}
@@ -61,6 +75,14 @@ func TestContextSet(t *testing.T) {
 			t.Errorf("the list has no row %q:\n%s", row, list)
 		}
 	}
+	u.must(t, "context", "rename", "prod", "live")
+	if all := u.saved(t); all.Current != "live" || all.Contexts["live"] != want || len(all.Contexts) != 2 {
+		t.Errorf("with another name: %+v", all)
+	}
+	u.must(t, "context", "rm", "live", "Test-1.a_b")
+	if all := u.saved(t); all.Current != "" || len(all.Contexts) != 0 {
+		t.Errorf("when they are removed there are %+v", all)
+	}
 	files, err := os.ReadDir(u.config)
 	if err != nil || len(files) != 1 {
 		t.Errorf("there are the files %v (%v)", files, err)
@@ -72,6 +94,7 @@ func TestContextMistakes(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	u.must(t, "context", "set", "prod", "--master", "http://a:1")
+	u.must(t, "context", "use", "prod")
 	for _, tt := range []struct{ typed, says string }{
 		{"context set", "NAME"},
 		{"context set a b --master http://a:1", `"b"`},
@@ -79,6 +102,17 @@ func TestContextMistakes(t *testing.T) {
 		{"context set " + strings.Repeat("a", 64) + " --master http://a:1", "aaa"},
 		{"context set new --token-file x", "--master"},
 		{"context set new --master http://a:1 --root s3://b", "--root"},
+		{"context set new --master ftp://a", "ftp"},
+		{"context set new --master a:1:2", "a:1:2"},
+		{"context set new --root s3://", "s3://bucket"},
+		{"context set new --master http://a:1 --token-file /nowhere/token", "/nowhere/token"},
+		{"context set new --master http://a:1 --ca-file /nowhere/ca", "/nowhere/ca"},
+		{"context rename prod", "NAME NEW"},
+		{"context rename prdo x", `"prod"`},
+		{"context rename prod prod", "already"},
+		{"context rename prod .x", `".x"`},
+		{"context rm", "NAME"},
+		{"context rm prod other", `"other"`},
 		{"context use", "NAME"},
 		{"context use prdo", `"prod"`},
 		{"context ls x", `"x"`},
@@ -144,6 +178,7 @@ func TestMasterOfARoot(t *testing.T) {
 	u.env["WINDROW_ROOT"] = "mem://led"
 	u.must(t, "workers", "ls")
 	u.must(t, "context", "set", "x", "--root", "mem://led")
+	u.must(t, "context", "use", "x")
 	delete(u.env, "WINDROW_ROOT")
 	u.must(t, "workers", "ls")
 	for _, tt := range []struct {

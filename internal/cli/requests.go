@@ -28,6 +28,16 @@ func requestKinds(u, planned plan.Usage, whole bool) []requestKind {
 // requestsOf returns the numbers of requests, by kind.
 func requestsOf(u plan.Usage) string { return join(u, requestKinds(u, u, true)) }
 
+// cost reports whether requests cost money: those to files and to memory do not.
+func cost(r plan.Requests) bool {
+	for scheme, u := range r {
+		if scheme != "file" && scheme != "mem" && u.Requests() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // writeRequests shows the requests that were made on behalf of a job, and their
 // price.
 func writeRequests(line func(name, format string, args ...any), j *client.Job) {

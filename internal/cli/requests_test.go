@@ -75,3 +75,26 @@ func TestJobsShowTheirRequests(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestsAreShownWhereTheyCostMoney verifies that a run on a laptop does not begin
+// with requests, which cost nothing there, unless the user asks for all.
+func TestRequestsAreShownWhereTheyCostMoney(t *testing.T) {
+	t.Parallel()
+	for scheme, want := range map[string]bool{"file": false, "mem": false, "s3": true, "gs": true, "azblob": true} {
+		if got := cost(plan.Requests{scheme: {Puts: 1}, "file": {Gets: 3}}); got != want {
+			t.Errorf("requests to %s cost money: %v", scheme, got)
+		}
+	}
+	u, _ := runner(t, "a b\n")
+	for _, c := range []struct {
+		more []string
+		want bool
+	}{{nil, false}, {[]string{"-v"}, true}} {
+		args := append([]string{"run", "wordcount", "--input", "mem://in", "--out", "mem://out", "--on-exists", "replace"}, c.more...)
+		code, _, stderr := u.do(t, args...)
+		shows := strings.Contains(stderr, "plan: ") && strings.Contains(stderr, "  requests   ")
+		if code != exitOK || shows != c.want || !c.want && strings.Contains(stderr, "put") {
+			t.Errorf("%q: exit %d, shows requests %v, want %v: %s", args, code, shows, c.want, stderr)
+		}
+	}
+}

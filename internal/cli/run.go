@@ -114,7 +114,7 @@ func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
 	progress := newProgress(p.terminal, job.Name(), c.Bool("quiet"))
 	o.Progress = progress.show
 	show := func(plan *embedded.Plan) {
-		if !c.Bool("quiet") {
+		if !c.Bool("quiet") && (c.Bool("verbose") || cost(plan.Requests)) {
 			fmt.Fprintf(p.Stderr, "%s: plan: %s\n", plan.Job, plannedRequests(plan))
 		}
 	}
@@ -127,7 +127,7 @@ func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
 		return err
 	}
 	if !c.Bool("quiet") {
-		writeCard(p.Stderr, result, receipt, o.Chaos)
+		writeCard(p.Stderr, result, receipt, o.Chaos, c.Bool("verbose"))
 	}
 	if printJSON {
 		return writeJSON(p, newReport(result, receipt, o.Chaos))

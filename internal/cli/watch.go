@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -63,5 +64,7 @@ func writeEnd(to io.Writer, j *client.Job) {
 	if j.Progress.Retried > 0 {
 		line("retried", "%s", count(j.Progress.Retried, "attempt"))
 	}
-	writeRequests(line, j)
+	if j.Dollars > 0 || !strings.HasPrefix(j.Output, "file://") { // else the requests cost nothing; get shows them
+		writeRequests(line, j)
+	}
 }
