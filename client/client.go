@@ -20,7 +20,7 @@ import (
 
 // Config says where a cluster is and how to reach it.
 type Config struct {
-	// URLs are of masters, any of them: "http://127.0.0.1:7077". The client
+	// URLs are of masters, any of them: "http://127.0.0.1:7411". The client
 	// tries them in turn. Every master knows the leader.
 	URLs []string
 	// Find finds a master if URLs is empty, for example by reading the leader
@@ -71,7 +71,7 @@ type Client struct {
 // New returns a client. It makes no request yet.
 func New(cfg Config) (*Client, error) {
 	if len(cfg.URLs) == 0 && cfg.Find == nil {
-		return nil, Errorf(plan.Invalid, "no master named: give its URL, such as http://127.0.0.1:7077, or the cluster's root")
+		return nil, Errorf(plan.Invalid, "no master named: give its URL, such as http://127.0.0.1:7411, or the cluster's root")
 	}
 	cfg.URLs = slices.Clone(cfg.URLs)
 	for i, text := range cfg.URLs {

@@ -75,7 +75,7 @@ type Server struct {
 const howTo = "(umask 077; head -c 32 /dev/urandom | base64 > token)"
 
 // Server returns the guard of a listener at an address such as
-// "127.0.0.1:7077", or an error if that would leave it open to a network.
+// "127.0.0.1:7411", or an error if that would leave it open to a network.
 func (c Config) Server(ctx context.Context, listen string) (*Server, error) {
 	local, err := loopback(ctx, listen)
 	if err != nil {

@@ -84,7 +84,8 @@ func completeCommand(p *Program) *cli.Command {
 		}
 		last := len(words) - 1
 		words[last] = strings.TrimPrefix(words[last], "@")
-		for _, candidate := range complete(c.App, words) {
+		look := func(command *cli.Command) ([]string, bool) { return operandsOf(c, p, command) }
+		for _, candidate := range complete(c.App, words, look) {
 			fmt.Fprintln(p.Stdout, candidate)
 		}
 		return nil
@@ -92,8 +93,9 @@ func completeCommand(p *Program) *cli.Command {
 }
 
 // complete returns the words that can replace the last word, each with a tab and
-// its meaning, or wantFiles.
-func complete(app *cli.App, words []string) []string {
+// its meaning, or wantFiles. look returns the arguments of a command, if they are no
+// files.
+func complete(app *cli.App, words []string, look func(*cli.Command) ([]string, bool)) []string {
 	before, word := words[:len(words)-1], words[len(words)-1]
 	at := position{commands: app.Commands, flags: app.Flags}
 	for _, w := range before {
@@ -104,6 +106,10 @@ func complete(app *cli.App, words []string) []string {
 		word = ""
 	}
 	if at.value != nil {
+		if at.value.Names()[0] == "context" {
+			names, _ := look(&cli.Command{ArgsUsage: "NAME"})
+			return beginning(names, word)
+		}
 		return choices(at.value, "", word)
 	}
 	if name, value, ok := strings.Cut(word, "="); ok && strings.HasPrefix(word, "-") {
@@ -121,8 +127,24 @@ func complete(app *cli.App, words []string) []string {
 			out = append(out, command.Name+"\t"+command.Usage)
 		}
 	}
-	if at.operands {
-		out = append(out, wantFiles)
+	if at.command != nil && at.command.Name == "submit" && len(at.commands) > 0 {
+		return append(out, wantFiles) // a program, or the folder of a package
+	}
+	if !at.operands {
+		return out
+	}
+	if names, known := look(at.command); known {
+		return append(out, beginning(names, word)...)
+	}
+	return append(out, wantFiles)
+}
+
+// beginning returns the words that begin with word, in any case: ids are typed so.
+func beginning(words []string, word string) (out []string) {
+	for _, w := range words {
+		if len(w) >= len(word) && strings.EqualFold(w[:len(word)], word) {
+			out = append(out, w)
+		}
 	}
 	return out
 }
@@ -134,6 +156,7 @@ type position struct {
 	value    cli.Flag // whose value comes next; nil: none
 	last     cli.Flag // that had the word before
 	operands bool     // words that are not flags can follow
+	command  *cli.Command
 }
 
 // pass moves past a word.
@@ -153,10 +176,14 @@ func (p *position) pass(word string) {
 		return
 	}
 	p.last = nil
+	if p.command != nil && p.command.Name == "submit" && isPath(word) {
+		p.commands, p.flags, p.operands = nil, submitFlags(), false // only the program knows its jobs
+		return
+	}
 	for _, command := range p.commands {
 		if command.HasName(word) {
 			p.commands, p.flags = command.Subcommands, command.Flags
-			p.operands = len(command.Subcommands) == 0 && command.ArgsUsage != ""
+			p.operands, p.command = len(command.Subcommands) == 0 && command.ArgsUsage != "", command
 			return
 		}
 	}

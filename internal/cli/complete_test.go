@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/windrow-mr/windrow/client"
 )
 
 // candidates returns the words that may come next, without their meanings.
@@ -30,6 +32,9 @@ func TestComplete(t *testing.T) {
 		{[]string{"run", "word"}, []string{"wordcount"}},
 		{[]string{"context", ""}, []string{"ls", "use", "set", "rename", "rm"}},
 		{[]string{"workers", "dr"}, []string{"drain"}},
+		{[]string{"submit", "./cm"}, files},
+		{[]string{"submit", "wordc"}, []string{"wordcount", wantFiles}},
+		{[]string{"submit", "./cmd/x", "--lab"}, []string{"--label"}},
 		{[]string{"cat", ""}, files},
 		{[]string{"cat", "some"}, files},
 		{[]string{"jobs", ""}, nil},
@@ -108,5 +113,29 @@ func TestCompletionScripts(t *testing.T) {
 		if code, stdout, stderr := u.do(t, tt.args...); code != exitInvalid || stdout != "" || !strings.Contains(stderr, tt.says) {
 			t.Errorf("%q: exit %d: %s%s", tt.args, code, stdout, stderr)
 		}
+	}
+}
+
+// TestCompleteNamesOfTheCluster verifies that a shell offers the jobs and workers of the
+// cluster and the user's contexts, and that it gets nothing where no master answers.
+func TestCompleteNamesOfTheCluster(t *testing.T) {
+	t.Parallel()
+	b, url := master(t)
+	b.SetWorkers(client.Worker{ID: "w-1111", Host: "h1", State: client.WorkerReady})
+	u := newUser(t, "WINDROW_MASTER", url)
+	id := u.submitted(t)
+	u.must(t, "context", "set", "prod", "--master", "http://127.0.0.1:1")
+	for _, tt := range []struct{ typed, want string }{
+		{"get @", id + "\twordcount, planning"}, {"cancel @" + strings.ToLower(id[:9]), id + "\twordcount, planning"}, {"logs @x", ""},
+		{"workers drain @", "w-1111\tready on h1\nh1\tall workers of the host"}, {"workers drain @h", "h1\tall workers of the host"},
+		{"context use @", "prod\thttp://127.0.0.1:1"}, {"context rm @x", ""}, {"ls --context @p", "prod\thttp://127.0.0.1:1"},
+	} {
+		if got := strings.TrimSpace(u.must(t, append([]string{completeName}, strings.Fields(tt.typed)...)...)); got != tt.want {
+			t.Errorf("after %s come %q, want %q", tt.typed, got, tt.want)
+		}
+	}
+	u.env["WINDROW_MASTER"] = "http://127.0.0.1:1"
+	if code, stdout, stderr := u.do(t, completeName, "get", "@"); code != exitOK || stdout+stderr != "" {
+		t.Errorf("without a master: exit %d: %s%s", code, stdout, stderr)
 	}
 }

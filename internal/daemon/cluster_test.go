@@ -90,8 +90,8 @@ func TestMasters(t *testing.T) {
 	root := t.TempDir()
 	first, firstURL := master(t, root)
 	eventually(t, "the first master leads", func() bool { return clusterOf(t, firstURL).Leader == firstURL })
-	_, secondURL := master(t, root, "--advertise", "http://second.example:7077")
-	if secondURL != "http://second.example:7077" {
+	_, secondURL := master(t, root, "--advertise", "http://second.example:7411")
+	if secondURL != "http://second.example:7411" {
 		t.Errorf("a master that is reached elsewhere prints %s", secondURL)
 	}
 	if c := clusterOf(t, firstURL); c.Epoch != 1 || c.Master == "" || !strings.Contains(c.Root, root) || c.Workers != 0 {
