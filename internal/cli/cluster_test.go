@@ -453,6 +453,7 @@ func TestToken(t *testing.T) {
 	}
 	u.must(t, "ls", "--token-file", token)
 	u.must(t, "context", "set", "x", "--master", server.URL, "--token-file", token)
+	u.must(t, "context", "use", "x")
 	u.must(t, "ls")
 	other := newUser(t, "WINDROW_MASTER", server.URL, "WINDROW_TOKEN_FILE", token)
 	other.must(t, "ls")
