@@ -15,12 +15,12 @@ import (
 )
 
 // follow is the snippet of README.md that uses this package.
-func follow(ctx context.Context, master string, job plan.JobID) error {
+func follow(ctx context.Context, master, id string) error {
 	cluster, err := client.New(client.Config{URLs: []string{master}})
 	if err != nil {
 		return err
 	}
-	for event, err := range cluster.Watch(ctx, job) {
+	for event, err := range cluster.Watch(ctx, plan.JobID(id)) { // the id that submit printed
 		if err != nil {
 			return err
 		}
@@ -34,7 +34,7 @@ func ExampleClient_Watch() {
 	master.Set(&apitest.Job{Job: client.Job{ID: apitest.ID(1), Job: "wordcount", State: client.Succeeded, Progress: client.Progress{Fraction: 1}}})
 	server := httptest.NewServer(api.Handler(master, api.Config{Loopback: true}))
 	defer server.Close()
-	if err := follow(context.Background(), server.URL, apitest.ID(1)); err != nil {
+	if err := follow(context.Background(), server.URL, string(apitest.ID(1))); err != nil {
 		fmt.Println(err)
 	}
 	// Output: wordcount: succeeded, 100%

@@ -47,13 +47,19 @@ func (s *record) take() []asked {
 	return all
 }
 
-// untilEnd returns the requests before the master checked whether another one has
-// archived a job. By then the job's requests, as they are shown, had been added up.
+// untilEnd returns the requests before the master archived a job, and looked whether
+// another one had: the last look before it wrote. By then the job's requests, as they
+// are shown, had been added up. A master that takes a job over looks, too.
 func untilEnd(t *testing.T, all []asked, id string) []asked {
 	t.Helper()
+	looked := -1
 	for i, a := range all {
-		if a.kind == "gets" && strings.HasPrefix(a.key, "root/ended/"+id) {
-			return all[:i]
+		switch {
+		case !strings.HasPrefix(a.key, "root/ended/"+id):
+		case a.kind == "gets":
+			looked = i
+		case a.kind == "puts" && looked >= 0:
+			return all[:looked]
 		}
 	}
 	t.Fatalf("the job was not archived: %v", all)

@@ -26,6 +26,9 @@ type Lines struct {
 	// Max is the length of the longest valid line, in bytes; 0 means 16 MiB. A
 	// longer line is an error.
 	Max int
+	// KeepCR makes LF the only end of a line. A CR before it is a part of the line,
+	// on input and on output.
+	KeepCR bool
 }
 
 // Split divides an object at any byte.
@@ -47,7 +50,7 @@ const bufferSize = 256 << 10
 func (l Lines) Scan(ctx *jobs.Context, s *jobs.Section, yield func([]byte) error) error {
 	return lines.Scan(ctx, lines.Section{
 		Where: s.Where, Offset: s.Offset, Length: s.Length, Whole: s.Whole, First: s.First(),
-		Max: l.Max, Buffer: s.Buffer(bufferSize), Open: s.Open,
+		Max: l.Max, KeepCR: l.KeepCR, Buffer: s.Buffer(bufferSize), Open: s.Open,
 	}, func(offset int64, line []byte) error {
 		s.At(offset)
 		return yield(line)
@@ -61,15 +64,16 @@ func (Lines) Ext() string { return ".txt" }
 func (Lines) Compressible() bool { return true }
 
 // Open begins a part.
-func (Lines) Open(w jobs.Part) (jobs.RecordWriter[[]byte], error) {
-	return &lineWriter{w: w}, nil
+func (l Lines) Open(w jobs.Part) (jobs.RecordWriter[[]byte], error) {
+	return &lineWriter{w: w, keepCR: l.KeepCR}, nil
 }
 
 // lineWriter gathers lines into larger writes.
 type lineWriter struct {
-	w     jobs.Part
-	buf   []byte
-	began bool // a line was written
+	w      jobs.Part
+	buf    []byte
+	keepCR bool
+	began  bool // a line was written
 }
 
 const flushAt = 64 << 10
@@ -79,7 +83,7 @@ func (w *lineWriter) Write(line []byte) error {
 		return fmt.Errorf("a record has a line break after %d bytes, and would be read as two lines: choose another format or replace it", at)
 	}
 	start := len(w.buf)
-	w.buf = lines.Finish(append(w.buf, line...), start, !w.began)
+	w.buf = lines.Finish(append(w.buf, line...), start, !w.began, w.keepCR)
 	w.began = true
 	if len(w.buf) < flushAt {
 		return nil

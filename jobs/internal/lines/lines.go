@@ -25,6 +25,7 @@ type Section struct {
 	Whole  bool // to the end of the bytes, despite Length
 	First  bool // the bytes at Offset are the first of the object
 	Max    int  // greatest length of a line without its end; 0 for DefaultMax
+	KeepCR bool // a CR before LF is a part of the line
 	Buffer []byte
 	Open   func(ctx context.Context, off int64) (io.ReadCloser, error)
 }
@@ -95,13 +96,13 @@ type scanner struct {
 
 // Finish ends the line b[start:], so that Scan reads it as it is. The end is LF. A
 // line that ends in CR ends in CR LF, since a reader takes one CR before LF for a part
-// of the end. first says that the line is the first one of its object. If it begins
+// of the end; keepCR says that this one does not. first says that the line is the first one of its object. If it begins
 // with a byte order mark, it gets another one, which a reader skips.
-func Finish(b []byte, start int, first bool) []byte {
+func Finish(b []byte, start int, first, keepCR bool) []byte {
 	if first && bytes.HasPrefix(b[start:], []byte(mark)) {
 		b = slices.Insert(b, start, mark[0], mark[1], mark[2])
 	}
-	if len(b) > start && b[len(b)-1] == '\r' {
+	if !keepCR && len(b) > start && b[len(b)-1] == '\r' {
 		b = append(b, '\r')
 	}
 	return append(b, '\n')
@@ -114,7 +115,10 @@ func (sc *scanner) line() (line []byte, size int, err error) {
 	for {
 		if i := bytes.IndexByte(sc.buf[sc.start+seen:sc.end], '\n'); i >= 0 {
 			size = seen + i + 1
-			line = bytes.TrimSuffix(sc.buf[sc.start:sc.start+size-1], cr)
+			line = sc.buf[sc.start : sc.start+size-1]
+			if !sc.s.KeepCR {
+				line = bytes.TrimSuffix(line, cr)
+			}
 			break
 		}
 		seen = sc.end - sc.start

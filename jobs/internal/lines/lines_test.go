@@ -236,25 +236,33 @@ func FuzzLinesAreReadAsTheyWereWritten(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var b []byte
-		var want, got []string
-		for record := range strings.SplitSeq(text, "\n") {
-			start := len(b)
-			b = Finish(append(b, record...), start, start == 0)
-			want = append(want, record)
-		}
-		cut := int64(len(b) / 2)
-		for _, s := range []Section{{Length: cut, First: true}, {Offset: cut, Length: int64(len(b)) - cut, First: cut == 0}} {
-			if s.Length == 0 {
-				continue
-			}
-			s.Where, s.Open = where, open(string(b), 0)
-			for _, l := range scanAll(t, s) {
-				got = append(got, l.line)
-			}
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%q is read as %q", want, got)
+		for _, keepCR := range []bool{false, true} {
+			written(t, text, keepCR)
 		}
 	})
+}
+
+// written writes a text's records and compares them with those that are read.
+func written(t *testing.T, text string, keepCR bool) {
+	t.Helper()
+	var b []byte
+	var want, got []string
+	for record := range strings.SplitSeq(text, "\n") {
+		start := len(b)
+		b = Finish(append(b, record...), start, start == 0, keepCR)
+		want = append(want, record)
+	}
+	cut := int64(len(b) / 2)
+	for _, s := range []Section{{Length: cut, First: true}, {Offset: cut, Length: int64(len(b)) - cut, First: cut == 0}} {
+		if s.Length == 0 {
+			continue
+		}
+		s.KeepCR, s.Where, s.Open = keepCR, where, open(string(b), 0)
+		for _, l := range scanAll(t, s) {
+			got = append(got, l.line)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q is read as %q", want, got)
+	}
 }

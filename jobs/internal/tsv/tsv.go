@@ -79,7 +79,7 @@ func (w *Writer[T]) Write(rec T) error {
 			return err
 		}
 	}
-	w.buf = lines.Finish(w.buf, start, !w.began)
+	w.buf = lines.Finish(w.buf, start, !w.began, false)
 	w.began = true
 	if len(w.buf) < flushAt {
 		return nil
