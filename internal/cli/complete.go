@@ -176,8 +176,14 @@ func (p *position) pass(word string) {
 		return
 	}
 	p.last = nil
-	if p.command != nil && p.command.Name == "submit" && isPath(word) {
-		p.commands, p.flags, p.operands = nil, submitFlags(), false // only the program knows its jobs
+	switch {
+	case p.command == nil:
+	case strings.HasPrefix(p.command.ArgsUsage, jobsOf):
+		p.operands = false // this was the job
+		return
+	case p.command.Name == "submit" && isPath(word):
+		p.commands, p.flags, p.operands = nil, submitFlags(), true
+		p.command = &cli.Command{Name: "submit", ArgsUsage: jobsOf + word}
 		return
 	}
 	for _, command := range p.commands {

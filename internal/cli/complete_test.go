@@ -129,6 +129,7 @@ func TestCompleteNamesOfTheCluster(t *testing.T) {
 		{"get @", id + "\twordcount, planning"}, {"cancel @" + strings.ToLower(id[:9]), id + "\twordcount, planning"}, {"logs @x", ""},
 		{"workers drain @", "w-1111\tready on h1\nh1\tall workers of the host"}, {"workers drain @h", "h1\tall workers of the host"},
 		{"context use @", "prod\thttp://127.0.0.1:1"}, {"context rm @x", ""}, {"ls --context @p", "prod\thttp://127.0.0.1:1"},
+		{"submit " + firstJob + " @", "wordcount"}, {"submit " + firstJob + " wordcount @", ""}, {"submit ./nowhere @", ""},
 	} {
 		if got := strings.TrimSpace(u.must(t, append([]string{completeName}, strings.Fields(tt.typed)...)...)); got != tt.want {
 			t.Errorf("after %s come %q, want %q", tt.typed, got, tt.want)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -24,6 +25,8 @@ const jobsOffered = 50
 // for other arguments. Where no master answers at once there are no words.
 func operandsOf(c *cli.Context, p *Program, command *cli.Command) (words []string, known bool) {
 	switch what := command.ArgsUsage; {
+	case strings.HasPrefix(what, jobsOf):
+		return programWords(c, p, strings.TrimPrefix(what, jobsOf)), true
 	case strings.HasPrefix(what, "JOB"):
 		return jobWords(c, p), true
 	case strings.HasPrefix(what, "WORKER"):
@@ -32,6 +35,34 @@ func operandsOf(c *cli.Context, p *Program, command *cli.Command) (words []strin
 		return contextWords(p), true
 	}
 	return nil, false
+}
+
+// jobsOf, before a path, stands for the jobs of the program or package there.
+const jobsOf = "jobs of "
+
+// buildTime is how long a program may take to answer with its jobs, or its package to
+// be built, while a user types.
+const buildTime = 5 * time.Second
+
+// programWords returns the jobs of the program or package at a path. The go command
+// keeps what it builds, so that the second time is quick.
+func programWords(c *cli.Context, p *Program, path string) (words []string) {
+	ctx, cancel := context.WithTimeout(c.Context, buildTime)
+	defer cancel()
+	quiet := *p
+	quiet.Stderr = io.Discard
+	from, err := openForeign(ctx, c, &quiet, path)
+	if from != nil {
+		defer from.close()
+	}
+	if err != nil {
+		return nil
+	}
+	all, _ := from.jobs(ctx) // without an answer there are none
+	for i := range all {
+		words = append(words, all[i].Name+"\t"+all[i].Description)
+	}
+	return words
 }
 
 // contextWords returns the names of contexts.
