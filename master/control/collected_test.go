@@ -144,3 +144,42 @@ func TestProgramsOutliveAStoppedCollection(t *testing.T) {
 		}
 	})
 }
+
+// TestRetryWhileItsProgramIsCollected verifies that a job cannot be retried whose
+// program a stopped master will delete when it wakes up, although it is still there.
+func TestRetryWhileItsProgramIsCollected(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		one := b.start("one")
+		w := b.worker(one, "w", 1)
+		const program = "a program"
+		digest := digestOf(program)
+		b.upload(one, digest, program)
+		s := submission()
+		s.Bundles = []plan.Bundle{{OS: "linux", Arch: "amd64", Digest: digest, Size: int64(len(program))}}
+		id := b.submit(one, s)
+		w.fails(w.launchedAt(plan.Prepare), plan.Failure{Text: "no luck", Final: true})
+		w.done(id, client.FailedJob)
+		time.Sleep(2 * keep)
+		w.say()
+		stopped := &held{part: digest, free: make(chan struct{})}
+		one.held.Store(stopped)
+		collected := make(chan error, 1)
+		go func() {
+			_, err := one.Collect(t.Context(), false)
+			collected <- err
+		}()
+		for !stopped.waiting.Load() {
+			time.Sleep(time.Second)
+		}
+		one.stop()
+		two := b.start("two")
+		if _, err := b.root.Stat(t.Context(), plan.BundleKey(digest, 0)); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, "a retry", two.Retry(t.Context(), id), plan.Conflict, "has been removed: submit it again")
+		close(stopped.free)
+		<-collected
+	})
+}
