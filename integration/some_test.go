@@ -3,4 +3,4 @@
 package integration
 
 // oneIn is the divisor of the number of seeds and rounds; make test-faults tries all.
-const oneIn = 4
+const oneIn = 8
