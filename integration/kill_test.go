@@ -25,15 +25,15 @@ func writes(stderr string) int {
 }
 
 // TestKilledAfterEveryWrite kills a run with SIGKILL after its first write to
-// the store, after its second, and so on. It verifies that the leftovers never
-// pass for a result, that a plain run refuses them and says how to recover, and
-// that replace recovers.
+// the store, after its second, and so on; see killEach. It verifies that the
+// leftovers never pass for a result, that a plain run refuses them and says how to
+// recover, and that replace recovers.
 func TestKilledAfterEveryWrite(t *testing.T) {
 	t.Parallel()
 	in := file(t, "in.txt", "to be or\nnot to be\n")
 	old := file(t, "old.txt", "old\n")
 	const want, before = "be\t2\nnot\t1\nor\t1\nto\t2\n", "old\t1\n"
-	for _, mode := range []string{"fail", "replace"} {
+	for m, mode := range []string{"fail", "replace"} {
 		args := func(out string) []string {
 			return []string{"run", "wordcount", "--input", in, "--out", out, "--partitions", "2", "--split-size", "9", "--on-exists", mode}
 		}
@@ -52,7 +52,7 @@ func TestKilledAfterEveryWrite(t *testing.T) {
 			t.Fatalf("a whole run makes %d writes; the failpoint does not work", n)
 		}
 		t.Logf("%s: %d writes to kill after", mode, n)
-		for i := 1; i <= n; i++ {
+		for i := 1 + m%killEach; i <= n; i += killEach {
 			t.Run(fmt.Sprintf("%s/write %d", mode, i), func(t *testing.T) {
 				t.Parallel()
 				out := prepare(t)

@@ -4,3 +4,7 @@ package integration
 
 // oneIn is the divisor of the number of seeds and rounds; make test-faults tries all.
 const oneIn = 8
+
+// killEach is the distance of the writes after which a run is killed; make
+// test-faults kills after each.
+const killEach = 3
