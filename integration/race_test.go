@@ -60,35 +60,38 @@ func TestRacesForOneOutput(t *testing.T) {
 		}
 	}
 	job := wordcount.Job()
-	for round := range 1000 / (oneIn * oneIn) {
-		out := fmt.Sprintf("mem://out%d", round)
-		errs := make([]error, 2)
-		var both sync.WaitGroup
-		for i := range errs {
-			both.Go(func() {
-				_, errs[i] = engine.Run(t.Context(), job, engine.Options{Input: []string{fmt.Sprintf("mem://in%d/in.txt", i)}, Output: out, Stores: stores, Slots: 1})
-			})
-		}
-		both.Wait()
-		winner := slices.Index(errs, nil)
-		if winner < 0 {
-			t.Fatalf("round %d: neither won: %v", round, errs)
-		}
-		if e, ok := errors.AsType[*engine.Error](errs[1-winner]); !ok || e.Kind != engine.Conflict {
-			t.Fatalf("round %d: the loser got %v", round, errs[1-winner])
-		}
-		root, err := store.Open(t.Context(), out, stores)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := output.Read(t.Context(), root)
-		if err != nil || len(m.Parts) != 1 {
-			t.Fatalf("round %d: %+v, %v", round, m, err)
-		}
-		text, err := root.Get(t.Context(), m.Parts[0].Name, 100)
-		if want := []string{"a\t1\n", "b\t1\n"}[winner]; err != nil || string(text) != want {
-			t.Fatalf("round %d: %q, %v; the winner wrote %q", round, text, err, want)
-		}
+	for round := range 120 / oneIn {
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			t.Parallel()
+			out := fmt.Sprintf("mem://out%d", round)
+			errs := make([]error, 2)
+			var both sync.WaitGroup
+			for i := range errs {
+				both.Go(func() {
+					_, errs[i] = engine.Run(t.Context(), job, engine.Options{Input: []string{fmt.Sprintf("mem://in%d/in.txt", i)}, Output: out, Stores: stores, Slots: 1})
+				})
+			}
+			both.Wait()
+			winner := slices.Index(errs, nil)
+			if winner < 0 {
+				t.Fatalf("round %d: neither won: %v", round, errs)
+			}
+			if e, ok := errors.AsType[*engine.Error](errs[1-winner]); !ok || e.Kind != engine.Conflict {
+				t.Fatalf("round %d: the loser got %v", round, errs[1-winner])
+			}
+			root, err := store.Open(t.Context(), out, stores)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := output.Read(t.Context(), root)
+			if err != nil || len(m.Parts) != 1 {
+				t.Fatalf("round %d: %+v, %v", round, m, err)
+			}
+			text, err := root.Get(t.Context(), m.Parts[0].Name, 100)
+			if want := []string{"a\t1\n", "b\t1\n"}[winner]; err != nil || string(text) != want {
+				t.Fatalf("round %d: %q, %v; the winner wrote %q", round, text, err, want)
+			}
+		})
 	}
 }
 
