@@ -2,6 +2,7 @@ package output
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,14 +36,18 @@ type Found struct {
 // other.
 func Look(ctx context.Context, root *store.Root, req Request) (found Found, other *Holder, err error) {
 	req = req.withDefaults(root)
-	s, next, err := readState(ctx, root)
-	if err != nil {
-		return Found{}, nil, err
-	}
-	if s.Holder == nil || req.Mode == Fail {
-		if err := admit(ctx, root, req, s); err != nil {
+	var s state
+	var next uint64
+	for admitted := false; !admitted; {
+		if s, next, err = readState(ctx, root); err != nil {
 			return Found{}, nil, err
 		}
+		if s.Holder == nil || req.Mode == Fail {
+			if err = admit(ctx, root, req, s, next); err != nil && !errors.Is(err, errMoved) {
+				return Found{}, nil, err
+			}
+		}
+		admitted = err == nil
 	}
 	h := &Hold{root: root, req: req, next: next}
 	if s.Newest != nil {

@@ -228,6 +228,39 @@ func TestLive(t *testing.T) {
 	}
 }
 
+// TestLoserLearnsOfTheEnd verifies that a job that meets a short one, which shows no
+// other sign of life, is told that the output exists once the short one has committed,
+// and is not advised to recover it from the dead.
+func TestLoserLearnsOfTheEnd(t *testing.T) {
+	t.Parallel()
+	reserve := func(root *store.Root, req output.Request) error {
+		_, err := output.Reserve(t.Context(), root, req)
+		return err
+	}
+	look := func(root *store.Root, req output.Request) error {
+		_, _, err := output.Look(t.Context(), root, req)
+		return err
+	}
+	for name, refused := range map[string]func(*store.Root, output.Request) error{"Reserve": reserve, "Look": look} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := open(t)
+			short, err := output.Reserve(t.Context(), root, request(1, output.Fail))
+			if err != nil {
+				t.Fatal(err)
+			}
+			patient := request(2, output.Fail)
+			patient.Patience = time.Minute // it ends before
+			loser := make(chan error, 1)
+			go func() { loser <- refused(root, patient) }()
+			if _, err := short.Commit(t.Context(), []plan.Part{write(t, root, 1, 0, "one")}); err != nil {
+				t.Error(err)
+			}
+			wantConflict(t, <-loser, "it exists", string(job(1)))
+		})
+	}
+}
+
 // TestKeepNotices verifies that a job whose output was taken over notices.
 func TestKeepNotices(t *testing.T) {
 	t.Parallel()

@@ -150,7 +150,10 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	if err := restoreMark(ctx, root, s, next); err != nil {
 		return nil, err
 	}
-	if err := admit(ctx, root, req, s); err != nil {
+	switch err := admit(ctx, root, req, s, next); {
+	case errors.Is(err, errMoved):
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
 	h := &Hold{root: root, req: req, next: next, turn: make(turn, 1),
@@ -222,9 +225,12 @@ func restoreMark(ctx context.Context, root *store.Root, s state, next uint64) er
 	return markUnder(ctx, root, s.Newest, next)
 }
 
-// admit checks the state against the mode, and waits for signs of life of a
-// writer that has not finished.
-func admit(ctx context.Context, root *store.Root, req Request, s state) error {
+// errMoved says that the log of the output has grown: the caller must decide again.
+var errMoved = errors.New("the log of the output has grown")
+
+// admit checks the state before a slot against the mode, and waits for signs of life
+// of a writer that has not finished. It returns errMoved if that ends meanwhile.
+func admit(ctx context.Context, root *store.Root, req Request, s state, next uint64) error {
 	if s.Holder == nil {
 		if req.Mode == Fail && s.Newest != nil {
 			return &Conflict{root.URL(), fmt.Sprintf("it exists: job %s committed %s on %s; use --on-exists replace or append, or another --out",
@@ -238,7 +244,7 @@ func admit(ctx context.Context, root *store.Root, req Request, s state) error {
 		// than before a takeover is enough, because nothing is taken over.
 		look := req
 		look.Patience, look.Waiting = max(req.Patience, s.Holder.Quiet)/2, nil
-		alive, err := watch(ctx, root, look, *s.Holder)
+		alive, err := watch(ctx, root, look, *s.Holder, next)
 		switch {
 		case err != nil:
 			return err
@@ -252,7 +258,7 @@ func admit(ctx context.Context, root *store.Root, req Request, s state) error {
 		return &Conflict{root.URL(), fmt.Sprintf("job %s began to write it on %s and has not finished; it shows no sign of life; if it was killed, recover with %s", s.Holder.Job, since, how)}
 	}
 	req.Patience = max(req.Patience, s.Holder.Quiet)
-	alive, err := watch(ctx, root, req, *s.Holder)
+	alive, err := watch(ctx, root, req, *s.Holder, next)
 	if err != nil {
 		return err
 	}
@@ -267,9 +273,10 @@ func (h *Holder) writing(root *store.Root, since string) *Conflict {
 	return &Conflict{root.URL(), fmt.Sprintf("job %s is writing it since %s on %s; wait for it, stop it, or use another --out", h.Job, since, h.Host)}
 }
 
-// watch reports whether a writer shows a sign of life, or ends, within
-// patience.
-func watch(ctx context.Context, root *store.Root, req Request, other Holder) (alive bool, err error) {
+// watch reports whether a writer shows a sign of life within patience. It returns
+// errMoved if the writer ends, or is replaced: the slot after its own is taken. A short
+// job shows no other sign.
+func watch(ctx context.Context, root *store.Root, req Request, other Holder, next uint64) (alive bool, err error) {
 	if req.Waiting != nil {
 		req.Waiting(other, req.Patience)
 	}
@@ -295,6 +302,11 @@ func watch(ctx context.Context, root *store.Root, req Request, other Holder) (al
 		case <-deadline.C:
 			return false, nil
 		case <-look.C:
+			if _, taken, err := readSlot(ctx, root, next); err != nil {
+				return false, err
+			} else if taken {
+				return false, errMoved
+			}
 			if now, err := read(); err != nil || now != first {
 				return true, err
 			}
