@@ -3,7 +3,6 @@ package members
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/master/scheduler"
@@ -89,8 +88,8 @@ func (t *Table) Close(id plan.JobID) {
 }
 
 // Exclude takes the workers that get no attempts of a job for some time, because
-// attempts failed there in a row. It only lets List show them: the job's scheduler
-// does not launch anything there.
+// attempts failed there in a row, or because they cannot run it. It only lets List and
+// Obstacle show them: the job's scheduler does not launch anything there.
 func (t *Table) Exclude(id plan.JobID, excluded []scheduler.Exclusion) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -99,7 +98,7 @@ func (t *Table) Exclude(id plan.JobID, excluded []scheduler.Exclusion) {
 	}
 	for _, e := range excluded {
 		if w := t.workers[string(e.Worker)]; w != nil {
-			w.excluded[id] = time.Duration(e.Until)
+			w.excluded[id] = e
 		}
 	}
 }

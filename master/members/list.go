@@ -10,6 +10,7 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -24,14 +25,18 @@ func (t *Table) List(now time.Duration, day time.Time) []client.Worker {
 		c := client.Worker{ID: id, Host: w.info.Host, PID: w.info.PID, Build: w.info.Build, OS: w.info.OS, Arch: w.info.Arch,
 			State: client.WorkerReady, Slots: w.info.Slots, Running: len(w.placed), Memory: w.info.Memory,
 			Joined: day.Add(w.joined - now), Heard: (now - w.heard).Seconds(), Failures: w.failures}
-		switch job, until := w.exclusion(now); {
+		switch job, e := w.exclusion(now); {
 		case w.draining || w.drain:
 			c.State, c.Reason = client.WorkerDraining, "it finishes its attempts, and ends"
 		case w.suspect || now-w.heard > 2*t.beat:
 			c.State = client.WorkerSuspect
-		case until > now:
+		case job != "":
 			c.State = client.WorkerExcluded
-			c.Reason = fmt.Sprintf("attempts of job %s failed there in a row: it gets none of them for %v", job, (until - now).Round(time.Second))
+			why := "attempts of job %s failed there in a row"
+			if e.Unfit {
+				why = "it cannot run attempts of job %s, as its log says"
+			}
+			c.Reason = fmt.Sprintf(why+": it gets none of them for %v", job, (time.Duration(e.Until) - now).Round(time.Second))
 		}
 		all = append(all, c)
 	}
@@ -39,15 +44,15 @@ func (t *Table) List(now time.Duration, day time.Time) []client.Worker {
 }
 
 // exclusion returns the job whose attempts the worker does not get for the longest
-// time, and until when.
-func (w *member) exclusion(now time.Duration) (job plan.JobID, until time.Duration) {
-	until = now
+// time, and until when and why.
+func (w *member) exclusion(now time.Duration) (job plan.JobID, e scheduler.Exclusion) {
+	e.Until = scheduler.Time(now)
 	for _, id := range slices.Sorted(maps.Keys(w.excluded)) {
-		if w.excluded[id] > until {
-			job, until = id, w.excluded[id]
+		if w.excluded[id].Until > e.Until {
+			job, e = id, w.excluded[id]
 		}
 	}
-	return job, until
+	return job, e
 }
 
 // Slots returns how many slots all workers have.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -47,7 +48,9 @@ func (w *member) refuses(now time.Duration, id plan.JobID, beat time.Duration) s
 		return "drains, and ends"
 	case w.suspect || now-w.heard > 2*beat:
 		return "does not answer"
-	case w.excluded[id] > now:
+	case w.excluded[id].Until > scheduler.Time(now) && w.excluded[id].Unfit:
+		return "cannot run the job, as its log and the errors of 'windrow tasks' say"
+	case w.excluded[id].Until > scheduler.Time(now):
 		return "gets none for a minute, because attempts of the job failed there in a row"
 	case w.info.Slots == 0:
 		return "has no slots"

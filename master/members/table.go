@@ -59,13 +59,13 @@ type member struct {
 	drain    bool   // it must be sent the order
 	suspect  bool   // other processes cannot reach it
 	placed   map[cluster.Ref]*placed
-	acks     map[cluster.Ref]uint64       // outcomes that were taken, and the message that was answered with that
-	spent    map[plan.JobID]cluster.Spent // the newest of each job
-	over     map[plan.JobID]uint64        // jobs that have ended, and the message that was answered with that
-	share    map[plan.JobID]int           // slots
-	changed  chan struct{}                // closed when there may be new orders
-	failures int                          // in a row
-	excluded map[plan.JobID]time.Duration // until when, on the master's clock, it gets no attempts of a job
+	acks     map[cluster.Ref]uint64             // outcomes that were taken, and the message that was answered with that
+	spent    map[plan.JobID]cluster.Spent       // the newest of each job
+	over     map[plan.JobID]uint64              // jobs that have ended, and the message that was answered with that
+	share    map[plan.JobID]int                 // slots
+	changed  chan struct{}                      // closed when there may be new orders
+	failures int                                // in a row
+	excluded map[plan.JobID]scheduler.Exclusion // until when, on the master's clock, it gets no attempts of a job
 }
 
 // placed is an attempt on a worker. Orders are repeated until the worker has
@@ -110,7 +110,7 @@ func (t *Table) Take(now time.Duration, s *cluster.Sync) (known, uneven bool) {
 	case w == nil:
 		w = &member{id: s.Worker, joined: now, placed: make(map[cluster.Ref]*placed), acks: make(map[cluster.Ref]uint64),
 			over: make(map[plan.JobID]uint64), spent: make(map[plan.JobID]cluster.Spent), share: make(map[plan.JobID]int),
-			excluded: make(map[plan.JobID]time.Duration), changed: make(chan struct{})}
+			excluded: make(map[plan.JobID]scheduler.Exclusion), changed: make(chan struct{})}
 		t.workers[s.Worker] = w
 	case s.Seq <= w.seq:
 		return true, false

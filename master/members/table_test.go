@@ -574,6 +574,10 @@ func TestExcludedWorkersAreListed(t *testing.T) {
 	if got := at(time.Minute); got.State != client.WorkerReady || got.Reason != "" {
 		t.Errorf("when the time is over, listed is %+v", got)
 	}
+	table.Exclude(hay, []scheduler.Exclusion{{Worker: "w", Until: scheduler.Time(time.Hour), Unfit: true}})
+	if got := table.List(0, time.Time{})[0]; got.State != client.WorkerExcluded || !strings.Contains(got.Reason, "it cannot run attempts of job "+string(hay)) || !strings.HasSuffix(got.Reason, "1h0m0s") {
+		t.Errorf("a worker that cannot run a job is %s: %s", got.State, got.Reason)
+	}
 	table.Exclude(hay, []scheduler.Exclusion{{Worker: "w", Until: scheduler.Time(time.Hour)}})
 	table.Close(hay)
 	if got := at(2 * time.Minute); got.State != client.WorkerReady {

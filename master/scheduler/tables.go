@@ -77,6 +77,7 @@ type worker struct {
 	idle    bool // is in free
 	failed  int  // attempts that failed there since the last success
 	until   Time // it is excluded until then
+	unfit   bool // because it cannot run the job
 	spans   []heldSpan
 }
 
@@ -116,6 +117,7 @@ func (t *workerTable) offer(w *worker) {
 type Exclusion struct {
 	Worker WorkerID
 	Until  Time
+	Unfit  bool // because it said that it cannot run the job
 }
 
 // Excluded returns the workers that are excluded, in the order of their ids.
@@ -126,7 +128,7 @@ func (s *State) Excluded(now Time) []Exclusion {
 	var all []Exclusion
 	for id, w := range s.workers.byID {
 		if w.until > now {
-			all = append(all, Exclusion{id, w.until})
+			all = append(all, Exclusion{id, w.until, w.unfit})
 		}
 	}
 	slices.SortFunc(all, func(a, b Exclusion) int { return cmp.Compare(a.Worker, b.Worker) })
@@ -196,7 +198,7 @@ func (t *workerTable) othersLeft(now Time) bool {
 // are left: then the failure does not count against its task.
 func (t *workerTable) unfit(now Time, id WorkerID) bool {
 	if w := t.byID[id]; w != nil {
-		w.until = now + unfitFor
+		w.until, w.unfit = now+unfitFor, true
 		t.shunned = max(t.shunned, w.until)
 	}
 	return t.othersLeft(now)
@@ -206,6 +208,7 @@ func (t *workerTable) unfit(now Time, id WorkerID) bool {
 func (t *workerTable) failed(now Time, id WorkerID) {
 	if w := t.byID[id]; w != nil {
 		if w.failed++; w.failed >= excludeAfter {
+			w.unfit = w.unfit && w.until > now
 			w.until = max(w.until, now+excludeFor)
 			t.shunned = max(t.shunned, w.until)
 		}
@@ -215,7 +218,7 @@ func (t *workerTable) failed(now Time, id WorkerID) {
 // succeeded resets the failures of a worker.
 func (t *workerTable) succeeded(id WorkerID) {
 	if w := t.byID[id]; w != nil {
-		w.failed, w.until = 0, 0
+		w.failed, w.until, w.unfit = 0, 0, false
 	}
 }
 
