@@ -229,7 +229,7 @@ func TestLive(t *testing.T) {
 }
 
 // TestLoserLearnsOfTheEnd verifies that a job that meets a short one, which shows no
-// other sign of life, is told that the output exists once the short one has committed,
+// other sign of life, learns that the output exists once the short one has committed,
 // and is not advised to recover it from the dead.
 func TestLoserLearnsOfTheEnd(t *testing.T) {
 	t.Parallel()
