@@ -12,6 +12,7 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
+	"github.com/windrow-mr/windrow/internal/remote"
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -24,41 +25,6 @@ func attaches(command string) bool {
 // errInterrupted ends a command that was interrupted. Its text is empty, because
 // the messages were already written.
 var errInterrupted = errors.New("")
-
-// jobError is a job that ended without output.
-type jobError struct {
-	id    plan.JobID
-	state client.State
-	cause client.Cause
-}
-
-// Error returns why.
-func (e *jobError) Error() string {
-	if e.state == client.Cancelled {
-		return fmt.Sprintf("job %s was cancelled: %s", e.id, orElse(causeText(&e.cause), "a user asked"))
-	}
-	return fmt.Sprintf("job %s failed: %s", e.id, orElse(causeText(&e.cause), "the cluster does not say why"))
-}
-
-// FailureKind returns the kind of the job's cause.
-func (e *jobError) FailureKind() plan.Kind {
-	if e.cause.Kind == plan.Unknown {
-		return plan.Failed
-	}
-	return e.cause.Kind
-}
-
-// endOf returns the error for a job's end, nil when the job succeeded.
-func endOf(j *client.Job) error {
-	if j.State == client.Succeeded {
-		return nil
-	}
-	e := &jobError{id: j.ID, state: j.State}
-	if j.Cause != nil {
-		e.cause = *j.Cause
-	}
-	return e
-}
 
 // interrupts are the signals that ask this process to end. The caller must handle
 // them: nothing else ends the process.
@@ -271,7 +237,7 @@ func (a *attachment) ended(j *client.Job, shown bool) error {
 	if j.State == client.Succeeded && !a.quiet && !shown {
 		writeEnd(a.p.Stderr, j)
 	}
-	return endOf(j)
+	return remote.EndOf(j)
 }
 
 // interrupted detaches from a job. A second interrupt cancels the job.

@@ -1,18 +1,9 @@
 package cli
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-
 	"github.com/urfave/cli/v2"
 
-	"github.com/windrow-mr/windrow/compress"
-	"github.com/windrow-mr/windrow/output"
-	"github.com/windrow-mr/windrow/plan"
-	"github.com/windrow-mr/windrow/store"
-	"github.com/windrow-mr/windrow/store/checksum"
+	"github.com/windrow-mr/windrow/internal/committed"
 )
 
 // catCommand prints committed output.
@@ -25,154 +16,10 @@ func catCommand(p *Program) *cli.Command {
 				return invalidf(c, "no output named")
 			}
 			for _, url := range c.Args().Slice() {
-				if err := cat(c.Context, p, url); err != nil {
+				if err := committed.Copy(c.Context, p.Stdout, url, p.Stores); err != nil {
 					return err
 				}
 			}
 			return nil
 		}}
-}
-
-const (
-	// wholeBytes is the largest output that is read whole before any of it is
-	// printed. Such an output can be read again when it is replaced meanwhile.
-	wholeBytes = 8 << 20
-	// catTries limits how often an output that keeps being replaced is read.
-	catTries = 10
-	// maxOpen limits how many parts are opened before the first is printed.
-	maxOpen = 1000
-)
-
-func cat(ctx context.Context, p *Program, url string) error {
-	root, err := store.Open(ctx, url, p.Stores)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	m, err := output.Read(ctx, root)
-	if err != nil {
-		return err
-	}
-	for try := 1; ; try++ {
-		printed, err := catManifest(ctx, p.Stdout, root, m)
-		if plan.KindOf(err) != plan.NotFound {
-			return err
-		}
-		newest, readErr := output.Read(ctx, root)
-		switch {
-		case readErr != nil:
-			return errors.Join(err, readErr)
-		case newest.Job == m.Job && newest.Run == m.Run:
-			return fmt.Errorf("a committed part is missing: %w", err)
-		case printed > 0 || try == catTries:
-			return fmt.Errorf("the output was replaced while it was read, and only a part of it was printed; run the command again: %w", err)
-		}
-		m = newest
-	}
-}
-
-// catManifest prints the parts of a manifest, and returns how many bytes it
-// printed.
-func catManifest(ctx context.Context, to io.Writer, root *store.Root, m *output.Manifest) (printed int64, err error) {
-	out := &countedWriter{to: to}
-	if m.Bytes <= wholeBytes {
-		held := &holding{to: out}
-		if err := catParts(ctx, held, root, m.Parts); err != nil {
-			return out.n, err
-		}
-		return out.n, held.flush()
-	}
-	err = catParts(ctx, out, root, m.Parts)
-	return out.n, err
-}
-
-// holding keeps bytes until flush, or until there are more than wholeBytes: a small
-// part can hold a large text.
-type holding struct {
-	to    io.Writer
-	whole []byte
-	over  bool
-}
-
-func (w *holding) Write(p []byte) (int, error) {
-	if !w.over && len(w.whole)+len(p) <= wholeBytes {
-		w.whole = append(w.whole, p...)
-		return len(p), nil
-	}
-	w.over = true
-	if err := w.flush(); err != nil {
-		return 0, err
-	}
-	return w.to.Write(p)
-}
-
-func (w *holding) flush() error {
-	_, err := w.to.Write(w.whole)
-	w.whole = nil
-	return err
-}
-
-type countedWriter struct {
-	to io.Writer
-	n  int64
-}
-
-func (w *countedWriter) Write(p []byte) (int, error) {
-	n, err := w.to.Write(p)
-	w.n += int64(n)
-	return n, err
-}
-
-// catParts prints parts. It opens up to maxOpen parts before it prints the first:
-// an open file stays readable when it is deleted.
-func catParts(ctx context.Context, to io.Writer, root *store.Root, parts []plan.Part) error {
-	for first := 0; first < len(parts); first += maxOpen {
-		if err := catOpened(ctx, to, root, parts[first:min(first+maxOpen, len(parts))]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func catOpened(ctx context.Context, to io.Writer, root *store.Root, parts []plan.Part) error {
-	handles := make([]*store.Handle, len(parts))
-	defer func() {
-		for _, h := range handles {
-			if h != nil {
-				h.Close()
-			}
-		}
-	}()
-	for i := range parts {
-		h, err := root.OpenKnown(ctx, store.Object{Key: parts[i].Name, Size: parts[i].Size})
-		if err != nil {
-			return err
-		}
-		handles[i] = h
-	}
-	for i := range parts {
-		if err := catPart(ctx, to, handles[i], &parts[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// catPart prints a part, and checks that its bytes are those that were committed.
-func catPart(ctx context.Context, to io.Writer, h *store.Handle, part *plan.Part) error {
-	raw := h.Stream(ctx, 0, part.Size)
-	defer raw.Close()
-	sum := checksum.NewCRC32C()
-	plain, err := compress.FromName(part.Name).Reader(io.TeeReader(raw, sum))
-	if err != nil {
-		return fmt.Errorf("%s: %w", part.Name, err)
-	}
-	defer plain.Close()
-	if _, err := io.Copy(to, plain); err != nil {
-		return fmt.Errorf("%s: %w", part.Name, err)
-	}
-	if sum.Sum32() != part.CRC32C {
-		return fmt.Errorf("%s is not what was committed: its CRC32C is %08x, the manifest says %08x; the bytes that were printed are wrong", part.Name, sum.Sum32(), part.CRC32C)
-	}
-	return nil
 }

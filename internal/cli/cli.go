@@ -23,6 +23,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/windrow-mr/windrow/internal/remote"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/plan/nearest"
 	"github.com/windrow-mr/windrow/store"
@@ -54,14 +55,6 @@ type Program struct {
 
 	// answer answers questions. Nil: the user at the terminal does.
 	answer func(question string) (answer string, asked bool)
-}
-
-// env returns a variable of the environment.
-func (p *Program) env(name string) string {
-	if p.Getenv != nil {
-		return p.Getenv(name)
-	}
-	return os.Getenv(name)
 }
 
 // argumentError is a mistake in what the user typed.
@@ -106,7 +99,7 @@ func Build() string { return buildVersion().Version }
 
 // Main runs the command line and returns the exit status.
 func Main(ctx context.Context, p Program) int {
-	marked = mark
+	remote.MarkAnswers()
 	if p.Process && len(p.Args) > 1 && callsJobs(p.Args[1]) {
 		universalTime()
 	}

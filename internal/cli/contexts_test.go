@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/remote"
 	"github.com/windrow-mr/windrow/master/journal"
 	"github.com/windrow-mr/windrow/store"
 )
 
 // saved returns the contexts of a user, as -o json prints them.
-func (u *user) saved(t *testing.T) contexts {
+func (u *user) saved(t *testing.T) remote.Contexts {
 	t.Helper()
-	var all contexts
+	var all remote.Contexts
 	if err := json.Unmarshal([]byte(u.must(t, "context", "ls", "-o", "json")), &all); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func TestContextSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, stderr := u.do(t, "context", "set", "prod", "--master", "http://a:1", "--token-file", relative)
-	want := target{Master: "http://a:1", Token: filepath.Join(dir, "token")} // commands may run elsewhere
+	want := remote.Target{Master: "http://a:1", Token: filepath.Join(dir, "token")} // commands may run elsewhere
 	if all := u.saved(t); code != exitOK || all.Version != 1 || all.Current != "" || len(all.Contexts) != 1 || all.Contexts["prod"] != want {
 		t.Errorf("the first context, which is not used before a user says so, is %+v: %s", all, stderr)
 	}
@@ -193,7 +194,7 @@ func TestMasterOfARoot(t *testing.T) {
 		}
 	}
 	for root, says := range map[string]string{"mem://none": "windrow master --root mem://none", "mem://secret": "address"} {
-		_, err := findLeader(t.Context(), root, u.stores)
+		_, err := remote.FindLeader(t.Context(), root, u.stores)
 		if err == nil || !strings.Contains(err.Error(), says) || status(err) != exitNoMaster {
 			t.Errorf("at %s: exit %d: %v", root, status(err), err)
 		}

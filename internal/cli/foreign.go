@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -19,16 +18,16 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/remote"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/plan/nearest"
-	"github.com/windrow-mr/windrow/worker/workdir"
 )
 
 // foreign is another program, named by its file or by the folder of its package.
 type foreign struct {
-	binary string       // for this machine
-	pkg    string       // folder of the package; "": only the binary is known
-	tmp    *workdir.Dir // of the binaries that were built; nil: none
+	binary string          // for this machine
+	pkg    string          // folder of the package; "": only the binary is known
+	built  *remote.Package // nil: only the binary is known
 }
 
 // openForeign returns the program at a path.
@@ -44,20 +43,20 @@ func openForeign(ctx context.Context, c *cli.Context, p *Program, path string) (
 	case info.Mode().IsRegular():
 		abs, err := filepath.Abs(path)
 		if err == nil {
-			err = checkMark(abs, path)
+			err = remote.CheckAnswers(abs, path)
 		}
 		return &foreign{binary: abs}, err
 	case !info.IsDir():
 		return nil, invalidf(c, "%s is neither a program nor the folder of a package", path)
 	}
 	f := &foreign{pkg: path}
-	if f.tmp, err = workdir.New(os.TempDir(), "windrow-submit-"); err != nil {
+	if f.built, err = remote.OpenPackage(path); err != nil {
 		return nil, err
 	}
-	if f.binary, err = f.build(ctx, runtime.GOOS, runtime.GOARCH); err != nil {
+	if f.binary, err = f.built.Build(ctx, runtime.GOOS, runtime.GOARCH); err != nil {
 		return f, err
 	}
-	if err := checkMark(f.binary, path); err != nil {
+	if err := remote.CheckAnswers(f.binary, path); err != nil {
 		return f, err
 	}
 	fmt.Fprintf(p.Stderr, "built %s\n", path)
@@ -66,32 +65,9 @@ func openForeign(ctx context.Context, c *cli.Context, p *Program, path string) (
 
 // close removes what was built.
 func (f *foreign) close() {
-	if f.tmp != nil {
-		_ = f.tmp.Remove() // the next command tries again
+	if f.built != nil {
+		f.built.Close()
 	}
-}
-
-// build builds the package for a kind of machine, and returns the binary's path.
-// The same source gives the same bytes.
-func (f *foreign) build(ctx context.Context, goos, goarch string) (string, error) {
-	out := filepath.Join(f.tmp.Path, goos+"-"+goarch)
-	if _, err := os.Stat(out); err == nil {
-		return out, nil // it was built before, to ask it for its jobs
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, ".") //nolint:gosec // it builds what the user names
-	cmd.Dir = f.pkg
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
-	said, err := cmd.CombinedOutput()
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return "", client.Errorf(plan.Invalid, "submitting a package needs the go command: %v", err)
-	case err != nil:
-		return "", client.Errorf(plan.Invalid, "%s cannot be built for %s/%s: %v\n%s", f.pkg, goos, goarch, err, bytes.TrimSpace(said))
-	}
-	if info, err := os.Stat(out); err != nil || info.Mode()&0o111 == 0 {
-		return "", client.Errorf(plan.Invalid, "%s is not a package main: a program with jobs calls windrow.Main", f.pkg)
-	}
-	return out, nil
 }
 
 // ask runs the program and decodes the JSON that it prints.
@@ -161,42 +137,19 @@ func (f *foreign) describe(ctx context.Context, c *cli.Context, s *client.Submis
 	}
 	var d description
 	if err := f.ask(ctx, &d, append(args, s.Job)...); err != nil {
-		if plan.KindOf(err) == plan.Invalid {
-			return invalidf(c, "%v", err)
-		}
-		return err
+		return argumentIf(c, err)
 	}
 	s.Plan, s.Once = d.Plan, d.Once
 	return nil
 }
 
-func (f *foreign) bundles(ctx context.Context, cl *client.Client) ([]bundle, error) {
-	if f.pkg == "" {
-		b, err := readBundle(f.binary)
-		if err != nil {
-			return nil, err
-		}
-		return []bundle{b}, fitting(ctx, cl, []bundle{b})
+func (f *foreign) bundles(ctx context.Context, cl *client.Client, keyed bool) ([]remote.Bundle, error) {
+	if f.built != nil {
+		return f.built.Bundles(ctx, cl, keyed)
 	}
-	kinds, err := machines(ctx, cl)
+	b, err := remote.ReadBundle(f.binary)
 	if err != nil {
 		return nil, err
 	}
-	if len(kinds) == 0 {
-		kinds = []string{"linux/amd64"}
-	}
-	var all []bundle
-	for _, kind := range slices.Sorted(slices.Values(kinds)) {
-		goos, goarch, _ := strings.Cut(kind, "/")
-		path, err := f.build(ctx, goos, goarch)
-		if err != nil {
-			return nil, err
-		}
-		b, err := readBundle(path)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, b)
-	}
-	return all, nil
+	return []remote.Bundle{b}, remote.Fits(ctx, cl, &b, byPath)
 }

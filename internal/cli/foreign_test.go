@@ -9,7 +9,6 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/master/api/apitest"
-	"github.com/windrow-mr/windrow/worker/workdir"
 )
 
 // firstJob is the folder of a package that calls windrow.Main with one job.
@@ -72,41 +71,5 @@ func TestSubmitPrograms(t *testing.T) {
 		if code, _, stderr := u.do(t, c.args...); code != exitInvalid || !strings.Contains(stderr, c.says) {
 			t.Errorf("%q: exit %d: %s", c.args, code, stderr)
 		}
-	}
-}
-
-// TestBuild verifies that a package built twice for another kind of machine gives
-// the same bytes, which need no libraries.
-func TestBuild(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	for name, text := range map[string]string{"main.go": "package main\n\nfunc main() {}\n", "go.mod": "module example.com/x\n\ngo 1.26\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var made [2]bundle
-	for i := range made {
-		f := &foreign{pkg: dir, tmp: &workdir.Dir{Path: t.TempDir()}}
-		path, err := f.build(t.Context(), "linux", "arm64")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if made[i], err = readBundle(path); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if made[0].machine() != "linux/arm64" || made[0].Bundle != made[1].Bundle || made[0].Size == 0 {
-		t.Errorf("built %+v and %+v", made[0].Bundle, made[1].Bundle)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readBundle(self); err != nil && !strings.Contains(err.Error(), "CGO_ENABLED=0") { // with the race detector it needs libraries
-		t.Error(err)
-	}
-	if _, err := readBundle(filepath.Join(dir, "main.go")); err == nil || !strings.Contains(err.Error(), "not a program made by Go") {
-		t.Errorf("of a text file: %v", err)
 	}
 }

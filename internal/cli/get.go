@@ -12,6 +12,7 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
+	"github.com/windrow-mr/windrow/internal/remote"
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -70,7 +71,7 @@ func writeJob(to io.Writer, j *client.Job) {
 	line := cardLine(to)
 	fmt.Fprintf(to, "%s: %s\n", strings.TrimSpace(j.Job+" "+string(j.ID)), j.State)
 	if j.Cause != nil {
-		line("cause", "%s", causeText(j.Cause))
+		line("cause", "%s", remote.CauseText(j.Cause))
 	}
 	if j.Waits != "" {
 		line("waits", "%s", j.Waits)
@@ -131,13 +132,6 @@ func spanText(before string, d time.Duration, after string) string {
 		return ""
 	}
 	return before + d.String() + after
-}
-
-func causeText(cause *client.Cause) string {
-	if cause.Task != "" && !strings.Contains(cause.Text, cause.Task) {
-		return "task " + cause.Task + ": " + cause.Text
-	}
-	return cause.Text
 }
 
 // pairsText returns names and values in the order of the names.

@@ -11,7 +11,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/windrow-mr/windrow/client"
-	"github.com/windrow-mr/windrow/cluster/auth"
 )
 
 // lookTime bounds how long a shell waits for names of the cluster.
@@ -32,7 +31,7 @@ func operandsOf(c *cli.Context, p *Program, command *cli.Command) (words []strin
 	case strings.HasPrefix(what, "WORKER"):
 		return workerWords(c, p), true
 	case strings.HasPrefix(what, "NAME"):
-		return contextWords(p), true
+		return contextWords(c, p), true
 	}
 	return nil, false
 }
@@ -66,8 +65,8 @@ func programWords(c *cli.Context, p *Program, path string) (words []string) {
 }
 
 // contextWords returns the names of contexts.
-func contextWords(p *Program) []string {
-	all, err := p.readContexts()
+func contextWords(c *cli.Context, p *Program) []string {
+	all, err := p.user(c, nil).ReadContexts()
 	if err != nil {
 		return nil
 	}
@@ -112,17 +111,7 @@ func (p *Program) glance(c *cli.Context, ask func(ctx context.Context, cl *clien
 	if err != nil {
 		return
 	}
-	transport, err := auth.Config{TokenFile: t.Token, CAFile: t.CA, CertFile: t.Cert, KeyFile: t.Key}.Transport()
-	if err != nil {
-		return
-	}
-	cfg := client.Config{Transport: transport, FirstPatience: -1, Patience: -1}
-	if t.Root != "" {
-		cfg.Find = func(ctx context.Context) (string, error) { return findLeader(ctx, t.Root, p.Stores) }
-	} else {
-		cfg.URLs = strings.Split(t.Master, ",")
-	}
-	cl, err := client.New(cfg)
+	cl, err := p.user(c, nil).Connect(&t, -1, -1)
 	if err != nil {
 		return
 	}

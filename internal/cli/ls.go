@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/remote"
 )
 
 // listCommand lists the jobs of a cluster.
@@ -52,7 +53,7 @@ func listJobs(p *Program, page client.JobsPage) error {
 	}
 	for i := range page.Jobs {
 		if j := &page.Jobs[i]; j.Cause != nil && j.State == client.Planning { // it waits for a user to do something
-			fmt.Fprintf(p.Stderr, "job %s: %s\n", j.ID, causeText(j.Cause))
+			fmt.Fprintf(p.Stderr, "job %s: %s\n", j.ID, remote.CauseText(j.Cause))
 		}
 	}
 	if page.Next != "" {

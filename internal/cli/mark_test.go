@@ -1,13 +1,10 @@
 package cli
 
 import (
-	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/iotest"
 )
 
 // TestOnlyProgramsWithJobsAreStarted submits files that are no programs of windrow, by
@@ -43,27 +40,5 @@ func TestOnlyProgramsWithJobsAreStarted(t *testing.T) {
 	}
 	if _, err := os.Stat(started); err == nil {
 		t.Error("a program was started")
-	}
-}
-
-// TestMarkAnywhere verifies that the mark is found wherever it is in a file, and
-// however the file is read.
-func TestMarkAnywhere(t *testing.T) {
-	t.Parallel()
-	const what = "marker"
-	for _, at := range []int{0, 1, 1<<20 - 7, 1<<20 - 6, 1<<20 - 3, 1 << 20, 2<<20 - 8, 3<<20 - 2} {
-		text := bytes.Repeat([]byte("mark"), 1<<20)
-		copy(text[at:], what)
-		for _, r := range []io.Reader{bytes.NewReader(text), iotest.HalfReader(bytes.NewReader(text)), bytes.NewReader(text[:at+len(what)])} {
-			if found, err := contains(r, []byte(what)); !found || err != nil {
-				t.Errorf("at %d: %v, %v", at, found, err)
-			}
-		}
-		if found, err := contains(bytes.NewReader(text[:at+len(what)-1]), []byte(what)); found || err != nil {
-			t.Errorf("without its last byte, at %d: %v, %v", at, found, err)
-		}
-	}
-	if _, err := contains(iotest.ErrReader(os.ErrPermission), []byte(what)); err == nil {
-		t.Error("an error is lost")
 	}
 }

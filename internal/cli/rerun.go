@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/remote"
 )
 
 // rerunCommand submits a new job like an existing one.
@@ -50,7 +51,7 @@ func resubmit(ctx context.Context, c *cli.Context, cl *client.Client) (client.Su
 	}
 	s := client.Resubmission(&spec)
 	if c.IsSet("out") {
-		if s.Output, err = absolute(c.String("out")); err != nil {
+		if s.Output, err = remote.Absolute(c.String("out")); err != nil {
 			return client.Submitted{}, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
+	"github.com/windrow-mr/windrow/internal/remote"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -43,9 +44,9 @@ func TestStatus(t *testing.T) {
 		"a run without input":               {fmt.Errorf("run: %w", &embedded.Error{Kind: plan.NotFound, Err: errors.New("x")}), 5},
 		"a run whose output is not its own": {&embedded.Error{Kind: plan.Conflict, Err: errors.New("x")}, 6},
 		"a run that was interrupted":        {&embedded.Error{Kind: plan.Interrupted, Err: context.Canceled}, 130},
-		"a job that a user cancelled":       {&jobError{state: client.Cancelled, cause: client.Cause{Kind: plan.Cancelled}}, 1},
-		"a job that was denied":             {&jobError{cause: client.Cause{Kind: plan.Denied}}, 4},
-		"a job whose cause is not known":    {&jobError{}, 1},
+		"a job that a user cancelled":       {&remote.JobError{State: client.Cancelled, Cause: client.Cause{Kind: plan.Cancelled}}, 1},
+		"a job that was denied":             {&remote.JobError{Cause: client.Cause{Kind: plan.Denied}}, 4},
+		"a job whose cause is not known":    {&remote.JobError{}, 1},
 		"no master":                         {client.Errorf(plan.Unavailable, "x"), 3},
 		"a master that does not lead":       {client.Errorf(plan.NotLeader, "x"), 3},
 		"a store that is down":              {&store.Error{Op: "get", Kind: plan.Unavailable}, 1},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
+	"github.com/windrow-mr/windrow/internal/remote"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/plan"
 )
@@ -158,17 +158,11 @@ func submitJob(c *cli.Context, p *Program, from source, job string, params []job
 		if err := from.describe(ctx, c, &s); err != nil {
 			return err
 		}
-		bundles, err := from.bundles(ctx, a.client)
+		bundles, err := from.bundles(ctx, a.client, s.IdempotencyKey != "")
 		if err != nil {
 			return err
 		}
-		if err := upload(ctx, a, bundles); err != nil {
-			return err
-		}
-		for _, b := range bundles {
-			s.Bundles = append(s.Bundles, b.Bundle)
-		}
-		made, err = a.client.Submit(ctx, s)
+		made, err = remote.Submit(ctx, a.client, s, bundles, a.uploading)
 		return err
 	})
 	if err != nil {
@@ -195,11 +189,11 @@ func submission(c *cli.Context, job string, params []jobs.Param) (client.Submiss
 	if o.Output == "" {
 		return s, invalidf(c, "no output: name one with --out")
 	}
-	if s.Output, err = absolute(o.Output); err != nil {
+	if s.Output, err = remote.Absolute(o.Output); err != nil {
 		return s, err
 	}
 	for _, in := range o.Input {
-		url, err := absoluteInput(in)
+		url, err := remote.AbsoluteInput(in)
 		if err != nil {
 			return s, err
 		}
@@ -232,51 +226,9 @@ func priority(c *cli.Context) (int, error) {
 	return n, nil
 }
 
-// absolute returns the URL for a path that a user gives relative to this process:
-// workers have another working directory.
-func absolute(url string) (string, error) {
-	if strings.Contains(url, "://") {
-		return url, nil
+// uploading shows that a program is being sent.
+func (a *attachment) uploading(b *remote.Bundle) {
+	if !a.quiet {
+		fmt.Fprintf(a.p.Stderr, "uploading the program for %s/%s, %s\n", b.OS, b.Arch, embedded.Bytes(b.Size))
 	}
-	abs, err := filepath.Abs(url)
-	if err != nil {
-		return "", err
-	}
-	abs = filepath.ToSlash(abs)
-	if strings.HasSuffix(url, "/") && !strings.HasSuffix(abs, "/") {
-		abs += "/"
-	}
-	return "file://" + abs, nil
-}
-
-// absoluteInput is absolute for an input, which can be NAME=URL. A file whose name
-// is the whole text takes precedence.
-func absoluteInput(text string) (string, error) {
-	if name, url := plan.ParseInput(text); name != "" {
-		if _, err := os.Stat(text); err != nil {
-			url, err := absolute(url)
-			return name + "=" + url, err
-		}
-	}
-	return absolute(text)
-}
-
-// upload stores the bundles of a program that the cluster does not have.
-func upload(ctx context.Context, a *attachment, bundles []bundle) error {
-	for _, b := range bundles {
-		there, err := a.client.HasBundle(ctx, b.Digest)
-		if err != nil {
-			return err
-		}
-		if there {
-			continue
-		}
-		if !a.quiet {
-			fmt.Fprintf(a.p.Stderr, "uploading the program for %s/%s, %s\n", b.OS, b.Arch, embedded.Bytes(b.Size))
-		}
-		if err := a.client.UploadBundle(ctx, b.Bundle, b.open); err != nil {
-			return err
-		}
-	}
-	return nil
 }

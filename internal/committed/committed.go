@@ -1,0 +1,166 @@
+// Package committed reads the committed output of a job: the parts that the output's
+// log lists, decompressed, in their order.
+//
+// Copy reads one version of an output, also when a job replaces it meanwhile, and
+// checks the bytes against the checksums of the manifest. It holds at most 8 MiB and
+// has at most 1,000 parts open.
+package committed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/windrow-mr/windrow/compress"
+	"github.com/windrow-mr/windrow/output"
+	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/checksum"
+)
+
+const (
+	// wholeBytes is the largest output that is read whole before any of it is
+	// written. Such an output can be read again when it is replaced meanwhile.
+	wholeBytes = 8 << 20
+	// tries limits how often an output that keeps being replaced is read.
+	tries = 10
+	// maxOpen limits how many parts are opened before the first is copied.
+	maxOpen = 1000
+)
+
+// Copy writes the records of an output. An output that is replaced before anything
+// was written is read again. After that, Copy fails: it never mixes two versions.
+func Copy(ctx context.Context, to io.Writer, url string, stores store.Options) error {
+	root, err := store.Open(ctx, url, stores)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	m, err := output.Read(ctx, root)
+	if err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		written, err := copyManifest(ctx, to, root, m)
+		if plan.KindOf(err) != plan.NotFound {
+			return err
+		}
+		newest, readErr := output.Read(ctx, root)
+		switch {
+		case readErr != nil:
+			return errors.Join(err, readErr)
+		case newest.Job == m.Job && newest.Run == m.Run:
+			return fmt.Errorf("a committed part is missing: %w", err)
+		case written > 0 || try == tries:
+			return fmt.Errorf("the output was replaced while it was read, and only a part of it was written; read it again: %w", err)
+		}
+		m = newest
+	}
+}
+
+// copyManifest writes the parts of a manifest, and returns how many bytes it
+// wrote.
+func copyManifest(ctx context.Context, to io.Writer, root *store.Root, m *output.Manifest) (written int64, err error) {
+	out := &countedWriter{to: to}
+	if m.Bytes <= wholeBytes {
+		held := &holding{to: out}
+		if err := copyParts(ctx, held, root, m.Parts); err != nil {
+			return out.n, err
+		}
+		return out.n, held.flush()
+	}
+	err = copyParts(ctx, out, root, m.Parts)
+	return out.n, err
+}
+
+// holding keeps bytes until flush, or until there are more than wholeBytes: a small
+// part can hold a large text.
+type holding struct {
+	to    io.Writer
+	whole []byte
+	over  bool
+}
+
+func (w *holding) Write(p []byte) (int, error) {
+	if !w.over && len(w.whole)+len(p) <= wholeBytes {
+		w.whole = append(w.whole, p...)
+		return len(p), nil
+	}
+	w.over = true
+	if err := w.flush(); err != nil {
+		return 0, err
+	}
+	return w.to.Write(p)
+}
+
+func (w *holding) flush() error {
+	_, err := w.to.Write(w.whole)
+	w.whole = nil
+	return err
+}
+
+type countedWriter struct {
+	to io.Writer
+	n  int64
+}
+
+func (w *countedWriter) Write(p []byte) (int, error) {
+	n, err := w.to.Write(p)
+	w.n += int64(n)
+	return n, err
+}
+
+// copyParts writes parts. It opens up to maxOpen parts before it writes the first:
+// an open file stays readable when it is deleted.
+func copyParts(ctx context.Context, to io.Writer, root *store.Root, parts []plan.Part) error {
+	for first := 0; first < len(parts); first += maxOpen {
+		if err := copyOpened(ctx, to, root, parts[first:min(first+maxOpen, len(parts))]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyOpened(ctx context.Context, to io.Writer, root *store.Root, parts []plan.Part) error {
+	handles := make([]*store.Handle, len(parts))
+	defer func() {
+		for _, h := range handles {
+			if h != nil {
+				h.Close()
+			}
+		}
+	}()
+	for i := range parts {
+		h, err := root.OpenKnown(ctx, store.Object{Key: parts[i].Name, Size: parts[i].Size})
+		if err != nil {
+			return err
+		}
+		handles[i] = h
+	}
+	for i := range parts {
+		if err := copyPart(ctx, to, handles[i], &parts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyPart writes a part, and checks that its bytes are those that were committed.
+func copyPart(ctx context.Context, to io.Writer, h *store.Handle, part *plan.Part) error {
+	raw := h.Stream(ctx, 0, part.Size)
+	defer raw.Close()
+	sum := checksum.NewCRC32C()
+	plain, err := compress.FromName(part.Name).Reader(io.TeeReader(raw, sum))
+	if err != nil {
+		return fmt.Errorf("%s: %w", part.Name, err)
+	}
+	defer plain.Close()
+	if _, err := io.Copy(to, plain); err != nil {
+		return fmt.Errorf("%s: %w", part.Name, err)
+	}
+	if sum.Sum32() != part.CRC32C {
+		return fmt.Errorf("%s is not what was committed: its CRC32C is %08x, the manifest says %08x; the bytes that were written are wrong", part.Name, sum.Sum32(), part.CRC32C)
+	}
+	return nil
+}

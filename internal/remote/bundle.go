@@ -1,0 +1,152 @@
+package remote
+
+import (
+	"context"
+	"crypto/sha256"
+	"debug/buildinfo"
+	"debug/elf"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// Bundle is a file of a program.
+type Bundle struct {
+	plan.Bundle
+	path string
+}
+
+func (b Bundle) open() (io.ReadCloser, error) { return os.Open(b.path) }
+
+// Machine returns the kind of machine, as Go names it: "linux/amd64".
+func (b *Bundle) Machine() string { return b.OS + "/" + b.Arch }
+
+// Own returns the bundle of the program that is running.
+func Own() (Bundle, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return Bundle{}, fmt.Errorf("finding this program's file: %w", err)
+	}
+	const running = "/proc/self/exe" // also when another file has the program's name now
+	if _, err := os.Stat(running); err == nil && runtime.GOOS == "linux" {
+		return readBundle(running, self)
+	}
+	return readBundle(self, self)
+}
+
+// ReadBundle reads the machine, size and digest of a binary made by Go.
+func ReadBundle(path string) (Bundle, error) { return readBundle(path, path) }
+
+// readBundle is ReadBundle for a file that users know by another name.
+func readBundle(path, name string) (Bundle, error) {
+	b := Bundle{path: path}
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return b, client.Errorf(plan.Invalid, "%s is not a program made by Go: %v", name, err)
+	}
+	b.OS, b.Arch = runtime.GOOS, runtime.GOARCH
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "GOOS":
+			b.OS = s.Value
+		case "GOARCH":
+			b.Arch = s.Value
+		}
+	}
+	if b.OS == "linux" {
+		if err := isStatic(path, name); err != nil {
+			return b, err
+		}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return b, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if b.Size, err = io.Copy(h, f); err != nil {
+		return b, err
+	}
+	b.Digest = hex.EncodeToString(h.Sum(nil))
+	return b, nil
+}
+
+// isStatic refuses a program that needs libraries. Workers can lack them, and the
+// error there would be that the program, which exists, is missing.
+func isStatic(path, name string) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return client.Errorf(plan.Invalid, "%s: %v", name, err)
+	}
+	defer f.Close()
+	for _, s := range f.Progs {
+		if s.Type == elf.PT_INTERP {
+			return client.Errorf(plan.Invalid, "%s needs libraries that workers can lack: build it with CGO_ENABLED=0", name)
+		}
+	}
+	return nil
+}
+
+// machines returns the kinds of the machines of a cluster's workers, in order.
+func machines(ctx context.Context, cl *client.Client) ([]string, error) {
+	all, err := cl.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var kinds []string
+	for i := range all {
+		if kind := all[i].OS + "/" + all[i].Arch; !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds, nil
+}
+
+// Fits refuses a program that no worker can run, with advice what to do. A cluster
+// without workers can get some later.
+func Fits(ctx context.Context, cl *client.Client, b *Bundle, advice string) error {
+	kinds, err := machines(ctx, cl)
+	if err != nil || len(kinds) == 0 || slices.Contains(kinds, b.Machine()) {
+		return err
+	}
+	return client.Errorf(plan.Invalid, "the program is for %s, but the workers are %s: %s", b.Machine(), strings.Join(kinds, ", "), advice)
+}
+
+// upload stores the bundles of a program that the cluster does not have. It calls
+// note before each that it sends.
+func upload(ctx context.Context, cl *client.Client, bundles []Bundle, note func(*Bundle)) error {
+	for i := range bundles {
+		b := &bundles[i]
+		there, err := cl.HasBundle(ctx, b.Digest)
+		if err != nil {
+			return err
+		}
+		if there {
+			continue
+		}
+		note(b)
+		if err := cl.UploadBundle(ctx, b.Bundle, b.open); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Submit uploads the bundles of a job's program, and submits the job.
+func Submit(ctx context.Context, cl *client.Client, s client.Submission, bundles []Bundle, note func(*Bundle)) (client.Submitted, error) {
+	if err := upload(ctx, cl, bundles, note); err != nil {
+		return client.Submitted{}, err
+	}
+	for i := range bundles {
+		s.Bundles = append(s.Bundles, bundles[i].Bundle)
+	}
+	return cl.Submit(ctx, s)
+}
