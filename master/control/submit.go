@@ -34,37 +34,55 @@ func (m *Master) Submit(ctx context.Context, s *client.Submission) (client.Submi
 	if err := l.allowed(ctx, &made); err != nil {
 		return client.Submitted{}, err
 	}
-	key := s.IdempotencyKey
-	bare := *s
-	bare.IdempotencyKey = ""
-	body, err := json.Marshal(&bare)
+	digest, earlier, err := digestsOf(s)
 	if err != nil {
 		return client.Submitted{}, err
 	}
-	digest := sha256.Sum256(body)
 	id, err := ulid.New(ulid.Timestamp(m.cfg.Now()), rand.Reader)
 	if err != nil {
 		return client.Submitted{}, err
 	}
-	mine := journal.Claim{Job: plan.JobID(id.String()), Digest: hex.EncodeToString(digest[:])}
+	mine := journal.Claim{Job: plan.JobID(id.String()), Digest: digest}
 	if err := storable(made, mine.Job, m.cfg.Now()); err != nil {
 		return client.Submitted{}, err
 	}
-	claim, err := journal.ClaimKey(ctx, m.cfg.Root, key, mine)
+	claim, err := journal.ClaimKey(ctx, m.cfg.Root, s.IdempotencyKey, mine)
 	if err != nil {
 		return client.Submitted{}, answer(err)
 	}
-	if claim.Digest != mine.Digest {
+	if claim.Digest != digest && claim.Digest != earlier {
 		return client.Submitted{}, client.Errorf(plan.Conflict, "the idempotency key was used for another submission, job %s: use another key, or submit the same", claim.Job)
 	}
 	known := claim.Job != mine.Job
-	if body, err = specOf(made, claim.Job, m.cfg.Now()); err != nil {
+	body, err := specOf(made, claim.Job, m.cfg.Now())
+	if err != nil {
 		return client.Submitted{}, err
 	}
 	if err := l.begin(ctx, claim.Job, body, known); err != nil {
 		return client.Submitted{}, err
 	}
 	return client.Submitted{ID: claim.Job, Known: known}, nil
+}
+
+// digestsOf returns the digest of a submission, by which a second one with the same
+// key is compared with it, and the digest that earlier versions stored. Values of Once
+// are decided by the first submission of a job: one that is made again, by a program
+// that was started again, has others, and is the same submission.
+func digestsOf(s *client.Submission) (digest, earlier string, err error) {
+	bare := *s
+	bare.IdempotencyKey = ""
+	body, err := json.Marshal(&bare)
+	if err != nil {
+		return "", "", err
+	}
+	sum := sha256.Sum256(body)
+	earlier = hex.EncodeToString(sum[:])
+	bare.Once = nil
+	if body, err = json.Marshal(&bare); err != nil {
+		return "", "", err
+	}
+	sum = sha256.Sum256(body)
+	return hex.EncodeToString(sum[:]), earlier, nil
 }
 
 // specOf returns the specification of a job as it is stored.

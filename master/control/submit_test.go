@@ -3,6 +3,7 @@ package control_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -51,6 +52,43 @@ func TestSubmitTwice(t *testing.T) {
 		spec, err := m.Spec(t.Context(), second)
 		if err != nil || spec.ID != second || spec.Priority != 7 || spec.Plan != "text" || spec.Submitted.IsZero() {
 			t.Errorf("the job was submitted as %+v (%v)", spec, err)
+		}
+	})
+}
+
+// TestSubmitAgainWithOtherOnceValues verifies that a program that was started again
+// finds the job that it submitted, although its constructor decided on other values of
+// Once: the first ones count. A key that a master of an earlier version stored is found
+// by the submission that used it.
+func TestSubmitAgainWithOtherOnceValues(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		m := b.start("one")
+		at := func(when string) *client.Submission {
+			s := submission()
+			s.Once = map[string][]byte{"now": []byte(when)}
+			return s
+		}
+		first := b.submit(m, at("monday"))
+		again, err := m.Submit(t.Context(), at("tuesday"))
+		if err != nil || again != (client.Submitted{ID: first, Known: true}) {
+			t.Errorf("the second time: %+v (%v), want the job %s", again, err, first)
+		}
+		spec, err := m.Spec(t.Context(), first)
+		if err != nil || string(spec.Once["now"]) != "monday" {
+			t.Errorf("the job has the values %q (%v)", spec.Once, err)
+		}
+
+		old := at("monday")
+		old.IdempotencyKey = ""
+		body, err := json.Marshal(old)
+		b.must(err)
+		_, err = journal.ClaimKey(t.Context(), b.root, "old", journal.Claim{Job: first, Digest: digestOf(string(body))})
+		b.must(err)
+		old.IdempotencyKey = "old"
+		if again, err = m.Submit(t.Context(), old); err != nil || again.ID != first {
+			t.Errorf("with the key of an earlier version: %+v (%v), want the job %s", again, err, first)
 		}
 	})
 }
