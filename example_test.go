@@ -190,3 +190,28 @@ func ExampleOptions_files() {
 	fmt.Println(filepath.Ext(part.Name), part.Records, "records, exists:", err == nil)
 	// Output: .gz 4 records, exists: true
 }
+
+// A program submits a job to the cluster that the windrow command uses, follows it, and
+// reads what it wrote. The key makes a second call return the same job.
+func ExampleSubmit() { //nolint:testableexamples // it needs a cluster; docs/chain is run by tests
+	windrow.Init(words) // at the beginning of main: workers start this program, too
+	ctx := context.Background()
+	job, err := windrow.Submit(ctx, words, windrow.SubmitOptions{
+		Input: []string{"s3://logs/2026-11-28/"}, Output: "s3://counts/2026-11-28", Key: "words-2026-11-28",
+		Progress: func(p windrow.Progress) { log.Printf("%s %.0f %%", p.Phase, 100*p.Fraction) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	end, err := job.Wait(ctx)
+	if err != nil {
+		log.Fatal(err) // as of Run: the record, and why the function failed on it
+	}
+	fmt.Println(end.Result.Records, "words")
+	for line, err := range job.Lines(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s\n", line)
+	}
+}

@@ -16,7 +16,8 @@
 //
 // [Main] makes a command line of a program's jobs. [Run] runs one job from within
 // a program. Both hold the whole engine in one process: they need no
-// installation, and write only the output.
+// installation, and write only the output. [Submit] submits a job of a program to a
+// cluster.
 //
 // Output is exactly once: it appears whole and correct, or not at all, whatever
 // fails or is killed. Package output describes how.
@@ -168,10 +169,12 @@ func (o *Options) embedded() embedded.Options {
 	return e
 }
 
-// Error is the error of a run. Its Kind says what the caller can do about it.
+// Error is the error of a run, or of a submission. Its Kind says what the caller can do about it.
 type Error struct {
-	Kind plan.Kind // JobFailed, Invalid, NotFound, Denied, Conflict or Interrupted
-	Err  error     // the cause
+	// Kind is JobFailed, Invalid, NotFound, Denied, Conflict or Interrupted; of a job on
+	// a cluster also Cancelled, Unavailable or plan.Inconsistent.
+	Kind plan.Kind
+	Err  error // the cause
 }
 
 // Error returns the text of the cause.

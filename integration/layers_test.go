@@ -22,7 +22,7 @@ const module = "github.com/windrow-mr/windrow"
 // all below it. A package that is not here must not exist. For test files, only
 // the bans below hold.
 var layers = map[string][]string{
-	".":                                {"internal/cli", "internal/embedded", "jobs", "output", "plan", "store", "store/fault"},
+	".":                                {"client", "internal/cli", "internal/committed", "internal/embedded", "internal/remote", "jobs", "output", "plan", "store", "store/fault", "worker/jobproc"},
 	"api":                              {},
 	"bench/...":                        {"bench/..."},
 	"attempts":                         {"output", "plan", "plan/packed", "store", "store/checksum", "github.com/vmihailenco/msgpack/v5", "golang.org/x/sync/errgroup"},
@@ -31,6 +31,7 @@ var layers = map[string][]string{
 	"cluster":                          {"plan/packed", "plan", "github.com/vmihailenco/msgpack/v5"},
 	"cluster/auth":                     {},
 	"cluster/gossip":                   {"plan/packed", "github.com/hashicorp/memberlist", "github.com/vmihailenco/msgpack/v5"},
+	"docs/chain":                       {".", "jobs"},
 	"docs/firstjob":                    {".", "jobs"},
 	"integration":                      {},
 	"integration/countwords":           {"github.com/klauspost/compress/zstd"},
@@ -43,6 +44,7 @@ var layers = map[string][]string{
 	"integration/scale":                {},
 	"integration/faults":               {},
 	"integration/sim":                  {},
+	"integration/submits":              {".", "jobs"},
 	"integration/testjobs":             {".", "jobs", "jobs/library/sort"},
 	"internal/forecast":                {"attempts", "output", "plan", "shuffle", "worker/executor"},
 	"internal/cli":                     {"plan/plural", "client", "compress", "internal/committed", "internal/embedded", "internal/remote", "jobs", "output", "plan", "plan/nearest", "store", "store/doctor", "store/fault", "worker/jobproc", "github.com/urfave/cli/v2", "golang.org/x/sync/errgroup", "golang.org/x/term"},

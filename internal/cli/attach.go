@@ -163,7 +163,7 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, show func(client.
 			if last.ID != "" {
 				a.note(&waits, &last, bar)
 				bar.job = last.Job
-				bar.show(progressOf(&last, time.Since(received)))
+				bar.show(ProgressOf(&last, time.Since(received)))
 			}
 		case e, ok := <-events:
 			if !ok {
@@ -181,7 +181,7 @@ func (a *attachment) watch(ctx context.Context, id plan.JobID, show func(client.
 			}
 			a.note(&waits, &last, bar)
 			bar.job = last.Job
-			bar.show(progressOf(&last, 0))
+			bar.show(ProgressOf(&last, 0))
 		}
 	}
 }
@@ -257,9 +257,9 @@ func (a *attachment) interrupted(ctx context.Context, id plan.JobID) error {
 	return errInterrupted
 }
 
-// progressOf returns a job's progress in the form of a run's progress. The answer that
+// ProgressOf returns a job's progress in the form of a run's progress. The answer that
 // has the job came some time ago.
-func progressOf(j *client.Job, since time.Duration) embedded.Progress {
+func ProgressOf(j *client.Job, since time.Duration) embedded.Progress {
 	elapsed := j.Elapsed()
 	if elapsed > 0 && j.Ended.IsZero() {
 		elapsed += since

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -77,12 +78,26 @@ func digestsOf(s *client.Submission) (digest, earlier string, err error) {
 	}
 	sum := sha256.Sum256(body)
 	earlier = hex.EncodeToString(sum[:])
-	bare.Once = nil
+	bare.Once, bare.Plan = nil, withoutOnce(s)
 	if body, err = json.Marshal(&bare); err != nil {
 		return "", "", err
 	}
 	sum = sha256.Sum256(body)
 	return hex.EncodeToString(sum[:]), earlier, nil
+}
+
+// withoutOnce returns the text of the pipeline without the lines that describe values
+// of Once: "once NAME: 20 bytes, sha256 …".
+func withoutOnce(s *client.Submission) string {
+	var kept strings.Builder
+	for line := range strings.Lines(s.Plan) {
+		rest, describes := strings.CutPrefix(line, "once ")
+		name, _, _ := strings.Cut(rest, ": ")
+		if _, known := s.Once[name]; !describes || !known {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 // specOf returns the specification of a job as it is stored.

@@ -68,6 +68,7 @@ func TestSubmitAgainWithOtherOnceValues(t *testing.T) {
 		at := func(when string) *client.Submission {
 			s := submission()
 			s.Once = map[string][]byte{"now": []byte(when)}
+			s.Plan = fmt.Sprintf("job x\nonce now: %d bytes, sha256 %s\nonce upon: a time\n", len(when), digestOf(when))
 			return s
 		}
 		first := b.submit(m, at("monday"))
@@ -75,6 +76,10 @@ func TestSubmitAgainWithOtherOnceValues(t *testing.T) {
 		if err != nil || again != (client.Submitted{ID: first, Known: true}) {
 			t.Errorf("the second time: %+v (%v), want the job %s", again, err, first)
 		}
+		other := at("tuesday")
+		other.Plan = strings.Replace(other.Plan, "upon: a", "upon: another", 1)
+		_, err = m.Submit(t.Context(), other)
+		wants(t, "another pipeline", err, plan.Conflict, string(first))
 		spec, err := m.Spec(t.Context(), first)
 		if err != nil || string(spec.Once["now"]) != "monday" {
 			t.Errorf("the job has the values %q (%v)", spec.Once, err)

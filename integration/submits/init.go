@@ -1,0 +1,8 @@
+//go:build !noinit
+
+package main
+
+import "github.com/windrow-mr/windrow"
+
+// begin lets workers start the program.
+func begin() { windrow.Init(all...) }
