@@ -18,6 +18,7 @@ import (
 	"github.com/windrow-mr/windrow/internal/cli"
 	"github.com/windrow-mr/windrow/internal/committed"
 	"github.com/windrow-mr/windrow/internal/remote"
+	"github.com/windrow-mr/windrow/internal/shipped"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -43,6 +44,11 @@ type SubmitOptions struct {
 	Decompress      string
 	MaxRatio        int64
 	MaxDecompressed int64
+
+	// Files are paths of local files, by the names by which functions of the job read
+	// them: Context.File. Submit sends those that the cluster does not have. They have
+	// at most 64 MiB in all.
+	Files map[string]string
 
 	// Key makes it safe to submit again: the same key and the same submission give
 	// the same job, running or ended, also to another process. The same key and
@@ -166,6 +172,10 @@ func submit(ctx context.Context, job *jobs.Job, o *SubmitOptions) (*Submission, 
 			return nil, err
 		}
 	}
+	files, err := shipped.Read(o.Files)
+	if err != nil {
+		return nil, client.Errorf(plan.Invalid, "%v", err)
+	}
 	cl, err := o.connect()
 	if err != nil {
 		return nil, err
@@ -175,7 +185,7 @@ func submit(ctx context.Context, job *jobs.Job, o *SubmitOptions) (*Submission, 
 	if err != nil {
 		return nil, err
 	}
-	answer, err := remote.Submit(ctx, cl, request, bundles, func(b *remote.Bundle) {
+	answer, err := remote.Submit(ctx, cl, request, bundles, files, func(b *remote.Bundle) {
 		o.log().Info("uploading the program", "machine", b.Machine(), "bytes", b.Size)
 	})
 	if err != nil {

@@ -84,6 +84,10 @@ type Options struct {
 	// all objects, "gzip", "zstd", "bzip2" or "lz4". With "auto" and "", the name
 	// of an object decides, and for text also its first bytes.
 	Decompress string
+	// Files are paths of local files, by the names by which functions of the job read
+	// them: Context.File. They have at most 64 MiB in all, and are read when the run
+	// begins.
+	Files map[string]string
 
 	// MaxRatio is how many bytes may come out of each compressed byte of an
 	// object, once 64 MiB have come out. 0: 1,000. Negative: any number.
@@ -160,7 +164,7 @@ func (o *Options) embedded() embedded.Options {
 	e := embedded.Options{
 		Input: o.Input, Output: o.Output, Params: o.Params, OnExists: o.OnExists,
 		Partitions: o.Partitions, Slots: o.Slots, Memory: o.Memory, SplitSize: o.SplitSize, Attempts: o.Attempts, Root: o.Root,
-		Compress: o.Compress, Decompress: o.Decompress, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed,
+		Compress: o.Compress, Decompress: o.Decompress, Files: o.Files, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed,
 		Stores: o.Stores, Chaos: o.Chaos, Log: o.Log,
 	}
 	if o.Progress != nil {

@@ -16,6 +16,7 @@ type Submission struct {
 	Job     string        `json:"job"`               // its name in the program that has it
 	Bundles []plan.Bundle `json:"bundles,omitempty"` // the program, which must be uploaded already; none: a built-in job
 	Build   string        `json:"build,omitempty"`   // of a built-in job: the version that built the pipeline
+	Files   []plan.File   `json:"files,omitempty"`   // shipped with the job; those that are not empty must be uploaded already, as bundles are
 
 	Params map[string]string `json:"params,omitempty"`
 	Once   map[string][]byte `json:"once,omitempty"` // what the constructor computed once, by name; in base64
@@ -39,7 +40,7 @@ type Submission struct {
 
 // Spec returns the spec of the submission, without the id and the time.
 func (s *Submission) Spec() plan.Spec {
-	return plan.Spec{Version: plan.SpecVersion, Job: s.Job, Bundles: s.Bundles, Build: s.Build, Params: s.Params, Once: s.Once,
+	return plan.Spec{Version: plan.VersionFor(s.Files), Job: s.Job, Bundles: s.Bundles, Files: s.Files, Build: s.Build, Params: s.Params, Once: s.Once,
 		Plan: s.Plan, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize,
 		Attempts: s.Attempts, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
 		Priority: s.Priority, Labels: s.Labels}
@@ -47,7 +48,7 @@ func (s *Submission) Spec() plan.Spec {
 
 // Resubmission returns the submission that makes a new job of a spec.
 func Resubmission(s *plan.Spec) Submission {
-	return Submission{Job: s.Job, Bundles: s.Bundles, Build: s.Build, Params: s.Params, Once: s.Once, Plan: s.Plan,
+	return Submission{Job: s.Job, Bundles: s.Bundles, Files: s.Files, Build: s.Build, Params: s.Params, Once: s.Once, Plan: s.Plan,
 		Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize,
 		Attempts: s.Attempts, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
 		Priority: s.Priority, Labels: s.Labels}

@@ -22,7 +22,7 @@ const module = "github.com/windrow-mr/windrow"
 // all below it. A package that is not here must not exist. For test files, only
 // the bans below hold.
 var layers = map[string][]string{
-	".":                                {"client", "internal/cli", "internal/committed", "internal/embedded", "internal/remote", "jobs", "output", "plan", "store", "store/fault", "worker/jobproc"},
+	".":                                {"client", "internal/cli", "internal/committed", "internal/embedded", "internal/remote", "internal/shipped", "jobs", "output", "plan", "store", "store/fault", "worker/jobproc"},
 	"api":                              {},
 	"bench/...":                        {"bench/..."},
 	"attempts":                         {"output", "plan", "plan/packed", "store", "store/checksum", "github.com/vmihailenco/msgpack/v5", "golang.org/x/sync/errgroup"},
@@ -47,12 +47,13 @@ var layers = map[string][]string{
 	"integration/submits":              {".", "jobs"},
 	"integration/testjobs":             {".", "jobs", "jobs/library/sort"},
 	"internal/forecast":                {"attempts", "output", "plan", "shuffle", "worker/executor"},
-	"internal/cli":                     {"plan/plural", "client", "compress", "internal/committed", "internal/embedded", "internal/remote", "jobs", "output", "plan", "plan/nearest", "store", "store/doctor", "store/fault", "worker/jobproc", "github.com/urfave/cli/v2", "golang.org/x/sync/errgroup", "golang.org/x/term"},
+	"internal/cli":                     {"plan/plural", "client", "compress", "internal/committed", "internal/embedded", "internal/remote", "internal/shipped", "jobs", "output", "plan", "plan/nearest", "store", "store/doctor", "store/fault", "worker/jobproc", "github.com/urfave/cli/v2", "golang.org/x/sync/errgroup", "golang.org/x/term"},
 	"internal/committed":               {"compress", "output", "plan", "store", "store/checksum"},
-	"internal/remote":                  {"client", "cluster/auth", "master/journal", "plan", "plan/nearest", "store", "worker/workdir"},
+	"internal/shipped":                 {"jobs/pipeline", "plan"},
+	"internal/remote":                  {"client", "cluster/auth", "internal/shipped", "master/journal", "plan", "plan/nearest", "store", "worker/workdir"},
 	"internal/daemon":                  {"plan/plural", "client", "cluster", "cluster/auth", "cluster/gossip", "internal/cli", "store/meter", "master/api", "master/control", "master/journal", "store", "store/allow", "store/driver", "worker", "worker/runner", "worker/sandbox", "github.com/oklog/ulid/v2", "github.com/urfave/cli/v2", "golang.org/x/sys/unix"},
 	"store/doctor":                     {"store"},
-	"internal/embedded":                {"plan/plural", "attempts", "internal/forecast", "jobs", "jobs/pipeline", "master", "master/scheduler", "master/sums", "output", "plan", "shuffle", "store", "store/driver", "store/fault", "worker/executor", "worker/planner", "github.com/oklog/ulid/v2"},
+	"internal/embedded":                {"plan/plural", "attempts", "internal/forecast", "internal/shipped", "jobs", "jobs/pipeline", "master", "master/scheduler", "master/sums", "output", "plan", "shuffle", "store", "store/driver", "store/fault", "worker/executor", "worker/planner", "github.com/oklog/ulid/v2"},
 	"store/meter":                      {"plan", "store", "store/driver"},
 	"plan/nearest":                     {},
 	"plan/plural":                      {},

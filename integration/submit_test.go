@@ -75,6 +75,45 @@ func TestSubmitFromGo(t *testing.T) {
 	}
 }
 
+// TestFilesAreShipped verifies that functions read the files that were shipped with a job
+// by their names, under run, submit and Submit, and that the error for a missing one is
+// the same everywhere.
+func TestFilesAreShipped(t *testing.T) {
+	t.Parallel()
+	program, in, out, master := static(t, "./submits"), file(t, "in.txt", "you\nall\n"), t.TempDir(), startDev(t)
+	greeting := file(t, "greeting.txt", "hello ")
+	do := submitter(t, program, master)
+	const greeted = "hello all\t1\nhello you\t1\n"
+	const missing = `there is no file "greeting": no files were shipped with the job; name it with --file greeting=PATH`
+	for _, verb := range []string{"run", "submit"} {
+		args := []string{verb, "greets", "--input", in, "--out", filepath.Join(out, verb)}
+		if verb == "submit" {
+			args = append(args, "--master", master)
+		}
+		if r := finish(t, command(t, program, args...)); r.code != 1 || !strings.Contains(r.stderr, missing) {
+			t.Errorf("%s without the file: exit %d, %s", verb, r.code, r.stderr)
+		}
+		must(t, program, append(args, "--file", "greeting="+greeting)...)
+		if got := sorted(must(t, program, "cat", filepath.Join(out, verb))); got != greeted {
+			t.Errorf("%s: %q", verb, got)
+		}
+		for arg, says := range map[string]string{"greeting": "is not of the form NAME=PATH", "a=" + in + "/none": "file a: open", "a=" + out: "is not a file"} {
+			if r := finish(t, command(t, program, append(args, "--file", arg)...)); r.code != 2 || !strings.Contains(r.stderr, says) {
+				t.Errorf("%s --file %s: exit %d, %s", verb, arg, r.code, r.stderr)
+			}
+		}
+	}
+	if a := do("-job", "greets", "-in", in, "-out", out+"/go", "-file", greeting, "-key", "g"); sorted(a.Text) != greeted {
+		t.Errorf("from Go: %+v", a)
+	}
+	if err := os.WriteFile(greeting, []byte("bye "), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if a := do("-job", "greets", "-in", in, "-out", out+"/go", "-file", greeting, "-key", "g"); a.Kind != "conflict" {
+		t.Errorf("another file with the same key: %+v", a)
+	}
+}
+
 // TestSubmitFromGoFails verifies that a job that a program submits fails with the kind
 // and the words of Run, and that a program that workers could not use is refused before
 // anything is sent.

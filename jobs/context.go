@@ -82,6 +82,12 @@ func (c *Context) Task() Task {
 	return Task{c.task.Name, c.task.ID.Phase.String(), c.task.ID.Index, c.task.Attempt.String()}
 }
 
+// File returns the bytes of a file that was shipped with the job, by --file NAME=PATH or
+// Options.Files. Every attempt sees the bytes as of submission. A process reads a file
+// once, and all its tasks share the bytes: a function must not change them. They are
+// held beside the memory of tasks. The error for an unknown name lists the names.
+func (c *Context) File(name string) ([]byte, error) { return c.task.Files.Get(c, name) }
+
 // Log returns the task's logger.
 func (c *Context) Log() *slog.Logger {
 	if c.task.Log == nil {

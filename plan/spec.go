@@ -9,16 +9,19 @@ import (
 // Spec is a job as it was submitted to a cluster. It is written once, as JSON,
 // and never changes. The job's log has what happens to the job.
 type Spec struct {
-	Version int    `json:"version"` // SpecVersion
+	Version int    `json:"version"` // the lowest one that has all fields that are set
 	ID      JobID  `json:"id"`
 	Job     string `json:"job"` // its name in the program that has it
 	// Bundles are the program, one for each kind of machine. None: the job is
 	// one of the library that is built into workers, in the build that Build
 	// names.
 	Bundles []Bundle `json:"bundles,omitempty"`
-	// Copies are the numbers of the bundles' copies that are not 0, by digest.
+	// Copies are the numbers of the copies of bundles and files that are not 0, by
+	// digest.
 	Copies map[string]int `json:"copies,omitempty"`
 	Build  string         `json:"build,omitempty"`
+	// Files are shipped with the job, for its functions.
+	Files []File `json:"files,omitempty"`
 
 	Params map[string]string `json:"params,omitempty"`
 	Once   map[string][]byte `json:"once,omitempty"` // what the constructor computed once, by name
@@ -52,9 +55,29 @@ func (s *Spec) Programs() []Bundle {
 	return all
 }
 
-// SpecVersion is the version of Spec that this build writes, and the highest
-// that it reads.
-const SpecVersion = 1
+// Objects returns the bundles and the files that are objects of the cluster's root, with
+// their copies. An empty file is no object.
+func (s *Spec) Objects() []Bundle {
+	all := s.Programs()
+	for i := range s.Files {
+		if f := &s.Files[i]; f.Size > 0 {
+			all = append(all, Bundle{Digest: f.Digest, Size: f.Size, Copy: s.Copies[f.Digest]})
+		}
+	}
+	return all
+}
+
+// SpecVersion is the highest version of Spec that this build reads. Version 2 has Files:
+// a build that does not know them would remove them.
+const SpecVersion = 2
+
+// VersionFor returns the version of a Spec with these files.
+func VersionFor(files []File) int {
+	if len(files) == 0 {
+		return 1
+	}
+	return SpecVersion
+}
 
 // Bundle is an executable file, by its contents.
 type Bundle struct {

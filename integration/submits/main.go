@@ -54,6 +54,11 @@ var all = []*jobs.Job{
 		}).Fold(jobs.Sum[int64]).WriteTSV()
 		return nil
 	}),
+	jobs.New("greets", func(ctx *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
+		greeting, err := ctx.File("greeting")
+		emit(append(append([]byte(nil), greeting...), line...), 1)
+		return err
+	}, jobs.Sum[int64]),
 	jobs.New("hangs", func(ctx *jobs.Context, _ []byte, _ jobs.Emit[[]byte, int64]) error {
 		<-ctx.Done()
 		return ctx.Err()
@@ -71,9 +76,13 @@ var other = jobs.Define("words", struct{}{}, func(p *jobs.Pipeline, _ struct{}) 
 
 func main() {
 	begin()
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		commandLine()
+	}
 	flags := flag.NewFlagSet("submits", flag.ExitOnError)
 	name, key, pkg, how := flags.String("job", "words", ""), flags.String("key", "", ""), flags.String("package", "", ""), flags.String("how", "submit", "run, submit, other or cancel")
 	in, out := flags.String("in", "", ""), flags.String("out", "", "")
+	file := flags.String("file", "", "")
 	attempts := flags.Int("attempts", 0, "")
 	_ = flags.Parse(os.Args[1:]) // it exits
 	job := other
@@ -82,7 +91,11 @@ func main() {
 			job = j
 		}
 	}
-	answer, err := do(job, *how, windrow.SubmitOptions{Input: []string{*in}, Output: *out, Key: *key, Package: *pkg, Attempts: *attempts})
+	files := map[string]string{}
+	if *file != "" {
+		files["greeting"] = *file
+	}
+	answer, err := do(job, *how, windrow.SubmitOptions{Input: []string{*in}, Output: *out, Key: *key, Package: *pkg, Attempts: *attempts, Files: files})
 	if err != nil {
 		answer.Error = err.Error()
 		if e, ok := errors.AsType[*windrow.Error](err); ok {
@@ -98,7 +111,7 @@ func main() {
 func do(job *jobs.Job, how string, o windrow.SubmitOptions) (a Answer, err error) {
 	ctx := context.Background()
 	if how == "run" {
-		_, err := windrow.Run(ctx, job, windrow.Options{Input: o.Input, Output: o.Output, Attempts: o.Attempts})
+		_, err := windrow.Run(ctx, job, windrow.Options{Input: o.Input, Output: o.Output, Attempts: o.Attempts, Files: o.Files})
 		return a, err
 	}
 	var notes strings.Builder

@@ -4,3 +4,5 @@ package main
 
 // begin leaves out what workers need.
 func begin() {}
+
+func commandLine() {}

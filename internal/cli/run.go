@@ -72,6 +72,7 @@ func jobFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "read `URL`: an object, a directory or a pattern; NAME=URL for a named input"},
 		&cli.StringFlag{Name: "out", Usage: "write the output to the directory `URL`"},
 		&cli.StringSliceFlag{Name: "param", Usage: "set a parameter of the job, `NAME=VALUE`"},
+		&cli.StringSliceFlag{Name: "file", Usage: "ship a small local file with the job, `NAME=PATH`, which its functions read by the name; can be repeated"},
 		&cli.StringFlag{Name: "on-exists", Value: "fail", Usage: "`MODE` when output already exists: fail, replace or append"},
 		&cli.StringFlag{Name: "partitions", Value: auto, Usage: "`N` reduce tasks, which write a part each, or auto"},
 		&cli.StringFlag{Name: "split-size", Value: auto, Usage: "input `SIZE` of a map task, or auto"},
@@ -173,6 +174,9 @@ func jobOptions(c *cli.Context, job string, list []jobs.Param, own []cli.Flag) (
 	if o.Params, err = params(c, list, own); err != nil {
 		return o, err
 	}
+	if o.Files, err = files(c); err != nil {
+		return o, err
+	}
 	if n := c.String("partitions"); n != auto {
 		if o.Partitions, err = strconv.Atoi(n); err != nil || o.Partitions < 1 {
 			return o, invalidf(c, "--partitions %q is neither auto nor a positive number", n)
@@ -232,6 +236,22 @@ func params(c *cli.Context, list []jobs.Param, own []cli.Flag) (map[string]strin
 		}
 	}
 	return values, nil
+}
+
+// files returns the paths of the files to ship, by their names.
+func files(c *cli.Context) (map[string]string, error) {
+	all := make(map[string]string)
+	for _, text := range c.StringSlice("file") {
+		name, path, ok := strings.Cut(text, "=")
+		if !ok || name == "" || path == "" {
+			return nil, invalidf(c, "--file %q is not of the form NAME=PATH", text)
+		}
+		if _, twice := all[name]; twice {
+			return nil, invalidf(c, "--file: the name %s is given twice", name)
+		}
+		all[name] = path
+	}
+	return all, nil
 }
 
 // isFlag reports whether a name is one of a command's own flags.

@@ -13,6 +13,7 @@ import (
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/internal/remote"
+	"github.com/windrow-mr/windrow/internal/shipped"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/plan"
 )
@@ -143,7 +144,7 @@ func submitJob(c *cli.Context, p *Program, from source, job string, params []job
 	if err := noMore(c, 0); err != nil {
 		return err
 	}
-	s, err := submission(c, job, params)
+	s, files, err := submission(c, job, params)
 	if err != nil {
 		return err
 	}
@@ -162,7 +163,7 @@ func submitJob(c *cli.Context, p *Program, from source, job string, params []job
 		if err != nil {
 			return err
 		}
-		made, err = remote.Submit(ctx, a.client, s, bundles, a.uploading)
+		made, err = remote.Submit(ctx, a.client, s, bundles, files, a.uploading)
 		return err
 	})
 	if err != nil {
@@ -178,44 +179,48 @@ func submittedAs(made client.Submitted) string {
 	return "submitted"
 }
 
-// submission returns the submission that the flags describe.
-func submission(c *cli.Context, job string, params []jobs.Param) (client.Submission, error) {
+// submission returns the submission that the flags describe, and the files for it.
+func submission(c *cli.Context, job string, params []jobs.Param) (client.Submission, []shipped.File, error) {
 	o, err := jobOptions(c, job, params, submitFlags())
 	if err != nil {
-		return client.Submission{}, err
+		return client.Submission{}, nil, err
+	}
+	files, err := shipped.Read(o.Files)
+	if err != nil {
+		return client.Submission{}, nil, invalidf(c, "%v", err)
 	}
 	s := client.Submission{IdempotencyKey: c.String("idempotency-key"), Job: job, Params: o.Params, OnExists: o.OnExists, Partitions: o.Partitions,
 		SplitSize: o.SplitSize, Attempts: o.Attempts, Compress: o.Compress, Decompress: o.Decompress, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed}
 	if o.Output == "" {
-		return s, invalidf(c, "no output: name one with --out")
+		return s, nil, invalidf(c, "no output: name one with --out")
 	}
 	if s.Output, err = remote.Absolute(o.Output); err != nil {
-		return s, err
+		return s, nil, err
 	}
 	for _, in := range o.Input {
 		url, err := remote.AbsoluteInput(in)
 		if err != nil {
-			return s, err
+			return s, nil, err
 		}
 		s.Input = append(s.Input, url)
 	}
 	if s.Priority, err = priority(c); err != nil {
-		return s, err
+		return s, nil, err
 	}
 	for _, text := range c.StringSlice("label") {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || name == "" {
-			return s, invalidf(c, "--label %q is not of the form NAME=VALUE", text)
+			return s, nil, invalidf(c, "--label %q is not of the form NAME=VALUE", text)
 		}
 		if s.Labels == nil {
 			s.Labels = map[string]string{}
 		}
 		if _, twice := s.Labels[name]; twice {
-			return s, invalidf(c, "label %s is given twice", name)
+			return s, nil, invalidf(c, "label %s is given twice", name)
 		}
 		s.Labels[name] = value
 	}
-	return s, nil
+	return s, files, nil
 }
 
 func priority(c *cli.Context) (int, error) {

@@ -18,6 +18,8 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/windrow-mr/windrow/internal/shipped"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/plan/plural"
@@ -49,6 +51,7 @@ type Options struct {
 	Root       string
 	Compress   string
 	Decompress string
+	Files      map[string]string
 
 	MaxRatio        int64
 	MaxDecompressed int64
@@ -64,6 +67,7 @@ type settings struct {
 	Options
 	mode   output.Mode
 	codecs planner.Codecs
+	files  *pipeline.Files // shipped with the job
 }
 
 // check returns the options with their defaults, or an error if they are invalid.
@@ -91,6 +95,11 @@ func (o Options) check() (settings, error) {
 	if strings.HasPrefix(s.Output, "mem:") && s.Stores.Mem == nil {
 		return s, errors.New("an output on mem:// is gone when the process ends; use it from a program, with Options.Stores.Mem")
 	}
+	files, err := shipped.Read(s.Files)
+	if err != nil {
+		return s, err
+	}
+	s.files = shipped.Files(files)
 	if s.Stores.Mem == nil {
 		s.Stores.Mem = new(store.MemSpace)
 	}

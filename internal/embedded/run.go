@@ -220,7 +220,7 @@ func (r *run) newPool(ctx context.Context) *pool {
 		Open: r.roots.Opened, Scratch: r.scratch, Class: store.Scratch, Output: r.out,
 		PartName: func(task plan.TaskID, id plan.AttemptID) string { return r.table.PartName(task, id, 0) },
 		Compress: r.codecs.Output, Limits: limits,
-		Budget: shuffle.NewBudget(r.Memory), Share: r.share(), Turns: r.turns(), Log: r.Log,
+		Budget: shuffle.NewBudget(r.Memory), Share: r.share(), Turns: r.turns(), Files: r.files, Log: r.Log,
 	})
 	return &pool{exec: exec, sums: sums.New(r.table.Splits), log: r.Log, events: master.NewMailbox(), pipe: r.pipe, hold: r.hold,
 		table: r.table, life: work, cancel: cancel, slots: r.Slots, extra: r.extra(),

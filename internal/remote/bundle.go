@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"debug/buildinfo"
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/internal/shipped"
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -140,13 +142,30 @@ func upload(ctx context.Context, cl *client.Client, bundles []Bundle, note func(
 	return nil
 }
 
-// Submit uploads the bundles of a job's program, and submits the job.
-func Submit(ctx context.Context, cl *client.Client, s client.Submission, bundles []Bundle, note func(*Bundle)) (client.Submitted, error) {
+// Submit uploads the bundles of a job's program and the files that are shipped with it,
+// and submits the job.
+func Submit(ctx context.Context, cl *client.Client, s client.Submission, bundles []Bundle, files []shipped.File, note func(*Bundle)) (client.Submitted, error) {
 	if err := upload(ctx, cl, bundles, note); err != nil {
 		return client.Submitted{}, err
 	}
 	for i := range bundles {
 		s.Bundles = append(s.Bundles, bundles[i].Bundle)
+	}
+	for i := range files {
+		f := &files[i]
+		s.Files = append(s.Files, f.File)
+		if f.Size == 0 {
+			continue // it is no object
+		}
+		there, err := cl.HasBundle(ctx, f.Digest)
+		if err == nil && !there {
+			err = cl.UploadBundle(ctx, plan.Bundle{Digest: f.Digest, Size: f.Size}, func() (io.ReadCloser, error) {
+				return io.NopCloser(bytes.NewReader(f.Data)), nil
+			})
+		}
+		if err != nil {
+			return client.Submitted{}, err
+		}
 	}
 	return cl.Submit(ctx, s)
 }

@@ -75,6 +75,21 @@ func File(input, name, text string) Option {
 	}
 }
 
+// ShippedFile ships a file with the job, as --file does: Context.File returns the text by
+// the name.
+func ShippedFile(name, text string) Option {
+	return func(t *trial) error {
+		if _, twice := t.shipped[name]; twice {
+			return fmt.Errorf("two files called %s are shipped", name)
+		}
+		if t.shipped == nil {
+			t.shipped = make(map[string]string)
+		}
+		t.shipped[name] = text
+		return nil
+	}
+}
+
 // Params sets the job's parameters. It takes a map[string]string, or the struct
 // of the parameters as Define has it. A map holds the texts that follow
 // --param, and leaves out parameters that keep their default. A struct sets all

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -30,10 +33,12 @@ type trial struct {
 	job     *jobs.Job
 	objects []object
 	params  map[string]string
+	shipped map[string]string // texts of files, by name
 	strict  bool
 
 	once    map[string][]byte
-	ordered bool // the job sorts: the order of its output is fixed
+	files   map[string]string // their paths, by name
+	ordered bool              // the job sorts: the order of its output is fixed
 }
 
 // way is one way to run a job.
@@ -69,6 +74,12 @@ func harder(records int) []way {
 // run runs the job in the usual way, and in all others if it must be strict.
 func (t *trial) run(tb testing.TB) (*Result, error) {
 	tb.Helper()
+	if len(t.shipped) > 0 {
+		var err error
+		if t.files, err = writeFiles(tb.TempDir(), t.shipped); err != nil {
+			return nil, fmt.Errorf("jobstest: %w", err)
+		}
+	}
 	// The values of Once must be the same in every way. Errors of the job or
 	// its parameters are left to the run.
 	if p, err := t.job.Build(t.params, nil); err == nil {
@@ -137,7 +148,7 @@ func (t *trial) one(ctx context.Context, w *way) (*Result, error) {
 	defer root.Close()
 	o := windrow.Options{
 		Output: outputURL, Params: t.params, Partitions: w.partitions, Slots: w.slots,
-		Memory: int64(w.slots) * leastSlot, Stores: stores,
+		Memory: int64(w.slots) * leastSlot, Stores: stores, Files: t.files,
 	}
 	if o.Input, o.SplitSize, err = t.write(ctx, root, w); err != nil {
 		return nil, fmt.Errorf("jobstest: %w", err)
@@ -173,6 +184,18 @@ func (t *trial) write(ctx context.Context, root *store.Root, w *way) (urls []str
 		slices.Reverse(urls)
 	}
 	return urls, max(1, split/w.splits), nil
+}
+
+// writeFiles writes texts to files in a directory, and returns their paths.
+func writeFiles(dir string, texts map[string]string) (map[string]string, error) {
+	paths := make(map[string]string)
+	for name, text := range texts {
+		paths[name] = filepath.Join(dir, strconv.Itoa(len(paths)))
+		if err := os.WriteFile(paths[name], []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return paths, nil
 }
 
 // put writes an object of any size.

@@ -88,6 +88,7 @@ type Task struct {
 	Log      *slog.Logger
 	Tally    *plan.Tally // the functions set RecordsIn, RecordsOut, Counts and Stats
 	Progress *Progress
+	Files    *Files // shipped with the job; nil for none
 }
 
 // Progress is how far a running attempt has come. Any goroutine may read it.

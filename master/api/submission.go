@@ -72,6 +72,9 @@ func checkSubmission(s *client.Submission) error {
 	if err := checkBundles(s); err != nil {
 		return err
 	}
+	if err := plan.CheckFiles(s.Files); err != nil {
+		return bad("%s", clipped(err.Error()))
+	}
 	return checkLabels(s.Labels)
 }
 

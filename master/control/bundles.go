@@ -63,7 +63,7 @@ func (m *Master) PutBundle(ctx context.Context, digest string, size int64, body 
 	return answer(w.Commit())
 }
 
-// copies returns the copies of programs that a new job uses, those that are not 0.
+// copies returns the copies of programs and files that a new job uses, those that are not 0.
 func (l *leadership) copies(bundles []plan.Bundle) map[string]int {
 	var all map[string]int
 	for i := range bundles {
@@ -77,16 +77,16 @@ func (l *leadership) copies(bundles []plan.Bundle) map[string]int {
 	return all
 }
 
-// lacks returns the first program of a job that was not uploaded, nil if all were.
+// lacks returns the first program or file of a job that was not uploaded, nil if all were.
 func (l *leadership) lacks(ctx context.Context, spec *plan.Spec) (*plan.Bundle, error) {
-	programs := spec.Programs()
-	for i := range programs {
-		there, err := l.has(ctx, programs[i].Key())
+	objects := spec.Objects()
+	for i := range objects {
+		there, err := l.has(ctx, objects[i].Key())
 		if err != nil {
 			return nil, err
 		}
 		if !there {
-			return &programs[i], nil
+			return &objects[i], nil
 		}
 	}
 	return nil, nil

@@ -31,7 +31,7 @@ func (m *Master) Submit(ctx context.Context, s *client.Submission) (client.Submi
 	}
 	defer m.submitting.Release(1)
 	made := s.Spec()
-	made.Copies = l.copies(s.Bundles)
+	made.Copies = l.copies(made.Objects())
 	if err := l.allowed(ctx, &made); err != nil {
 		return client.Submitted{}, err
 	}
@@ -160,6 +160,9 @@ func (l *leadership) allowed(ctx context.Context, s *plan.Spec) error {
 		}
 	}
 	b, err := l.lacks(ctx, s)
+	if b != nil && b.OS == "" {
+		return client.Errorf(plan.Invalid, "the file with the SHA-256 %s was not uploaded: PUT it to /v1/bundles/%[1]s first", b.Digest)
+	}
 	if b != nil {
 		return client.Errorf(plan.Invalid, "the bundle %s for %s/%s was not uploaded: PUT it to /v1/bundles/%s first", b.Digest, b.OS, b.Arch, b.Digest)
 	}

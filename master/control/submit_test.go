@@ -166,6 +166,9 @@ func TestSubmitIsRefused(t *testing.T) {
 		"program not uploaded": {func(s *client.Submission) {
 			s.Bundles = []plan.Bundle{{OS: "linux", Arch: "arm64", Digest: digestOf(program)}}
 		}, plan.Invalid, []string{"linux/arm64", "/v1/bundles/" + digestOf(program)}},
+		"file not uploaded": {func(s *client.Submission) {
+			s.Files = []plan.File{{Name: "f", Digest: digestOf("a file"), Size: 6}}
+		}, plan.Invalid, []string{"the file with the SHA-256 " + digestOf("a file"), "/v1/bundles/" + digestOf("a file")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

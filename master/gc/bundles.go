@@ -16,7 +16,8 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// collectBundles removes the programs that no job needs. Jobs that have not ended
+// collectBundles removes the programs, and files that were shipped with jobs, that no job
+// needs. Jobs that have not ended
 // need theirs, and so do jobs that failed recently, because a user may retry them.
 //
 // It records which programs it may delete, looks at the jobs again while submissions
@@ -128,7 +129,7 @@ func (s *survey) needs(ctx context.Context, n *needs) error {
 	return looks.Wait()
 }
 
-// uses returns the programs that a job needs. A job that has ended needs none,
+// uses returns the programs and files that a job needs. A job that has ended needs none,
 // unless it may be retried.
 func (s *survey) uses(ctx context.Context, id plan.JobID) ([]plan.Bundle, error) {
 	sum, ended, err := s.cfg.Jobs.Summary(ctx, id)
@@ -146,5 +147,5 @@ func (s *survey) uses(ctx context.Context, id plan.JobID) ([]plan.Bundle, error)
 	if err != nil {
 		return nil, err
 	}
-	return spec.Programs(), nil
+	return spec.Objects(), nil
 }

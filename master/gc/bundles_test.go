@@ -41,10 +41,16 @@ func TestCollectPrograms(t *testing.T) {
 		job   func(c *cluster)
 		stays bool
 	}{
-		"no job":                     {func(*cluster) { time.Sleep(2 * keep) }, false},
-		"no job, uploaded recently":  {func(*cluster) { time.Sleep(keep) }, true},
-		"a job under way":            {func(c *cluster) { c.submit(using(over, program)); time.Sleep(2 * keep) }, true},
-		"the second program of one":  {func(c *cluster) { c.submit(using(over, "00", program)); time.Sleep(2 * keep) }, true},
+		"no job":                    {func(*cluster) { time.Sleep(2 * keep) }, false},
+		"no job, uploaded recently": {func(*cluster) { time.Sleep(keep) }, true},
+		"a job under way":           {func(c *cluster) { c.submit(using(over, program)); time.Sleep(2 * keep) }, true},
+		"the second program of one": {func(c *cluster) { c.submit(using(over, "00", program)); time.Sleep(2 * keep) }, true},
+		"a job with it as a file": {func(c *cluster) {
+			spec := using(over, "00")
+			spec.Files = []plan.File{{Name: "f", Digest: program, Size: 4}}
+			c.submit(spec)
+			time.Sleep(2 * keep)
+		}, true},
 		"a job with another program": {func(c *cluster) { c.submit(using(over, "00")); time.Sleep(2 * keep) }, false},
 		"a job that succeeded":       {ended(client.Succeeded, time.Second), false},
 		"a job that failed":          {ended(client.FailedJob, keep), true},

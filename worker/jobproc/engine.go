@@ -212,9 +212,34 @@ func (e *engine) prepare(ctx context.Context, run *Run) error {
 		Scratch: scratch, Class: store.Durable, Output: out,
 		PartName: func(plan.TaskID, plan.AttemptID) string { return e.part },
 		Compress: f.Compress, Limits: f.Limits,
-		Budget: shuffle.NewBudget(f.Budget), Share: f.Share, Log: p.log,
+		Budget: shuffle.NewBudget(f.Budget), Share: f.Share, Files: e.shipped(ctx), Log: p.log,
 	})
 	return nil
+}
+
+// shipped returns the files that were shipped with the job. The worker has checked their
+// bytes.
+func (e *engine) shipped(ctx context.Context) *pipeline.Files {
+	if len(e.process.files) == 0 {
+		return nil
+	}
+	byName := make(map[string]plan.File, len(e.process.files))
+	var names []string
+	for _, f := range e.process.files {
+		byName[f.Name], names = f, append(names, f.Name)
+	}
+	life := context.WithoutCancel(ctx)
+	return pipeline.NewFiles(names, func(ctx context.Context, name string) ([]byte, error) {
+		f := byName[name]
+		if f.Size == 0 {
+			return nil, nil
+		}
+		root, err := e.root(life, FilesRoot)
+		if err != nil {
+			return nil, err
+		}
+		return root.Get(ctx, f.Digest, f.Size)
+	})
 }
 
 // root opens a root of the worker's once.

@@ -90,6 +90,7 @@ type process struct {
 	client   *relay.Client
 	pipeline *pipeline.Pipeline
 	ranges   int // bytes of a request to a remote store
+	files    []plan.File
 	engine   *engine
 	work     sync.WaitGroup // the attempt that runs
 
@@ -166,7 +167,7 @@ func (p *process) prepare(h Hello) string {
 	if h.Heap > 0 {
 		debug.SetMemoryLimit(h.Heap)
 	}
-	p.ranges = h.Range
+	p.ranges, p.files = h.Range, h.Files
 	var job *jobs.Job
 	var names []string
 	for _, j := range p.cfg.Jobs {

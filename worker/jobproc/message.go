@@ -17,6 +17,7 @@ type Hello struct {
 	Token   []byte            // that the relay asks for
 	Heap    int64             // bytes at which the collector works harder
 	Range   int               // bytes of a request to a remote store
+	Files   list[plan.File]   // shipped with the job; objects of FilesRoot
 }
 
 // Description is what a worker knows of a pipeline: all except the functions.
@@ -150,4 +151,6 @@ const (
 	ScratchRoot = "scratch"
 	OutputRoot  = "output"
 	InputRoot   = "input "
+	// FilesRoot has the files that were shipped with the job, by their digests.
+	FilesRoot = "files"
 )

@@ -22,7 +22,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// bundles keeps programs in a directory, by their digest, up to a number of
+// bundles keeps programs, and files that are shipped with jobs, in a directory, by their digest, up to a number of
 // bytes, or as many as the disk has room for. It checks a program before its
 // first use here, and fetches it if it is missing or damaged.
 type bundles struct {
@@ -161,12 +161,27 @@ func (b *bundles) release(p *program) {
 func checkBundle(w plan.Bundle) error {
 	raw, err := hex.DecodeString(w.Digest)
 	if err != nil || len(raw) != sha256.Size || strings.ToLower(w.Digest) != w.Digest {
-		return final("the job names its program by %q, which is not a SHA-256 in hexadecimal", w.Digest)
+		return final("the job names %s by %q, which is not a SHA-256 in hexadecimal", itsNoun(w), w.Digest)
 	}
 	if w.Size <= 0 || w.Size > maxBundle {
-		return final("the job says that its program has %d bytes, and it may have 1 to %d", w.Size, int64(maxBundle))
+		return final("the job says that %s has %d bytes, and it may have 1 to %d", itsNoun(w), w.Size, int64(maxBundle))
 	}
 	return nil
+}
+
+// noun names what a bundle is: only programs are for a kind of machine.
+func noun(w plan.Bundle) string {
+	if w.OS == "" {
+		return "a file"
+	}
+	return "the program"
+}
+
+func itsNoun(w plan.Bundle) string {
+	if w.OS == "" {
+		return "a file"
+	}
+	return "its program"
 }
 
 // provide puts a program into the directory, and checks it.
@@ -216,7 +231,7 @@ func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, er
 	key := want.Key()
 	h, err := b.root.OpenObject(ctx, key, "")
 	if plan.KindOf(err) == plan.NotFound {
-		return false, final("the program of the job is gone: %s is missing; submit the job again", b.root.Name(key))
+		return false, final("%s of the job is gone: %s is missing; submit the job again", noun(want), b.root.Name(key))
 	}
 	if err != nil {
 		return false, err
@@ -227,7 +242,7 @@ func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, er
 	}
 	f, err := os.CreateTemp(b.dir, partial)
 	if err != nil {
-		return false, unfit("keep the program of the job: %w", b.advise(err))
+		return false, unfit("keep %s of the job: %w", noun(want), b.advise(err))
 	}
 	defer os.Remove(f.Name()) // once it has its own name, it no longer has this one
 	stream := h.Stream(ctx, 0, -1)
@@ -242,7 +257,7 @@ func (b *bundles) fetch(ctx context.Context, want plan.Bundle) (damaged bool, er
 		err = errors.Join(f.Chmod(0o700), f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		err = fmt.Errorf("fetch the program of the job, %s: %w", b.root.Name(key), b.advise(err))
+		err = fmt.Errorf("fetch %s of the job, %s: %w", noun(want), b.root.Name(key), b.advise(err))
 		if local(err) {
 			err = &unfitError{err}
 		}
@@ -260,7 +275,7 @@ func (b *bundles) advise(err error) error {
 }
 
 func (b *bundles) swapped(want plan.Bundle, how string) error {
-	return fmt.Errorf("the program of the job is damaged, or was replaced by another: %s: %s; remove the object and submit the job again", b.root.Name(want.Key()), how)
+	return fmt.Errorf("%s of the job is damaged, or was replaced by another: %s: %s; remove the object and submit the job again", noun(want), b.root.Name(want.Key()), how)
 }
 
 // makeRoom removes unused programs, the least recently used first, until size

@@ -54,6 +54,11 @@ type misdeeds struct {
 func testJobs() []*jobs.Job {
 	return []*jobs.Job{
 		jobs.New("words", tokenize, jobs.Sum[int64]),
+		jobs.New("shipped", func(ctx *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
+			text, err := ctx.File(string(line))
+			emit(text, 1)
+			return err
+		}, jobs.Sum[int64]),
 		jobs.Define("sorted", none{}, func(p *jobs.Pipeline, _ none) error {
 			sorted := jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, none]) error {
 				emit(line, none{})

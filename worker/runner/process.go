@@ -73,7 +73,11 @@ func (r *Runner) start(ctx context.Context, j *job, spec *plan.Spec, notes *atte
 	}
 	p.budget = budgetOf(r.cfg.share())
 	path, args, err := p.program(ctx, spec)
+	if err == nil {
+		err = p.fetchFiles(ctx, spec)
+	}
 	if err != nil {
+		p.release()
 		return nil, err
 	}
 	if p.dir, err = os.MkdirTemp(r.work.Path, "process-"); err != nil {
@@ -105,11 +109,36 @@ func (p *process) program(ctx context.Context, spec *plan.Spec) (path string, ar
 	if bundle == nil {
 		return r.cfg.Self, []string{jobproc.Verb}, nil
 	}
-	path, p.release, err = r.bundles.get(ctx, *bundle)
-	if err != nil {
-		p.release = func() {}
+	path, release, err := r.bundles.get(ctx, *bundle)
+	if err == nil {
+		p.release = release
 	}
 	return path, []string{jobproc.Verb}, err
+}
+
+// fetchFiles puts the files that are shipped with the job, as they were submitted, into
+// the cache of programs, where they stay as long as the process. The process may read
+// them there.
+func (p *process) fetchFiles(ctx context.Context, spec *plan.Spec) error {
+	var digests []string
+	for i := range spec.Files {
+		f := &spec.Files[i]
+		if f.Size == 0 {
+			continue
+		}
+		_, release, err := p.runner.bundles.get(ctx, plan.Bundle{Digest: f.Digest, Size: f.Size, Copy: spec.Copies[f.Digest]})
+		if err != nil {
+			return fmt.Errorf("the file %q that was shipped with job %s: %w", f.Name, p.job, err)
+		}
+		before := p.release
+		p.release = func() {
+			release()
+			before()
+		}
+		digests = append(digests, f.Digest)
+	}
+	p.policy.Set(jobproc.FilesRoot, relay.Grant{Read: digests})
+	return nil
 }
 
 // launch starts the program with its two connections.
@@ -173,6 +202,7 @@ func (p *process) greet(ctx context.Context, j *job, spec *plan.Spec, storage, c
 		err := relay.Serve(meter.WithLent(r.ctx, &j.asked), storage, relay.Config{
 			Token: token, Roots: map[string]*store.Root{
 				jobproc.ScratchRoot: r.cfg.Root.Sub(plan.ScratchPrefix(j.id)), jobproc.OutputRoot: p.output,
+				jobproc.FilesRoot: r.files,
 			},
 			Root: p.input, Policy: p.policy, Log: r.cfg.Log, Limits: relay.Limits{Memory: relayMemory}, Activity: &p.activity,
 		})
@@ -184,7 +214,7 @@ func (p *process) greet(ctx context.Context, j *job, spec *plan.Spec, storage, c
 	p.others.Go(p.watch)
 	var err error
 	p.session, err = jobproc.Open(ctx, control, jobproc.Hello{Job: spec.Job, Params: spec.Params, Once: spec.Once, Plan: spec.Plan,
-		Token: token, Heap: p.budget.heap, Range: p.budget.ranges}, r.cfg.Grace)
+		Token: token, Heap: p.budget.heap, Range: p.budget.ranges, Files: spec.Files}, r.cfg.Grace)
 	if _, refused := errors.AsType[*jobproc.Refusal](err); err == nil || refused || ctx.Err() != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/store/meter"
 	"github.com/windrow-mr/windrow/worker"
 	"github.com/windrow-mr/windrow/worker/workdir"
@@ -21,6 +22,7 @@ type Runner struct {
 	cfg     Config
 	pid     int
 	bundles *bundles
+	files   *store.Root  // the directory of bundles, with the files that are shipped with jobs
 	work    *workdir.Dir // of job processes
 	pool    *pool
 
@@ -45,7 +47,11 @@ func New(cfg Config) (*Runner, error) {
 	if r.bundles, err = openBundles(cfg.Root, filepath.Join(cfg.CacheDir, "bundles"), cfg.CacheBytes, cfg.Log); err != nil {
 		return nil, err
 	}
+	if r.files, err = store.Open(context.Background(), filepath.Join(cfg.CacheDir, "bundles"), store.Options{Log: cfg.Log}); err != nil {
+		return nil, err
+	}
 	if r.work, err = workdir.New(os.TempDir(), "windrow-worker-"); err != nil {
+		_ = r.files.Close()
 		return nil, fmt.Errorf("make a directory for job processes: %w", err)
 	}
 	r.pool = newPool(cfg.Slots)
@@ -60,7 +66,7 @@ func (r *Runner) Close() error {
 	r.cancel(errClosed)
 	r.pool.close()
 	r.logs.Wait()
-	return r.work.Remove()
+	return errors.Join(r.files.Close(), r.work.Remove())
 }
 
 // Forget ends the processes of a job that has ended, and forgets the job.
