@@ -2,6 +2,7 @@ package jobstest_test
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ var Stops = jobs.New("stops", func(ctx *jobs.Context, line []byte, emit jobs.Emi
 		return err
 	}
 	for word := range bytes.FieldsSeq(line) {
-		if !bytes.Contains(stops, append(word[:len(word):len(word)], '\n')) {
+		if !slices.ContainsFunc(bytes.Fields(stops), func(stop []byte) bool { return bytes.Equal(stop, word) }) {
 			emit(word, 1)
 		}
 	}
