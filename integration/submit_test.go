@@ -125,7 +125,7 @@ func TestSubmitFromGoFails(t *testing.T) {
 		kind, says string
 		args       []string
 	}{
-		"a function fails": {"failed", "failed: task map/0: Map func at main.go:40 failed on the record at byte 6 of file://" + in + ": the line is not good", []string{"-job", "fails", "-in", in}},
+		"a function fails": {"failed", "failed: task map/0: Map main.strict failed on the record at byte 6 of file://" + in + ": the line is not good", []string{"-job", "fails", "-in", in}},
 		"no input":         {"not found", "/nothing: there is no such object, directory or prefix", []string{"-in", out + "/nothing"}},
 		"no output":        {"invalid", "no output: name one with --out", []string{"-in", in, "-out", ""}},
 		"a wrong option":   {"invalid", "attempts -1", []string{"-attempts", "-1", "-in", in}},

@@ -38,14 +38,17 @@ func words(line []byte, emit jobs.Emit[[]byte, int64]) error {
 	return nil
 }
 
+// strict counts words of lines that are good.
+func strict(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
+	if bytes.HasPrefix(line, []byte("bad")) {
+		return errors.New("the line is not good")
+	}
+	return words(line, emit)
+}
+
 var all = []*jobs.Job{
 	jobs.New("words", func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error { return words(line, emit) }, jobs.Sum[int64]),
-	jobs.New("fails", func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
-		if bytes.HasPrefix(line, []byte("bad")) {
-			return errors.New("the line is not good")
-		}
-		return words(line, emit)
-	}, jobs.Sum[int64]),
+	jobs.New("fails", strict, jobs.Sum[int64]),
 	jobs.Define("dated", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		now := jobs.Once(p, "now", func() (time.Time, error) { return time.Now(), nil })
 		jobs.Map(jobs.ReadLines(p), func(_ *jobs.Context, _ []byte, emit jobs.Emit[string, int64]) error {
