@@ -122,7 +122,8 @@ var prepared struct {
 // Init lets a program submit jobs of its own: workers start the program, and Init makes
 // it run their tasks. It must be the first statement of main, with all jobs that the
 // program submits. In a process that a worker started, Init does not return. In
-// others it only remembers the jobs. A program that calls Main first needs no Init.
+// others it only remembers the jobs. A program that only calls Main needs no Init: Main
+// does the same for its jobs.
 //
 // In a test, TestMain is the place for it.
 func Init(list ...*jobs.Job) {
