@@ -69,6 +69,7 @@ var layers = map[string][]string{
 	"compress":                         {"plan", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/v4"},
 	"jobs/formats/fixed":               {"jobs"},
 	"jobs/formats/text":                {"jobs", "jobs/internal/..."},
+	"jobs/internal/encoded":            {"jobs/codec"},
 	"jobs/internal/lines":              {},
 	"jobs/internal/minirun":            {"shuffle/pairs", "jobs/pipeline", "jobs", "plan"},
 	"jobs/internal/table":              {},
