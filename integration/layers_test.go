@@ -75,6 +75,7 @@ var layers = map[string][]string{
 	"jobs/internal/table":              {},
 	"jobs/internal/tsv":                {"jobs/codec", "jobs/internal/lines"},
 	"jobs/jobstest":                    {".", "jobs/pipeline", "jobs", "output", "plan", "store"},
+	"jobs/sketch":                      {"jobs", "jobs/internal/encoded", "github.com/DataDog/sketches-go/...", "github.com/axiomhq/hyperloglog", "github.com/cespare/xxhash/v2"},
 	"jobs/library/...":                 {"jobs", "jobs/formats/...", "jobs/library/..."},
 	"master":                           {"attempts", "master/scheduler", "master/sums", "plan", "golang.org/x/sync/errgroup"},
 	"master/api":                       {"client", "plan/nearest", "compress", "output", "plan"},
@@ -131,6 +132,8 @@ var bans = []struct {
 	{"github.com/aws/...", []string{"store/s3/..."}},
 	{"github.com/hashicorp/memberlist", []string{"cluster/gossip", "integration/faults"}},
 	{"github.com/apache/arrow/...", []string{"shuffle/...", "jobs/formats/arrow", "jobs/formats/parquet"}},
+	{"github.com/DataDog/...", []string{"jobs/sketch"}},
+	{"github.com/axiomhq/...", []string{"jobs/sketch"}},
 	{"testing", []string{"bench/measure/measuretest", "internal/reference/referencetest", "jobs/jobstest", "store/storetest", "store/azure/azuretest", "store/gcs/gcstest", "store/internal/testserver", "store/s3/s3test"}},
 }
 
