@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/windrow-mr/windrow/store/checksum"
 
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/plan/packed"
 )
 
 // A table at rest is magic and version (8 bytes), the CRC32C of the rest (4
@@ -104,9 +106,12 @@ func (e *encoder) table(t *Table) {
 	e.splits(t.Splits)
 	e.splits(t.Samples)
 	// Tables of earlier versions end here, and those versions read no more.
-	if t.LeftOut.Links > 0 || t.LeftOut.Special > 0 {
+	if t.LeftOut.Links > 0 || t.LeftOut.Special > 0 || t.Stages != nil {
 		e.number(int64(t.LeftOut.Links))
 		e.number(int64(t.LeftOut.Special))
+	}
+	if t.Stages != nil && e.err == nil {
+		e.err = e.out.Encode(t.Stages)
 	}
 }
 
@@ -249,8 +254,40 @@ func (d *decoder) table() *Table {
 	if d.err == nil && d.rest.Len() > 0 {
 		t.LeftOut.Links, t.LeftOut.Special = int(d.size()), int(d.size())
 	}
+	if d.err == nil && d.rest.Len() > 0 {
+		t.Stages = d.stages()
+	}
 	return t
 }
+
+// stages reads what a job of several stages has, and checks it.
+func (d *decoder) stages() *Stages {
+	if d.rest.Len() > mostStages {
+		d.fail(fmt.Errorf("%d bytes for its stages", d.rest.Len()))
+		return nil
+	}
+	body := make([]byte, d.rest.Len())
+	if _, err := io.ReadFull(d.rest, body); err != nil {
+		d.fail(err)
+		return nil
+	}
+	if err := packed.Check(body); err != nil {
+		d.fail(err)
+		return nil
+	}
+	s := new(Stages)
+	if err := msgpack.Unmarshal(body, s); err != nil {
+		d.fail(err)
+		return nil
+	}
+	if err := s.Graph.Check(); err != nil {
+		d.fail(err)
+	}
+	return s
+}
+
+// mostStages bounds the bytes of a job's stages in a table.
+const mostStages = 16 << 20
 
 func (d *decoder) word() string {
 	i := d.index(len(d.words))

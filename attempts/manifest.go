@@ -86,9 +86,8 @@ func write(ctx context.Context, root *store.Root, key string, body []byte, class
 	return w.Commit()
 }
 
-// ReadManifest returns the manifest of an attempt, from the scratch root of a
-// job with that many partitions.
-func ReadManifest(ctx context.Context, scratch *store.Root, job plan.JobID, task plan.TaskID, id plan.AttemptID, partitions int) (*plan.Manifest, error) {
+// ReadManifest returns the manifest of an attempt, from the scratch root of a job.
+func ReadManifest(ctx context.Context, scratch *store.Root, job plan.JobID, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
 	key := ManifestKey(task, id)
 	body, err := scratch.Get(ctx, key, manifestLimit)
 	if err != nil {
@@ -100,8 +99,6 @@ func ReadManifest(ctx context.Context, scratch *store.Root, job plan.JobID, task
 		return nil, fmt.Errorf("manifest %s: %w", scratch.Name(key), err)
 	case m.Job != job || m.Task != task || m.Attempt != id:
 		return nil, fmt.Errorf("manifest %s: it is of job %s, task %v, attempt %v", scratch.Name(key), m.Job, m.Task, m.Attempt)
-	case task.Phase == plan.Map && len(m.Rows) != 0 && len(m.Rows) != partitions:
-		return nil, fmt.Errorf("manifest %s: it counts %d partitions, the job has %d", scratch.Name(key), len(m.Rows), partitions)
 	}
 	return m, nil
 }
@@ -131,32 +128,31 @@ func Manifests(ctx context.Context, scratch *store.Root) iter.Seq2[Finished, err
 
 // parseManifestKey is the inverse of ManifestKey. Other keys are no manifests.
 func parseManifestKey(key string) (Finished, bool) {
-	var f Finished
-	rest, ok := strings.CutPrefix(key, manifestDir)
-	if !ok || len(rest) == 0 {
-		return f, false
+	task, attempt, ok := strings.Cut(strings.TrimPrefix(key, manifestDir), "/")
+	if !ok || !strings.HasPrefix(key, manifestDir) {
+		return Finished{}, false
 	}
-	for p := plan.Prepare; p <= plan.Reduce; p++ {
-		if p.String()[0] == rest[0] {
-			f.Task.Phase = p
-		}
-	}
-	n, err := fmt.Sscanf(rest[1:], "%d/%d.%d.%x", &f.Task.Index, &f.Attempt.Epoch, &f.Attempt.N, &f.Attempt.Rand)
-	return f, err == nil && n == 4 && f.Task.Index >= 0 && ManifestKey(f.Task, f.Attempt) == key
+	id, taskErr := plan.ParseTaskKey(task)
+	by, attemptErr := plan.ParseAttemptID(attempt)
+	return Finished{id, by}, taskErr == nil && attemptErr == nil
 }
 
-// RowsOf returns how many pairs the runs of a map attempt hold of a partition. It
-// is an error if the attempt counted another number when it wrote them.
-func RowsOf(m *plan.Manifest, partition int) (int64, error) {
-	var rows int64
-	for i := range m.Runs {
-		if len(m.Runs[i].Partitions) != len(m.Rows) {
-			return 0, fmt.Errorf("task %v: run %s has %d partitions, the task %d", m.Task, m.Runs[i].Key, len(m.Runs[i].Partitions), len(m.Rows))
-		}
-		rows += m.Runs[i].Partitions[partition].Rows
+// RowsOf returns how many pairs an attempt left of a partition of an exchange. It is an
+// error if it counted another number when it wrote them, or another number of
+// partitions.
+func RowsOf(task plan.TaskID, left plan.Shuffled, partition, partitions int) (int64, error) {
+	if len(left.Rows) != partitions {
+		return 0, fmt.Errorf("task %v: it counts %d partitions, and there are %d", task, len(left.Rows), partitions)
 	}
-	if rows != m.Rows[partition] {
-		return 0, fmt.Errorf("task %v: its runs hold %d pairs of partition %d, it wrote %d", m.Task, rows, partition, m.Rows[partition])
+	var rows int64
+	for i := range left.Runs {
+		if len(left.Runs[i].Partitions) != len(left.Rows) {
+			return 0, fmt.Errorf("task %v: run %s has %d partitions, the task %d", task, left.Runs[i].Key, len(left.Runs[i].Partitions), len(left.Rows))
+		}
+		rows += left.Runs[i].Partitions[partition].Rows
+	}
+	if rows != left.Rows[partition] {
+		return 0, fmt.Errorf("task %v: its runs hold %d pairs of partition %d, it wrote %d", task, rows, partition, left.Rows[partition])
 	}
 	return rows, nil
 }

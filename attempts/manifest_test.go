@@ -2,6 +2,7 @@ package attempts
 
 import (
 	"encoding/binary"
+	"strings"
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -48,16 +49,20 @@ func TestManifestBomb(t *testing.T) {
 // TestRowsOf verifies that a manifest is checked against itself.
 func TestRowsOf(t *testing.T) {
 	t.Parallel()
-	m := &plan.Manifest{Rows: []int64{2}, Runs: []plan.Run{{Partitions: []plan.Extent{{Rows: 1}}}, {Partitions: []plan.Extent{{Rows: 1}}}}}
-	if n, err := RowsOf(m, 0); err != nil || n != 2 {
+	task := plan.TaskID{Stage: "sessions", Phase: plan.Reduce, Index: 3}
+	left := plan.Shuffled{Rows: []int64{2}, Runs: []plan.Run{{Partitions: []plan.Extent{{Rows: 1}}}, {Partitions: []plan.Extent{{Rows: 1}}}}}
+	if n, err := RowsOf(task, left, 0, 1); err != nil || n != 2 {
 		t.Errorf("%d, %v", n, err)
 	}
-	m.Rows[0] = 3
-	if _, err := RowsOf(m, 0); err == nil {
+	if _, err := RowsOf(task, left, 0, 2); err == nil || !strings.Contains(err.Error(), "sessions/reduce/3") {
+		t.Errorf("one partition passes for two: %v", err)
+	}
+	left.Rows[0] = 3
+	if _, err := RowsOf(task, left, 0, 1); err == nil {
 		t.Error("runs of two pairs pass for the three that were written")
 	}
-	m.Rows = []int64{2, 0}
-	if _, err := RowsOf(m, 0); err == nil {
+	left.Rows = []int64{2, 0}
+	if _, err := RowsOf(task, left, 0, 2); err == nil {
 		t.Error("runs of one partition pass for those of two")
 	}
 }

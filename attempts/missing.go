@@ -12,7 +12,7 @@ import (
 	"github.com/windrow-mr/windrow/store"
 )
 
-// Lost is a map attempt whose output cannot be read.
+// Lost is a committed attempt of which something that it left cannot be read.
 type Lost struct {
 	Finished
 	Err error // names the object
@@ -21,10 +21,10 @@ type Lost struct {
 // readsAtOnce is how many manifests are read side by side.
 const readsAtOnce = 32
 
-// Missing returns those of the attempts of map tasks whose manifest or runs are not
-// in a job's scratch root, in the order of the tasks. It lists the root, and reads
+// Missing returns those of the attempts whose manifest or runs are not
+// in a job's scratch root, in their order. It lists the root, and reads
 // the manifests by read.
-func Missing(ctx context.Context, scratch *store.Root, maps []plan.AttemptID,
+func Missing(ctx context.Context, scratch *store.Root, from []plan.Results,
 	read func(context.Context, plan.TaskID, plan.AttemptID) (*plan.Manifest, error)) ([]Lost, error) {
 	sizes := make(map[string]int64)
 	for o, err := range scratch.List(ctx, "") {
@@ -33,19 +33,24 @@ func Missing(ctx context.Context, scratch *store.Root, maps []plan.AttemptID,
 		}
 		sizes[o.Key] = o.Size
 	}
-	found := make([]error, len(maps))
+	var all []Finished
+	for _, step := range from {
+		for i, id := range step.Attempts {
+			all = append(all, Finished{step.Task(i), id})
+		}
+	}
+	found := make([]error, len(all))
 	var mu sync.Mutex
 	var failed error // of a read that shows nothing
 	reads, reading := errgroup.WithContext(ctx)
 	reads.SetLimit(readsAtOnce)
-	for i, id := range maps {
-		task := plan.TaskID{Phase: plan.Map, Index: i}
-		if key := ManifestKey(task, id); sizes[key] == 0 {
+	for i, f := range all {
+		if key := ManifestKey(f.Task, f.Attempt); sizes[key] == 0 {
 			found[i] = fmt.Errorf("%s is gone", scratch.Name(key))
 			continue
 		}
 		reads.Go(func() error {
-			m, err := read(reading, task, id)
+			m, err := read(reading, f.Task, f.Attempt)
 			if err != nil {
 				mu.Lock()
 				failed = errors.Join(failed, err)
@@ -60,7 +65,7 @@ func Missing(ctx context.Context, scratch *store.Root, maps []plan.AttemptID,
 	var lost []Lost
 	for i, err := range found {
 		if err != nil {
-			lost = append(lost, Lost{Finished{plan.TaskID{Phase: plan.Map, Index: i}, maps[i]}, err})
+			lost = append(lost, Lost{all[i], err})
 		}
 	}
 	return lost, errors.Join(failed, context.Cause(ctx))
@@ -69,8 +74,7 @@ func Missing(ctx context.Context, scratch *store.Root, maps []plan.AttemptID,
 // absent returns an error that names the first run of an attempt that does not have
 // its size in a listing.
 func absent(scratch *store.Root, m *plan.Manifest, sizes map[string]int64) error {
-	for i := range m.Runs {
-		r := &m.Runs[i]
+	for _, r := range m.AllRuns() {
 		if size, there := sizes[r.Key]; !there || size != r.Size {
 			return fmt.Errorf("%s is gone, or not the %d bytes that the task wrote", scratch.Name(r.Key), r.Size)
 		}

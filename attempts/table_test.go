@@ -184,7 +184,7 @@ func TestPartNames(t *testing.T) {
 	table := attempts.Table{Job: job, Ext: ".txt.gz"}
 	task, other := plan.TaskID{Phase: plan.Reduce, Index: 4}, attempt
 	other.N++
-	name := func(id plan.AttemptID, run int) string { return table.PartName(task, id, run) }
+	name := func(id plan.AttemptID, run int) string { return table.PartName(task, id, 0, run) }
 	if name(attempt, 0) == name(other, 0) {
 		t.Errorf("two attempts call their part %s", name(attempt, 0))
 	}

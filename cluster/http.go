@@ -27,7 +27,7 @@ const (
 const (
 	Path     = "/cluster/" // the prefix of all paths
 	syncPath = Path + "sync"
-	mapsPath = Path + "maps"
+	workPath = Path + "work"
 )
 
 const contentType = "application/vnd.msgpack"
@@ -37,7 +37,8 @@ type Master interface {
 	// Sync takes a worker's state and returns the orders for it. It may wait
 	// some seconds until there are some.
 	Sync(ctx context.Context, s *Sync) (*Orders, error)
-	Maps(ctx context.Context, q *MapsQuery) (*MapsAnswer, error)
+	// Work returns what the tasks of a step read.
+	Work(ctx context.Context, q *WorkQuery) (*WorkAnswer, error)
 }
 
 // NotLeader says that another process leads.
@@ -83,12 +84,12 @@ func Handler(m Master) http.Handler {
 			return m.Sync(ctx, s)
 		})
 	})
-	mux.HandleFunc("POST "+mapsPath, func(w http.ResponseWriter, r *http.Request) {
-		serve(in, w, r, func(ctx context.Context, q *MapsQuery) (*MapsAnswer, error) {
+	mux.HandleFunc("POST "+workPath, func(w http.ResponseWriter, r *http.Request) {
+		serve(in, w, r, func(ctx context.Context, q *WorkQuery) (*WorkAnswer, error) {
 			if err := CheckVersions(q.Version, Version); err != nil {
 				return nil, err
 			}
-			return m.Maps(ctx, q)
+			return m.Work(ctx, q)
 		})
 	})
 	return mux
@@ -226,10 +227,10 @@ func (c *Client) Sync(ctx context.Context, s *Sync) (*Orders, error) {
 	return o, c.ask(ctx, syncPath, s, o)
 }
 
-// Maps asks which attempts' output reduces read.
-func (c *Client) Maps(ctx context.Context, q *MapsQuery) (*MapsAnswer, error) {
-	a := new(MapsAnswer)
-	return a, c.ask(ctx, mapsPath, q, a)
+// Work asks what the tasks of a step read.
+func (c *Client) Work(ctx context.Context, q *WorkQuery) (*WorkAnswer, error) {
+	a := new(WorkAnswer)
+	return a, c.ask(ctx, workPath, q, a)
 }
 
 func (c *Client) ask(ctx context.Context, path string, q, a any) error {

@@ -24,12 +24,12 @@ import (
 // master answers as a test wants.
 type master struct {
 	sync func(*cluster.Sync) (*cluster.Orders, error)
-	maps func(*cluster.MapsQuery) (*cluster.MapsAnswer, error)
+	work func(*cluster.WorkQuery) (*cluster.WorkAnswer, error)
 }
 
 func (m *master) Sync(_ context.Context, s *cluster.Sync) (*cluster.Orders, error) { return m.sync(s) }
-func (m *master) Maps(_ context.Context, q *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
-	return m.maps(q)
+func (m *master) Work(_ context.Context, q *cluster.WorkQuery) (*cluster.WorkAnswer, error) {
+	return m.work(q)
 }
 
 func serve(t *testing.T, m *master) *cluster.Client {
@@ -48,20 +48,20 @@ func TestMessages(t *testing.T) {
 		Running: []cluster.Running{{Ref: ref, Bytes: 1, Records: 2, Asking: true}},
 		Outcomes: []cluster.Outcome{{Ref: ref, Result: cluster.Failed, Took: time.Second, Winner: ref.Attempt, Digest: plan.Digest{In: 1, Out: 2, Bytes: 3, CRC: 4},
 			Counts: plan.Counts{Samples: 1, Maps: 2, Reduces: 3}, Sums: []plan.SectionSum{{Last: 1, Before: 2, BeforeIsRead: true}},
-			Failure: plan.Failure{Text: "t", Fingerprint: "f", Final: true, Kind: plan.Denied}, LostMap: &ref}}}
-	answered := &cluster.Orders{Version: cluster.Version, Epoch: 2, Launches: []cluster.Launch{{Ref: ref, Run: 1, Planned: ref.Attempt, Sampled: ref.Attempt, Maps: 4, Slots: 5}},
+			Failure: plan.Failure{Text: "t", Fingerprint: "f", Final: true, Kind: plan.Denied}, LostInput: &ref, Graph: &plan.Graph{Steps: []plan.Step{{Group: plan.Group{Stage: "s", Phase: plan.Map}, Tasks: 2}}}}}}
+	answered := &cluster.Orders{Version: cluster.Version, Epoch: 2, Launches: []cluster.Launch{{Ref: ref, Run: 1, Planned: ref.Attempt, Writes: []plan.Write{{Partitions: 3}}, Work: 4, Slots: 5}},
 		Stops: []cluster.Ref{ref}, Grants: []cluster.Grant{{Ref: ref, All: []plan.AttemptID{ref.Attempt}}}, Acks: []cluster.Ref{ref}, Ended: []plan.JobID{"01J"}, Drain: true}
 	var got *cluster.Sync
 	c := serve(t, &master{sync: func(s *cluster.Sync) (*cluster.Orders, error) { got = s; return answered, nil },
-		maps: func(q *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
-			return &cluster.MapsAnswer{Stale: q.Generation == 1, Attempts: []plan.AttemptID{ref.Attempt}}, nil
+		work: func(q *cluster.WorkQuery) (*cluster.WorkAnswer, error) {
+			return &cluster.WorkAnswer{Stale: q.Generation == 1 && q.Group == ref.Task.Group(), Work: plan.Work{Partitions: 3}}, nil
 		}})
 	o, err := c.Sync(t.Context(), sent)
 	if err != nil || !reflect.DeepEqual(got, sent) || !reflect.DeepEqual(o, answered) {
 		t.Errorf("sent %+v, arrived %+v; answered %+v, arrived %+v: %v", sent, got, answered, o, err)
 	}
-	a, err := c.Maps(t.Context(), &cluster.MapsQuery{Version: cluster.Version, Job: "01J", Generation: 1})
-	if err != nil || !a.Stale || len(a.Attempts) != 1 {
+	a, err := c.Work(t.Context(), &cluster.WorkQuery{Version: cluster.Version, Job: "01J", Group: ref.Task.Group(), Generation: 1})
+	if err != nil || !a.Stale || a.Work.Partitions != 3 {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
@@ -76,10 +76,10 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("another leads: %v", err)
 	}
 	_, err = c.Sync(t.Context(), &cluster.Sync{Version: cluster.Version + 1})
-	if r, ok := errors.AsType[*cluster.Refused](err); !ok || !strings.Contains(r.Text, "version 2") || !strings.Contains(r.Text, "the same build") {
+	if r, ok := errors.AsType[*cluster.Refused](err); !ok || !strings.Contains(r.Text, "version 3") || !strings.Contains(r.Text, "the same build") {
 		t.Errorf("another version: %v", err)
 	}
-	_, err = c.Maps(t.Context(), &cluster.MapsQuery{})
+	_, err = c.Work(t.Context(), &cluster.WorkQuery{})
 	if _, ok := errors.AsType[*cluster.Refused](err); !ok {
 		t.Errorf("no version: %v", err)
 	}

@@ -8,7 +8,7 @@ import (
 
 // Version is the protocol's version. A master and a worker of different
 // versions refuse each other, with a text.
-const Version = 2
+const Version = 3
 
 // Sync is the whole state of a worker. A worker sends one whenever something
 // changes, and every few seconds; each replaces the one before. So a lost
@@ -82,14 +82,15 @@ type Outcome struct {
 	// attempt's.
 	Winner plan.AttemptID
 	Digest plan.Digest
-	Counts plan.Counts       // of an attempt at planning
+	Counts plan.Counts       // of an attempt at planning a job of one shuffle
+	Graph  *plan.Graph       // of an attempt at planning another job
 	Sums   []plan.SectionSum // see plan.Manifest
 
 	// Of an attempt that Failed or was Lost.
 	plan.Failure
-	// LostMap is the map attempt whose output could not be read, if that was the
+	// LostInput is the attempt whose output could not be read, if that was the
 	// cause.
-	LostMap *Ref
+	LostInput *Ref
 }
 
 // Orders answer a Sync. They have all that a worker must do and does not do
@@ -110,8 +111,8 @@ type Launch struct {
 	Ref
 	Run     int            // how often the job was reopened
 	Planned plan.AttemptID // whose task table counts; zero before there is one
-	Sampled plan.AttemptID // whose sample counts; zero where there is none
-	Maps    uint64         // the generation of the list of maps that a reduce reads
+	Writes  []plan.Write   // the exchanges that a task writes which reads inputs
+	Work    uint64         // the generation of the work of a task that reads what others wrote, else 0: see WorkQuery
 	Slots   int            // of the whole cluster: a job is planned for them, and reduces share what they fetch by them
 }
 
@@ -122,15 +123,16 @@ type Grant struct {
 	All []plan.AttemptID
 }
 
-// MapsQuery asks which attempts' output the reduces of a job read.
-type MapsQuery struct {
+// WorkQuery asks what the tasks of a step read.
+type WorkQuery struct {
 	Version    int
 	Job        plan.JobID
+	Group      plan.Group
 	Generation uint64
 }
 
-// MapsAnswer has an attempt for each map, or is Stale: the list has changed since.
-type MapsAnswer struct {
-	Stale    bool
-	Attempts []plan.AttemptID
+// WorkAnswer has the work of the step, or is Stale: it has changed since.
+type WorkAnswer struct {
+	Stale bool
+	Work  plan.Work
 }

@@ -55,7 +55,7 @@ type combiner[K, V, A any] struct {
 
 func newCombiner[K, V, A any](r *run, e *exchange[K, V, A], do steps[V, A], value codec.Value[V]) *combiner[K, V, A] {
 	c := &combiner[K, V, A]{steps: do, sender: newSender(r, e), own: owner(r.ctx, value, e.value.Varies())}
-	limit := r.mapTask.TableBytes
+	limit := r.write(e.n).TableBytes
 	if c.never = limit < leastTable || table.Least[A]() > limit/4; !c.never {
 		if c.own != nil {
 			limit /= 2 // the other half is for memory that accumulators point to

@@ -22,18 +22,18 @@ import (
 // partitions, and returns the pairs for the shuffle.
 func mapText(t *testing.T, built *pipeline.Pipeline, text string) *pairs.Collector {
 	t.Helper()
-	collector := pairs.NewCollector(built.Shuffle.Layout, nil, nil)
-	task := &pipeline.MapTask{
-		Task: pipeline.Task{Context: t.Context(), Tally: &plan.Tally{}},
+	collector := pairs.NewCollector(built.Exchanges[0].Layout, nil, nil)
+	task := &pipeline.Task{
+		Context: t.Context(), Tally: &plan.Tally{},
 		Sections: []pipeline.Section{{
 			Section: plan.Section{Length: int64(len(text))},
 			Open: func(_ context.Context, off int64) (io.ReadCloser, error) {
 				return io.NopCloser(strings.NewReader(text[off:])), nil
 			},
 		}},
-		Pairs: collector, Partitions: 3, TableBytes: 2 << 20,
+		Writes: []pipeline.Write{{Pairs: collector, Partitions: 3, TableBytes: 2 << 20}},
 	}
-	if err := built.Inputs[0].Map(task); err != nil {
+	if err := built.Steps[0].Run(task); err != nil {
 		t.Error(err)
 	}
 	return collector

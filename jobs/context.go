@@ -27,7 +27,7 @@ type Position struct {
 // Task identifies the running attempt: which part of which job, and which try.
 type Task struct {
 	Job     string // the job's name
-	Stage   string // "map", "reduce" or "sample"
+	Stage   string // "map", "reduce" or "sample"; in a job of several stages "sessions/reduce"
 	Index   int    // number of the task within its stage
 	Attempt string // unique over all attempts of all tasks
 }
@@ -45,7 +45,8 @@ type Context struct {
 	where   Position          // as its reader reports it
 	node    *node             // whose function is running
 	key     func() string     // text of the current key, nil in a map task
-	err     error             // why the task must stop; the first one is kept
+	run     *run
+	err     error // why the task must stop; the first one is kept
 	counts  []count
 	stats   []observed
 	names   int // bytes of the names of both
@@ -79,7 +80,7 @@ func (c *Context) Position() Position {
 
 // Task identifies this attempt.
 func (c *Context) Task() Task {
-	return Task{c.task.Name, c.task.ID.Phase.String(), c.task.ID.Index, c.task.Attempt.String()}
+	return Task{c.task.Name, c.task.ID.Group().String(), c.task.ID.Index, c.task.Attempt.String()}
 }
 
 // File returns the bytes of a file that was shipped with the job, by --file NAME=PATH or

@@ -23,11 +23,16 @@ type sender[K, V any] struct {
 }
 
 func newSender[K, V, W any](r *run, e *exchange[K, V, W]) *sender[K, W] {
-	t := r.mapTask
-	s := &sender[K, W]{ctx: r.ctx, to: t.Pairs, n: t.Partitions, key: e.key, value: e.value}
+	w := r.write(e.n)
+	s := &sender[K, W]{ctx: r.ctx, to: w.Pairs, n: w.Partitions, key: e.key, value: e.value}
 	switch group, custom := e.group, e.in.partition; {
-	case e.n.shuffle.shuffle.Ranges:
-		s.choose = func(encoded []byte, _ *K) uint32 { return pairs.RangePartition(t.Cuts, encoded) }
+	case w.Sample != nil: // kept as they are, until their keys are known
+		s.choose = func(encoded []byte, _ *K) uint32 {
+			w.Sample(encoded)
+			return pairs.PartitionOf(pairs.Hash(encoded), s.n)
+		}
+	case e.n.shuffle.exchange.Ranges:
+		s.choose = func(encoded []byte, _ *K) uint32 { return pairs.RangePartition(w.Cuts, encoded) }
 	case custom != nil:
 		s.choose = chosen(r.ctx, e.n, e.key, custom, s.n)
 	case group != nil:

@@ -246,8 +246,8 @@ func TestABadPartitionIsAnError(t *testing.T) {
 func TestStoreErrorsAreNotRecordErrors(t *testing.T) {
 	t.Parallel()
 	errDisk := errors.New("no space left")
-	task := func() pipeline.Task {
-		return pipeline.Task{Context: t.Context(), ID: plan.TaskID{Phase: plan.Map}, Tally: &plan.Tally{}, Progress: &pipeline.Progress{}}
+	task := func() *pipeline.Task {
+		return &pipeline.Task{Context: t.Context(), ID: plan.TaskID{Phase: plan.Map}, Tally: &plan.Tally{}, Progress: &pipeline.Progress{}}
 	}
 	section := pipeline.Section{
 		Section: plan.Section{Length: 1 << 20},
@@ -266,18 +266,25 @@ func TestStoreErrorsAreNotRecordErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(out.Inputs[0].Map(&pipeline.MapTask{Task: task(), Sections: []pipeline.Section{section}, Out: failingWriter{errDisk}}))
+	reading := task()
+	reading.Sections = []pipeline.Section{section}
+	reading.Part = func(int, string) (pipeline.Part, error) { return failingPart{errDisk}, nil }
+	check(out.Steps[0].Run(reading))
 	sorted, err := build(func(p *jobs.Pipeline) { jobs.Map(jobs.ReadLines(p), tokenize).Sort().WriteTSV() }).Build(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	full := pairs.NewCollector(sorted.Shuffle.Layout, &slabs{left: 2}, func() error { return errDisk })
-	check(sorted.Inputs[0].Map(&pipeline.MapTask{Task: task(), Sections: []pipeline.Section{section}, Pairs: full, Partitions: 1}))
+	full := pairs.NewCollector(sorted.Exchanges[0].Layout, &slabs{left: 2}, func() error { return errDisk })
+	writing := task()
+	writing.Sections, writing.Writes = []pipeline.Section{section}, []pipeline.Write{{Pairs: full, Partitions: 1}}
+	check(sorted.Steps[0].Run(writing))
 }
 
-type failingWriter struct{ err error }
+type failingPart struct{ err error }
 
-func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
+func (p failingPart) Write([]byte) (int, error) { return 0, p.err }
+
+func (p failingPart) End(int64) error { return p.err }
 
 // slabs is memory for the shuffle of so many slabs.
 type slabs struct{ left int }

@@ -44,6 +44,7 @@ func (g *groups) next() {
 	}
 	if g.pairs%checkEvery == 0 || g.r.stopped.Load() {
 		g.ctx.fail(g.r.look(checkEvery))
+		g.ctx.fail(g.r.full())
 	}
 }
 

@@ -103,8 +103,8 @@ func (j *Job) Inputs() []string {
 	}
 	var names []string
 	for _, n := range p.nodes {
-		if n.read != nil && n.input != "" {
-			names = append(names, n.input)
+		if n.read != nil && n.name != "" {
+			names = append(names, n.name)
 		}
 	}
 	return names
@@ -133,7 +133,10 @@ func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline
 		return nil, fmt.Errorf("job %s: its constructor made two different pipelines from the same parameters; it must not depend on map order, time, randomness or the environment (use jobs.Once for values that are decided once):\n%s",
 			j.name, pipeline.Diff(text, again))
 	}
-	compiled := first.compile()
+	compiled, err := first.compile()
+	if err != nil {
+		return nil, err
+	}
 	compiled.Job = j.name
 	compiled.Text = text
 	compiled.Hash = sha256.Sum256([]byte(text))
@@ -143,7 +146,7 @@ func (j *Job) Build(params map[string]string, once map[string][]byte) (*pipeline
 		if err != nil {
 			return nil, err
 		}
-		return p.compile(), nil
+		return p.compile()
 	})
 	return compiled, nil
 }

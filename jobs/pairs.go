@@ -2,8 +2,10 @@ package jobs
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/windrow-mr/windrow/jobs/codec"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // Emit passes one pair to the shuffle. It encodes or combines the pair before
@@ -22,9 +24,9 @@ type Pairs[K, V any] struct {
 	fold      func(a, b V) V // of Combine
 }
 
-// branch is one way in which pairs are made from an input's records.
+// branch is one way in which pairs are made from records.
 type branch[K, V any] struct {
-	root   *node
+	root   *node // the Read or shuffle that the records come from
 	from   *node // of the records that attach attaches to
 	attach func(r *run, emit Emit[K, V])
 }
@@ -60,6 +62,17 @@ func mapped[T, K, V any](in Records[T], n *node, attach func(r *run, emit Emit[K
 	return Pairs[K, V]{p: in.p, n: n, branches: []branch[K, V]{{in.n.root, in.n, attach}}}
 }
 
+// taken notes that something takes the pairs. From the second time on, their functions
+// are attached again to the records that they come from: see Records.attach.
+func (a Pairs[K, V]) taken() {
+	if a.n.taken++; a.n.taken == 1 {
+		return
+	}
+	for _, b := range a.branches {
+		b.from.used++
+	}
+}
+
 // Combine folds values of equal keys before the shuffle, where that saves
 // something, for the Reduce or ReduceBy that follows. fold must be associative
 // and commutative. It may change and return a, but must not change b.
@@ -67,6 +80,7 @@ func (a Pairs[K, V]) Combine(fold func(a, b V) V) Pairs[K, V] {
 	if a.fold != nil {
 		a.p.fail("Combine: the pairs have a combiner already")
 	}
+	a.taken()
 	a.n = a.p.add("Combine", a.p.symbol("Combine", fold), "", a.n)
 	a.fold = fold
 	return a
@@ -79,6 +93,7 @@ func (a Pairs[K, V]) Partition(f func(key K, n int) int) Pairs[K, V] {
 	if a.partition != nil {
 		a.p.fail("Partition: the pairs have a Partition already")
 	}
+	a.taken()
 	a.n = a.p.add("Partition", a.p.symbol("Partition", f), "", a.n)
 	a.partition = f
 	return a
@@ -89,13 +104,8 @@ func (a Pairs[K, V]) Merge(b Pairs[K, V]) Pairs[K, V] {
 	if a.partition != nil || a.fold != nil || b.partition != nil || b.fold != nil {
 		a.p.fail("Merge of pairs that have a Combine or Partition: call these after Merge, for all pairs alike")
 	}
-	for _, x := range b.branches {
-		for _, y := range a.branches {
-			if x.from == y.from {
-				x.from.used++ // merged with themselves, pairs attach twice: see Records.attach
-			}
-		}
-	}
+	a.taken()
+	b.taken()
 	return Pairs[K, V]{
 		p:        a.p,
 		n:        a.p.add("Merge", "", "", a.n, b.n),
@@ -117,6 +127,7 @@ type exchange[K, V, W any] struct {
 // be shuffled, which is an error of the pipeline.
 func newExchange[K, V, W any](in Pairs[K, V], kind, detail, result string) (e exchange[K, V, W], ok bool) {
 	e.in = in
+	in.taken()
 	e.n = in.p.add(kind, detail, "", in.n)
 	e.n.root = e.n
 	e.n.shuffle = &shuffleRole{}
@@ -128,27 +139,27 @@ func newExchange[K, V, W any](in Pairs[K, V], kind, detail, result string) (e ex
 			in.p.fail("%s: %w", e.n.stage(), err)
 		}
 	}
+	e.n.shuffle.exchange.SampledBy = plan.None
 	for _, b := range in.branches {
-		if b.root.read == nil {
-			in.p.fail("%s shuffles the result of %s, but a job can shuffle only once in this version: write the first result and make a second job of the rest",
-				e.n.stage(), b.root.stage())
+		if !slices.Contains(e.n.shuffle.roots, b.root) {
+			e.n.shuffle.roots = append(e.n.shuffle.roots, b.root)
 		}
 	}
 	if keyErr != nil || valueErr != nil {
 		return e, false
 	}
 	e.n.types = fmt.Sprintf("%s as %s to %s as %s, then %s", typeName[K](), e.key.Name(), typeName[W](), e.value.Name(), result)
-	e.n.shuffle.shuffle.Layout = layoutOf(e.key, e.value)
+	e.n.shuffle.exchange.Layout = layoutOf(e.key, e.value)
 	return e, true
 }
 
-// emitted sets how a map task takes pairs: emitter is called once per task.
+// emitted sets how a task takes pairs: emitter is called once per task.
 func (e *exchange[K, V, W]) emitted(emitter func(r *run) Emit[K, V]) {
 	branches := e.in.branches
-	e.n.shuffle.mapSide = func(r *run, read *node) {
+	e.n.shuffle.mapSide = func(r *run, root *node) {
 		emit := emitter(r)
 		for _, b := range branches {
-			if b.root == read {
+			if b.root == root {
 				b.attach(r, emit)
 			}
 		}

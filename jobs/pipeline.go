@@ -17,9 +17,9 @@ import (
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
-// A Pipeline is the graph that a constructor builds: inputs, functions, at most
-// one shuffle, and one output. It keeps mistakes. They are reported together
-// after the constructor returns and before any task runs.
+// A Pipeline is the graph that a constructor builds: inputs, functions, shuffles and
+// outputs. It keeps mistakes. They are reported together after the constructor returns
+// and before any task runs.
 type Pipeline struct {
 	job    string
 	params string // canonical JSON
@@ -38,17 +38,19 @@ type Pipeline struct {
 type node struct {
 	id     int
 	kind   string // "Read", "Map"…
-	input  string // of a Read: name of the input
+	name   string // of an input, a stage or an output, as the job gives it
 	detail string // its functions' symbols, or its format and options
 	label  string // detail for people, with closures by their places
 	types  string // of the result, with codecs
 	from   []*node
 	root   *node // the Read or shuffle that its records come from
 	used   int   // by how many other nodes
+	taken  int   // of pairs: how often something takes them
 
 	read    *readRole
 	shuffle *shuffleRole
 	sink    *sinkRole
+	side    bool // the shuffle is a side input: no step of its own reads it
 }
 
 // readRole adapts a Reader to the engine.
@@ -56,15 +58,17 @@ type readRole struct{ input pipeline.Input }
 
 // shuffleRole is an operation that begins by shuffling its pairs.
 type shuffleRole struct {
-	shuffle pipeline.Shuffle
-	// mapSide attaches everything that turns records of read into pairs.
-	mapSide func(r *run, read *node)
+	exchange pipeline.Exchange
+	roots    []*node // that its pairs are made from
+	// mapSide attaches everything that turns records of root into pairs.
+	mapSide func(r *run, root *node)
 }
 
 // sinkRole is an output.
 type sinkRole struct {
-	output pipeline.Output
-	attach func(r *run) error
+	output  pipeline.Output
+	attach  func(r *run) error // nil for an output to which functions emit
+	emitted bool
 }
 
 func newPipeline(job string, once map[string][]byte, given bool) *Pipeline {
@@ -92,52 +96,12 @@ func (p *Pipeline) fail(format string, args ...any) {
 // stage names a node in error messages.
 func (n *node) stage() string {
 	switch {
-	case n.kind == "Read" && n.input != "":
-		return "Read of input " + n.input
+	case n.kind == "Read" && n.name != "":
+		return "Read of input " + n.name
 	case n.label == "":
 		return n.kind
 	}
 	return n.kind + " " + n.label
-}
-
-// check finds mistakes that only the whole graph shows.
-func (p *Pipeline) check() {
-	if len(p.errs) > 0 {
-		return // errors that follow from these would only confuse
-	}
-	var sinks, shuffles int
-	inputs := map[string]bool{}
-	for _, n := range p.nodes {
-		switch {
-		case n.sink != nil:
-			sinks++
-		case n.used == 0:
-			p.fail("nothing uses the result of %s: write it, or leave it out", n.stage())
-		}
-		if n.shuffle != nil {
-			shuffles++
-		}
-		if n.read == nil {
-			continue
-		}
-		if inputs[n.input] {
-			if n.input == "" {
-				p.fail("two inputs have no name: call Named on each Read, such as Read(p, r).Named(\"orders\")")
-			} else {
-				p.fail("two inputs are called %s", n.input)
-			}
-		}
-		inputs[n.input] = true
-	}
-	switch {
-	case sinks == 0:
-		p.fail("the job has no output: end it with Write or WriteTSV")
-	case sinks > 1:
-		p.fail("the job has %d outputs, but this version can commit only one", sinks)
-	}
-	if shuffles > 1 {
-		p.fail("the job shuffles %d times (Fold, Aggregate, Reduce, ReduceBy and Sort each do), but this version can run only one shuffle: write the first result and make a second job of the rest", shuffles)
-	}
 }
 
 // problems returns all errors of the pipeline as one, nil if there are none.
@@ -161,8 +125,8 @@ func (p *Pipeline) text() string {
 	}
 	for _, n := range p.nodes {
 		fmt.Fprintf(&b, "%d %s", n.id, n.kind)
-		if n.input != "" {
-			fmt.Fprintf(&b, " %q", n.input)
+		if n.name != "" {
+			fmt.Fprintf(&b, " %q", n.name)
 		}
 		for _, f := range n.from {
 			fmt.Fprintf(&b, " of %d", f.id)
@@ -176,59 +140,6 @@ func (p *Pipeline) text() string {
 		b.WriteByte('\n')
 	}
 	return b.String()
-}
-
-// compile turns a checked pipeline into the one that the engine runs.
-func (p *Pipeline) compile() *pipeline.Pipeline {
-	compiled := &pipeline.Pipeline{}
-	var sink, shuffle *node
-	for _, n := range p.nodes {
-		if n.sink != nil {
-			sink = n
-		}
-		if n.shuffle != nil {
-			shuffle = n
-		}
-	}
-	compiled.Output = sink.sink.output
-	if shuffle != nil {
-		s := shuffle.shuffle.shuffle
-		s.Reduce = func(t *pipeline.ReduceTask) error {
-			r := newRun(&t.Task)
-			r.source, r.out = t.Source, t.Out
-			if r.trial.Overwrite {
-				r.source = &lentSource{Source: t.Source}
-			}
-			return r.execute(func() error { return sink.sink.attach(r) })
-		}
-		compiled.Shuffle = &s
-	}
-	for _, n := range p.nodes {
-		if n.read == nil {
-			continue
-		}
-		input := n.read.input
-		input.Name = n.input
-		if generate := input.Generate; generate != nil {
-			input.Generate = named(generate, n.input)
-		}
-		input.Map = func(t *pipeline.MapTask) error {
-			r := newRun(&t.Task)
-			r.mapTask, r.out = t, t.Out
-			if r.trial.Spill > 0 {
-				t.TableBytes = 0
-			}
-			return r.execute(func() error {
-				if shuffle == nil {
-					return sink.sink.attach(r)
-				}
-				shuffle.shuffle.mapSide(r, n)
-				return nil
-			})
-		}
-		compiled.Inputs = append(compiled.Inputs, input)
-	}
-	return compiled
 }
 
 // maxOnce is the greatest size of a Once value in bytes: it is sent, with the

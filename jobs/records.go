@@ -2,10 +2,8 @@ package jobs
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
 
-	"github.com/windrow-mr/windrow/jobs/internal/tsv"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 )
@@ -68,15 +66,20 @@ func Read[T any](p *Pipeline, r Reader[T]) Records[T] {
 func ReadLines(p *Pipeline) Records[[]byte] { return Read(p, Reader[[]byte](lineReader{})) }
 
 // Named names the input of these records, so that a job may have several:
-// --input orders=s3://….
+// --input orders=s3://…. Records that come out of a shuffle get the name for their
+// stage, in the ids of its tasks and in plans.
 func (in Records[T]) Named(name string) Records[T] {
-	switch err := checkName("input", name); {
-	case in.n.read == nil:
-		in.p.fail("Named(%q) is for the result of Read, not %s", name, in.n.stage())
+	n, what := in.n, "input"
+	if n.read == nil {
+		n, what = n.root, "stage"
+	}
+	switch err := checkName(what, name); {
+	case n.read != nil && in.n.read == nil:
+		in.p.fail("Named(%q) is for the result of Read or of a shuffle, not %s", name, in.n.stage())
 	case err != nil:
 		in.p.fail("%w", err)
 	default:
-		in.n.input = name
+		n.name = name
 	}
 	return in
 }
@@ -96,6 +99,52 @@ func FlatMap[T, U any](in Records[T], f func(ctx *Context, rec T, emit func(U)) 
 			if err := f(ctx, rec, emit); err != nil {
 				ctx.reject(n, err)
 			}
+		})
+	}}
+}
+
+// FlatMapWith is FlatMap with a state of each task: a model that is opened once, or what
+// is gathered over records. Open makes the state before the first record. End, which may
+// be nil, passes on what is left after the last one. The result must not depend on how
+// the records are divided among tasks. The functions of a shuffle's result run in its
+// reduce tasks, so this is for both kinds of tasks.
+func FlatMapWith[S, T, U any](in Records[T], open func(ctx *Context) (S, error),
+	f func(ctx *Context, state S, rec T, emit func(U)) error, end func(ctx *Context, state S, emit func(U)) error) Records[U] {
+	detail := in.p.symbol("FlatMapWith", open) + " " + in.p.symbol("FlatMapWith", f)
+	if end != nil {
+		detail += " " + in.p.symbol("FlatMapWith", end)
+	}
+	n := in.p.add("FlatMapWith", detail, typeName[U](), in.n)
+	return Records[U]{in.p, n, func(r *run, next func(U)) {
+		ctx := r.ctx
+		emit := func(rec U) {
+			next(rec)
+			ctx.node = n
+		}
+		ctx.node = n
+		state, err := open(ctx)
+		if err != nil {
+			ctx.reject(n, err)
+		}
+		in.attach(r, func(rec T) {
+			ctx.node = n
+			if ctx.err != nil {
+				return
+			}
+			if err := f(ctx, state, rec, emit); err != nil {
+				ctx.reject(n, err)
+			}
+		})
+		if end == nil {
+			return
+		}
+		// Functions in front of this one are attached by now, and so end before it.
+		r.flush = append(r.flush, func() error {
+			ctx.node, ctx.where, ctx.key = n, Position{}, nil
+			if err := end(ctx, state, emit); err != nil {
+				ctx.reject(n, err)
+			}
+			return ctx.err
 		})
 	}}
 }
@@ -124,89 +173,6 @@ func (in Records[T]) Filter(keep func(T) bool) Records[T] {
 			}
 		})
 	}}
-}
-
-// A Sink is an output of the job, which is committed.
-type Sink[T any] struct{ n *node }
-
-// Write makes the records the job's output, in the format of w.
-func (in Records[T]) Write(w Writer[T]) *Sink[T] {
-	n := in.p.add("Write", describe(w), typeName[T](), in.n)
-	n.sink = &sinkRole{}
-	if w == nil {
-		in.p.fail("Write: the writer is nil; use WriteTSV for text")
-		return &Sink[T]{n}
-	}
-	n.sink.output = pipeline.Output{Ext: w.Ext()}
-	if c, ok := w.(Compressible); ok {
-		n.sink.output.Compressible = c.Compressible()
-	}
-	n.sink.attach = func(r *run) error { return attachWriter(r, n, in, w) }
-	return &Sink[T]{n}
-}
-
-// WriteTSV makes the records the job's output as text: one line each, with tabs
-// between the fields of a pair or struct. Package jobs/formats/text lists the
-// types that it takes.
-func (in Records[T]) WriteTSV() *Sink[T] {
-	if err := tsv.Check[T](); err != nil {
-		in.p.fail("WriteTSV: %w", err)
-	}
-	return in.Write(tsvWriter[T]{})
-}
-
-// attachWriter writes the records that reach the end of a task's functions.
-func attachWriter[T any](r *run, n *node, in Records[T], w Writer[T]) error {
-	part := &partWriter{w: r.out}
-	out, err := w.Open(Part{part, r.ctx.Task()})
-	if err != nil {
-		return fmt.Errorf("open the output of task %s: %w", r.task.ID, err)
-	}
-	ctx := r.ctx
-	// An error of the part is the store's. Every other error is about the
-	// record.
-	blame := func(err error) {
-		if part.err != nil {
-			ctx.fail(part.err)
-			return
-		}
-		ctx.reject(n, err)
-	}
-	var records int64
-	in.attach(r, func(rec T) {
-		if ctx.err != nil {
-			return
-		}
-		records++
-		if err := out.Write(rec); err != nil {
-			blame(err)
-		}
-	})
-	r.finish = append(r.finish, func() error {
-		r.task.Tally.RecordsOut += records
-		if err := out.Close(); err != nil {
-			blame(err)
-		}
-		return ctx.err
-	})
-	return nil
-}
-
-// partWriter remembers why writing failed.
-type partWriter struct {
-	w interface {
-		Write(p []byte) (int, error)
-	}
-	err error
-}
-
-func (p *partWriter) Write(b []byte) (int, error) {
-	if p.err != nil {
-		return 0, p.err
-	}
-	n, err := p.w.Write(b)
-	p.err = err
-	return n, err
 }
 
 // describe names a format and its options.

@@ -38,7 +38,7 @@ func Aggregate[K, V, A any](in Pairs[K, V], add func(acc *A, v V), merge func(ac
 // accumulated is the common part of Fold and Aggregate.
 func accumulated[K, V, A any](e exchange[K, V, A], do steps[V, A], merge func(acc, other *A), value codec.Value[V]) Records[Pair[K, A]] {
 	e.emitted(func(r *run) Emit[K, V] { return newCombiner(r, &e, do, value).emit() })
-	e.n.shuffle.shuffle.Combiner = combineEncoded(e.n, e.value, merge)
+	e.n.shuffle.exchange.Combiner = combineEncoded(e.n, e.value, merge)
 	return Records[Pair[K, A]]{e.in.p, e.n, func(r *run, next func(Pair[K, A])) {
 		r.drive = func() error { return reduceAccumulated(r, &e, merge, next) }
 	}}
@@ -81,8 +81,8 @@ func ReduceBy[K, S, V, O any](in Pairs[By[K, S], V], f func(ctx *Context, key K,
 		return Records[O]{p: in.p, n: e.n}
 	}
 	e.group = func(key []byte) []byte { return key[:max(group.Len(key), 0)] }
-	e.n.shuffle.shuffle.Group = e.group
-	e.n.shuffle.shuffle.SortValues = true
+	e.n.shuffle.exchange.Group = e.group
+	e.n.shuffle.exchange.SortValues = true
 	uncombined(&e)
 	return Records[O]{in.p, e.n, func(r *run, next func(O)) {
 		r.drive = func() error { return reduceOrdered(r, &e, group, order, f, next) }
@@ -98,7 +98,7 @@ func uncombined[K, V any](e *exchange[K, V, V]) {
 		return
 	}
 	e.emitted(func(r *run) Emit[K, V] { return newCombiner(r, e, foldSteps(fold), e.value).emit() })
-	e.n.shuffle.shuffle.Combiner = combineEncoded(e.n, e.value, mergeByFold(fold))
+	e.n.shuffle.exchange.Combiner = combineEncoded(e.n, e.value, mergeByFold(fold))
 }
 
 // Sort orders pairs by their keys, over all parts: part 0 holds the least.
@@ -113,8 +113,8 @@ func (a Pairs[K, V]) Sort() Records[Pair[K, V]] {
 	if a.partition != nil {
 		a.p.fail("Sort chooses its own partitions: leave out Partition")
 	}
-	e.n.shuffle.shuffle.Ranges = true
-	e.n.shuffle.shuffle.SortValues = true
+	e.n.shuffle.exchange.Ranges = true
+	e.n.shuffle.exchange.SortValues = true
 	uncombined(&e)
 	return Records[Pair[K, V]]{a.p, e.n, func(r *run, next func(Pair[K, V])) {
 		r.drive = func() error { return reduceSorted(r, &e, next) }

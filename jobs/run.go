@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync/atomic"
 
 	"github.com/windrow-mr/windrow/jobs/pipeline"
@@ -21,20 +20,50 @@ const checkEvery = 1024
 type run struct {
 	ctx     *Context
 	task    *pipeline.Task
-	mapTask *pipeline.MapTask // of a map task
-	source  pairs.Source      // of a reduce task
-	out     io.Writer
-	stopped atomic.Bool // the task's context has ended
+	source  pairs.Source              // of a task that reads an exchange
+	writes  map[*node]*pipeline.Write // by shuffle
+	outputs map[*node]int             // places of the step's outputs, by Write
+	sides   map[*node]int             // places of the step's side inputs
+	loaded  map[*node]any             // side inputs
+	emitted map[*node]any             // writers of outputs to which functions emit
+	stopped atomic.Bool               // the task's context has ended
 	fans    map[*node]any
 	buffer  []byte // lent to readers
 	trial   pipeline.Trial
 
 	drive  func() error   // reads all input; set by the stage that is attached first
-	finish []func() error // runs after drive, in order
+	flush  []func() error // runs after drive, in order
+	finish []func() error // runs after that, in order
 }
 
 func newRun(t *pipeline.Task) *run {
-	return &run{ctx: newContext(t), task: t, fans: map[*node]any{}, trial: pipeline.TrialOf(t.Context)}
+	r := &run{ctx: newContext(t), task: t, source: t.Source, fans: map[*node]any{}, trial: pipeline.TrialOf(t.Context)}
+	r.ctx.run = r
+	if r.trial.Overwrite && r.source != nil {
+		r.source = &lentSource{Source: t.Source}
+	}
+	if r.trial.Spill > 0 {
+		for i := range t.Writes {
+			t.Writes[i].TableBytes = 0
+		}
+	}
+	return r
+}
+
+// write returns where the task writes the pairs of a shuffle.
+func (r *run) write(n *node) *pipeline.Write { return r.writes[n] }
+
+// part begins the task's part of an output.
+func (r *run) part(n *node, dir string) (pipeline.Part, error) { return r.task.Part(r.outputs[n], dir) }
+
+// full returns why the task can take no more pairs, nil if it can.
+func (r *run) full() error {
+	for i := range r.task.Writes {
+		if c := r.task.Writes[i].Pairs; c != nil && c.Err() != nil {
+			return c.Err()
+		}
+	}
+	return nil
 }
 
 // execute attaches the task's functions and runs them. A panic of one is an
@@ -56,21 +85,30 @@ func (r *run) execute(attach func() error) (err error) {
 	if r.ctx.err != nil {
 		return r.ctx.err // the first error
 	}
-	for _, finish := range r.finish {
-		if err == nil {
-			err = finish()
-		}
+	for i := 0; i < len(r.flush) && err == nil; i++ {
+		err = r.flush[i]()
+	}
+	for i := 0; i < len(r.finish) && err == nil; i++ { // a function may add another
+		err = r.finish[i]()
 	}
 	if err == nil {
 		err = r.ctx.err // of a function that finish has called
 	}
+	if err == nil {
+		err = r.full()
+	}
 	return err
 }
 
-// scan reads every section of a map task.
+// scan reads every section of a task.
 func scan[T any](r *run, reader Reader[T], next func(T)) error {
-	ctx, collector := r.ctx, r.mapTask.Pairs
-	take := tried(r.trial, collector, next)
+	ctx := r.ctx
+	var collector *pairs.Collector // the only one of most tasks
+	if len(r.task.Writes) > 0 {
+		collector = r.task.Writes[0].Pairs
+	}
+	several := len(r.task.Writes) > 1
+	take := tried(r, next)
 	var records int64
 	defer func() { r.count(records) }()
 	var stop error // why the Reader must not continue
@@ -82,6 +120,8 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 			stop = ctx.err
 		case collector != nil && collector.Err() != nil:
 			stop = collector.Err()
+		case several && r.full() != nil:
+			stop = r.full()
 		case r.stopped.Load():
 			stop = context.Cause(r.ctx)
 		case records%checkEvery == 0:
@@ -89,14 +129,14 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 		}
 		return stop
 	}
-	for i := range r.mapTask.Sections {
-		s := &r.mapTask.Sections[i]
+	for i := range r.task.Sections {
+		s := &r.task.Sections[i]
 		if err := r.look(0); err != nil {
 			return err
 		}
 		ctx.section, ctx.where = s, Position{s.Object.Name(), begin(s)}
 		ctx.node = nil
-		err := reader.Scan(ctx, sectionOf(s, &ctx.where, &r.buffer), limited(yield, r.mapTask.Limit))
+		err := reader.Scan(ctx, sectionOf(s, &ctx.where, &r.buffer), limited(yield, r.task.Limit))
 		if err != nil && !errors.Is(err, errEnough) {
 			return readerError(err, stop)
 		}
@@ -104,10 +144,7 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 			return fmt.Errorf("%T.Scan continued after an error: %w", reader, ctx.err)
 		}
 	}
-	if collector != nil {
-		return collector.Err()
-	}
-	return nil
+	return r.full()
 }
 
 // readerError marks an error that a Reader made itself: on the same bytes it makes it

@@ -66,17 +66,18 @@ func BenchmarkTop(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				task := &pipeline.MapTask{
-					Task: pipeline.Task{Context: b.Context(), Tally: &plan.Tally{}},
+				to := pairs.NewCollector(built.Exchanges[0].Layout, nil, nil)
+				task := &pipeline.Task{
+					Context: b.Context(), Tally: &plan.Tally{},
 					Sections: []pipeline.Section{{Section: plan.Section{Length: 1}, Open: func(context.Context, int64) (io.ReadCloser, error) {
 						return nil, io.ErrUnexpectedEOF
 					}}},
-					Pairs: pairs.NewCollector(built.Shuffle.Layout, nil, nil), Partitions: 4, TableBytes: 64 << 20,
+					Writes: []pipeline.Write{{Pairs: to, Partitions: 4, TableBytes: 64 << 20}},
 				}
-				if err := built.Inputs[0].Map(task); err != nil {
+				if err := built.Steps[0].Run(task); err != nil {
 					b.Fatal(err)
 				}
-				if err := task.Pairs.Sort(4, false); err != nil {
+				if err := to.Sort(4, false); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -20,12 +20,12 @@ func overwrite(b []byte) {
 
 // tried puts the checks of a trial between a reader and the function that takes
 // its records. Without a trial it returns next itself.
-func tried[T any](t pipeline.Trial, to *pairs.Collector, next func(T)) func(T) {
-	if t.Overwrite {
+func tried[T any](r *run, next func(T)) func(T) {
+	if r.trial.Overwrite {
 		next = lent(next)
 	}
-	if t.Spill > 0 && to != nil {
-		next = spilling(t.Spill, to, next)
+	if r.trial.Spill > 0 && len(r.task.Writes) > 0 {
+		next = spilling(r.trial.Spill, r.task.Writes, next)
 	}
 	return next
 }
@@ -46,12 +46,15 @@ func lent[T any](next func(T)) func(T) {
 }
 
 // spilling spills each time after that many records.
-func spilling[T any](every int, to *pairs.Collector, next func(T)) func(T) {
+func spilling[T any](every int, to []pipeline.Write, next func(T)) func(T) {
 	n := 0
 	return func(rec T) {
 		next(rec)
-		if n++; n%every == 0 {
-			to.Spill()
+		if n++; n%every != 0 {
+			return
+		}
+		for i := range to {
+			to[i].Pairs.Spill()
 		}
 	}
 }
@@ -74,9 +77,9 @@ func (s *lentSource) Next() (key, value []byte, ok bool) {
 // rebuilt makes every task of compiled build its pipeline again when its trial
 // asks for that.
 func rebuilt(compiled *pipeline.Pipeline, build func() (*pipeline.Pipeline, error)) {
-	for i := range compiled.Inputs {
-		run := compiled.Inputs[i].Map
-		compiled.Inputs[i].Map = func(t *pipeline.MapTask) error {
+	for i := range compiled.Steps {
+		run := compiled.Steps[i].Run
+		compiled.Steps[i].Run = func(t *pipeline.Task) error {
 			if !pipeline.TrialOf(t.Context).Rebuild {
 				return run(t)
 			}
@@ -84,21 +87,7 @@ func rebuilt(compiled *pipeline.Pipeline, build func() (*pipeline.Pipeline, erro
 			if err != nil {
 				return err
 			}
-			return built.Inputs[i].Map(t)
+			return built.Steps[i].Run(t)
 		}
-	}
-	if compiled.Shuffle == nil {
-		return
-	}
-	run := compiled.Shuffle.Reduce
-	compiled.Shuffle.Reduce = func(t *pipeline.ReduceTask) error {
-		if !pipeline.TrialOf(t.Context).Rebuild {
-			return run(t)
-		}
-		built, err := build()
-		if err != nil {
-			return err
-		}
-		return built.Shuffle.Reduce(t)
 	}
 }

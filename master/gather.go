@@ -27,45 +27,50 @@ const chunk = 128
 type task struct {
 	id      plan.TaskID
 	attempt plan.AttemptID
+	reads   bool // what other tasks wrote
 }
 
 // left is the kept part of a task's manifest.
 type left struct {
-	part  *plan.Part
+	parts []plan.Part
 	tally plan.Tally
 }
 
-// Gather returns the parts of the output, in order of phases and tasks, and the
-// sum of the committed attempts' counts. Records in are those of the maps only:
-// a reduce reads what maps wrote. Counts beyond the limits of a job are a
+// Gather returns the parts of the output, in order of steps and tasks, and the
+// sum of the committed attempts' counts. Records in are those of inputs only:
+// other tasks read what tasks wrote. Counts beyond the limits of a job are a
 // *plan.TallyError.
 func Gather(ctx context.Context, job *scheduler.Job, read ReadManifest) ([]plan.Part, plan.Tally, error) {
 	tasks, missing := committed(job)
 	if missing != nil {
 		return nil, plan.Tally{}, fmt.Errorf("task %v is not committed: the output is not complete", *missing)
 	}
-	return sum(ctx, tasks, job.Tasks(plan.Reduce) > 0, read)
+	return sum(ctx, tasks, read)
 }
 
 // Count returns the sum of the counts of the attempts committed so far, as
 // Gather does for all.
 func Count(ctx context.Context, job *scheduler.Job, read ReadManifest) (plan.Tally, error) {
 	tasks, _ := committed(job)
-	_, total, err := sum(ctx, tasks, job.Tasks(plan.Reduce) > 0, read)
+	_, total, err := sum(ctx, tasks, read)
 	return total, err
 }
 
 // committed lists the tasks whose attempts count, and the first task without such
 // an attempt, or nil.
 func committed(job *scheduler.Job) (tasks []task, missing *plan.TaskID) {
-	tasks = make([]task, 0, job.Tasks(plan.Map)+job.Tasks(plan.Reduce))
-	for p := plan.Map; p <= plan.Reduce; p++ {
-		for i := range job.Tasks(p) {
-			id := plan.TaskID{Phase: p, Index: i}
+	g := job.Graph()
+	for k := range g.Steps {
+		s := &g.Steps[k]
+		if s.Phase == plan.Sample {
+			continue
+		}
+		for i := range job.Tasks(s.Group) {
+			id := s.Task(i)
 			t := job.Task(id)
 			switch {
 			case t.Committed:
-				tasks = append(tasks, task{id, t.Attempt})
+				tasks = append(tasks, task{id, t.Attempt, s.Reads != plan.None})
 			case missing == nil:
 				missing = &id
 			}
@@ -76,7 +81,7 @@ func committed(job *scheduler.Job) (tasks []task, missing *plan.TaskID) {
 
 // sum adds up in the order of the tasks, so that sums of fractions are the same
 // every time.
-func sum(ctx context.Context, tasks []task, shuffled bool, read ReadManifest) (parts []plan.Part, total plan.Tally, err error) {
+func sum(ctx context.Context, tasks []task, read ReadManifest) (parts []plan.Part, total plan.Tally, err error) {
 	for some := range slices.Chunk(tasks, chunk) {
 		found, err := readAll(ctx, some, read)
 		if err != nil {
@@ -84,10 +89,8 @@ func sum(ctx context.Context, tasks []task, shuffled bool, read ReadManifest) (p
 		}
 		for i := range found {
 			f := &found[i]
-			if f.part != nil {
-				parts = append(parts, *f.part)
-			}
-			if shuffled && some[i].id.Phase == plan.Reduce {
+			parts = append(parts, f.parts...)
+			if some[i].reads {
 				f.tally.RecordsIn = 0
 			}
 			total.Merge(&f.tally)
@@ -113,7 +116,7 @@ func readAll(ctx context.Context, tasks []task, read ReadManifest) ([]left, erro
 			if err != nil {
 				return err
 			}
-			found[i] = left{m.Part, m.Tally}
+			found[i] = left{m.AllParts(), m.Tally}
 			return nil
 		})
 	}

@@ -93,6 +93,9 @@ type Config struct {
 type Outcome struct {
 	Status scheduler.Status
 	Cause  scheduler.Cause
+	// Issued is for the Scheduler.Issued of the next Run in the same epoch, if there
+	// is one.
+	Issued uint32
 }
 
 // ErrDeposed says that another master leads the job.
@@ -112,7 +115,9 @@ func Run(ctx context.Context, cfg Config) (Outcome, error) {
 		cfg.Grace = 1500 * time.Millisecond
 	}
 	sh := &shell{cfg: cfg, state: scheduler.New(cfg.Scheduler)}
-	return sh.run(ctx)
+	outcome, err := sh.run(ctx)
+	outcome.Issued = sh.state.Issued()
+	return outcome, err
 }
 
 // shell is the state of Run.

@@ -15,9 +15,9 @@ func (m *Mailbox) Misread(bad *sums.Misread) {
 }
 
 // MisreadBy is Misread when the sums of a finished attempt have shown it. The attempt
-// fails. In a job without reduces that is final: it wrote a part, which cannot be
-// invalidated.
-func (m *Mailbox) MisreadBy(task plan.TaskID, id plan.AttemptID, bad *sums.Misread, shuffled bool) {
+// fails. If no other tasks read what its step leaves, that is final: it wrote a part,
+// which cannot be invalidated.
+func (m *Mailbox) MisreadBy(task plan.TaskID, id plan.AttemptID, bad *sums.Misread, replaceable bool) {
 	m.Misread(bad)
-	m.Post(scheduler.FailedAttempt{Task: task, Attempt: id, Failure: plan.Failure{Text: bad.Err.Error(), Final: !shuffled}})
+	m.Post(scheduler.FailedAttempt{Task: task, Attempt: id, Failure: plan.Failure{Text: bad.Err.Error(), Final: !replaceable}})
 }

@@ -1,67 +1,125 @@
 package master
 
 import (
+	"slices"
+
 	"github.com/windrow-mr/windrow/attempts"
 	"github.com/windrow-mr/windrow/master/scheduler"
 	"github.com/windrow-mr/windrow/plan"
 )
 
 // Sums are sums over the committed tasks of a job. Callers add the progress of
-// running attempts.
+// running attempts by Add.
 type Sums struct {
 	Input    int64 // bytes of the whole input; 0 until the job is planned
 	LeftOut  plan.LeftOut
-	Bytes    int64 // of input that maps have read
-	Pairs    int64 // that maps have written
-	Shuffled int64 // bytes of their runs
-	Reduced  int64 // pairs that reduces have read
+	Bytes    int64 // of input that tasks have read
+	Shuffled int64 // bytes of runs
+	steps    []stepSum
+}
+
+// stepSum is how far a step is: bytes of a step that reads inputs, pairs of another.
+type stepSum struct {
+	group     plan.Group
+	inputs    bool
+	open      bool // its tasks may run
+	done, all int64
 }
 
 // Sum adds up the committed tasks of a job. The table is nil until the job is
 // planned.
 func Sum(s *scheduler.Job, table *attempts.Table) Sums {
 	var c Sums
-	for i := range s.Tasks(plan.Reduce) {
-		c.Reduced += s.Task(plan.TaskID{Phase: plan.Reduce, Index: i}).Digest.In
-	}
 	if table == nil {
 		return c
 	}
 	c.Input, c.LeftOut = table.Input, table.LeftOut
-	for i := range s.Tasks(plan.Map) {
-		t := s.Task(plan.TaskID{Phase: plan.Map, Index: i})
-		if !t.Committed || i >= len(table.Splits) {
-			continue
+	g := s.Graph()
+	wrote := make([]int64, len(g.Steps)) // pairs
+	for k := range g.Steps {
+		step := &g.Steps[k]
+		sum := stepSum{group: step.Group, inputs: step.Reads == plan.None, open: s.Open(step.Group)}
+		for i := range s.Tasks(step.Group) {
+			t := s.Task(step.Task(i))
+			bytes := splitBytes(table, step.Task(i))
+			if sum.inputs {
+				sum.all += bytes
+			}
+			if !t.Committed {
+				continue
+			}
+			if sum.inputs {
+				sum.done += bytes
+			} else {
+				sum.done += t.Digest.In
+			}
+			if len(step.Writes) > 0 {
+				wrote[k] += t.Digest.Out
+				c.Shuffled += t.Digest.Bytes
+			}
 		}
-		c.Bytes += table.Splits[i].Bytes()
-		c.Pairs += t.Digest.Out
-		if s.Tasks(plan.Reduce) > 0 {
-			c.Shuffled += t.Digest.Bytes
+		if sum.inputs {
+			c.Bytes += sum.done
+		} else {
+			for _, w := range g.Exchanges[step.Reads].Writers {
+				sum.all += wrote[w] / int64(len(g.Steps[w].Writes))
+			}
+		}
+		if step.Phase != plan.Sample {
+			c.steps = append(c.steps, sum)
 		}
 	}
 	return c
 }
 
-// Fraction returns how much of a job is done, from 0 to 1: by bytes of input for
-// maps, by pairs for reduces, half of the job each.
-func (c *Sums) Fraction(s *scheduler.Job) float64 {
-	read := share(c.Bytes, c.Input)
-	switch {
-	case s.Status == scheduler.Committing || s.Status == scheduler.Succeeded:
-		return 1
-	case s.Tasks(plan.Reduce) == 0:
-		return read
-	case s.Phase() == plan.Reduce:
-		return (1 + share(c.Reduced, c.Pairs)) / 2
-	default:
-		return read / 2
+// splitBytes returns the size of the split that a task reads, 0 if it reads none.
+func splitBytes(table *attempts.Table, task plan.TaskID) int64 {
+	if i, ok := table.Split(task); ok {
+		return table.Splits[i].Bytes()
+	}
+	return 0
+}
+
+// Clone returns a copy, to which the progress of running attempts can be added.
+func (c *Sums) Clone() Sums {
+	copied := *c
+	copied.steps = slices.Clone(c.steps)
+	return copied
+}
+
+// Add adds the progress of a running attempt.
+func (c *Sums) Add(task plan.TaskID, bytes, records int64) {
+	for i := range c.steps {
+		s := &c.steps[i]
+		switch {
+		case s.group != task.Group():
+		case s.inputs:
+			s.done += bytes
+			c.Bytes += bytes
+		default:
+			s.done += records
+		}
 	}
 }
 
-// share returns part of whole, from 0 to 1.
-func share(part, whole int64) float64 {
-	if whole <= 0 {
+// Fraction returns how much of a job is done, from 0 to 1: by bytes of input for
+// steps that read it, by pairs for the others. Every step counts the same.
+func (c *Sums) Fraction(s scheduler.Status) float64 {
+	if s == scheduler.Committing || s == scheduler.Succeeded {
+		return 1
+	}
+	var sum float64
+	for i := range c.steps {
+		sum += c.steps[i].share()
+	}
+	return sum / float64(max(len(c.steps), 1))
+}
+
+// share returns how much of a step is done, from 0 to 1. A step that has not begun is
+// not done, also if nothing is known of what it will read.
+func (c *stepSum) share() float64 {
+	if c.all <= 0 || !c.inputs && !c.open {
 		return 0
 	}
-	return min(float64(part)/float64(whole), 1)
+	return min(float64(c.done)/float64(c.all), 1)
 }

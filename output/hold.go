@@ -297,7 +297,7 @@ func (h *Hold) Release(ctx context.Context) error {
 	}
 	defer h.turn.give()
 	if _, ended := h.position(); ended {
-		return h.sweep(ctx, nil) // an earlier try may have stopped before this
+		return h.sweep(ctx, nil, "") // an earlier try may have stopped before this
 	}
 	s := h.state
 	s.Garbage = addGarbage(s.Garbage, token(h.req.Job, h.req.Run))
@@ -320,7 +320,7 @@ func (h *Hold) Release(ctx context.Context) error {
 		return nil
 	}
 	h.state.Garbage = s.Garbage
-	if err := h.sweep(ctx, nil); err != nil {
+	if err := h.sweep(ctx, nil, ""); err != nil {
 		return err
 	}
 	if !won { // another job holds it: this job has nothing to give up but the mark
@@ -348,20 +348,29 @@ func (h *Hold) Clean(ctx context.Context) error {
 	if err := h.root.DeleteAll(ctx, manifestDir, old); err != nil {
 		return err
 	}
-	return h.sweep(ctx, h.built)
+	return h.sweep(ctx, h.built, h.partPrefix(h.built))
+}
+
+// partPrefix returns what the keys of all parts begin with, as far as is known: jobs of
+// several outputs have a directory for each.
+func (h *Hold) partPrefix(contents *Manifest) string {
+	if h.deep || contents != nil && slices.ContainsFunc(contents.Parts, func(p plan.Part) bool { return strings.Contains(p.Name, "/") }) {
+		return ""
+	}
+	return "part-"
 }
 
 // sweep deletes the parts of jobs that are known not to be contents, and
 // uncommitted parts of the jobs of the contents. Only names decide, and every
 // job has its own. So parts of other jobs are safe, whichever job holds the
-// output now.
-func (h *Hold) sweep(ctx context.Context, contents *Manifest) error {
+// output now. All keys of parts begin with prefix.
+func (h *Hold) sweep(ctx context.Context, contents *Manifest, prefix string) error {
 	live, tokens := contents.names(), contents.tokens()
 	if len(h.state.Garbage)+len(tokens) == 0 {
 		return nil
 	}
-	return h.root.DeleteAll(ctx, "part-", func(key string) bool {
+	return h.root.DeleteAll(ctx, prefix, func(key string) bool {
 		t := tokenOf(key)
-		return !live[key] && (slices.Contains(h.state.Garbage, t) || slices.Contains(tokens, t))
+		return !live[key] && !Hidden(key) && (slices.Contains(h.state.Garbage, t) || slices.Contains(tokens, t))
 	})
 }

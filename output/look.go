@@ -103,6 +103,7 @@ func (h *Hold) refuseStrangers(ctx context.Context, s state) error {
 			return &Conflict{h.root.URL(), fmt.Sprintf("it holds %s, which windrow did not write there; use an empty or new --out, or move the object away", o.Key)}
 		}
 		h.found.count(o, !known[o.Key] && gone)
+		h.deep = h.deep || gone && strings.Contains(o.Key, "/")
 		switch {
 		case strings.HasPrefix(o.Key, tmpDir) && h.isOver(o.Key, dead):
 			h.found.Tmp++
@@ -117,7 +118,7 @@ func (h *Hold) refuseStrangers(ctx context.Context, s state) error {
 func (f *Found) count(o store.Object, dead bool) {
 	f.Objects++
 	switch {
-	case strings.HasPrefix(o.Key, "part-"):
+	case tokenOf(o.Key) != "":
 		f.PartNames++
 		if dead {
 			f.Dead++

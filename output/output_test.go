@@ -313,6 +313,65 @@ func TestRelease(t *testing.T) {
 }
 
 // TestStrangers verifies that objects of other origin are neither deleted nor
+// TestReleaseOfSeveralOutputs verifies that parts in the directories of a job of several
+// outputs go, too: when the job gives up, and when another replaces a dead one or its
+// contents.
+func TestReleaseOfSeveralOutputs(t *testing.T) {
+	t.Parallel()
+	several := func(root *store.Root, n int) (parts []plan.Part) {
+		for _, dir := range []string{"a/", "b/day=1/"} {
+			name := dir + output.PartName(plan.TaskID{Phase: plan.Reduce}, job(n), 0, ".txt")
+			if err := root.Put(t.Context(), name, []byte("x\n"), store.Durable); err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, plan.Part{Name: name, Size: 2, Records: 1})
+		}
+		return parts
+	}
+	reserve := func(root *store.Root, n int) *output.Hold {
+		h, err := output.Reserve(t.Context(), root, request(n, output.Replace))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	root := open(t)
+	gives := reserve(root, 1)
+	several(root, 1)
+	if err := gives.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if names := visible(t, root); len(names) > 0 {
+		t.Errorf("a job that gave up leaves %q", names)
+	}
+	reserve(root, 2) // and dies
+	several(root, 2)
+	third := reserve(root, 3)
+	if names := visible(t, root); len(names) > 0 {
+		t.Errorf("a dead job leaves %q", names)
+	}
+	for _, h := range []*output.Hold{third, nil} {
+		n := 3
+		if h == nil {
+			n = 4
+			h = reserve(root, n)
+		}
+		if err := h.Begin(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		parts := several(root, n)
+		if _, err := h.Commit(t.Context(), parts); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Clean(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if names := visible(t, root); len(names) != len(parts)+1 { // and _SUCCESS
+			t.Errorf("visible are %q of %v", names, parts)
+		}
+	}
+}
+
 // mixed in.
 func TestStrangers(t *testing.T) {
 	t.Parallel()

@@ -72,6 +72,7 @@ type Hold struct {
 	before []plan.JobID
 	dead   *Holder
 	found  Found
+	deep   bool         // parts to remove lie in directories
 	looks  atomic.Int64 // see Looks
 
 	turn   turn // one change of the log at a time
@@ -341,7 +342,7 @@ func (h *Hold) recover(ctx context.Context, dead *Holder) error {
 	if err := h.root.DeleteAll(ctx, beatDir, beaten); err != nil {
 		return err
 	}
-	return h.sweep(ctx, h.base)
+	return h.sweep(ctx, h.base, h.partPrefix(h.base))
 }
 
 // abortUploads ends a dead job's uploads in parts: they are invisible, and a
@@ -355,7 +356,7 @@ func (h *Hold) abortUploads(ctx context.Context, dead plan.JobID) error {
 		if strings.HasPrefix(u.Key, tmpDir) {
 			return h.isOver(u.Key, dead)
 		}
-		return strings.HasPrefix(u.Key, "part-") && slices.Contains(h.state.Garbage, tokenOf(u.Key))
+		return !Hidden(u.Key) && slices.Contains(h.state.Garbage, tokenOf(u.Key))
 	})
 	if k := plan.KindOf(err); k == plan.Denied || k == plan.Invalid {
 		return nil

@@ -37,7 +37,7 @@ func Resume(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
 	default:
 		// It was released. The process that released it may have died before it
 		// deleted the parts.
-		return nil, h.sweep(ctx, nil)
+		return nil, h.sweep(ctx, nil, "")
 	}
 	if s.Newest != nil {
 		h.before = append(h.before, s.Newest.Job)
@@ -45,7 +45,9 @@ func Resume(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
 			return nil, err
 		}
 	}
-	// The process that reserved it may have died before it did this.
+	// The process that reserved it may have died before it did this. The directory was
+	// not listed here, so its parts may lie anywhere.
+	h.deep = true
 	return h, h.recover(ctx, nil)
 }
 

@@ -40,8 +40,8 @@ func TestTakeoverEndsUploads(t *testing.T) {
 	part := func(n int) string {
 		return output.PartName(plan.TaskID{Phase: plan.Reduce}, job(n), 0, ".txt")
 	}
-	stay := []string{"_windrow/tmp2/x", "else/" + part(1), "other", part(3), output.TmpKey(job(3)) + "run"}
-	all := append(slices.Clone(stay), part(1), output.TmpKey(job(1))+"run")
+	stay := []string{"_windrow/tmp2/x", "else/" + part(3), "other", part(3), output.TmpKey(job(3)) + "run"}
+	all := append(slices.Clone(stay), part(1), "else/"+part(1), output.TmpKey(job(1))+"run")
 	for _, key := range all {
 		w, err := root.Create(t.Context(), key, store.CreateOptions{})
 		if err != nil {

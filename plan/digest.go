@@ -3,15 +3,15 @@ package plan
 // Digest is the part of an attempt's work that the log keeps.
 type Digest struct {
 	In    int64  // records or pairs read
-	Out   int64  // pairs or records written
+	Out   int64  // pairs written, or records by a task that writes none
 	Bytes int64  // at rest
-	CRC   uint32 // CRC32C of the part; for a map that is shuffled, of all its runs
+	CRC   uint32 // CRC32C of the part; of several objects, a sum of their sums
 }
 
 // Digest returns the part of the attempt's work that the log keeps.
 func (m *Manifest) Digest() Digest {
 	d := Digest{In: m.Tally.RecordsIn, Out: m.Tally.RecordsOut, Bytes: m.Tally.BytesOut, CRC: m.CRC()}
-	if m.Part == nil {
+	if m.Part == nil || len(m.Rows) > 0 {
 		d.Out, d.Bytes = m.Tally.PairsOut, m.Tally.RunBytes
 	}
 	return d

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -118,6 +119,12 @@ type SectionSum struct {
 	BeforeIsRead bool
 }
 
+// Shuffled is what an attempt leaves for one exchange.
+type Shuffled struct {
+	Runs []Run
+	Rows []int64 // pairs by partition, over all runs
+}
+
 // Manifest describes the results of one finished attempt. It is written under
 // an attempt-unique key before the attempt is reported. So a master that missed
 // the report can still adopt the work.
@@ -125,30 +132,97 @@ type Manifest struct {
 	Job     JobID
 	Task    TaskID
 	Attempt AttemptID
-	Runs    []Run   // of a map attempt
-	Rows    []int64 // of a map attempt: pairs by partition, over all runs
-	Part    *Part   // of an attempt that writes output; nil when it wrote none
+	Runs    []Run      // for the first exchange that it writes
+	Rows    []int64    // in these runs, by partition
+	More    []Shuffled `msgpack:",omitempty"` // for the other exchanges, in the order of its step
+	Part    *Part      // of an attempt that writes output; nil when it wrote none
+	Parts   []Part     `msgpack:",omitempty"` // those after Part
 	// Sums describe the bytes that a map attempt read of each section that is
 	// not a whole object, if the store has a checksum of that object; zero
 	// elsewhere. Nil when all are zero.
-	Sums  []SectionSum
-	Keys  [][]byte
-	Tally Tally
-	Took  time.Duration
+	Sums []SectionSum
+	Keys [][]byte // a sample of the keys that it read or wrote
+	// KeyStep is how many keys each of Keys stands for, a power of two; 0 for a task
+	// that only samples.
+	KeyStep int64 `msgpack:",omitempty"`
+	Tally   Tally
+	Took    time.Duration
+}
+
+// Leave takes what the attempt leaves for the next exchange of its step.
+func (m *Manifest) Leave(s Shuffled) {
+	if m.Rows == nil {
+		m.Runs, m.Rows = s.Runs, s.Rows
+		return
+	}
+	m.More = append(m.More, s)
+}
+
+// Left returns what the attempt left for an exchange, by its place among those that
+// its step writes.
+func (m *Manifest) Left(place int) Shuffled {
+	if place == 0 {
+		return Shuffled{m.Runs, m.Rows}
+	}
+	if place > len(m.More) {
+		return Shuffled{}
+	}
+	return m.More[place-1]
+}
+
+// AllRuns returns the runs for all exchanges.
+func (m *Manifest) AllRuns() []Run {
+	if len(m.More) == 0 {
+		return m.Runs
+	}
+	all := slices.Clone(m.Runs)
+	for i := range m.More {
+		all = append(all, m.More[i].Runs...)
+	}
+	return all
+}
+
+// AddPart takes a part that the attempt wrote.
+func (m *Manifest) AddPart(p Part) {
+	if m.Part == nil {
+		m.Part = &p
+		return
+	}
+	m.Parts = append(m.Parts, p)
+}
+
+// AllParts returns the parts that the attempt wrote.
+func (m *Manifest) AllParts() []Part {
+	if m.Part == nil {
+		return nil
+	}
+	return append([]Part{*m.Part}, m.Parts...)
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// CRC returns a CRC32C of the attempt's part, or of all its runs. Attempts at
+// CRC returns a CRC32C of the attempt's part, or of all that it left. Attempts at
 // one task with the same results have the same CRC.
 func (m *Manifest) CRC() uint32 {
-	if m.Part != nil {
+	runs, parts := m.AllRuns(), m.AllParts()
+	if len(parts) == 1 && len(runs) == 0 {
 		return m.Part.CRC32C
 	}
 	var crc uint32
-	for i := range m.Runs {
-		b := binary.BigEndian.AppendUint64(nil, uint64(m.Runs[i].Size))
-		crc = crc32.Update(crc, castagnoli, binary.BigEndian.AppendUint32(b, m.Runs[i].CRC32C))
+	for i := range runs {
+		crc = addCRC(crc, runs[i].Size, runs[i].CRC32C)
+	}
+	for i := range parts {
+		crc = addCRC(crc, parts[i].Size, parts[i].CRC32C)
+	}
+	for _, key := range m.Keys { // at which others cut partitions
+		crc = addCRC(crc, int64(len(key)), crc32.Checksum(key, castagnoli))
 	}
 	return crc
+}
+
+// addCRC adds an object, by its size and sum, to a sum of several.
+func addCRC(crc uint32, size int64, sum uint32) uint32 {
+	b := binary.BigEndian.AppendUint64(nil, uint64(size))
+	return crc32.Update(crc, castagnoli, binary.BigEndian.AppendUint32(b, sum))
 }

@@ -8,6 +8,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,12 +27,13 @@ func (id JobID) Short() string {
 	return string(id[len(id)-8:])
 }
 
-// A Phase is a stage of a job's life in which tasks of one kind run.
+// A Phase is a kind of tasks.
 type Phase uint8
 
-// The phases, in the order in which a job passes through them. An embedded run
+// The phases. A job of one shuffle passes through them in this order. An embedded run
 // has no Prepare: it plans before it begins. A job without ranges has no Sample,
-// a map-only job has no Reduce.
+// a map-only job has no Reduce. The stages of other jobs have maps or reduces: maps
+// read inputs, reduces read what other tasks left.
 const (
 	Prepare Phase = iota + 1 // one task, which lists the input and divides it
 	Sample
@@ -49,42 +51,91 @@ func (p Phase) String() string {
 	return "phase" + strconv.Itoa(int(p))
 }
 
+// A Group names the tasks of one phase of one stage.
+type Group struct {
+	Stage string // "" in a job of one shuffle
+	Phase Phase
+}
+
+// String returns the group as "reduce", or with its stage as "sessions/reduce".
+func (g Group) String() string {
+	if g.Stage == "" {
+		return g.Phase.String()
+	}
+	return g.Stage + "/" + g.Phase.String()
+}
+
+// Task returns the id of a task of the group.
+func (g Group) Task(index int) TaskID { return TaskID{Stage: g.Stage, Phase: g.Phase, Index: index} }
+
 // A TaskID names a task within its job.
 type TaskID struct {
+	Stage string `msgpack:",omitempty"` // "" in a job of one shuffle
 	Phase Phase
 	Index int
 }
 
-// String returns the id as "map/17".
-func (t TaskID) String() string { return t.Phase.String() + "/" + strconv.Itoa(t.Index) }
+// Group returns the group that the task belongs to.
+func (t TaskID) Group() Group { return Group{t.Stage, t.Phase} }
 
-// Key returns the id as part of an object's key: "m00017".
-func (t TaskID) Key() string { return fmt.Sprintf("%c%05d", t.Phase.String()[0], t.Index) }
+// Compare orders tasks by their stages' names, phases and indices.
+func (t TaskID) Compare(o TaskID) int {
+	return cmp.Or(cmp.Compare(t.Stage, o.Stage), cmp.Compare(t.Phase, o.Phase), cmp.Compare(t.Index, o.Index))
+}
+
+// String returns the id as "map/17", or with its stage as "sessions/reduce/17".
+func (t TaskID) String() string { return t.Group().String() + "/" + strconv.Itoa(t.Index) }
+
+// Key returns the id as part of an object's key: "m00017", or with its stage
+// "sessions.r00017".
+func (t TaskID) Key() string {
+	key := fmt.Sprintf("%c%05d", t.Phase.String()[0], t.Index)
+	if t.Stage != "" {
+		key = t.Stage + "." + key
+	}
+	return key
+}
 
 // ParseTaskID is the inverse of TaskID.String.
 func ParseTaskID(s string) (TaskID, error) {
-	name, index, ok := strings.Cut(s, "/")
+	group, index, ok := cutLast(s, '/')
 	n, err := strconv.Atoi(index)
 	if ok && err == nil && n >= 0 && index == strconv.Itoa(n) {
+		stage, name, staged := cutLast(group, '/')
+		if !staged {
+			stage, name = "", group
+		}
 		for p := Prepare; p <= Reduce; p++ {
-			if p.String() == name {
-				return TaskID{p, n}, nil
+			if p.String() == name && staged == (stage != "") && !strings.Contains(stage, "/") {
+				return TaskID{stage, p, n}, nil
 			}
 		}
 	}
-	return TaskID{}, fmt.Errorf("task id %q is not of the form map/17", s)
+	return TaskID{}, fmt.Errorf("task id %q is not of the form map/17, or with a stage sessions/map/17", s)
 }
 
 // ParseTaskKey is the inverse of TaskID.Key.
 func ParseTaskKey(s string) (TaskID, error) {
-	for p := Prepare; p <= Reduce && s != ""; p++ {
-		if n, err := strconv.Atoi(s[1:]); s[0] == p.String()[0] && err == nil && n >= 0 {
-			if id := (TaskID{p, n}); id.Key() == s {
+	stage, key, staged := cutLast(s, '.')
+	if !staged {
+		stage, key = "", s
+	}
+	for p := Prepare; p <= Reduce && key != ""; p++ {
+		if n, err := strconv.Atoi(key[1:]); key[0] == p.String()[0] && err == nil && n >= 0 {
+			if id := (TaskID{stage, p, n}); id.Key() == s {
 				return id, nil
 			}
 		}
 	}
-	return TaskID{}, fmt.Errorf("task key %q is not of the form m00017", s)
+	return TaskID{}, fmt.Errorf("task key %q is not of the form m00017, or with a stage sessions.m00017", s)
+}
+
+// cutLast cuts a text at the last place of a character.
+func cutLast(s string, sep byte) (before, after string, found bool) {
+	if i := strings.LastIndexByte(s, sep); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return "", s, false
 }
 
 // An AttemptID names one try at a task. It holds the epoch of the master that

@@ -99,6 +99,14 @@ type Grant struct {
 // Size returns the share in bytes.
 func (g *Grant) Size() int64 { return g.size }
 
+// Split makes a share of n bytes of this one, which is released by itself. n is at most
+// what is left.
+func (g *Grant) Split(n int64) *Grant {
+	n = max(min(n, g.Left()), 0)
+	g.size -= n
+	return &Grant{budget: g.budget, size: n}
+}
+
 // Left returns how many bytes of the share are not in use.
 func (g *Grant) Left() int64 { return g.size - g.used }
 

@@ -34,15 +34,18 @@ type Stats struct {
 	RunBytes   int64 // bytes of the remaining runs
 }
 
+// LeastToWrite is the least memory of a MapWriter, in bytes.
+const LeastToWrite = MinShare + writerBytes
+
 // NewMapWriter returns a writer that keeps within mem and writes to runs. The
 // caller must Close it. The caller also releases mem.
 func NewMapWriter(ctx context.Context, spec Spec, mem *Grant, runs RunStore) (*MapWriter, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	if mem.Left() < MinShare+writerBytes {
+	if mem.Left() < LeastToWrite {
 		return nil, fmt.Errorf("a map task needs %d bytes of memory for pairs and has %d: raise --memory or use fewer slots",
-			MinShare+writerBytes, mem.Left())
+			LeastToWrite, mem.Left())
 	}
 	w := &MapWriter{ctx: ctx, spec: spec, mem: mem, store: runs}
 	w.collector = pairs.NewCollector(spec.Layout, mem, w.spill)

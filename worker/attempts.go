@@ -214,7 +214,10 @@ func (a *attempt) Spent(r plan.Requests) {
 	a.account.requests = sum
 }
 
-// Maps asks the master, unless the answer is known.
-func (a *attempt) Maps(ctx context.Context) ([]plan.AttemptID, error) {
-	return a.worker.lists.get(ctx, a.launch.Job, a.launch.Maps, a.worker.askMaps)
+// Work asks the master, unless the answer is known.
+func (a *attempt) Work(ctx context.Context) (plan.Work, error) {
+	if a.launch.Work != 0 {
+		return a.worker.lists.get(ctx, a.launch.Job, a.launch.Task.Group(), a.launch.Work, a.worker.askWork)
+	}
+	return plan.Work{Writes: a.launch.Writes}, nil
 }

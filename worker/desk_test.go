@@ -30,11 +30,11 @@ type desk struct {
 	drain    bool
 	forget   bool // outcomes are not acknowledged
 	leader   string
-	maps     func(*cluster.MapsQuery) (*cluster.MapsAnswer, error)
+	work     func(*cluster.WorkQuery) (*cluster.WorkAnswer, error)
 
 	heard    []*cluster.Sync
 	outcomes map[cluster.Ref]cluster.Outcome
-	asked    int // for maps
+	asked    int // for work
 }
 
 func newDesk(epoch uint64, launches ...cluster.Launch) *desk {
@@ -71,11 +71,11 @@ func (d *desk) Sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders, erro
 	return o, err
 }
 
-func (d *desk) Maps(_ context.Context, q *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
+func (d *desk) Work(_ context.Context, q *cluster.WorkQuery) (*cluster.WorkAnswer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.asked++
-	return d.maps(q)
+	return d.work(q)
 }
 
 // last returns the newest message; a zero one before there is any.

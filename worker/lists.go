@@ -11,24 +11,25 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// ErrStale says that the output of a map was revoked after the launch of a
-// reduce that reads it. The reduce is lost, and starts again.
-var ErrStale = errors.New("the output of a map has been revoked")
+// ErrStale says that what an attempt reads was revoked after its launch. The attempt is
+// lost, and its task starts again.
+var ErrStale = errors.New("what the task reads has been revoked")
 
-// lists remembers, for each job, which attempts' output its reduces read.
+// lists remembers, for each job, what the tasks of its steps read.
 type lists struct {
 	mu    sync.Mutex
-	known map[plan.JobID]*list
+	known map[plan.JobID]map[plan.Group]*list
 }
 
 // list is one generation; turn holds a token while a caller asks for it.
 type list struct {
 	generation uint64
 	turn       chan struct{}
-	attempts   []plan.AttemptID // nil until it is known; guarded by turn
+	known      bool // guarded by turn, as work is
+	work       plan.Work
 }
 
-func newLists() *lists { return &lists{known: make(map[plan.JobID]*list)} }
+func newLists() *lists { return &lists{known: make(map[plan.JobID]map[plan.Group]*list)} }
 
 func (l *lists) forget(job plan.JobID) {
 	l.mu.Lock()
@@ -36,16 +37,19 @@ func (l *lists) forget(job plan.JobID) {
 	delete(l.known, job)
 }
 
-// get returns a generation of a job's list. It asks once for each generation.
-func (l *lists) get(ctx context.Context, job plan.JobID, generation uint64,
-	ask func(context.Context, *cluster.MapsQuery) (*cluster.MapsAnswer, error)) ([]plan.AttemptID, error) {
+// get returns a generation of the list of a step. It asks once for each generation.
+func (l *lists) get(ctx context.Context, job plan.JobID, group plan.Group, generation uint64,
+	ask func(context.Context, *cluster.WorkQuery) (*cluster.WorkAnswer, error)) (plan.Work, error) {
 	l.mu.Lock()
-	e := l.known[job]
+	if l.known[job] == nil {
+		l.known[job] = make(map[plan.Group]*list)
+	}
+	e := l.known[job][group]
 	if e == nil || e.generation != generation {
 		older := e != nil && e.generation > generation
 		e = &list{generation: generation, turn: make(chan struct{}, 1)}
-		if !older { // a late reduce must not make the others ask again
-			l.known[job] = e
+		if !older { // a late attempt must not make the others ask again
+			l.known[job][group] = e
 		}
 	}
 	l.mu.Unlock()
@@ -53,46 +57,43 @@ func (l *lists) get(ctx context.Context, job plan.JobID, generation uint64,
 	case e.turn <- struct{}{}:
 		defer func() { <-e.turn }()
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return plan.Work{}, context.Cause(ctx)
 	}
-	if e.attempts != nil {
-		return e.attempts, nil
+	if e.known {
+		return e.work, nil
 	}
-	a, err := ask(ctx, &cluster.MapsQuery{Version: cluster.Version, Job: job, Generation: generation})
+	a, err := ask(ctx, &cluster.WorkQuery{Version: cluster.Version, Job: job, Group: group, Generation: generation})
 	if err != nil {
-		return nil, err
+		return plan.Work{}, err
 	}
 	if a.Stale {
-		return nil, ErrStale
+		return plan.Work{}, ErrStale
 	}
-	if a.Attempts == nil {
-		a.Attempts = []plan.AttemptID{}
-	}
-	e.attempts = a.Attempts
-	return e.attempts, nil
+	e.known, e.work = true, a.Work
+	return e.work, nil
 }
 
 // askAgain is how long a worker waits before it asks again after a failure.
 const askAgain = 500 * time.Millisecond
 
-// askMaps asks the leader until there is an answer.
-func (w *worker) askMaps(ctx context.Context, q *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
+// askWork asks the leader until there is an answer.
+func (w *worker) askWork(ctx context.Context, q *cluster.WorkQuery) (*cluster.WorkAnswer, error) {
 	for {
 		w.mu.Lock()
 		client := w.client
 		w.mu.Unlock()
 		err := errors.New("no master is known")
 		if client != nil {
-			var a *cluster.MapsAnswer
+			var a *cluster.WorkAnswer
 			asking, cancel := context.WithTimeout(ctx, w.cfg.Hearing)
-			a, err = client.Maps(asking, q)
+			a, err = client.Work(asking, q)
 			cancel()
 			if err == nil {
 				return a, nil
 			}
 		}
 		if pause(ctx, askAgain) != nil {
-			return nil, fmt.Errorf("ask which maps to read: %w; last: %w", context.Cause(ctx), err)
+			return nil, fmt.Errorf("ask what to read: %w; last: %w", context.Cause(ctx), err)
 		}
 	}
 }

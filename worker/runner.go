@@ -27,8 +27,8 @@ type Host interface {
 	// Grant waits until the log holds a grant of the attempt. It returns all
 	// attempts of the task that were ever granted.
 	Grant(ctx context.Context) ([]plan.AttemptID, error)
-	// Maps returns the attempts whose output a reduce reads, by map task.
-	Maps(ctx context.Context) ([]plan.AttemptID, error)
+	// Work returns what the attempt reads and writes, apart from sections of inputs.
+	Work(ctx context.Context) (plan.Work, error)
 	// Progress reports how much is done so far: bytes of input, and records.
 	Progress(bytes, records int64)
 	// Spent reports the requests to stores of all attempts of the job, since the

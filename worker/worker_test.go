@@ -237,30 +237,30 @@ func TestGrantIsWaitedFor(t *testing.T) {
 	})
 }
 
-func TestMapsAreAskedForOnce(t *testing.T) {
+func TestWorkIsAskedForOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		list := []plan.AttemptID{{Epoch: 1, N: 1}, {Epoch: 1, N: 2}}
 		one, two, stale := launch(1), launch(2), launch(3)
-		one.Maps, two.Maps, stale.Maps = 2, 2, 1
+		one.Work, two.Work, stale.Work = 2, 2, 1
 		d := newDesk(1, one, two, stale)
 		failures := 3
-		d.maps = func(q *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
+		d.work = func(q *cluster.WorkQuery) (*cluster.WorkAnswer, error) {
 			if failures--; failures >= 0 {
 				return nil, errNobody
 			}
 			if q.Generation != 2 {
-				return &cluster.MapsAnswer{Stale: true}, nil
+				return &cluster.WorkAnswer{Stale: true}, nil
 			}
-			return &cluster.MapsAnswer{Attempts: list}, nil
+			return &cluster.WorkAnswer{Work: plan.Work{Reads: []plan.Results{{Attempts: list}}}}, nil
 		}
 		h := &hands{do: func(ctx context.Context, l cluster.Launch, host worker.Host) cluster.Outcome {
-			got, err := host.Maps(ctx)
+			got, err := host.Work(ctx)
 			switch {
 			case errors.Is(err, worker.ErrStale):
 				return cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: "stale"}}
-			case err != nil || !slices.Equal(got, list):
-				return cluster.Outcome{Result: cluster.Failed, Failure: plan.Failure{Text: "it has other maps"}}
+			case err != nil || len(got.Reads) != 1 || !slices.Equal(got.Reads[0].Attempts, list):
+				return cluster.Outcome{Result: cluster.Failed, Failure: plan.Failure{Text: "it has other work"}}
 			}
 			return cluster.Outcome{Result: cluster.Done}
 		}}

@@ -110,8 +110,9 @@ type planDocument struct {
 	LeftOut    int          `json:"leftOut"` // of what the input names
 	LeftOutBy  plan.LeftOut `json:"leftOutBy,omitzero"`
 	Maps       int          `json:"maps"`
-	Split      int64        `json:"splitBytes"` // of the largest
-	Samples    int          `json:"samples"`    // sections to sample
+	Split      int64        `json:"splitBytes"`      // of the largest
+	Samples    int          `json:"samples"`         // sections to sample
+	Steps      []planStep   `json:"steps,omitempty"` // of a job of several stages
 	Partitions int          `json:"partitions"`
 	ReadGroup  int          `json:"readGroup"` // adjacent partitions that one request reads
 	Slots      int          `json:"slots"`
@@ -120,6 +121,14 @@ type planDocument struct {
 	Contents   planOutput   `json:"contents"`
 	Requests   reportPlan   `json:"requests"`
 	Assumed    []string     `json:"assumed"`
+}
+
+// planStep is a step of a job of several stages.
+type planStep struct {
+	Step  string `json:"step"`
+	Tasks int    `json:"tasks"`
+	Known bool   `json:"known"` // the number of tasks is fixed
+	Bytes int64  `json:"bytes"` // that its tasks read, by the assumptions
 }
 
 // planOutput is what the output already holds.
@@ -134,6 +143,9 @@ func newPlanDocument(p *embedded.Plan) planDocument {
 		LeftOut: p.LeftOut.Total(), LeftOutBy: p.LeftOut, Maps: p.Maps, Split: p.Split, Samples: p.Samples, Partitions: p.Partitions, ReadGroup: p.Group,
 		Slots: p.Slots, Memory: p.Memory, Share: p.Share, Requests: newReportPlan(p), Assumed: p.Assumed,
 		Contents: planOutput{Committed: p.Found.Contents, Parts: p.Found.Parts}}
+	for _, s := range p.Steps {
+		d.Steps = append(d.Steps, planStep{s.Name, s.Tasks, s.Known, s.Bytes})
+	}
 	if p.Held != nil {
 		d.Contents.HeldBy = string(p.Held.Job)
 	}
@@ -148,7 +160,16 @@ func writePlan(to io.Writer, p *embedded.Plan) {
 	if text := p.LeftOut.String(); text != "" {
 		line("left out", "%s", text)
 	}
-	line("maps", "%s, of at most %s", count(int64(p.Maps), "task"), embedded.Bytes(p.Split))
+	if p.Steps == nil {
+		line("maps", "%s, of at most %s", count(int64(p.Maps), "task"), embedded.Bytes(p.Split))
+	}
+	for _, s := range p.Steps {
+		about := ""
+		if !s.Known {
+			about = "about "
+		}
+		line("step", "%s: %s%s, %s", s.Name, about, count(int64(s.Tasks), "task"), embedded.Bytes(s.Bytes))
+	}
 	if p.Samples > 0 {
 		line("sampled", "%s of the input, to choose the keys that bound partitions", count(int64(p.Samples), "section"))
 	}

@@ -32,12 +32,22 @@ const (
 // Copy writes the records of an output. An output that is replaced before anything
 // was written is read again. After that, Copy fails: it never mixes two versions.
 func Copy(ctx context.Context, to io.Writer, url string, stores store.Options) error {
-	root, err := store.Open(ctx, url, stores)
+	root, below, err := find(ctx, url, stores)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	m, err := output.Read(ctx, root)
+	read := func() (*output.Manifest, error) {
+		m, err := output.Read(ctx, root)
+		if err == nil && below != "" {
+			m = m.Below(below)
+			if len(m.Parts) == 0 {
+				err = &store.Error{Op: "read", URL: root.Name(below), Kind: plan.NotFound, Err: errors.New("the job that wrote the output has no output of that name, or no part of it")}
+			}
+		}
+		return m, err
+	}
+	m, err := read()
 	if err != nil {
 		return err
 	}
@@ -46,7 +56,7 @@ func Copy(ctx context.Context, to io.Writer, url string, stores store.Options) e
 		if plan.KindOf(err) != plan.NotFound {
 			return err
 		}
-		newest, readErr := output.Read(ctx, root)
+		newest, readErr := read()
 		switch {
 		case readErr != nil:
 			return errors.Join(err, readErr)
@@ -57,6 +67,35 @@ func Copy(ctx context.Context, to io.Writer, url string, stores store.Options) e
 		}
 		m = newest
 	}
+}
+
+// find opens the output at a URL, or the one that the directory at the URL lies in: then
+// below is the directory's name there.
+func find(ctx context.Context, url string, stores store.Options) (root *store.Root, below string, err error) {
+	root, err = store.Open(ctx, url, stores)
+	if err != nil {
+		return nil, "", err
+	}
+	if is, err := output.IsOutput(ctx, root); err != nil || is {
+		return root, "", err
+	}
+	var opened []*store.Root
+	within, below, ok, err := output.Within(ctx, url, func(ctx context.Context, url string) (*store.Root, error) {
+		r, err := store.Open(ctx, url, stores)
+		if err == nil {
+			opened = append(opened, r)
+		}
+		return r, err
+	})
+	if err != nil || !ok {
+		within, below = root, "" // whose error says what is there
+	}
+	for _, r := range append(opened, root) {
+		if r != within {
+			r.Close()
+		}
+	}
+	return within, below, err
 }
 
 // copyManifest writes the parts of a manifest, and returns how many bytes it

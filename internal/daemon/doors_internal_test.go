@@ -27,9 +27,9 @@ func (d doorman) Sync(context.Context, *cluster.Sync) (*cluster.Orders, error) {
 	return &cluster.Orders{Version: cluster.Version}, nil
 }
 
-func (d doorman) Maps(context.Context, *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
+func (d doorman) Work(context.Context, *cluster.WorkQuery) (*cluster.WorkAnswer, error) {
 	d.t.Error("a web page spoke for a worker")
-	return &cluster.MapsAnswer{}, nil
+	return &cluster.WorkAnswer{}, nil
 }
 
 // operations returns the operations of openapi.json, as "POST /v1/jobs".
@@ -65,7 +65,7 @@ func TestWebPagesReachNothing(t *testing.T) {
 		t.Fatalf("a loopback listener: %+v, %v", server, err)
 	}
 	h := doors(server, doorman{apitest.New(), t}, slog.New(slog.DiscardHandler))
-	all := append(operations(t), "POST /cluster/sync", "POST /cluster/maps", "GET /cluster/sync", "POST /cluster/", "GET /", "POST /", "GET /metrics", "POST /nothing")
+	all := append(operations(t), "POST /cluster/sync", "POST /cluster/work", "GET /cluster/sync", "POST /cluster/", "GET /", "POST /", "GET /metrics", "POST /nothing")
 	if len(all) < 20 {
 		t.Fatalf("only %d operations are known: %v", len(all), all)
 	}
@@ -98,7 +98,7 @@ func TestWebPagesReachNothing(t *testing.T) {
 		}
 	}
 	for _, as := range []string{"", "text/plain", "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"} {
-		for _, operation := range []string{"POST /cluster/sync", "POST /cluster/maps"} {
+		for _, operation := range []string{"POST /cluster/sync", "POST /cluster/work"} {
 			if got := ask(operation, "Content-Type", as); got != http.StatusUnsupportedMediaType {
 				t.Errorf("%s of type %q: status %d", operation, as, got)
 			}

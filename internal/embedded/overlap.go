@@ -44,7 +44,7 @@ func (r *run) share() int64 {
 // widen makes room for the additional attempts when the reduces begin. They compute
 // by turns.
 func (p *pool) widen(task plan.TaskID) {
-	if task.Phase == plan.Reduce && p.extra > 0 {
+	if step := p.pipe.Step(task.Group()); step != nil && step.Reads != plan.None && p.extra > 0 {
 		p.wider.Do(func() {
 			p.events.Post(scheduler.Joined{Worker: thisProcess, Slots: p.slots * (1 + p.extra)})
 		})

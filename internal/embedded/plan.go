@@ -26,11 +26,12 @@ type Plan struct {
 	Objects    int   // of the input that are read
 	LeftOut    plan.LeftOut
 	Maps       int
-	Split      int64 // bytes of the largest map task
-	Samples    int   // sections to sample; 0 for none
-	Partitions int   // 0 for a map-only job
-	Combined   bool  // values of a key are combined before they are shuffled
-	Group      int   // adjacent partitions that one request reads; 0 for a map-only job
+	Split      int64         // bytes of the largest map task
+	Samples    int           // sections to sample; 0 for none
+	Partitions int           // 0 for a map-only job
+	Combined   bool          // values of a key are combined before they are shuffled
+	Steps      []PlannedStep // of a job of several stages or outputs; else nil
+	Group      int           // adjacent partitions that one request reads; 0 for a map-only job
 	Slots      int
 	Memory     int64          // bytes for all tasks
 	Share      int64          // bytes for the pairs of a task
@@ -45,6 +46,14 @@ type Plan struct {
 	Assumed []string
 
 	cut bool // lines of an object are divided among tasks
+}
+
+// PlannedStep is a step of a job of several stages.
+type PlannedStep struct {
+	Name  string // such as "sessions/reduce"
+	Tasks int
+	Known bool  // the number of tasks is fixed; else it follows from what is measured
+	Bytes int64 // that its tasks read, if every step writes as many bytes as it reads
 }
 
 // Receipt has the requests of a run that has ended: as planned, as predicted once
@@ -99,7 +108,7 @@ func newRun(ctx context.Context, job *jobs.Job, o Options) (*run, error) {
 func (r *run) state(found output.Found) *Plan {
 	t := r.table
 	p := &Plan{Job: r.pipe.Job, Text: r.pipe.Text, Output: r.out.URL(), OnExists: r.mode, Input: t.Input, LeftOut: t.LeftOut,
-		Maps: len(t.Splits), Partitions: t.Partitions, Combined: r.pipe.Shuffle != nil && r.pipe.Shuffle.Combiner != nil,
+		Maps: len(t.Splits), Partitions: t.Partitions, Combined: len(r.pipe.Exchanges) == 1 && r.pipe.Exchanges[0].Combiner != nil,
 		Slots: r.Slots, Memory: r.Memory, Share: r.share(), Found: found}
 	objects := make(map[plan.Object]bool)
 	for i := range t.Splits {
@@ -121,6 +130,12 @@ func (r *run) state(found output.Found) *Plan {
 	if p.Partitions > 0 {
 		p.Group = j.Shape(sizes).ReadGroup()
 	}
+	if t.Stages != nil {
+		for i := range t.Stages.Graph.Steps {
+			n, known := forecast.StepTasks(&t.Stages.Graph, i)
+			p.Steps = append(p.Steps, PlannedStep{t.Stages.Graph.Steps[i].String(), n, known, j.StepBytes(i)})
+		}
+	}
 	p.Requests, p.Whole = j.Foresee(sizes), j.Whole()
 	p.assume()
 	return p
@@ -130,6 +145,8 @@ func (r *run) state(found output.Found) *Plan {
 func (p *Plan) assume() {
 	say := func(format string, args ...any) { p.Assumed = append(p.Assumed, fmt.Sprintf(format, args...)) }
 	switch {
+	case p.Steps != nil:
+		say("every step writes as many bytes as it reads; the tasks of a step that reads another's pairs follow from the bytes that are measured")
 	case p.Combined:
 		say("maps write as many bytes as they read, and so do reduces; combined values take less")
 	case p.Partitions > 0:

@@ -110,26 +110,18 @@ func (p *pool) Launch(c scheduler.Launch, job *scheduler.Job) {
 
 // work returns the work of a task. It reads the job now, because the job changes
 // later.
-func (p *pool) work(task plan.TaskID, job *scheduler.Job) (w executor.Work) {
-	switch task.Phase {
-	case plan.Sample:
+func (p *pool) work(task plan.TaskID, job *scheduler.Job) executor.Work {
+	w := executor.Work{Work: job.Work(task.Group())}
+	if i, ok := p.table.Split(task); ok {
+		w.Splits = p.table.Splits[i : i+1]
+	}
+	if task.Phase == plan.Sample {
 		w.Splits = p.table.Samples
-	case plan.Map:
-		w.Splits = p.table.Splits[task.Index : task.Index+1]
-		if job.Tasks(plan.Sample) > 0 {
-			w.Sampled = job.Task(plan.TaskID{Phase: plan.Sample}).Attempt
-		}
-	case plan.Reduce:
-		w.Maps = make([]plan.AttemptID, job.Tasks(plan.Map))
-		for i := range w.Maps {
-			w.Maps[i] = job.Task(plan.TaskID{Phase: plan.Map, Index: i}).Attempt
-		}
-	default:
 	}
 	return w
 }
 
-// finish reports the end of an attempt. A map can reveal that an input object was
+// finish reports the end of an attempt. A task that reads input can reveal that an input object was
 // misread: then every task that read some of it runs again. The sums and the
 // scheduler see the reports in the same order.
 func (p *pool) finish(ctx context.Context, a executor.Attempt, m *plan.Manifest, err error) {
@@ -145,7 +137,9 @@ func (p *pool) finish(ctx context.Context, a executor.Attempt, m *plan.Manifest,
 	}
 	p.retried.Add(1)
 	p.log.Warn("an input object was misread; the tasks that read it run again", "error", bad.Err)
-	p.events.MisreadBy(a.Task, a.ID, bad, p.pipe.Shuffle != nil)
+	g := p.table.Graph()
+	at := g.Find(a.Task.Group())
+	p.events.MisreadBy(a.Task, a.ID, bad, at != plan.None && len(g.Steps[at].Writes) > 0)
 }
 
 // outcome returns the event for the end of an attempt.
@@ -161,7 +155,7 @@ func (p *pool) outcome(ctx context.Context, a executor.Attempt, m *plan.Manifest
 	}
 	v := executor.Judge(err)
 	if lost := v.Lost; lost != nil {
-		p.log.Warn("the output of a map task is lost; it runs again", "task", lost.Task, "error", lost.Err)
+		p.log.Warn("the output of a task is lost; it runs again", "task", lost.Task, "error", lost.Err)
 		p.events.Post(scheduler.Corrupt{Task: lost.Task, Attempt: lost.Attempt, Text: lost.Err.Error()})
 		return scheduler.LostAttempt{Task: a.Task, Attempt: a.ID, ByMap: true}
 	}

@@ -12,7 +12,7 @@ import (
 
 // Progress is the progress of a run.
 type Progress struct {
-	Phase   string // "plan", "sample", "map", "reduce", "commit"
+	Phase   string // "plan", "sample", "map", "reduce", "commit"; in a job of several stages "sessions/reduce"
 	Done    int    // tasks of the phase that are committed
 	Tasks   int    // tasks of the phase
 	Running int    // attempts
@@ -32,8 +32,11 @@ type watcher struct {
 	mu     sync.Mutex
 	looked time.Time
 	shown  Progress // the largest values that were reported
-	job    scheduler.Job
+	status scheduler.Status
 	sums   master.Sums
+
+	current     plan.Group // whose tasks run
+	tasks, left int        // of that group
 }
 
 // lookEvery is the least time between two sums over all tasks: there can be many.
@@ -44,11 +47,12 @@ const lookEvery = 100 * time.Millisecond
 func (w *watcher) changed(job *scheduler.Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if job.Status == w.job.Status && job.Phase() == w.job.Phase() && time.Since(w.looked) < lookEvery {
+	if job.Status == w.status && job.Front() == w.current && time.Since(w.looked) < lookEvery {
 		return
 	}
 	w.looked = time.Now()
-	w.job = *job // the counts of tasks; the tasks themselves are not read later
+	w.status, w.current = job.Status, job.Front()
+	w.tasks, w.left = job.Tasks(w.current), job.Left(w.current)
 	w.sums = master.Sum(job, w.pool.table)
 }
 
@@ -57,27 +61,21 @@ func (w *watcher) changed(job *scheduler.Job) {
 func (w *watcher) read() Progress {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	phase := w.job.Phase()
-	p := Progress{Phase: "plan", Tasks: w.job.Tasks(phase), Retried: w.pool.retried.Load(), Elapsed: time.Since(w.started), Shuffled: w.sums.Shuffled}
-	p.Done = p.Tasks - w.job.Left(phase)
+	p := Progress{Phase: "plan", Tasks: w.tasks, Done: w.tasks - w.left, Retried: w.pool.retried.Load(), Elapsed: time.Since(w.started), Shuffled: w.sums.Shuffled}
 	switch {
-	case phase != 0:
-		p.Phase = phase.String()
-	case w.job.Status >= scheduler.Committing:
+	case w.current.Phase != 0:
+		p.Phase = w.current.String()
+	case w.status >= scheduler.Committing:
 		p.Phase = "commit"
 	}
-	now := w.sums
+	now := w.sums.Clone()
 	w.pool.mu.Lock()
 	p.Running = len(w.pool.running)
 	for _, a := range w.pool.running {
-		if a.Task.Phase == plan.Map {
-			now.Bytes += a.Progress.Bytes.Load()
-		} else {
-			now.Reduced += a.Progress.Records.Load()
-		}
+		now.Add(a.Task, a.Progress.Bytes.Load(), a.Progress.Records.Load())
 	}
 	w.pool.mu.Unlock()
-	w.shown.Fraction, w.shown.Bytes = max(w.shown.Fraction, now.Fraction(&w.job)), max(w.shown.Bytes, now.Bytes)
+	w.shown.Fraction, w.shown.Bytes = max(w.shown.Fraction, now.Fraction(w.status)), max(w.shown.Bytes, now.Bytes)
 	p.Fraction, p.Bytes = w.shown.Fraction, w.shown.Bytes
 	return p
 }

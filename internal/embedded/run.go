@@ -216,23 +216,30 @@ func (r *run) newPool(ctx context.Context) *pool {
 	memory, limits := r.memory(), r.codecs.Limits
 	limits.Window = memory.Window()
 	exec := executor.New(executor.Config{
-		Pipeline: r.pipe, Job: r.id, Partitions: r.table.Partitions,
+		Pipeline: r.pipe, Job: r.id,
 		Open: r.roots.Opened, Scratch: r.scratch, Class: store.Scratch, Output: r.out,
-		PartName: func(task plan.TaskID, id plan.AttemptID) string { return r.table.PartName(task, id, 0) },
+		PartName: func(task plan.TaskID, id plan.AttemptID, output int) string {
+			return r.table.PartName(task, id, output, 0)
+		},
 		Compress: r.codecs.Output, Limits: limits,
 		Budget: shuffle.NewBudget(r.Memory), Share: r.share(), Turns: r.turns(), Files: r.files, Log: r.Log,
 	})
-	return &pool{exec: exec, sums: sums.New(r.table.Splits), log: r.Log, events: master.NewMailbox(), pipe: r.pipe, hold: r.hold,
+	return &pool{exec: exec, sums: sums.New(r.table), log: r.Log, events: master.NewMailbox(), pipe: r.pipe, hold: r.hold,
 		table: r.table, life: work, cancel: cancel, slots: r.Slots, extra: r.extra(),
 		running: make(map[plan.AttemptID]*running), granted: make(map[plan.TaskID][]plan.AttemptID)}
 }
 
 func (r *run) masterConfig(p *pool, c *committer, w *watcher) master.Config {
 	p.events.Post(scheduler.Joined{Worker: thisProcess, Slots: r.Slots})
+	cfg := scheduler.Config{Epoch: 1, Rand: random32(), MaxFailures: r.Attempts, Backoff: scheduler.Time(300 * time.Millisecond)}
+	if r.table.Stages != nil {
+		cfg.Graph = &r.table.Stages.Graph
+	} else {
+		cfg.Counts = r.table.Counts()
+	}
 	return master.Config{
-		Scheduler: scheduler.Config{Epoch: 1, Rand: random32(), Counts: r.table.Counts(), MaxFailures: r.Attempts,
-			Backoff: scheduler.Time(300 * time.Millisecond)},
-		Journal: master.MemoryJournal{}, Pool: p, Output: c, Events: p.events, Changed: w.changed,
+		Scheduler: cfg,
+		Journal:   master.MemoryJournal{}, Pool: p, Output: c, Events: p.events, Changed: w.changed,
 	}
 }
 
@@ -294,6 +301,7 @@ type committer struct {
 	pool     *pool
 	manifest *output.Manifest
 	tally    plan.Tally  // of committed attempts
+	reduces  int         // tasks that read what others wrote
 	added    []plan.Part // by this run
 	written  *written
 }
@@ -315,6 +323,11 @@ func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
 		return err
 	}
 	c.tally, c.added = tally, parts
+	for i, step := range job.Graph().Steps {
+		if step.Reads != plan.None {
+			c.reduces += job.Graph().TasksOf(i)
+		}
+	}
 	m, err := c.run.hold.Commit(ctx, parts)
 	if m == nil {
 		return err

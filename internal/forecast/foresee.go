@@ -63,9 +63,12 @@ func (j *Job) Estimate() Sizes {
 		each[i] = t.Splits[i].Bytes()
 		total += each[i]
 	}
-	if t.Partitions == 0 {
+	switch {
+	case t.Stages != nil:
+		s.Parts = j.stageParts()
+	case t.Partitions == 0:
 		s.Parts = each
-	} else {
+	default:
 		s.Runs, s.Parts = each, make([]int64, t.Partitions)
 		for i := range s.Parts {
 			s.Parts[i] = total / int64(t.Partitions)
@@ -90,7 +93,10 @@ func (j *Job) Shape(s Sizes) shuffle.Shape {
 
 // Whole reports whether the forecast of gets is complete. On local stores a shuffle
 // is read batch by batch, and requests cost nothing: the forecast leaves them out.
-func (j *Job) Whole() bool { return j.Scratch.Remote || j.Table.Partitions == 0 }
+// So it does for a job of several stages.
+func (j *Job) Whole() bool {
+	return j.Table.Stages == nil && (j.Scratch.Remote || j.Table.Partitions == 0)
+}
 
 // Foresee returns all requests of a run, if nothing goes wrong, pairs fit into
 // memory, and a line ends less than 64 KiB after its section.
@@ -100,8 +106,12 @@ func (j *Job) Foresee(s Sizes) plan.Requests {
 	if len(j.Table.Samples) > 0 {
 		j.sample(r, s)
 	}
-	j.maps(r, s)
-	j.reduces(r, s)
+	if j.Table.Stages != nil {
+		j.stages(r, s)
+	} else {
+		j.maps(r, s)
+		j.reduces(r, s)
+	}
 	add(r, j.Output, j.commit(s))
 	add(r, j.Output, j.clean(s))
 	j.sweep(r, s)

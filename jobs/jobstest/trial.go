@@ -84,7 +84,7 @@ func (t *trial) run(tb testing.TB) (*Result, error) {
 	// its parameters are left to the run.
 	if p, err := t.job.Build(t.params, nil); err == nil {
 		t.once = p.Once
-		t.ordered = p.Shuffle != nil && p.Shuffle.Ranges
+		t.ordered = p.Ordered()
 	}
 	result, err := t.one(tb.Context(), &usual)
 	if err != nil {

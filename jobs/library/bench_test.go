@@ -79,14 +79,12 @@ func benchmarkMap(b *testing.B, name string, text []byte, n int) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		t := &pipeline.MapTask{
-			Task:       pipeline.Task{Context: b.Context(), Tally: &plan.Tally{}, Progress: &pipeline.Progress{}},
-			Sections:   []pipeline.Section{section},
-			Partitions: 4,
-			Pairs:      pairs.NewCollector(p.Shuffle.Layout, nil, nil),
-			TableBytes: 32 << 20,
+		t := &pipeline.Task{
+			Context: b.Context(), Tally: &plan.Tally{}, Progress: &pipeline.Progress{},
+			Sections: []pipeline.Section{section},
+			Writes:   []pipeline.Write{{Partitions: 4, Pairs: pairs.NewCollector(p.Exchanges[0].Layout, nil, nil), TableBytes: 32 << 20}},
 		}
-		if err := p.Inputs[0].Map(t); err != nil {
+		if err := p.Steps[0].Run(t); err != nil {
 			b.Fatal(err)
 		}
 	}

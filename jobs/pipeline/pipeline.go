@@ -21,21 +21,36 @@ import (
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
-// Pipeline is a job with its parameters, ready to run.
+// Pipeline is a job with its parameters, ready to run: a graph of steps, and what
+// passes between them. Steps name exchanges, inputs and outputs by their places in the
+// lists.
 type Pipeline struct {
-	Job     string
-	Text    string   // canonical description; equal texts mean equal pipelines
-	Hash    [32]byte // SHA-256 of Text
-	Inputs  []Input
-	Shuffle *Shuffle // nil for a map-only job
-	Output  Output
+	Job       string
+	Text      string   // canonical description; equal texts mean equal pipelines
+	Hash      [32]byte // SHA-256 of Text
+	Inputs    []Input
+	Exchanges []Exchange
+	Outputs   []Output
+	Steps     []Step // each after those whose pairs it reads
 	// Once holds the values that the constructor computed once, by name. A
 	// process that builds the pipeline again passes it to Job.Build, and gets
 	// the same Text.
 	Once map[string][]byte
 }
 
-// Input is one of a job's inputs and the functions for its records.
+// Step is the functions that a group of tasks runs.
+type Step struct {
+	plan.Group
+	Inputs  []int // of which a task reads sections of one; none where Reads is set
+	Reads   int   // the exchange of which a task reads a partition, or plan.None
+	Sides   []int // exchanges that a task may read whole
+	Writes  []int // exchanges
+	Outputs []int // whose parts its tasks make
+	// Run reads what the task has, to its end, and passes on pairs and records.
+	Run func(t *Task) error
+}
+
+// Input is one of a job's inputs.
 type Input struct {
 	Name string // "" for the only one
 	// Split divides a plain (not compressed) object into sections of about
@@ -50,35 +65,42 @@ type Input struct {
 	// Lines says that every line feed ends a record. Then blocks of a
 	// compressed object can be sections.
 	Lines bool
-	// Map reads every section of t and passes pairs to t.Pairs, or in a
-	// map-only job records to t.Out.
-	Map func(t *MapTask) error
 }
 
-// Shuffle says how pairs travel from map to reduce.
-type Shuffle struct {
+// Exchange says how pairs travel from steps to the tasks that read them.
+type Exchange struct {
 	Layout pairs.Layout
 	// Group returns the leading part of an encoded key by which pairs are
 	// grouped and partitioned; nil means the whole key.
 	Group func(key []byte) []byte
 	// Ranges asks for partitions that are ranges of keys, cut at sampled keys.
 	Ranges bool
+	// SampledBy is the exchange whose writers sample the keys of Ranges; plan.None
+	// where a step of its own does, before anything is written.
+	SampledBy int
+	// Sampled says that the writers sample the keys that they write.
+	Sampled bool
 	// SortValues orders pairs of equal keys by their value's bytes.
 	SortValues bool
+	// Side says that it has one partition, which tasks read whole.
+	Side bool
+	// Spools says that the tasks which read it keep values in a Spool.
+	Spools bool
 	// Combiner makes a combiner for one attempt; nil when pairs must not be
 	// combined.
 	Combiner func() pairs.Combiner
-	// Reduce reads t.Source to its end and writes records to t.Out.
-	Reduce func(t *ReduceTask) error
 }
 
-// Output says how parts are named and whether they may be compressed.
+// Output is one of a job's outputs: how its parts are named, and whether they may
+// be compressed.
 type Output struct {
+	Name         string // the directory of its parts, "" for the output's own
 	Ext          string // with its dot, "" for none
 	Compressible bool   // plain text: the engine may compress it as a whole
+	Partitioned  bool   // parts lie in directories that the records name
 }
 
-// Task is the common part of map and reduce tasks.
+// Task is one attempt at a task of a step.
 type Task struct {
 	Context  context.Context
 	Job      plan.JobID
@@ -89,6 +111,60 @@ type Task struct {
 	Tally    *plan.Tally // the functions set RecordsIn, RecordsOut, Counts and Stats
 	Progress *Progress
 	Files    *Files // shipped with the job; nil for none
+
+	Input    int          // whose sections it reads
+	Sections []Section    // of a step that reads inputs
+	Limit    int64        // records to read of each section, for a sample; 0 for all
+	Source   pairs.Source // of a step that reads an exchange
+	Writes   []Write      // by the exchanges that the step writes
+	// Part begins the attempt's part of an output of the step, by its place in
+	// Step.Outputs, in a directory below that of the output; "" for none.
+	Part func(output int, dir string) (Part, error)
+	// MostParts is how many parts of Partitioned outputs may be open at once.
+	MostParts int
+	// Sorter makes a list that is read in order of its keys, for a step with a
+	// Partitioned output. The attempt releases it.
+	Sorter func() (Sorter, error)
+	// Side returns a side input of the step, by its place in Step.Sides. Load makes the
+	// value of its pairs, once in each process.
+	Side func(place int, load func(from pairs.Source) (any, error)) (any, error)
+	// Spool makes a list that is read several times. The attempt releases it.
+	Spool func() Spool
+}
+
+// Spool is a list of values that can be read again and again. It keeps some in memory
+// and the others in the job's temporary data. It belongs to the task's goroutine.
+type Spool interface {
+	// Append adds a value, which it copies.
+	Append(b []byte) error
+	// All passes on the values in their order, until yield returns false. A call may
+	// be within another one. The bytes are valid until yield returns.
+	All(yield func(b []byte) bool) error
+	// Reset removes all values.
+	Reset() error
+}
+
+// Sorter takes values, and passes them on in order of their keys.
+type Sorter interface {
+	Add(key, value []byte) error
+	// All passes on all values, once. The bytes are valid until yield returns.
+	All(yield func(key, value []byte) error) error
+}
+
+// Write is where an attempt writes the pairs of an exchange.
+type Write struct {
+	Partitions int
+	Cuts       [][]byte         // Ranges: the Partitions-1 least keys of partitions 1…
+	Pairs      *pairs.Collector // nil when only Sample counts
+	TableBytes int64            // memory that a combining table may take, beside the collector's own
+	Sample     func(key []byte) // takes every key, for a sample; nil where none is wanted
+}
+
+// Part takes the bytes of a part. End is called once, after the last of them, unless
+// the attempt has failed.
+type Part interface {
+	io.Writer
+	End(records int64) error
 }
 
 // Progress is how far a running attempt has come. Any goroutine may read it.
@@ -97,23 +173,55 @@ type Progress struct {
 	Records atomic.Int64 // records done
 }
 
-// MapTask is one map attempt.
-type MapTask struct {
-	Task
-	Sections   []Section
-	Limit      int64 // records to read of each section, for a sample; 0 for all
-	Partitions int
-	Cuts       [][]byte         // Ranges: the Partitions-1 least keys of partitions 1…
-	Pairs      *pairs.Collector // nil in a map-only job
-	TableBytes int64            // memory that a combining table may take, beside the collector's own
-	Out        io.Writer        // of a map-only job
+// Ranges reports whether the job has one exchange, whose partitions are ranges of keys.
+func (p *Pipeline) Ranges() bool { return len(p.Exchanges) == 1 && p.Exchanges[0].Ranges }
+
+// Ordered reports whether the parts of the only output are in an order of keys.
+func (p *Pipeline) Ordered() bool {
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if len(p.Outputs) == 1 && len(s.Outputs) > 0 && s.Reads != plan.None {
+			return p.Exchanges[s.Reads].Ranges
+		}
+	}
+	return false
 }
 
-// ReduceTask is one reduce attempt: one partition.
-type ReduceTask struct {
-	Task
-	Source pairs.Source
-	Out    io.Writer
+// Step returns the step of a group, nil for none. A sample runs the functions of the
+// maps.
+func (p *Pipeline) Step(g plan.Group) *Step {
+	if g.Phase == plan.Sample {
+		g.Phase = plan.Map
+	}
+	for i := range p.Steps {
+		if p.Steps[i].Group == g {
+			return &p.Steps[i]
+		}
+	}
+	return nil
+}
+
+// Outline returns the graph of the pipeline. It has no numbers of tasks and partitions:
+// these follow from the input.
+func (p *Pipeline) Outline() plan.Graph {
+	var g plan.Graph
+	g.Exchanges = make([]plan.Exchange, len(p.Exchanges))
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		g.Steps = append(g.Steps, plan.Step{Group: s.Group, Inputs: s.Inputs, Reads: s.Reads, Sides: s.Sides, Writes: s.Writes, Parts: len(s.Outputs) > 0})
+		for _, x := range s.Writes {
+			g.Exchanges[x].Writers = append(g.Exchanges[x].Writers, i)
+		}
+	}
+	for x := range p.Exchanges {
+		if p.Exchanges[x].Side {
+			g.Exchanges[x].Partitions = 1
+		}
+		if by := p.Exchanges[x].SampledBy; p.Exchanges[x].Ranges && by != plan.None {
+			g.Exchanges[x].Sampled = g.Exchanges[by].Writers
+		}
+	}
+	return g
 }
 
 // Section is a plan.Section that can be opened.

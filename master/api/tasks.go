@@ -30,7 +30,7 @@ func (s *server) tasks(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	all = slices.DeleteFunc(all, func(t client.Task) bool {
-		return state != "" && t.State != state || phase != "" && !strings.HasPrefix(t.Task, phase+"/")
+		return state != "" && t.State != state || phase != "" && !ofPhase(t.Task, phase)
 	})
 	page := client.TasksPage{Tasks: []client.Task{}, Total: len(all)}
 	places := make([]placed, len(all))
@@ -49,6 +49,12 @@ func (s *server) tasks(w http.ResponseWriter, r *http.Request) error {
 	}
 	write(w, http.StatusOK, page)
 	return nil
+}
+
+// ofPhase reports whether a task is of a phase, whatever its stage.
+func ofPhase(task, phase string) bool {
+	id, err := plan.ParseTaskID(task)
+	return err == nil && id.Phase.String() == phase
 }
 
 func phaseNames() []string {
@@ -88,7 +94,7 @@ func placeOf(t *client.Task, order client.TaskOrder) place {
 }
 
 func (p place) compare(o place) int {
-	return cmp.Or(cmp.Compare(o.measure, p.measure), cmp.Compare(p.task.Phase, o.task.Phase), cmp.Compare(p.task.Index, o.task.Index))
+	return cmp.Or(cmp.Compare(o.measure, p.measure), p.task.Compare(o.task))
 }
 
 // String returns the place as a page's Next.

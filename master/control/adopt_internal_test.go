@@ -35,7 +35,7 @@ func TestAdoptedWorkIsComparedWithItsInput(t *testing.T) {
 			table.Splits = append(table.Splits, plan.Split{Sections: []plan.Section{{Object: object, Offset: i * half, Length: half}}})
 		}
 		j := &job{lead: &leadership{cfg: &Config{Log: slog.New(slog.DiscardHandler)}}, id: "01J", scratch: scratch,
-			input: input{table: table, sums: sums.New(table.Splits)}, view: view.NewJob()}
+			input: input{table: table, sums: sums.New(table)}, view: view.NewJob()}
 		s := new(scheduler.Job)
 		s.Fold(scheduler.Record{Epoch: 1, Entries: []scheduler.Entry{scheduler.Fence{}, scheduler.Planned{Counts: plan.Counts{Maps: 2, Reduces: 1}}}})
 		for i := range 2 {

@@ -76,12 +76,12 @@ func TestNoAdoption(t *testing.T) {
 		"a part that is not whole": {plan.Reduce, func(w *worker, l cluster.Launch) {
 			w.granted(l.Ref)
 			w.reduces(l)
-			w.must(w.data.Put(w.t.Context(), "out/"+table(l.Job).PartName(l.Task, l.Attempt, 0), []byte(sorted[1:]), store.Durable))
+			w.must(w.data.Put(w.t.Context(), "out/"+table(l.Job).PartName(l.Task, l.Attempt, 0, 0), []byte(sorted[1:]), store.Durable))
 		}},
 		"a part that is missing": {plan.Reduce, func(w *worker, l cluster.Launch) {
 			w.granted(l.Ref)
 			w.reduces(l)
-			w.must(w.data.Delete(w.t.Context(), "out/"+table(l.Job).PartName(l.Task, l.Attempt, 0)))
+			w.must(w.data.Delete(w.t.Context(), "out/"+table(l.Job).PartName(l.Task, l.Attempt, 0, 0)))
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -40,13 +40,13 @@ func TestRetryAfterCollection(t *testing.T) {
 				w.ends(w.manifest(mapped(l)))
 				return plan.Map, false
 			}
-			read, err := m.Maps(t.Context(), &cluster.MapsQuery{Version: cluster.Version, Job: id, Generation: l.Maps})
+			read, err := m.Work(t.Context(), &cluster.WorkQuery{Version: cluster.Version, Job: id, Group: l.Task.Group(), Generation: l.Work})
 			b.must(err)
-			for i, attempt := range read.Attempts {
+			for i, attempt := range read.Work.Reads[0].Attempts {
 				task := plan.TaskID{Phase: plan.Map, Index: i}
-				if _, err := attempts.ReadManifest(t.Context(), scratch, id, task, attempt, partition); err != nil {
+				if _, err := attempts.ReadManifest(t.Context(), scratch, id, task, attempt); err != nil {
 					w.ends(cluster.Outcome{Ref: l.Ref, Result: cluster.Lost, Failure: plan.Failure{Text: err.Error()},
-						LostMap: &cluster.Ref{Job: id, Task: task, Attempt: attempt}})
+						LostInput: &cluster.Ref{Job: id, Task: task, Attempt: attempt}})
 					return plan.Reduce, true
 				}
 			}

@@ -64,7 +64,7 @@ func (c committer) Commit(ctx context.Context, s *scheduler.Job) error {
 func (j *job) gather(ctx context.Context, s *scheduler.Job) ([]plan.Part, error) {
 	parts, tally, err := j.measure(ctx, s)
 	if err == nil {
-		j.life.tally = &tally
+		j.life.tally, j.life.parts = &tally, len(parts)
 		return parts, nil
 	}
 	lost := j.lasting(ctx, err)
@@ -171,7 +171,7 @@ func (j *job) summarise(ctx context.Context, s *scheduler.Job, sum *view.Summary
 		default:
 			sum.Counters = view.Counters(tally)
 			sum.Counters.Complete = true
-			sum.Job.Result = view.Result(s, tally)
+			sum.Job.Result = view.Result(tally, j.life.parts)
 		}
 	}
 	if err := j.record(ctx, s); permanent(err) {
@@ -198,10 +198,11 @@ func (j *job) counted(ctx context.Context, s *scheduler.Job) (*plan.Tally, error
 		}
 		j.input.follow(s)
 	}
-	_, tally, err := j.measure(ctx, s)
+	parts, tally, err := j.measure(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("count what the job did: %w", err)
 	}
+	j.life.parts = len(parts)
 	return &tally, nil
 }
 

@@ -20,9 +20,14 @@ type input struct {
 	made   plan.AttemptID                     // the attempt whose table is the job's
 	table  *attempts.Table                    // that table; nil until the job is planned
 	sums   *sums.Checks
-	maps   []plan.AttemptID // that reduces read; nil until all are committed
-	gen    uint64           // the generation of maps
-	looked uint64           // the generation that was examined for lost output
+	works  map[plan.Group]*work
+}
+
+// work is what the tasks of a step read, in one generation.
+type work struct {
+	plan.Work
+	gen    uint64
+	looked bool // it was examined for lost output
 }
 
 // read takes a table that was read.
@@ -52,7 +57,7 @@ func (in *input) follow(s *scheduler.Job) {
 		return
 	}
 	in.made, in.table = t.Attempt, in.tables[t.Attempt]
-	in.sums = sums.New(in.table.Splits)
+	in.sums = sums.New(in.table)
 	clear(in.tables)
 	in.tables[in.made] = in.table
 }
@@ -65,20 +70,23 @@ func (in *input) planned() (*attempts.Table, plan.AttemptID) {
 	return in.table, in.made
 }
 
-// counts returns the counts of tasks in a table that was read.
-func (in *input) counts(id plan.AttemptID) plan.Counts {
+// planOf returns the result of planning, from a table that was read.
+func (in *input) planOf(id plan.AttemptID) (plan.Counts, *plan.Graph) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.tables[id].Counts()
+	t := in.tables[id]
+	if t.Stages != nil {
+		return plan.Counts{}, &t.Stages.Graph
+	}
+	return t.Counts(), nil
 }
 
-// partitions returns the number of partitions of the job's shuffle.
-func (in *input) partitions() int {
-	t, _ := in.planned()
-	if t == nil {
-		return 0
-	}
-	return t.Partitions
+// replaceable reports whether the result of a task can be invalidated: other tasks read
+// it, so that it is no part of the output. in.mu is held.
+func (in *input) replaceable(task plan.TaskID) bool {
+	g := in.table.Graph()
+	at := g.Find(task.Group())
+	return at != plan.None && len(g.Steps[at].Writes) > 0
 }
 
 // needs reports whether the bytes that a map has read must be compared with the
@@ -89,51 +97,60 @@ func (in *input) needs(id plan.TaskID) bool {
 	return in.sums.Needs(id)
 }
 
-// followMaps takes the maps that reduces read, and returns their generation.
-func (in *input) followMaps(s *scheduler.Job) uint64 {
+// followWork takes what the tasks that may run now read.
+func (in *input) followWork(s *scheduler.Job) {
+	for _, g := range s.Current() {
+		in.workFor(s, g)
+	}
+}
+
+// workFor returns the generation of what the tasks of an open group read; 0 if they read
+// no results of other tasks.
+func (in *input) workFor(s *scheduler.Job, g plan.Group) uint64 {
+	gen := s.Generation(g)
+	if gen == 0 {
+		return 0
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	gen := generation(s)
-	if in.maps != nil && in.gen == gen {
+	if w := in.works[g]; w != nil && w.gen == gen {
 		return gen
 	}
-	in.gen = gen
-	in.maps = make([]plan.AttemptID, s.Tasks(plan.Map))
-	for i := range in.maps {
-		in.maps[i] = s.Task(plan.TaskID{Phase: plan.Map, Index: i}).Attempt
+	if in.works == nil {
+		in.works = make(map[plan.Group]*work)
 	}
+	in.works[g] = &work{Work: s.Work(g), gen: gen}
 	return gen
 }
 
-// suspect returns the list of maps that reduces read, if one of them has lost its
-// output and the list was not examined yet; else nil.
-func (in *input) suspect(lost plan.AttemptID) []plan.AttemptID {
+// suspect returns the results that the tasks of a group read, if one of them is that
+// attempt and they were not examined yet; else nil.
+func (in *input) suspect(g plan.Group, lost plan.AttemptID) []plan.Results {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.looked == in.gen || !slices.Contains(in.maps, lost) {
+	w := in.works[g]
+	if w == nil || w.looked {
 		return nil
 	}
-	in.looked = in.gen
-	return in.maps
-}
-
-// generation counts how often the output of a map was invalidated. It numbers the
-// lists of maps in the same way under every leader.
-func generation(s *scheduler.Job) uint64 {
-	n := uint64(1)
-	for i := range s.Tasks(plan.Map) {
-		n += uint64(len(s.Task(plan.TaskID{Phase: plan.Map, Index: i}).Invalid))
+	all := w.Inputs()
+	if !slices.ContainsFunc(all, func(r plan.Results) bool { return slices.Contains(r.Attempts, lost) }) {
+		return nil
 	}
-	return n
+	w.looked = true
+	return all
 }
 
-// mapsOf returns the list of a generation; nil if there is a newer one. A
-// generation is not known if this leader has not read so far in the log.
-func (in *input) mapsOf(generation uint64) (list []plan.AttemptID, known bool) {
+// workOf returns a generation of what the tasks of a group read; stale if there is a
+// newer one. A generation is not known if this leader has not read so far in the log.
+func (in *input) workOf(g plan.Group, generation uint64) (w plan.Work, stale, known bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.gen != generation {
-		return nil, generation < in.gen
+	switch now := in.works[g]; {
+	case now == nil:
+		return plan.Work{}, false, false
+	case now.gen != generation:
+		return plan.Work{}, true, generation < now.gen
+	default:
+		return now.Work, false, true
 	}
-	return in.maps, true
 }

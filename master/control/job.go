@@ -39,7 +39,7 @@ type job struct {
 	wanted context.Context // until a user cancels the job
 	unwant context.CancelFunc
 
-	losing sync.Mutex // held while lost output of maps is looked for
+	losing chan struct{} // has a token while lost output of maps is looked for
 
 	life  life
 	input input
@@ -57,6 +57,8 @@ type life struct {
 	attached bool             // to the workers
 	last     *scheduler.Job   // the state that the shell had last
 	tally    *plan.Tally      // of a job that is committed
+	parts    int              // that such a job wrote
+	issued   uint32           // the number of the newest attempt that this leader has launched
 }
 
 // mailbox is the mailbox of the shell that runs at present.
@@ -110,7 +112,7 @@ func (s *submitted) read(ctx context.Context, root *store.Root, id plan.JobID) e
 }
 
 func newJob(l *leadership, run journal.Run) *job {
-	j := &job{lead: l, run: run, id: run.Job, scratch: l.cfg.Root.Sub(plan.ScratchPrefix(run.Job)), gone: make(chan struct{}), view: view.NewJob()}
+	j := &job{lead: l, run: run, id: run.Job, scratch: l.cfg.Root.Sub(plan.ScratchPrefix(run.Job)), gone: make(chan struct{}), losing: make(chan struct{}, 1), view: view.NewJob()}
 	j.ctx = meter.With(l.ctx, &j.asked)
 	j.weight.Store(plan.DefaultPriority)
 	j.wanted, j.unwant = context.WithCancel(context.WithoutCancel(l.ctx)) // a leadership that ends cancels no job
@@ -239,8 +241,8 @@ func (j *job) runShell(ctx context.Context, s *scheduler.Job, box *master.Mailbo
 	j.view.Proceed(nil)
 	cfg := j.lead.cfg
 	records := journal.Open(cfg.Root, j.id, j.lead.lease)
-	_, err := master.Run(ctx, master.Config{
-		Scheduler: scheduler.Config{Epoch: j.lead.epoch, Rand: cfg.Draw(), Prepare: true, MaxFailures: j.attempts(), Speculate: speculate, SpeculateLeast: scheduler.Time(j.lead.times.slow),
+	outcome, err := master.Run(ctx, master.Config{
+		Scheduler: scheduler.Config{Epoch: j.lead.epoch, Rand: cfg.Draw(), Issued: j.life.issued, Prepare: true, MaxFailures: j.attempts(), Speculate: speculate, SpeculateLeast: scheduler.Time(j.lead.times.slow),
 			GrantTimeout: scheduler.Time(grantTime), Adjacent: j.adjacent()},
 		Lead:    scheduler.Lead{Job: s, Reopen: reopen},
 		Journal: records, Pool: pool{j}, Output: committer{j}, Events: box,
@@ -249,6 +251,7 @@ func (j *job) runShell(ctx context.Context, s *scheduler.Job, box *master.Mailbo
 		Excluded: func(workers []scheduler.Exclusion) { j.lead.members.Exclude(j.id, workers) },
 		Abandon:  true,
 	})
+	j.life.issued = outcome.Issued
 	return err
 }
 
@@ -352,7 +355,7 @@ func (j *job) follow(ctx context.Context, records *journal.Log, s *scheduler.Job
 		j.lead.members.Attach(j.id, j)
 		j.lead.divide()
 	}
-	now := view.State{Status: s.Status, Phase: s.Phase(), Left: s.Left(s.Phase())}
+	now := view.State{Status: s.Status, Phase: s.Front(), Left: s.Waiting()}
 	if s.Status != scheduler.Running && s.Status != scheduler.Unplanned {
 		now.Left = 0
 	}
@@ -360,8 +363,6 @@ func (j *job) follow(ctx context.Context, records *journal.Log, s *scheduler.Job
 		j.lead.divide()
 	}
 	j.input.follow(s)
-	if s.Phase() == plan.Reduce {
-		j.input.followMaps(s)
-	}
+	j.input.followWork(s)
 	j.view.Follow(now)
 }

@@ -58,23 +58,29 @@ func (j *job) learn(ctx context.Context, s *scheduler.Job, box *master.Mailbox) 
 	}
 	j.input.forget() // the checksums are read again, too
 	j.input.follow(s)
-	if s.Status != scheduler.Running || s.Phase() > plan.Map {
+	if s.Status != scheduler.Running || !readsInput(s) {
 		return nil // all input was compared before
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
-	for i := range s.Tasks(plan.Map) {
-		id := plan.TaskID{Phase: plan.Map, Index: i}
-		if t := s.Task(id); t.Committed && j.input.needs(id) {
-			g.Go(func() error { return j.learnMap(ctx, id, t.Attempt, box) })
+	table, _ := j.input.planned()
+	for _, id := range table.Tasks() {
+		if t := s.Task(id); t != nil && t.Committed && j.input.needs(id) {
+			g.Go(func() error { return j.learnSums(ctx, id, t.Attempt, box) })
 		}
 	}
 	return g.Wait()
 }
 
-// learnMap reads the sums of a committed map's input. If its manifest is lost, or if
-// an object turns out to be misread, the map runs again.
-func (j *job) learnMap(ctx context.Context, id plan.TaskID, attempt plan.AttemptID, box *master.Mailbox) error {
+// readsInput reports whether a task that reads input is not committed.
+func readsInput(s *scheduler.Job) bool {
+	g := s.Graph()
+	return slices.ContainsFunc(g.Steps, func(step plan.Step) bool { return step.Reads == plan.None && s.Left(step.Group) > 0 })
+}
+
+// learnSums reads the sums of the input of a committed task. If its manifest is lost, or
+// if an object turns out to be misread, the task runs again.
+func (j *job) learnSums(ctx context.Context, id plan.TaskID, attempt plan.AttemptID, box *master.Mailbox) error {
 	m, err := j.manifest(ctx, id, attempt)
 	if j.lasting(ctx, err) {
 		box.Post(scheduler.Corrupt{Task: id, Attempt: attempt, Text: err.Error()})
@@ -111,7 +117,7 @@ func (j *job) adopt(ctx context.Context, s *scheduler.Job, box *master.Mailbox) 
 			return err
 		}
 		t := s.Task(f.Task)
-		if t == nil || t.Committed || f.Task.Phase != s.Phase() || slices.Contains(t.Invalid, f.Attempt) || found[f.Task] {
+		if t == nil || t.Committed || !s.Open(f.Task.Group()) || slices.Contains(t.Invalid, f.Attempt) || found[f.Task] {
 			continue
 		}
 		adopted, err := j.adoptAttempt(ctx, s, f, box)
@@ -138,7 +144,7 @@ func (j *job) adoptAttempt(ctx context.Context, s *scheduler.Job, f attempts.Fin
 	if err != nil {
 		return false, err
 	}
-	if m.Part != nil || s.Tasks(plan.Reduce) == 0 && f.Task.Phase == plan.Map {
+	if m.Part != nil || s.Writes(f.Task.Group()) {
 		if there, err := j.hasPart(ctx, s.Task(f.Task).Granted, m); err != nil || !there {
 			return false, err
 		}
@@ -167,25 +173,31 @@ func (j *job) adoptTable(ctx context.Context, box *master.Mailbox) error {
 		if err != nil {
 			return err
 		}
-		box.Post(scheduler.Reported{Task: plan.TaskID{Phase: plan.Prepare}, Attempt: id, Winner: id, Counts: j.input.counts(id)})
+		counts, graph := j.input.planOf(id)
+		box.Post(scheduler.Reported{Task: plan.TaskID{Phase: plan.Prepare}, Attempt: id, Winner: id, Counts: counts, Graph: graph})
 		return nil
 	}
 	return nil
 }
 
-// hasPart reports whether a granted attempt has made its part.
+// hasPart reports whether a granted attempt has made its parts.
 func (j *job) hasPart(ctx context.Context, granted []plan.AttemptID, m *plan.Manifest) (bool, error) {
 	if j.life.hold == nil || m.Part == nil || !slices.Contains(granted, m.Attempt) {
 		return false, nil
 	}
-	found, err := attempts.SumPart(ctx, j.life.out, m.Part.Name)
-	if plan.KindOf(err) == plan.NotFound {
-		return false, nil
+	for _, p := range m.AllParts() {
+		found, err := attempts.SumPart(ctx, j.life.out, p.Name)
+		if plan.KindOf(err) == plan.NotFound {
+			return false, nil
+		}
+		if err != nil || found.Size != p.Size || found.CRC32C != p.CRC32C {
+			return false, err
+		}
 	}
-	return err == nil && found.Size == m.Part.Size && found.CRC32C == m.Part.CRC32C, err
+	return true, nil
 }
 
 // manifest returns the manifest of an attempt.
 func (j *job) manifest(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
-	return attempts.ReadManifest(ctx, j.scratch, j.id, task, id, j.input.partitions())
+	return attempts.ReadManifest(ctx, j.scratch, j.id, task, id)
 }

@@ -48,7 +48,7 @@ func TestJobRunsToItsEnd(t *testing.T) {
 		w.works(second)
 
 		l = w.launchedAt(plan.Reduce)
-		if l.Maps == 0 || l.Slots != 2 {
+		if l.Work == 0 || l.Slots != 2 {
 			t.Errorf("the reduce is launched as %+v", l)
 		}
 		if _, err := b.data.Stat(t.Context(), "out/_SUCCESS"); plan.KindOf(err) != plan.NotFound {

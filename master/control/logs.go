@@ -36,7 +36,7 @@ func (m *Master) Logs(ctx context.Context, id plan.JobID, task plan.TaskID) ([]c
 		found = append(found, entry{client.Log{Task: t.String(), Attempt: a.String(), State: "ended", Bytes: o.Size}, t, a})
 	}
 	slices.SortFunc(found, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.task.Phase, b.task.Phase), cmp.Compare(a.task.Index, b.task.Index),
+		return cmp.Or(a.task.Compare(b.task),
 			cmp.Compare(a.attempt.Epoch, b.attempt.Epoch), cmp.Compare(a.attempt.N, b.attempt.N))
 	})
 	tasks, err := m.Tasks(ctx, id)
@@ -94,11 +94,16 @@ func (m *Master) OpenLog(ctx context.Context, id plan.JobID, task plan.TaskID, a
 
 // parseLogName reads the task and the attempt in the name of a log.
 func parseLogName(name string) (plan.TaskID, plan.AttemptID, error) {
-	key, id, ok := strings.Cut(name, ".")
-	task, err := plan.ParseTaskKey(key)
-	if !ok || err != nil {
+	const fields = 3 // of an attempt's id
+	parts := strings.Split(name, ".")
+	at := len(parts) - fields
+	if at < 1 {
+		return plan.TaskID{}, plan.AttemptID{}, fmt.Errorf("%q is not the name of an attempt's log", name)
+	}
+	task, err := plan.ParseTaskKey(strings.Join(parts[:at], "."))
+	if err != nil {
 		return task, plan.AttemptID{}, fmt.Errorf("%q is not the name of an attempt's log", name)
 	}
-	attempt, err := plan.ParseAttemptID(id)
+	attempt, err := plan.ParseAttemptID(strings.Join(parts[at:], "."))
 	return task, attempt, err
 }

@@ -31,18 +31,24 @@ func (p pool) Launch(c scheduler.Launch, s *scheduler.Job) {
 	if t := s.Task(plan.TaskID{Phase: plan.Prepare}); t != nil && t.Committed {
 		l.Planned = t.Attempt
 	}
-	if t := s.Task(plan.TaskID{Phase: plan.Sample}); t != nil && t.Committed {
-		l.Sampled = t.Attempt
-	}
-	if c.Task.Phase == plan.Prepare || c.Task.Phase == plan.Reduce {
-		l.Slots = j.lead.members.Slots()
-	}
 	j.input.follow(s) // the report of the attempt is compared with it
-	if c.Task.Phase == plan.Reduce {
-		l.Maps = j.input.followMaps(s)
+	if reads(s, c.Task.Group()) {
+		l.Work = j.input.workFor(s, c.Task.Group())
+	} else {
+		l.Writes = s.Work(c.Task.Group()).Writes
+	}
+	if c.Task.Phase == plan.Prepare || l.Work != 0 {
+		l.Slots = j.lead.members.Slots()
 	}
 	j.view.Launched(c.Task, c.Attempt, string(c.Worker), j.lead.cfg.Now())
 	j.lead.members.Launch(j.lead.cfg.Clock(), c.Worker, l)
+}
+
+// reads reports whether the tasks of a group read what other tasks wrote.
+func reads(s *scheduler.Job, group plan.Group) bool {
+	g := s.Graph()
+	at := g.Find(group)
+	return at != plan.None && (g.Steps[at].Reads != plan.None || len(g.Steps[at].Sides) > 0)
 }
 
 // Stop ends an attempt.
@@ -117,35 +123,39 @@ func (j *job) Ended(worker string, o *cluster.Outcome) {
 	case cluster.Failed:
 		j.Post(scheduler.FailedAttempt{Task: o.Task, Attempt: o.Attempt, Failure: o.Failure})
 	default:
-		if o.LostMap != nil {
-			j.lead.spawn(func() { j.lostMap(o) })
+		if o.LostInput != nil {
+			j.lead.spawn(func() { j.lostInput(o) })
 			return
 		}
 		j.Post(scheduler.LostAttempt{Task: o.Task, Attempt: o.Attempt})
 	}
 }
 
-// lostMap takes the end of a reduce that could not read the output of a map. Where
+// lostInput takes the end of an attempt that could not read what another task left. Where
 // one is gone others may be, as after a collection of garbage: all that are missing
-// run again at once, before another reduce begins. A list of maps is examined once,
-// whichever reduce was first.
-func (j *job) lostMap(o *cluster.Outcome) {
+// run again at once, before another attempt begins. A list of results is examined once,
+// whichever attempt was first.
+func (j *job) lostInput(o *cluster.Outcome) {
 	cfg := j.lead.cfg
-	j.losing.Lock()
-	defer j.losing.Unlock()
-	lost := []scheduler.Event{scheduler.Corrupt{Task: o.LostMap.Task, Attempt: o.LostMap.Attempt, Text: o.Text}}
-	if maps := j.input.suspect(o.LostMap.Attempt); maps != nil {
-		missing, err := attempts.Missing(j.ctx, j.scratch, maps, j.manifest)
+	select {
+	case j.losing <- struct{}{}:
+	case <-j.ctx.Done():
+		return
+	}
+	defer func() { <-j.losing }()
+	lost := []scheduler.Event{scheduler.Corrupt{Task: o.LostInput.Task, Attempt: o.LostInput.Attempt, Text: o.Text}}
+	if read := j.input.suspect(o.Task.Group(), o.LostInput.Attempt); read != nil {
+		missing, err := attempts.Missing(j.ctx, j.scratch, read, j.manifest)
 		if err != nil && j.ctx.Err() == nil {
-			cfg.Log.Warn("cannot find out whether the output of other map tasks is lost, too", "job", j.id, "error", err)
+			cfg.Log.Warn("cannot find out whether the output of other tasks is lost, too", "job", j.id, "error", err)
 		}
 		for _, m := range missing {
-			if m.Attempt != o.LostMap.Attempt {
+			if m.Attempt != o.LostInput.Attempt {
 				lost = append(lost, scheduler.Corrupt{Task: m.Task, Attempt: m.Attempt, Text: m.Err.Error()})
 			}
 		}
 	}
-	cfg.Log.Warn("the output of map tasks is lost; they run again", "job", j.id, "tasks", len(lost), "task", o.LostMap.Task, "error", o.Text)
+	cfg.Log.Warn("the output of tasks is lost; they run again", "job", j.id, "tasks", len(lost), "task", o.LostInput.Task, "error", o.Text)
 	j.postAll(append(lost, scheduler.LostAttempt{Task: o.Task, Attempt: o.Attempt, ByMap: true})...)
 }
 
@@ -153,7 +163,7 @@ func (j *job) lostMap(o *cluster.Outcome) {
 // compared with it.
 func (j *job) planned(o *cluster.Outcome) {
 	j.lead.spawn(func() {
-		e := scheduler.Event(scheduler.Reported{Task: o.Task, Attempt: o.Attempt, Winner: o.Winner, Digest: o.Digest, Counts: o.Counts})
+		e := scheduler.Event(scheduler.Reported{Task: o.Task, Attempt: o.Attempt, Winner: o.Winner, Digest: o.Digest, Counts: o.Counts, Graph: o.Graph})
 		err := j.readTable(j.ctx, o.Winner)
 		if err != nil {
 			j.lead.cfg.Log.Warn("the task table of a job cannot be read; it is made again", "job", j.id, "error", err)
@@ -178,10 +188,10 @@ func (j *job) report(ref cluster.Ref, winner plan.AttemptID, d plan.Digest, read
 // was misread: then every task that has read some of it runs again. j.input.mu is
 // held.
 func (j *job) take(box *master.Mailbox, ref cluster.Ref, winner plan.AttemptID, d plan.Digest, read []plan.SectionSum) {
-	if j.input.sums != nil && ref.Task.Phase == plan.Map {
+	if j.input.sums != nil {
 		if bad := j.input.sums.Add(ref.Task, winner, read); bad != nil {
 			j.noteMisread(bad)
-			box.MisreadBy(ref.Task, ref.Attempt, bad, j.input.table.Partitions > 0)
+			box.MisreadBy(ref.Task, ref.Attempt, bad, j.input.replaceable(ref.Task))
 			return
 		}
 	}

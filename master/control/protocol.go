@@ -25,21 +25,21 @@ func (m *Master) Sync(ctx context.Context, s *cluster.Sync) (*cluster.Orders, er
 	return l.sync(ctx, s)
 }
 
-// Maps answers a worker that will run reduces.
-func (m *Master) Maps(_ context.Context, q *cluster.MapsQuery) (*cluster.MapsAnswer, error) {
+// Work answers a worker that will run tasks which read results of others.
+func (m *Master) Work(_ context.Context, q *cluster.WorkQuery) (*cluster.WorkAnswer, error) {
 	l, err := m.leader()
 	if err != nil {
 		return nil, err
 	}
 	j := l.job(q.Job)
 	if j == nil {
-		return &cluster.MapsAnswer{Stale: true}, nil
+		return &cluster.WorkAnswer{Stale: true}, nil
 	}
-	list, known := j.input.mapsOf(q.Generation)
+	work, stale, known := j.input.workOf(q.Group, q.Generation)
 	if !known {
-		return nil, fmt.Errorf("job %s: this master has not read so far which maps its reduces read: ask again", q.Job)
+		return nil, fmt.Errorf("job %s: this master has not read so far what the tasks %v read: ask again", q.Job, q.Group)
 	}
-	return &cluster.MapsAnswer{Stale: list == nil, Attempts: list}, nil
+	return &cluster.WorkAnswer{Stale: stale, Work: work}, nil
 }
 
 // hungUp notes that the connection of a worker ended before its message was answered.

@@ -16,7 +16,7 @@ import (
 // On the way, the view learns what the manifests say of each task: an attempt may have
 // ended under an earlier leader.
 func (j *job) measure(ctx context.Context, s *scheduler.Job) ([]plan.Part, plan.Tally, error) {
-	g := gauge{shuffled: make([]int64, s.Tasks(plan.Reduce))}
+	g := gauge{graph: s.Graph(), read: make(map[plan.TaskID]int64)}
 	parts, tally, err := master.Gather(ctx, s, func(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
 		m, err := j.manifest(ctx, task, id)
 		if err == nil {
@@ -26,26 +26,37 @@ func (j *job) measure(ctx context.Context, s *scheduler.Job) ([]plan.Part, plan.
 		return m, err
 	})
 	if err == nil {
-		for p, n := range g.shuffled {
-			j.view.Measured(plan.TaskID{Phase: plan.Reduce, Index: p}, 0, n)
+		for task, n := range g.read {
+			j.view.Measured(task, 0, n)
 		}
 	}
 	return parts, tally, err
 }
 
-// gauge adds up what reduces read, by partition, from the manifests of maps.
+// gauge adds up the bytes that tasks read of exchanges, from the manifests of those that
+// wrote them.
 type gauge struct {
-	mu       sync.Mutex
-	shuffled []int64
+	graph *plan.Graph
+	mu    sync.Mutex
+	read  map[plan.TaskID]int64
 }
 
 func (g *gauge) take(m *plan.Manifest) {
+	at := g.graph.Find(m.Task.Group())
+	if at == plan.None {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i := range m.Runs {
-		for p, e := range m.Runs[i].Partitions {
-			if p < len(g.shuffled) {
-				g.shuffled[p] += e.Length
+	for place, x := range g.graph.Steps[at].Writes {
+		for i := range g.graph.Steps {
+			if g.graph.Steps[i].Reads != x {
+				continue
+			}
+			for _, run := range m.Left(place).Runs {
+				for p, e := range run.Partitions {
+					g.read[g.graph.Steps[i].Task(p)] += e.Length
+				}
 			}
 		}
 	}

@@ -60,7 +60,7 @@ func TestStandby(t *testing.T) {
 		if other, ok := errors.AsType[*cluster.NotLeader](err); !ok || other.URL != "http://one" {
 			t.Errorf("a worker gets %v", err)
 		}
-		_, err = standby.Maps(t.Context(), &cluster.MapsQuery{Version: cluster.Version, Job: id})
+		_, err = standby.Work(t.Context(), &cluster.WorkQuery{Version: cluster.Version, Job: id})
 		if _, ok := errors.AsType[*cluster.NotLeader](err); !ok {
 			t.Errorf("a worker that asks for maps gets %v", err)
 		}

@@ -172,31 +172,31 @@ func TestLostOutputOfAMap(t *testing.T) {
 		id := b.submit(m, submission())
 		b.upTo(w, plan.Reduce)
 		l := w.launchedAt(plan.Reduce)
-		answer, err := m.Maps(t.Context(), &cluster.MapsQuery{Version: cluster.Version, Job: id, Generation: l.Maps})
-		if err != nil || answer.Stale || len(answer.Attempts) != mapTasks {
+		answer, err := m.Work(t.Context(), &cluster.WorkQuery{Version: cluster.Version, Job: id, Group: l.Task.Group(), Generation: l.Work})
+		if err != nil || answer.Stale || len(answer.Work.Reads[0].Attempts) != mapTasks {
 			t.Fatalf("the reduce reads %+v (%v)", answer, err)
 		}
-		bad := cluster.Ref{Job: id, Task: plan.TaskID{Phase: plan.Map, Index: 1}, Attempt: answer.Attempts[1]}
-		w.ends(cluster.Outcome{Ref: l.Ref, Result: cluster.Lost, Failure: plan.Failure{Text: "the run is gone"}, LostMap: &bad})
+		bad := cluster.Ref{Job: id, Task: plan.TaskID{Phase: plan.Map, Index: 1}, Attempt: answer.Work.Reads[0].Attempts[1]}
+		w.ends(cluster.Outcome{Ref: l.Ref, Result: cluster.Lost, Failure: plan.Failure{Text: "the run is gone"}, LostInput: &bad})
 		again := w.launchedAt(plan.Map)
 		if again.Task != bad.Task || again.Attempt == bad.Attempt {
 			t.Errorf("after the loss of %v is launched %v", bad, again)
 		}
 		w.works(again)
 		second := w.launchedAt(plan.Reduce)
-		if second.Maps <= l.Maps {
-			t.Errorf("the generations of maps are %d and %d", l.Maps, second.Maps)
+		if second.Work <= l.Work {
+			t.Errorf("the generations of maps are %d and %d", l.Work, second.Work)
 		}
-		answer, err = m.Maps(t.Context(), &cluster.MapsQuery{Version: cluster.Version, Job: id, Generation: second.Maps})
-		if err != nil || answer.Stale || answer.Attempts[1] != again.Attempt {
+		answer, err = m.Work(t.Context(), &cluster.WorkQuery{Version: cluster.Version, Job: id, Group: second.Task.Group(), Generation: second.Work})
+		if err != nil || answer.Stale || answer.Work.Reads[0].Attempts[1] != again.Attempt {
 			t.Errorf("the next reduce reads %+v (%v), want %v", answer, err, again.Attempt)
 		}
-		if old, err := m.Maps(t.Context(), &cluster.MapsQuery{Version: cluster.Version, Job: id, Generation: l.Maps}); err != nil || !old.Stale {
+		if old, err := m.Work(t.Context(), &cluster.WorkQuery{Version: cluster.Version, Job: id, Group: l.Task.Group(), Generation: l.Work}); err != nil || !old.Stale {
 			t.Errorf("a reduce that asks for the former maps gets %+v (%v)", old, err)
 		}
 		w.works(second)
 		w.done(id, client.Succeeded)
-		if gone, err := m.Maps(t.Context(), &cluster.MapsQuery{Version: cluster.Version, Job: id, Generation: second.Maps}); err != nil || !gone.Stale {
+		if gone, err := m.Work(t.Context(), &cluster.WorkQuery{Version: cluster.Version, Job: id, Group: second.Task.Group(), Generation: second.Work}); err != nil || !gone.Stale {
 			t.Errorf("after the end of the job the answer is %+v (%v)", gone, err)
 		}
 	})

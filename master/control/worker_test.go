@@ -157,7 +157,7 @@ func (w *worker) granted(ref cluster.Ref) {
 // reduces writes the part of a reduce that is granted, and returns the outcome.
 func (w *worker) reduces(l cluster.Launch) cluster.Outcome {
 	w.t.Helper()
-	name := table(l.Job).PartName(l.Task, l.Attempt, l.Run)
+	name := table(l.Job).PartName(l.Task, l.Attempt, 0, l.Run)
 	dir := w.data.Sub("out/")
 	w.must(dir.Put(w.t.Context(), name, []byte(sorted), store.Durable))
 	p, err := attempts.SumPart(w.t.Context(), dir, name)

@@ -3,6 +3,7 @@ package gc
 import (
 	"context"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,7 +117,8 @@ func (c *Collector) ofOutput(u store.Unfinished, url string, over []*client.Job)
 // isPart reports whether a key below an output is that of a part of a job, in any
 // of its runs.
 func isPart(key string, j *client.Job) bool {
-	const fields = 4 // as in part-r-00017-…
+	const fields = 4     // as in part-r-00017-…
+	key = path.Base(key) // an output of several has a directory of its own
 	name := strings.SplitN(key, "-", fields)
 	if len(name) != fields {
 		return false

@@ -120,13 +120,14 @@ func TestCollectAbortsUploads(t *testing.T) {
 		gone := map[string][]string{
 			"mem://truth": {scratch(over), "prod/" + plan.TablePrefix(over) + "1.1.1", "prod/" + plan.BundleKey("5f", 0)},
 			"mem://data": {"a/" + part(over, 0, ".gz"), "a/" + part(over, 1, ""), "a/" + part(over, 1, ".7.txt"),
-				"a/out/part-m-00000-" + strings.ToLower(over.Short()) + ".0", "a/out/_windrow/probe/12-parts"},
+				"a/out/part-m-00000-" + strings.ToLower(over.Short()) + ".0", "a/out/_windrow/probe/12-parts",
+				"a/out/sub/" + part(over, 0, "")[len("out/"):]}, // of an output with a name
 		}
 		kept := map[string][]string{
 			"mem://truth": {scratch(active), scratch(unknown), "prod/out/part-r-00000-x", "prod/x/y/z/" + string(over) + "/s",
 				"prod2/" + plan.ScratchPrefix(over) + "run", plan.ScratchPrefix(over) + "run", "prod/j/00/" + string(over) + "/s/run"},
 			"mem://data": {"a/" + part(active, 0, ""), "a/" + part(over, 2, ""), "a/" + part(over, 10, ""), "a/out/part-r-00003-else.0", "a/out/other",
-				"a/out2/part-r-00003-" + strings.ToLower(over.Short()) + ".0", part(over, 0, ""), "a/out/sub/" + part(over, 0, "")[len("out/"):]},
+				"a/out2/part-r-00003-" + strings.ToLower(over.Short()) + ".0", part(over, 0, "")},
 		}
 		for space := range gone {
 			c.begin(space, gone[space]...)
@@ -137,7 +138,7 @@ func TestCollectAbortsUploads(t *testing.T) {
 			t.Errorf("uploads that are not old: %+v", g)
 		}
 		time.Sleep(2 * time.Minute)
-		if g := c.collect(true); g.Uploads != 6 {
+		if g := c.collect(true); g.Uploads != 7 {
 			t.Errorf("programs and probes have more time than others: %+v", g)
 		}
 		time.Sleep(12 * time.Hour)
@@ -147,15 +148,15 @@ func TestCollectAbortsUploads(t *testing.T) {
 			kept[space] = append(kept[space], fresh[space]...)
 		}
 		before := len(c.left("mem://truth")) + len(c.left("mem://data"))
-		want := map[string]int64{plan.JobPrefix(over): 2, plan.BundlePrefix: 1, "mem://data/a/out": 5}
+		want := map[string]int64{plan.JobPrefix(over): 2, plan.BundlePrefix: 1, "mem://data/a/out": 6}
 		dry := c.collect(true)
-		if got := uploadsOf(dry); dry.Uploads != 8 || !maps.Equal(got, want) || len(dry.Skipped) != 0 {
+		if got := uploadsOf(dry); dry.Uploads != 9 || !maps.Equal(got, want) || len(dry.Skipped) != 0 {
 			t.Errorf("a dry run lists %d uploads, %v: %+v", dry.Uploads, got, dry)
 		}
 		if after := len(c.left("mem://truth")) + len(c.left("mem://data")); after != before {
 			t.Errorf("a dry run left %d uploads of %d", after, before)
 		}
-		if wet := c.collect(false); wet.Uploads != 8 || !maps.Equal(uploadsOf(wet), want) || wet.Objects != dry.Objects || wet.Bytes != dry.Bytes {
+		if wet := c.collect(false); wet.Uploads != 9 || !maps.Equal(uploadsOf(wet), want) || wet.Objects != dry.Objects || wet.Bytes != dry.Bytes {
 			t.Errorf("%+v went", wet)
 		}
 		for space := range kept {

@@ -14,8 +14,11 @@
 package history
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -53,7 +56,9 @@ const (
 
 // The object at rest is a list in MessagePack: the version, the workers, the texts,
 // and a row of numbers for each task. A row has the place of its worker and of its text
-// in the lists, counted from 1; 0 is for none.
+// in the lists, counted from 1; 0 is for none. Its first number is the phase, and in a
+// job of several stages also, shifted left by 8 bits, the place of its stage in a list
+// that follows the rows.
 const version = 1
 
 const columns = 10
@@ -77,6 +82,7 @@ func Encode(tasks []Task) ([][]byte, error) {
 func encode(tasks []Task) ([]byte, error) {
 	left := max(len(tasks)*textBytes, leastText)
 	workers, texts := words{left: &left}, words{left: &left}
+	var stages []string
 	rows := make([][columns]int64, len(tasks))
 	for i := range tasks { // workers first: a long text must not take their room
 		rows[i][5] = workers.add(tasks[i].Worker)
@@ -87,19 +93,70 @@ func encode(tasks []Task) ([]byte, error) {
 		if !t.Started.IsZero() {
 			started = t.Started.UnixMilli()
 		}
-		rows[i] = [columns]int64{int64(t.ID.Phase), int64(t.ID.Index), int64(t.Attempts), int64(t.Failures), int64(t.Lost),
+		first := int64(t.ID.Phase)
+		if t.ID.Stage != "" {
+			place := slices.Index(stages, t.ID.Stage)
+			if place < 0 {
+				place = len(stages)
+				stages = append(stages, t.ID.Stage)
+			}
+			first |= int64(place+1) << stageShift
+		}
+		rows[i] = [columns]int64{first, int64(t.ID.Index), int64(t.Attempts), int64(t.Failures), int64(t.Lost),
 			rows[i][5], started, t.Took.Milliseconds(), t.Read, texts.add(t.Text)}
 	}
 	var b strings.Builder
 	e := msgpack.NewEncoder(&b)
 	e.UseCompactInts(true)
-	err := errors.Join(e.EncodeArrayLen(4), e.EncodeInt(version), e.Encode(workers.list), e.Encode(texts.list), e.EncodeArrayLen(columns*len(rows)))
+	const fields = 4
+	length := fields
+	if stages != nil {
+		length++
+	}
+	err := errors.Join(e.EncodeArrayLen(length), e.EncodeInt(version), e.Encode(workers.list), e.Encode(texts.list), e.EncodeArrayLen(columns*len(rows)))
 	for i := range rows {
 		for _, n := range rows[i] {
 			err = errors.Join(err, e.EncodeInt(n))
 		}
 	}
+	if stages != nil {
+		err = errors.Join(err, e.Encode(stages))
+	}
 	return []byte(b.String()), err
+}
+
+// stageShift is how far the place of a stage is shifted in the first number of a row.
+const stageShift = 8
+
+// object is the object at rest.
+type object struct {
+	Version                int
+	Workers, Texts, Stages []string
+	Numbers                []int64
+}
+
+// decodeObject reads the fields that are there: objects of a job of one shuffle have no
+// stages.
+func decodeObject(b []byte) (*object, error) {
+	in := msgpack.NewDecoder(bytes.NewReader(b))
+	n, err := in.DecodeArrayLen()
+	if err != nil {
+		return nil, err
+	}
+	o := new(object)
+	fields := []any{&o.Version, &o.Workers, &o.Texts, &o.Numbers, &o.Stages}
+	if n < len(fields)-1 || n > len(fields) {
+		return nil, fmt.Errorf("an object of %d fields", n)
+	}
+	for _, field := range fields[:n] {
+		if err := in.Decode(field); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := in.PeekCode(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("bytes follow it")
+	}
+	return o, nil
 }
 
 // words numbers texts, as long as there is room for them.
@@ -153,14 +210,8 @@ func Decode(b []byte) ([]Task, error) {
 	if err := packed.Check(b); err != nil {
 		return nil, fmt.Errorf("damaged record of tasks: %w", err)
 	}
-	var o struct {
-		_msgpack struct{} `msgpack:",as_array"` // an option of the library
-		Version  int
-		Workers  []string
-		Texts    []string
-		Numbers  []int64
-	}
-	if err := msgpack.Unmarshal(b, &o); err != nil {
+	o, err := decodeObject(b)
+	if err != nil {
 		return nil, fmt.Errorf("damaged record of tasks: %w", err)
 	}
 	if o.Version != version || len(o.Numbers)%columns != 0 {
@@ -169,11 +220,15 @@ func Decode(b []byte) ([]Task, error) {
 	tasks := make([]Task, len(o.Numbers)/columns)
 	for i := range tasks {
 		n := o.Numbers[i*columns:][:columns]
-		if n[0] < 0 || n[0] > int64(plan.Reduce) || n[1] < 0 || n[5] < 0 || n[5] > int64(len(o.Workers)) || n[9] < 0 || n[9] > int64(len(o.Texts)) {
+		phase, stage := n[0]&(1<<stageShift-1), n[0]>>stageShift
+		if n[0] < 0 || phase > int64(plan.Reduce) || stage > int64(len(o.Stages)) || n[1] < 0 || n[5] < 0 || n[5] > int64(len(o.Workers)) || n[9] < 0 || n[9] > int64(len(o.Texts)) {
 			return nil, fmt.Errorf("damaged record of tasks: row %d is %v", i, n)
 		}
-		tasks[i] = Task{ID: plan.TaskID{Phase: plan.Phase(n[0]), Index: int(n[1])}, Attempts: int(n[2]), Failures: int(n[3]), Lost: int(n[4]),
+		tasks[i] = Task{ID: plan.TaskID{Phase: plan.Phase(phase), Index: int(n[1])}, Attempts: int(n[2]), Failures: int(n[3]), Lost: int(n[4]),
 			Took: time.Duration(n[7]) * time.Millisecond, Read: n[8]}
+		if stage > 0 {
+			tasks[i].ID.Stage = o.Stages[stage-1]
+		}
 		if n[5] > 0 {
 			tasks[i].Worker = o.Workers[n[5]-1]
 		}

@@ -34,6 +34,8 @@ const (
 	done        kind = 8
 	reopened    kind = 9
 	used        kind = 10
+	staged      kind = 11 // a plan with a graph
+	sized       kind = 12
 )
 
 // encodeRecord returns a record at rest: epoch, number of entries, and each
@@ -67,18 +69,28 @@ func fieldsOf(entry scheduler.Entry) ([]any, error) {
 	case scheduler.Fence:
 		return []any{uint8(fence)}, nil
 	case scheduler.Planned:
+		if e.Graph != nil {
+			return graphFields([]any{uint8(staged), e.Attempt.Epoch, e.Attempt.N, e.Attempt.Rand}, e.Graph), nil
+		}
 		return []any{uint8(planned), e.Attempt.Epoch, e.Attempt.N, e.Attempt.Rand, e.Samples, e.Maps, e.Reduces}, nil
+	case scheduler.Sized:
+		return []any{uint8(sized), e.Exchange, e.Partitions}, nil
 	case scheduler.Granted:
-		return attemptFields(granted, e.Task, e.Attempt), nil
+		return withStage(attemptFields(granted, e.Task, e.Attempt), e.Task), nil
 	case scheduler.Committed:
 		d := e.Digest
-		return append(attemptFields(committed, e.Task, e.Attempt), d.In, d.Out, d.Bytes, d.CRC), nil
+		return withStage(append(attemptFields(committed, e.Task, e.Attempt), d.In, d.Out, d.Bytes, d.CRC), e.Task), nil
 	case scheduler.Invalidated:
-		return attemptFields(invalidated, e.Task, e.Attempt), nil
+		fields := attemptFields(invalidated, e.Task, e.Attempt)
+		if b := e.Before; b != (plan.AttemptID{}) {
+			fields = append(fields, b.Epoch, b.N, b.Rand)
+		}
+		return withStage(fields, e.Task), nil
 	case scheduler.Intent:
 		return []any{uint8(intent)}, nil
 	case scheduler.Aborted:
-		return []any{uint8(aborted), causeNumber(e.Cause.Kind), uint8(e.Cause.Task.Phase), e.Cause.Task.Index, clipped(e.Cause.Text)}, nil
+		fields := []any{uint8(aborted), causeNumber(e.Cause.Kind), uint8(e.Cause.Task.Phase), e.Cause.Task.Index, clipped(e.Cause.Text)}
+		return withStage(fields, e.Cause.Task), nil
 	case scheduler.Done:
 		return []any{uint8(done)}, nil
 	case scheduler.Reopened:
@@ -106,6 +118,15 @@ func clipped(text string) string {
 
 func attemptFields(k kind, task plan.TaskID, id plan.AttemptID) []any {
 	return []any{uint8(k), uint8(task.Phase), task.Index, id.Epoch, id.N, id.Rand}
+}
+
+// withStage adds the stage of a task, unless it has none: so the logs of jobs of one
+// shuffle have the form that they had before there were stages.
+func withStage(fields []any, task plan.TaskID) []any {
+	if task.Stage == "" {
+		return fields
+	}
+	return append(fields, task.Stage)
 }
 
 // decodeRecord is the inverse of encodeRecord.
@@ -225,8 +246,9 @@ func (d *decoder) entry() scheduler.Entry {
 		return nil
 	}
 	k := kind(d.small())
-	if want := fieldCount[k]; d.err == nil && n != want {
-		d.fail(fmt.Errorf("entry of kind %d has %d fields, this version knows %d: it was written by another version", k, n, want))
+	more := n - fieldCount[k]
+	if d.err == nil && (fieldCount[k] == 0 || more < 0 || more > mostMore[k]) {
+		d.fail(fmt.Errorf("entry of kind %d has %d fields, this version knows %d: it was written by another version", k, n, fieldCount[k]))
 	}
 	if d.err != nil {
 		return nil
@@ -236,19 +258,14 @@ func (d *decoder) entry() scheduler.Entry {
 		return scheduler.Fence{}
 	case planned:
 		return scheduler.Planned{Attempt: d.attempt(), Counts: plan.Counts{Samples: d.count(), Maps: d.count(), Reduces: d.count()}}
-	case granted:
-		return scheduler.Granted{Task: d.task(), Attempt: d.attempt()}
-	case committed:
-		return scheduler.Committed{Task: d.task(), Attempt: d.attempt(),
-			Digest: scheduler.Digest{In: d.signed(), Out: d.signed(), Bytes: d.signed(), CRC: d.word()}}
-	case invalidated:
-		return scheduler.Invalidated{Task: d.task(), Attempt: d.attempt()}
+	case staged:
+		return scheduler.Planned{Attempt: d.attempt(), Graph: d.graph(n - 4)}
+	case sized:
+		return scheduler.Sized{Exchange: d.count(), Partitions: d.count()}
+	case granted, committed, invalidated, aborted:
+		return d.taskEntry(k, more)
 	case intent:
 		return scheduler.Intent{}
-	case aborted:
-		cause := scheduler.Cause{Kind: d.causeKind(), Task: d.task()}
-		cause.Text = d.text()
-		return scheduler.Aborted{Cause: cause}
 	case done:
 		return scheduler.Done{}
 	case reopened:
@@ -263,8 +280,50 @@ func (d *decoder) entry() scheduler.Entry {
 	return nil
 }
 
-// fieldCount is the length of each kind's array, the kind itself included.
-var fieldCount = map[kind]int{fence: 1, planned: 7, granted: 6, committed: 10, invalidated: 6, intent: 1, aborted: 5, done: 1, reopened: 1, used: 13}
+// taskEntry reads an entry about a task, behind its kind. At its end there may be
+// more fields.
+func (d *decoder) taskEntry(k kind, more int) scheduler.Entry {
+	stage := func(t *plan.TaskID) {
+		if more == 1 {
+			t.Stage = d.name()
+		}
+	}
+	switch k {
+	case granted:
+		e := scheduler.Granted{Task: d.task(), Attempt: d.attempt()}
+		stage(&e.Task)
+		return e
+	case committed:
+		e := scheduler.Committed{Task: d.task(), Attempt: d.attempt(),
+			Digest: scheduler.Digest{In: d.signed(), Out: d.signed(), Bytes: d.signed(), CRC: d.word()}}
+		stage(&e.Task)
+		return e
+	case invalidated:
+		e := scheduler.Invalidated{Task: d.task(), Attempt: d.attempt()}
+		if more == 2 {
+			d.fail(fmt.Errorf("entry of kind %d has %d fields too many", k, more))
+		}
+		if more > 2 {
+			e.Before = d.attempt()
+			more -= 3
+		}
+		stage(&e.Task)
+		return e
+	default: // aborted
+		e := scheduler.Aborted{Cause: scheduler.Cause{Kind: d.causeKind(), Task: d.task()}}
+		e.Cause.Text = d.text()
+		stage(&e.Cause.Task)
+		return e
+	}
+}
+
+// fieldCount is the least length of each kind's array, the kind itself included, and
+// mostMore how many more fields it may have.
+var (
+	fieldCount = map[kind]int{fence: 1, planned: 7, granted: 6, committed: 10, invalidated: 6, intent: 1, aborted: 5, done: 1, reopened: 1, used: 13,
+		staged: 7, sized: 3}
+	mostMore = map[kind]int{granted: 1, committed: 1, invalidated: 4, aborted: 1, staged: mostGraph}
+)
 
 // causeNumbers are the numbers by which logs and snapshots name the kinds of
 // causes. They never change.

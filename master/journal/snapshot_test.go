@@ -101,8 +101,8 @@ func TestTheGreatestJobHasASnapshot(t *testing.T) {
 		want.Fold(r)
 		check(t, log.Snapshot(t.Context(), want))
 	}
-	if want.Left(plan.Map)+want.Left(plan.Reduce) != 0 {
-		t.Fatalf("%d and %d tasks are left", want.Left(plan.Map), want.Left(plan.Reduce))
+	if want.Left(plan.Group{Phase: plan.Map})+want.Left(plan.Group{Phase: plan.Reduce}) != 0 {
+		t.Fatalf("%d and %d tasks are left", want.Left(plan.Group{Phase: plan.Map}), want.Left(plan.Group{Phase: plan.Reduce}))
 	}
 	check(t, root.Delete(t.Context(), slotOf(1)))
 	got, err := journal.Read(t.Context(), root, job)

@@ -41,20 +41,21 @@ func (s *State) Check() error {
 
 func (s *State) checkTasks(live map[plan.TaskID]int32) error {
 	running := s.job.active() && s.log != deposed && s.log != replaying && s.abort == nil
-	for p := range s.tasks {
-		for i := range s.tasks[p] {
-			id := plan.TaskID{Phase: plan.Phase(p), Index: i}
-			t, done := &s.tasks[p][i], s.settled(plan.TaskID{Phase: plan.Phase(p), Index: i})
+	for p := range min(len(s.lanes), len(s.job.groups)) { // there are no lanes before Lead
+		l, mayRun := &s.lanes[p], s.job.open(p)
+		for i := range l.tasks {
+			id := s.job.groupAt(p).Task(i)
+			t, done := &l.tasks[i], s.settled(id)
 			if t.live != live[id] {
 				return fmt.Errorf("task %v counts %d running attempts, there are %d", id, t.live, live[id])
 			}
-			if s.job.tasks[p][i].Committed && t.live > 0 && s.log == idle {
+			if s.job.groups[p].tasks[i].Committed && t.live > 0 && s.log == idle {
 				return fmt.Errorf("task %v is committed and still runs", id)
 			}
-			if t.queued && id.Phase == s.phase && !s.waits(id) {
+			if t.queued && !l.has(i) {
 				return fmt.Errorf("task %v says that it is queued, and is not", id)
 			}
-			if running && s.job.Epoch == s.cfg.Epoch && id.Phase == s.phase && !done && t.live == 0 && !t.queued {
+			if running && s.job.Epoch == s.cfg.Epoch && l.open && mayRun && !done && t.live == 0 && !t.queued {
 				return fmt.Errorf("task %v is forgotten: neither done, nor running, nor queued", id)
 			}
 		}
@@ -62,33 +63,33 @@ func (s *State) checkTasks(live map[plan.TaskID]int32) error {
 	return nil
 }
 
-// waits reports whether a task is in a place where it will be found.
-func (s *State) waits(id plan.TaskID) bool {
-	return id.Phase == plan.Reduce && s.spans.has(id.Index) || slices.Contains(s.queue.items[s.queue.head:], id.Index) ||
-		slices.ContainsFunc(s.delayed, func(d delayedTask) bool { return d.index == id.Index })
+// has reports whether a task is in a place where it will be found.
+func (l *lane) has(index int) bool {
+	return l.spans.has(index) || slices.Contains(l.queue.items[l.queue.head:], index) ||
+		slices.ContainsFunc(l.delayed, func(d delayedTask) bool { return d.index == index })
 }
 
 // check returns an error that names the first invariant that j breaks.
 func (j *Job) check() error {
-	for p := range j.tasks {
+	for p := range j.groups {
 		left := 0
-		for i := range j.tasks[p] {
-			t := &j.tasks[p][i]
+		for i := range j.groups[p].tasks {
+			t := &j.groups[p].tasks[i]
 			switch {
 			case !t.Committed:
 				left++
 			case t.Fixed && t.Digest != t.Was:
-				return fmt.Errorf("task %v/%d was run again and gave other output than parts were made of", plan.Phase(p), i)
-			case j.writes(plan.Phase(p)) && !slices.Contains(t.Granted, t.Attempt):
-				return fmt.Errorf("task %v/%d committed attempt %v, which was never granted", plan.Phase(p), i, t.Attempt)
+				return fmt.Errorf("task %v was run again and gave other output than results or parts were made of", j.groupAt(p).Task(i))
+			case j.writes(p) && !slices.Contains(t.Granted, t.Attempt):
+				return fmt.Errorf("task %v committed attempt %v, which was never granted", j.groupAt(p).Task(i), t.Attempt)
 			}
 		}
-		if left != j.left[p] {
-			return fmt.Errorf("%v has %d tasks left, counted %d", plan.Phase(p), left, j.left[p])
+		if left != j.groups[p].left {
+			return fmt.Errorf("%v has %d tasks left, counted %d", j.groupAt(p), left, j.groups[p].left)
 		}
 	}
-	if (j.Status == Committing || j.Status == Succeeded) && j.Phase() != 0 {
-		return fmt.Errorf("job is %v with %v tasks left", j.Status, j.Phase())
+	if (j.Status == Committing || j.Status == Succeeded) && !j.Done() {
+		return fmt.Errorf("job is %v with tasks left, or with exchanges of unknown size", j.Status)
 	}
 	return nil
 }

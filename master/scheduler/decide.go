@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -63,15 +64,23 @@ func (s *State) wanted(now Time) []Entry {
 
 // wantedPlan fixes the tasks as soon as they are known.
 func (s *State) wantedPlan() []Entry {
-	if !s.cfg.Prepare {
-		return []Entry{Planned{Counts: s.cfg.Counts}}
-	}
-	for _, r := range s.unlogged {
-		if r.Task.Phase == plan.Prepare {
-			return []Entry{Planned{r.Winner, r.Counts}}
+	planned := Planned{Counts: s.cfg.Counts, Graph: s.cfg.Graph}
+	if s.cfg.Prepare {
+		i := slices.IndexFunc(s.unlogged, func(r Reported) bool { return r.Task.Phase == plan.Prepare })
+		if i < 0 {
+			return nil
 		}
+		r := &s.unlogged[i]
+		planned = Planned{r.Winner, r.Counts, r.Graph}
 	}
-	return nil
+	if planned.Graph != nil {
+		if err := CheckGraph(planned.Graph); err != nil {
+			s.abort = &Cause{Kind: plan.Failed, Text: fmt.Sprintf("the job was divided into steps that cannot be run: %v: this is a defect of the engine, please report it", err)}
+			return []Entry{Aborted{*s.abort}}
+		}
+		planned.Counts = plan.Counts{}
+	}
+	return []Entry{planned}
 }
 
 func (s *State) wantedRunning(now Time) []Entry {
@@ -81,21 +90,23 @@ func (s *State) wantedRunning(now Time) []Entry {
 	var entries []Entry
 	for _, r := range s.unlogged {
 		if t := s.job.Task(r.Task); t.Fixed && t.Was != r.Digest {
-			s.abort = &Cause{Kind: plan.Inconsistent, Task: r.Task, Text: "its output was lost, and when it ran again it gave another one, " +
-				"after reduce tasks had used the first: a map function must give the same for the same input; see jobs.Once, and jobstest.Strict"}
+			s.abort = &Cause{Kind: plan.Inconsistent, Task: r.Task, Text: s.changedText()}
 			return []Entry{Aborted{*s.abort}}
 		}
 		entries = append(entries, Committed{r.Task, r.Winner, r.Digest})
 	}
 	for _, c := range s.corrupt {
 		if s.job.Task(c.Task).Committed {
-			entries = append(entries, Invalidated{c.Task, c.Attempt})
+			entries = append(entries, s.invalidation(c))
 		}
+	}
+	for _, e := range s.sizes {
+		entries = append(entries, e)
 	}
 	if len(s.corrupt) == 0 {
 		entries = s.wantedGrants(now, entries)
 	}
-	if len(entries) == 0 && s.job.Phase() == 0 {
+	if len(entries) == 0 && s.job.Done() {
 		if cause, ok := s.job.conserved(); !ok {
 			s.abort = &cause
 			return []Entry{Aborted{cause}}
@@ -103,6 +114,26 @@ func (s *State) wantedRunning(now Time) []Entry {
 		return []Entry{Intent{}}
 	}
 	return entries
+}
+
+// changedText returns why a job fails in which a lost result was made again and is
+// another one.
+func (s *State) changedText() string {
+	users, function := "later tasks", "a function"
+	if s.job.plain() {
+		users, function = "reduce tasks", "a map function"
+	}
+	return fmt.Sprintf("its output was lost, and when it ran again it gave another one, after %s had used the first: "+
+		"%s must give the same for the same input; see jobs.Once, and jobstest.Strict", users, function)
+}
+
+// invalidation returns the entry that revokes a result.
+func (s *State) invalidation(c Corrupt) Invalidated {
+	i := Invalidated{Task: c.Task, Attempt: c.Attempt}
+	if s.job.bars(s.job.place(c.Task.Group())) {
+		i.Before = plan.AttemptID{Epoch: s.cfg.Epoch, N: s.issued}
+	}
+	return i
 }
 
 // wantedGrants grants each task's first asking attempt, unless the task has a
@@ -129,7 +160,7 @@ func (s *State) wantedGrants(now Time, entries []Entry) []Entry {
 // granted commands the grant of an attempt, which the log has now.
 func (s *State) granted(now Time, g Granted) {
 	s.asking = slices.DeleteFunc(s.asking, func(a Asked) bool { return a.Attempt == g.Attempt })
-	if s.attempts.get(g.Attempt) == nil || s.settled(g.Task) {
+	if s.attempts.get(g.Attempt) == nil || s.settled(g.Task) || !slices.Contains(s.job.Task(g.Task).Granted, g.Attempt) {
 		return // the attempt ended meanwhile, and its grant with it
 	}
 	t := s.task(g.Task)
@@ -156,17 +187,22 @@ func (s *State) stopAll(id plan.TaskID) {
 	}
 }
 
-// invalidated runs a map again. Reduces under way have read its earlier output.
-// Those that may have made a part continue, the others start again.
+// invalidated runs a task again. Attempts under way of the steps that read what it
+// left have read its earlier output. Those that may have made a part continue, the
+// others start again.
 func (s *State) invalidated(i Invalidated) {
-	if t := s.job.Task(i.Task); t == nil || t.Committed {
+	if t := s.job.Task(i.Task); t == nil || t.Committed || s.job.graph == nil {
 		return
 	}
-	for _, a := range s.attempts.those(func(a *attempt) bool { return a.task.Phase == plan.Reduce }) {
+	readers := s.job.shape.readers[s.job.place(i.Task.Group())]
+	for _, a := range s.attempts.those(func(a *attempt) bool { return slices.Contains(readers, a.place) }) {
 		if !slices.Contains(s.job.Task(a.task).Granted, a.id) {
 			s.do(Stop{a.worker, a.task, a.id})
 			s.end(a.task, a.id)
 		}
+	}
+	for _, p := range readers {
+		s.shut(p) // all its tasks are queued when it opens again
 	}
 	s.again(i.Task)
 }
@@ -174,14 +210,15 @@ func (s *State) invalidated(i Invalidated) {
 // forget drops reports and questions that the log has answered, and those of
 // attempts that are gone.
 func (s *State) forget() {
-	s.corrupt = slices.DeleteFunc(s.corrupt, func(c Corrupt) bool { return !s.settledBy(c.Task, c.Attempt) })
 	s.unlogged = slices.DeleteFunc(s.unlogged, func(r Reported) bool {
-		done := s.job.Task(r.Task).Committed
-		if done {
+		done, outdated := s.job.Task(r.Task).Committed, s.job.outdated(r.Task, r.Winner)
+		if done || outdated {
 			s.task(r.Task).reported = false
+			s.again(r.Task)
 		}
-		return done
+		return done || outdated
 	})
+	s.corrupt = slices.DeleteFunc(s.corrupt, func(c Corrupt) bool { return !s.settledBy(c.Task, c.Attempt) })
 	s.asking = slices.DeleteFunc(s.asking, func(a Asked) bool {
 		return s.attempts.get(a.Attempt) == nil || s.job.Task(a.Task).Committed
 	})
@@ -189,8 +226,8 @@ func (s *State) forget() {
 
 // drain stops every attempt of a job that is being aborted. An attempt that holds a
 // grant may be making its part visible: the clean-up waits for its answer, or for
-// the end of its grant. Grants of earlier masters are waited for as if they had
-// been given when this master began.
+// the end of its grant. Grants of earlier masters, or of an earlier State of this
+// one, are waited for as if they had been given when this State began.
 func (s *State) drain(now Time) {
 	if s.drained {
 		return
@@ -204,10 +241,10 @@ func (s *State) drain(now Time) {
 			s.end(a.task, a.id)
 		}
 	}
-	for p := range s.job.tasks {
-		for i := range s.job.tasks[p] {
-			t := &s.job.tasks[p][i]
-			foreign := slices.ContainsFunc(t.Granted, func(id plan.AttemptID) bool { return id.Epoch != s.cfg.Epoch })
+	for p := range s.job.groups {
+		for i := range s.job.groups[p].tasks {
+			t := &s.job.groups[p].tasks[i]
+			foreign := slices.ContainsFunc(t.Granted, func(id plan.AttemptID) bool { return id.Epoch != s.cfg.Epoch || id.Rand != s.cfg.Rand })
 			if foreign && !t.Committed {
 				s.strangers = true
 				s.drainUntil = max(s.drainUntil, s.began+s.cfg.GrantTimeout)
@@ -254,4 +291,4 @@ func (s *State) wake(now, at Time) {
 	}
 }
 
-func (s *State) task(id plan.TaskID) *taskState { return &s.tasks[id.Phase][id.Index] }
+func (s *State) task(id plan.TaskID) *taskState { return &s.laneOf(id).tasks[id.Index] }

@@ -14,6 +14,13 @@
 //   - State adds what only this master knows and may forget: workers, running
 //     attempts, and reports that are not in the log yet.
 //
+// A job is a graph of steps: see plan.Graph. A step opens when the steps that it
+// waits for are done, and the exchanges that it writes have their sizes. Open steps
+// get slots in turn. A result that is lost is made again, and so is, one after
+// another, what that attempt finds lost in its turn. The steps that read it pause
+// until then; attempts that may have read the lost result leave nothing, and if there
+// are results that were made of it, it must be the same again.
+//
 // Every decision on which others may build is an append to the log. One
 // append is in flight at a time. The entries that are wanted are derived
 // again from Job and State each time that no append is in flight. So a

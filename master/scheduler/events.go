@@ -54,12 +54,13 @@ type (
 	Left struct{ Worker WorkerID }
 	// Reported says that an attempt has finished. Winner is the attempt whose work
 	// is the result: another granted attempt if that had made the part first.
-	// Counts are the result of planning.
+	// Counts are the result of planning, or Graph if it is not nil.
 	Reported struct {
 		Task            plan.TaskID
 		Attempt, Winner plan.AttemptID
 		Digest          Digest
 		Counts          plan.Counts
+		Graph           *plan.Graph
 	}
 	// FailedAttempt reports a failure, which counts against the task.
 	FailedAttempt struct {
@@ -68,8 +69,8 @@ type (
 		plan.Failure
 	}
 	// LostAttempt says that an attempt ended through no fault of its task. ByMap
-	// says that the output of maps which it read is lost: Corrupt names these, and
-	// the loss counts for them, not for a worker.
+	// says that the output of earlier tasks which it read is lost: Corrupt names
+	// these, and the loss counts for them, not for a worker.
 	LostAttempt struct {
 		Task    plan.TaskID
 		Attempt plan.AttemptID
@@ -80,8 +81,9 @@ type (
 		Task    plan.TaskID
 		Attempt plan.AttemptID
 	}
-	// Corrupt says that the committed work of a map attempt is useless: its runs
-	// are lost or damaged, or it read other bytes than the input has.
+	// Corrupt says that the committed work of an attempt which other tasks read is
+	// useless: its runs are lost or damaged, or it read other bytes than the input
+	// has.
 	Corrupt struct {
 		Task    plan.TaskID
 		Attempt plan.AttemptID

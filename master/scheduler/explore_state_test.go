@@ -33,12 +33,14 @@ func (w *world) clone() *world {
 func cloneJob(j *Job) *Job {
 	c := *j
 	c.used = maps.Clone(j.used)
-	for p := range j.tasks {
-		c.tasks[p] = slices.Clone(j.tasks[p])
-		for i := range c.tasks[p] {
-			c.tasks[p][i].Granted = slices.Clone(c.tasks[p][i].Granted)
-			c.tasks[p][i].Invalid = slices.Clone(c.tasks[p][i].Invalid)
+	c.groups = slices.Clone(j.groups)
+	for p := range c.groups {
+		tasks := slices.Clone(j.groups[p].tasks)
+		for i := range tasks {
+			tasks[i].Granted = slices.Clone(tasks[i].Granted)
+			tasks[i].Invalid = slices.Clone(tasks[i].Invalid)
 		}
+		c.groups[p].tasks = tasks
 	}
 	return &c
 }
@@ -48,12 +50,15 @@ func cloneState(s *State) *State {
 	c.job = *cloneJob(&s.job)
 	c.ledger = ledger{reported: maps.Clone(s.ledger.reported), due: slices.Clone(s.ledger.due)}
 	c.inFlight = slices.Clone(s.inFlight)
-	for p := range s.tasks {
-		c.tasks[p] = slices.Clone(s.tasks[p])
+	c.lanes = slices.Clone(s.lanes)
+	for p := range c.lanes {
+		l := &c.lanes[p]
+		l.tasks = slices.Clone(l.tasks)
+		l.queue.items = slices.Clone(l.queue.items)
+		l.delayed = slices.Clone(l.delayed)
+		l.spans.rest, l.spans.orphans = slices.Clone(l.spans.rest), slices.Clone(l.spans.orphans)
 	}
-	c.queue.items = slices.Clone(s.queue.items)
-	c.delayed = slices.Clone(s.delayed)
-	c.spans.rest, c.spans.orphans = slices.Clone(s.spans.rest), slices.Clone(s.spans.orphans)
+	c.openNow, c.sizes = slices.Clone(s.openNow), slices.Clone(s.sizes)
 	c.unlogged = slices.Clone(s.unlogged)
 	c.asking = slices.Clone(s.asking)
 	c.corrupt = slices.Clone(s.corrupt)
@@ -73,10 +78,13 @@ func cloneState(s *State) *State {
 
 func jobKey(j *Job) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d %d %d %v|", j.Slots, j.Epoch, j.Status, j.left)
-	for p := range j.tasks {
-		for i := range j.tasks[p] {
-			fmt.Fprintf(&b, "%v %v %v;", j.tasks[p][i].Committed, j.tasks[p][i].Attempt.N, granted(j.tasks[p][i].Granted))
+	fmt.Fprintf(&b, "%d %d %d|", j.Slots, j.Epoch, j.Status)
+	for p := range j.groups {
+		g := &j.groups[p]
+		fmt.Fprintf(&b, "%d %d.%d %v %v|", g.left, g.bar.Epoch, g.bar.N, g.used, g.blind)
+		for i := range g.tasks {
+			t := &g.tasks[i]
+			fmt.Fprintf(&b, "%v %d.%d %v %v %v;", t.Committed, t.Attempt.Epoch, t.Attempt.N, attemptsKey(t.Granted), attemptsKey(t.Invalid), t.Fixed)
 		}
 	}
 	for _, u := range j.accounts() {
@@ -85,7 +93,7 @@ func jobKey(j *Job) string {
 	return b.String()
 }
 
-func granted(ids []plan.AttemptID) string {
+func attemptsKey(ids []plan.AttemptID) string {
 	var b strings.Builder
 	for _, id := range ids {
 		fmt.Fprintf(&b, "%d.%d,", id.Epoch, id.N)
@@ -114,10 +122,14 @@ func (w *world) key() string {
 		for _, a := range slices.SortedFunc(maps.Keys(s.ledger.reported), Account.Compare) {
 			fmt.Fprintf(&b, "u%s%+v", a.Name, s.ledger.reported[a])
 		}
-		for _, t := range s.tasks[plan.Reduce] {
-			fmt.Fprintf(&b, "t%+v", t)
+		for p := range s.lanes {
+			l := &s.lanes[p]
+			for i := range l.tasks {
+				fmt.Fprintf(&b, "t%+v", l.tasks[i])
+			}
+			fmt.Fprintf(&b, "q%v%v%+v", l.open, l.queue.items[l.queue.head:], l.spans)
 		}
-		fmt.Fprintf(&b, "q%v%+v", s.queue.items[s.queue.head:], s.spans)
+		fmt.Fprintf(&b, "o%d%v%v%v", s.served, s.openNow, s.stale, s.corrupt)
 		for _, w := range s.workers.free { // in their order: it decides which is next
 			fmt.Fprintf(&b, "w%s%v", w.id, w.spans)
 		}

@@ -23,12 +23,18 @@ var states = flag.Int("states", 10_000, "how many states to explore")
 // Requests outlive their senders. The masters are the real State, and the real
 // Job folds the log. In no state may the output be wrong, and every state must
 // have an end within reach.
+//
+// In a job of three stages of a task each, results get lost, too, and no attempt
+// gives what another one gave: a result must be made of the results that are committed
+// in the end.
 func TestExplore(t *testing.T) {
 	t.Parallel()
 	for name, bounds := range map[string]budget{
 		"takeover":   {masters: 2, masterCrashes: 1, workerLosses: 1},
 		"cancel":     {masters: 2, masterCrashes: 1, cancels: 1},
 		"collection": {masters: 2, collections: 1},
+		"stages":     {masters: 2, masterCrashes: 1, stages: true, losses: 1},
+		"lineage":    {masters: 1, stages: true, losses: 2, mistakes: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -58,6 +64,11 @@ func TestExploreFindsWithoutCheck(t *testing.T) {
 
 type budget struct {
 	masters, masterCrashes, workerLosses, cancels, collections int
+
+	stages bool // the job has three
+	losses int  // of results
+
+	mistakes int // attempts that are taken for lost and continue
 
 	unchecked bool // every epoch check is answered with yes
 }
@@ -178,13 +189,48 @@ type request struct {
 // try is an attempt. It continues when its master is gone.
 type try struct {
 	id       plan.AttemptID
+	task     plan.TaskID
+	read     plan.AttemptID // whose result it was given
+	gone     bool           // its result is lost
 	lost     bool
 	granted  bool
 	putting  bool // the creation of its part is on its way
 	reported bool // it has reported
 }
 
-var onlyTask = plan.TaskID{Phase: plan.Reduce}
+// threeStages is the graph of a job of three stages. The second exchange has no size.
+var threeStages = plan.Graph{
+	Steps: []plan.Step{
+		{Group: plan.Group{Stage: "in", Phase: plan.Map}, Tasks: 1, Reads: plan.None, Writes: []int{0}},
+		{Group: plan.Group{Stage: "user", Phase: plan.Reduce}, Reads: 0, Writes: []int{1}},
+		{Group: plan.Group{Stage: "day", Phase: plan.Reduce}, Reads: 1, Parts: true},
+	},
+	Exchanges: []plan.Exchange{{Writers: []int{0}, Partitions: 1}, {Writers: []int{1}}},
+}
+
+// config returns what every master knows of the job.
+func (b budget) config() Config {
+	if b.stages {
+		return Config{Graph: &threeStages, MaxLost: 100}
+	}
+	return Config{Counts: plan.Counts{Reduces: 1}, MaxLost: 100}
+}
+
+// last returns the task that makes the part, and before the one that a task reads;
+// ok is false if it reads none.
+func (b budget) last() plan.TaskID {
+	if b.stages {
+		return threeStages.Steps[2].Task(0)
+	}
+	return plan.TaskID{Phase: plan.Reduce}
+}
+
+func (b budget) before(id plan.TaskID) (before plan.TaskID, ok bool) {
+	if i := threeStages.Find(id.Group()); i > 0 {
+		return threeStages.Steps[i-1].Task(0), true
+	}
+	return plan.TaskID{}, false
+}
 
 func newWorld(b budget) *world {
 	w := &world{b: b}
@@ -194,7 +240,9 @@ func newWorld(b budget) *world {
 
 // boot starts a master: it takes the next epoch and reads the log.
 func (w *world) boot() {
-	m := &model{s: New(Config{Epoch: uint64(len(w.masters) + 1), Counts: plan.Counts{Reduces: 1}, MaxLost: 100}), alive: true}
+	cfg := w.b.config()
+	cfg.Epoch = uint64(len(w.masters) + 1)
+	m := &model{s: New(cfg), alive: true}
 	w.masters = append(w.masters, m)
 	i := len(w.masters) - 1
 	for _, r := range w.slots {
@@ -205,6 +253,8 @@ func (w *world) boot() {
 	for _, a := range w.attempts {
 		if a.reported { // a worker reports everything to a new master
 			w.step(i, Spent{accountOf(a), plan.Usage{Gets: 1}})
+		} else if w.b.stages && !a.lost {
+			w.step(i, Found{"w", a.task, a.id})
 		}
 	}
 }
@@ -220,11 +270,15 @@ func (w *world) step(i int, e Event) {
 		case CheckEpoch:
 			m.checking = true
 		case Launch:
-			w.attempts = append(w.attempts, &try{id: c.Attempt})
+			a := &try{id: c.Attempt, task: c.Task}
+			if before, ok := w.b.before(c.Task); ok {
+				a.read = m.s.job.Task(before).Attempt
+			}
+			w.attempts = append(w.attempts, a)
 		case Stop:
 			if a := w.attempt(c.Attempt); !a.putting && !a.reported && !a.lost {
 				a.lost = true
-				m.answers = append(m.answers, LostAttempt{Task: onlyTask, Attempt: a.id})
+				m.answers = append(m.answers, LostAttempt{Task: a.task, Attempt: a.id})
 			}
 		case Grant:
 			w.attempt(c.Attempt).granted = true
@@ -285,7 +339,13 @@ func (w *world) moves() []move {
 	add(active && len(w.masters) < w.b.masters, "master starts", len(w.masters))
 	add(w.b.collections > 0 && !active && !putting, "log is collected", 0)
 	for i, a := range w.attempts {
-		add(!a.lost && !a.granted && !a.reported, "attempt asks", i)
+		last := a.task == w.b.last()
+		source := w.attempt(a.read)
+		add(w.b.losses > 0 && !last && a.reported && !a.gone, "result is lost", i)
+		add(source != nil && source.gone && !a.lost && !a.reported && !a.granted, "attempt misses a result", i)
+		add(!last && !a.lost && !a.reported, "attempt finishes", i)
+		add(w.b.mistakes > 0 && !last && !a.lost && !a.reported, "attempt is taken for lost", i)
+		add(last && !a.lost && !a.granted && !a.reported, "attempt asks", i)
 		add(!a.lost && a.granted && !a.putting && !a.reported, "attempt creates its part", i)
 		add(a.putting, "part arrives", i)
 		add(w.b.workerLosses > 0 && !a.lost && !a.reported, "attempt is lost", i)
@@ -341,7 +401,7 @@ func (w *world) runOut() {
 	for _, a := range w.attempts {
 		if a.granted && !a.reported && !a.lost {
 			a.lost = true
-			w.report(LostAttempt{Task: onlyTask, Attempt: a.id})
+			w.report(LostAttempt{Task: a.task, Attempt: a.id})
 		}
 	}
 	w.report(Tick{})
@@ -350,8 +410,23 @@ func (w *world) runOut() {
 func (w *world) playAttempt(m move) {
 	a := w.attempts[m.i]
 	switch m.kind {
+	case "result is lost":
+		w.b.losses--
+		a.gone = true
+	case "attempt misses a result":
+		before, _ := w.b.before(a.task)
+		a.lost = true
+		w.report(Corrupt{before, a.read, "gone"})
+		w.report(LostAttempt{Task: a.task, Attempt: a.id, ByMap: true})
+	case "attempt is taken for lost":
+		w.b.mistakes--
+		w.report(LostAttempt{Task: a.task, Attempt: a.id})
+	case "attempt finishes":
+		a.reported = true
+		w.report(Spent{accountOf(a), plan.Usage{Gets: 1}})
+		w.report(Reported{Task: a.task, Attempt: a.id, Winner: a.id, Digest: Digest{CRC: uint32(a.id.Epoch)<<16 + a.id.N}})
 	case "attempt asks":
-		w.report(Asked{onlyTask, a.id})
+		w.report(Asked{a.task, a.id})
 	case "attempt creates its part":
 		a.putting = true
 	case "part arrives":
@@ -363,12 +438,12 @@ func (w *world) playAttempt(m move) {
 		if !a.lost {
 			a.reported = true
 			w.report(Spent{accountOf(a), plan.Usage{Gets: 1}})
-			w.report(Reported{Task: onlyTask, Attempt: a.id, Winner: *w.part})
+			w.report(Reported{Task: a.task, Attempt: a.id, Winner: *w.part})
 		}
 	case "attempt is lost":
 		w.b.workerLosses--
 		a.lost = true
-		w.report(LostAttempt{Task: onlyTask, Attempt: a.id})
+		w.report(LostAttempt{Task: a.task, Attempt: a.id})
 	}
 }
 
@@ -402,7 +477,7 @@ func (w *world) land(i int) {
 func (w *world) commit(i int) error {
 	m := w.masters[i]
 	m.commit = false
-	task := m.s.Job().Task(onlyTask)
+	task := m.s.Job().Task(w.b.last())
 	switch w.output {
 	case "released":
 		return errors.New("the output is committed after it was released")
@@ -441,7 +516,7 @@ func (w *world) checkUsage() error {
 		if n > 1 || n == 1 && !a.reported {
 			return fmt.Errorf("the log has %d requests of attempt %v, reported: %v", n, a.id, a.reported)
 		}
-		if n == 0 && a.reported && w.history.Status == Succeeded && w.history.Task(onlyTask).Attempt == a.id {
+		if n == 0 && a.reported && w.history.Status == Succeeded && w.history.Task(w.b.last()).Attempt == a.id {
 			return fmt.Errorf("attempt %v did the task, and its request is not in the log", a.id)
 		}
 	}
@@ -451,9 +526,28 @@ func (w *world) checkUsage() error {
 	return nil
 }
 
+// checkLineage checks that every result was made of one that is the result in the end.
+func (w *world) checkLineage() error {
+	if w.history.Status != Committing && w.history.Status != Succeeded {
+		return nil
+	}
+	for i := range threeStages.Steps {
+		t := w.history.Task(threeStages.Steps[i].Task(0))
+		if before, ok := w.b.before(threeStages.Steps[i].Task(0)); ok && t != nil {
+			if got, want := w.attempt(t.Attempt).read, w.history.Task(before).Attempt; got != want {
+				return fmt.Errorf("%v was made of attempt %v, attempt %v has the result", threeStages.Steps[i].Group, got, want)
+			}
+		}
+	}
+	return nil
+}
+
 // check compares the world with the promises to users.
 func (w *world) check() error {
 	if err := w.checkUsage(); err != nil {
+		return err
+	}
+	if err := w.checkLineage(); err != nil {
 		return err
 	}
 	if w.collected {
@@ -465,7 +559,7 @@ func (w *world) check() error {
 	if w.output == "committed" && (w.part == nil || *w.part != w.manifest) {
 		return fmt.Errorf("the output names attempt %v, the part is of %v", w.manifest, w.part)
 	}
-	if w.part != nil && !slices.Contains(w.history.Task(onlyTask).Granted, *w.part) {
+	if w.part != nil && !slices.Contains(w.history.Task(w.b.last()).Granted, *w.part) {
 		return fmt.Errorf("the part of attempt %v is visible without a grant in the log", *w.part)
 	}
 	if w.output == "committed" && w.history.Status == Failed {

@@ -35,12 +35,17 @@ type (
 	// Fence is a new master's first entry. Records of lower epochs in later
 	// slots count for nothing.
 	Fence struct{}
-	// Planned fixes the number of tasks of each phase. Attempt is the one that
-	// divided the input; an embedded run has none.
+	// Planned fixes the graph of the job, which is that of one shuffle of Counts if
+	// Graph is nil. Attempt is the one that divided the input; an embedded run has
+	// none. The graph must not be changed afterwards.
 	Planned struct {
 		Attempt plan.AttemptID
 		plan.Counts
+		Graph *plan.Graph
 	}
+	// Sized fixes the partitions of an exchange for which the plan has none. The
+	// tasks that read it exist from then on. The first one of an exchange counts.
+	Sized struct{ Exchange, Partitions int }
 	// Granted allows an attempt to make its part visible.
 	Granted struct {
 		Task    plan.TaskID
@@ -52,11 +57,17 @@ type (
 		Attempt plan.AttemptID
 		Digest  Digest
 	}
-	// Invalidated revokes the result of a map task: its runs are lost or damaged,
-	// or what it read was not the input. The task runs again.
+	// Invalidated revokes the result of a task that other tasks read: its runs are
+	// lost or damaged, or what it read was not the input. The task runs again.
+	//
+	// Before is the newest attempt that the master had issued; only its epoch and
+	// its number count. Attempts up to it may have read the revoked result, so those
+	// of the steps that read it leave no result from then on, unless they were
+	// granted. Where Before is zero, grants alone decide.
 	Invalidated struct {
 		Task    plan.TaskID
 		Attempt plan.AttemptID
+		Before  plan.AttemptID
 	}
 	// Intent is the point of no return: every task is committed, and the
 	// output will be.
@@ -68,8 +79,8 @@ type (
 	// Done says that the job has ended: the output is committed, or what the job
 	// wrote is gone.
 	Done struct{}
-	// Reopened lets a job that has failed continue. The output of maps stays; parts
-	// are gone, and are made again under other names.
+	// Reopened lets a job that has failed continue. Results stay, except those of
+	// steps that make parts: parts are gone, and are made again under other names.
 	Reopened struct{}
 	// Used has the numbers of an account since it was opened.
 	Used struct {
@@ -80,6 +91,7 @@ type (
 
 func (Fence) entry()       {}
 func (Planned) entry()     {}
+func (Sized) entry()       {}
 func (Granted) entry()     {}
 func (Committed) entry()   {}
 func (Invalidated) entry() {}
@@ -133,16 +145,32 @@ type TaskRecord struct {
 	Before int // how many of Invalid are of earlier runs, which do not count against this one
 }
 
+// groupRecord is the state of a group's tasks in the log.
+type groupRecord struct {
+	tasks []TaskRecord
+	left  int // not committed
+
+	// used says that a task of the group was granted or has had a result in this
+	// run: results and parts may have been made of what the group reads.
+	used bool
+	// bar is the newest of the attempts that may have read a result that was
+	// invalidated; zero if there was none. See Invalidated.Before.
+	bar plan.AttemptID
+	// blind says that a result that the group reads was invalidated, and that it is
+	// unknown which attempts may have read it.
+	blind bool
+}
+
 // Job is the fold over a job's log.
 type Job struct {
 	Slots  uint64 // records folded so far; the next slot's number
 	Epoch  uint64 // the highest epoch that fenced
 	Status Status
 	Cause  Cause
-	Run    int // how often it was reopened
-	tasks  [plan.Reduce + 1][]TaskRecord
-	left   [plan.Reduce + 1]int // tasks not committed
-	parts  bool                 // a reduce was granted, so there may be parts
+	Run    int           // how often it was reopened
+	graph  *plan.Graph   // nil before the plan
+	shape  *shape        // of graph
+	groups []groupRecord // by place; there are none in a job of which nothing is known
 	used   map[Account]plan.Usage
 }
 
@@ -163,38 +191,31 @@ func (j *Job) Fold(r Record) {
 func (j *Job) fold(e Entry) {
 	switch e := e.(type) {
 	case Planned:
-		if j.Status != Unplanned {
-			return
+		if j.Status == Unplanned {
+			j.plan(e)
 		}
-		j.left = [plan.Reduce + 1]int{plan.Sample: e.Samples, plan.Map: e.Maps, plan.Reduce: e.Reduces}
-		for p, n := range j.left {
-			j.tasks[p] = make([]TaskRecord, n)
+	case Sized:
+		if j.Status == Running {
+			j.size(e)
 		}
-		if e.Attempt != (plan.AttemptID{}) {
-			j.tasks[plan.Prepare] = []TaskRecord{{Committed: true, Attempt: e.Attempt}}
-		}
-		j.Status = Running
 	case Granted:
-		if t := j.Task(e.Task); t != nil && j.Status == Running && !t.Committed {
+		if t := j.Task(e.Task); t != nil && j.Status == Running && !t.Committed && !j.outdated(e.Task, e.Attempt) {
 			t.Granted = append(t.Granted, e.Attempt)
-			j.parts = true
+			j.group(e.Task.Group()).used = true
 		}
 	case Committed:
-		if t := j.Task(e.Task); t != nil && j.Status == Running && !t.Committed && !slices.Contains(t.Invalid, e.Attempt) {
+		if t := j.Task(e.Task); t != nil && j.Status == Running && !t.Committed && !slices.Contains(t.Invalid, e.Attempt) && !j.outdated(e.Task, e.Attempt) {
 			t.Committed, t.Attempt, t.Digest = true, e.Attempt, e.Digest
-			j.left[e.Task.Phase]--
+			g := j.group(e.Task.Group())
+			g.used = true
+			g.left--
 		}
 	case Invalidated:
-		if t := j.Task(e.Task); t != nil && j.Status == Running && j.replaceable(e.Task.Phase) && t.Committed && t.Attempt == e.Attempt {
-			t.Committed = false
-			t.Invalid = append(t.Invalid, e.Attempt)
-			if j.parts && !t.Fixed {
-				t.Fixed, t.Was = true, t.Digest
-			}
-			j.left[e.Task.Phase]++
+		if t := j.Task(e.Task); t != nil && j.Status == Running && t.Committed && t.Attempt == e.Attempt {
+			j.invalidate(t, e)
 		}
 	case Intent:
-		if j.Status == Running && j.Phase() == 0 {
+		if j.Status == Running && j.Done() {
 			j.Status = Committing
 		}
 	case Aborted:
@@ -219,100 +240,190 @@ func (j *Job) fold(e Entry) {
 	}
 }
 
-// planned reports whether the tasks are fixed.
+// plan fixes the graph of a job. A graph that cannot be run is ignored: no master
+// appends one.
+func (j *Job) plan(e Planned) {
+	g := e.Graph
+	switch {
+	case g == nil:
+		one := plan.OneShuffle(e.Counts)
+		g = &one
+	case CheckGraph(g) != nil:
+		return
+	}
+	j.setGraph(g)
+	j.groups = make([]groupRecord, 1+len(g.Steps))
+	for p := range j.groups {
+		j.groups[p].tasks = []TaskRecord{}
+		if p > 0 {
+			j.groups[p].setTasks(g.TasksOf(p - 1))
+		}
+	}
+	if e.Attempt != (plan.AttemptID{}) {
+		j.groups[prepare].tasks = []TaskRecord{{Committed: true, Attempt: e.Attempt}}
+	}
+	j.Status = Running
+}
+
+func (g *groupRecord) setTasks(n int) { g.tasks, g.left = make([]TaskRecord, n), n }
+
+// size fixes the partitions of an exchange.
+func (j *Job) size(e Sized) {
+	if e.Exchange < 0 || e.Exchange >= len(j.graph.Exchanges) || j.graph.Exchanges[e.Exchange].Partitions != 0 ||
+		e.Partitions < 1 || e.Partitions > plan.MostPartitions {
+		return
+	}
+	g := *j.graph // others may read the graph as it was
+	g.Exchanges = slices.Clone(g.Exchanges)
+	g.Exchanges[e.Exchange].Partitions = e.Partitions
+	j.graph = &g
+	for i := range g.Steps {
+		if g.Steps[i].Reads == e.Exchange {
+			j.groups[placeOf(i)].setTasks(e.Partitions)
+		}
+	}
+}
+
+// invalidate revokes the result of a task, if other tasks read it. Where results or
+// parts may have been made of it, its digest is fixed.
+func (j *Job) invalidate(t *TaskRecord, e Invalidated) {
+	p := j.place(e.Task.Group())
+	readers := j.shape.readers[p]
+	if len(readers) == 0 {
+		return
+	}
+	t.Committed = false
+	t.Invalid = append(t.Invalid, e.Attempt)
+	j.groups[p].left++
+	for _, r := range readers {
+		g := &j.groups[r]
+		if g.used && !t.Fixed {
+			t.Fixed, t.Was = true, t.Digest
+		}
+		switch {
+		case e.Before == plan.AttemptID{}:
+			g.blind = true
+		case newer(e.Before, g.bar):
+			g.bar = e.Before
+		}
+	}
+}
+
+// newer reports whether an attempt was issued after another one.
+func newer(a, b plan.AttemptID) bool {
+	return a.Epoch > b.Epoch || a.Epoch == b.Epoch && a.N > b.N
+}
+
+// outdated reports whether an attempt may have read a result that was invalidated
+// since, and so must leave none. An attempt that was granted may have made a part:
+// it counts, and what it has read must be made again as it was.
+func (j *Job) outdated(id plan.TaskID, attempt plan.AttemptID) bool {
+	bar := j.group(id.Group()).bar
+	return bar != (plan.AttemptID{}) && !newer(attempt, bar) && !slices.Contains(j.Task(id).Granted, attempt)
+}
+
+// planned reports whether the tasks are fixed. A plan without tasks, which no
+// attempt made, is made again.
 func (j *Job) planned() bool {
-	return j.Tasks(plan.Prepare) > j.left[plan.Prepare] || j.Tasks(plan.Sample)+j.Tasks(plan.Map)+j.Tasks(plan.Reduce) > 0
+	return j.graph != nil && (!j.plain() || slices.ContainsFunc(j.groups, func(g groupRecord) bool { return len(g.tasks) > 0 }))
 }
 
 // reopen begins the next run of a job. There are no parts of the run before.
 func (j *Job) reopen() {
 	j.Run++
-	j.Status, j.Cause, j.parts = Running, Cause{}, false
+	j.Status, j.Cause = Running, Cause{}
 	if !j.planned() {
 		j.Status = Unplanned
+		j.setGraph(nil)
+		j.groups = j.groups[:min(len(j.groups), 1)]
 	}
-	for p := range j.tasks {
-		for i := range j.tasks[p] {
-			t := &j.tasks[p][i]
-			t.Fixed, t.Was, t.Before = false, Digest{}, len(t.Invalid)
-			if !j.writes(plan.Phase(p)) {
-				continue
+	for p := range j.groups {
+		if j.writes(p) {
+			j.groups[p].used = false
+		}
+	}
+	for p := range j.groups {
+		g := &j.groups[p]
+		for i := range g.tasks {
+			t := &g.tasks[i]
+			t.Before = len(t.Invalid)
+			if j.writes(p) {
+				g.left += j.restart(p, t)
+			} else if !j.usedBy(p) {
+				t.Fixed, t.Was = false, Digest{}
 			}
-			if t.Committed {
-				j.left[p]++
-			}
-			*t = TaskRecord{}
 		}
 	}
 }
 
+// restart lets a task whose parts are gone start again, and returns by how many the
+// tasks that are left grow. Where others may have read its result, it must be made
+// again as it was.
+func (j *Job) restart(p int, t *TaskRecord) int {
+	var fresh TaskRecord
+	read := len(j.shape.readers[p]) > 0
+	switch {
+	case read && t.Fixed:
+		fresh.Fixed, fresh.Was = true, t.Was
+	case read && t.Committed:
+		fresh.Fixed, fresh.Was = true, t.Digest
+	}
+	grown := 0
+	if t.Committed {
+		grown = 1
+	}
+	*t = fresh
+	return grown
+}
+
+// usedBy reports whether anything may have been made in this run of what a group
+// left.
+func (j *Job) usedBy(p int) bool {
+	return j.shape != nil && slices.ContainsFunc(j.shape.readers[p], func(r int) bool { return j.groups[r].used })
+}
+
 // expectPlan gives a job that is not planned yet the task of planning.
 func (j *Job) expectPlan() {
-	if j.Status == Unplanned && j.Tasks(plan.Prepare) == 0 {
-		j.tasks[plan.Prepare], j.left[plan.Prepare] = make([]TaskRecord, 1), 1
+	if j.Status == Unplanned && len(j.groups) == 0 {
+		j.groups = make([]groupRecord, 1)
+	}
+	if j.Status == Unplanned && len(j.groups[prepare].tasks) == 0 {
+		j.groups[prepare].setTasks(1)
 	}
 }
 
 // active reports whether tasks may run.
 func (j *Job) active() bool {
-	return j.Status == Running || j.Status == Unplanned && j.left[plan.Prepare] > 0
+	return j.Status == Running || j.Status == Unplanned && j.open(prepare)
 }
 
-// Task returns the state of a task in the log, nil when there is no such task.
-func (j *Job) Task(id plan.TaskID) *TaskRecord {
-	if id.Phase < plan.Prepare || id.Phase > plan.Reduce || id.Index < 0 || id.Index >= len(j.tasks[id.Phase]) {
-		return nil
-	}
-	return &j.tasks[id.Phase][id.Index]
-}
-
-// Tasks returns the number of tasks of a phase.
-func (j *Job) Tasks(p plan.Phase) int { return len(j.tasks[p]) }
-
-// Left returns the number of a phase's tasks that are not committed.
-func (j *Job) Left(p plan.Phase) int { return j.left[p] }
-
-// Phase returns the phase whose tasks may run now: the first one that has
-// tasks left; 0 when none has.
-func (j *Job) Phase() plan.Phase {
-	for p := plan.Prepare; p <= plan.Reduce; p++ {
-		if j.left[p] > 0 {
-			return p
+// conserved checks that every pair that a task passed on was read once. Pairs of side
+// inputs are not counted: they have no step that reads them. Where an exchange is read by
+// several steps, the numbers cannot be compared.
+func (j *Job) conserved() (Cause, bool) {
+	reads := make([]int, len(j.graph.Exchanges))
+	var wrote, read int64
+	for i := range j.graph.Steps {
+		s := &j.graph.Steps[i]
+		for _, t := range j.groups[placeOf(i)].tasks {
+			if len(s.Writes) > 0 {
+				wrote += t.Digest.Out
+			}
+			if s.Reads != plan.None {
+				read += t.Digest.In
+			}
+		}
+		if s.Reads != plan.None {
+			reads[s.Reads]++
 		}
 	}
-	return 0
-}
-
-// writes reports whether attempts of a phase make parts of the output: reduces do,
-// and maps where there are no reduces.
-func (j *Job) writes(p plan.Phase) bool {
-	return p == plan.Reduce || p == plan.Map && len(j.tasks[plan.Reduce]) == 0
-}
-
-// replaceable reports whether results of a phase can be invalidated: those of maps,
-// which only reduces read.
-func (j *Job) replaceable(p plan.Phase) bool { return p == plan.Map && len(j.tasks[plan.Reduce]) > 0 }
-
-// replaced reports whether the result of any map was invalidated.
-func (j *Job) replaced() bool {
-	return slices.ContainsFunc(j.tasks[plan.Map], func(t TaskRecord) bool { return len(t.Invalid) > 0 })
-}
-
-// conserved checks that every pair that a map wrote was read by a reduce.
-func (j *Job) conserved() (Cause, bool) {
-	if len(j.tasks[plan.Reduce]) == 0 {
+	if wrote == read || slices.ContainsFunc(reads, func(n int) bool { return n > 1 }) {
 		return Cause{}, true
 	}
-	var wrote, read int64
-	for i := range j.tasks[plan.Map] {
-		wrote += j.tasks[plan.Map][i].Digest.Out
-	}
-	for i := range j.tasks[plan.Reduce] {
-		read += j.tasks[plan.Reduce][i].Digest.In
-	}
-	if wrote == read {
-		return Cause{}, true
+	text := "map tasks wrote %d pairs but reduce tasks read %d"
+	if !j.plain() {
+		text = "the tasks of all stages wrote %d pairs for later ones, which read %d"
 	}
 	return Cause{Kind: plan.Inconsistent, Text: fmt.Sprintf(
-		"map tasks wrote %d pairs but reduce tasks read %d; the output was not committed: this is a defect of the engine or of the store, please report it", wrote, read)}, false
+		text+"; the output was not committed: this is a defect of the engine or of the store, please report it", wrote, read)}, false
 }

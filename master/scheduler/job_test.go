@@ -1,10 +1,14 @@
 package scheduler
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/windrow-mr/windrow/plan"
 )
+
+// group returns the group of a phase in a job of one shuffle.
+func group(p plan.Phase) plan.Group { return plan.Group{Phase: p} }
 
 // TestFoldIsOnce folds entries that two masters may both have appended: the
 // first one counts, and nothing counts twice.
@@ -30,8 +34,8 @@ func TestFoldIsOnce(t *testing.T) {
 	if !got.Committed || got.Attempt != first || got.Digest.Out != 7 || len(got.Granted) != 0 {
 		t.Errorf("the task is %+v, the first commit counts", *got)
 	}
-	if j.Status != Running || j.Left(plan.Map) != 1 || j.Tasks(plan.Map) != 2 || j.Slots != 6 {
-		t.Errorf("the job is %v with %d of %d maps left after %d slots", j.Status, j.Left(plan.Map), j.Tasks(plan.Map), j.Slots)
+	if j.Status != Running || j.Left(group(plan.Map)) != 1 || j.Tasks(group(plan.Map)) != 2 || j.Slots != 6 {
+		t.Errorf("the job is %v with %d of %d maps left after %d slots", j.Status, j.Left(group(plan.Map)), j.Tasks(group(plan.Map)), j.Slots)
 	}
 }
 
@@ -63,7 +67,7 @@ func TestRecordsAreBounded(t *testing.T) {
 		s.Step(0, Reported{Task: plan.TaskID{Phase: plan.Map, Index: i}, Attempt: plan.AttemptID{N: uint32(i)}, Winner: plan.AttemptID{N: uint32(i)}})
 	}
 	records := 0
-	for records < 10 && s.Job().Left(plan.Map) > 0 {
+	for records < 10 && s.Job().Left(group(plan.Map)) > 0 {
 		records++
 		for _, c := range s.Step(0, Appended{}) {
 			if a, ok := c.(Append); ok && len(a.Record.Entries) > mostEntries {
@@ -71,7 +75,7 @@ func TestRecordsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if left := s.Job().Left(plan.Map); left > 0 {
+	if left := s.Job().Left(group(plan.Map)); left > 0 {
 		t.Errorf("after %d records %d tasks are left", records, left)
 	}
 }
@@ -97,10 +101,10 @@ func TestLostMapsCountForTheMaps(t *testing.T) {
 		lost := job.Task(first).Attempt
 		again := lost
 		again.Rand++
-		job.Fold(Record{1, []Entry{Invalidated{first, lost}, Committed{Task: first, Attempt: again}, Aborted{Cause{Kind: plan.Failed}}, Done{}, Reopened{}}})
+		job.Fold(Record{1, []Entry{Invalidated{Task: first, Attempt: lost}, Committed{Task: first, Attempt: again}, Aborted{Cause{Kind: plan.Failed}}, Done{}, Reopened{}}})
 	}
-	if job.Run != runs || job.Status != Running || job.Phase() != plan.Reduce {
-		t.Fatalf("run %d is %v in phase %v", job.Run, job.Status, job.Phase())
+	if job.Run != runs || job.Status != Running || fmt.Sprint(job.Current()) != "[reduce]" {
+		t.Fatalf("run %d is %v in phase %v", job.Run, job.Status, job.Current())
 	}
 	commands := s.Step(0, Lead{Job: job})
 	commands = append([]Command(nil), commands...)

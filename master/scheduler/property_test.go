@@ -13,9 +13,10 @@ import (
 var seed = flag.Uint64("seed", 0, "run only this seed of TestRandomClusters")
 
 // TestRandomClusters drives a master through random clusters: workers join and
-// leave, attempts fail, are lost, report twice or late. After every step the
-// invariants hold. When the failures stop the job ends, and it succeeds unless
-// a task failed too often.
+// leave, attempts fail, are lost, report twice or late, results are lost, masters
+// change, restart and lose slots of the log. Half of the jobs have random graphs.
+// After every step the invariants hold. When the failures stop the job ends, and it
+// succeeds unless a task failed too often.
 func TestRandomClusters(t *testing.T) {
 	t.Parallel()
 	first, last := uint64(1), uint64(15000)
@@ -42,7 +43,9 @@ type cluster struct {
 	now     Time
 	cfg     Config
 	trouble float64
-	counts  plan.Counts
+	graph   *plan.Graph
+	counts  plan.Counts // of which graph is made, unless it is random
+	random  bool
 	log     []Record
 	workers []WorkerID
 	gone    []WorkerID
@@ -53,8 +56,8 @@ type cluster struct {
 	grants  map[plan.AttemptID]bool
 	asked   map[plan.AttemptID]bool
 	done    map[plan.TaskID]bool        // tasks the log has committed
-	read    map[plan.AttemptID][]Digest // the digests of the maps that a reduce read
-	fickle  bool                        // maps do not give the same every time
+	read    map[plan.AttemptID][]Digest // the digests of the results that an attempt read
+	fickle  bool                        // tasks do not give the same every time
 	spent   map[Account]plan.Usage      // requests of workers to stores, also of workers that are gone
 	seen    map[Account]plan.Usage      // of spent, what this master has received
 	finish  *Finish
@@ -70,16 +73,62 @@ func newCluster(seed uint64) *cluster {
 		counts.Reduces = r.IntN(20)
 		cfg.Counts = counts
 	}
-	if r.IntN(2) == 0 {
-		cfg.Prepare, cfg.Counts = true, plan.Counts{}
+	g := plan.OneShuffle(counts)
+	random := r.IntN(2) == 0
+	if random {
+		g = randomGraph(r)
+		cfg.Graph, cfg.Counts = &g, plan.Counts{}
 	}
-	return &cluster{r: r, cfg: cfg, counts: counts, reopens: r.IntN(3), s: New(cfg), trouble: r.Float64() * 0.7, fickle: r.IntN(4) == 0,
+	if r.IntN(2) == 0 {
+		cfg.Prepare, cfg.Counts, cfg.Graph = true, plan.Counts{}, nil
+	}
+	return &cluster{r: r, cfg: cfg, graph: &g, counts: counts, random: random, reopens: r.IntN(3), s: New(cfg), trouble: r.Float64() * 0.7, fickle: r.IntN(4) == 0,
 		read:  map[plan.AttemptID][]Digest{},
 		spent: map[Account]plan.Usage{}, seen: map[Account]plan.Usage{},
 		grants: map[plan.AttemptID]bool{}, asked: map[plan.AttemptID]bool{}, done: map[plan.TaskID]bool{}}
 }
 
+// randomGraph returns a graph of a few steps. Each reads inputs, or an exchange of
+// earlier ones; some read exchanges as a whole, too, or cut them at sampled keys.
+func randomGraph(r *rand.Rand) plan.Graph {
+	g := plan.Graph{Least: 1 + r.IntN(3)}
+	read := make([]bool, 20) // exchanges, which get no further writers
+	some := func(x int) (int, bool) { return r.IntN(max(x, 1)), x > 0 && r.IntN(3) > 0 }
+	for i := range 1 + r.IntN(6) {
+		s := plan.Step{Group: plan.Group{Stage: fmt.Sprint("s", i), Phase: plan.Map}, Reads: plan.None}
+		if x, ok := some(len(g.Exchanges)); ok {
+			s.Phase, s.Reads, read[x] = plan.Reduce, x, true
+		} else {
+			s.Tasks = r.IntN(5)
+		}
+		if x, ok := some(len(g.Exchanges)); ok && r.IntN(3) == 0 {
+			s.Sides, read[x] = []int{x}, true
+		}
+		if x, ok := some(len(g.Exchanges)); ok && !read[x] {
+			s.Writes = append(s.Writes, x)
+			g.Exchanges[x].Writers = append(g.Exchanges[x].Writers, i)
+		}
+		for range r.IntN(3) {
+			x := plan.Exchange{Writers: []int{i}, Estimate: int64(r.IntN(3)) * plan.OnePartition}
+			if r.IntN(2) == 0 {
+				x.Partitions = 1 + r.IntN(4)
+			}
+			if before, ok := some(i); ok && r.IntN(3) == 0 {
+				x.Sampled = []int{before}
+			}
+			s.Writes = append(s.Writes, len(g.Exchanges))
+			g.Exchanges = append(g.Exchanges, x)
+		}
+		s.Parts = len(s.Writes) == 0 || r.IntN(4) == 0
+		g.Steps = append(g.Steps, s)
+	}
+	return g
+}
+
 func (c *cluster) run() (Status, error) {
+	if err := c.graph.Check(); err != nil {
+		return 0, err
+	}
 	if err := c.step(Lead{}); err != nil {
 		return 0, err
 	}
@@ -93,7 +142,7 @@ func (c *cluster) run() (Status, error) {
 			}
 		}
 		if turn > 3000 {
-			return 0, fmt.Errorf("no end in sight: status %v, phase %v, %d attempts", c.s.job.Status, c.s.job.Phase(), len(c.launch))
+			return 0, fmt.Errorf("no end in sight: status %v in %v, %d attempts", c.s.job.Status, c.s.job.Current(), len(c.launch))
 		}
 		if err := c.turn(); err != nil {
 			return 0, err
@@ -108,9 +157,14 @@ func (c *cluster) run() (Status, error) {
 		return 0, err
 	}
 	if c.finish.Status == Succeeded {
-		for p := plan.Prepare; p <= plan.Reduce; p++ {
-			if c.s.job.Left(p) != 0 {
-				return 0, fmt.Errorf("succeeded with %d %v tasks left", c.s.job.Left(p), p)
+		for i := range c.graph.Steps {
+			if left := c.s.job.Left(c.graph.Steps[i].Group); left != 0 {
+				return 0, fmt.Errorf("succeeded with %d %v tasks left", left, c.graph.Steps[i].Group)
+			}
+		}
+		for x, e := range c.s.job.Graph().Exchanges {
+			if e.Partitions == 0 {
+				return 0, fmt.Errorf("succeeded with exchange %d of unknown size", x)
 			}
 		}
 		return c.finish.Status, c.consistent()
@@ -156,50 +210,84 @@ func (c *cluster) counted() error {
 	return nil
 }
 
-// maps returns the digests of the committed map attempts.
-func (c *cluster) maps() []Digest {
+// before returns the digests of all committed results that tasks of a step read.
+func (c *cluster) before(step int) []Digest {
 	var all []Digest
-	for i := range c.s.job.tasks[plan.Map] {
-		all = append(all, c.s.job.tasks[plan.Map][i].Digest)
+	for _, w := range c.graph.Waits(step) {
+		group := c.graph.Steps[w].Group
+		for i := range c.s.job.Tasks(group) {
+			all = append(all, c.s.job.Task(group.Task(i)).Digest)
+		}
 	}
 	return all
 }
 
-// consistent checks that every committed part was made from the committed maps'
-// digests, or from equal ones of earlier attempts.
+// consistent checks that every result was made from the results that are committed
+// in the end, or from equal ones of earlier attempts.
 func (c *cluster) consistent() error {
-	for i := range c.s.job.tasks[plan.Reduce] {
-		t := &c.s.job.tasks[plan.Reduce][i]
-		if got, want := c.read[t.Attempt], c.maps(); !slices.Equal(got, want) {
-			return fmt.Errorf("reduce/%d was made of %v, the committed maps gave %v", i, got, want)
+	for step := range c.graph.Steps {
+		group := c.graph.Steps[step].Group
+		for i := range c.s.job.Tasks(group) {
+			t := c.s.job.Task(group.Task(i))
+			if got, want := c.read[t.Attempt], c.before(step); !slices.Equal(got, want) {
+				return fmt.Errorf("%v was made of %v, the committed results are %v", group.Task(i), got, want)
+			}
 		}
 	}
 	return nil
 }
 
-// spoil makes a committed map's output missing.
+// spoil makes a committed result that others read missing.
 func (c *cluster) spoil() error {
-	i := c.r.IntN(c.counts.Maps)
-	id := plan.TaskID{Phase: plan.Map, Index: i}
-	t := c.s.job.Task(id)
-	if t == nil || !t.Committed {
+	step := c.r.IntN(len(c.graph.Steps))
+	group := c.graph.Steps[step].Group
+	n := c.s.job.Tasks(group)
+	if n == 0 || len(c.graph.Readers(step)) == 0 {
 		return nil
 	}
-	return c.step(Corrupt{id, t.Attempt, "gone"})
+	id := group.Task(c.r.IntN(n))
+	if t := c.s.job.Task(id); t.Committed {
+		return c.step(Corrupt{id, t.Attempt, "gone"})
+	}
+	return nil
 }
 
-// takeover lets the next master read the log, and meet the workers.
-func (c *cluster) takeover() error {
-	c.cfg.Epoch++
+// restart begins a new State, of the next master or of the same one, that knows
+// what the log has.
+func (c *cluster) restart(reopen bool) error {
+	if c.cfg.Issued = c.s.Issued(); c.r.IntN(3) > 0 {
+		c.cfg.Issued = 0
+		c.cfg.Epoch++
+	}
+	c.cfg.Rand++
 	c.s = New(c.cfg)
 	clear(c.seen)
 	clear(c.asked) // a worker without an answer asks the next master
+	if c.r.IntN(2) == 0 {
+		job := new(Job)
+		for _, r := range c.log {
+			job.Fold(r)
+		}
+		restored, err := RestoreJob(cloneJob(job).State())
+		if err != nil {
+			return err
+		}
+		if got, want := jobKey(restored), jobKey(job); got != want {
+			return fmt.Errorf("from a snapshot the job is %s, from the log %s", got, want)
+		}
+		return c.step(Lead{Job: restored, Reopen: reopen})
+	}
 	for _, r := range c.log {
 		if err := c.step(Replayed{r}); err != nil {
 			return err
 		}
 	}
-	if err := c.step(Lead{}); err != nil {
+	return c.step(Lead{Reopen: reopen})
+}
+
+// takeover lets the next master read the log, and meet the workers.
+func (c *cluster) takeover() error {
+	if err := c.restart(false); err != nil {
 		return err
 	}
 	for _, id := range slices.Clone(c.workers) {
@@ -236,23 +324,14 @@ func (c *cluster) join(id WorkerID) error {
 func (c *cluster) reopen() error {
 	c.reopens--
 	c.finish = nil
-	c.cfg.Epoch++
-	c.s = New(c.cfg)
-	clear(c.seen)
-	clear(c.asked) // a worker without an answer asks the next master
-	for _, r := range c.log {
-		if err := c.step(Replayed{r}); err != nil {
-			return err
-		}
-	}
-	if err := c.step(Lead{Reopen: true}); err != nil {
+	if err := c.restart(true); err != nil {
 		return err
 	}
 	if c.s.job.Status.Ended() || c.s.job.Run == 0 {
 		return fmt.Errorf("reopened, it is %v in run %d", c.s.job.Status, c.s.job.Run)
 	}
 	for id := range c.done {
-		if c.s.job.writes(id.Phase) {
+		if c.s.job.writes(c.s.job.place(id.Group())) {
 			delete(c.done, id)
 		}
 	}
@@ -313,7 +392,7 @@ func (c *cluster) turn() error {
 func (c *cluster) attempt() error {
 	i := c.r.IntN(len(c.launch))
 	a := c.launch[i]
-	if c.s.job.writes(a.Task.Phase) && !c.grants[a.Attempt] && c.r.Float64() > c.trouble*0.3 {
+	if c.s.job.writes(c.s.job.place(a.Task.Group())) && !c.grants[a.Attempt] && c.r.Float64() > c.trouble*0.3 {
 		if c.asked[a.Attempt] && c.r.Float64() > c.trouble {
 			return c.step(Tick{})
 		}
@@ -323,18 +402,21 @@ func (c *cluster) attempt() error {
 		return c.step(e)
 	}
 	c.launch = append(c.launch[:i], c.launch[i+1:]...)
-	var digest Digest
-	if a.Task.Phase == plan.Map && c.fickle {
+	digest := Digest{Bytes: int64(a.Task.Index%3) * plan.OnePartition}
+	step := c.graph.Find(a.Task.Group())
+	if c.fickle && c.r.IntN(4) == 0 {
 		digest.CRC = uint32(c.r.IntN(2))
 	}
 	var e Event = Reported{Task: a.Task, Attempt: a.Attempt, Winner: a.Attempt, Digest: digest}
 	if r, ok := e.(Reported); ok && a.Task.Phase == plan.Prepare {
-		r.Counts = c.counts
+		if r.Counts = c.counts; c.random {
+			r.Counts, r.Graph = plan.Counts{}, c.graph
+		}
 		e = r
 	}
 	switch u := c.r.Float64(); {
 	case u < c.trouble*0.3:
-		e = LostAttempt{Task: a.Task, Attempt: a.Attempt, ByMap: a.Task.Phase == plan.Reduce && c.r.IntN(2) == 0}
+		e = LostAttempt{Task: a.Task, Attempt: a.Attempt, ByMap: step >= 0 && len(c.graph.Waits(step)) > 0 && c.r.IntN(2) == 0}
 	case u < c.trouble*0.6:
 		e = FailedAttempt{Task: a.Task, Attempt: a.Attempt, Failure: plan.Failure{Text: "boom", Fingerprint: fmt.Sprint(c.r.IntN(50)), Unfit: c.r.IntN(4) == 0}}
 	}
@@ -355,6 +437,13 @@ func (c *cluster) step(e Event) error {
 				if command.Slot != c.s.job.Slots {
 					return fmt.Errorf("appends slot %d, the log has %d", command.Slot, c.s.job.Slots)
 				}
+				if c.r.Float64() < c.trouble*0.05 && c.s.job.Epoch > 1 && c.s.job.Epoch == c.cfg.Epoch {
+					late := c.log[c.r.IntN(len(c.log))]
+					late.Epoch = c.s.job.Epoch - 1 // of a master that was deposed
+					c.log = append(c.log, late)
+					events = append(events, Taken{late})
+					continue
+				}
 				for _, entry := range command.Record.Entries {
 					switch entry := entry.(type) {
 					case Committed:
@@ -373,8 +462,8 @@ func (c *cluster) step(e Event) error {
 					return fmt.Errorf("launches %v, which the log has committed", command.Task)
 				}
 				c.launch = append(c.launch, command)
-				if command.Task.Phase == plan.Reduce {
-					c.read[command.Attempt] = c.maps()
+				if step := c.graph.Find(command.Task.Group()); step >= 0 {
+					c.read[command.Attempt] = c.before(step)
 				}
 			case Stop:
 				if c.r.IntN(2) == 0 { // or it comes too late

@@ -1,11 +1,12 @@
 package scheduler
 
-// spans are the reduce tasks that are not started, in spans of adjacent ones. A
+// spans are the tasks of a step that are not started, in spans of adjacent ones. A
 // process that fetches a partition may get the next ones by the same requests. So a
 // slot gets the tasks of one span, one after another, while other slots begin
 // elsewhere. When every span has been begun, tasks are taken from the end of the
 // span that has most of them, so that no slot is idle.
 type spans struct {
+	place   int    // of the step
 	width   int    // of a span; 0 when there are none
 	rest    []span // by number
 	left    int    // tasks in all of them
@@ -22,6 +23,7 @@ type span struct{ next, end int }
 
 // heldSpan is a span that a worker has begun.
 type heldSpan struct {
+	place  int // of its step
 	number int
 	live   int // attempts that run there
 }
@@ -48,19 +50,19 @@ func (s *spans) pick(w *worker) (index int, ok bool) {
 	}
 	for i := range w.spans {
 		// Those with a running attempt are another slot's.
-		if h := &w.spans[i]; h.live == 0 && s.rest[h.number].next < s.rest[h.number].end {
+		if h := &w.spans[i]; h.place == s.place && h.live == 0 && s.rest[h.number].next < s.rest[h.number].end {
 			h.live++
 			return s.first(h.number), true
 		}
 	}
 	if number, ok := s.untouched(); ok {
-		w.spans = append(w.spans, heldSpan{number, 1})
+		w.spans = append(w.spans, heldSpan{s.place, number, 1})
 		return s.first(number), true
 	}
 	index = s.steal()
 	for i := range w.spans {
-		if w.spans[i].number == index/s.width {
-			w.spans[i].live++
+		if h := &w.spans[i]; h.place == s.place && h.number == index/s.width {
+			h.live++
 		}
 	}
 	return index, true
@@ -110,7 +112,7 @@ func (s *spans) ended(w *worker, index int) {
 	}
 	for i := range w.spans {
 		h := &w.spans[i]
-		if h.number != index/s.width || h.live == 0 {
+		if h.place != s.place || h.number != index/s.width || h.live == 0 {
 			continue
 		}
 		if h.live--; h.live == 0 && s.rest[h.number].next == s.rest[h.number].end {
@@ -118,14 +120,6 @@ func (s *spans) ended(w *worker, index int) {
 		}
 		return
 	}
-}
-
-// abandon leaves the spans of a worker that is gone to other workers.
-func (s *spans) abandon(w *worker) {
-	for _, h := range w.spans {
-		s.orphans = append(s.orphans, h.number)
-	}
-	w.spans = nil
 }
 
 // has reports whether a task is in a span.

@@ -107,8 +107,8 @@ func TestNoWorkerIdlesWhileAnotherHasManyReduces(t *testing.T) {
 	}
 	r.finish(t, "a", 0)
 	r.finish(t, "b", 0)
-	if r.job.Left(plan.Reduce) != 0 {
-		t.Errorf("%d reduces are left", r.job.Left(plan.Reduce))
+	if r.job.Left(group(plan.Reduce)) != 0 {
+		t.Errorf("%d reduces are left", r.job.Left(group(plan.Reduce)))
 	}
 }
 
@@ -134,7 +134,7 @@ func TestEveryReduceIsGivenOnce(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		reduces := 1 + rng.IntN(500)
 		r := newReducing(t, reduces, 1<<rng.IntN(7), map[WorkerID]int{"a": 1 + rng.IntN(3), "b": 1 + rng.IntN(3), "c": 1 + rng.IntN(3)})
-		for r.job.Left(plan.Reduce) > 0 {
+		for r.job.Left(group(plan.Reduce)) > 0 {
 			w := []WorkerID{"a", "b", "c"}[rng.IntN(3)]
 			if n := len(r.running[w]); n > 0 {
 				r.finish(t, w, rng.IntN(n))

@@ -3,16 +3,27 @@ package scheduler
 import "math/bits"
 
 // speculate starts second attempts at tasks that take much longer than others of
-// their phase, on slots that are not needed otherwise: a slow machine must not hold
+// their step, on slots that are not needed otherwise: a slow machine must not hold
 // up a job. Both attempts may finish; the log takes one.
 func (s *State) speculate(now Time) {
 	s.replaceDoubted(now)
-	if s.cfg.Speculate <= 0 || now < s.lookAt || len(s.workers.free) == 0 || s.took.n < s.job.Tasks(s.phase)/2 || s.took.n == 0 {
+	if s.cfg.Speculate <= 0 {
 		return
 	}
-	limit := max(s.took.median()*Time(s.cfg.Speculate)/10, s.cfg.SpeculateLeast)
+	for _, p := range s.openNow {
+		s.speculateIn(now, p)
+	}
+}
+
+// speculateIn starts second attempts at tasks of one lane.
+func (s *State) speculateIn(now Time, p int) {
+	l := &s.lanes[p]
+	if now < l.lookAt || len(s.workers.free) == 0 || l.took.n < len(l.tasks)/2 || l.took.n == 0 {
+		return
+	}
+	limit := max(l.took.median()*Time(s.cfg.Speculate)/10, s.cfg.SpeculateLeast)
 	var next Time
-	for _, a := range s.attempts.those(func(a *attempt) bool { return s.alone(a) }) {
+	for _, a := range s.attempts.those(func(a *attempt) bool { return a.place == p && s.alone(a) }) {
 		if at := a.started + limit; at > now {
 			if next == 0 || at < next {
 				next = at
@@ -21,7 +32,7 @@ func (s *State) speculate(now Time) {
 		}
 		w := s.workers.take(now, a.worker)
 		if w == nil {
-			s.lookAt = now
+			l.lookAt = now
 			return
 		}
 		if w.id == a.worker { // where the first attempt is slow
@@ -32,9 +43,9 @@ func (s *State) speculate(now Time) {
 	}
 	// A look at every attempt is expensive. Until then no attempt can have become
 	// slow, except one that begins meanwhile.
-	s.lookAt = next
-	if s.lookAt == 0 {
-		s.lookAt = now + s.cfg.SpeculateLeast
+	l.lookAt = next
+	if l.lookAt == 0 {
+		l.lookAt = now + s.cfg.SpeculateLeast
 	}
 	s.wake(now, next)
 }
@@ -60,8 +71,9 @@ func (s *State) replaceDoubted(now Time) {
 
 // alone reports whether an attempt is the only one at a task that may have another.
 func (s *State) alone(a *attempt) bool {
-	t := s.task(a.task)
-	return a.task.Phase == s.phase && t.live == 1 && !s.settled(a.task) && t.grantee != a.id
+	l := &s.lanes[a.place]
+	t := &l.tasks[a.task.Index]
+	return l.open && t.live == 1 && !s.settled(a.task) && t.grantee != a.id
 }
 
 // durations counts how long attempts took, by powers of the fourth root of two.

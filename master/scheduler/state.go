@@ -9,8 +9,14 @@ type Config struct {
 
 	// Counts are the tasks of a job whose log has no plan. With Prepare they are
 	// unknown, and an attempt at planning finds them.
+	// Graph, if it is not nil, is their graph.
 	plan.Counts
+	Graph   *plan.Graph
 	Prepare bool
+
+	// Issued is the number of the latest attempt that an earlier State of this epoch
+	// issued for the job: see State.Issued.
+	Issued uint32
 
 	MaxFailures  int  // failed attempts of one task that end the job; default plan.DefaultAttempts
 	MaxLost      int  // lost attempts of one task that end the job; default 20
@@ -18,14 +24,14 @@ type Config struct {
 	CheckTimeout Time // after which CheckEpoch is commanded again; default 10 s
 	GrantTimeout Time // how long a grant keeps other attempts from being granted; default 15 min
 
-	// Adjacent is the greatest number of adjacent reduce tasks that one slot gets,
-	// one after another: a process may fetch their data by the same requests. Below
-	// 2, tasks are given in their order to any free slot.
+	// Adjacent is the greatest number of adjacent tasks of a step that reads an
+	// exchange that one slot gets, one after another: a process may fetch their data
+	// by the same requests. Below 2, tasks are given in their order to any free slot.
 	Adjacent int
 
 	// Speculate, if above 0, starts a second attempt at a task when no other task
 	// waits and the first attempt has run for so many times the median of its
-	// phase, in tenths: 15 is one and a half times. 0: never.
+	// step, in tenths: 15 is one and a half times. 0: never.
 	Speculate int
 	// SpeculateLeast is the least time that an attempt must have run for that;
 	// default 10 s.
@@ -77,16 +83,14 @@ type State struct {
 	checked  Time    // when CheckEpoch was last commanded
 	inFlight []Entry // appended or being checked; they have not taken effect
 
-	tasks    [plan.Reduce + 1][]taskState
-	phase    plan.Phase // whose tasks are queued
-	queue    taskQueue  // of tasks that may start now
-	spans    spans      // of reduce tasks that may start now, too
-	delayed  []delayedTask
+	lanes    []lane  // by place
+	openNow  []int   // places of the open ones
+	served   int     // the place that got a slot last
+	stale    bool    // which lanes are open may have changed
+	sizes    []Sized // that the log does not have, and that are known
 	workers  workerTable
 	attempts attemptTable
 	issued   uint32
-	took     durations // of the attempts of this phase that were committed
-	lookAt   Time      // when slow attempts are looked for again
 
 	unlogged []Reported // successes that the log has not taken
 	asking   []Asked    // grants wanted
@@ -111,8 +115,13 @@ type State struct {
 // New returns the state of a master that has seen nothing of its job yet. Feed
 // it the log by Replayed, then Lead.
 func New(cfg Config) *State {
-	return &State{cfg: cfg.withDefaults(), attempts: newAttemptTable()}
+	return &State{cfg: cfg.withDefaults(), attempts: newAttemptTable(), issued: cfg.Issued}
 }
+
+// Issued returns the number of the latest attempt that this State, or one before it
+// in its epoch, has issued. The next State of the epoch must continue from there:
+// the order of attempts decides which results count. See Invalidated.Before.
+func (s *State) Issued() uint32 { return s.issued }
 
 // Job returns the state that the log has. It belongs to the State: read it between
 // two steps, on the goroutine that steps.
@@ -143,6 +152,7 @@ func (s *State) Step(now Time, e Event) []Command {
 			s.log = idle
 			s.began = now
 			s.sizeTasks()
+			s.passBars()
 		}
 	case Appended, Taken, Checked:
 		s.stepLog(now, e)
@@ -250,11 +260,34 @@ func (s *State) fold(r Record) {
 	s.settle()
 }
 
-// sizeTasks makes room for the tasks that the log has planned.
+// sizeTasks makes room for the tasks that the log has, and finds the sizes of
+// exchanges that it could have.
 func (s *State) sizeTasks() {
-	for p := plan.Prepare; p <= plan.Reduce; p++ {
-		if n := s.job.Tasks(p); len(s.tasks[p]) != n {
-			s.tasks[p] = make([]taskState, n)
+	s.stale, s.sizes = true, nil
+	if s.job.Status == Running {
+		s.sizes = s.job.sizes()
+	}
+	if n := len(s.job.groups); len(s.lanes) < n {
+		s.lanes = append(s.lanes, make([]lane, n-len(s.lanes))...)
+	}
+	for p := range s.lanes {
+		n := 0
+		if p < len(s.job.groups) {
+			n = len(s.job.groups[p].tasks)
+		}
+		if len(s.lanes[p].tasks) != n {
+			s.lanes[p].tasks = make([]taskState, n)
+		}
+	}
+}
+
+// passBars lets the numbers of this State's attempts begin after those that an
+// earlier State of the epoch has issued, as far as the log shows them: results of
+// this State's attempts must count.
+func (s *State) passBars() {
+	for p := range s.job.groups {
+		if bar := s.job.groups[p].bar; bar.Epoch == s.cfg.Epoch {
+			s.issued = max(s.issued, bar.N)
 		}
 	}
 }

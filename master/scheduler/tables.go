@@ -25,6 +25,7 @@ type taskState struct {
 type attempt struct {
 	id      plan.AttemptID
 	task    plan.TaskID
+	place   int // of the task's group
 	worker  WorkerID
 	started Time
 }
@@ -236,7 +237,7 @@ type delayedTask struct {
 	at    Time
 }
 
-// taskQueue is a queue of task indices of one phase.
+// taskQueue is a queue of task indices of one group.
 type taskQueue struct {
 	items []int
 	head  int

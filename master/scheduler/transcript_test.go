@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ var rewrite = flag.Bool("rewrite", false, "write the transcripts again; explain 
 // TestTranscripts plays the scenarios in testdata. A line "> event" is fed to a
 // master; the indented lines after it are the commands that must come back.
 // "auto on" answers appends and epoch checks at once, as an idle store would.
+// "graph=" gives a job of several stages: see parseGraph.
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txt")
@@ -93,7 +95,7 @@ func (p *player) line(t *testing.T, line string) []string {
 	}
 	switch verb {
 	case "master":
-		p.s = New(Config{Epoch: uint64(num("epoch")), Counts: plan.Counts{Samples: num("samples"), Maps: num("maps"), Reduces: num("reduces")}, Speculate: num("speculate"), Prepare: args["prepare"] == "yes"})
+		p.s = New(Config{Epoch: uint64(num("epoch")), Counts: plan.Counts{Samples: num("samples"), Maps: num("maps"), Reduces: num("reduces")}, Graph: parseGraph(t, args), Speculate: num("speculate"), Prepare: args["prepare"] == "yes", Adjacent: num("adjacent")})
 		return nil
 	case "auto":
 		p.auto = rest == "on"
@@ -144,8 +146,8 @@ func parseEvent(t *testing.T, verb, line string, args map[string]string, num fun
 		if args["winner"] != "" {
 			winner = parseAttempt(args["winner"])
 		}
-		return Reported{Task: task, Attempt: attempt, Winner: winner, Digest: Digest{In: int64(num("in")), Out: int64(num("out"))},
-			Counts: plan.Counts{Samples: num("samples"), Maps: num("maps"), Reduces: num("reduces")}}
+		return Reported{Task: task, Attempt: attempt, Winner: winner, Digest: Digest{In: int64(num("in")), Out: int64(num("out")), Bytes: int64(num("mb")) << 20},
+			Counts: plan.Counts{Samples: num("samples"), Maps: num("maps"), Reduces: num("reduces")}, Graph: parseGraph(t, args)}
 	case "failed":
 		failed := FailedAttempt{Task: task, Attempt: attempt, Failure: plan.Failure{Text: "boom", Fingerprint: args["fingerprint"], Final: args["final"] == "yes", Unfit: args["unfit"] == "yes"}}
 		if args["conflict"] == "yes" {
@@ -190,6 +192,10 @@ func parseEntries(t *testing.T, args map[string]string, task plan.TaskID, attemp
 			entries = append(entries, Fence{})
 		case "planned":
 			var e Planned
+			if e.Graph = parseGraph(t, args); e.Graph != nil {
+				entries = append(entries, e)
+				continue
+			}
 			if _, err := fmt.Sscanf(args["tasks"], "%d/%d/%d", &e.Samples, &e.Maps, &e.Reduces); err != nil {
 				t.Fatal(err)
 			}
@@ -200,7 +206,7 @@ func parseEntries(t *testing.T, args map[string]string, task plan.TaskID, attemp
 		case "committed":
 			entries = append(entries, Committed{Task: task, Attempt: attempt})
 		case "invalidated":
-			entries = append(entries, Invalidated{task, attempt})
+			entries = append(entries, Invalidated{Task: task, Attempt: attempt, Before: parseAttempt(args["before"])})
 		case "aborted":
 			entries = append(entries, Aborted{Cause{Kind: plan.Cancelled, Text: "interrupted"}})
 		case "intent":
@@ -214,6 +220,61 @@ func parseEntries(t *testing.T, args map[string]string, task plan.TaskID, attemp
 		}
 	}
 	return entries
+}
+
+var stepText = regexp.MustCompile(`^(.+/|)([a-z]+)(?::(\d+))?(?:<(\d+))?(?:\+(\d+))?(?:>([\d,]+))?(!?)$`)
+
+// parseGraph reads the graph of a job: steps such as "day/reduce<0+1>2,3!", which
+// reads exchange 0 and all of exchange 1, writes 2 and 3, and makes parts. A step that
+// reads inputs has its tasks behind a colon. The argument partitions has those of the
+// exchanges, and sampled a step for each whose keys are sampled, or a dash.
+func parseGraph(t *testing.T, args map[string]string) *plan.Graph {
+	t.Helper()
+	if args["graph"] == "" {
+		return nil
+	}
+	numbers := func(text string) (all []int) {
+		for s := range strings.SplitSeq(text, ",") {
+			if n, err := strconv.Atoi(s); err == nil {
+				all = append(all, n)
+			} else if s == "-" {
+				all = append(all, plan.None)
+			}
+		}
+		return all
+	}
+	g := &plan.Graph{Least: 2}
+	for _, n := range numbers(args["partitions"]) {
+		g.Exchanges = append(g.Exchanges, plan.Exchange{Partitions: n, Estimate: 1 << 30})
+	}
+	for x, step := range numbers(args["sampled"]) {
+		if step != plan.None {
+			g.Exchanges[x].Sampled = []int{step}
+		}
+	}
+	phases := map[string]plan.Phase{"sample": plan.Sample, "map": plan.Map, "reduce": plan.Reduce}
+	for text := range strings.SplitSeq(args["graph"], "|") {
+		m := stepText.FindStringSubmatch(text)
+		if m == nil {
+			t.Fatalf("%q is no step", text)
+		}
+		s := plan.Step{Group: plan.Group{Stage: strings.TrimSuffix(m[1], "/"), Phase: phases[m[2]]}, Reads: plan.None,
+			Sides: numbers(m[5]), Writes: numbers(m[6]), Parts: m[7] != ""}
+		for _, n := range numbers(m[3]) {
+			s.Tasks = n
+		}
+		for _, x := range numbers(m[4]) {
+			s.Reads = x
+		}
+		for _, x := range s.Writes {
+			g.Exchanges[x].Writers = append(g.Exchanges[x].Writers, len(g.Steps))
+		}
+		g.Steps = append(g.Steps, s)
+	}
+	if err := g.Check(); err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
 
 func parseAttempt(s string) plan.AttemptID {
@@ -253,15 +314,23 @@ func describe(c Command) string {
 func describeEntry(e Entry) string {
 	switch e := e.(type) {
 	case Planned:
+		if e.Graph != nil {
+			return strings.TrimSuffix(fmt.Sprintf("planned(%d steps by %s", len(e.Graph.Steps), short(e.Attempt)), " by 0.0") + ")"
+		}
 		if e.Attempt != (plan.AttemptID{}) {
 			return fmt.Sprintf("planned(%d/%d/%d by %s)", e.Samples, e.Maps, e.Reduces, short(e.Attempt))
 		}
 		return fmt.Sprintf("planned(%d/%d/%d)", e.Samples, e.Maps, e.Reduces)
+	case Sized:
+		return fmt.Sprintf("sized(exchange %d: %d)", e.Exchange, e.Partitions)
 	case Granted:
 		return fmt.Sprintf("granted(%v %s)", e.Task, short(e.Attempt))
 	case Committed:
 		return fmt.Sprintf("committed(%v %s)", e.Task, short(e.Attempt))
 	case Invalidated:
+		if e.Before != (plan.AttemptID{}) {
+			return fmt.Sprintf("invalidated(%v %s before %s)", e.Task, short(e.Attempt), short(e.Before))
+		}
 		return fmt.Sprintf("invalidated(%v %s)", e.Task, short(e.Attempt))
 	case Aborted:
 		return fmt.Sprintf("aborted(%v)", e.Cause)

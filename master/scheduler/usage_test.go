@@ -33,7 +33,7 @@ func (l *logging) feed(events ...Event) {
 			case CheckEpoch:
 				events = append(events, Checked{true})
 			case Launch:
-				if l.job.writes(c.Task.Phase) {
+				if l.job.writes(l.job.place(c.Task.Group())) {
 					events = append(events, Asked{c.Task, c.Attempt})
 				}
 			case Grant:

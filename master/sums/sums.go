@@ -1,4 +1,4 @@
-// Package sums compares input objects that several map tasks read, a section
+// Package sums compares input objects that several tasks read, a section
 // each, with the checksums that stores keep of them. A section alone has no
 // checksum to compare with; all sections together have.
 //
@@ -20,8 +20,16 @@ import (
 
 // Checks holds the sums of the objects of one job.
 type Checks struct {
-	objects map[plan.Object]*pieces
-	tasks   [][]*pieces // by map task
+	objects map[reading]*pieces
+	table   *attempts.Table
+	tasks   [][]*pieces   // by split
+	ids     []plan.TaskID // of the tasks that read them
+}
+
+// reading is an object as the tasks of one group read it.
+type reading struct {
+	object plan.Object
+	by     plan.Group
 }
 
 // Ref names an attempt of the job.
@@ -33,13 +41,14 @@ type Ref struct {
 // pieces are the sections of one object.
 type pieces struct {
 	object plan.Object
+	ids    []plan.TaskID // by split
 	list   []piece
 	left   int // not read yet
 }
 
 type piece struct {
 	section plan.Section
-	task    int // map task that reads it
+	task    int // the place of its split
 	index   int // of the section in the task's split
 	read    bool
 	sum     plan.SectionSum
@@ -48,17 +57,19 @@ type piece struct {
 
 // New finds the objects that are read in several sections and of which the
 // store keeps a checksum.
-func New(splits []plan.Split) *Checks {
-	c := &Checks{objects: map[plan.Object]*pieces{}, tasks: make([][]*pieces, len(splits))}
+func New(table *attempts.Table) *Checks {
+	splits := table.Splits
+	c := &Checks{objects: map[reading]*pieces{}, table: table, tasks: make([][]*pieces, len(splits)), ids: table.Tasks()}
 	for t := range splits {
 		for i, section := range splits[t].Sections {
 			if section.Object.Sum == (plan.Checksum{}) || section.Length == section.Object.Size {
 				continue
 			}
-			p := c.objects[section.Object]
+			of := reading{section.Object, c.ids[t].Group()}
+			p := c.objects[of]
 			if p == nil {
-				p = &pieces{object: section.Object}
-				c.objects[section.Object] = p
+				p = &pieces{object: section.Object, ids: c.ids}
+				c.objects[of] = p
 			}
 			p.list = append(p.list, piece{section: section, task: t, index: i})
 			p.left++
@@ -84,11 +95,12 @@ type Misread struct {
 // Misread if they complete an object that was read wrongly, and nil otherwise.
 // Then all sections of the object must be read again, those of this attempt too.
 func (c *Checks) Add(task plan.TaskID, id plan.AttemptID, read []plan.SectionSum) *Misread {
-	if task.Phase != plan.Map || task.Index < 0 || task.Index >= len(c.tasks) {
+	place, ok := c.table.Split(task)
+	if !ok {
 		return nil
 	}
-	for _, p := range c.tasks[task.Index] {
-		if bad := p.add(Ref{task, id}, read); bad != nil {
+	for _, p := range c.tasks[place] {
+		if bad := p.add(Ref{task, id}, place, read); bad != nil {
 			return bad
 		}
 	}
@@ -97,13 +109,14 @@ func (c *Checks) Add(task plan.TaskID, id plan.AttemptID, read []plan.SectionSum
 
 // Needs reports whether the sums of a map attempt count for an object.
 func (c *Checks) Needs(task plan.TaskID) bool {
-	return task.Phase == plan.Map && task.Index >= 0 && task.Index < len(c.tasks) && len(c.tasks[task.Index]) > 0
+	place, ok := c.table.Split(task)
+	return ok && len(c.tasks[place]) > 0
 }
 
-func (p *pieces) add(by Ref, read []plan.SectionSum) *Misread {
+func (p *pieces) add(by Ref, place int, read []plan.SectionSum) *Misread {
 	for i := range p.list {
 		c := &p.list[i]
-		if c.task != by.Task.Index {
+		if c.task != place {
 			continue
 		}
 		if !c.read {
@@ -140,7 +153,7 @@ func (p *pieces) check(last Ref) *Misread {
 	for i := range p.list {
 		c := &p.list[i]
 		c.read = false
-		id := plan.TaskID{Phase: plan.Map, Index: c.task}
+		id := p.ids[c.task]
 		if id != last.Task && !slices.ContainsFunc(bad.Others, func(o Ref) bool { return o.Task == id }) {
 			bad.Others = append(bad.Others, Ref{id, c.attempt})
 		}

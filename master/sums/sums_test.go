@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/windrow-mr/windrow/attempts"
 	"github.com/windrow-mr/windrow/master/sums"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store/checksum"
@@ -41,7 +42,7 @@ func checks() *sums.Checks {
 	section := func(from, to int64) plan.Split {
 		return plan.Split{Sections: []plan.Section{{Object: o, Offset: from, Length: to - from}}}
 	}
-	return sums.New([]plan.Split{section(10, 20), section(20, o.Size), section(0, 10)})
+	return sums.New(&attempts.Table{Splits: []plan.Split{section(10, 20), section(20, o.Size), section(0, 10)}})
 }
 
 // TestMisreadIsFound verifies that a misread is found only when all sections

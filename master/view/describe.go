@@ -32,12 +32,12 @@ func causeOf(c *scheduler.Cause) *client.Cause {
 	return cause
 }
 
-// phases returns the phases that have tasks.
+// phases returns the groups of tasks that the job has.
 func phases(s *scheduler.Job) []client.Phase {
 	list := []client.Phase{}
-	for p := plan.Prepare; p <= plan.Reduce; p++ {
-		if n := s.Tasks(p); n > 0 {
-			list = append(list, client.Phase{Phase: p.String(), Tasks: n, Committed: n - s.Left(p)})
+	for _, g := range s.Groups() {
+		if n := s.Tasks(g); n > 0 {
+			list = append(list, client.Phase{Phase: g.String(), Tasks: n, Committed: n - s.Left(g)})
 		}
 	}
 	return list
@@ -94,11 +94,7 @@ func Counters(t *plan.Tally) client.Counters {
 	return c
 }
 
-// Result returns the result of a job that succeeded.
-func Result(s *scheduler.Job, t *plan.Tally) *client.Result {
-	r := &client.Result{Records: t.RecordsOut, Bytes: t.BytesOut, Parts: s.Tasks(plan.Reduce)}
-	if s.Tasks(plan.Reduce) == 0 {
-		r.Parts = s.Tasks(plan.Map)
-	}
-	return r
+// Result returns the result of a job that succeeded, with so many parts.
+func Result(t *plan.Tally, parts int) *client.Result {
+	return &client.Result{Records: t.RecordsOut, Bytes: t.BytesOut, Parts: parts}
 }

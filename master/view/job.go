@@ -29,8 +29,8 @@ type Job struct {
 // State is the part of a job's state whose changes clients wait for.
 type State struct {
 	Status scheduler.Status
-	Phase  plan.Phase
-	Left   int // tasks of the phase that are not committed
+	Phase  plan.Group
+	Left   int // tasks that may run now and are not committed
 }
 
 // past is the leader's record of a task.
@@ -212,28 +212,25 @@ func (j *Job) Describe(s *scheduler.Job, r Run) client.Job {
 		d.State, d.Cause = client.Planning, nil
 	}
 	if s.Status == scheduler.Running || s.Status == scheduler.Unplanned {
-		if p := s.Phase(); p != 0 {
-			d.Phase = p.String()
+		if g := s.Front(); g.Phase != 0 {
+			d.Phase = g.String()
 		}
 	}
-	running := make(map[plan.Phase]map[plan.TaskID]bool)
+	running := make(map[string]map[plan.TaskID]bool) // by group
 	workers := make(map[string]bool)
 	for i := range r.Placed {
 		p := &r.Placed[i]
 		workers[p.Worker] = true
-		if running[p.Task.Phase] == nil {
-			running[p.Task.Phase] = make(map[plan.TaskID]bool)
+		group := p.Task.Group().String()
+		if running[group] == nil {
+			running[group] = make(map[plan.TaskID]bool)
 		}
-		running[p.Task.Phase][p.Task] = true
+		running[group][p.Task] = true
 	}
 	d.Workers = len(workers)
 	d.Phases = phases(s)
 	for i := range d.Phases {
-		for p, tasks := range running {
-			if p.String() == d.Phases[i].Phase {
-				d.Phases[i].Running = len(tasks)
-			}
-		}
+		d.Phases[i].Running = len(running[d.Phases[i].Phase])
 	}
 	d.Progress = j.meter.read(s, &r)
 	d.Progress.Retried = j.retried

@@ -23,17 +23,11 @@ func (p *progress) read(s *scheduler.Job, r *Run) client.Progress {
 		p.slots, p.made = s.Slots, r.Made
 		p.sums = master.Sum(s, r.Table)
 	}
-	now := p.sums
+	now := p.sums.Clone()
 	for i := range r.Placed {
-		switch r.Placed[i].Task.Phase {
-		case plan.Map:
-			now.Bytes += r.Placed[i].Bytes
-		case plan.Reduce:
-			now.Reduced += r.Placed[i].Records
-		default:
-		}
+		now.Add(r.Placed[i].Task, r.Placed[i].Bytes, r.Placed[i].Records)
 	}
-	c := client.Progress{Fraction: now.Fraction(s), Bytes: now.Bytes, Input: now.Input, Shuffled: now.Shuffled,
+	c := client.Progress{Fraction: now.Fraction(s.Status), Bytes: now.Bytes, Input: now.Input, Shuffled: now.Shuffled,
 		LeftOut: now.LeftOut.Total(), LeftOutBy: now.LeftOut}
 	c.Bytes = min(max(c.Bytes, p.shown.Bytes), max(c.Input, c.Bytes))
 	c.Fraction = max(c.Fraction, p.shown.Fraction)

@@ -22,10 +22,10 @@ type Row struct {
 // the goroutine of the job's shell, and a job may have very many tasks.
 func Rows(s *scheduler.Job) []Row {
 	var all []Row
-	for p := plan.Prepare; p <= plan.Reduce; p++ {
-		all = slices.Grow(all, s.Tasks(p))
-		for i := range s.Tasks(p) {
-			id := plan.TaskID{Phase: p, Index: i}
+	for _, g := range s.Groups() {
+		all = slices.Grow(all, s.Tasks(g))
+		for i := range s.Tasks(g) {
+			id := g.Task(i)
 			all = append(all, Row{id, *s.Task(id), s.Status.Ended() && s.Cause.Task == id})
 		}
 	}

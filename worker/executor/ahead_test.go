@@ -81,7 +81,7 @@ func (r *distantReader) Range(ctx context.Context, off, n int64) (driver.Body, e
 
 // farWorld is a distant store with objects, and a job that copies lines.
 type farWorld struct {
-	*executor.Executor
+	chain
 	*distant
 	root  *store.Root
 	split plan.Split
@@ -114,13 +114,13 @@ func newFarWorld(t *testing.T, job *jobs.Job, objects []string) *farWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Executor = executor.New(executor.Config{
+	w.chain = newChain(executor.Config{
 		Pipeline: p, Job: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
 		Open:    func(string) (*store.Root, error) { return root, nil },
 		Scratch: root.Sub("tmp"), Class: store.Scratch, Output: root.Sub("out"),
-		PartName: func(id plan.TaskID, _ plan.AttemptID) string { return fmt.Sprintf("part-%d", id.Index) },
+		PartName: func(id plan.TaskID, _ plan.AttemptID, _ int) string { return fmt.Sprintf("part-%d", id.Index) },
 		Budget:   shuffle.NewBudget(256 << 20), Share: 64 << 20, Log: slog.New(slog.DiscardHandler),
-	})
+	}, 1)
 	return w
 }
 
@@ -130,7 +130,7 @@ func (w *farWorld) Granted(context.Context, plan.TaskID) ([]plan.AttemptID, erro
 }
 
 func (w *farWorld) run(ctx context.Context) error {
-	_, err := w.Map(ctx, executor.Attempt{Task: plan.TaskID{Phase: plan.Map}, ID: plan.AttemptID{N: 1}, Progress: new(pipeline.Progress)}, w.split, nil, w)
+	_, err := w.Map(ctx, executor.Attempt{Task: plan.TaskID{Phase: plan.Map}, ID: plan.AttemptID{N: 1}, Progress: new(pipeline.Progress)}, w.split, w)
 	return err
 }
 
@@ -329,7 +329,7 @@ func TestSampledSectionsAreFetchedAhead(t *testing.T) {
 	for i := range int64(sections) {
 		split.Sections = append(split.Sections, plan.Section{Object: o, Offset: i * length, Length: length})
 	}
-	sample := func(e *executor.Executor) []string {
+	sample := func(e chain) []string {
 		m, err := e.Sample(t.Context(), attempt(plan.Sample, 0, 1), []plan.Split{split})
 		if err != nil {
 			t.Fatal(err)
@@ -349,7 +349,7 @@ func TestSampledSectionsAreFetchedAhead(t *testing.T) {
 			all.Wait()
 		}
 	}
-	got := sample(w.Executor)
+	got := sample(w.chain)
 	if w.most > 16 {
 		t.Errorf("%d reads at once", w.most)
 	}
@@ -363,7 +363,7 @@ func TestSampledSectionsAreFetchedAhead(t *testing.T) {
 	for i := range int64(sections) {
 		split.Sections = append(split.Sections, plan.Section{Object: o, Offset: i * length, Length: length})
 	}
-	if want := sample(near.Executor); len(want) < 1000 || !slices.Equal(got, want) {
+	if want := sample(near.chain); len(want) < 1000 || !slices.Equal(got, want) {
 		t.Errorf("%d keys of a distant store, %d of a local one, or others", len(got), len(want))
 	}
 }

@@ -1,5 +1,5 @@
-// Package executor carries out one attempt of a task as a function: Sample, Map
-// or Reduce, over stores. It keeps nothing between attempts but a cache of
+// Package executor carries out one attempt of a task as a function, over stores: the
+// functions of a step of the pipeline, or a sample. It keeps nothing between attempts but a cache of
 // manifests and, on remote stores, what it fetched for the partitions that come
 // next. It decides nothing: the scheduler decides what runs, when, and what
 // counts.
@@ -21,7 +21,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
+	"slices"
 
 	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
@@ -33,9 +33,8 @@ import (
 
 // Config is common to all attempts of a job.
 type Config struct {
-	Pipeline   *pipeline.Pipeline
-	Job        plan.JobID
-	Partitions int // of the shuffle; 0 for a map-only job
+	Pipeline *pipeline.Pipeline
+	Job      plan.JobID
 
 	// Open returns the root of an input, by its URL in the plan.
 	Open func(url string) (*store.Root, error)
@@ -45,10 +44,11 @@ type Config struct {
 	Class store.Class
 	// Output holds the parts.
 	Output *store.Root
-	// PartName returns the name of a task's part. It is the same for all
-	// attempts of a task, unless the store cannot create a big object once:
-	// then it must be each attempt's own.
-	PartName func(plan.TaskID, plan.AttemptID) string
+	// PartName returns the name of a task's part of an output, by its place in the
+	// pipeline. It is the same for all attempts of a task, unless the job has several
+	// outputs, or the store cannot create a big object once: then it must be each
+	// attempt's own.
+	PartName func(task plan.TaskID, id plan.AttemptID, output int) string
 	// Compress is the codec of whole parts.
 	Compress compress.Codec
 	// Limits bound the size of decompressed input.
@@ -67,6 +67,8 @@ type Config struct {
 // Executor runs attempts of one job.
 type Executor struct {
 	cfg       Config
+	graph     plan.Graph
+	sides     *sides
 	manifests manifestCache
 	groups    *shuffle.Groups
 	gets      chan struct{} // a token for each request for a range of a run; nil where they cost little
@@ -75,7 +77,11 @@ type Executor struct {
 
 // New returns an executor for the job of cfg.
 func New(cfg Config) *Executor {
-	e := &Executor{cfg: cfg, manifests: manifestCache{known: make(map[plan.AttemptID]*plan.Manifest)},
+	sides := newSides(cfg.Budget.Total())
+	if slices.ContainsFunc(cfg.Pipeline.Exchanges, func(x pipeline.Exchange) bool { return x.Side }) {
+		cfg.Share -= cfg.Share / sideShare
+	}
+	e := &Executor{cfg: cfg, graph: cfg.Pipeline.Outline(), sides: sides, manifests: manifestCache{known: make(map[plan.AttemptID]*plan.Manifest)},
 		groups: shuffle.NewGroups(cfg.Budget, cfg.Share/2)}
 	if cfg.Scratch.Remote() {
 		e.gets = make(chan struct{}, getsAtOnce)
@@ -96,43 +102,32 @@ type Attempt struct {
 	Holders int
 }
 
-// Work is the input of an attempt.
+// Work is what an attempt reads and writes.
 type Work struct {
-	Splits  []plan.Split     // that a sample reads, or the one split of a map
-	Sampled plan.AttemptID   // the sample whose keys cut the partitions of a map; zero where there is none
-	Maps    []plan.AttemptID // the attempts whose output a reduce reads, by map task
+	Splits []plan.Split // that a sample reads, or the one split of a task that reads inputs
+	plan.Work
 }
 
-// Run runs an attempt at a task of any phase except planning. Grants may be nil
-// for attempts that make no part.
+// Run runs an attempt at a task, except planning. Grants may be nil for attempts that
+// make no part.
 func (e *Executor) Run(ctx context.Context, a Attempt, w Work, grants Granter) (*plan.Manifest, error) {
-	switch a.Task.Phase {
-	case plan.Sample:
-		return e.Sample(ctx, a, w.Splits)
-	case plan.Map:
-		if len(w.Splits) != 1 || w.Splits[0].Input < 0 || w.Splits[0].Input >= len(e.cfg.Pipeline.Inputs) {
-			return nil, fmt.Errorf("task %v: a map attempt needs one split of an input of the job, and has %d", a.Task, len(w.Splits))
-		}
-		cuts, err := e.ranges(ctx, w.Sampled)
-		if err != nil {
-			return nil, err
-		}
-		return e.Map(ctx, a, w.Splits[0], cuts, grants)
-	case plan.Reduce:
-		return e.Reduce(ctx, a, w.Maps, grants)
-	default:
+	step := e.cfg.Pipeline.Step(a.Task.Group())
+	switch {
+	case step == nil || a.Task.Phase == plan.Prepare:
 		return nil, fmt.Errorf("task %v is not one that an executor runs", a.Task)
+	case a.Task.Phase == plan.Sample:
+		return e.Sample(ctx, a, step, w.Splits)
+	case len(w.Writes) != len(step.Writes) || len(w.Sides) != len(step.Sides):
+		return nil, fmt.Errorf("task %v: it writes %d exchanges and has %d side inputs, and its attempt has %d and %d",
+			a.Task, len(step.Writes), len(step.Sides), len(w.Writes), len(w.Sides))
 	}
-}
-
-// ranges returns the keys at which partitions are cut. They are a function of the
-// committed sample alone, so that every attempt finds the same keys.
-func (e *Executor) ranges(ctx context.Context, sampled plan.AttemptID) ([][]byte, error) {
-	s := e.cfg.Pipeline.Shuffle
-	if s == nil || !s.Ranges || sampled == (plan.AttemptID{}) {
-		return nil, nil
+	x := &execution{exec: e, attempt: a, work: &w, step: step, grants: grants}
+	defer x.close()
+	m, err := x.run(ctx)
+	if err != nil && step.Reads != plan.None {
+		err = e.blame(ctx, step.Reads, w.Reads, err)
 	}
-	return e.Cuts(ctx, sampled)
+	return m, err
 }
 
 // Granter asks the scheduler for leave to make a part visible.
@@ -164,97 +159,34 @@ func (e *Executor) begin(ctx context.Context, a Attempt) (*plan.Manifest, pipeli
 		Log: e.cfg.Log.With("task", a.Task.String(), "attempt", a.ID.String()), Tally: &m.Tally, Progress: a.Progress, Files: e.cfg.Files}
 }
 
-// spec returns the layout of the job's shuffle.
-func (e *Executor) spec(partitions int) shuffle.Spec {
-	s := e.cfg.Pipeline.Shuffle
-	return shuffle.Spec{Layout: s.Layout, Partitions: partitions, SortValues: s.SortValues,
-		Combiner: s.Combiner, Remote: e.cfg.Scratch.Remote(), Window: shuffle.Shape{Memory: e.cfg.Share}.Window()}
+// spec returns the layout of an exchange.
+func (e *Executor) spec(exchange, partitions int, memory int64) shuffle.Spec {
+	x := &e.cfg.Pipeline.Exchanges[exchange]
+	return shuffle.Spec{Layout: x.Layout, Partitions: partitions, SortValues: x.SortValues,
+		Combiner: x.Combiner, Remote: e.cfg.Scratch.Remote(), Window: shuffle.Shape{Memory: memory}.Window()}
 }
 
-// Map runs a map attempt. In a map-only job it writes a part, for which it asks
-// grants; otherwise grants may be nil.
-func (e *Executor) Map(ctx context.Context, a Attempt, split plan.Split, cuts [][]byte, grants Granter) (*plan.Manifest, error) {
-	started := time.Now()
-	m, task := e.begin(ctx, a)
-	sections, opened := e.sections(ctx, split, a.Progress, 0)
-	defer opened.Close()
-	t := &pipeline.MapTask{Task: task, Sections: sections, Cuts: cuts, Partitions: e.cfg.Partitions}
-	run := e.cfg.Pipeline.Inputs[split.Input].Map
-	var err error
-	if e.cfg.Pipeline.Shuffle == nil {
-		err = e.writePart(ctx, a, m, grants, func(p *part) error {
-			t.Out = p
-			err := run(t)
-			if err == nil {
-				m.Sums, err = opened.checkSums()
+// cuts returns the keys at which the partitions of an exchange are cut, from the keys
+// that were sampled. They are a function of the committed samples alone, so that every
+// attempt finds the same keys.
+func (e *Executor) cuts(ctx context.Context, w *plan.Write) ([][]byte, error) {
+	var samples []sample
+	for _, step := range w.Sampled {
+		for i, id := range step.Attempts {
+			m, err := e.manifest(ctx, step.Task(i), id)
+			if err != nil {
+				return nil, lost(step.Task(i), id, err)
 			}
-			m.Tally.BytesIn, m.Took = opened.bytes.Load(), time.Since(started)
-			return err
-		})
-	} else {
-		m.Runs, m.Rows, err = e.mapRuns(ctx, t, m, run)
+			samples = append(samples, sample{m.Keys, m.KeyStep})
+		}
 	}
-	if err != nil {
-		return nil, err
+	if len(samples) == 0 {
+		return nil, nil
 	}
-	if e.cfg.Pipeline.Shuffle == nil {
-		return m, nil // written with its part
-	}
-	if m.Sums, err = opened.checkSums(); err != nil {
-		return nil, err
-	}
-	m.Tally.BytesIn = opened.bytes.Load()
-	m.Took = time.Since(started)
-	return m, e.writeManifest(ctx, m)
+	return pairs.Cuts(merged(samples), w.Partitions), nil
 }
 
-// mapRuns runs a map function into sorted runs.
-func (e *Executor) mapRuns(ctx context.Context, t *pipeline.MapTask, m *plan.Manifest, run func(*pipeline.MapTask) error) ([]plan.Run, []int64, error) {
-	mem, err := e.share(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer mem.Release()
-	if e.cfg.Pipeline.Shuffle.Combiner != nil {
-		// The table in front of the collector takes its memory from this grant.
-		t.TableBytes = e.cfg.Share / 2
-		mem.Charge(t.TableBytes)
-	}
-	runs := e.runStore(m.Task, m.Attempt)
-	w, err := shuffle.NewMapWriter(ctx, e.spec(t.Partitions), mem, runs)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer w.Close()
-	t.Pairs = w.Collector()
-	if err := run(t); err != nil {
-		return nil, nil, err
-	}
-	out, rows, err := w.Finish(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("task %v: %w", m.Task, err)
-	}
-	stats := w.Stats()
-	m.Tally.PairsOut, m.Tally.Spills, m.Tally.SpillBytes, m.Tally.RunBytes = stats.Pairs, stats.Spills, stats.SpillBytes, stats.RunBytes
-	m.Tally.PeakMemory = mem.Peak()
-	return out, rows, nil
-}
-
-// Cuts returns the keys at which partitions are cut, from the keys that a sample
-// found.
-func (e *Executor) Cuts(ctx context.Context, sampled plan.AttemptID) ([][]byte, error) {
-	m, err := e.manifests.get(sampled, func() (*plan.Manifest, error) {
-		return e.ReadManifest(ctx, plan.TaskID{Phase: plan.Sample}, sampled)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return pairs.Cuts(m.Keys, e.cfg.Partitions), nil
-}
-
-// mapManifest returns the manifest of a committed map attempt.
-func (e *Executor) mapManifest(ctx context.Context, index int, id plan.AttemptID) (*plan.Manifest, error) {
-	return e.manifests.get(id, func() (*plan.Manifest, error) {
-		return e.ReadManifest(ctx, plan.TaskID{Phase: plan.Map, Index: index}, id)
-	})
+// manifest returns the manifest of a committed attempt.
+func (e *Executor) manifest(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
+	return e.manifests.get(id, func() (*plan.Manifest, error) { return e.ReadManifest(ctx, task, id) })
 }

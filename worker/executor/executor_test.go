@@ -22,7 +22,7 @@ const job plan.JobID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 // world is a store with an input, and a job on it.
 type world struct {
-	*executor.Executor
+	chain
 	root    *store.Root
 	split   plan.Split
 	granted []plan.AttemptID
@@ -66,19 +66,19 @@ func newWorld(t *testing.T, partitions int, job *jobs.Job, text string) *world {
 	w := &world{root: root}
 	object := plan.Object{Root: "mem://", Key: "in/text", Size: o.Size, ETag: o.ETag}
 	w.split = plan.Split{Sections: []plan.Section{{Object: object, Length: o.Size}}}
-	w.Executor = w.executor(p, partitions)
+	w.chain = w.executor(p, partitions)
 	return w
 }
 
 // executor returns another worker's executor on the same store.
-func (w *world) executor(p *pipeline.Pipeline, partitions int) *executor.Executor {
-	return executor.New(executor.Config{
-		Pipeline: p, Job: job, Partitions: partitions,
+func (w *world) executor(p *pipeline.Pipeline, partitions int) chain {
+	return newChain(executor.Config{
+		Pipeline: p, Job: job,
 		Open:    func(string) (*store.Root, error) { return w.root, nil },
 		Scratch: w.root.Sub("tmp"), Class: store.Scratch, Output: w.root.Sub("out"),
-		PartName: func(id plan.TaskID, _ plan.AttemptID) string { return fmt.Sprintf("part-%d", id.Index) },
+		PartName: func(id plan.TaskID, _ plan.AttemptID, _ int) string { return fmt.Sprintf("part-%d", id.Index) },
 		Compress: compress.None, Budget: shuffle.NewBudget(256 << 20), Share: 64 << 20, Log: slog.New(slog.DiscardHandler),
-	})
+	}, partitions)
 }
 
 func attempt(phase plan.Phase, index int, n uint32) executor.Attempt {
@@ -107,7 +107,7 @@ func (w *world) text(t *testing.T, key string) string {
 func (w *world) maps(t *testing.T) []plan.AttemptID {
 	t.Helper()
 	a := attempt(plan.Map, 0, 1)
-	m, err := w.Map(t.Context(), a, w.split, nil, nil)
+	m, err := w.Map(t.Context(), a, w.split, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func TestChangedInput(t *testing.T) {
 	if err := w.root.Put(t.Context(), "in/text", []byte("to be or\nnot to bee"), store.Scratch); err != nil {
 		t.Fatal(err)
 	}
-	_, err := w.Map(t.Context(), attempt(plan.Map, 0, 1), w.split, nil, nil)
+	_, err := w.Map(t.Context(), attempt(plan.Map, 0, 1), w.split, nil)
 	if plan.KindOf(err) != plan.Changed || !strings.Contains(err.Error(), "in/text") {
 		t.Errorf("got %v", err)
 	}
@@ -284,7 +284,7 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() {
-		if _, err := w.Map(ctx, attempt(plan.Map, 0, 1), w.split, nil, nil); !errors.Is(err, context.Canceled) {
+		if _, err := w.Map(ctx, attempt(plan.Map, 0, 1), w.split, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	})

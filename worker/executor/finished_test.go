@@ -26,7 +26,7 @@ func TestFinishedAttemptsAreFound(t *testing.T) {
 	reduce := first
 	reduce.Task = plan.TaskID{Phase: plan.Reduce, Index: 1}
 	for _, a := range []executor.Attempt{first, second} {
-		if _, err := w.Map(t.Context(), a, w.split, nil, nil); err != nil {
+		if _, err := w.Map(t.Context(), a, w.split, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -45,7 +45,7 @@ func TestFinishedAttemptsAreFound(t *testing.T) {
 			t.Fatal(err)
 		}
 		found = append(found, f)
-		m, err := attempts.ReadManifest(t.Context(), scratch, job, f.Task, f.Attempt, 2)
+		m, err := attempts.ReadManifest(t.Context(), scratch, job, f.Task, f.Attempt)
 		if err != nil || m.Task != f.Task || m.Attempt != f.Attempt {
 			t.Errorf("%v: %+v, %v", f, m, err)
 		}
@@ -56,13 +56,10 @@ func TestFinishedAttemptsAreFound(t *testing.T) {
 	}
 	for what, read := range map[string]func() (*plan.Manifest, error){
 		"of another job": func() (*plan.Manifest, error) {
-			return attempts.ReadManifest(t.Context(), scratch, "01BX5ZZKBKACTAV9WEVGEMMVRZ", first.Task, first.ID, 2)
-		},
-		"of other partitions": func() (*plan.Manifest, error) {
-			return attempts.ReadManifest(t.Context(), scratch, job, first.Task, first.ID, 3)
+			return attempts.ReadManifest(t.Context(), scratch, "01BX5ZZKBKACTAV9WEVGEMMVRZ", first.Task, first.ID)
 		},
 		"that is not there": func() (*plan.Manifest, error) {
-			return attempts.ReadManifest(t.Context(), scratch, job, first.Task, plan.AttemptID{}, 2)
+			return attempts.ReadManifest(t.Context(), scratch, job, first.Task, plan.AttemptID{})
 		},
 	} {
 		if m, err := read(); err == nil {

@@ -4,22 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle"
 	"github.com/windrow-mr/windrow/store"
 )
 
-// LostOutput says that a reduce cannot continue because the output of a
-// committed map attempt is gone or damaged. That is no failure of the reduce:
-// the map must run again.
+// LostOutput says that a task cannot continue because what a committed attempt left
+// for it is gone or damaged. That is no failure of the task: the other must run again.
 type LostOutput struct {
-	Task    plan.TaskID // the map
+	Task    plan.TaskID // that must run again
 	Attempt plan.AttemptID
 	Err     error
 }
 
-// Error names the map and the cause.
+// Error names the lost task and the cause.
 func (e *LostOutput) Error() string {
 	return fmt.Sprintf("the output of task %v (attempt %v) is lost: %v", e.Task, e.Attempt, e.Err)
 }
@@ -43,21 +43,24 @@ func lost(task plan.TaskID, id plan.AttemptID, err error) error {
 	return &LostOutput{task, id, err}
 }
 
-// blame finds the map whose run could not be read. It blames no map for runs
-// that the reduce made itself.
-func (e *Executor) blame(ctx context.Context, maps []plan.AttemptID, err error) error {
+// blame finds the task whose run could not be read. It blames none for runs
+// that the attempt made itself.
+func (e *Executor) blame(ctx context.Context, exchange int, from []plan.Results, err error) error {
 	failed, ok := errors.AsType[*shuffle.RunError](err)
 	if !ok || ctx.Err() != nil {
 		return err
 	}
-	for i, id := range maps {
-		m, manifestErr := e.mapManifest(ctx, i, id)
-		if manifestErr != nil {
-			return err
-		}
-		for j := range m.Runs {
-			if m.Runs[j].Key == failed.Run {
-				return lost(m.Task, id, err)
+	for k, step := range from {
+		place := slices.Index(e.cfg.Pipeline.Steps[e.graph.Exchanges[exchange].Writers[k]].Writes, exchange)
+		for i, id := range step.Attempts {
+			m, manifestErr := e.manifest(ctx, step.Task(i), id)
+			if manifestErr != nil {
+				return err
+			}
+			for _, run := range m.Left(place).Runs {
+				if run.Key == failed.Run {
+					return lost(m.Task, id, err)
+				}
 			}
 		}
 	}

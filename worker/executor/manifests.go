@@ -18,7 +18,7 @@ func (e *Executor) writeManifest(ctx context.Context, m *plan.Manifest) error {
 
 // ReadManifest returns the manifest of an attempt.
 func (e *Executor) ReadManifest(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
-	return attempts.ReadManifest(ctx, e.cfg.Scratch, e.cfg.Job, task, id, e.cfg.Partitions)
+	return attempts.ReadManifest(ctx, e.cfg.Scratch, e.cfg.Job, task, id)
 }
 
 // manifestCache remembers the manifests that this process wrote or read.

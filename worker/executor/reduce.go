@@ -3,98 +3,81 @@ package executor
 import (
 	"context"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/windrow-mr/windrow/attempts"
-	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle"
 )
 
-// reduction is a reduce attempt under way. It waits for what it needs to compute
+// reduction is the reading of a partition. It waits for what it needs to compute
 // in this order, so that attempts never wait in a circle: the group that its
 // bytes are in, its memory, its turn. It releases them when it has read its last
-// pair: making the part visible takes long on a remote store, and needs none of
+// pair: making a part visible takes long on a remote store, and needs none of
 // them.
 type reduction struct {
-	exec   *Executor
-	runs   []plan.Run
-	rows   int64 // of the partition
-	held   *shuffle.Held
-	mem    *shuffle.Grant
-	reader *shuffle.Reader
-	turn   bool // it has one
+	exec       *Executor
+	exchange   int
+	partitions int
+	store      *runStore // of the attempt
+	runs       []plan.Run
+	rows       int64 // of the partition
+	held       *shuffle.Held
+	mem        *shuffle.Grant
+	spare      []*shuffle.Grant // shares of the memory for what the attempt keeps and writes
+	reader     *shuffle.Reader
+	turn       bool // it has one
 }
 
-// Reduce runs a reduce attempt: it merges partition a.Task.Index of the maps'
-// runs and writes a part.
-func (e *Executor) Reduce(ctx context.Context, a Attempt, maps []plan.AttemptID, grants Granter) (*plan.Manifest, error) {
-	started := time.Now()
-	m, task := e.begin(ctx, a)
-	r := &reduction{exec: e}
-	if err := r.find(ctx, a.Task.Index, maps); err != nil {
-		return nil, err
+// find gathers the runs of the exchange.
+func (r *reduction) find(ctx context.Context, partition int, from []plan.Results) error {
+	e := r.exec
+	writers := e.graph.Exchanges[r.exchange].Writers
+	if len(from) != len(writers) {
+		return fmt.Errorf("the attempt names %d steps that wrote what it reads, and the job has %d", len(from), len(writers))
 	}
-	defer r.end(false)
-	if err := r.open(ctx, a); err != nil {
-		return nil, e.blame(ctx, maps, err)
-	}
-	err := e.writePart(ctx, a, m, grants, func(p *part) error {
-		if err := e.cfg.Pipeline.Shuffle.Reduce(&pipeline.ReduceTask{Task: task, Source: r.reader, Out: p}); err != nil {
-			return err
+	for k, step := range from {
+		place := slices.Index(e.cfg.Pipeline.Steps[writers[k]].Writes, r.exchange)
+		for i, id := range step.Attempts {
+			task := step.Task(i)
+			m, err := e.manifest(ctx, task, id)
+			if err != nil {
+				return lost(task, id, err)
+			}
+			left := m.Left(place)
+			held, err := attempts.RowsOf(task, left, partition, r.partitions)
+			if err != nil {
+				return err
+			}
+			r.runs = append(r.runs, left.Runs...)
+			r.rows += held
 		}
-		if err := r.count(a.Task, m); err != nil {
-			return err
-		}
-		m.Took = time.Since(started)
-		r.end(true)
-		return nil
-	})
-	if err != nil {
-		return nil, e.blame(ctx, maps, err)
-	}
-	return m, nil
-}
-
-// find gathers the runs of the maps.
-func (r *reduction) find(ctx context.Context, partition int, maps []plan.AttemptID) error {
-	for i, id := range maps {
-		from, err := r.exec.mapManifest(ctx, i, id)
-		if err != nil {
-			return lost(plan.TaskID{Phase: plan.Map, Index: i}, id, err)
-		}
-		held, err := attempts.RowsOf(from, partition)
-		if err != nil {
-			return err
-		}
-		r.runs = append(r.runs, from.Runs...)
-		r.rows += held
 	}
 	return nil
 }
 
-// shape returns the size of the reduction, from the runs of the maps.
+// shape returns the size of the reduction, from its runs.
 func (r *reduction) shape(holders int) shuffle.Shape {
 	cfg := &r.exec.cfg
-	s := shuffle.Shape{Runs: len(r.runs), Partitions: cfg.Partitions, Memory: cfg.Share, Holders: holders, Remote: cfg.Scratch.Remote()}
+	s := shuffle.Shape{Runs: len(r.runs), Partitions: r.partitions, Memory: cfg.Share, Holders: holders, Remote: cfg.Scratch.Remote()}
 	for i := range r.runs {
 		s.Bytes += r.runs[i].Size
 	}
 	return s
 }
 
-// open acquires the attempt's bytes, its memory and its turn.
-func (r *reduction) open(ctx context.Context, a Attempt) error {
+// open acquires the attempt's bytes, its memory and its turn. It sets aside so many
+// shares of the memory for what the attempt keeps and writes.
+func (r *reduction) open(ctx context.Context, a Attempt, shares int) error {
 	e, shape, partition := r.exec, r.shape(a.Holders), a.Task.Index
-	store := e.runStore(a.Task, a.ID)
 	var err error
 	size := shape.ReadGroup()
 	if size > 1 {
-		if r.held, err = e.groups.Take(ctx, size, partition, r.runs, store); err != nil {
+		if r.held, err = e.groups.Take(ctx, size, partition, r.runs, r.store); err != nil {
 			return fmt.Errorf("task %v: %w", a.Task, err)
 		}
 	}
-	if (size > 1 || shape.Remote && e.turns != nil) && e.cfg.Share >= 2*shuffle.MinShare {
+	if (size > 1 || shape.Remote && e.turns != nil) && e.cfg.Share >= 2*shuffle.MinShare*int64(1+shares) {
 		// The other half is for groups, or for attempts that read ahead.
 		r.mem, err = e.acquire(ctx, e.cfg.Share/2)
 	} else {
@@ -106,7 +89,11 @@ func (r *reduction) open(ctx context.Context, a Attempt) error {
 	if err != nil {
 		return err
 	}
-	if r.reader, err = shuffle.OpenHeld(ctx, e.spec(e.cfg.Partitions), partition, r.runs, r.held, store, r.mem); err != nil {
+	each := r.mem.Size() / int64(1+shares)
+	for range shares {
+		r.spare = append(r.spare, r.mem.Split(each))
+	}
+	if r.reader, err = shuffle.OpenHeld(ctx, e.spec(r.exchange, r.partitions, r.mem.Size()), partition, r.runs, r.held, r.store, r.mem); err != nil {
 		return fmt.Errorf("task %v: %w", a.Task, err)
 	}
 	return r.takeTurn(ctx)
@@ -139,7 +126,8 @@ func (r *reduction) count(id plan.TaskID, m *plan.Manifest) error {
 	}
 	stats := r.reader.Stats()
 	m.Tally.RecordsIn = r.rows
-	m.Tally.Spills, m.Tally.SpillBytes = stats.Spills, stats.SpillBytes
+	m.Tally.Spills += stats.Spills
+	m.Tally.SpillBytes += stats.SpillBytes
 	m.Tally.PeakMemory = r.mem.Peak() + r.held.Bytes()
 	return nil
 }
@@ -152,6 +140,11 @@ func (r *reduction) end(reduced bool) {
 	}
 	if r.mem != nil {
 		r.mem.Release()
+	}
+	if !reduced {
+		for _, g := range r.spare {
+			g.Release()
+		}
 	}
 	r.held.Release(reduced)
 	if r.turn {

@@ -97,14 +97,14 @@ func newRemoteWorld(t *testing.T, partitions, turns int, of *jobs.Job) *remoteWo
 	}
 	w := &world{root: root}
 	w.split = plan.Split{Sections: []plan.Section{{Object: plan.Object{Root: "mem://", Key: "in/text", Size: o.Size, ETag: o.ETag}, Length: o.Size}}}
-	w.Executor = executor.New(executor.Config{
-		Pipeline: p, Job: job, Partitions: partitions, Turns: turns,
+	w.chain = newChain(executor.Config{
+		Pipeline: p, Job: job, Turns: turns,
 		Open:    func(string) (*store.Root, error) { return root, nil },
 		Scratch: root.Sub("tmp"), Class: store.Scratch, Output: root.Sub("out"),
-		PartName: func(id plan.TaskID, _ plan.AttemptID) string { return fmt.Sprintf("part-%d", id.Index) },
+		PartName: func(id plan.TaskID, _ plan.AttemptID, _ int) string { return fmt.Sprintf("part-%d", id.Index) },
 		Compress: compress.None, Budget: shuffle.NewBudget(128 << 20), Share: 64 << 20, Log: slog.New(slog.DiscardHandler),
-	})
-	m, err := w.Map(t.Context(), attempt(plan.Map, 0, 1), w.split, nil, nil)
+	}, partitions)
+	m, err := w.Map(t.Context(), attempt(plan.Map, 0, 1), w.split, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestRequestsForRunsAreBounded(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newRemoteWorld(t, c.partitions, 0, wordCount())
 			for i := 1; i < 150; i++ {
-				m, err := w.Map(t.Context(), attempt(plan.Map, i, uint32(1000+i)), w.split, nil, nil)
+				m, err := w.Map(t.Context(), attempt(plan.Map, i, uint32(1000+i)), w.split, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -38,10 +38,14 @@ func SampleSize(input int64, partitions int) (sections int, size int64) {
 	return sections, max(input/int64(sections), 1)
 }
 
-// Sample runs the job's map functions on a sample of the input. It keeps some
-// of the keys that they emit, evenly spaced, in order.
-func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (*plan.Manifest, error) {
+// Sample runs the functions of a step on a sample of the input. It keeps some
+// of the keys that they emit for the first exchange, evenly spaced, in order.
+func (e *Executor) Sample(ctx context.Context, a Attempt, step *pipeline.Step, splits []plan.Split) (*plan.Manifest, error) {
 	started := time.Now()
+	if len(step.Writes) != 1 {
+		return nil, fmt.Errorf("task %v samples a step that writes %d exchanges", a.Task, len(step.Writes))
+	}
+	spec := e.spec(step.Writes[0], 1, e.cfg.Share)
 	m, task := e.begin(ctx, a)
 	mem, err := e.share(ctx)
 	if err != nil {
@@ -49,7 +53,7 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (
 	}
 	defer mem.Release()
 	runs := e.runStore(a.Task, a.ID)
-	w, err := shuffle.NewMapWriter(ctx, e.spec(1), mem, runs)
+	w, err := shuffle.NewMapWriter(ctx, spec, mem, runs)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +66,7 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (
 	}
 	limit := SampleLimit(sections)
 	for _, split := range splits {
-		if err := e.sampleSplit(task, split, limit, w, a.Progress); err != nil {
+		if err := e.sampleSplit(task, step, split, limit, w, a.Progress); err != nil {
 			return nil, err
 		}
 	}
@@ -71,7 +75,7 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (
 		return nil, fmt.Errorf("task %v: %w", a.Task, err)
 	}
 	w.Close()
-	if m.Keys, err = e.sampleKeys(ctx, sorted, rows[0], mem, runs); err != nil {
+	if m.Keys, err = keysOf(ctx, spec, sorted, rows[0], mem, runs); err != nil {
 		return nil, fmt.Errorf("task %v: %w", a.Task, err)
 	}
 	for _, run := range sorted {
@@ -83,16 +87,25 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, splits []plan.Split) (
 	return m, e.writeManifest(ctx, m)
 }
 
-func (e *Executor) sampleSplit(task pipeline.Task, split plan.Split, limit int64, w *shuffle.MapWriter, progress *pipeline.Progress) error {
+func (e *Executor) sampleSplit(task pipeline.Task, step *pipeline.Step, split plan.Split, limit int64, w *shuffle.MapWriter, progress *pipeline.Progress) error {
 	sections, opened := e.sections(task.Context, split, progress, SampleFirst)
 	defer opened.Close()
-	t := &pipeline.MapTask{Task: task, Sections: sections, Partitions: 1, Limit: limit, Pairs: w.Collector()}
-	return e.cfg.Pipeline.Inputs[split.Input].Map(t)
+	task.Input, task.Sections, task.Limit = split.Input, sections, limit
+	task.Writes = []pipeline.Write{{Partitions: 1, Pairs: w.Collector()}}
+	task.Part = func(int, string) (pipeline.Part, error) { return noPart{}, nil }
+	return step.Run(&task)
 }
 
-// sampleKeys reads the sorted sample back and keeps every n-th key.
-func (e *Executor) sampleKeys(ctx context.Context, runs []plan.Run, rows int64, mem *shuffle.Grant, from *runStore) ([][]byte, error) {
-	r, err := shuffle.Open(ctx, e.spec(1), 0, runs, from, mem)
+// noPart takes what a sample writes to the output, which does not count.
+type noPart struct{}
+
+func (noPart) Write(b []byte) (int, error) { return len(b), nil }
+
+func (noPart) End(int64) error { return nil }
+
+// keysOf reads the sorted sample back and keeps every n-th key.
+func keysOf(ctx context.Context, spec shuffle.Spec, runs []plan.Run, rows int64, mem *shuffle.Grant, from *runStore) ([][]byte, error) {
+	r, err := shuffle.Open(ctx, spec, 0, runs, from, mem)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ type engine struct {
 	exec    *executor.Executor
 	job     plan.JobID
 	facts   Facts
-	part    string // the part that the running attempt may make
+	parts   []string // that the running attempt may make, by output
 
 	mu    sync.Mutex
 	roots map[string]*store.Root // by name
@@ -150,7 +150,7 @@ func (p *process) judge(ctx context.Context, err error) *Verdict {
 	v := &Verdict{Failure: j.Failure, Panic: j.Stack != nil}
 	v.Text, v.Fingerprint = shorten(j.Text), shorten(j.Fingerprint)
 	if j.Lost != nil {
-		v.LostMap = &LostMap{j.Lost.Task, j.Lost.Attempt}
+		v.Lost = &LostInput{j.Lost.Task, j.Lost.Attempt}
 	}
 	if j.Stack != nil {
 		fmt.Fprintf(p.cfg.Stderr, "%s\n%s", j.Text, j.Stack)
@@ -185,12 +185,12 @@ func (e *engine) run(ctx context.Context, r *running, run *Run) (*plan.Manifest,
 	if err := e.prepare(ctx, run); err != nil {
 		return nil, err
 	}
-	return e.exec.Run(ctx, r.attempt, executor.Work{Splits: run.Splits, Sampled: run.Sampled, Maps: run.Maps}, r)
+	return e.exec.Run(ctx, r.attempt, executor.Work{Splits: run.Splits, Work: run.Work}, r)
 }
 
 // prepare makes the executor, which lasts until the job changes.
 func (e *engine) prepare(ctx context.Context, run *Run) error {
-	e.part = run.Part
+	e.parts = run.Parts
 	if e.exec != nil && e.job == run.Job && e.facts == run.Facts {
 		return nil
 	}
@@ -205,12 +205,12 @@ func (e *engine) prepare(ctx context.Context, run *Run) error {
 	p, f := e.process, run.Facts
 	e.job, e.facts = run.Job, f
 	e.exec = executor.New(executor.Config{
-		Pipeline: p.pipeline, Job: run.Job, Partitions: f.Partitions,
+		Pipeline: p.pipeline, Job: run.Job,
 		// The context of an input is the process's: the executor does not pass an attempt's context
 		// here.
 		Open:    func(url string) (*store.Root, error) { return e.root(context.WithoutCancel(ctx), InputRoot+url) },
 		Scratch: scratch, Class: store.Durable, Output: out,
-		PartName: func(plan.TaskID, plan.AttemptID) string { return e.part },
+		PartName: func(_ plan.TaskID, _ plan.AttemptID, output int) string { return e.parts[output] },
 		Compress: f.Compress, Limits: f.Limits,
 		Budget: shuffle.NewBudget(f.Budget), Share: f.Share, Files: e.shipped(ctx), Log: p.log,
 	})

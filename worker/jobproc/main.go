@@ -199,9 +199,9 @@ func (p *process) prepare(h Hello) string {
 }
 
 func describe(p *pipeline.Pipeline) Description {
-	d := Description{Shuffled: p.Shuffle != nil, Ext: p.Output.Ext, Compressible: p.Output.Compressible}
-	if p.Shuffle != nil {
-		d.Ranges = p.Shuffle.Ranges
+	d := Description{Graph: p.Outline(), Ranges: p.Ranges()}
+	for _, o := range p.Outputs {
+		d.Outputs = append(d.Outputs, Output(o))
 	}
 	for i := range p.Inputs {
 		in := &p.Inputs[i]

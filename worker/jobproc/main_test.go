@@ -151,7 +151,7 @@ func memory(t *testing.T) *store.Root {
 func TestOwnFunctions(t *testing.T) {
 	t.Parallel()
 	s, out := start(t, "halves", memory(t))
-	if in := s.Plan().Inputs; len(in) != 1 || !in[0].Cut || in[0].Generate || s.Plan().Shuffled {
+	if in := s.Plan().Inputs; len(in) != 1 || !in[0].Cut || in[0].Generate || len(s.Plan().Graph.Exchanges) > 0 {
 		t.Errorf("described as %+v", s.Plan())
 	}
 	object := plan.Object{Root: "mem://in", Key: "a", Size: 13}
@@ -199,7 +199,8 @@ func TestStop(t *testing.T) {
 		object := plan.Object{Root: "mem://in", Key: key, Size: size}
 		return jobproc.Run{Job: "01ARZ3NDEKTSV4RRFFQ69G5FAV", Task: plan.TaskID{Phase: plan.Map}, Attempt: plan.AttemptID{Epoch: 1, N: n},
 			Splits: []plan.Split{{Sections: []plan.Section{{Object: object, Length: size}}}}, Marker: "the end\n",
-			Facts: jobproc.Facts{Partitions: 1, Budget: 32 << 20, Share: 32 << 20}}
+			Work:  plan.Work{Writes: []plan.Write{{Partitions: 1}}},
+			Facts: jobproc.Facts{Budget: 32 << 20, Share: 32 << 20}}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(100*time.Millisecond, cancel)

@@ -1,6 +1,7 @@
 package jobproc
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/windrow-mr/windrow/compress"
@@ -22,11 +23,35 @@ type Hello struct {
 
 // Description is what a worker knows of a pipeline: all except the functions.
 type Description struct {
-	Inputs       list[Input]
-	Shuffled     bool
-	Ranges       bool // partitions are ranges of keys
-	Ext          string
+	Inputs  list[Input]
+	Graph   plan.Graph // without numbers of tasks and partitions
+	Ranges  bool       // the partitions of the only exchange are ranges of keys
+	Outputs list[Output]
+}
+
+// mostOutputs bounds the outputs of a job.
+const mostOutputs = 1000
+
+// check returns an error unless the description is that of a job.
+func (d *Description) check() error {
+	for i := range d.Graph.Steps {
+		for _, in := range d.Graph.Steps[i].Inputs {
+			if in >= len(d.Inputs) {
+				return fmt.Errorf("step %v reads input %d of %d", d.Graph.Steps[i].Group, in, len(d.Inputs))
+			}
+		}
+	}
+	if n := len(d.Outputs); n == 0 || n > mostOutputs {
+		return fmt.Errorf("it has %d outputs", n)
+	}
+	return d.Graph.Check()
+}
+
+// Output is one of a job's outputs. See pipeline.Output.
+type Output struct {
+	Name, Ext    string
 	Compressible bool
+	Partitioned  bool
 }
 
 // Input is one of a job's inputs.
@@ -58,11 +83,10 @@ type Run struct {
 	Job     plan.JobID
 	Task    plan.TaskID
 	Attempt plan.AttemptID
-	Splits  []plan.Split     // one of a map task, any number of a sample
-	Sampled plan.AttemptID   // whose keys cut the partitions; zero for none
-	Maps    []plan.AttemptID // whose output a reduce reads, by map task
-	Part    string           // name of the part that the attempt may make
-	Holders int              // how many processes reduce; see executor.Attempt
+	Splits  []plan.Split // one of a task that reads an input, any number of a sample
+	Work    plan.Work
+	Parts   []string // names of the parts that the attempt may make, by output
+	Holders int      // how many processes reduce; see executor.Attempt
 	Facts   Facts
 	// Marker is printed on both outputs when the attempt has ended.
 	Marker string
@@ -70,11 +94,10 @@ type Run struct {
 
 // Facts are the same for all attempts of a job in a process.
 type Facts struct {
-	Partitions int // of the shuffle; 0 without one
-	Compress   compress.Codec
-	Limits     compress.Limits
-	Budget     int64 // bytes for pairs
-	Share      int64 // of these, for an attempt
+	Compress compress.Codec
+	Limits   compress.Limits
+	Budget   int64 // bytes for pairs
+	Share    int64 // of these, for an attempt
 }
 
 // cut asks for the sections of an object, by a function of the job.
@@ -136,11 +159,11 @@ type Verdict struct {
 	plan.Failure
 	Panic   bool // a function of the job panicked; the stack is printed
 	Stopped bool // by the worker
-	LostMap *LostMap
+	Lost    *LostInput
 }
 
-// LostMap is a map attempt whose output could not be read.
-type LostMap struct {
+// LostInput is an attempt whose output could not be read.
+type LostInput struct {
 	Task    plan.TaskID
 	Attempt plan.AttemptID
 }

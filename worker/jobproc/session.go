@@ -76,6 +76,9 @@ func (s *Session) open(h Hello) error {
 		return errors.New("it is ready for another plan than the worker sent")
 	}
 	s.plan = r.Description
+	if err := s.plan.check(); err != nil {
+		return fmt.Errorf("a description of a job that cannot be: %w", err)
+	}
 	return nil
 }
 

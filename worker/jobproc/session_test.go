@@ -86,7 +86,7 @@ func arrayOf(n uint32) []byte { return binary.BigEndian.AppendUint32([]byte{0xdd
 // memory for data that is not there.
 func TestHostileProcess(t *testing.T) {
 	t.Parallel()
-	good := frame(t, kindReady, ready{Version: Version, Plan: "p"})
+	good := frame(t, kindReady, ready{Version: Version, Plan: "p", Description: someJob()})
 	sums := append([]byte{0x81, 0xa4}, "Sums"...)
 	found := append([]byte{0x81, 0xa8}, "Sections"...)
 	for name, c := range map[string]struct {
@@ -135,7 +135,7 @@ func TestHostileProcess(t *testing.T) {
 // sections.
 func TestSectionsAreBounded(t *testing.T) {
 	t.Parallel()
-	good := frame(t, kindReady, ready{Version: Version, Plan: "p"})
+	good := frame(t, kindReady, ready{Version: Version, Plan: "p", Description: someJob()})
 	found := append(append([]byte{0x81, 0xa8}, "Sections"...), arrayOf(maxList+1)...)
 	found = append(found, bytes.Repeat([]byte{0xc0}, maxList+1)...)
 	s, err := Open(t.Context(), peer(t, good, raw(kindSections, uint32(len(found)), found)), Hello{Plan: "p"}, time.Second)
@@ -164,7 +164,7 @@ func TestSilentProcess(t *testing.T) {
 	ours, theirs = net.Pipe()
 	defer theirs.Close()
 	go func() { _, _ = io.Copy(io.Discard, theirs) }()
-	go func() { _, _ = theirs.Write(frame(t, kindReady, ready{Version: Version})) }()
+	go func() { _, _ = theirs.Write(frame(t, kindReady, ready{Version: Version, Description: someJob()})) }()
 	s, err := Open(t.Context(), ours, Hello{}, 20*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
@@ -176,14 +176,19 @@ func TestSilentProcess(t *testing.T) {
 	}
 }
 
+// someJob describes a job that only maps.
+func someJob() Description {
+	return Description{Outputs: []Output{{}}, Graph: plan.OneShuffle(plan.Counts{})}
+}
+
 // FuzzSession verifies that no bytes of a process make the worker wait or
 // panic.
 func FuzzSession(f *testing.F) {
-	good := frame(f, kindReady, ready{Version: Version, Plan: "p", Description: Description{Inputs: []Input{{Name: "a"}}}})
+	good := frame(f, kindReady, ready{Version: Version, Plan: "p", Description: Description{Inputs: []Input{{Name: "a"}}, Outputs: []Output{{}}, Graph: plan.OneShuffle(plan.Counts{})}})
 	f.Add(append(bytes.Clone(good), frame(f, kindEnded, Ended{Attempt: own, Winner: own, Sums: make([]plan.SectionSum, 1)})...))
 	f.Add(append(bytes.Clone(good), frame(f, kindProgress, progress{1, 2})...))
 	f.Add(append(bytes.Clone(good), frame(f, kindAsk, ask{own})...))
-	f.Add(append(bytes.Clone(good), frame(f, kindEnded, Ended{Attempt: own, Verdict: &Verdict{Failure: plan.Failure{Text: "no"}, LostMap: &LostMap{}}})...))
+	f.Add(append(bytes.Clone(good), frame(f, kindEnded, Ended{Attempt: own, Verdict: &Verdict{Failure: plan.Failure{Text: "no"}, Lost: &LostInput{}}})...))
 	f.Add(frame(f, kindRefused, refused{"no"}))
 	f.Add(raw(kindReady, 1<<20, arrayOf(1<<31)))
 	f.Fuzz(func(t *testing.T, says []byte) {

@@ -142,7 +142,7 @@ func mapOf(t *testing.T, root *store.Root, key, body string) jobproc.Run {
 		t.Fatal(err)
 	}
 	object := plan.Object{Root: "mem://in", Key: key, Size: int64(len(body))}
-	return jobproc.Run{Job: job, Task: plan.TaskID{Phase: plan.Map}, Attempt: plan.AttemptID{Epoch: 1, N: 1}, Part: "part-" + key,
+	return jobproc.Run{Job: job, Task: plan.TaskID{Phase: plan.Map}, Attempt: plan.AttemptID{Epoch: 1, N: 1}, Parts: []string{"part-" + key},
 		Splits: []plan.Split{{Sections: []plan.Section{{Object: object, Length: object.Size}}}}, Marker: "the end of " + key + "\n",
 		Facts: jobproc.Facts{Budget: 32 << 20, Share: 32 << 20}}
 }
@@ -230,7 +230,7 @@ func TestVerdicts(t *testing.T) {
 			continue
 		}
 		v := e.Verdict
-		if v.Stopped || v.LostMap != nil || !tt.check(v) {
+		if v.Stopped || v.Lost != nil || !tt.check(v) {
 			t.Errorf("%s: the verdict is %+v", tt.name, v)
 		}
 		for _, words := range tt.words {
@@ -257,13 +257,14 @@ func TestLostMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	lost := plan.AttemptID{Epoch: 1, N: 7}
-	e, err := s.Run(t.Context(), jobproc.Run{Job: job, Task: plan.TaskID{Phase: plan.Reduce}, Attempt: plan.AttemptID{Epoch: 1, N: 8}, Part: "part",
-		Maps: []plan.AttemptID{lost}, Holders: 1, Facts: jobproc.Facts{Partitions: 1, Budget: 32 << 20, Share: 32 << 20}}, new(worker))
-	if err != nil || e.Verdict == nil || e.Verdict.LostMap == nil {
+	e, err := s.Run(t.Context(), jobproc.Run{Job: job, Task: plan.TaskID{Phase: plan.Reduce}, Attempt: plan.AttemptID{Epoch: 1, N: 8}, Parts: []string{"part"},
+		Work:    plan.Work{Partitions: 1, Reads: []plan.Results{{Group: plan.Group{Phase: plan.Map}, Attempts: []plan.AttemptID{lost}}}},
+		Holders: 1, Facts: jobproc.Facts{Budget: 32 << 20, Share: 32 << 20}}, new(worker))
+	if err != nil || e.Verdict == nil || e.Verdict.Lost == nil {
 		t.Fatalf("it ends as %+v (%v)", e, err)
 	}
-	if want := (jobproc.LostMap{Task: plan.TaskID{Phase: plan.Map}, Attempt: lost}); *e.Verdict.LostMap != want {
-		t.Errorf("the lost map is %+v, want %+v", e.Verdict.LostMap, want)
+	if want := (jobproc.LostInput{Task: plan.TaskID{Phase: plan.Map}, Attempt: lost}); *e.Verdict.Lost != want {
+		t.Errorf("the lost map is %+v, want %+v", e.Verdict.Lost, want)
 	}
 }
 

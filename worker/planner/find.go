@@ -265,6 +265,11 @@ func (f *find) list(ctx context.Context, prefix string) ([]store.Object, error) 
 			return nil, err
 		}
 	}
+	if !is && slices.ContainsFunc(found, func(o store.Object) bool { return output.IsPart(o.Key) }) {
+		if found, err = f.within(ctx, found); err != nil {
+			return nil, err
+		}
+	}
 	for _, dir := range slices.Sorted(maps.Keys(f.outputs)) {
 		if is, err = f.isOutput(ctx, dir); err != nil {
 			return nil, err
@@ -277,6 +282,21 @@ func (f *find) list(ctx context.Context, prefix string) ([]store.Object, error) 
 		}
 	}
 	return found, nil
+}
+
+// within leaves out parts that are not committed, if the directory lies in an output: it
+// is one of several outputs of a job.
+func (f *find) within(ctx context.Context, found []store.Object) ([]store.Object, error) {
+	open := func(ctx context.Context, url string) (*store.Root, error) { return f.roots.Get(ctx, url, false) }
+	root, below, ok, err := output.Within(ctx, f.root.Name(f.above), open)
+	if err != nil || !ok {
+		return found, err
+	}
+	m, err := output.Read(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	return keepCommitted(f.root, f.above, m.Below(below), below, found, f.names.all())
 }
 
 // isOutput reports whether a directory is an output. One in whose name there are two
@@ -331,9 +351,15 @@ func committed(ctx context.Context, root *store.Root, dir string, found []store.
 	if err != nil {
 		return nil, err
 	}
+	return keepCommitted(root, dir, m, "", found, whole)
+}
+
+// keepCommitted removes from found the objects below a directory that are not in a
+// manifest, whose names begin with below.
+func keepCommitted(root *store.Root, dir string, m *output.Manifest, below string, found []store.Object, whole bool) ([]store.Object, error) {
 	sizes := make(map[string]int64, len(m.Parts))
 	for i := range m.Parts {
-		sizes[dir+m.Parts[i].Name] = m.Parts[i].Size
+		sizes[dir+m.Parts[i].Name[len(below):]] = m.Parts[i].Size
 	}
 	kept := found[:0]
 	for _, o := range found {
@@ -351,7 +377,7 @@ func committed(ctx context.Context, root *store.Root, dir string, found []store.
 		}
 	}
 	for i := range m.Parts {
-		if _, missing := sizes[dir+m.Parts[i].Name]; missing && whole {
+		if _, missing := sizes[dir+m.Parts[i].Name[len(below):]]; missing && whole {
 			return nil, &store.Error{Op: "read the output of a job", URL: root.Name(m.Parts[i].Name), Kind: plan.NotFound,
 				Err: errors.New("its manifest lists this part")}
 		}

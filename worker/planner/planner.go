@@ -19,6 +19,7 @@ package planner
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/windrow-mr/windrow/attempts"
 
@@ -31,24 +32,34 @@ import (
 	"github.com/windrow-mr/windrow/worker/planner/splits"
 )
 
-// Default sizes, and bounds of requests.
-const (
-	// maxSplits bounds the map tasks of a job.
-	maxSplits = 100_000
-	// bytesPerPartition is the input for each partition.
-	bytesPerPartition = 256 << 20
-	// smallInput is the size up to which one partition is enough.
-	smallInput = 32 << 20
-)
+// maxSplits bounds the tasks of a job that read inputs.
+const maxSplits = 100_000
 
 // Job is what planning must know of a job.
 type Job struct {
+	Name    string
+	Inputs  []Input
+	Graph   plan.Graph // without numbers of tasks and partitions
+	Ranges  bool       // the partitions of its only exchange are ranges of keys
+	Outputs []Output
+}
+
+// Output is one of a job's outputs. See pipeline.Output.
+type Output struct {
 	Name         string
-	Inputs       []Input
-	Shuffled     bool   // it has reduces
-	Ranges       bool   // partitions are ranges of keys
 	Ext          string // of parts, with its dot, before they are compressed
 	Compressible bool   // parts may be compressed as a whole
+	Partitioned  bool   // parts lie in directories that the records name
+}
+
+// shuffled reports whether the job has reduces.
+func (j *Job) shuffled() bool { return len(j.Graph.Exchanges) > 0 }
+
+// staged reports whether the job has several stages or outputs, an output in a directory,
+// or a side input, whose number of partitions is known before.
+func (j *Job) staged() bool {
+	return len(j.Graph.Exchanges) > 1 || len(j.Outputs) > 1 || len(j.Outputs) > 0 && (j.Outputs[0].Partitioned || j.Outputs[0].Name != "") ||
+		slices.ContainsFunc(j.Graph.Exchanges, func(x plan.Exchange) bool { return x.Partitions > 0 })
 }
 
 // Input is one of a job's inputs. See pipeline.Input.
@@ -61,8 +72,10 @@ type Input struct {
 
 // Of returns the description of a job whose functions are in this process.
 func Of(p *pipeline.Pipeline) Job {
-	j := Job{Name: p.Job, Shuffled: p.Shuffle != nil, Ext: p.Output.Ext, Compressible: p.Output.Compressible}
-	j.Ranges = j.Shuffled && p.Shuffle.Ranges
+	j := Job{Name: p.Job, Graph: p.Outline(), Ranges: p.Ranges()}
+	for _, o := range p.Outputs {
+		j.Outputs = append(j.Outputs, Output(o))
+	}
 	for i := range p.Inputs {
 		in := &p.Inputs[i]
 		of := Input{Name: in.Name, Text: in.Text, Lines: in.Lines}
@@ -127,17 +140,41 @@ func Make(ctx context.Context, job Job, req Request, roots store.Roots, log *slo
 	if err := refuseInsideOutput(ctx, roots, req.Output, out); err != nil {
 		return nil, err
 	}
-	ext := job.Ext
-	if job.Compressible {
-		ext += req.Codecs.Output.Ext()
-	} else if req.Codecs.Output != compress.None {
-		return nil, invalidf("the parts of job %s (%s) are not text, and cannot be compressed as a whole: leave --compress out", job.Name, job.Ext)
+	m.table = attempts.Table{Job: req.Job, LeftOut: m.leftOut}
+	exts, err := m.extensions()
+	if err != nil {
+		return nil, err
 	}
-	m.table = attempts.Table{Job: req.Job, Ext: ext, LeftOut: m.leftOut}
+	m.table.Ext = exts[0].Ext
 	if err := m.divide(ctx); err != nil {
 		return nil, err
 	}
+	if job.staged() {
+		if m.table.Stages, err = m.stages(exts); err != nil {
+			return nil, err
+		}
+		m.table.Ext, m.table.Partitions = "", 0
+	}
 	return &m.table, nil
+}
+
+// extensions returns the outputs with the extensions of their parts. It refuses a codec
+// that no output can have.
+func (m *maker) extensions() ([]attempts.Output, error) {
+	codec, packed := m.req.Codecs.Output, 0
+	var all []attempts.Output
+	for _, o := range m.job.Outputs {
+		ext := o.Ext
+		if o.Compressible {
+			ext += codec.Ext()
+			packed++
+		}
+		all = append(all, attempts.Output{Name: o.Name, Ext: ext, Partitioned: o.Partitioned})
+	}
+	if packed == 0 && codec != compress.None {
+		return nil, invalidf("the parts of job %s (%s) are not text, and cannot be compressed as a whole: leave --compress out", m.job.Name, m.job.Outputs[0].Ext)
+	}
+	return all, nil
 }
 
 // maker is one call of Make.
@@ -161,8 +198,8 @@ func (m *maker) divide(ctx context.Context) error {
 	if n := t.Input / size; n > maxSplits {
 		return invalidf("%s in splits of %d are %s, and %d are allowed; give a greater --split-size", plural.Of(t.Input, "byte"), size, plural.Of(n, "map task"), maxSplits)
 	}
-	if m.job.Shuffled {
-		t.Partitions = m.partitions()
+	if m.job.shuffled() {
+		t.Partitions = m.partitions(t.Input)
 	}
 	least := size
 	if m.sampled() {
@@ -178,7 +215,7 @@ func (m *maker) divide(ctx context.Context) error {
 	}
 	m.warnOfWhole(size)
 	t.Splits = append(t.Splits, m.generated...)
-	if !m.job.Shuffled {
+	if !m.job.shuffled() {
 		return nil
 	}
 	if err := m.fitIndex(); err != nil {
@@ -206,21 +243,16 @@ func (m *maker) target() int64 {
 	return splits.Target(m.table.Input, m.req.Slots)
 }
 
-// partitions returns how many partitions the shuffle has.
-func (m *maker) partitions() int {
-	switch input := m.table.Input; {
-	case m.req.Partitions > 0:
+// partitions returns how many partitions suit so many bytes of input.
+func (m *maker) partitions(input int64) int {
+	if m.req.Partitions > 0 {
 		return m.req.Partitions
-	case input <= smallInput:
-		return 1
-	default:
-		n := (input + bytesPerPartition - 1) / bytesPerPartition
-		return int(min(max(n, int64(m.req.Slots)), attempts.MaxPartitions))
 	}
+	return plan.PartitionsFor(input, m.req.Slots, 0)
 }
 
 // sampled reports whether the job first reads a sample of its input.
-func (m *maker) sampled() bool { return m.job.Ranges && m.table.Partitions > 1 }
+func (m *maker) sampled() bool { return m.job.Ranges && !m.job.staged() && m.table.Partitions > 1 }
 
 // warnOfWhole logs which objects make the longest tasks because they are
 // compressed and cannot be split.
@@ -248,6 +280,9 @@ func (m *maker) warnOfWhole(target int64) {
 // one that a user gave.
 func (m *maker) fitIndex() error {
 	t := &m.table
+	if m.job.staged() {
+		return nil // see stages
+	}
 	most := m.req.Memory.partitions(len(t.Splits))
 	switch {
 	case int64(t.Partitions) <= most:
@@ -256,7 +291,12 @@ func (m *maker) fitIndex() error {
 		t.Partitions = int(max(most, 1))
 		return nil
 	default:
-		return invalidf("%s of %s need more of %s memory for their index than is left for the data; at most %d fit: give fewer --partitions, a greater --split-size or more --memory",
-			plural.Of(t.Partitions, "partition"), plural.Of(len(t.Splits), "map task"), Bytes(m.req.Memory.Bytes), max(most, 1))
+		return m.tooMany(t.Partitions, most)
 	}
+}
+
+// tooMany returns the error of more partitions than the memory has room for.
+func (m *maker) tooMany(partitions int, most int64) error {
+	return invalidf("%s of %s need more of %s memory for their index than is left for the data; at most %d fit: give fewer --partitions, a greater --split-size or more --memory",
+		plural.Of(partitions, "partition"), plural.Of(len(m.table.Splits), "map task"), Bytes(m.req.Memory.Bytes), max(most, 1))
 }

@@ -158,7 +158,7 @@ func TestWrongRequests(t *testing.T) {
 	two.Inputs = append(two.Inputs, two.Inputs[0])
 	two.Inputs[0].Name, two.Inputs[1].Name = "left", "right"
 	binary := words(t)
-	binary.Compressible, binary.Ext = false, ".bin"
+	binary.Outputs = []planner.Output{{Ext: ".bin"}}
 	generating := words(t)
 	generating.Inputs[0].Generate = func(context.Context, int) ([]plan.Section, error) { return nil, nil }
 	for name, c := range map[string]struct {
@@ -207,7 +207,9 @@ func TestCutsOfAnotherProcess(t *testing.T) {
 	type key struct{}
 	ctx := context.WithValue(t.Context(), key{}, "here")
 	var asked int64
-	j := planner.Job{Name: "other", Shuffled: true, Inputs: []planner.Input{
+	g := plan.OneShuffle(plan.Counts{Reduces: 1})
+	g.Steps[0].Inputs = []int{0, 1}
+	j := planner.Job{Name: "other", Graph: g, Outputs: []planner.Output{{}}, Inputs: []planner.Input{
 		{Name: "cut", Cut: func(ctx context.Context, o plan.Object, target int64) ([]plan.Section, error) {
 			if ctx.Value(key{}) != "here" {
 				return nil, errors.New("it has another context")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -29,7 +30,9 @@ type attempt struct {
 	host    worker.Host
 	notes   *attemptLog
 	process *process
-	part    string // the name that it may make
+	parts   []string // the names that it may make, by output
+
+	directories []bool // by output: whether they may lie in any directory
 
 	mu      sync.Mutex
 	refused error // why there was no grant
@@ -50,8 +53,8 @@ func (a *attempt) Grant(ctx context.Context) ([]plan.AttemptID, error) {
 		a.mu.Unlock()
 		return nil, err
 	}
-	part := []string{literal.Replace(a.part)}
-	a.process.policy.Set(jobproc.OutputRoot, relay.Grant{Parts: part, Granted: part})
+	parts := a.patterns()
+	a.process.policy.Set(jobproc.OutputRoot, relay.Grant{Parts: parts, Granted: parts})
 	return all, nil
 }
 
@@ -112,38 +115,63 @@ func (a *attempt) run(ctx context.Context, table *attempts.Table) (*jobproc.Run,
 		return nil, err
 	}
 	codecs.Limits.Window = mem.Window()
-	run := &jobproc.Run{Job: a.launch.Job, Task: task, Attempt: a.launch.Attempt, Sampled: a.launch.Sampled, Marker: a.process.marker,
-		Facts: jobproc.Facts{Partitions: table.Partitions, Compress: codecs.Output, Limits: codecs.Limits, Budget: mem.Bytes, Share: mem.Bytes}}
-	counts, known := table.Counts(), 0
-	switch task.Phase {
-	case plan.Sample:
-		known, run.Splits = counts.Samples, table.Samples
-	case plan.Map:
-		known = counts.Maps
-		if task.Index < known {
-			run.Splits = table.Splits[task.Index : task.Index+1]
+	run := &jobproc.Run{Job: a.launch.Job, Task: task, Attempt: a.launch.Attempt, Marker: a.process.marker,
+		Facts: jobproc.Facts{Compress: codecs.Output, Limits: codecs.Limits, Budget: mem.Bytes, Share: mem.Bytes}}
+	if task == (plan.TaskID{Phase: plan.Sample}) && len(table.Samples) > 0 {
+		run.Splits = table.Samples
+		return run, nil
+	}
+	graph := table.Graph()
+	place := graph.Find(task.Group())
+	if place == plan.None || task.Index < 0 {
+		return nil, a.noTask()
+	}
+	step := &graph.Steps[place]
+	if run.Work, err = a.host.Work(ctx); err != nil {
+		return nil, &hostError{err}
+	}
+	if step.Reads == plan.None {
+		i, known := table.Split(task)
+		if !known {
+			return nil, a.noTask()
 		}
-		if table.Partitions == 0 {
-			run.Part = table.PartName(task, a.launch.Attempt, a.launch.Run)
-		}
-	case plan.Reduce:
-		known = counts.Reduces
-		run.Part = table.PartName(task, a.launch.Attempt, a.launch.Run)
+		run.Splits = table.Splits[i : i+1]
+	} else {
 		run.Holders = a.launch.Slots
-		run.Maps, err = a.host.Maps(ctx)
-		if err != nil {
-			return nil, &hostError{err}
+		if task.Index >= run.Work.Partitions {
+			return nil, a.noTask()
 		}
-		if len(run.Maps) != counts.Maps {
-			return nil, fmt.Errorf("the master names %d map attempts for the %d map tasks of job %s", len(run.Maps), counts.Maps, a.launch.Job)
+	}
+	if step.Parts {
+		outputs := 1
+		if table.Stages != nil {
+			outputs = len(table.Stages.Outputs)
 		}
-	default:
+		for i := range outputs {
+			run.Parts = append(run.Parts, table.PartName(task, a.launch.Attempt, i, a.launch.Run))
+			a.directories = append(a.directories, table.Stages != nil && table.Stages.Outputs[i].Partitioned)
+		}
 	}
-	if task.Index < 0 || task.Index >= known {
-		return nil, final("job %s has no task %v: attempt %v planned it without", a.launch.Job, task, a.launch.Planned)
-	}
-	a.part = run.Part
+	a.parts = run.Parts
 	return run, nil
+}
+
+// noTask returns the error of a task that the table does not have.
+func (a *attempt) noTask() error {
+	return final("job %s has no task %v: attempt %v planned it without", a.launch.Job, a.launch.Task, a.launch.Planned)
+}
+
+// patterns returns the names of the parts that the attempt may make.
+func (a *attempt) patterns() []string {
+	var all []string
+	for i, name := range a.parts {
+		dir, file := path.Split(name)
+		all = append(all, literal.Replace(name))
+		if a.directories[i] {
+			all = append(all, literal.Replace(dir)+"**/"+literal.Replace(file))
+		}
+	}
+	return all
 }
 
 // literal makes a pattern of a name. The job chooses the ends of the names of
@@ -182,8 +210,8 @@ func (a *attempt) permit(ctx context.Context, run *jobproc.Run) error {
 		Read:    []string{"x/**", "att/**"},
 		Scratch: []string{fmt.Sprintf("x/*/%s.%v.*", task, run.Attempt), attempts.ManifestKey(run.Task, run.Attempt)},
 	}
-	if run.Part != "" {
-		grants[jobproc.OutputRoot] = relay.Grant{Parts: []string{literal.Replace(run.Part)}}
+	if len(run.Parts) > 0 {
+		grants[jobproc.OutputRoot] = relay.Grant{Parts: a.patterns()}
 	}
 	a.process.permit(roots, grants)
 	return nil
@@ -214,18 +242,26 @@ func (a *attempt) outcome(run *jobproc.Run, e *jobproc.Ended) cluster.Outcome {
 		return cluster.Outcome{Result: cluster.Done, Winner: e.Winner, Digest: e.Digest, Sums: e.Sums}
 	}
 	o := cluster.Outcome{Result: cluster.Failed, Failure: v.Failure}
-	switch s := v.LostMap; {
+	switch s := v.Lost; {
 	case v.Stopped:
 		o = cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: v.Text}}
-	case s != nil && s.Task.Phase == plan.Map && slices.Contains(run.Maps, s.Attempt):
-		i := slices.Index(run.Maps, s.Attempt)
+	case s != nil && reads(&run.Work, s):
 		o = cluster.Outcome{Result: cluster.Lost, Failure: plan.Failure{Text: v.Text},
-			LostMap: &cluster.Ref{Job: run.Job, Task: plan.TaskID{Phase: plan.Map, Index: i}, Attempt: s.Attempt}}
+			LostInput: &cluster.Ref{Job: run.Job, Task: s.Task, Attempt: s.Attempt}}
 	case v.Fingerprint == "":
 		o.Text += a.runner.on() // another worker may succeed
 	}
 	o.Text = shorten(o.Text)
 	return o
+}
+
+// reads reports whether an attempt reads the output of another: a job process may say
+// what it likes.
+func reads(w *plan.Work, lost *jobproc.LostInput) bool {
+	return slices.ContainsFunc(w.Inputs(), func(r plan.Results) bool {
+		i := lost.Task.Index
+		return r.Group == lost.Task.Group() && i >= 0 && i < len(r.Attempts) && r.Attempts[i] == lost.Attempt
+	})
 }
 
 // on names the worker in the text of an error.
@@ -275,19 +311,30 @@ func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 	if err := table.Write(ctx, r.cfg.Root, a.launch.Attempt); err != nil {
 		return cluster.Outcome{}, err
 	}
-	a.notes.note("planned: %s, %s, %s of input",
-		plural.Of(len(table.Splits), "map task"), plural.Of(table.Partitions, "reduce task"), plural.Of(table.Input, "byte"))
+	o := cluster.Outcome{Result: cluster.Done, Winner: a.launch.Attempt, Digest: plan.Digest{In: table.Input}}
+	if table.Stages != nil {
+		o.Graph = &table.Stages.Graph
+		a.notes.note("planned: %s, %s that read input, %s of input",
+			plural.Of(len(o.Graph.Steps), "step"), plural.Of(len(table.Splits), "task"), plural.Of(table.Input, "byte"))
+	} else {
+		o.Counts = table.Counts()
+		a.notes.note("planned: %s, %s, %s of input",
+			plural.Of(len(table.Splits), "map task"), plural.Of(table.Partitions, "reduce task"), plural.Of(table.Input, "byte"))
+	}
 	if table.LeftOut.Total() > 0 {
 		a.notes.note("left out: %v", table.LeftOut)
 	}
-	return cluster.Outcome{Result: cluster.Done, Winner: a.launch.Attempt, Counts: table.Counts(), Digest: plan.Digest{In: table.Input}}, nil
+	return o, nil
 }
 
 // described returns the description of the job for planning, with the functions
 // of the process.
 func (a *attempt) described() planner.Job {
 	d := a.process.session.Plan()
-	out := planner.Job{Name: a.spec.Job, Shuffled: d.Shuffled, Ranges: d.Ranges, Ext: d.Ext, Compressible: d.Compressible}
+	out := planner.Job{Name: a.spec.Job, Graph: d.Graph, Ranges: d.Ranges}
+	for _, o := range d.Outputs {
+		out.Outputs = append(out.Outputs, planner.Output(o))
+	}
 	for i, in := range d.Inputs {
 		input := planner.Input{Name: in.Name, Text: in.Text, Lines: in.Lines}
 		if in.Cut {

@@ -55,7 +55,7 @@ func TestBundle(t *testing.T) {
 
 	id := w.submit(t, "words", nil, use)
 	_, planned := w.prepare(t, id)
-	w.tasks(t, id, plan.Map, 2, cluster.Launch{Planned: planned}, nil)
+	w.tasks(t, id, plan.Map, 2, facts{planned: planned}, nil)
 	got, _ := w.run(t, w.submit(t, "words", nil, use))
 	wantLines(t, got, wordLines(input))
 	if n := w.counting.count("bundles") - fetched; n != 1 {

@@ -88,12 +88,12 @@ func TestSlowStore(t *testing.T) {
 	w.write(t, "hay\n")
 	id := w.submit(t, "words", nil, nil)
 	counts, planned := w.prepare(t, id)
-	maps := w.tasks(t, id, plan.Map, counts.Maps, cluster.Launch{Planned: planned}, nil)
+	maps := w.tasks(t, id, plan.Map, counts.Maps, facts{planned: planned}, nil)
 	w.Forget(id) // the next process reads all of it again
 	w.counting.mu.Lock()
 	w.counting.slow = 2 * time.Second
 	w.counting.mu.Unlock()
-	w.tasks(t, id, plan.Reduce, 1, cluster.Launch{Planned: planned}, maps)
+	w.tasks(t, id, plan.Reduce, 1, facts{planned: planned}, maps)
 }
 
 // TestHostFails verifies that an attempt does not fail because of the worker's
@@ -240,7 +240,7 @@ func TestLostRuns(t *testing.T) {
 	w.write(t, "hay\nrake\n")
 	id := w.submit(t, "words", nil, nil)
 	counts, planned := w.prepare(t, id)
-	maps := w.tasks(t, id, plan.Map, counts.Maps, cluster.Launch{Planned: planned}, nil)
+	maps := w.tasks(t, id, plan.Map, counts.Maps, facts{planned: planned}, nil)
 	scratch := w.root.Sub(plan.ScratchPrefix(id))
 	for o, err := range scratch.List(t.Context(), "x/") {
 		if err != nil {
@@ -254,8 +254,8 @@ func TestLostRuns(t *testing.T) {
 	l.Planned = planned
 	o := w.Run(t.Context(), l, &host{maps: maps, self: l.Attempt})
 	want := cluster.Ref{Job: id, Task: plan.TaskID{Phase: plan.Map}, Attempt: maps[0]}
-	if o.Result != cluster.Lost || o.LostMap == nil || *o.LostMap != want {
-		t.Errorf("%+v, lost %+v", o, o.LostMap)
+	if o.Result != cluster.Lost || o.LostInput == nil || *o.LostInput != want {
+		t.Errorf("%+v, lost %+v", o, o.LostInput)
 	}
 }
 

@@ -18,8 +18,7 @@ func TestAJobProcessKeepsWhatItFetched(t *testing.T) {
 	for slots, groups := range map[int]int64{1: 1, 4: 4, 16: 8} {
 		id := w.submit(t, "words", nil, func(s *plan.Spec) { s.Partitions, s.SplitSize = 8, 1 })
 		counts, planned := w.prepare(t, id)
-		base := w.launch(id, plan.Map, 0)
-		base.Planned = planned
+		base := facts{planned: planned}
 		maps := w.tasks(t, id, plan.Map, counts.Maps, base, nil)
 		before := w.root.Usage()
 		for i := range counts.Reduces {

@@ -43,7 +43,8 @@ func hostile(storage, control net.Conn) error {
 	if err != nil {
 		return err
 	}
-	ready := map[string]any{"Version": jobproc.Version, "Plan": hello.Plan, "Inputs": []jobproc.Input{{Text: true, Lines: true}}}
+	ready := map[string]any{"Version": jobproc.Version, "Plan": hello.Plan, "Inputs": []jobproc.Input{{Text: true, Lines: true}},
+		"Outputs": []jobproc.Output{{}}, "Graph": plan.OneShuffle(plan.Counts{})}
 	if err := give(control, 7, ready); err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func hostile(storage, control net.Conn) error {
 			fmt.Printf("delete %q %q: %v\n", name, key, root.Delete(ctx, key))
 		}
 		if name == jobproc.OutputRoot {
-			fmt.Printf("commit %q: %v\n", run.Part, commitEarly(ctx, root, run.Part))
+			fmt.Printf("commit %q: %v\n", run.Parts[0], commitEarly(ctx, root, run.Parts[0]))
 		}
 	}
 	fmt.Print(run.Marker)

@@ -63,10 +63,9 @@ func TestRequestsAreReportedByJob(t *testing.T) {
 				for _, id := range ids {
 					all.Go(func() {
 						counts, planned := w.prepare(t, id)
-						base := w.launch(id, plan.Map, 0)
-						base.Planned = planned
+						base := facts{planned: planned}
 						for _, a := range w.tasks(t, id, plan.Sample, counts.Samples, base, nil) {
-							base.Sampled = a
+							base.sampled = a
 						}
 						maps := w.tasks(t, id, plan.Map, counts.Maps, base, nil)
 						w.tasks(t, id, plan.Reduce, counts.Reduces, base, maps)

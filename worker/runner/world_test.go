@@ -19,6 +19,7 @@ import (
 
 	"github.com/windrow-mr/windrow/store/driver"
 
+	"github.com/windrow-mr/windrow/attempts"
 	"github.com/windrow-mr/windrow/cluster"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/plan"
@@ -102,8 +103,9 @@ type world struct {
 	counting *counting
 	n        atomic.Uint32
 
-	mu    sync.Mutex
-	spent map[plan.JobID]plan.Requests
+	mu     sync.Mutex
+	spent  map[plan.JobID]plan.Requests
+	tables map[plan.AttemptID]*attempts.Table
 }
 
 // newWorld returns a world on a kind of store: "mem", "file" or "remote".
@@ -196,7 +198,10 @@ func (w *world) submit(t *testing.T, name string, params map[string]string, chan
 
 // host grants at once.
 type host struct {
-	maps    []plan.AttemptID
+	maps    []plan.AttemptID // that a reduce reads
+	sampled plan.AttemptID   // whose keys cut the partitions; zero for none
+	world   *world
+	launch  cluster.Launch
 	self    plan.AttemptID
 	granted atomic.Int32
 	records atomic.Int64
@@ -226,7 +231,51 @@ func (h *host) Grant(ctx context.Context) ([]plan.AttemptID, error) {
 	return []plan.AttemptID{h.self}, nil
 }
 
-func (h *host) Maps(context.Context) ([]plan.AttemptID, error) { return h.maps, h.fails }
+// Work returns what the tasks of a job of one shuffle read and write.
+func (h *host) Work(ctx context.Context) (plan.Work, error) {
+	var w plan.Work
+	if h.fails != nil {
+		return w, h.fails
+	}
+	table, err := h.world.table(ctx, h.launch)
+	switch {
+	case err != nil:
+		return w, err
+	case table.Partitions == 0:
+	case h.launch.Task.Phase == plan.Reduce:
+		w.Partitions = table.Partitions
+		w.Reads = []plan.Results{{Group: plan.Group{Phase: plan.Map}, Attempts: h.maps}}
+	default:
+		w.Writes = []plan.Write{{Partitions: table.Partitions}}
+		if h.sampled != (plan.AttemptID{}) {
+			w.Writes[0].Sampled = []plan.Results{{Group: plan.Group{Phase: plan.Sample}, Attempts: []plan.AttemptID{h.sampled}}}
+		}
+	}
+	return w, nil
+}
+
+// table returns the task table that an attempt works by. It is read once.
+func (w *world) table(ctx context.Context, l cluster.Launch) (*attempts.Table, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t := w.tables[l.Planned]; t != nil {
+		return t, nil
+	}
+	t, err := attempts.ReadTable(ctx, w.cfg.Root, l.Job, l.Planned)
+	if err == nil {
+		if w.tables == nil {
+			w.tables = make(map[plan.AttemptID]*attempts.Table)
+		}
+		w.tables[l.Planned] = t
+	}
+	return t, err
+}
+
+// Run runs an attempt, whose host knows what it is for.
+func (w *world) Run(ctx context.Context, l cluster.Launch, h *host) cluster.Outcome {
+	h.world, h.launch = w, l
+	return w.Runner.Run(ctx, l, h)
+}
 
 func (h *host) Progress(_, records int64) { h.records.Store(records) }
 
@@ -297,8 +346,11 @@ func (w *world) firstMap(t *testing.T, id plan.JobID) cluster.Launch {
 	return l
 }
 
+// facts are attempts that later ones depend on.
+type facts struct{ planned, sampled plan.AttemptID }
+
 // tasks runs the n tasks of a phase, as many at once as there are slots.
-func (w *world) tasks(t *testing.T, id plan.JobID, phase plan.Phase, n int, base cluster.Launch, maps []plan.AttemptID) []plan.AttemptID {
+func (w *world) tasks(t *testing.T, id plan.JobID, phase plan.Phase, n int, base facts, maps []plan.AttemptID) []plan.AttemptID {
 	t.Helper()
 	outcomes := make([]cluster.Outcome, n)
 	slots := make(chan struct{}, w.cfg.Slots)
@@ -308,25 +360,25 @@ func (w *world) tasks(t *testing.T, id plan.JobID, phase plan.Phase, n int, base
 		all.Go(func() {
 			defer func() { <-slots }()
 			l := w.launch(id, phase, i)
-			l.Planned, l.Sampled = base.Planned, base.Sampled
-			outcomes[i] = w.Run(t.Context(), l, &host{maps: maps, self: l.Attempt, spent: w.hear(id)})
+			l.Planned = base.planned
+			outcomes[i] = w.Run(t.Context(), l, &host{maps: maps, sampled: base.sampled, self: l.Attempt, spent: w.hear(id)})
 		})
 	}
 	all.Wait()
-	attempts := make([]plan.AttemptID, n)
+	ids := make([]plan.AttemptID, n)
 	for i, o := range outcomes {
-		attempts[i] = done(t, o).Attempt
+		ids[i] = done(t, o).Attempt
 	}
-	return attempts
+	return ids
 }
 
 // run runs a job to its end and returns its output, part by part.
 func (w *world) run(t *testing.T, id plan.JobID) (text string, counts plan.Counts) {
 	t.Helper()
 	counts, planned := w.prepare(t, id)
-	base := cluster.Launch{Planned: planned}
+	base := facts{planned: planned}
 	for _, a := range w.tasks(t, id, plan.Sample, counts.Samples, base, nil) {
-		base.Sampled = a
+		base.sampled = a
 	}
 	maps := w.tasks(t, id, plan.Map, counts.Maps, base, nil)
 	w.tasks(t, id, plan.Reduce, counts.Reduces, base, maps)

@@ -50,12 +50,16 @@ type Options struct {
 
 // Result is the output of a job.
 type Result struct {
-	Parts [][]byte // by task
-	Tally plan.Tally
+	Parts   [][]byte            // of the first output, by task
+	Outputs map[string][][]byte // parts of all outputs, by name
+	Tally   plan.Tally
 }
 
-// Text returns all parts, one after the other.
+// Text returns all parts of the first output, one after the other.
 func (r *Result) Text() string { return string(bytes.Join(r.Parts, nil)) }
+
+// Of returns all parts of an output, one after the other.
+func (r *Result) Of(name string) string { return string(bytes.Join(r.Outputs[name], nil)) }
 
 // Sorted returns the lines of all parts in order.
 func (r *Result) Sorted() []string {
@@ -97,63 +101,120 @@ type runner struct {
 	built  *pipeline.Pipeline
 	o      Options
 	result Result
-	parts  [][]pair // shuffled pairs by partition
+	// exchanges have the pairs that were written, by partition; sampled has the keys of
+	// each exchange that is sampled.
+	exchanges [][][]pair
+	sampled   [][][]byte
+	cuts      [][][]byte // by exchange
 }
 
 type pair struct{ key, value []byte }
 
 func (r *runner) run(objects []Object) (*Result, error) {
-	splits, err := r.splits(objects)
-	if err != nil {
-		return nil, err
+	r.result.Outputs = map[string][][]byte{}
+	n := len(r.built.Exchanges)
+	r.exchanges, r.sampled, r.cuts = make([][][]pair, n), make([][][]byte, n), make([][][]byte, n)
+	for x := range r.exchanges {
+		r.exchanges[x] = make([][]pair, r.partitions(x))
 	}
-	if r.built.Shuffle == nil {
-		for i, split := range splits {
-			var out bytes.Buffer
-			if err := r.mapTask(plan.Map, i, split, &pipeline.MapTask{Out: &out}); err != nil {
-				return nil, err
-			}
-			r.result.Parts = append(r.result.Parts, out.Bytes())
-		}
-		return &r.result, nil
-	}
-	var cuts [][]byte
-	if r.built.Shuffle.Ranges {
-		if cuts, err = r.sample(splits); err != nil {
+	for i := range r.built.Steps {
+		step := &r.built.Steps[i]
+		if err := r.step(step, objects); err != nil {
 			return nil, err
 		}
 	}
-	r.parts = make([][]pair, r.o.Partitions)
-	for i, split := range splits {
-		t := &pipeline.MapTask{Partitions: r.o.Partitions, Cuts: cuts, TableBytes: r.o.Table}
-		if err := r.shuffled(plan.Map, i, split, t); err != nil {
-			return nil, err
-		}
-	}
-	for i := range r.parts {
-		if err := r.reduce(i); err != nil {
-			return nil, err
-		}
-	}
+	r.result.Parts = r.result.Outputs[r.built.Outputs[0].Name]
 	return &r.result, nil
 }
 
+// partitions returns the number of partitions of an exchange.
+func (r *runner) partitions(x int) int {
+	if r.built.Exchanges[x].Side {
+		return 1
+	}
+	return r.o.Partitions
+}
+
+// step runs all tasks of a step, one after another.
+func (r *runner) step(step *pipeline.Step, objects []Object) error {
+	for _, x := range step.Writes {
+		if by := r.built.Exchanges[x].SampledBy; by != plan.None {
+			r.cuts[x] = cuts(r.sampled[by], r.o.Partitions)
+		}
+	}
+	if step.Reads != plan.None {
+		for p := range r.o.Partitions {
+			if err := r.task(step.Task(p), step, &pipeline.Task{Source: r.source(step.Reads, p)}, r.o.Partitions); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	splits, err := r.splits(step, objects)
+	if err != nil {
+		return err
+	}
+	if err := r.sample(step, splits); err != nil {
+		return err
+	}
+	for i, s := range splits {
+		if err := r.task(step.Task(i), step, &pipeline.Task{Input: s.input, Sections: s.sections}, r.o.Partitions); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func cuts(keys [][]byte, partitions int) [][]byte {
+	slices.SortFunc(keys, bytes.Compare)
+	return pairs.Cuts(keys, partitions)
+}
+
+// sample runs all tasks only for their keys, where a step writes ranges that nothing
+// else has sampled, and cuts the ranges.
+func (r *runner) sample(step *pipeline.Step, splits []split) error {
+	for _, x := range step.Writes {
+		if !r.built.Exchanges[x].Ranges || r.built.Exchanges[x].SampledBy != plan.None {
+			continue
+		}
+		kept, outputs, tally := r.exchanges, r.result.Outputs, r.result.Tally
+		r.exchanges, r.result.Outputs = make([][][]pair, len(kept)), map[string][][]byte{}
+		for i := range r.exchanges {
+			r.exchanges[i] = make([][]pair, 1)
+		}
+		id := plan.Group{Stage: step.Stage, Phase: plan.Sample}
+		for i, s := range splits {
+			if err := r.task(id.Task(i), step, &pipeline.Task{Input: s.input, Sections: s.sections}, 1); err != nil {
+				return err
+			}
+		}
+		var keys [][]byte
+		for _, p := range r.exchanges[x][0] {
+			keys = append(keys, p.key)
+		}
+		r.cuts[x] = cuts(keys, r.o.Partitions)
+		r.exchanges, r.result.Outputs, r.result.Tally = kept, outputs, tally
+	}
+	return nil
+}
+
 type split struct {
-	input    pipeline.Input
+	input    int
 	sections []pipeline.Section
 }
 
-// splits divides the objects; each section is a split of its own.
-func (r *runner) splits(objects []Object) ([]split, error) {
+// splits divides the objects of a step; each section is a split of its own.
+func (r *runner) splits(step *pipeline.Step, objects []Object) ([]split, error) {
 	var splits []split
-	for _, input := range r.built.Inputs {
+	for _, i := range step.Inputs {
+		input := r.built.Inputs[i]
 		if input.Generate != nil {
 			sections, err := input.Generate(3)
 			if err != nil {
 				return nil, err
 			}
 			for _, s := range sections {
-				splits = append(splits, split{input, []pipeline.Section{{Section: s}}})
+				splits = append(splits, split{i, []pipeline.Section{{Section: s}}})
 			}
 			continue
 		}
@@ -166,7 +227,7 @@ func (r *runner) splits(objects []Object) ([]split, error) {
 				return nil, err
 			}
 			for _, s := range sections {
-				splits = append(splits, split{input, []pipeline.Section{s}})
+				splits = append(splits, split{i, []pipeline.Section{s}})
 			}
 		}
 	}
@@ -193,58 +254,134 @@ func (r *runner) sections(input pipeline.Input, object Object) ([]pipeline.Secti
 	return sections, nil
 }
 
-func (r *runner) task(phase plan.Phase, index int, tally *plan.Tally) pipeline.Task {
-	return pipeline.Task{
-		Context: r.ctx, Name: r.job.Name(), ID: plan.TaskID{Phase: phase, Index: index},
-		Tally: tally, Progress: &pipeline.Progress{},
-	}
-}
-
-// mapTask runs one map task and keeps its tally if it succeeds.
-func (r *runner) mapTask(phase plan.Phase, index int, s split, t *pipeline.MapTask) error {
+// task runs one task, and keeps its tally, pairs and parts.
+func (r *runner) task(id plan.TaskID, step *pipeline.Step, t *pipeline.Task, partitions int) error {
 	var tally plan.Tally
-	t.Task = r.task(phase, index, &tally)
-	t.Sections = s.sections
-	if err := s.input.Map(t); err != nil {
+	t.Context, t.Name, t.ID, t.Tally, t.Progress = r.ctx, r.job.Name(), id, &tally, &pipeline.Progress{}
+	for _, x := range step.Writes {
+		partitions := min(partitions, r.partitions(x))
+		w := pipeline.Write{Partitions: partitions, Cuts: r.cuts[x], TableBytes: r.o.Table,
+			Pairs: pairs.NewCollector(r.built.Exchanges[x].Layout, nil, nil)}
+		if id.Phase == plan.Sample {
+			w.Cuts = nil
+		}
+		if r.built.Exchanges[x].Sampled {
+			w.Sample = func(key []byte) { r.sampled[x] = append(r.sampled[x], bytes.Clone(key)) }
+		}
+		t.Writes = append(t.Writes, w)
+	}
+	parts := make(map[string]*part)
+	t.Part = func(output int, dir string) (pipeline.Part, error) {
+		name := r.built.Outputs[step.Outputs[output]].Name
+		if dir != "" {
+			name = strings.TrimPrefix(name+"/"+dir, "/")
+		}
+		parts[name] = &part{}
+		return parts[name], nil
+	}
+	t.MostParts = 2
+	t.Sorter = func() (pipeline.Sorter, error) { return &sorter{}, nil }
+	t.Spool = func() pipeline.Spool { return &spool{} }
+	t.Side = func(place int, load func(from pairs.Source) (any, error)) (any, error) {
+		return load(r.source(step.Sides[place], 0))
+	}
+	if err := step.Run(t); err != nil {
 		return err
 	}
-	if phase == plan.Map {
-		r.result.Tally.Merge(&tally)
+	if step.Reads != plan.None {
+		tally.RecordsIn = 0 // so that the sum is the input's
+	}
+	r.result.Tally.Merge(&tally)
+	for name, p := range parts {
+		r.result.Outputs[name] = append(r.result.Outputs[name], p.Bytes())
+	}
+	for i, x := range step.Writes {
+		if err := r.keep(x, t.Writes[i].Pairs, t.Writes[i].Partitions); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// shuffled runs one map task and adds its pairs to their partitions.
-func (r *runner) shuffled(phase plan.Phase, index int, s split, t *pipeline.MapTask) error {
-	t.Pairs = pairs.NewCollector(r.built.Shuffle.Layout, nil, nil)
-	if err := r.mapTask(phase, index, s, t); err != nil {
-		return err
+// spool keeps values in memory, and lends copies.
+type spool struct{ values [][]byte }
+
+func (s *spool) Append(b []byte) error {
+	s.values = append(s.values, bytes.Clone(b))
+	return nil
+}
+
+func (s *spool) All(yield func(b []byte) bool) error {
+	for _, v := range s.values {
+		lent := bytes.Clone(v)
+		more := yield(lent)
+		scribble(lent)
+		if !more {
+			break
+		}
 	}
-	if err := t.Pairs.Sort(len(r.parts), r.built.Shuffle.SortValues); err != nil {
+	return nil
+}
+
+func (s *spool) Reset() error {
+	s.values = nil
+	return nil
+}
+
+// sorter sorts values in memory, and lends copies.
+type sorter struct{ all []pair }
+
+func (s *sorter) Add(key, value []byte) error {
+	s.all = append(s.all, pair{bytes.Clone(key), bytes.Clone(value)})
+	return nil
+}
+
+func (s *sorter) All(yield func(key, value []byte) error) error {
+	slices.SortStableFunc(s.all, func(a, b pair) int { return bytes.Compare(a.key, b.key) })
+	for _, p := range s.all {
+		key, value := bytes.Clone(p.key), bytes.Clone(p.value)
+		if err := yield(key, value); err != nil {
+			return err
+		}
+		scribble(key)
+		scribble(value)
+	}
+	return nil
+}
+
+// part is a part in memory.
+type part struct{ bytes.Buffer }
+
+// End ends the part.
+func (*part) End(int64) error { return nil }
+
+// keep adds the pairs of a task to the partitions of an exchange.
+func (r *runner) keep(x int, from *pairs.Collector, partitions int) error {
+	if err := from.Sort(partitions, r.built.Exchanges[x].SortValues); err != nil {
 		return err
 	}
 	at := 0
-	for part := range r.parts {
+	for p := range partitions {
 		var sorted []pair
-		for ; at < t.Pairs.End(part); at++ {
-			key, value := t.Pairs.At(at)
+		for ; at < from.End(p); at++ {
+			key, value := from.At(at)
 			sorted = append(sorted, pair{bytes.Clone(key), bytes.Clone(value)})
 		}
-		sorted, err := r.combine(sorted)
+		sorted, err := r.combine(x, sorted)
 		if err != nil {
 			return err
 		}
-		r.parts[part] = append(r.parts[part], sorted...)
+		r.exchanges[x][p] = append(r.exchanges[x][p], sorted...)
 	}
 	return nil
 }
 
 // combine folds neighbours of equal keys, if the job lets it.
-func (r *runner) combine(sorted []pair) ([]pair, error) {
-	if r.built.Shuffle.Combiner == nil || r.o.NoCombiner {
+func (r *runner) combine(x int, sorted []pair) ([]pair, error) {
+	if r.built.Exchanges[x].Combiner == nil || r.o.NoCombiner {
 		return sorted, nil
 	}
-	c := r.built.Shuffle.Combiner()
+	c := r.built.Exchanges[x].Combiner()
 	var out []pair
 	for i := 0; i < len(sorted); {
 		key := sorted[i].key
@@ -265,43 +402,16 @@ func (r *runner) combine(sorted []pair) ([]pair, error) {
 	return out, nil
 }
 
-// sample runs all map tasks only for their keys, and cuts ranges.
-func (r *runner) sample(splits []split) ([][]byte, error) {
-	r.parts = make([][]pair, 1)
-	for i, s := range splits {
-		if err := r.shuffled(plan.Sample, i, s, &pipeline.MapTask{Partitions: 1, TableBytes: r.o.Table}); err != nil {
-			return nil, err
-		}
-	}
-	keys := make([][]byte, len(r.parts[0]))
-	for i, p := range r.parts[0] {
-		keys[i] = p.key
-	}
-	return pairs.Cuts(keys, r.o.Partitions), nil
-}
-
-func (r *runner) reduce(part int) error {
-	sorted := r.parts[part]
+// source returns the pairs of a partition in their order.
+func (r *runner) source(x, partition int) *source {
+	sorted := r.exchanges[x][partition]
 	slices.SortStableFunc(sorted, func(a, b pair) int {
-		if c := bytes.Compare(a.key, b.key); c != 0 || !r.built.Shuffle.SortValues {
+		if c := bytes.Compare(a.key, b.key); c != 0 || !r.built.Exchanges[x].SortValues {
 			return c
 		}
 		return bytes.Compare(a.value, b.value)
 	})
-	var out bytes.Buffer
-	var tally plan.Tally
-	t := &pipeline.ReduceTask{
-		Task:   r.task(plan.Reduce, part, &tally),
-		Source: &source{pairs: sorted, failAfter: r.o.FailReadAfter},
-		Out:    &out,
-	}
-	if err := r.built.Shuffle.Reduce(t); err != nil {
-		return err
-	}
-	tally.RecordsIn = 0 // so that the sum is the input's
-	r.result.Tally.Merge(&tally)
-	r.result.Parts = append(r.result.Parts, out.Bytes())
-	return nil
+	return &source{pairs: sorted, failAfter: r.o.FailReadAfter}
 }
 
 // source lends each pair until the next.

@@ -1,0 +1,59 @@
+package planner
+
+import (
+	"slices"
+
+	"github.com/windrow-mr/windrow/attempts"
+	"github.com/windrow-mr/windrow/plan"
+)
+
+// stages returns the graph of a job of several stages or outputs, as far as the input
+// decides it: the tasks that read inputs, and the partitions of what they write. It
+// brings the splits into the order of their steps. An input that two steps read has its
+// splits twice.
+func (m *maker) stages(outputs []attempts.Output) (*attempts.Stages, error) {
+	g := m.job.Graph
+	g.Steps, g.Exchanges = slices.Clone(g.Steps), slices.Clone(g.Exchanges)
+	g.Least = m.req.Slots
+	splits := make([][]plan.Split, len(m.job.Inputs)) // by input
+	bytes := make([]int64, len(m.job.Inputs))
+	for i := range m.table.Splits {
+		s := &m.table.Splits[i]
+		splits[s.Input] = append(splits[s.Input], *s)
+		bytes[s.Input] += s.Bytes()
+	}
+	g.Most = int(max(m.req.Memory.partitions(len(m.table.Splits)), 1))
+	m.table.Splits = m.table.Splits[:0:0]
+	from := make([]int64, len(g.Steps)) // bytes of input that a step's pairs are made from
+	for i := range g.Steps {
+		s := &g.Steps[i]
+		for _, in := range s.Inputs {
+			s.Tasks += len(splits[in])
+			m.table.Splits = append(m.table.Splits, splits[in]...)
+			from[i] += bytes[in]
+		}
+		if s.Reads != plan.None {
+			from[i] = g.Exchanges[s.Reads].Estimate
+		}
+		for _, x := range s.Writes {
+			g.Exchanges[x].Estimate += from[i]
+		}
+	}
+	for x := range g.Exchanges {
+		e := &g.Exchanges[x]
+		direct := slices.ContainsFunc(e.Writers, func(w int) bool { return g.Steps[w].Reads == plan.None })
+		switch {
+		case e.Partitions > 0: // a side input
+		case m.req.Partitions > g.Most:
+			return nil, m.tooMany(m.req.Partitions, int64(g.Most))
+		case m.req.Partitions > 0:
+			e.Partitions = m.req.Partitions
+		case direct:
+			e.Partitions = plan.PartitionsFor(e.Estimate, g.Least, g.Most)
+		}
+	}
+	if err := g.Check(); err != nil {
+		return nil, invalidf("job %s cannot be run: %v", m.job.Name, err)
+	}
+	return &attempts.Stages{Graph: g, Outputs: outputs}, nil
+}
