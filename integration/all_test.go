@@ -7,3 +7,6 @@ const oneIn = 1
 
 // killEach is the distance of the writes after which a run is killed: all of them.
 const killEach = 1
+
+// randomGraphs is the number of random jobs of several stages.
+const randomGraphs = 500

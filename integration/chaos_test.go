@@ -100,7 +100,7 @@ func weather(ctx context.Context, job *jobs.Job, plan string, seed uint64) (surv
 	}
 	if built, err := job.Build(p.params, nil); err != nil {
 		return false, err
-	} else if !built.Output.Compressible {
+	} else if !built.Outputs[0].Compressible {
 		o.Compress = ""
 	}
 	rules, err := fault.Parse(plan)

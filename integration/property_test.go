@@ -96,7 +96,7 @@ func solve(ctx context.Context, job *jobs.Job, generate func(*rand.Rand) problem
 	}
 	if built, err := job.Build(p.params, nil); err != nil {
 		return err
-	} else if !built.Output.Compressible {
+	} else if !built.Outputs[0].Compressible {
 		o.Compress = "" // parts that are not text are refused
 	}
 	shown := fmt.Sprintf("input %q, split size %d, partitions %d, slots %d, memory %d, compress %q, root %q, spill every %d",
@@ -203,27 +203,33 @@ func unpackedParts(ctx context.Context, url string, stores store.Options, parts 
 		return nil, errors.New("the run's manifest is not the one that is committed")
 	}
 	var all []byte
-	for _, part := range m.Parts {
-		b, err := root.Get(ctx, part.Name, part.Size)
+	for i := range m.Parts {
+		b, err := unpacked(ctx, root, &m.Parts[i])
 		if err != nil {
-			return nil, err
-		}
-		var in io.Reader = bytes.NewReader(b)
-		switch {
-		case strings.HasSuffix(part.Name, ".gz"):
-			in, err = gzip.NewReader(in)
-		case strings.HasSuffix(part.Name, ".zst"):
-			in, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1))
-		}
-		if err != nil {
-			return nil, err
-		}
-		if b, err = io.ReadAll(in); err != nil {
 			return nil, err
 		}
 		all = append(all, b...)
 	}
 	return all, nil
+}
+
+// unpacked returns the bytes of a part, decompressed as its name says.
+func unpacked(ctx context.Context, root *store.Root, part *plan.Part) ([]byte, error) {
+	b, err := root.Get(ctx, part.Name, part.Size)
+	if err != nil {
+		return nil, err
+	}
+	var in io.Reader = bytes.NewReader(b)
+	switch {
+	case strings.HasSuffix(part.Name, ".gz"):
+		in, err = gzip.NewReader(in)
+	case strings.HasSuffix(part.Name, ".zst"):
+		in, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(in)
 }
 
 // firstDifference returns an error that shows where got and want part.

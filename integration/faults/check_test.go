@@ -174,6 +174,7 @@ func (c *cluster) checkLog(id plan.JobID) []scheduler.Record {
 	records := c.records(id)
 	epoch, ended := uint64(0), false
 	counts, granted := make(map[plan.TaskID]plan.AttemptID), make(map[plan.AttemptID]bool)
+	var graph plan.Graph
 	for slot, r := range records {
 		if r.Epoch < epoch {
 			c.t.Errorf("slot %d is of epoch %d, after epoch %d", slot, r.Epoch, epoch)
@@ -184,13 +185,17 @@ func (c *cluster) checkLog(id plan.JobID) []scheduler.Record {
 				c.t.Errorf("slot %d has %T after the end", slot, entry)
 			}
 			switch e := entry.(type) {
+			case scheduler.Planned:
+				if graph = plan.OneShuffle(e.Counts); e.Graph != nil {
+					graph = *e.Graph
+				}
 			case scheduler.Granted:
 				granted[e.Attempt] = true
 			case scheduler.Committed:
 				if other, twice := counts[e.Task]; twice {
 					c.t.Errorf("slot %d commits attempt %v of %v, after %v", slot, e.Attempt, e.Task, other)
 				}
-				if e.Task.Phase == plan.Reduce && !granted[e.Attempt] {
+				if step := graph.Find(e.Task.Group()); step != plan.None && graph.Steps[step].Parts && !granted[e.Attempt] {
 					c.t.Errorf("slot %d commits attempt %v of %v, which had no grant", slot, e.Attempt, e.Task)
 				}
 				counts[e.Task] = e.Attempt
@@ -228,11 +233,13 @@ func (c *cluster) finished(id plan.JobID) done {
 		c.t.Fatal(err)
 	}
 	begun, d := c.marks(), make(done)
-	for _, phase := range []plan.Phase{plan.Map, plan.Reduce} {
-		for i := range job.Tasks(phase) {
-			if job.Task(plan.TaskID{Phase: phase, Index: i}).Committed {
-				name := fmt.Sprintf("%s/%d", phase, i)
-				d[name] = begun[name]
+	for _, group := range job.Groups() {
+		if group.Phase != plan.Map && group.Phase != plan.Reduce {
+			continue
+		}
+		for i := range job.Tasks(group) {
+			if id := group.Task(i); job.Task(id).Committed {
+				d[id.String()] = begun[id.String()]
 			}
 		}
 	}

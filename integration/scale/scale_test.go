@@ -283,7 +283,7 @@ func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cl
 	}
 	m := &plan.Manifest{Job: l.Job, Task: l.Task, Attempt: l.Attempt}
 	if l.Task.Phase == plan.Reduce {
-		if _, err := h.Maps(ctx); err != nil {
+		if _, err := h.Work(ctx); err != nil {
 			return err
 		}
 		if _, err := h.Grant(ctx); err != nil {

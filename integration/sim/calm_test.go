@@ -17,6 +17,7 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/integration/graphs"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/library"
 	"github.com/windrow-mr/windrow/master/journal"
@@ -34,7 +35,7 @@ func calm(t *testing.T, masters, workers int, play func(w *world)) {
 		w := &world{t: t, r: rand.New(rand.NewPCG(1, 1)), mem: new(store.MemSpace), library: make(map[string]*jobs.Job), launched: make(map[cluster.Ref]bool),
 			log: slog.New(slog.DiscardHandler), faults: fault.New(),
 			network: &network{r: rand.New(rand.NewPCG(1, 2)), hosts: make(map[string]*process)}}
-		for _, j := range library.All() {
+		for _, j := range append(library.All(), graphs.Job()) {
 			w.library[j.Name()] = j
 		}
 		defer w.end()
@@ -325,8 +326,8 @@ func TestFailoverKeepsWhatRuns(t *testing.T) {
 				s, err := journal.Read(w.me.ctx, w.truth, j.id)
 				w.must(err)
 				for phase := plan.Prepare; phase <= p; phase++ {
-					if n := w.attempts(j, phase); n != s.Tasks(phase) {
-						t.Errorf("%d attempts at %d tasks of phase %v", n, s.Tasks(phase), phase)
+					if n, want := w.attempts(j, phase), s.Tasks(plan.Group{Phase: phase}); n != want {
+						t.Errorf("%d attempts at %d tasks of phase %v", n, want, phase)
 					}
 				}
 			})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/windrow-mr/windrow/client"
+	"github.com/windrow-mr/windrow/integration/graphs"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
@@ -30,7 +31,7 @@ const words = "the quick brown fox jumps over the lazy dog while the cow jumps o
 // any master, until one accepts it: the result is one job.
 func (w *world) submit() error {
 	n := len(w.wanted)
-	name := []string{"wordcount", "sort", "grep"}[w.r.IntN(3)]
+	name := []string{"wordcount", "sort", "grep", "graph"}[w.r.IntN(4)]
 	j := &wanted{cancelled: -1, submission: client.Submission{Job: name, IdempotencyKey: fmt.Sprint("key ", n), Output: "mem://data/out0",
 		OnExists: string(output.Fail), Partitions: 1 + w.r.IntN(3), SplitSize: 200 + w.r.Int64N(2000), Priority: 1 + w.r.IntN(3)}}
 	if n > 0 {
@@ -38,6 +39,9 @@ func (w *world) submit() error {
 		j.submission.OnExists = string([]output.Mode{output.Fail, output.Append, output.Replace}[w.r.IntN(3)])
 	}
 	s := &j.submission
+	if name == "graph" {
+		return w.submitGraph(j)
+	}
 	var lines []string
 	for d := range 1 + w.r.IntN(2) {
 		folder := fmt.Sprintf("in%d-%d", n, d)
@@ -65,8 +69,52 @@ func (w *world) submit() error {
 		s.Partitions, s.Params = 0, map[string]string{"pattern": "fox"}
 		j.oracle = slices.DeleteFunc(lines, func(l string) bool { return !strings.Contains(l, "fox") })
 	}
+	return w.request(j)
+}
+
+// submitGraph submits a random job of several stages.
+func (w *world) submitGraph(j *wanted) error {
+	seed := w.r.Uint64N(1000)
+	g := graphs.New(seed)
+	for g.Shuffles() < 3 {
+		seed++
+		g = graphs.New(seed)
+	}
+	texts := g.Texts(w.r)
+	s := &j.submission
+	s.Params = map[string]string{"seed": fmt.Sprint(seed)}
+	for i, name := range g.Inputs {
+		folder := fmt.Sprintf("in%d-%d", len(w.wanted), i)
+		if err := w.data.Put(w.me.ctx, folder+"/text", []byte(texts[name]), store.Durable); err != nil {
+			return err
+		}
+		url := "mem://data/" + folder
+		if name != "" {
+			url = name + "=" + url
+		}
+		s.Input = append(s.Input, url)
+	}
+	for name, lines := range g.Want(texts) {
+		for _, line := range lines {
+			j.oracle = append(j.oracle, named(name, line))
+		}
+	}
+	return w.request(j)
+}
+
+// named returns a line of a named output as the judge compares it.
+func named(output, line string) string {
+	if output == "" {
+		return line
+	}
+	return output + ": " + line
+}
+
+// request sends a submission.
+func (w *world) request(j *wanted) error {
 	slices.Sort(j.oracle)
-	p, err := w.library[name].Build(s.Params, nil)
+	s := &j.submission
+	p, err := w.library[s.Job].Build(s.Params, nil)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -95,7 +96,7 @@ func (w *world) await(j *wanted) (*scheduler.Job, error) {
 			return s, nil
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("%v after the trouble ended it is %v, phase %v, %d tasks left of it", repairTime, s.Status, s.Phase(), s.Left(s.Phase()))
+			return nil, fmt.Errorf("%v after the trouble ended it is %v, with tasks left of %v", repairTime, s.Status, s.Current())
 		}
 		time.Sleep(time.Second)
 	}
@@ -234,9 +235,11 @@ func compare(ctx context.Context, out *store.Root, want []string, committed bool
 		if err != nil {
 			return err
 		}
-		got = append(got, strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")...)
+		dir := strings.TrimSuffix(path.Dir(m.Parts[i].Name), ".")
+		for line := range strings.Lines(string(b)) {
+			got = append(got, named(dir, strings.TrimSuffix(line, "\n")))
+		}
 	}
-	got = slices.DeleteFunc(got, func(l string) bool { return l == "" })
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		return fmt.Errorf("it has %d lines, a sequential program writes %d, or others", len(got), len(want))
@@ -244,11 +247,11 @@ func compare(ctx context.Context, out *store.Root, want []string, committed bool
 	if m.Records != int64(len(want)) {
 		return fmt.Errorf("its manifest counts %d records of %d", m.Records, len(want))
 	}
-	for o, err := range out.List(ctx, "part-") {
+	for o, err := range out.List(ctx, "") {
 		if err != nil {
 			return err
 		}
-		if !names[o.Key] {
+		if !output.Hidden(o.Key) && !names[o.Key] {
 			return fmt.Errorf("%s is visible, but not a part of it", o.Key)
 		}
 	}
@@ -263,7 +266,7 @@ func compare(ctx context.Context, out *store.Root, want []string, committed bool
 func rules(ctx context.Context, root *store.Root, id plan.JobID) error {
 	var epoch uint64
 	committed, at := make(map[plan.TaskID]plan.AttemptID), make(map[plan.TaskID]int)
-	reduces := 0
+	var graph plan.Graph
 	records, err := journal.Records(ctx, root, id)
 	if err != nil {
 		return err
@@ -289,13 +292,14 @@ func rules(ctx context.Context, root *store.Root, id plan.JobID) error {
 			case scheduler.Invalidated:
 				delete(committed, e.Task)
 			case scheduler.Reopened:
-				writes := plan.Reduce
-				if reduces == 0 {
-					writes = plan.Map
-				}
-				maps.DeleteFunc(committed, func(t plan.TaskID, _ plan.AttemptID) bool { return t.Phase == writes })
+				maps.DeleteFunc(committed, func(t plan.TaskID, _ plan.AttemptID) bool {
+					step := graph.Find(t.Group())
+					return step != plan.None && graph.Steps[step].Parts
+				})
 			case scheduler.Planned:
-				reduces = e.Reduces
+				if graph = plan.OneShuffle(e.Counts); e.Graph != nil {
+					graph = *e.Graph
+				}
 			default:
 			}
 		}

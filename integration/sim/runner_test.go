@@ -66,13 +66,13 @@ func (r *runner) Run(ctx context.Context, l cluster.Launch, h worker.Host) clust
 		o.Result, o.Failure = cluster.Failed, v.Failure
 		if v.Lost != nil {
 			o.Result = cluster.Lost
-			o.LostMap = &cluster.Ref{Job: l.Job, Task: v.Lost.Task, Attempt: v.Lost.Attempt}
+			o.LostInput = &cluster.Ref{Job: l.Job, Task: v.Lost.Task, Attempt: v.Lost.Attempt}
 		}
 	}
 	return o
 }
 
-const memory = 64 << 20
+const memory = 512 << 20 // a step may write many exchanges
 
 func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cluster.Outcome) error {
 	body, err := r.root.ReadOnce(ctx, plan.SpecKey(l.Job))
@@ -98,9 +98,9 @@ func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cl
 	if err != nil {
 		return err
 	}
-	exec := executor.New(executor.Config{Pipeline: p, Job: l.Job, Partitions: table.Partitions, Open: r.roots.Opened,
+	exec := executor.New(executor.Config{Pipeline: p, Job: l.Job, Open: r.roots.Opened,
 		Scratch: r.root.Sub(plan.ScratchPrefix(l.Job)), Output: out,
-		PartName: func(t plan.TaskID, id plan.AttemptID) string { return table.PartName(t, id, l.Run) },
+		PartName: func(t plan.TaskID, id plan.AttemptID, output int) string { return table.PartName(t, id, output, l.Run) },
 		Budget:   shuffle.NewBudget(memory), Share: memory / 4, Log: slog.New(slog.DiscardHandler)})
 	for i := range table.Splits {
 		for _, s := range table.Splits[i].Sections {
@@ -110,16 +110,14 @@ func (r *runner) run(ctx context.Context, l cluster.Launch, h worker.Host, o *cl
 		}
 	}
 	a := executor.Attempt{Task: l.Task, ID: l.Attempt, Progress: new(pipeline.Progress)}
-	work := executor.Work{Sampled: l.Sampled}
-	switch l.Task.Phase {
-	case plan.Sample:
+	var work executor.Work
+	if l.Task.Phase == plan.Sample {
 		work.Splits = table.Samples
-	case plan.Map:
-		work.Splits = table.Splits[l.Task.Index : l.Task.Index+1]
-	default:
-		if work.Maps, err = h.Maps(ctx); err != nil {
-			return err
-		}
+	} else if work.Work, err = h.Work(ctx); err != nil {
+		return err
+	}
+	if i, ok := table.Split(l.Task); ok {
+		work.Splits = table.Splits[i : i+1]
 	}
 	m, err := exec.Run(ctx, a, work, &granter{host: h, runner: r})
 	if err != nil {
@@ -147,7 +145,11 @@ func (r *runner) prepare(ctx context.Context, spec *plan.Spec, p *pipeline.Pipel
 	if err == nil {
 		err = table.Write(ctx, r.root, l.Attempt)
 	}
-	o.Counts = table.Counts()
+	if table.Stages != nil {
+		o.Graph = &table.Stages.Graph
+	} else {
+		o.Counts = table.Counts()
+	}
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/windrow-mr/windrow/client"
 	"github.com/windrow-mr/windrow/cluster"
+	"github.com/windrow-mr/windrow/integration/graphs"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/library"
 	"github.com/windrow-mr/windrow/store"
@@ -62,7 +63,7 @@ func run(t *testing.T, seed uint64, ends map[client.State]int) error {
 	if *oneSeed != 0 {
 		w.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	for _, j := range library.All() {
+	for _, j := range append(library.All(), graphs.Job()) {
 		w.library[j.Name()] = j
 	}
 	w.faults = fault.New(fault.Rule{Do: fault.Fail, Kind: plan.Unavailable, Percent: r.Float64() * 5},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow"
+	"github.com/windrow-mr/windrow/integration/graphs"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/library/sort"
 )
@@ -70,8 +71,10 @@ func hot(p *jobs.Pipeline, a hotParams) error {
 }
 
 func main() {
-	windrow.Main(append(wastes(),
+	all := append(wastes(),
 		jobs.Define("tally", slowParams{}, tally),
+		jobs.Define("stages", slowParams{}, stages),
+		graphs.Job(),
 		sort.Job(),
 		each("fails", func(*jobs.Context) error { return errors.New("the line is not good") }),
 		each("panics", func(*jobs.Context) error { panic("out of cheese") }),
@@ -89,5 +92,9 @@ func main() {
 			}
 		}),
 		jobs.Define("hot", hotParams{Rows: 1000}, hot),
-	)...)
+	)
+	if n, ok := killAfter(); ok {
+		os.Exit(killed(os.Args[1:], n, all))
+	}
+	windrow.Main(all...)
 }
