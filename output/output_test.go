@@ -312,7 +312,6 @@ func TestRelease(t *testing.T) {
 	commit(t, empty, 4, output.Fail, "four")
 }
 
-// TestStrangers verifies that objects of other origin are neither deleted nor
 // TestReleaseOfSeveralOutputs verifies that parts in the directories of a job of several
 // outputs go, too: when the job gives up, and when another replaces a dead one or its
 // contents.
@@ -372,6 +371,7 @@ func TestReleaseOfSeveralOutputs(t *testing.T) {
 	}
 }
 
+// TestStrangers verifies that objects of other origin are neither deleted nor
 // mixed in.
 func TestStrangers(t *testing.T) {
 	t.Parallel()
