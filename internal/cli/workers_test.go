@@ -34,8 +34,8 @@ func TestDrainAsksBeforeItDrainsAll(t *testing.T) {
 			t.Parallel()
 			b, url := master(t)
 			var all []client.Worker
-			for id, host := range map[string]string{"w-1111": "h1", "w-2222": "h1", "w-3333": "h2"} {
-				all = append(all, client.Worker{ID: id, Host: host, State: client.WorkerReady})
+			for _, w := range [][2]string{{"w-1111", "h1"}, {"w-2222", "h1"}, {"w-3333", "h2"}} { // in the order of ids, as masters list them
+				all = append(all, client.Worker{ID: w[0], Host: w[1], State: client.WorkerReady})
 			}
 			b.SetWorkers(all...)
 			var errs bytes.Buffer
