@@ -42,7 +42,7 @@ func Within(ctx context.Context, url string, open func(ctx context.Context, url 
 		}
 		below = path[i+1:] + "/" + below
 		path = path[:i]
-		if path == "" || remote && len(path) < least {
+		if path == "" || remote && len(path) <= len(scheme)+len("://") {
 			return nil, "", false, nil
 		}
 		root, err := open(ctx, path+query)

@@ -103,7 +103,13 @@ func (m *maker) objects(ctx context.Context, in *Input, urls []string) ([]plan.O
 		if err != nil {
 			return nil, err
 		}
-		f := &find{maker: m, root: root, outputs: make(map[string]bool)}
+		_, query, _ := strings.Cut(rootURL, "?")
+		if query != "" && !strings.HasPrefix(rootURL, "file:") {
+			query = "?" + query
+		} else {
+			query = ""
+		}
+		f := &find{maker: m, root: root, query: query, outputs: make(map[string]bool)}
 		found, err := f.named(ctx, key)
 		if errors.Is(err, errMissing) {
 			return nil, missing
@@ -147,6 +153,7 @@ var errMissing = errors.New("missing")
 type find struct {
 	*maker
 	root    *store.Root
+	query   string // of its URL, with the question mark
 	above   string // the directory in which names begin, with a final slash, or empty
 	names   *names
 	outputs map[string]bool // directories below above that have the log of an output
@@ -288,7 +295,7 @@ func (f *find) list(ctx context.Context, prefix string) ([]store.Object, error) 
 // is one of several outputs of a job.
 func (f *find) within(ctx context.Context, found []store.Object) ([]store.Object, error) {
 	open := func(ctx context.Context, url string) (*store.Root, error) { return f.roots.Get(ctx, url, false) }
-	root, below, ok, err := output.Within(ctx, f.root.Name(f.above), open)
+	root, below, ok, err := output.Within(ctx, f.root.Name(f.above)+f.query, open)
 	if err != nil || !ok {
 		return found, err
 	}
