@@ -35,7 +35,8 @@ test: tools ## run all tests, with the race detector; make lint runs vet
 test-faults: tools ## break clusters of real processes in every known way, try more seeds and explore more states of two masters
 	$(GO) test -count=1 -race -tags faults -parallel 8 -timeout 30m ./integration/faults
 	$(GO) test -count=1 -race -tags faults -parallel 8 -timeout 30m ./integration -run 'TestLibraryUnderFaults|TestAnyConfiguration|TestKilledAfterEveryWrite|TestRacesForOneOutput|TestTwoProcesses|TestRandomGraphs'
-	$(GO) test -count=1 ./master/scheduler -run TestExplore -states 100000
+	$(GO) test -count=1 ./master/scheduler -run 'TestExplore$$/(takeover|cancel|collection)' -states 300000
+	$(GO) test -count=1 ./master/scheduler -run 'TestExplore$$/(stages|lineage)' -states 60000
 
 .PHONY: test-load
 test-load: tools ## run all tests three times beside eight busy processes

@@ -7,7 +7,7 @@ const oneIn = 8
 
 // killEach is the distance of the writes after which a run is killed; make
 // test-faults kills after each.
-const killEach = 6
+const killEach = 3
 
 // randomGraphs is the number of random jobs of several stages; make test-faults tries 500.
 const randomGraphs = 15

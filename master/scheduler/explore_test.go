@@ -14,7 +14,7 @@ import (
 )
 
 // states is how far TestExplore goes: make test-faults goes further.
-var states = flag.Int("states", 6_000, "how many states to explore")
+var states = flag.Int("states", 10_000, "how many states to explore")
 
 // TestExplore walks through every interleaving, up to a bound, of two masters,
 // their appends, epoch checks and commits, the attempts of one task, their

@@ -85,8 +85,8 @@ func (j *Job) Work(group plan.Group) plan.Work {
 }
 
 // Generation numbers the work of a group: it changes when a result that its tasks read
-// was invalidated, or was given up because the job was reopened. It is the same under every leader, and 0 for a group whose tasks read
-// no results.
+// was invalidated, or was given up because the job was reopened. It is the same under
+// every leader, and 0 for a group whose tasks read no results.
 func (j *Job) Generation(group plan.Group) uint64 {
 	g := j.Graph()
 	at := g.Find(group)
