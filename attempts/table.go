@@ -61,7 +61,7 @@ func (t *Table) Split(task plan.TaskID) (place int, ok bool) {
 	}
 	for i := range t.Stages.Graph.Steps {
 		s := &t.Stages.Graph.Steps[i]
-		if s.Reads != plan.None {
+		if !s.FromInput() {
 			continue
 		}
 		if s.Group == task.Group() {
@@ -83,7 +83,7 @@ func (t *Table) Tasks() []plan.TaskID {
 	}
 	for i := range t.Stages.Graph.Steps {
 		s := &t.Stages.Graph.Steps[i]
-		if s.Reads != plan.None {
+		if !s.FromInput() {
 			continue
 		}
 		for n := range s.Tasks {

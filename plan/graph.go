@@ -15,6 +15,7 @@ import (
 type Graph struct {
 	Steps     []Step
 	Exchanges []Exchange
+	Loops     []Loop
 	// Least and Most bound the partitions of an exchange that is measured and not small:
 	// the slots that run tasks at once, and the partitions whose index has room in the
 	// memory of a process.
@@ -31,6 +32,28 @@ type Step struct {
 	Sides  []int // exchanges that each of its tasks reads whole
 	Writes []int // exchanges
 	Parts  bool  // its tasks may make parts of the output
+
+	// Loop is the number from 1 of the loop, and Round that of its round, to which the
+	// step belongs; 0 for a step outside of loops. The first round has no step that it
+	// shares with what is before the loop.
+	Loop, Round int
+	// Last is the number from 1 of the loop whose result the tasks read, 0 for none:
+	// Reads becomes the exchange of the loop's last round.
+	Last int
+	// Observes are the steps whose statistics each of its tasks reads: those of a round
+	// for its Decide, and the Decide of the round before for the steps of a round.
+	Observes []int
+}
+
+// FromInput reports whether the tasks read sections of inputs.
+func (s *Step) FromInput() bool { return s.Reads == None && s.Phase != Decide }
+
+// A Loop is a number of rounds that may run. All of them are in the graph. The steps of a
+// round have tasks when the Decide of the round before says that it follows.
+type Loop struct {
+	States []int // the exchange in which each round leaves its records, from the first round
+	Round  int   // the newest round that has tasks, from 1
+	Ended  bool  // no further round follows, though there are more States
 }
 
 // An Exchange is a number of partitions of pairs.
@@ -56,6 +79,7 @@ type Results struct {
 // Work is what the tasks of a step read and write, apart from sections of inputs.
 type Work struct {
 	Reads      []Results // of the steps that wrote the exchange that they read, in their order
+	Observes   []Results // of the steps whose statistics they read
 	Partitions int       // of that exchange
 	Sides      []Side    // exchanges that each task reads whole
 	Writes     []Write   // by the exchanges that they write
@@ -66,7 +90,7 @@ type Side struct{ Reads []Results }
 
 // Inputs returns all results that the tasks read.
 func (w *Work) Inputs() []Results {
-	all := slices.Clone(w.Reads)
+	all := slices.Concat(w.Reads, w.Observes)
 	for i := range w.Sides {
 		all = append(all, w.Sides[i].Reads...)
 	}
@@ -152,6 +176,7 @@ func (g *Graph) Waits(step int) []int {
 	for _, x := range s.Writes {
 		add(g.Exchanges[x].Sampled)
 	}
+	add(s.Observes)
 	return all
 }
 
@@ -172,8 +197,56 @@ func (g *Graph) Find(group Group) int {
 	return slices.IndexFunc(g.Steps, func(s Step) bool { return s.Group == group })
 }
 
+// Off reports whether a step has no tasks, because the round of its loop has not come
+// yet, or will not come.
+func (g *Graph) Off(step int) bool {
+	s := &g.Steps[step]
+	return s.Loop > 0 && s.Round > g.Loops[s.Loop-1].Round
+}
+
+// Over reports whether a step is off and remains so.
+func (g *Graph) Over(step int) bool { return g.Off(step) && g.Loops[g.Steps[step].Loop-1].Ended }
+
+// Looped reports whether the last round of every loop is known.
+func (g *Graph) Looped() bool {
+	return !slices.ContainsFunc(g.Loops, func(l Loop) bool { return !l.Ended && l.Round < len(l.States) })
+}
+
+// Unused reports whether an exchange is written by no step that has tasks or may get
+// some.
+func (g *Graph) Unused(exchange int) bool {
+	return !slices.ContainsFunc(g.Exchanges[exchange].Writers, func(w int) bool { return !g.Over(w) })
+}
+
+// Decided returns the graph after a Decide has said whether another round of its loop
+// follows. It is the same graph if that was known.
+func (g *Graph) Decided(step int, goesOn bool) *Graph {
+	s := &g.Steps[step]
+	if l := &g.Loops[s.Loop-1]; l.Ended || l.Round != s.Round {
+		return g
+	}
+	next := *g
+	next.Loops = slices.Clone(g.Loops)
+	l := &next.Loops[s.Loop-1]
+	if goesOn {
+		l.Round++
+		return &next
+	}
+	l.Ended = true
+	next.Steps = slices.Clone(g.Steps)
+	for i := range next.Steps {
+		if next.Steps[i].Last == s.Loop {
+			next.Steps[i].Reads = l.States[l.Round-1]
+		}
+	}
+	return &next
+}
+
 // TasksOf returns the number of tasks of a step; 0 as long as it is not known.
 func (g *Graph) TasksOf(step int) int {
+	if g.Off(step) {
+		return 0
+	}
 	if s := &g.Steps[step]; s.Reads != None {
 		return g.Exchanges[s.Reads].Partitions
 	}
@@ -194,7 +267,7 @@ func (g *Graph) Check() error {
 		switch {
 		case seen[s.Group]:
 			return fmt.Errorf("two steps are called %v", s.Group)
-		case s.Phase < Sample || s.Phase > Reduce || s.Tasks < 0 || s.Tasks > MostTasks:
+		case s.Phase < Sample || s.Phase > LastPhase || s.Tasks < 0 || s.Tasks > MostTasks:
 			return fmt.Errorf("step %v has %d tasks", s.Group, s.Tasks)
 		case s.Reads != None && (s.Reads < 0 || s.Reads >= len(g.Exchanges)):
 			return fmt.Errorf("step %v reads exchange %d of %d", s.Group, s.Reads, len(g.Exchanges))
@@ -210,6 +283,9 @@ func (g *Graph) Check() error {
 		}
 	}
 	if err := g.checkExchanges(); err != nil {
+		return err
+	}
+	if err := g.checkLoops(); err != nil {
 		return err
 	}
 	for i := range g.Steps {
@@ -243,6 +319,37 @@ func (g *Graph) checkExchanges() error {
 		for _, x := range g.Steps[i].Writes {
 			if !slices.Contains(g.Exchanges[x].Writers, i) {
 				return fmt.Errorf("step %v writes exchange %d, of which it is no writer", g.Steps[i].Group, x)
+			}
+		}
+	}
+	return nil
+}
+
+func (g *Graph) checkLoops() error {
+	for n := range g.Loops {
+		l := &g.Loops[n]
+		if l.Round < 1 || l.Round > len(l.States) {
+			return fmt.Errorf("loop %d is in round %d of %d", n+1, l.Round, len(l.States))
+		}
+		if slices.ContainsFunc(l.States, func(x int) bool { return x < 0 || x >= len(g.Exchanges) }) {
+			return fmt.Errorf("loop %d leaves its records in exchanges %v of %d", n+1, l.States, len(g.Exchanges))
+		}
+	}
+	for i := range g.Steps {
+		s := &g.Steps[i]
+		switch {
+		case s.Loop < 0 || s.Loop > len(g.Loops) || s.Last < 0 || s.Last > len(g.Loops):
+			return fmt.Errorf("step %v belongs to loop %d, and reads the result of loop %d, of %d", s.Group, s.Loop, s.Last, len(g.Loops))
+		case s.Loop > 0 && (s.Round < 1 || s.Round > len(g.Loops[s.Loop-1].States)):
+			return fmt.Errorf("step %v belongs to round %d of %d", s.Group, s.Round, len(g.Loops[s.Loop-1].States))
+		case s.Last > 0 && !slices.Contains(g.Loops[s.Last-1].States, s.Reads):
+			return fmt.Errorf("step %v reads exchange %d, which no round of its loop leaves", s.Group, s.Reads)
+		case s.Phase == Decide && (s.Loop == 0 || s.Tasks != 1 || s.Reads != None || len(s.Sides)+len(s.Writes) > 0 || s.Parts):
+			return fmt.Errorf("step %v decides on no round of a loop", s.Group)
+		}
+		for _, o := range s.Observes {
+			if o < 0 || o >= len(g.Steps) {
+				return fmt.Errorf("step %v observes step %d of %d", s.Group, o, len(g.Steps))
 			}
 		}
 	}

@@ -145,8 +145,13 @@ type Manifest struct {
 	// KeyStep is how many keys each of Keys stands for, a power of two; 0 for a task
 	// that only samples.
 	KeyStep int64 `msgpack:",omitempty"`
-	Tally   Tally
-	Took    time.Duration
+	// Observed has the statistics of each round of a loop whose functions the attempt
+	// ran, by the stage of the round's Decide. That of a Decide has all of its round, and
+	// GoesOn says whether another round follows.
+	Observed map[string]map[string]Stat `msgpack:",omitempty"`
+	GoesOn   bool                       `msgpack:",omitempty"`
+	Tally    Tally
+	Took     time.Duration
 }
 
 // Leave takes what the attempt leaves for the next exchange of its step.

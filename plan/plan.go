@@ -33,15 +33,19 @@ type Phase uint8
 // The phases. A job of one shuffle passes through them in this order. An embedded run
 // has no Prepare: it plans before it begins. A job without ranges has no Sample,
 // a map-only job has no Reduce. The stages of other jobs have maps or reduces: maps
-// read inputs, reduces read what other tasks left.
+// read inputs, reduces read what other tasks left. The rounds of a loop end with a
+// Decide.
 const (
 	Prepare Phase = iota + 1 // one task, which lists the input and divides it
 	Sample
 	Map
 	Reduce
+	Decide // one task, which says whether another round follows
+
+	LastPhase = Decide
 )
 
-var phaseNames = [...]string{Prepare: "plan", Sample: "sample", Map: "map", Reduce: "reduce"}
+var phaseNames = [...]string{Prepare: "plan", Sample: "sample", Map: "map", Reduce: "reduce", Decide: "decide"}
 
 // String returns the phase's name, as it is written in logs and task ids.
 func (p Phase) String() string {
@@ -105,7 +109,7 @@ func ParseTaskID(s string) (TaskID, error) {
 		if !staged {
 			stage, name = "", group
 		}
-		for p := Prepare; p <= Reduce; p++ {
+		for p := Prepare; p <= LastPhase; p++ {
 			if p.String() == name && staged == (stage != "") && !strings.Contains(stage, "/") {
 				return TaskID{stage, p, n}, nil
 			}
@@ -120,7 +124,7 @@ func ParseTaskKey(s string) (TaskID, error) {
 	if !staged {
 		stage, key = "", s
 	}
-	for p := Prepare; p <= Reduce && key != ""; p++ {
+	for p := Prepare; p <= LastPhase && key != ""; p++ {
 		if n, err := strconv.Atoi(key[1:]); key[0] == p.String()[0] && err == nil && n >= 0 {
 			if id := (TaskID{stage, p, n}); id.Key() == s {
 				return id, nil

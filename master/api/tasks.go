@@ -59,7 +59,7 @@ func ofPhase(task, phase string) bool {
 
 func phaseNames() []string {
 	var names []string
-	for p := plan.Prepare; p <= plan.Reduce; p++ {
+	for p := plan.Prepare; p <= plan.LastPhase; p++ {
 		names = append(names, p.String())
 	}
 	return names

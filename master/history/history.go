@@ -221,7 +221,7 @@ func Decode(b []byte) ([]Task, error) {
 	for i := range tasks {
 		n := o.Numbers[i*columns:][:columns]
 		phase, stage := n[0]&(1<<stageShift-1), n[0]>>stageShift
-		if n[0] < 0 || phase > int64(plan.Reduce) || stage > int64(len(o.Stages)) || n[1] < 0 || n[5] < 0 || n[5] > int64(len(o.Workers)) || n[9] < 0 || n[9] > int64(len(o.Texts)) {
+		if n[0] < 0 || phase > int64(plan.LastPhase) || stage > int64(len(o.Stages)) || n[1] < 0 || n[5] < 0 || n[5] > int64(len(o.Workers)) || n[9] < 0 || n[9] > int64(len(o.Texts)) {
 			return nil, fmt.Errorf("damaged record of tasks: row %d is %v", i, n)
 		}
 		tasks[i] = Task{ID: plan.TaskID{Phase: plan.Phase(phase), Index: int(n[1])}, Attempts: int(n[2]), Failures: int(n[3]), Lost: int(n[4]),

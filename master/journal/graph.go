@@ -16,7 +16,8 @@ import (
 const mostGraph = 1 << 20
 
 // graphFields adds a graph to the fields of an entry: the number Least, the steps and
-// the exchanges, each list behind its length.
+// the exchanges, each list behind its length. In a graph with loops, these follow, and
+// what belongs to which of their rounds.
 func graphFields(fields []any, g *plan.Graph) []any {
 	list := func(places []int) {
 		fields = append(fields, len(places))
@@ -27,11 +28,7 @@ func graphFields(fields []any, g *plan.Graph) []any {
 	fields = append(fields, g.Least, len(g.Steps))
 	for i := range g.Steps {
 		s := &g.Steps[i]
-		parts := 0
-		if s.Parts {
-			parts = 1
-		}
-		fields = append(fields, s.Stage, uint8(s.Phase), s.Tasks, s.Reads-plan.None, parts)
+		fields = append(fields, s.Stage, uint8(s.Phase), s.Tasks, s.Reads-plan.None, flag(s.Parts))
 		list(s.Sides)
 		list(s.Writes)
 	}
@@ -42,7 +39,28 @@ func graphFields(fields []any, g *plan.Graph) []any {
 		list(x.Writers)
 		list(x.Sampled)
 	}
+	if len(g.Loops) == 0 {
+		return fields
+	}
+	fields = append(fields, len(g.Loops))
+	for i := range g.Loops {
+		l := &g.Loops[i]
+		fields = append(fields, l.Round, flag(l.Ended))
+		list(l.States)
+	}
+	for i := range g.Steps {
+		s := &g.Steps[i]
+		fields = append(fields, s.Loop, s.Round, s.Last)
+		list(s.Observes)
+	}
 	return fields
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // encodeGraph returns a graph at rest, outside of an entry.
@@ -94,6 +112,9 @@ func (d *decoder) graph(fields int) *plan.Graph {
 		}
 		g.Exchanges = append(g.Exchanges, x)
 	}
+	if r.left > 0 {
+		r.loops(g)
+	}
 	if r.left != 0 {
 		d.fail(errors.New("a graph is longer or shorter than it says"))
 	}
@@ -106,6 +127,20 @@ func (d *decoder) graph(fields int) *plan.Graph {
 		return nil
 	}
 	return g
+}
+
+// loops reads the loops of a graph, and which steps belong to them.
+func (r *graphReader) loops(g *plan.Graph) {
+	for range r.length() {
+		l := plan.Loop{Round: r.count(), Ended: r.small() != 0}
+		l.States = r.list()
+		g.Loops = append(g.Loops, l)
+	}
+	for i := range g.Steps {
+		s := &g.Steps[i]
+		s.Loop, s.Round, s.Last = r.count(), r.count(), r.count()
+		s.Observes = r.list()
+	}
 }
 
 // graphReader reads the fields of a graph and counts them.

@@ -130,6 +130,9 @@ func (s *State) damaged(e Corrupt) {
 	if s.job.Status != Running || s.abort != nil || s.job.Task(e.Task) == nil || !s.job.replaceable(s.job.place(e.Task.Group())) || !s.settledBy(e.Task, e.Attempt) {
 		return
 	}
+	if p := s.job.place(e.Task.Group()); p > prepare && s.job.Swept(p-1) && !s.job.graph.Steps[p-1].FromInput() {
+		return // it was removed, or may be
+	}
 	if slices.ContainsFunc(s.corrupt, func(c Corrupt) bool { return c.Task == e.Task }) {
 		return
 	}

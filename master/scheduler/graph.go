@@ -28,13 +28,13 @@ const prepare = 0
 
 func placeOf(step int) int { return step + 1 }
 
-// shape is what follows from a graph, whatever the sizes of its exchanges. It never
-// changes.
+// shape is what follows from a graph, whatever the sizes of its exchanges and the rounds
+// of its loops that have come.
 type shape struct {
 	places  map[plan.Group]int
-	unnamed [plan.Reduce + 1]int // places of the groups without a stage, by phase
-	waits   [][]int              // places of the groups that must be done before, by place
-	readers [][]int              // places of the groups that read what it leaves, by place
+	unnamed [plan.LastPhase + 1]int // places of the groups without a stage, by phase
+	waits   [][]int                 // places of the groups that must be done before, by place
+	readers [][]int                 // places of the groups that read what it leaves, by place
 }
 
 func shapeOf(g *plan.Graph) *shape {
@@ -64,9 +64,10 @@ func (j *Job) setGraph(g *plan.Graph) {
 	}
 }
 
-// Graph returns the graph of the job, with the sizes of exchanges that are known by
-// now; it is empty before the plan. It must not be changed. It never changes: the job gets
-// another one when an exchange gets its size.
+// Graph returns the graph of the job, with the sizes of exchanges and the rounds of loops
+// that are known by now; it is empty before the plan. It must not be changed. It never
+// changes: the job gets another one when an exchange gets its size, or a loop its next
+// round.
 func (j *Job) Graph() *plan.Graph {
 	if j.graph == nil {
 		return new(plan.Graph)
@@ -79,7 +80,7 @@ func (j *Job) place(g plan.Group) int {
 	switch {
 	case g.Stage == "" && g.Phase == plan.Prepare:
 		return prepare
-	case j.shape == nil || g.Phase > plan.Reduce:
+	case j.shape == nil || g.Phase > plan.LastPhase:
 		return plan.None
 	case g.Stage == "":
 		return j.shape.unnamed[g.Phase]
@@ -132,11 +133,11 @@ func (j *Job) Done() bool {
 		return false
 	}
 	for x := range j.graph.Exchanges {
-		if j.graph.Exchanges[x].Partitions == 0 {
+		if j.graph.Exchanges[x].Partitions == 0 && !j.graph.Unused(x) {
 			return false
 		}
 	}
-	return true
+	return j.graph.Looped()
 }
 
 // Open reports whether tasks of a group may run now: every step that it waits for is
@@ -161,8 +162,11 @@ func (j *Job) open(p int) bool {
 	return true
 }
 
-// ready reports whether every step that a group waits for is done.
+// ready reports whether a group has tasks, and every step that it waits for is done.
 func (j *Job) ready(p int) bool {
+	if j.graph.Off(p - 1) {
+		return false
+	}
 	for _, before := range j.shape.waits[p] {
 		if !j.done(before) {
 			return false
@@ -171,8 +175,12 @@ func (j *Job) ready(p int) bool {
 	return true
 }
 
-// done reports whether the tasks of a step are known and committed.
+// done reports whether the tasks of a step are known and committed, or it never has
+// any.
 func (j *Job) done(p int) bool {
+	if j.graph.Off(p - 1) {
+		return j.graph.Over(p - 1)
+	}
 	reads := j.graph.Steps[p-1].Reads
 	return j.groups[p].left == 0 && (reads == plan.None || j.graph.Exchanges[reads].Partitions > 0)
 }

@@ -209,6 +209,9 @@ func (j *Job) fold(e Entry) {
 			g := j.group(e.Task.Group())
 			g.used = true
 			g.left--
+			if e.Task.Phase == plan.Decide {
+				j.decide(j.place(e.Task.Group())-1, e.Digest.Out > 0)
+			}
 		}
 	case Invalidated:
 		if t := j.Task(e.Task); t != nil && j.Status == Running && t.Committed && t.Attempt == e.Attempt {
@@ -279,7 +282,23 @@ func (j *Job) size(e Sized) {
 	j.graph = &g
 	for i := range g.Steps {
 		if g.Steps[i].Reads == e.Exchange {
-			j.groups[placeOf(i)].setTasks(e.Partitions)
+			j.groups[placeOf(i)].setTasks(g.TasksOf(i))
+		}
+	}
+}
+
+// decide lets the next round of a loop come, or ends the loop. Only the first decision
+// on a round counts; see Job.invalidate.
+func (j *Job) decide(step int, goesOn bool) {
+	g := j.graph.Decided(step, goesOn)
+	if g == j.graph {
+		return
+	}
+	j.setGraph(g)
+	for i := range g.Steps {
+		p := placeOf(i)
+		if n := g.TasksOf(i); n != len(j.groups[p].tasks) {
+			j.groups[p].setTasks(n)
 		}
 	}
 }
@@ -297,7 +316,8 @@ func (j *Job) invalidate(t *TaskRecord, e Invalidated) {
 	j.groups[p].left++
 	for _, r := range readers {
 		g := &j.groups[r]
-		if g.used && !t.Fixed {
+		// A decision has its consequences at once.
+		if (g.used || e.Task.Phase == plan.Decide) && !t.Fixed {
 			t.Fixed, t.Was = true, t.Digest
 		}
 		switch {
@@ -349,7 +369,7 @@ func (j *Job) reopen() {
 			t.Before = len(t.Invalid)
 			if j.writes(p) {
 				g.left += j.restart(p, t)
-			} else if !j.usedBy(p) {
+			} else if !j.usedBy(p) && j.groupAt(p).Phase != plan.Decide {
 				t.Fixed, t.Was = false, Digest{}
 			}
 		}
@@ -413,7 +433,7 @@ func (j *Job) conserved() (Cause, bool) {
 				read += t.Digest.In
 			}
 		}
-		if s.Reads != plan.None {
+		if s.Reads != plan.None && !j.graph.Off(i) {
 			reads[s.Reads]++
 		}
 	}

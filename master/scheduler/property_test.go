@@ -76,7 +76,9 @@ func newCluster(seed uint64) *cluster {
 	g := plan.OneShuffle(counts)
 	random := r.IntN(2) == 0
 	if random {
-		g = randomGraph(r)
+		if g = randomGraph(r); r.IntN(3) == 0 {
+			g = randomLoop(r)
+		}
 		cfg.Graph, cfg.Counts = &g, plan.Counts{}
 	}
 	if r.IntN(2) == 0 {
@@ -125,6 +127,50 @@ func randomGraph(r *rand.Rand) plan.Graph {
 	return g
 }
 
+// randomLoop returns the graph of a loop: each round has two steps, the first of which
+// may read inputs, too.
+func randomLoop(r *rand.Rand) plan.Graph {
+	g := plan.Graph{Least: 1 + r.IntN(3), Loops: []plan.Loop{{Round: 1}}}
+	exchange := func() int {
+		g.Exchanges = append(g.Exchanges, plan.Exchange{Partitions: r.IntN(4), Estimate: int64(r.IntN(3)) * plan.OnePartition})
+		return len(g.Exchanges) - 1
+	}
+	add := func(stage string, phase plan.Phase, s plan.Step) int {
+		s.Group = plan.Group{Stage: stage, Phase: phase}
+		for _, x := range s.Writes {
+			g.Exchanges[x].Writers = append(g.Exchanges[x].Writers, len(g.Steps))
+		}
+		g.Steps = append(g.Steps, s)
+		return len(g.Steps) - 1
+	}
+	rounds := 1 + r.IntN(4)
+	state, decided := plan.None, []int(nil)
+	for round := 1; round <= rounds; round++ {
+		loop := plan.Step{Loop: 1, Round: round, Observes: decided}
+		first := loop
+		first.Reads, first.Writes = state, []int{exchange()}
+		if round == 1 {
+			first.Tasks, first.Loop, first.Round = r.IntN(4), 0, 0
+		}
+		observes := []int{add(fmt.Sprint("send.", round), plan.Map, first)}
+		if r.IntN(3) == 0 {
+			again := loop
+			again.Reads, again.Tasks, again.Writes = plan.None, r.IntN(3), first.Writes
+			observes = append(observes, add(fmt.Sprint("again.", round), plan.Map, again))
+		}
+		second := loop
+		state = exchange()
+		second.Reads, second.Writes, second.Parts = first.Writes[0], []int{state}, r.IntN(4) == 0
+		observes = append(observes, add(fmt.Sprint("meet.", round), plan.Reduce, second))
+		g.Loops[0].States = append(g.Loops[0].States, state)
+		if round < rounds {
+			decided = []int{add(fmt.Sprint("loop.", round), plan.Decide, plan.Step{Tasks: 1, Reads: plan.None, Loop: 1, Round: round, Observes: observes})}
+		}
+	}
+	add("loop", plan.Map, plan.Step{Reads: state, Last: 1, Parts: true})
+	return g
+}
+
 func (c *cluster) run() (Status, error) {
 	if err := c.graph.Check(); err != nil {
 		return 0, err
@@ -163,7 +209,7 @@ func (c *cluster) run() (Status, error) {
 			}
 		}
 		for x, e := range c.s.job.Graph().Exchanges {
-			if e.Partitions == 0 {
+			if e.Partitions == 0 && !c.s.job.Graph().Unused(x) {
 				return 0, fmt.Errorf("succeeded with exchange %d of unknown size", x)
 			}
 		}
@@ -213,7 +259,7 @@ func (c *cluster) counted() error {
 // before returns the digests of all committed results that tasks of a step read.
 func (c *cluster) before(step int) []Digest {
 	var all []Digest
-	for _, w := range c.graph.Waits(step) {
+	for _, w := range c.s.job.Graph().Waits(step) {
 		group := c.graph.Steps[w].Group
 		for i := range c.s.job.Tasks(group) {
 			all = append(all, c.s.job.Task(group.Task(i)).Digest)
@@ -242,7 +288,7 @@ func (c *cluster) spoil() error {
 	step := c.r.IntN(len(c.graph.Steps))
 	group := c.graph.Steps[step].Group
 	n := c.s.job.Tasks(group)
-	if n == 0 || len(c.graph.Readers(step)) == 0 {
+	if n == 0 || len(c.s.job.Graph().Readers(step)) == 0 {
 		return nil
 	}
 	id := group.Task(c.r.IntN(n))
@@ -406,6 +452,12 @@ func (c *cluster) attempt() error {
 	step := c.graph.Find(a.Task.Group())
 	if c.fickle && c.r.IntN(4) == 0 {
 		digest.CRC = uint32(c.r.IntN(2))
+	}
+	if a.Task.Phase == plan.Decide {
+		digest.Bytes, digest.Out = 0, int64(min(c.cfg.Counts.Maps+len(c.graph.Steps)*len(a.Task.Stage)%3, 1))
+		if c.fickle && c.r.IntN(4) == 0 {
+			digest.Out = int64(c.r.IntN(2))
+		}
 	}
 	var e Event = Reported{Task: a.Task, Attempt: a.Attempt, Winner: a.Attempt, Digest: digest}
 	if r, ok := e.(Reported); ok && a.Task.Phase == plan.Prepare {

@@ -204,7 +204,8 @@ func parseEntries(t *testing.T, args map[string]string, task plan.TaskID, attemp
 		case "granted":
 			entries = append(entries, Granted{task, attempt})
 		case "committed":
-			entries = append(entries, Committed{Task: task, Attempt: attempt})
+			out, _ := strconv.ParseInt(args["out"], 10, 64)
+			entries = append(entries, Committed{Task: task, Attempt: attempt, Digest: Digest{Out: out}})
 		case "invalidated":
 			entries = append(entries, Invalidated{Task: task, Attempt: attempt, Before: parseAttempt(args["before"])})
 		case "aborted":
@@ -222,11 +223,13 @@ func parseEntries(t *testing.T, args map[string]string, task plan.TaskID, attemp
 	return entries
 }
 
-var stepText = regexp.MustCompile(`^(.+/|)([a-z]+)(?::(\d+))?(?:<(\d+))?(?:\+(\d+))?(?:>([\d,]+))?(!?)$`)
+var stepText = regexp.MustCompile(`^(.+/|)([a-z]+)(?::(\d+))?(?:<(\d+))?(?:\+(\d+))?(?:>([\d,]+))?(?:~([\d,]+))?(?:@(\d+))?(\*?)(!?)$`)
 
 // parseGraph reads the graph of a job: steps such as "day/reduce<0+1>2,3!", which
 // reads exchange 0 and all of exchange 1, writes 2 and 3, and makes parts. A step that
-// reads inputs has its tasks behind a colon. The argument partitions has those of the
+// reads inputs has its tasks behind a colon. "~0,1" lists the steps that a step observes, and "@2"
+// is the round to which it belongs; a star says that it reads the result of the loop,
+// whose rounds leave the exchanges of the argument states. The argument partitions has those of the
 // exchanges, and sampled a step for each whose keys are sampled, or a dash.
 func parseGraph(t *testing.T, args map[string]string) *plan.Graph {
 	t.Helper()
@@ -252,14 +255,23 @@ func parseGraph(t *testing.T, args map[string]string) *plan.Graph {
 			g.Exchanges[x].Sampled = []int{step}
 		}
 	}
-	phases := map[string]plan.Phase{"sample": plan.Sample, "map": plan.Map, "reduce": plan.Reduce}
+	if states := numbers(args["states"]); states != nil {
+		g.Loops = []plan.Loop{{States: states, Round: 1}}
+	}
+	phases := map[string]plan.Phase{"sample": plan.Sample, "map": plan.Map, "reduce": plan.Reduce, "decide": plan.Decide}
 	for text := range strings.SplitSeq(args["graph"], "|") {
 		m := stepText.FindStringSubmatch(text)
 		if m == nil {
 			t.Fatalf("%q is no step", text)
 		}
 		s := plan.Step{Group: plan.Group{Stage: strings.TrimSuffix(m[1], "/"), Phase: phases[m[2]]}, Reads: plan.None,
-			Sides: numbers(m[5]), Writes: numbers(m[6]), Parts: m[7] != ""}
+			Sides: numbers(m[5]), Writes: numbers(m[6]), Observes: numbers(m[7]), Parts: m[10] != ""}
+		for _, n := range numbers(m[8]) {
+			s.Loop, s.Round = 1, n
+		}
+		if m[9] != "" {
+			s.Last = 1
+		}
 		for _, n := range numbers(m[3]) {
 			s.Tasks = n
 		}

@@ -7,7 +7,8 @@ import (
 )
 
 // Groups returns the groups of tasks that the job has, in the order in which they wait
-// for each other: planning first, where a task does it.
+// for each other: planning first, where a task does it. Rounds of loops are among them
+// when they have come.
 func (j *Job) Groups() []plan.Group {
 	var all []plan.Group
 	if planning := (plan.Group{Phase: plan.Prepare}); j.Tasks(planning) > 0 {
@@ -15,7 +16,9 @@ func (j *Job) Groups() []plan.Group {
 	}
 	g := j.Graph()
 	for i := range g.Steps {
-		all = append(all, g.Steps[i].Group)
+		if !g.Off(i) {
+			all = append(all, g.Steps[i].Group)
+		}
 	}
 	return all
 }
@@ -67,6 +70,9 @@ func (j *Job) Work(group plan.Group) plan.Work {
 			w.Reads = append(w.Reads, j.Results(writer))
 		}
 	}
+	for _, before := range step.Observes {
+		w.Observes = append(w.Observes, j.Results(before))
+	}
 	for _, x := range step.Sides {
 		var from plan.Side
 		for _, writer := range g.Exchanges[x].Writers {
@@ -105,6 +111,23 @@ func (j *Job) Generation(group plan.Group) uint64 {
 		}
 	}
 	return n
+}
+
+// Swept reports whether the runs of a step can be removed: only tasks of rounds read
+// them, and these have ended, with a round after them. One round more is kept, so that
+// what is lost needs no more than that to be made again.
+func (j *Job) Swept(step int) bool {
+	g := j.Graph()
+	if j.Status != Running || len(g.Steps[step].Writes) == 0 || len(g.Loops) == 0 {
+		return false
+	}
+	for _, p := range j.shape.readers[placeOf(step)] {
+		r := &g.Steps[p-1]
+		if r.Loop == 0 || r.Round+1 >= g.Loops[r.Loop-1].Round || !j.done(p) {
+			return false
+		}
+	}
+	return true
 }
 
 // Writes reports whether attempts of a group make parts of the output.
