@@ -50,6 +50,9 @@ type Context struct {
 	counts  []count
 	stats   []observed
 	names   int // bytes of the names of both
+	// quiet are the nodes whose functions another step runs on the same records: what
+	// they count, observe and emit counts there.
+	quiet map[*node]bool
 }
 
 type count struct {
@@ -58,8 +61,9 @@ type count struct {
 }
 
 type observed struct {
-	name string
-	stat plan.Stat
+	name  string
+	round *round // of the function; nil for none
+	stat  plan.Stat
 }
 
 func newContext(t *pipeline.Task) *Context {
@@ -103,6 +107,9 @@ func (c *Context) Log() *slog.Logger {
 // A job may have 1000 names of counters and 1000 of statistics, with 256 KiB in all,
 // over all its tasks.
 func (c *Context) Count(name string, n int64) {
+	if c.quiet != nil && c.quiet[c.node] {
+		return
+	}
 	for i := range c.counts {
 		if c.counts[i].name == name {
 			sum := c.counts[i].n + n
@@ -139,13 +146,20 @@ func (c *Context) newName(n int, name string) bool {
 // is NaN or infinite, and a sum that is no longer finite, end the job: it would
 // have no result.
 func (c *Context) Observe(name string, v float64) {
-	i := slices.IndexFunc(c.stats, func(o observed) bool { return o.name == name })
+	if c.quiet != nil && c.quiet[c.node] {
+		return
+	}
+	var in *round
+	if c.node != nil {
+		in = c.node.round
+	}
+	i := slices.IndexFunc(c.stats, func(o observed) bool { return o.name == name && o.round == in })
 	if i < 0 {
 		if !c.newName(len(c.stats), name) {
 			return
 		}
 		i = len(c.stats)
-		c.stats = append(c.stats, observed{name: name})
+		c.stats = append(c.stats, observed{name: name, round: in})
 	}
 	now := c.stats[i].stat
 	now.Add(v)
@@ -172,8 +186,25 @@ func (c *Context) close() {
 		tally.Counts[count.name] = count.n
 	}
 	for _, o := range c.stats {
-		tally.Stats[o.name] = o.stat
+		sum := tally.Stats[o.name]
+		sum.Merge(o.stat)
+		tally.Stats[o.name] = sum
+		if o.round != nil {
+			c.observed(o)
+		}
 	}
 	c.task.Tally.Merge(&tally)
 	c.cancel(context.Canceled)
+}
+
+// observed adds a statistic to those of its round.
+func (c *Context) observed(o observed) {
+	all := &c.task.Observed
+	if *all == nil {
+		*all = map[string]map[string]plan.Stat{}
+	}
+	if (*all)[o.round.key] == nil {
+		(*all)[o.round.key] = map[string]plan.Stat{}
+	}
+	(*all)[o.round.key][o.name] = o.stat
 }

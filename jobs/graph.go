@@ -51,17 +51,18 @@ func (p *Pipeline) check() {
 	p.checkStages()
 }
 
-// checkStages refuses two stages of one name.
+// checkStages refuses two stages of one name. A stage of a loop has it in each round.
 func (p *Pipeline) checkStages() {
-	stages := map[string]bool{}
+	stages := map[string]*node{}
 	for _, n := range p.nodes {
-		if n.shuffle == nil || n.name == "" {
+		if n.shuffle == nil && n.loop == nil || n.name == "" {
 			continue
 		}
-		if stages[n.name] {
+		other := stages[n.name]
+		if other != nil && (n.round == nil || other.round == nil || n.round == other.round || n.round.of != other.round.of) {
 			p.fail("two stages are called %s", n.name)
 		}
-		stages[n.name] = true
+		stages[n.name] = n
 	}
 }
 
@@ -72,16 +73,19 @@ type compiler struct {
 	several  bool // stages: then every Read is a step of its own
 	reads    []*node
 	shuffles []*node
-	exchange map[*node]int // that the pairs of a shuffle are written to at first
-	ordered  map[*node]int // that has them in ranges, where they are written twice
-	places   map[*node]int // of the outputs
+	exchange map[*node]int           // that the pairs of a shuffle are written to at first
+	ordered  map[*node]int           // that has them in ranges, where they are written twice
+	places   map[*node]int           // of the outputs
+	known    map[*node]bool          // functions that a step has, so that others run them quietly
+	observed map[*round][]plan.Group // steps that run the functions of a round
 }
 
 // compile turns a checked pipeline into the one that the engine runs. Every Read and
 // every shuffle begins a step, which has all the functions up to the next shuffles and
 // outputs. The inputs of a job of one shuffle are read by one step.
 func (p *Pipeline) compile() (*pipeline.Pipeline, error) {
-	c := &compiler{p: p, out: &pipeline.Pipeline{}, exchange: map[*node]int{}, ordered: map[*node]int{}, places: map[*node]int{}}
+	c := &compiler{p: p, out: &pipeline.Pipeline{}, exchange: map[*node]int{}, ordered: map[*node]int{}, places: map[*node]int{},
+		known: map[*node]bool{}, observed: map[*round][]plan.Group{}}
 	for _, n := range p.nodes {
 		switch {
 		case n.read != nil:
@@ -99,7 +103,12 @@ func (p *Pipeline) compile() (*pipeline.Pipeline, error) {
 			c.out.Outputs = append(c.out.Outputs, n.sink.output)
 		}
 	}
-	c.several = len(c.shuffles) > 1 || len(c.out.Outputs) > 1 || c.out.Outputs[0].Partitioned || c.out.Outputs[0].Name != "" ||
+	for _, l := range p.loops {
+		for _, r := range l.rounds {
+			r.key = r.stage(l.name())
+		}
+	}
+	c.several = len(c.shuffles) > 1 || len(p.loops) > 0 || len(c.out.Outputs) > 1 || c.out.Outputs[0].Partitioned || c.out.Outputs[0].Name != "" ||
 		slices.ContainsFunc(c.shuffles, func(n *node) bool { return n.side })
 	c.addExchanges()
 	names := c.stageNames()
@@ -120,20 +129,73 @@ func (p *Pipeline) compile() (*pipeline.Pipeline, error) {
 		c.addStep(pipeline.Step{Group: plan.Group{Phase: plan.Map}, Inputs: inputs, Reads: plan.None}, users)
 	}
 	for i, n := range c.shuffles {
-		if n.side {
-			continue
+		if !n.side {
+			c.addShuffle(n, names[i])
 		}
-		reads := c.exchange[n]
-		if ranges, twice := c.ordered[n]; twice {
-			c.addResend(c.unused(names[i]), n, reads, ranges)
-			reads = ranges
-		}
-		c.addStep(pipeline.Step{Group: plan.Group{Stage: names[i], Phase: plan.Reduce}, Reads: reads}, c.users(n), n)
+	}
+	for _, l := range p.loops {
+		c.addLoop(l)
 	}
 	if err := c.sortSteps(); err != nil {
 		return nil, fmt.Errorf("job %s: %w", p.job, err)
 	}
 	return c.out, nil
+}
+
+// addShuffle adds the steps that read what a shuffle leaves: one, and one more for each
+// round of a loop, after the first, that uses its result from outside.
+func (c *compiler) addShuffle(n *node, name string) {
+	reads, phase := c.exchange[n], plan.Reduce
+	if ranges, twice := c.ordered[n]; twice {
+		c.addResend(c.unused(name), n, reads, ranges)
+		reads = ranges
+	}
+	own := n.round.apart()
+	if n.kept != nil { // the next round reads it
+		own, phase = n.kept.next(), plan.Map
+	}
+	for _, users := range c.byRound(c.users(n)) {
+		stage := name
+		if in := users[0].round.apart(); in != own {
+			stage = in.stage(name)
+		}
+		group := plan.Group{Stage: c.free(stage, phase), Phase: phase}
+		c.addStep(pipeline.Step{Group: group, Reads: reads}, users, n)
+	}
+}
+
+// addLoop adds the decisions on the rounds of a loop, and the steps that read its result.
+func (c *compiler) addLoop(l *loop) {
+	states := make([]int, len(l.states))
+	for i, n := range l.states {
+		states[i] = c.exchange[n]
+	}
+	c.out.Loops = append(c.out.Loops, pipeline.Loop{States: states})
+	for _, users := range c.byRound(c.users(l.result)) {
+		stage := c.free(users[0].round.apart().stage(l.name()), plan.Map)
+		c.addStep(pipeline.Step{Group: plan.Group{Stage: stage, Phase: plan.Map}, Reads: states[len(states)-1], Last: l.number}, users, l.result)
+	}
+	for _, r := range l.rounds[:len(l.rounds)-1] {
+		c.out.Steps = append(c.out.Steps, pipeline.Step{Group: plan.Group{Stage: r.key, Phase: plan.Decide}, Reads: plan.None,
+			Loop: l.number, Round: r.n, Observes: c.observed[r], Decide: l.decides()})
+	}
+}
+
+// byRound divides users: those of a later round of a loop have a step of their own, since
+// it runs only if the round comes.
+func (c *compiler) byRound(users []*node) [][]*node {
+	var rounds []*round
+	var all [][]*node
+	for _, n := range users {
+		in := n.round.apart()
+		at := slices.Index(rounds, in)
+		if at < 0 {
+			at = len(rounds)
+			rounds, all = append(rounds, in), append(all, nil)
+		}
+		all[at] = append(all[at], n)
+	}
+	return all
 }
 
 // users returns the shuffles and outputs that the records of a root reach, in their order.
@@ -152,16 +214,18 @@ func (c *compiler) users(root *node) []*node {
 // what others make of the same input, such as the next round of a loop, read it again.
 func (c *compiler) addReads(input int, read *node, names []string) {
 	var groups [][]*node
-	current := -1
-	for _, user := range c.users(read) {
-		switch {
-		case user.side:
-			groups = append(groups, []*node{user})
-		case current < 0 || c.waitsFor(user, groups[current]):
-			current = len(groups)
-			groups = append(groups, []*node{user})
-		default:
-			groups[current] = append(groups[current], user)
+	for _, users := range c.byRound(c.users(read)) {
+		current := -1
+		for _, user := range users {
+			switch {
+			case user.side:
+				groups = append(groups, []*node{user})
+			case current < 0 || c.waitsFor(user, groups[current]):
+				current = len(groups)
+				groups = append(groups, []*node{user})
+			default:
+				groups[current] = append(groups[current], user)
+			}
 		}
 	}
 	first := true
@@ -180,26 +244,53 @@ func (c *compiler) addReads(input int, read *node, names []string) {
 }
 
 // unused returns a name that no step of maps has yet: this one, or it with a number.
-func (c *compiler) unused(name string) string {
+func (c *compiler) unused(name string) string { return c.free(name, plan.Map) }
+
+func (c *compiler) free(name string, phase plan.Phase) string {
 	free := name
-	for k := 2; slices.ContainsFunc(c.out.Steps, func(s pipeline.Step) bool { return s.Group == plan.Group{Stage: free, Phase: plan.Map} }); k++ {
+	for k := 2; c.taken(plan.Group{Stage: free, Phase: phase}); k++ {
 		free = fmt.Sprintf("%s-%d", name, k)
 	}
 	return free
+}
+
+// taken reports whether there is a step of that name.
+func (c *compiler) taken(group plan.Group) bool {
+	return slices.ContainsFunc(c.out.Steps, func(s pipeline.Step) bool { return s.Group == group })
 }
 
 // waitsFor reports whether functions in front of a user may use a side input that is made
 // of one of the others.
 func (c *compiler) waitsFor(user *node, others []*node) bool {
 	last := lastBefore(user)
-	return slices.ContainsFunc(c.shuffles, func(n *node) bool { return n.side && n.id < last && madeOf(n, others) })
+	return slices.ContainsFunc(c.shuffles, func(n *node) bool { return n.seenIn(user.round) && n.id < last && madeOf(n, others) })
 }
+
+// seenIn reports whether functions of a round may use a side input: those that a round
+// makes are its own.
+func (n *node) seenIn(r *round) bool { return n.side && (n.round == nil || n.round == r) }
 
 // madeOf reports whether the pairs of a shuffle are made of one of the others.
 func madeOf(n *node, others []*node) bool {
-	return slices.ContainsFunc(n.shuffle.roots, func(root *node) bool {
-		return root.shuffle != nil && (slices.Contains(others, root) || madeOf(root, others))
-	})
+	seen := map[*node]bool{}
+	var of func(n *node) bool
+	of = func(n *node) bool {
+		var roots []*node
+		switch {
+		case n.shuffle != nil:
+			roots = n.shuffle.roots
+		case n.loop != nil:
+			roots = n.loop.states
+		}
+		return slices.ContainsFunc(roots, func(root *node) bool {
+			if seen[root] || root.shuffle == nil && root.loop == nil {
+				return false
+			}
+			seen[root] = true
+			return slices.Contains(others, root) || of(root)
+		})
+	}
+	return of(n)
 }
 
 // lastBefore returns the id of the last function in front of a shuffle or an output.
@@ -224,7 +315,8 @@ func (c *compiler) sides(root *node, users []*node) []*node {
 	}
 	var all []*node
 	for _, n := range c.shuffles {
-		if n.side && n.id < last && !slices.Contains(users, n) && !madeOf(n, append(slices.Clone(users), root)) {
+		seen := slices.ContainsFunc(users, func(u *node) bool { return n.seenIn(u.round) })
+		if seen && n.id < last && !slices.Contains(users, n) && !madeOf(n, append(slices.Clone(users), root)) {
 			all = append(all, n)
 		}
 	}
@@ -235,9 +327,14 @@ func (c *compiler) sides(root *node, users []*node) []*node {
 // for.
 func (c *compiler) sortSteps() error {
 	var sorted []pipeline.Step
-	left := c.out.Steps
-	writers := func(steps []pipeline.Step, x int) bool { // some are among these
-		return slices.ContainsFunc(steps, func(s pipeline.Step) bool { return slices.Contains(s.Writes, x) })
+	left := slices.Clone(c.out.Steps)
+	writers := make([]int, len(c.out.Exchanges)) // that are left
+	groups := make(map[plan.Group]bool, len(left))
+	for i := range left {
+		groups[left[i].Group] = true
+		for _, x := range left[i].Writes {
+			writers[x]++
+		}
 	}
 	for len(left) > 0 {
 		ready := slices.IndexFunc(left, func(s pipeline.Step) bool {
@@ -250,13 +347,18 @@ func (c *compiler) sortSteps() error {
 					waits = append(waits, by)
 				}
 			}
-			return !slices.ContainsFunc(waits, func(x int) bool { return writers(left, x) })
+			return !slices.ContainsFunc(waits, func(x int) bool { return writers[x] > 0 }) &&
+				!slices.ContainsFunc(s.Observes, func(g plan.Group) bool { return groups[g] })
 		})
 		if ready < 0 {
 			return fmt.Errorf("its side inputs wait for each other: %v may use one that waits for it; make the side inputs first in the constructor", left[0].Group)
 		}
+		for _, x := range left[ready].Writes {
+			writers[x]--
+		}
+		delete(groups, left[ready].Group)
 		sorted = append(sorted, left[ready])
-		left = slices.Delete(slices.Clone(left), ready, ready+1)
+		left = slices.Delete(left, ready, ready+1)
 	}
 	c.out.Steps = sorted
 	return nil
@@ -312,13 +414,14 @@ func (c *compiler) addStep(s pipeline.Step, users []*node, roots ...*node) {
 		sides[n] = len(s.Sides)
 		s.Sides = append(s.Sides, c.exchange[n])
 	}
+	quiet := c.inRound(&s, users, roots)
 	s.Run = func(t *pipeline.Task) error {
 		root := roots[0]
 		if s.Reads == plan.None {
 			root = c.reads[t.Input]
 		}
 		r := newRun(t)
-		r.outputs, r.sides = outputs, sides
+		r.outputs, r.sides, r.ctx.quiet = outputs, sides, quiet
 		r.writes = make(map[*node]*pipeline.Write, len(shuffles))
 		for i, n := range shuffles {
 			r.writes[n] = &t.Writes[i]
@@ -340,9 +443,59 @@ func (c *compiler) addStep(s pipeline.Step, users []*node, roots ...*node) {
 	c.out.Steps = append(c.out.Steps, s)
 }
 
+// inRound makes a step part of the round of its users, and returns those of its functions
+// that another step has, too.
+func (c *compiler) inRound(s *pipeline.Step, users, roots []*node) (quiet map[*node]bool) {
+	c.join(s, users[0].round.apart())
+	rounds := map[*round]bool{}
+	var visit func(n *node)
+	seen := map[*node]bool{}
+	visit = func(n *node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		switch {
+		case c.known[n]:
+			if quiet == nil {
+				quiet = map[*node]bool{}
+			}
+			quiet[n] = true
+		case n.round != nil && n.kept == nil && !rounds[n.round]:
+			rounds[n.round] = true
+			c.observed[n.round] = append(c.observed[n.round], s.Group)
+		}
+		for _, from := range n.from {
+			if !slices.Contains(roots, n) && slices.Contains(roots, from.root) {
+				visit(from)
+			}
+		}
+	}
+	for _, u := range users {
+		for _, from := range u.from {
+			if slices.Contains(roots, from.root) {
+				visit(from)
+			}
+		}
+	}
+	for n := range seen {
+		c.known[n] = true
+	}
+	return quiet
+}
+
+// join makes a step part of a round, so that it runs after the decision on the one before.
+func (c *compiler) join(s *pipeline.Step, r *round) {
+	if r == nil {
+		return
+	}
+	s.Loop, s.Round = r.of.number, r.n
+	s.Observes = []plan.Group{{Stage: r.of.rounds[r.n-2].key, Phase: plan.Decide}}
+}
+
 // addResend adds a step that passes on kept pairs in ranges of keys.
 func (c *compiler) addResend(stage string, n *node, from, to int) {
-	c.out.Steps = append(c.out.Steps, pipeline.Step{
+	s := pipeline.Step{
 		Group: plan.Group{Stage: stage, Phase: plan.Map}, Reads: from, Writes: []int{to},
 		Run: func(t *pipeline.Task) error {
 			r := newRun(t)
@@ -350,7 +503,9 @@ func (c *compiler) addResend(stage string, n *node, from, to int) {
 			r.drive = func() error { return resend(r, &t.Writes[0]) }
 			return r.execute(func() error { return nil })
 		},
-	})
+	}
+	c.join(&s, n.round.apart())
+	c.out.Steps = append(c.out.Steps, s)
 }
 
 // resend passes on the pairs of a task in ranges of keys.
@@ -389,7 +544,12 @@ func (c *compiler) stageNames() []string {
 		taken[n.name] = true
 	}
 	for i, n := range c.shuffles {
+		if n.kept != nil {
+			names[i] = n.kept.next().stage(n.kept.of.name())
+			continue
+		}
 		if names[i] != "" {
+			names[i] = n.round.stage(names[i])
 			continue
 		}
 		for _, sink := range c.p.nodes {
@@ -400,9 +560,9 @@ func (c *compiler) stageNames() []string {
 		}
 		base := strings.ToLower(n.kind)
 		for k := 1; taken[names[i]]; k++ {
-			names[i] = base
+			names[i] = n.round.stage(base)
 			if k > 1 {
-				names[i] = fmt.Sprintf("%s-%d", base, k)
+				names[i] = n.round.stage(fmt.Sprintf("%s-%d", base, k))
 			}
 		}
 		taken[names[i]] = true

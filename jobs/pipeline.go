@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"path/filepath"
 	"reflect"
@@ -30,6 +31,9 @@ type Pipeline struct {
 	given  bool              // once holds the values of the submission
 	places map[string]string // of closures, by their symbols
 
+	loops []*loop
+	round *round // whose step is building; nil outside of loops
+
 	outline bool // only the inputs count: Once values are zero
 }
 
@@ -50,7 +54,10 @@ type node struct {
 	read    *readRole
 	shuffle *shuffleRole
 	sink    *sinkRole
-	side    bool // the shuffle is a side input: no step of its own reads it
+	loop    *loop  // whose result it is
+	round   *round // to which it belongs; nil for none
+	kept    *round // whose result it keeps
+	side    bool   // the shuffle is a side input: no step of its own reads it
 }
 
 // readRole adapts a Reader to the engine.
@@ -79,10 +86,13 @@ func newPipeline(job string, once map[string][]byte, given bool) *Pipeline {
 
 // add appends a node to the pipeline.
 func (p *Pipeline) add(kind, detail, types string, from ...*node) *node {
-	n := &node{id: len(p.nodes) + 1, kind: kind, detail: detail, label: p.label(detail), types: types, from: from}
+	n := &node{id: len(p.nodes) + 1, kind: kind, detail: detail, label: p.label(detail), types: types, from: from, round: p.round}
 	for _, f := range from {
 		f.used++
 		n.root = f.root
+		if !f.round.within(p.round) {
+			p.fail("%s uses the result of %s, which belongs to a round of %s and need not come: return it from the step of the Loop", n.stage(), f.stage(), f.round.of.label)
+		}
 	}
 	p.nodes = append(p.nodes, n)
 	return n
@@ -123,22 +133,37 @@ func (p *Pipeline) text() string {
 	for _, name := range p.named {
 		fmt.Fprintf(&b, "once %s: %d bytes, sha256 %x\n", name, len(p.once[name]), sha256.Sum256(p.once[name]))
 	}
+	rounds := sha256.New() // the text of rounds after the first, which are usually the same
 	for _, n := range p.nodes {
-		fmt.Fprintf(&b, "%d %s", n.id, n.kind)
-		if n.name != "" {
-			fmt.Fprintf(&b, " %q", n.name)
+		if n.round.apart() != nil {
+			_, _ = io.WriteString(rounds, n.text())
+			continue
 		}
-		for _, f := range n.from {
-			fmt.Fprintf(&b, " of %d", f.id)
+		b.WriteString(n.text())
+		if n.loop != nil && len(n.loop.rounds) > 1 {
+			fmt.Fprintf(&b, "its rounds from the second on: sha256 %x\n", rounds.Sum(nil))
 		}
-		if n.detail != "" {
-			fmt.Fprintf(&b, " by %s", n.detail)
-		}
-		if n.types != "" {
-			fmt.Fprintf(&b, ": %s", n.types)
-		}
-		b.WriteByte('\n')
 	}
+	return b.String()
+}
+
+// text describes a node in a line.
+func (n *node) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %s", n.id, n.kind)
+	if n.name != "" {
+		fmt.Fprintf(&b, " %q", n.name)
+	}
+	for _, f := range n.from {
+		fmt.Fprintf(&b, " of %d", f.id)
+	}
+	if n.detail != "" {
+		fmt.Fprintf(&b, " by %s", n.detail)
+	}
+	if n.types != "" {
+		fmt.Fprintf(&b, ": %s", n.types)
+	}
+	b.WriteByte('\n')
 	return b.String()
 }
 

@@ -44,6 +44,7 @@ type fan[T any] struct{ next []func(T) }
 func Read[T any](p *Pipeline, r Reader[T]) Records[T] {
 	n := p.add("Read", describe(r), typeName[T]())
 	n.root = n
+	p.outsideOfLoops(n)
 	if r == nil {
 		p.fail("Read: the reader is nil; use ReadLines for lines")
 		return Records[T]{p: p, n: n}

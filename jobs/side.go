@@ -47,11 +47,13 @@ func Broadcast[T, S any](in Records[T], load func(rows iter.Seq[T]) (S, error)) 
 // rowKey is the length of the key of a row: the number of its task and its own.
 const rowKey = 8
 
-// sendRows writes the records of a task, each with a key of its own.
+// sendRows writes the records of a task, each with a key of its own, to all partitions
+// by turns.
 func sendRows[T any](r *run, n *node, in Records[T], value codec.Value[T]) {
 	w, ctx := r.write(n), r.ctx
 	const rowBits = 40
 	number := uint64(r.task.ID.Index) << rowBits
+	part := r.task.ID.Index % max(w.Partitions, 1)
 	slot := new(T)
 	in.attach(r, func(rec T) {
 		if ctx.err != nil {
@@ -64,7 +66,10 @@ func sendRows[T any](r *run, n *node, in Records[T], value codec.Value[T]) {
 			return
 		}
 		number++
-		w.Pairs.Add(b, rowKey, 0)
+		w.Pairs.Add(b, rowKey, uint32(part))
+		if part++; part == w.Partitions {
+			part = 0
+		}
 	})
 }
 

@@ -50,6 +50,7 @@ func Output[T any](p *Pipeline, name string, w Writer[T]) *Sink[T] {
 func newSink[T any](p *Pipeline, kind string, w Writer[T], from ...*node) *Sink[T] {
 	s := &Sink[T]{p: p, n: p.add(kind, describe(w), typeName[T](), from...), w: w}
 	s.n.sink = &sinkRole{}
+	p.outsideOfLoops(s.n)
 	if w == nil {
 		p.fail("%s: the writer is nil; use WriteTSV for text", kind)
 		return s
@@ -91,7 +92,7 @@ func (s *Sink[T]) PartitionBy(dir func(rec T) string) *Sink[T] {
 // Emit writes a record to an output that Output declared. The record may alias a buffer.
 func (s *Sink[T]) Emit(ctx *Context, rec T) {
 	r := ctx.run
-	if ctx.err != nil {
+	if ctx.err != nil || ctx.quiet[ctx.node] {
 		return
 	}
 	to, ok := r.emitted[s.n].(*sinkWriter[T])

@@ -62,8 +62,8 @@ func committed(job *scheduler.Job) (tasks []task, missing *plan.TaskID) {
 	g := job.Graph()
 	for k := range g.Steps {
 		s := &g.Steps[k]
-		if s.Phase == plan.Sample {
-			continue
+		if s.Phase == plan.Sample || s.Phase == plan.Decide {
+			continue // they leave no parts, and count nothing
 		}
 		for i := range job.Tasks(s.Group) {
 			id := s.Task(i)

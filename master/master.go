@@ -78,6 +78,9 @@ type Config struct {
 	// Changed is called after every step that folded a record. It runs on the
 	// shell's goroutine and must be quick. Nil: it is not called.
 	Changed func(*scheduler.Job)
+	// Sweep removes the runs of results that no task needs. It runs beside the
+	// shell, and may leave them. Nil: they stay until the end of the job.
+	Sweep func(context.Context, []plan.Results)
 	// Excluded is called with the excluded workers, after every step that changed
 	// the list. It runs on the shell's goroutine and must be quick. Nil: it is not
 	// called.
@@ -130,8 +133,9 @@ type shell struct {
 
 	outcome *Outcome
 	err     error
-	slots   uint64 // folded when Changed was last called
+	slots   uint64 // folded when this was last looked at
 
+	sweeper  sweeper
 	excluded []scheduler.Exclusion // when Excluded was last called
 }
 
@@ -196,9 +200,12 @@ func (sh *shell) step(e scheduler.Event) {
 			f(excluded)
 		}
 	}
-	if job := sh.state.Job(); sh.cfg.Changed != nil && job.Slots != sh.slots {
+	if job := sh.state.Job(); job.Slots != sh.slots {
 		sh.slots = job.Slots
-		sh.cfg.Changed(job)
+		sh.sweep(job)
+		if sh.cfg.Changed != nil {
+			sh.cfg.Changed(job)
+		}
 	}
 }
 

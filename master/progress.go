@@ -38,7 +38,10 @@ func Sum(s *scheduler.Job, table *attempts.Table) Sums {
 	wrote := make([]int64, len(g.Steps)) // pairs
 	for k := range g.Steps {
 		step := &g.Steps[k]
-		sum := stepSum{group: step.Group, inputs: step.Reads == plan.None, open: s.Open(step.Group)}
+		if g.Over(k) {
+			continue
+		}
+		sum := stepSum{group: step.Group, inputs: step.FromInput(), open: s.Open(step.Group)}
 		for i := range s.Tasks(step.Group) {
 			t := s.Task(step.Task(i))
 			bytes := splitBytes(table, step.Task(i))
@@ -60,12 +63,12 @@ func Sum(s *scheduler.Job, table *attempts.Table) Sums {
 		}
 		if sum.inputs {
 			c.Bytes += sum.done
-		} else {
+		} else if step.Reads != plan.None {
 			for _, w := range g.Exchanges[step.Reads].Writers {
 				sum.all += wrote[w] / int64(len(g.Steps[w].Writes))
 			}
 		}
-		if step.Phase != plan.Sample {
+		if step.Phase != plan.Sample && step.Phase != plan.Decide {
 			c.steps = append(c.steps, sum)
 		}
 	}
@@ -103,7 +106,8 @@ func (c *Sums) Add(task plan.TaskID, bytes, records int64) {
 }
 
 // Fraction returns how much of a job is done, from 0 to 1: by bytes of input for
-// steps that read it, by pairs for the others. Every step counts the same.
+// steps that read it, by pairs for the others. Every step counts the same, also those of
+// rounds of a loop that may come.
 func (c *Sums) Fraction(s scheduler.Status) float64 {
 	if s == scheduler.Committing || s == scheduler.Succeeded {
 		return 1

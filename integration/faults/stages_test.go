@@ -174,6 +174,37 @@ func TestStagesSurviveTheEndOfAllProcesses(t *testing.T) {
 	})
 }
 
+// TestALoopGoesOnInItsRound kills all masters and workers in a round of a loop, and starts
+// others: they continue in that round, and nothing of a round before runs again.
+func TestALoopGoesOnInItsRound(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, c *cluster) {
+		in := c.write(3, 20)
+		var want strings.Builder
+		for _, w := range slices.Sorted(maps.Keys(in.words)) {
+			fmt.Fprintf(&want, "%s\t%d\n", w, in.words[w]+20)
+		}
+		master, worker := c.leader(), c.worker(2)
+		id := c.submit("rounds", "out", c.slow("1ms", "1ms", 20, 2)...)
+		c.until(id, func(j *client.Job) bool {
+			return slices.ContainsFunc(j.Phases, func(p client.Phase) bool { return p.Phase == "sums.17/reduce" && p.Tasks > 0 })
+		})
+		master.kill()
+		worker.kill()
+		before := c.finished(id)
+		if _, done := before["sums.16/reduce/0"]; !done {
+			t.Errorf("the tasks that have ended are %v, and none is of round 16", before)
+		}
+		c.leader()
+		c.worker(2)
+		c.succeeds(id, "out", want.String())
+		c.notAgain(before)
+		if n := len(c.finished(id)); c.marks()["sums.20/reduce/0"] == 0 || c.marks()["sums.21/reduce/0"] > 0 {
+			t.Errorf("%d tasks have ended, want those of 20 rounds: %v", n, c.marks())
+		}
+	})
+}
+
 // runsOf returns the keys of the runs that a task has left.
 func (c *cluster) runsOf(id plan.JobID, task plan.TaskID) (keys []string) {
 	c.t.Helper()

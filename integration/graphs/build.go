@@ -208,6 +208,8 @@ func two(o *op, left, right jobs.Records[Row]) jobs.Records[Row] {
 		})
 	case "side":
 		return withSide(left, right)
+	case "loop":
+		return looped(o, left, right)
 	}
 	panic("no operation is called " + o.kind) //nolint:forbidigo // a mistake in this package
 }
@@ -227,6 +229,29 @@ func coGroup(left, right jobs.Records[Row]) jobs.Records[Row] {
 		together(key, lefts, rights, leftSum, rightSum, emit)
 		return nil
 	})
+}
+
+// looped changes rows in rounds, each of which sees the other stream.
+func looped(o *op, in, other jobs.Records[Row]) jobs.Records[Row] {
+	return in.Loop(rounds(o), func(state jobs.Records[Row]) jobs.Records[Row] {
+		var next jobs.Records[Row]
+		switch o.n / 5 % 4 {
+		case 0:
+			next = pairs(state).Merge(pairs(other)).Fold(jobs.Sum)
+		case 1:
+			next = two(&op{kind: "leftjoin"}, state, other)
+		case 2:
+			next = withSide(pairs(state).Fold(jobs.Max), other)
+		default:
+			next = withSide(sorted(texts(other)), state)
+		}
+		return jobs.FlatMap(next, func(ctx *jobs.Context, r Row, emit func(Row)) error {
+			r.Value = inRound(r.Value, int64(ctx.Previous("value").Sum))
+			ctx.Observe("value", float64(r.Value))
+			emit(r)
+			return nil
+		})
+	}, func(seen map[string]jobs.Stat) bool { return ends(o, int64(seen["value"].Sum)) })
 }
 
 // withSide adds to the number of each row those of all rows of its key in a side input.

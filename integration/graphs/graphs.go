@@ -49,7 +49,7 @@ type op struct {
 // shuffles are the operations that begin a step, by the number of streams that they read.
 var shuffles = [][]string{nil,
 	{"sum", "max", "combine", "aggregate", "reduce", "reduceby", "sort", "sortvalues", "distinct", "top", "topall", "first", "last", "count", "countby"},
-	{"merge", "mergesort", "join", "leftjoin", "fulljoin", "semijoin", "antijoin", "cogroup", "intjoin", "side"},
+	{"merge", "mergesort", "join", "leftjoin", "fulljoin", "semijoin", "antijoin", "cogroup", "intjoin", "side", "loop", "loop"},
 }
 
 // functions are operations on single rows.
@@ -239,6 +239,16 @@ func met(key string, l, r *int64) Row {
 	}
 	return Row{Key: key, Value: (number(l)*37 + number(r)) % most}
 }
+
+// rounds is how many rounds a loop may have, and ends whether none follows after one with
+// that sum.
+func rounds(o *op) int { return 1 + int(o.n%5) }
+
+func ends(o *op, sum int64) bool { return (sum+o.n)%4 == 0 }
+
+// inRound is what a round of a loop does with a number: it adds what the round before has
+// observed.
+func inRound(n, before int64) int64 { return (n + before + 1) % most }
 
 func together(key string, lefts, rights, leftSum, rightSum int64, emit func(Row)) {
 	emit(Row{Key: key, Value: (lefts*1009 + rights*31 + leftSum + 3*rightSum) % most})

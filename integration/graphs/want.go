@@ -151,6 +151,31 @@ func oneOf(o *op, in []Row) (out []Row) {
 	return out
 }
 
+func loopedOf(o *op, in, other []Row) []Row {
+	var before int64
+	for range rounds(o) {
+		switch o.n / 5 % 4 {
+		case 0:
+			in = oneOf(&op{kind: "sum"}, slices.Concat(in, other))
+		case 1:
+			in = twoOf(&op{kind: "leftjoin"}, in, other)
+		case 2:
+			in = twoOf(&op{kind: "side"}, oneOf(&op{kind: "max"}, in), other)
+		default:
+			in = twoOf(&op{kind: "side"}, other, in)
+		}
+		var sum int64
+		for i := range in {
+			in[i].Value = inRound(in[i].Value, before)
+			sum += in[i].Value
+		}
+		if before = sum; ends(o, sum) || len(in) > mostRows {
+			break
+		}
+	}
+	return in
+}
+
 func twoOf(o *op, left, right []Row) (out []Row) {
 	emit := func(r Row) { out = append(out, r) }
 	lefts, rights := numbersOf(left), numbersOf(right)
@@ -159,6 +184,8 @@ func twoOf(o *op, left, right []Row) (out []Row) {
 		return oneOf(&op{kind: "sum"}, slices.Concat(left, right))
 	case "mergesort":
 		return sortedBy(slices.Concat(left, right), byKey)
+	case "loop":
+		return loopedOf(o, left, right)
 	case "cogroup":
 		keys := maps.Clone(lefts)
 		maps.Copy(keys, rights)

@@ -74,6 +74,7 @@ func main() {
 	all := append(wastes(),
 		jobs.Define("tally", slowParams{}, tally),
 		jobs.Define("stages", slowParams{}, stages),
+		jobs.Define("rounds", slowParams{}, rounds),
 		graphs.Job(),
 		sort.Job(),
 		each("fails", func(*jobs.Context) error { return errors.New("the line is not good") }),

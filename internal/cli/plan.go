@@ -129,6 +129,8 @@ type planStep struct {
 	Tasks int    `json:"tasks"`
 	Known bool   `json:"known"` // the number of tasks is fixed
 	Bytes int64  `json:"bytes"` // that its tasks read, by the assumptions
+	// Rounds is how many rounds the loop may have of which the step decides.
+	Rounds int `json:"rounds,omitempty"`
 }
 
 // planOutput is what the output already holds.
@@ -144,7 +146,7 @@ func newPlanDocument(p *embedded.Plan) planDocument {
 		Slots: p.Slots, Memory: p.Memory, Share: p.Share, Requests: newReportPlan(p), Assumed: p.Assumed,
 		Contents: planOutput{Committed: p.Found.Contents, Parts: p.Found.Parts}}
 	for _, s := range p.Steps {
-		d.Steps = append(d.Steps, planStep{s.Name, s.Tasks, s.Known, s.Bytes})
+		d.Steps = append(d.Steps, planStep{s.Name, s.Tasks, s.Known, s.Bytes, s.Rounds})
 	}
 	if p.Held != nil {
 		d.Contents.HeldBy = string(p.Held.Job)
@@ -167,6 +169,10 @@ func writePlan(to io.Writer, p *embedded.Plan) {
 		about := ""
 		if !s.Known {
 			about = "about "
+		}
+		if s.Rounds > 0 {
+			line("loop", "%s: after each round, of at most %d", s.Name, s.Rounds)
+			continue
 		}
 		line("step", "%s: %s%s, %s", s.Name, about, count(int64(s.Tasks), "task"), embedded.Bytes(s.Bytes))
 	}

@@ -45,7 +45,8 @@ type Plan struct {
 	// Assumed lists the assumptions behind Requests, for users.
 	Assumed []string
 
-	cut bool // lines of an object are divided among tasks
+	cut   bool // lines of an object are divided among tasks
+	loops int
 }
 
 // PlannedStep is a step of a job of several stages.
@@ -54,6 +55,9 @@ type PlannedStep struct {
 	Tasks int
 	Known bool  // the number of tasks is fixed; else it follows from what is measured
 	Bytes int64 // that its tasks read, if every step writes as many bytes as it reads
+	// Rounds is how many rounds a loop may have, of the step that decides after the first
+	// whether another one follows; 0 for others. Steps of later rounds are left out.
+	Rounds int
 }
 
 // Receipt has the requests of a run that has ended: as planned, as predicted once
@@ -131,10 +135,20 @@ func (r *run) state(found output.Found) *Plan {
 		p.Group = j.Shape(sizes).ReadGroup()
 	}
 	if t.Stages != nil {
-		for i := range t.Stages.Graph.Steps {
-			n, known := forecast.StepTasks(&t.Stages.Graph, i)
-			p.Steps = append(p.Steps, PlannedStep{t.Stages.Graph.Steps[i].String(), n, known, j.StepBytes(i)})
+		g := &t.Stages.Graph
+		for i := range g.Steps {
+			s := &g.Steps[i]
+			if !forecast.Foreseen(s) {
+				continue
+			}
+			step := PlannedStep{Name: s.String(), Bytes: j.StepBytes(i)}
+			step.Tasks, step.Known = forecast.StepTasks(g, i)
+			if s.Phase == plan.Decide {
+				step.Rounds = len(g.Loops[s.Loop-1].States)
+			}
+			p.Steps = append(p.Steps, step)
 		}
+		p.loops = len(g.Loops)
 	}
 	p.Requests, p.Whole = j.Foresee(sizes), j.Whole()
 	p.assume()
@@ -153,6 +167,9 @@ func (p *Plan) assume() {
 		say("maps write as many bytes as they read, and so do reduces")
 	default:
 		say("parts are as large as the input of their tasks")
+	}
+	if p.loops > 0 {
+		say("each loop runs one round; every further one adds what the steps of the first do")
 	}
 	if p.Partitions > 0 && p.Split > p.Share {
 		say("pairs fit into the %s of a task, for which they may need more memory or smaller splits", planner.Bytes(p.Share))

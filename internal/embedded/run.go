@@ -240,6 +240,9 @@ func (r *run) masterConfig(p *pool, c *committer, w *watcher) master.Config {
 	return master.Config{
 		Scheduler: cfg,
 		Journal:   master.MemoryJournal{}, Pool: p, Output: c, Events: p.events, Changed: w.changed,
+		Sweep: func(ctx context.Context, all []plan.Results) {
+			master.RemoveRuns(ctx, all, p.exec.ReadManifest, r.scratch.Delete)
+		},
 	}
 }
 
@@ -324,7 +327,7 @@ func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
 	}
 	c.tally, c.added = tally, parts
 	for i, step := range job.Graph().Steps {
-		if step.Reads != plan.None {
+		if !step.FromInput() {
 			c.reduces += job.Graph().TasksOf(i)
 		}
 	}

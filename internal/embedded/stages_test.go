@@ -286,3 +286,50 @@ func TestManyDirectories(t *testing.T) {
 		t.Errorf("%d lines, %d records and %d parts of %d tasks", len(got), r.Tally.RecordsOut, r.Parts, r.Maps)
 	}
 }
+
+// TestRoundsAreSwept verifies that a loop of many rounds holds the temporary data of a few.
+func TestRoundsAreSwept(t *testing.T) {
+	t.Parallel()
+	stores := store.Options{Mem: new(store.MemSpace)}
+	root, err := store.Open(t.Context(), "mem://test", stores)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := root.Put(t.Context(), "in", []byte("a 1\nb 2\nc 3\n"), store.Durable); err != nil {
+		t.Fatal(err)
+	}
+	most, rounds := 0, 0
+	job := jobs.Define("rounds", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
+		jobs.Map(jobs.ReadLines(p), splitWords).Fold(jobs.Sum).Loop(30, func(in jobs.Records[jobs.Pair[string, int64]]) jobs.Records[jobs.Pair[string, int64]] {
+			return jobs.Map(in, func(_ *jobs.Context, r jobs.Pair[string, int64], emit jobs.Emit[string, int64]) error {
+				emit(r.Key, r.Value+1)
+				return nil
+			}).Fold(jobs.Sum)
+		}, func(map[string]jobs.Stat) bool {
+			runs := 0
+			for o, err := range root.List(t.Context(), "out/_windrow/tmp/") {
+				if err != nil {
+					t.Error(err)
+				}
+				if strings.Contains(o.Key, "/x/") {
+					runs++
+				}
+			}
+			rounds, most = rounds+1, max(most, runs)
+			return false
+		}).WriteTSV()
+		return nil
+	})
+	r, err := embedded.Run(t.Context(), job, embedded.Options{Input: []string{"mem://test/in"}, Output: "mem://test/out", Stores: stores, Partitions: 2, Slots: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rounds != 29 || r.Tally.RecordsOut != 6 {
+		t.Errorf("%d decisions, and %d records, want 29 and 6", rounds, r.Tally.RecordsOut)
+	}
+	// A round leaves two runs of each of two exchanges at most.
+	if most == 0 || most > 5*4 {
+		t.Errorf("the temporary data had %d runs at once, those of five rounds are 20", most)
+	}
+}

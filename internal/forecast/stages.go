@@ -2,6 +2,10 @@ package forecast
 
 import "github.com/windrow-mr/windrow/plan"
 
+// Foreseen reports whether a forecast has a step. How many rounds a loop runs is unknown:
+// it has the first one.
+func Foreseen(s *plan.Step) bool { return s.Round <= 1 }
+
 // StepTasks returns the number of tasks of a step. Known is false where it follows from
 // bytes that are not written yet: then it is an estimate from the size of the input.
 func StepTasks(g *plan.Graph, step int) (tasks int, known bool) {
@@ -23,9 +27,12 @@ func (j *Job) StepBytes(step int) int64 {
 	if s := &g.Steps[step]; s.Reads != plan.None {
 		return g.Exchanges[s.Reads].Estimate
 	}
+	if g.Steps[step].Phase == plan.Decide {
+		return 0
+	}
 	place := 0
 	for i := range step {
-		if g.Steps[i].Reads == plan.None {
+		if g.Steps[i].FromInput() {
 			place += g.Steps[i].Tasks
 		}
 	}
@@ -36,15 +43,27 @@ func (j *Job) StepBytes(step int) int64 {
 	return bytes
 }
 
-// stages adds the requests of the tasks of a job of several stages or outputs, except
-// gets of what other tasks wrote.
+// stages adds the requests of the tasks of a job of several stages or outputs, with one
+// round of each loop, except gets of what other tasks wrote.
 func (j *Job) stages(r plan.Requests, s Sizes) {
-	for read := range j.readings(j.Table.Splits) {
-		add(r, read.store, plan.Usage{Gets: read.all()})
-	}
 	g := &j.Table.Stages.Graph
+	place := 0
+	for i := range g.Steps {
+		if !g.Steps[i].FromInput() {
+			continue
+		}
+		if Foreseen(&g.Steps[i]) {
+			for read := range j.readings(j.Table.Splits[place:][:g.Steps[i].Tasks]) {
+				add(r, read.store, plan.Usage{Gets: read.all()})
+			}
+		}
+		place += g.Steps[i].Tasks
+	}
 	all := 0
 	for i := range g.Steps {
+		if !Foreseen(&g.Steps[i]) {
+			continue
+		}
 		tasks, _ := StepTasks(g, i)
 		all += tasks
 		add(r, j.Scratch, times(tasks, j.Scratch.write(0))) // manifests
@@ -65,7 +84,7 @@ func (j *Job) stageParts() []int64 {
 	var sizes []int64
 	g := &j.Table.Stages.Graph
 	for i := range g.Steps {
-		if !g.Steps[i].Parts {
+		if !g.Steps[i].Parts || !Foreseen(&g.Steps[i]) {
 			continue
 		}
 		tasks, _ := StepTasks(g, i)

@@ -1,6 +1,7 @@
 package jobstest_test
 
 import (
+	"iter"
 	"strconv"
 	"strings"
 	"testing"
@@ -116,4 +117,58 @@ var Sorted = jobs.Define("sorted", struct{}{}, func(p *jobs.Pipeline, _ struct{}
 func TestSorted(t *testing.T) {
 	t.Parallel()
 	jobstest.Run(t, Sorted, jobstest.Lines("7", "hay", "10", "12"), jobstest.Strict()).Want("hay", "7", "10", "12")
+}
+
+// Rounds.
+
+// Hops finds how many flights it takes at least from an airport to each other one. A line
+// of the input is a flight: from, to.
+var Hops = jobs.Define("hops", struct{ From string }{"zrh"}, func(p *jobs.Pipeline, a struct{ From string }) error {
+	type hop = jobs.Pair[string, int]
+	lines := jobs.ReadLines(p)
+	flights := jobs.Map(lines, func(_ *jobs.Context, line []byte, emit jobs.Emit[string, string]) error {
+		from, to, _ := strings.Cut(string(line), " ")
+		emit(from, to)
+		return nil
+	})
+	start := jobs.Map(lines, func(_ *jobs.Context, line []byte, emit jobs.Emit[string, int]) error {
+		if strings.HasPrefix(string(line), a.From+" ") {
+			emit(a.From, 0)
+		}
+		return nil
+	}).Fold(jobs.Min)
+	hops := start.Loop(100, func(known jobs.Records[hop]) jobs.Records[hop] {
+		pairs := jobs.Map(known, func(_ *jobs.Context, h hop, emit jobs.Emit[string, int]) error {
+			emit(h.Key, h.Value)
+			return nil
+		})
+		next := jobs.Join(flights, pairs, func(_ *jobs.Context, _, to string, n int, emit func(hop)) error {
+			emit(hop{Key: to, Value: n + 1})
+			return nil
+		})
+		return jobs.CoGroup(pairs, jobs.KeyBy(next, func(h hop) string { return h.Key }), nearest)
+	}, func(seen map[string]jobs.Stat) bool { return seen["found"].Count == 0 })
+	hops.WriteTSV()
+	return nil
+})
+
+// nearest keeps the hops of an airport that is known, and observes that another one is
+// found.
+func nearest(ctx *jobs.Context, to string, known iter.Seq[int], next iter.Seq[jobs.Pair[string, int]], emit func(jobs.Pair[string, int])) error {
+	for n := range known {
+		emit(jobs.Pair[string, int]{Key: to, Value: n})
+		return nil
+	}
+	for h := range next {
+		ctx.Observe("found", 1)
+		emit(h)
+		return nil
+	}
+	return nil
+}
+
+func TestHops(t *testing.T) {
+	t.Parallel()
+	jobstest.Run(t, Hops, jobstest.Lines("zrh osl", "osl arn", "arn hel", "hel osl", "zrh arn", "lis mad"), jobstest.Strict()).
+		Want("zrh\t0", "osl\t1", "arn\t1", "hel\t2")
 }

@@ -32,6 +32,7 @@ type Pipeline struct {
 	Exchanges []Exchange
 	Outputs   []Output
 	Steps     []Step // each after those whose pairs it reads
+	Loops     []Loop
 	// Once holds the values that the constructor computed once, by name. A
 	// process that builds the pipeline again passes it to Job.Build, and gets
 	// the same Text.
@@ -46,8 +47,19 @@ type Step struct {
 	Sides   []int // exchanges that a task may read whole
 	Writes  []int // exchanges
 	Outputs []int // whose parts its tasks make
+	// Loop, Round and Last are those of plan.Step, and Observes the groups of its Observes.
+	Loop, Round, Last int
+	Observes          []plan.Group
 	// Run reads what the task has, to its end, and passes on pairs and records.
 	Run func(t *Task) error
+	// Decide says in place of Run whether another round follows. It is given what the
+	// functions of the round have observed.
+	Decide func(observed map[string]plan.Stat) (bool, error)
+}
+
+// Loop is a number of rounds that may run.
+type Loop struct {
+	States []int // the exchange in which each round leaves its records
 }
 
 // Input is one of a job's inputs.
@@ -110,7 +122,10 @@ type Task struct {
 	Log      *slog.Logger
 	Tally    *plan.Tally // the functions set RecordsIn, RecordsOut, Counts and Stats
 	Progress *Progress
-	Files    *Files // shipped with the job; nil for none
+	Files    *Files               // shipped with the job; nil for none
+	Previous map[string]plan.Stat // of the round before, for a step of a later round
+	// Observed is set by the functions: see plan.Manifest.
+	Observed map[string]map[string]plan.Stat
 
 	Input    int          // whose sections it reads
 	Sections []Section    // of a step that reads inputs
@@ -208,7 +223,15 @@ func (p *Pipeline) Outline() plan.Graph {
 	g.Exchanges = make([]plan.Exchange, len(p.Exchanges))
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		g.Steps = append(g.Steps, plan.Step{Group: s.Group, Inputs: s.Inputs, Reads: s.Reads, Sides: s.Sides, Writes: s.Writes, Parts: len(s.Outputs) > 0})
+		step := plan.Step{Group: s.Group, Inputs: s.Inputs, Reads: s.Reads, Sides: s.Sides, Writes: s.Writes, Parts: len(s.Outputs) > 0,
+			Loop: s.Loop, Round: s.Round, Last: s.Last}
+		if s.Phase == plan.Decide {
+			step.Tasks = 1
+		}
+		for _, group := range s.Observes {
+			step.Observes = append(step.Observes, g.Find(group))
+		}
+		g.Steps = append(g.Steps, step)
 		for _, x := range s.Writes {
 			g.Exchanges[x].Writers = append(g.Exchanges[x].Writers, i)
 		}
@@ -220,6 +243,9 @@ func (p *Pipeline) Outline() plan.Graph {
 		if by := p.Exchanges[x].SampledBy; p.Exchanges[x].Ranges && by != plan.None {
 			g.Exchanges[x].Sampled = g.Exchanges[by].Writers
 		}
+	}
+	for _, l := range p.Loops {
+		g.Loops = append(g.Loops, plan.Loop{States: l.States, Round: 1})
 	}
 	return g
 }

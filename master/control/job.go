@@ -249,7 +249,10 @@ func (j *job) runShell(ctx context.Context, s *scheduler.Job, box *master.Mailbo
 		Now:      func() scheduler.Time { return scheduler.Time(cfg.Clock()) },
 		Changed:  func(s *scheduler.Job) { j.follow(ctx, records, s) },
 		Excluded: func(workers []scheduler.Exclusion) { j.lead.members.Exclude(j.id, workers) },
-		Abandon:  true,
+		Sweep: func(ctx context.Context, all []plan.Results) {
+			master.RemoveRuns(ctx, all, j.manifest, j.scratch.Delete)
+		},
+		Abandon: true,
 	})
 	j.life.issued = outcome.Issued
 	return err

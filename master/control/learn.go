@@ -75,7 +75,7 @@ func (j *job) learn(ctx context.Context, s *scheduler.Job, box *master.Mailbox) 
 // readsInput reports whether a task that reads input is not committed.
 func readsInput(s *scheduler.Job) bool {
 	g := s.Graph()
-	return slices.ContainsFunc(g.Steps, func(step plan.Step) bool { return step.Reads == plan.None && s.Left(step.Group) > 0 })
+	return slices.ContainsFunc(g.Steps, func(step plan.Step) bool { return step.FromInput() && s.Left(step.Group) > 0 })
 }
 
 // learnSums reads the sums of the input of a committed task. If its manifest is lost, or

@@ -48,7 +48,7 @@ func (p pool) Launch(c scheduler.Launch, s *scheduler.Job) {
 func reads(s *scheduler.Job, group plan.Group) bool {
 	g := s.Graph()
 	at := g.Find(group)
-	return at != plan.None && (g.Steps[at].Reads != plan.None || len(g.Steps[at].Sides) > 0)
+	return at != plan.None && (g.Steps[at].Reads != plan.None || len(g.Steps[at].Sides)+len(g.Steps[at].Observes) > 0)
 }
 
 // Stop ends an attempt.

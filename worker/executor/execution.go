@@ -53,6 +53,10 @@ func (x *execution) run(ctx context.Context) (*plan.Manifest, error) {
 	if err := x.open(ctx); err != nil {
 		return nil, err
 	}
+	var err error
+	if x.task.Previous, err = x.exec.previous(ctx, x.work.Observes); err != nil {
+		return nil, err
+	}
 	x.task.Side = func(place int, load func(from pairs.Source) (any, error)) (any, error) {
 		return x.side(ctx, place, load)
 	}
@@ -62,6 +66,7 @@ func (x *execution) run(ctx context.Context) (*plan.Manifest, error) {
 	if err := x.step.Run(&x.task); err != nil {
 		return nil, err
 	}
+	x.m.Observed = x.task.Observed
 	if err := x.finishReading(); err != nil {
 		return nil, err
 	}
@@ -78,7 +83,7 @@ func (x *execution) run(ctx context.Context) (*plan.Manifest, error) {
 func (x *execution) open(ctx context.Context) error {
 	e, w := x.exec, x.work
 	if x.step.Reads != plan.None {
-		x.reads = &reduction{exec: e, exchange: x.step.Reads, partitions: w.Partitions, store: x.runs}
+		x.reads = &reduction{exec: e, exchange: e.exchange(x.step, w.Reads), partitions: w.Partitions, store: x.runs}
 		if err := x.reads.find(ctx, x.attempt.Task.Index, w.Reads); err != nil {
 			return err
 		}

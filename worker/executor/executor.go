@@ -117,6 +117,10 @@ func (e *Executor) Run(ctx context.Context, a Attempt, w Work, grants Granter) (
 		return nil, fmt.Errorf("task %v is not one that an executor runs", a.Task)
 	case a.Task.Phase == plan.Sample:
 		return e.Sample(ctx, a, step, w.Splits)
+	case len(w.Observes) != len(step.Observes):
+		return nil, fmt.Errorf("task %v: it needs the statistics of %d steps, and its attempt has those of %d", a.Task, len(step.Observes), len(w.Observes))
+	case a.Task.Phase == plan.Decide:
+		return e.decide(ctx, a, step, &w)
 	case len(w.Writes) != len(step.Writes) || len(w.Sides) != len(step.Sides):
 		return nil, fmt.Errorf("task %v: it writes %d exchanges and has %d side inputs, and its attempt has %d and %d",
 			a.Task, len(step.Writes), len(step.Sides), len(w.Writes), len(w.Sides))
@@ -125,9 +129,23 @@ func (e *Executor) Run(ctx context.Context, a Attempt, w Work, grants Granter) (
 	defer x.close()
 	m, err := x.run(ctx)
 	if err != nil && step.Reads != plan.None {
-		err = e.blame(ctx, step.Reads, w.Reads, err)
+		err = e.blame(ctx, e.exchange(step, w.Reads), w.Reads, err)
 	}
 	return m, err
+}
+
+// exchange returns the exchange that a task of a step reads. Which one has the result of
+// a loop follows from the steps that wrote it.
+func (e *Executor) exchange(step *pipeline.Step, from []plan.Results) int {
+	if step.Last == 0 || len(from) == 0 {
+		return step.Reads
+	}
+	for _, x := range e.graph.Loops[step.Last-1].States {
+		if e.graph.Steps[e.graph.Exchanges[x].Writers[0]].Group == from[0].Group {
+			return x
+		}
+	}
+	return step.Reads
 }
 
 // Granter asks the scheduler for leave to make a part visible.

@@ -7,6 +7,10 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
+// mostEstimate bounds the estimates of bytes: what a round of a loop adds to itself
+// grows without end.
+const mostEstimate = 1 << 50
+
 // stages returns the graph of a job of several stages or outputs, as far as the input
 // decides it: the tasks that read inputs, and the partitions of what they write. It
 // brings the splits into the order of their steps. An input that two steps read has its
@@ -36,12 +40,12 @@ func (m *maker) stages(outputs []attempts.Output) (*attempts.Stages, error) {
 			from[i] = g.Exchanges[s.Reads].Estimate
 		}
 		for _, x := range s.Writes {
-			g.Exchanges[x].Estimate += from[i]
+			g.Exchanges[x].Estimate = min(g.Exchanges[x].Estimate+from[i], mostEstimate)
 		}
 	}
 	for x := range g.Exchanges {
 		e := &g.Exchanges[x]
-		direct := slices.ContainsFunc(e.Writers, func(w int) bool { return g.Steps[w].Reads == plan.None })
+		direct := slices.ContainsFunc(e.Writers, func(w int) bool { return g.Steps[w].FromInput() })
 		switch {
 		case e.Partitions > 0: // a side input
 		case m.req.Partitions > g.Most:

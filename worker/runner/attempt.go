@@ -130,13 +130,14 @@ func (a *attempt) run(ctx context.Context, table *attempts.Table) (*jobproc.Run,
 	if run.Work, err = a.host.Work(ctx); err != nil {
 		return nil, &hostError{err}
 	}
-	if step.Reads == plan.None {
+	switch {
+	case step.FromInput():
 		i, known := table.Split(task)
 		if !known {
 			return nil, a.noTask()
 		}
 		run.Splits = table.Splits[i : i+1]
-	} else {
+	case step.Reads != plan.None:
 		run.Holders = a.launch.Slots
 		if task.Index >= run.Work.Partitions {
 			return nil, a.noTask()

@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -106,6 +107,9 @@ type runner struct {
 	exchanges [][][]pair
 	sampled   [][][]byte
 	cuts      [][][]byte // by exchange
+	// rounds are the newest rounds of the loops. observed has the statistics of rounds, by the names of their decisions.
+	rounds   []int
+	observed map[string]map[string]plan.Stat
 }
 
 type pair struct{ key, value []byte }
@@ -117,8 +121,16 @@ func (r *runner) run(objects []Object) (*Result, error) {
 	for x := range r.exchanges {
 		r.exchanges[x] = make([][]pair, r.partitions(x))
 	}
+	r.rounds = make([]int, len(r.built.Loops))
+	for i := range r.rounds {
+		r.rounds[i] = 1
+	}
+	r.observed = map[string]map[string]plan.Stat{}
 	for i := range r.built.Steps {
 		step := &r.built.Steps[i]
+		if step.Loop > 0 && step.Round > r.rounds[step.Loop-1] {
+			continue
+		}
 		if err := r.step(step, objects); err != nil {
 			return nil, err
 		}
@@ -137,14 +149,25 @@ func (r *runner) partitions(x int) int {
 
 // step runs all tasks of a step, one after another.
 func (r *runner) step(step *pipeline.Step, objects []Object) error {
+	if step.Phase == plan.Decide {
+		goesOn, err := step.Decide(maps.Clone(r.observed[step.Stage]))
+		if goesOn {
+			r.rounds[step.Loop-1]++
+		}
+		return err
+	}
 	for _, x := range step.Writes {
 		if by := r.built.Exchanges[x].SampledBy; by != plan.None {
 			r.cuts[x] = cuts(r.sampled[by], r.o.Partitions)
 		}
 	}
 	if step.Reads != plan.None {
+		reads := step.Reads
+		if step.Last > 0 {
+			reads = r.built.Loops[step.Last-1].States[r.rounds[step.Last-1]-1]
+		}
 		for p := range r.o.Partitions {
-			if err := r.task(step.Task(p), step, &pipeline.Task{Source: r.source(step.Reads, p)}, r.o.Partitions); err != nil {
+			if err := r.task(step.Task(p), step, &pipeline.Task{Source: r.source(reads, p)}, r.o.Partitions); err != nil {
 				return err
 			}
 		}
@@ -285,8 +308,16 @@ func (r *runner) task(id plan.TaskID, step *pipeline.Step, t *pipeline.Task, par
 	t.Side = func(place int, load func(from pairs.Source) (any, error)) (any, error) {
 		return load(r.source(step.Sides[place], 0))
 	}
+	for _, g := range step.Observes {
+		t.Previous = r.observed[g.Stage]
+	}
 	if err := step.Run(t); err != nil {
 		return err
+	}
+	for round, stats := range t.Observed {
+		sum := plan.Tally{Stats: r.observed[round]}
+		sum.Merge(&plan.Tally{Stats: stats})
+		r.observed[round] = sum.Stats
 	}
 	if step.Reads != plan.None {
 		tally.RecordsIn = 0 // so that the sum is the input's
