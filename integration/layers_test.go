@@ -383,7 +383,7 @@ func TestJobBinary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if limit := int64(24_000_000); info.Size() > limit {
+	if limit := int64(20_000_000); info.Size() > limit {
 		t.Errorf("the binary has %d bytes, the limit is %d", info.Size(), limit)
 	}
 	deps := exec.CommandContext(t.Context(), "go", "list", "-mod=mod", "-deps", ".")

@@ -247,43 +247,42 @@ func mergeByFold[V any](fold func(a, b V) V) func(acc, other *V) {
 	return func(acc, other *V) { *acc = fold(*acc, *other) }
 }
 
+// combined makes an error of a panic of the job's function. It is deferred.
+func combined(n *node, err *error) {
+	if p := recover(); p != nil {
+		failed := &RecordError{Stage: n.stage() + " while combining"}
+		failed.panicked(p)
+		*err = failed
+	}
+}
+
+func uncombinable(n *node, err error) error { return fmt.Errorf("%s: combine: %w", n.stage(), err) }
+
 // Reset begins another key.
 func (c *encodedCombiner[A]) Reset() { c.some = false }
 
 // Add folds in a value. It does not keep b.
 func (c *encodedCombiner[A]) Add(b []byte) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			failed := &RecordError{Stage: c.n.stage() + " while combining"}
-			failed.panicked(p)
-			err = failed
-		}
-	}()
+	defer combined(c.n, &err)
 	if !c.value.Owned() {
 		b = bytes.Clone(b)
 	}
 	if c.some {
 		if err := c.decode(b, &c.other); err != nil {
-			return fmt.Errorf("%s: combine: %w", c.n.stage(), err)
+			return uncombinable(c.n, err)
 		}
 		c.merge(&c.acc, &c.other)
 		return nil
 	}
 	c.some = true
 	if err := c.decode(b, &c.acc); err != nil {
-		return fmt.Errorf("%s: combine: %w", c.n.stage(), err)
+		return uncombinable(c.n, err)
 	}
 	return nil
 }
 
 // AppendTo appends the accumulated value of the key.
 func (c *encodedCombiner[A]) AppendTo(dst []byte) (b []byte, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			failed := &RecordError{Stage: c.n.stage() + " while combining"}
-			failed.panicked(p)
-			err = failed
-		}
-	}()
+	defer combined(c.n, &err)
 	return c.value.Append(dst, &c.acc)
 }

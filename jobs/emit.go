@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/windrow-mr/windrow/jobs/codec"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
@@ -15,44 +16,45 @@ type sender[K, V any] struct {
 	n     int // partitions
 	key   codec.Key[K]
 	value codec.Value[V]
-	// choose returns the partition of a pair. Nil: the hash of its key decides.
-	// key is nil where only the encoded key is known.
-	choose func(encoded []byte, key *K) uint32
-	keys   K // slots that encoders point to, so that no pair is allocated
+	// choose returns the partition of an encoded key. Nil: its hash decides.
+	choose func(encoded []byte) uint32
+	custom func(key *K) uint32 // of a Partition, for keys that are not encoded yet
+	keys   K                   // slots that encoders point to, so that no pair is allocated
 	values V
 }
 
 func newSender[K, V, W any](r *run, e *exchange[K, V, W]) *sender[K, W] {
 	w := r.write(e.n)
 	s := &sender[K, W]{ctx: r.ctx, to: w.Pairs, n: w.Partitions, key: e.key, value: e.value}
-	switch group, custom := e.group, e.in.partition; {
-	case w.Sample != nil: // kept as they are, until their keys are known
-		s.choose = func(encoded []byte, _ *K) uint32 {
-			w.Sample(encoded)
-			return pairs.PartitionOf(pairs.Hash(encoded), s.n)
-		}
-	case e.n.shuffle.exchange.Ranges:
-		s.choose = func(encoded []byte, _ *K) uint32 { return pairs.RangePartition(w.Cuts, encoded) }
-	case custom != nil:
-		s.choose = chosen(r.ctx, e.n, e.key, custom, s.n)
-	case group != nil:
-		s.choose = func(encoded []byte, _ *K) uint32 { return pairs.PartitionOf(pairs.Hash(group(encoded)), s.n) }
+	s.choose = chooser(w, e.n.shuffle.exchange.Ranges, e.group)
+	if f := e.in.partition; f != nil && w.Sample == nil && !e.n.shuffle.exchange.Ranges {
+		s.choose, s.custom = chosen(r.ctx, e.n, e.key, f, s.n)
 	}
 	return s
 }
 
-// chosen adapts the function of a Partition.
-func chosen[K any](ctx *Context, n *node, key codec.Key[K], f func(key K, n int) int, partitions int) func([]byte, *K) uint32 {
+// chooser returns how pairs are divided without a Partition, nil where the hash of the
+// whole key decides.
+func chooser(w *pipeline.Write, ranges bool, group func(key []byte) []byte) func(encoded []byte) uint32 {
+	switch {
+	case w.Sample != nil: // kept as they are, until their keys are known
+		return func(encoded []byte) uint32 {
+			w.Sample(encoded)
+			return pairs.PartitionOf(pairs.Hash(encoded), w.Partitions)
+		}
+	case ranges:
+		return func(encoded []byte) uint32 { return pairs.RangePartition(w.Cuts, encoded) }
+	case group != nil:
+		return func(encoded []byte) uint32 { return pairs.PartitionOf(pairs.Hash(group(encoded)), w.Partitions) }
+	}
+	return nil
+}
+
+// chosen adapts the function of a Partition, to encoded keys and to others.
+func chosen[K any](ctx *Context, n *node, key codec.Key[K], f func(key K, n int) int, partitions int) (func([]byte) uint32, func(*K) uint32) {
 	decode := key.Decoder()
 	var decoded K
-	return func(encoded []byte, key *K) uint32 {
-		if key == nil {
-			if err := decode(encoded, &decoded); err != nil {
-				ctx.fail(err)
-				return 0
-			}
-			key = &decoded
-		}
+	choose := func(key *K) uint32 {
 		part := f(*key, partitions)
 		if part < 0 || part >= partitions {
 			ctx.reject(n, fmt.Errorf("Partition returned %d for key %s; it must return 0 to %d", part, keyText(*key), partitions-1))
@@ -60,12 +62,19 @@ func chosen[K any](ctx *Context, n *node, key codec.Key[K], f func(key K, n int)
 		}
 		return uint32(part)
 	}
+	return func(encoded []byte) uint32 {
+		if err := decode(encoded, &decoded); err != nil {
+			ctx.fail(err)
+			return 0
+		}
+		return choose(&decoded)
+	}, choose
 }
 
 // partition returns the partition of an encoded key with that hash.
 func (s *sender[K, V]) partition(hash uint64, encoded []byte) uint32 {
 	if s.choose != nil {
-		return s.choose(encoded, nil)
+		return s.choose(encoded)
 	}
 	return pairs.PartitionOf(hash, s.n)
 }
@@ -145,9 +154,12 @@ func (s *sender[K, V]) emitAny(key K, value V) {
 	b := s.key.Append(s.to.Room(), &s.keys)
 	n := len(b)
 	var part uint32
-	if s.choose != nil {
-		part = s.choose(b, &s.keys)
-	} else {
+	switch {
+	case s.custom != nil:
+		part = s.custom(&s.keys)
+	case s.choose != nil:
+		part = s.choose(b)
+	default:
 		part = pairs.PartitionOf(pairs.Hash(b), s.n)
 	}
 	b, err := s.value.Append(b, &s.values)

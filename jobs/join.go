@@ -2,11 +2,9 @@ package jobs
 
 import (
 	"iter"
-	"slices"
 
 	"github.com/windrow-mr/windrow/jobs/codec"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
-	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
@@ -157,20 +155,13 @@ func newJoin[K, L, R any](left Pairs[K, L], right Pairs[K, R], kind, symbol, res
 	p := left.p
 	left.taken()
 	right.taken()
-	j = &join[K, L, R]{n: p.add(kind, symbol, "", left.n, right.n)}
-	j.n.root = j.n
-	j.n.shuffle = &shuffleRole{exchange: pipeline.Exchange{SampledBy: plan.None, Group: withoutSide}}
+	j = &join[K, L, R]{n: p.addShuffle(operation{kind, symbol}, left.n, right.n)}
+	j.n.shuffle.exchange.Group = withoutSide
 	var errs [3]error
 	j.key, errs[0] = codec.PrefixOf[K]()
 	j.left, errs[1] = codec.ValueOf[L]()
 	j.right, errs[2] = codec.ValueOf[R]()
-	ok = true
-	for _, err := range errs {
-		if err != nil {
-			p.fail("%s: %w", j.n.stage(), err)
-			ok = false
-		}
-	}
+	ok = !p.refuse(j.n, errs[:]...)
 	if left.fold != nil || right.fold != nil || left.partition != nil || right.partition != nil {
 		p.fail("%s of pairs that have a Combine or Partition: leave these out, a join chooses itself", j.n.stage())
 		ok = false
@@ -194,16 +185,11 @@ func newJoin[K, L, R any](left Pairs[K, L], right Pairs[K, R], kind, symbol, res
 
 // feed sets how a task takes pairs of both sides.
 func (j *join[K, L, R]) feed(left []branch[K, L], right []branch[K, R]) {
-	add := func(root *node) {
-		if !slices.Contains(j.n.shuffle.roots, root) {
-			j.n.shuffle.roots = append(j.n.shuffle.roots, root)
-		}
-	}
 	for _, b := range left {
-		add(b.root)
+		j.n.shuffle.addRoot(b.root)
 	}
 	for _, b := range right {
-		add(b.root)
+		j.n.shuffle.addRoot(b.root)
 	}
 	j.n.shuffle.mapSide = func(r *run, root *node) {
 		for _, b := range left {

@@ -1,10 +1,10 @@
 package jobs
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/windrow-mr/windrow/jobs/codec"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -24,6 +24,9 @@ type Pairs[K, V any] struct {
 	fold      func(a, b V) V // of Combine
 }
 
+// pairing is Pairs for the functions of this package, as records is Records.
+type pairing[K, V any] Pairs[K, V]
+
 // branch is one way in which pairs are made from records.
 type branch[K, V any] struct {
 	root   *node // the Read or shuffle that the records come from
@@ -34,8 +37,13 @@ type branch[K, V any] struct {
 // Map maps each record to any number of pairs. An error or panic of f becomes a
 // RecordError with object, offset and stack.
 func Map[T, K, V any](in Records[T], f func(ctx *Context, rec T, emit Emit[K, V]) error) Pairs[K, V] {
-	n := in.p.add("Map", in.p.symbol("Map", f), typeName[K]()+" to "+typeName[V](), in.n)
-	return mapped(in, n, func(r *run, emit Emit[K, V]) {
+	o := operation{"Map", in.p.symbol("Map", f)}
+	return Pairs[K, V](mapped(records[T](in), o, typeName[K]()+" to "+typeName[V](), f))
+}
+
+func mapped[T, K, V any](in records[T], o operation, types string, f func(ctx *Context, rec T, emit Emit[K, V]) error) pairing[K, V] {
+	n := in.p.add(o.kind, o.detail, types, in.n)
+	return branched(in, n, func(r *run, emit Emit[K, V]) {
 		ctx := r.ctx
 		in.attach(r, func(rec T) {
 			ctx.node = n
@@ -49,22 +57,25 @@ func Map[T, K, V any](in Records[T], f func(ctx *Context, rec T, emit Emit[K, V]
 // KeyBy gives each record a key.
 func KeyBy[T, K any](in Records[T], key func(rec T) K) Pairs[K, T] {
 	n := in.p.add("KeyBy", in.p.symbol("KeyBy", key), typeName[K]()+" to "+typeName[T](), in.n)
-	return mapped(in, n, func(r *run, emit Emit[K, T]) {
+	return Pairs[K, T](branched(records[T](in), n, func(r *run, emit Emit[K, T]) {
 		ctx := r.ctx
 		in.attach(r, func(rec T) {
 			ctx.node = n
 			emit(key(rec), rec)
 		})
-	})
+	}))
 }
 
-func mapped[T, K, V any](in Records[T], n *node, attach func(r *run, emit Emit[K, V])) Pairs[K, V] {
-	return Pairs[K, V]{p: in.p, n: n, branches: []branch[K, V]{{in.n.root, in.n, attach}}}
+// branched are pairs that are made from records in one way.
+func branched[T, K, V any](in records[T], n *node, attach func(r *run, emit Emit[K, V])) pairing[K, V] {
+	return pairing[K, V]{p: in.p, n: n, branches: []branch[K, V]{{in.n.root, in.n, attach}}}
 }
+
+func (a Pairs[K, V]) taken() { pairing[K, V](a).taken() }
 
 // taken notes that something takes the pairs. From the second time on, their functions
 // are attached again to the records that they come from: see Records.attach.
-func (a Pairs[K, V]) taken() {
+func (a pairing[K, V]) taken() {
 	if a.n.taken++; a.n.taken == 1 {
 		return
 	}
@@ -116,7 +127,7 @@ func (a Pairs[K, V]) Merge(b Pairs[K, V]) Pairs[K, V] {
 // exchange is a shuffle under construction. Pairs of K and V go in, K and W
 // come out. W is V, or the accumulator of an Aggregate.
 type exchange[K, V, W any] struct {
-	in    Pairs[K, V]
+	in    pairing[K, V]
 	n     *node
 	key   codec.Key[K]
 	value codec.Value[W]
@@ -125,32 +136,51 @@ type exchange[K, V, W any] struct {
 
 // newExchange adds a shuffle to the pipeline. ok is false when the types cannot
 // be shuffled, which is an error of the pipeline.
-func newExchange[K, V, W any](in Pairs[K, V], kind, detail, result string) (e exchange[K, V, W], ok bool) {
-	e.in = in
+func newExchange[K, V, W any](in pairing[K, V], o operation, result string) (e *exchange[K, V, W], ok bool) {
 	in.taken()
-	e.n = in.p.add(kind, detail, "", in.n)
-	e.n.root = e.n
-	e.n.shuffle = &shuffleRole{}
+	e = &exchange[K, V, W]{in: in, n: in.p.addShuffle(o, in.n)}
+	for _, b := range in.branches {
+		e.n.shuffle.addRoot(b.root)
+	}
 	var keyErr, valueErr error
 	e.key, keyErr = codec.KeyOf[K]()
 	e.value, valueErr = codec.ValueOf[W]()
-	for _, err := range []error{keyErr, valueErr} {
-		if err != nil {
-			in.p.fail("%s: %w", e.n.stage(), err)
-		}
-	}
-	e.n.shuffle.exchange.SampledBy = plan.None
-	for _, b := range in.branches {
-		if !slices.Contains(e.n.shuffle.roots, b.root) {
-			e.n.shuffle.roots = append(e.n.shuffle.roots, b.root)
-		}
-	}
-	if keyErr != nil || valueErr != nil {
+	if in.p.refuse(e.n, keyErr, valueErr) {
 		return e, false
 	}
-	e.n.types = fmt.Sprintf("%s as %s to %s as %s, then %s", typeName[K](), e.key.Name(), typeName[W](), e.value.Name(), result)
+	e.n.types = typesOf(typeName[K](), e.key.Name(), typeName[W](), e.value.Name(), result)
 	e.n.shuffle.exchange.Layout = layoutOf(e.key, e.value)
 	return e, true
+}
+
+func typesOf(key, keyCodec, value, valueCodec, result string) string {
+	return key + " as " + keyCodec + " to " + value + " as " + valueCodec + ", then " + result
+}
+
+// addShuffle appends a node that begins with a shuffle.
+func (p *Pipeline) addShuffle(o operation, from ...*node) *node {
+	n := p.add(o.kind, o.detail, "", from...)
+	n.root = n
+	n.shuffle = &shuffleRole{exchange: pipeline.Exchange{SampledBy: plan.None}}
+	return n
+}
+
+func (s *shuffleRole) addRoot(root *node) {
+	if !slices.Contains(s.roots, root) {
+		s.roots = append(s.roots, root)
+	}
+}
+
+// refuse keeps errors about the types of a node, and reports whether there are any.
+func (p *Pipeline) refuse(n *node, errs ...error) bool {
+	refused := false
+	for _, err := range errs {
+		if err != nil {
+			p.fail("%s: %w", n.stage(), err)
+			refused = true
+		}
+	}
+	return refused
 }
 
 // emitted sets how a task takes pairs: emitter is called once per task.

@@ -18,8 +18,18 @@ type Records[T any] struct {
 	up func(r *run, next func(T))
 }
 
+// records are Records for the functions of this package that make an operation of
+// several others. Their type has no exported methods. The linker keeps all exported
+// methods of every type that a generic function names, because text/template, which
+// help texts use, can call any method by its name. Methods of Records name further
+// Records in turn. So Records between the parts of an operation would add all
+// operations, for each of their types, to every program.
+type records[T any] Records[T]
+
+func (in Records[T]) attach(r *run, next func(T)) { records[T](in).attach(r, next) }
+
 // attach is up for one of several possible users: the work is done once.
-func (in Records[T]) attach(r *run, next func(T)) {
+func (in records[T]) attach(r *run, next func(T)) {
 	if in.n.used < 2 {
 		in.up(r, next)
 		return
@@ -88,8 +98,12 @@ func (in Records[T]) Named(name string) Records[T] {
 // FlatMap maps each record to any number of records. An error or panic of f
 // becomes a RecordError.
 func FlatMap[T, U any](in Records[T], f func(ctx *Context, rec T, emit func(U)) error) Records[U] {
-	n := in.p.add("FlatMap", in.p.symbol("FlatMap", f), typeName[U](), in.n)
-	return Records[U]{in.p, n, func(r *run, next func(U)) {
+	return Records[U](flatMapped(records[T](in), operation{"FlatMap", in.p.symbol("FlatMap", f)}, f))
+}
+
+func flatMapped[T, U any](in records[T], o operation, f func(ctx *Context, rec T, emit func(U)) error) records[U] {
+	n := in.p.add(o.kind, o.detail, typeName[U](), in.n)
+	return records[U]{in.p, n, func(r *run, next func(U)) {
 		ctx := r.ctx
 		emit := func(rec U) {
 			next(rec)
@@ -152,8 +166,12 @@ func FlatMapWith[S, T, U any](in Records[T], open func(ctx *Context) (S, error),
 
 // Convert maps each record to one record.
 func Convert[T, U any](in Records[T], f func(rec T) U) Records[U] {
-	n := in.p.add("Convert", in.p.symbol("Convert", f), typeName[U](), in.n)
-	return Records[U]{in.p, n, func(r *run, next func(U)) {
+	return Records[U](converted(records[T](in), operation{"Convert", in.p.symbol("Convert", f)}, f))
+}
+
+func converted[T, U any](in records[T], o operation, f func(rec T) U) records[U] {
+	n := in.p.add(o.kind, o.detail, typeName[U](), in.n)
+	return records[U]{in.p, n, func(r *run, next func(U)) {
 		ctx := r.ctx
 		in.attach(r, func(rec T) {
 			ctx.node = n

@@ -10,11 +10,15 @@ import (
 // commutative: it is both combiner and reducer. It may change and return a, and
 // keep what a and b point to, but must not change b.
 func (a Pairs[K, V]) Fold(fold func(a, b V) V) Records[Pair[K, V]] {
-	e, ok := newExchange[K, V, V](a, "Fold", a.p.symbol("Fold", fold), typeName[Pair[K, V]]())
+	return Records[Pair[K, V]](folded(pairing[K, V](a), operation{"Fold", a.p.symbol("Fold", fold)}, fold))
+}
+
+func folded[K, V any](a pairing[K, V], o operation, fold func(a, b V) V) records[Pair[K, V]] {
+	e, ok := newExchange[K, V, V](a, o, typeName[Pair[K, V]]())
 	if !ok {
-		return Records[Pair[K, V]]{p: a.p, n: e.n}
+		return records[Pair[K, V]]{p: a.p, n: e.n}
 	}
-	refuseCombine(a, e.n)
+	a.p.refuseCombine(e.n, a.fold != nil)
 	return accumulated(e, foldSteps(fold), mergeByFold(fold), e.value)
 }
 
@@ -23,30 +27,36 @@ func (a Pairs[K, V]) Fold(fold func(a, b V) V) Records[Pair[K, V]] {
 // on how values are grouped or in which order they come. add and merge may keep
 // what their second argument points to, but must not change it.
 func Aggregate[K, V, A any](in Pairs[K, V], add func(acc *A, v V), merge func(acc, other *A)) Records[Pair[K, A]] {
-	e, ok := newExchange[K, V, A](in, "Aggregate", in.p.symbol("Aggregate", add)+" "+in.p.symbol("Aggregate", merge), typeName[Pair[K, A]]())
+	o := operation{"Aggregate", in.p.symbol("Aggregate", add) + " " + in.p.symbol("Aggregate", merge)}
+	return Records[Pair[K, A]](aggregated(pairing[K, V](in), o, add, merge))
+}
+
+func aggregated[K, V, A any](in pairing[K, V], o operation, add func(acc *A, v V), merge func(acc, other *A)) records[Pair[K, A]] {
+	e, ok := newExchange[K, V, A](in, o, typeName[Pair[K, A]]())
 	value, err := codec.ValueOf[V]()
 	if err != nil {
 		in.p.fail("%s: %w", e.n.stage(), err)
 	}
 	if !ok || err != nil {
-		return Records[Pair[K, A]]{p: in.p, n: e.n}
+		return records[Pair[K, A]]{p: in.p, n: e.n}
 	}
-	refuseCombine(in, e.n)
+	in.p.refuseCombine(e.n, in.fold != nil)
 	return accumulated(e, aggregateSteps(add), merge, value)
 }
 
 // accumulated is the common part of Fold and Aggregate.
-func accumulated[K, V, A any](e exchange[K, V, A], do steps[V, A], merge func(acc, other *A), value codec.Value[V]) Records[Pair[K, A]] {
-	e.emitted(func(r *run) Emit[K, V] { return newCombiner(r, &e, do, value).emit() })
+func accumulated[K, V, A any](e *exchange[K, V, A], do steps[V, A], merge func(acc, other *A), value codec.Value[V]) records[Pair[K, A]] {
+	e.emitted(func(r *run) Emit[K, V] { return newCombiner(r, e, do, value).emit() })
 	e.n.shuffle.exchange.Combiner = combineEncoded(e.n, e.value, merge)
-	return Records[Pair[K, A]]{e.in.p, e.n, func(r *run, next func(Pair[K, A])) {
-		r.drive = func() error { return reduceAccumulated(r, &e, merge, next) }
+	return records[Pair[K, A]]{e.in.p, e.n, func(r *run, next func(Pair[K, A])) {
+		r.drive = func() error { return reduceAccumulated(r, e, merge, next) }
 	}}
 }
 
-func refuseCombine[K, V any](in Pairs[K, V], n *node) {
-	if in.fold != nil {
-		in.p.fail("%s: Combine is for Reduce and ReduceBy; this combines by itself, or cannot", n.stage())
+// refuseCombine keeps an error if the pairs of a shuffle have a Combine.
+func (p *Pipeline) refuseCombine(n *node, has bool) {
+	if has {
+		p.fail("%s: Combine is for Reduce and ReduceBy; this combines by itself, or cannot", n.stage())
 	}
 }
 
@@ -54,13 +64,13 @@ func refuseCombine[K, V any](in Pairs[K, V], n *node) {
 // values once, and may break off early. The order of the values is not
 // specified.
 func Reduce[K, V, O any](in Pairs[K, V], f func(ctx *Context, key K, values iter.Seq[V], emit func(O)) error) Records[O] {
-	e, ok := newExchange[K, V, V](in, "Reduce", in.p.symbol("Reduce", f), typeName[O]())
+	e, ok := newExchange[K, V, V](pairing[K, V](in), operation{"Reduce", in.p.symbol("Reduce", f)}, typeName[O]())
 	if !ok {
 		return Records[O]{p: in.p, n: e.n}
 	}
-	uncombined(&e)
+	uncombined(e)
 	return Records[O]{in.p, e.n, func(r *run, next func(O)) {
-		r.drive = func() error { return reduceGroups(r, &e, f, next) }
+		r.drive = func() error { return reduceGroups(r, e, f, next) }
 	}}
 }
 
@@ -70,7 +80,7 @@ func Reduce[K, V, O any](in Pairs[K, V], f func(ctx *Context, key K, values iter
 // []byte that is the order of their bytes; for another type it is always the same,
 // but has no meaning. Values that are wanted in an order of their own belong in Order.
 func ReduceBy[K, S, V, O any](in Pairs[By[K, S], V], f func(ctx *Context, key K, values iter.Seq2[S, V], emit func(O)) error) Records[O] {
-	e, ok := newExchange[By[K, S], V, V](in, "ReduceBy", in.p.symbol("ReduceBy", f), typeName[O]())
+	e, ok := newExchange[By[K, S], V, V](pairing[By[K, S], V](in), operation{"ReduceBy", in.p.symbol("ReduceBy", f)}, typeName[O]())
 	if !ok {
 		return Records[O]{p: in.p, n: e.n}
 	}
@@ -83,9 +93,9 @@ func ReduceBy[K, S, V, O any](in Pairs[By[K, S], V], f func(ctx *Context, key K,
 	e.group = func(key []byte) []byte { return key[:max(group.Len(key), 0)] }
 	e.n.shuffle.exchange.Group = e.group
 	e.n.shuffle.exchange.SortValues = true
-	uncombined(&e)
+	uncombined(e)
 	return Records[O]{in.p, e.n, func(r *run, next func(O)) {
-		r.drive = func() error { return reduceOrdered(r, &e, group, order, f, next) }
+		r.drive = func() error { return reduceOrdered(r, e, group, order, f, next) }
 	}}
 }
 
@@ -105,18 +115,18 @@ func uncombined[K, V any](e *exchange[K, V, V]) {
 // Partitions are ranges that end at sampled keys. Pairs of equal keys are in
 // the order of their encoded values.
 func (a Pairs[K, V]) Sort() Records[Pair[K, V]] {
-	e, ok := newExchange[K, V, V](a, "Sort", "", typeName[Pair[K, V]]())
+	e, ok := newExchange[K, V, V](pairing[K, V](a), operation{kind: "Sort"}, typeName[Pair[K, V]]())
 	if !ok {
 		return Records[Pair[K, V]]{p: a.p, n: e.n}
 	}
-	refuseCombine(a, e.n)
+	e.in.p.refuseCombine(e.n, e.in.fold != nil)
 	if a.partition != nil {
 		a.p.fail("Sort chooses its own partitions: leave out Partition")
 	}
 	e.n.shuffle.exchange.Ranges = true
 	e.n.shuffle.exchange.SortValues = true
-	uncombined(&e)
+	uncombined(e)
 	return Records[Pair[K, V]]{a.p, e.n, func(r *run, next func(Pair[K, V])) {
-		r.drive = func() error { return reduceSorted(r, &e, next) }
+		r.drive = func() error { return reduceSorted(r, e, next) }
 	}}
 }

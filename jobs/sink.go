@@ -98,7 +98,7 @@ func (s *Sink[T]) Emit(ctx *Context, rec T) {
 	to, ok := r.emitted[s.n].(*sinkWriter[T])
 	if !ok {
 		if _, known := r.outputs[s.n]; !known && r.task.Limit == 0 {
-			ctx.fail(ctx.recordError(fmt.Errorf("Sink.Emit to %s: this function is not attached after the Output in the constructor", s.n.stage())))
+			ctx.undeclared(s.n)
 			return
 		}
 		if r.emitted == nil {
@@ -111,6 +111,10 @@ func (s *Sink[T]) Emit(ctx *Context, rec T) {
 	node := ctx.node
 	to.write(rec)
 	ctx.node = node
+}
+
+func (c *Context) undeclared(output *node) {
+	c.fail(c.recordError(fmt.Errorf("Sink.Emit to %s: this function is not attached after the Output in the constructor", output.stage())))
 }
 
 // attach writes the records that reach the end of a task's functions.
@@ -128,7 +132,7 @@ func (s *Sink[T]) attach(r *run, in Records[T]) error {
 
 // sinkWriter writes the records of a task to an output.
 type sinkWriter[T any] struct {
-	*Sink[T]
+	to      *Sink[T]
 	r       *run
 	parts   map[string]*sinkPart[T] // by directory
 	only    *sinkPart[T]            // of an output without directories
@@ -150,24 +154,28 @@ type sinkPart[T any] struct {
 }
 
 func (s *Sink[T]) writer(r *run) *sinkWriter[T] {
-	return &sinkWriter[T]{Sink: s, r: r, parts: map[string]*sinkPart[T]{}}
+	return &sinkWriter[T]{to: s, r: r, parts: map[string]*sinkPart[T]{}}
 }
 
 // open begins the task's part in a directory.
 func (w *sinkWriter[T]) open(dir string) (*sinkPart[T], error) {
-	to, err := w.r.part(w.n, dir)
+	to, err := w.r.part(w.to.n, dir)
 	if err != nil {
 		return nil, err
 	}
 	p := &sinkPart[T]{to: to, written: &partWriter{w: to}}
-	if p.out, err = w.w.Open(Part{p.written, w.r.ctx.Task()}); err != nil {
-		return nil, fmt.Errorf("open the output of task %s: %w", w.r.task.ID, err)
+	if p.out, err = w.to.w.Open(Part{p.written, w.r.ctx.Task()}); err != nil {
+		return nil, w.r.unopened(err)
 	}
-	if w.dir == nil {
+	if w.to.dir == nil {
 		w.only = p
 	}
 	w.parts[dir] = p
 	return p, nil
+}
+
+func (r *run) unopened(err error) error {
+	return fmt.Errorf("open the output of task %s: %w", r.task.ID, err)
 }
 
 // write takes a record.
@@ -182,17 +190,17 @@ func (w *sinkWriter[T]) write(rec T) {
 		return
 	}
 	dir := ""
-	if w.dir != nil {
-		ctx.node = w.n
-		dir = w.dir(rec)
+	if w.to.dir != nil {
+		ctx.node = w.to.n
+		dir = w.to.dir(rec)
 	}
 	p := w.parts[dir]
 	if p == nil {
-		if err := checkDir(dir); w.dir != nil && err != nil {
-			ctx.reject(w.n, err)
+		if err := checkDir(dir); w.to.dir != nil && err != nil {
+			ctx.reject(w.to.n, err)
 			return
 		}
-		if w.dir != nil && len(w.parts) >= max(w.r.task.MostParts, 1) {
+		if w.to.dir != nil && len(w.parts) >= max(w.r.task.MostParts, 1) {
 			w.keep(dir, rec)
 			return
 		}
@@ -219,7 +227,7 @@ func (w *sinkWriter[T]) blame(p *sinkPart[T], err error) {
 		w.r.ctx.fail(p.written.err)
 		return
 	}
-	w.r.ctx.reject(w.n, err)
+	w.r.ctx.reject(w.to.n, err)
 }
 
 // keep keeps a record until the parts that are open have ended, under its directory and

@@ -5,8 +5,8 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"unsafe"
 
 	"github.com/windrow-mr/windrow/jobs/internal/encoded"
@@ -41,24 +41,21 @@ func (in Records[T]) Top(n int, compare func(a, b T) int) Records[T] {
 	// A method of Records cannot make Pairs of T, whose methods make Records of
 	// pairs of T, whose methods make Pairs of pairs of T, without end. So the
 	// records travel as their encodings.
-	texts := Map(in, func(_ *Context, rec T, emit Emit[struct{}, string]) error {
+	types := "struct {} to " + typeName[T]() + " as " + t.values.Name()
+	texts := mapped(records[T](in), t.operation, types, func(_ *Context, rec T, emit Emit[struct{}, string]) error {
 		return t.values.LendText(rec, func(text string) { emit(struct{}{}, text) })
 	})
-	texts.n.rename(t.operation, "struct {} to "+typeName[T]()+" as "+t.values.Name())
-	lots := Aggregate(texts,
+	lots := aggregated(texts, t.operation,
 		func(acc *lot, text string) {
 			t.kept(acc).addEncoded(t, unsafe.Slice(unsafe.StringData(text), len(text)))
 		},
 		func(acc, other *lot) { t.merge(acc, other) })
-	lots.n.rename(t.operation, "")
-	top := FlatMap(lots, func(_ *Context, rec Pair[struct{}, lot], emit func(T)) error {
+	return Records[T](flatMapped(lots, t.operation, func(_ *Context, rec Pair[struct{}, lot], emit func(T)) error {
 		for _, v := range t.kept(&rec.Value).descending(t) {
 			emit(v)
 		}
 		return nil
-	})
-	top.n.rename(t.operation, "")
-	return top
+	}))
 }
 
 // Top keeps the n greatest values of each key, and passes them on as one pair
@@ -73,18 +70,15 @@ func (a Pairs[K, V]) Top(n int, compare func(a, b V) int) Records[Pair[K, V]] {
 	if !ok {
 		return Records[Pair[K, V]]{p: a.p, n: a.n}
 	}
-	best := Aggregate(a,
+	best := aggregated(pairing[K, V](a), t.operation,
 		func(acc *kept[V], v V) { acc.add(t, v) },
 		func(acc, other *kept[V]) { acc.merge(t, other) })
-	best.n.rename(t.operation, "")
-	top := FlatMap(best, func(_ *Context, rec Pair[K, kept[V]], emit func(Pair[K, V])) error {
+	return Records[Pair[K, V]](flatMapped(best, t.operation, func(_ *Context, rec Pair[K, kept[V]], emit func(Pair[K, V])) error {
 		for _, v := range rec.Value.descending(t) {
 			emit(Pair[K, V]{rec.Key, v})
 		}
 		return nil
-	})
-	top.n.rename(t.operation, "")
-	return top
+	}))
 }
 
 // top is what the functions of a Top share. It does not change.
@@ -97,21 +91,25 @@ type top[T any] struct {
 
 func newTop[T any](p *Pipeline, n int, compare func(a, b T) int) (*top[T], bool) {
 	symbol := p.symbol("Top", compare)
-	if n < 1 || n > MostTop {
-		p.fail("Top %s: n is %d, but must be 1 to %d: use Sort for more", symbol, n, MostTop)
-		return nil, false
-	}
 	order, err := rank(compare)
-	if err != nil {
-		p.fail("Top %s: %w", symbol, err)
+	values, _ := encoded.Values[T]() // the error is that of rank
+	if p.refuseTop(symbol, n, err) {
 		return nil, false
 	}
-	values, err := encoded.Values[T]()
-	if err != nil {
+	return &top[T]{operation{"Top", strconv.Itoa(n) + " " + symbol}, n, order, values}, compare != nil
+}
+
+// refuseTop keeps what is wrong with a Top, and reports whether something is.
+func (p *Pipeline) refuseTop(symbol string, n int, err error) bool {
+	switch {
+	case n < 1 || n > MostTop:
+		p.fail("Top %s: n is %d, but must be 1 to %d: use Sort for more", symbol, n, MostTop)
+	case err != nil:
 		p.fail("Top %s: %w", symbol, err)
-		return nil, false
+	default:
+		return false
 	}
-	return &top[T]{p.operation("Top", fmt.Sprint(n, " ", symbol)), n, order, values}, compare != nil
+	return true
 }
 
 // rank makes a total order of compare: of values that compare as equal, the one
@@ -175,7 +173,7 @@ func (k *kept[T]) add(t *top[T], v T) {
 		k.Least = v
 	default:
 		k.Least, k.More[0] = k.More[0], v
-		k.down(t)
+		t.down(k.More)
 	}
 }
 
@@ -202,9 +200,8 @@ func (k *kept[T]) push(t *top[T], v T) {
 	}
 }
 
-// down moves the first element of the heap to its place.
-func (k *kept[T]) down(t *top[T]) {
-	h := k.More
+// down moves the first element of a heap to its place.
+func (t *top[T]) down(h []T) {
 	for i := 0; ; {
 		least := 2*i + 1
 		if least >= len(h) {
@@ -227,7 +224,12 @@ func (k *kept[T]) descending(t *top[T]) []T {
 		return nil
 	}
 	all := append(slices.Clone(k.More), k.Least)
-	slices.SortFunc(all, func(a, b T) int { return t.order(b, a) })
+	for h := all[:len(k.More)]; len(h) > 1; { // the least of the heap goes to its end
+		last := len(h) - 1
+		h[0], h[last] = h[last], h[0]
+		h = h[:last]
+		t.down(h)
+	}
 	return all
 }
 

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"debug/buildinfo"
-	"debug/elf"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -49,51 +47,31 @@ func ReadBundle(path string) (Bundle, error) { return readBundle(path, path) }
 // readBundle is ReadBundle for a file that users know by another name.
 func readBundle(path, name string) (Bundle, error) {
 	b := Bundle{path: path}
-	info, err := buildinfo.ReadFile(path)
-	if err != nil {
-		return b, client.Errorf(plan.Invalid, "%s is not a program made by Go: %v", name, err)
-	}
-	b.OS, b.Arch = runtime.GOOS, runtime.GOARCH
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "GOOS":
-			b.OS = s.Value
-		case "GOARCH":
-			b.Arch = s.Value
-		}
-	}
-	if b.OS == "linux" {
-		if err := isStatic(path, name); err != nil {
-			return b, err
-		}
-	}
 	f, err := os.Open(path)
 	if err != nil {
 		return b, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return b, err
+	}
+	made, err := readExecutable(f, info.Size())
+	switch {
+	case err != nil:
+		return b, client.Errorf(plan.Invalid, "%s is not a program made by Go: %v", name, err)
+	case made.os == "linux" && made.libraries:
+		// Workers can lack them, and the error there would be that the program, which
+		// exists, is missing.
+		return b, client.Errorf(plan.Invalid, "%s needs libraries that workers can lack: build it with CGO_ENABLED=0", name)
+	}
+	b.OS, b.Arch = made.os, made.arch
 	h := sha256.New()
 	if b.Size, err = io.Copy(h, f); err != nil {
 		return b, err
 	}
 	b.Digest = hex.EncodeToString(h.Sum(nil))
 	return b, nil
-}
-
-// isStatic refuses a program that needs libraries. Workers can lack them, and the
-// error there would be that the program, which exists, is missing.
-func isStatic(path, name string) error {
-	f, err := elf.Open(path)
-	if err != nil {
-		return client.Errorf(plan.Invalid, "%s: %v", name, err)
-	}
-	defer f.Close()
-	for _, s := range f.Progs {
-		if s.Type == elf.PT_INTERP {
-			return client.Errorf(plan.Invalid, "%s needs libraries that workers can lack: build it with CGO_ENABLED=0", name)
-		}
-	}
-	return nil
 }
 
 // machines returns the kinds of the machines of a cluster's workers, in order.

@@ -83,20 +83,29 @@ func (k Key[K]) Len(b []byte) int { return k.c.skip(b, 0) }
 // Decoder returns a function that decodes one key, which takes all of b, into
 // *key. Byte slices in *key are valid until b changes or the function is called
 // again. Strings are valid forever.
+//
+// A task calls Decoder once, so that inlining would only multiply code.
+//
+//go:noinline
 func (k Key[K]) Decoder() func(b []byte, key *K) error {
 	var a arena
 	c := k.c
 	return func(b []byte, key *K) error {
 		a.scratch = a.scratch[:0]
 		rest, err := c.dec(&a, b, unsafe.Pointer(key))
-		if err == nil && len(rest) > 0 {
-			err = errTrailing
-		}
-		if err != nil {
-			return fmt.Errorf("key of %d bytes is not of type %T: %w", len(b), *key, err)
+		if err != nil || len(rest) > 0 {
+			return misread("key", b, reflect.TypeFor[K](), err)
 		}
 		return nil
 	}
+}
+
+// misread returns the error of a decoder, which has err if bytes are not left over.
+func misread(what string, b []byte, t reflect.Type, err error) error {
+	if err == nil {
+		err = errTrailing
+	}
+	return fmt.Errorf("%s of %d bytes is not of type %s: %w", what, len(b), t, err)
 }
 
 // A Value encodes values of type V.
@@ -133,16 +142,17 @@ func (v Value[V]) Append(dst []byte, value *V) ([]byte, error) {
 // Decoder returns a function that decodes one value, which takes all of b, into
 // *value. It overwrites the old value whole. Byte slices in *value are valid
 // until b changes, everything else forever.
+//
+// A task calls Decoder once, so that inlining would only multiply code.
+//
+//go:noinline
 func (v Value[V]) Decoder() func(b []byte, value *V) error {
 	var a arena
 	c := v.c
 	return func(b []byte, value *V) error {
 		rest, err := c.dec(&a, b, unsafe.Pointer(value))
-		if err == nil && len(rest) > 0 {
-			err = errTrailing
-		}
-		if err != nil {
-			return fmt.Errorf("value of %d bytes is not of type %T: %w", len(b), *value, err)
+		if err != nil || len(rest) > 0 {
+			return misread("value", b, reflect.TypeFor[V](), err)
 		}
 		return nil
 	}

@@ -9,6 +9,7 @@ package encoded
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"sync"
 	"unsafe"
 
@@ -72,13 +73,15 @@ func (c *Codec[T]) Lend(v T, use func(b []byte)) error {
 	s.v = v
 	b, err := c.append(s.a[:0], &s.v)
 	if err != nil {
-		return fmt.Errorf("encode a %T: %w", v, err)
+		return failed(reflect.TypeFor[T](), err)
 	}
 	s.a = b
 	use(b)
 	c.put(s) // after a panic there is one slot less
 	return nil
 }
+
+func failed(t reflect.Type, err error) error { return fmt.Errorf("encode a %s: %w", t, err) }
 
 // LendText is Lend with a string. Aggregate takes a string as it is, but copies
 // each []byte.
@@ -114,7 +117,7 @@ func (c *Codec[T]) Compare(v, w T) (int, error) {
 		err = other
 	}
 	if err != nil {
-		return 0, fmt.Errorf("encode a %T: %w", v, err)
+		return 0, failed(reflect.TypeFor[T](), err)
 	}
 	return bytes.Compare(s.a, s.b), nil
 }
