@@ -13,6 +13,8 @@ SOURCES := $(shell $(GO) env GOROOT)/src
 T       ?= 10s
 ROUNDS   ?= 3
 PACKAGES ?= ./...
+# Packages whose tests try more seeds and states without the race detector than with it.
+WHOLE    := ./master/scheduler ./integration/sim
 
 .PHONY: help
 help: ## show the targets
@@ -28,13 +30,15 @@ demo: build ## count the words of Go's own source, and show the ten most frequen
 	bin/windrow cat out/words | sort -t "$$(printf '\t')" -k2,2nr | sed -n 1,10p
 
 .PHONY: test
-test: tools ## run all tests, with the race detector; make lint runs vet
+test: tools ## run all tests, with the race detector; and some again without it, which then try more
 	$(GO) test -race -vet=off -parallel 8 -timeout 20m ./...
+	$(GO) test -vet=off -parallel 8 -timeout 20m $(WHOLE)
 
 .PHONY: test-faults
 test-faults: tools ## break clusters of real processes in every known way, try more seeds and explore more states of two masters
 	$(GO) test -count=1 -race -tags faults -parallel 8 -timeout 30m ./integration/faults
 	$(GO) test -count=1 -race -tags faults -parallel 8 -timeout 30m ./integration -run 'TestLibraryUnderFaults|TestAnyConfiguration|TestKilledAfterEveryWrite|TestRacesForOneOutput|TestTwoProcesses|TestRandomGraphs'
+	$(GO) test -count=1 -race -parallel 8 -timeout 30m ./integration/sim -run TestSim -seeds 60
 	$(GO) test -count=1 ./master/scheduler -run 'TestExplore$$/(takeover|cancel|collection)' -states 300000
 	$(GO) test -count=1 ./master/scheduler -run 'TestExplore$$/(stages|lineage)' -states 60000
 

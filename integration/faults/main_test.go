@@ -55,7 +55,8 @@ func buildWindrow(ctx context.Context, out string, flags ...string) error {
 }
 
 func build(ctx context.Context, out, pkg string, race bool, flags ...string) error {
-	args := append([]string{"build", "-o", out}, flags...)
+	// Without what debuggers read, the linker works a third less.
+	args := append([]string{"build", "-ldflags=-s -w", "-o", out}, flags...)
 	cmd := exec.CommandContext(ctx, "go")
 	if race {
 		args = append(args, "-race")

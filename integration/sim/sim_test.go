@@ -22,7 +22,7 @@ import (
 
 var (
 	oneSeed = flag.Uint64("seed", 0, "run this seed of TestSim alone, and log what happens")
-	seeds   = flag.Int("seeds", 60, "how many seeds TestSim runs")
+	seeds   = flag.Int("seeds", 60/oneIn, "how many seeds TestSim runs")
 	start   = flag.Uint64("from", 1, "the first of them")
 )
 

@@ -19,7 +19,7 @@ var seed = flag.Uint64("seed", 0, "run only this seed of TestRandomClusters")
 // succeeds unless a task failed too often.
 func TestRandomClusters(t *testing.T) {
 	t.Parallel()
-	first, last := uint64(1), uint64(15000)
+	first, last := uint64(1), uint64(15000/oneIn)
 	if *seed != 0 {
 		first, last = *seed, *seed
 	}

@@ -130,7 +130,7 @@ func TestTheSpanOfALostWorkerIsContinued(t *testing.T) {
 // the speed of slots.
 func TestEveryReduceIsGivenOnce(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(50) {
+	for seed := range uint64(50 / oneIn) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		reduces := 1 + rng.IntN(500)
 		r := newReducing(t, reduces, 1<<rng.IntN(7), map[WorkerID]int{"a": 1 + rng.IntN(3), "b": 1 + rng.IntN(3), "c": 1 + rng.IntN(3)})

@@ -1,0 +1,6 @@
+//go:build !race
+
+package sim
+
+// oneIn is the divisor of the number of seeds: all are tried here.
+const oneIn = 1
