@@ -180,6 +180,7 @@ func newJoin[K, L, R any](left Pairs[K, L], right Pairs[K, R], kind, symbol, res
 	}
 	j.n.shuffle.exchange.Layout = layout
 	j.feed(left.branches, right.branches)
+	weigh(j.n, j.key, adviceJoin)
 	return j, true
 }
 

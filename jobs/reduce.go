@@ -48,6 +48,7 @@ func aggregated[K, V, A any](in pairing[K, V], o operation, add func(acc *A, v V
 func accumulated[K, V, A any](e *exchange[K, V, A], do steps[V, A], merge func(acc, other *A), value codec.Value[V]) records[Pair[K, A]] {
 	e.emitted(func(r *run) Emit[K, V] { return newCombiner(r, e, do, value).emit() })
 	e.n.shuffle.exchange.Combiner = combineEncoded(e.n, e.value, merge)
+	weigh(e.n, e.key, adviceCombined)
 	return records[Pair[K, A]]{e.in.p, e.n, func(r *run, next func(Pair[K, A])) {
 		r.drive = func() error { return reduceAccumulated(r, e, merge, next) }
 	}}
@@ -69,6 +70,7 @@ func Reduce[K, V, O any](in Pairs[K, V], f func(ctx *Context, key K, values iter
 		return Records[O]{p: in.p, n: e.n}
 	}
 	uncombined(e)
+	weigh(e.n, e.key, adviceOf(in, adviceReduce))
 	return Records[O]{in.p, e.n, func(r *run, next func(O)) {
 		r.drive = func() error { return reduceGroups(r, e, f, next) }
 	}}
@@ -94,6 +96,7 @@ func ReduceBy[K, S, V, O any](in Pairs[By[K, S], V], f func(ctx *Context, key K,
 	e.n.shuffle.exchange.Group = e.group
 	e.n.shuffle.exchange.SortValues = true
 	uncombined(e)
+	weigh(e.n, group, adviceOf(in, adviceReduceBy))
 	return Records[O]{in.p, e.n, func(r *run, next func(O)) {
 		r.drive = func() error { return reduceOrdered(r, e, group, order, f, next) }
 	}}
@@ -126,6 +129,7 @@ func (a Pairs[K, V]) Sort() Records[Pair[K, V]] {
 	e.n.shuffle.exchange.Ranges = true
 	e.n.shuffle.exchange.SortValues = true
 	uncombined(e)
+	weigh(e.n, e.key, adviceSort)
 	return Records[Pair[K, V]]{a.p, e.n, func(r *run, next func(Pair[K, V])) {
 		r.drive = func() error { return reduceSorted(r, e, next) }
 	}}

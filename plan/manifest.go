@@ -86,7 +86,7 @@ func (t *Tally) Merge(o *Tally) {
 		if t.Counts == nil {
 			t.Counts = make(map[string]int64, len(o.Counts))
 		}
-		t.Counts[name] = saturated(t.Counts[name], n)
+		t.Counts[name] = Saturated(t.Counts[name], n)
 	}
 	for name, s := range o.Stats {
 		if t.Stats == nil {
@@ -98,8 +98,8 @@ func (t *Tally) Merge(o *Tally) {
 	}
 }
 
-// saturated returns a + b, or the number of 64 bits that is nearest to it.
-func saturated(a, b int64) int64 {
+// Saturated returns a + b, or the number of 64 bits that is nearest to it.
+func Saturated(a, b int64) int64 {
 	sum := a + b
 	switch {
 	case b > 0 && sum < a:
@@ -121,8 +121,9 @@ type SectionSum struct {
 
 // Shuffled is what an attempt leaves for one exchange.
 type Shuffled struct {
-	Runs []Run
-	Rows []int64 // pairs by partition, over all runs
+	Runs  []Run
+	Rows  []int64 // pairs by partition, over all runs
+	Heavy *Heavy  `msgpack:",omitempty"`
 }
 
 // Manifest describes the results of one finished attempt. It is written under
@@ -134,6 +135,7 @@ type Manifest struct {
 	Attempt AttemptID
 	Runs    []Run      // for the first exchange that it writes
 	Rows    []int64    // in these runs, by partition
+	Heavy   *Heavy     `msgpack:",omitempty"` // of these pairs
 	More    []Shuffled `msgpack:",omitempty"` // for the other exchanges, in the order of its step
 	Part    *Part      // of an attempt that writes output; nil when it wrote none
 	Parts   []Part     `msgpack:",omitempty"` // those after Part
@@ -157,7 +159,7 @@ type Manifest struct {
 // Leave takes what the attempt leaves for the next exchange of its step.
 func (m *Manifest) Leave(s Shuffled) {
 	if m.Rows == nil {
-		m.Runs, m.Rows = s.Runs, s.Rows
+		m.Runs, m.Rows, m.Heavy = s.Runs, s.Rows, s.Heavy
 		return
 	}
 	m.More = append(m.More, s)
@@ -167,7 +169,7 @@ func (m *Manifest) Leave(s Shuffled) {
 // its step writes.
 func (m *Manifest) Left(place int) Shuffled {
 	if place == 0 {
-		return Shuffled{m.Runs, m.Rows}
+		return Shuffled{m.Runs, m.Rows, m.Heavy}
 	}
 	if place > len(m.More) {
 		return Shuffled{}

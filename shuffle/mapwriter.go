@@ -19,6 +19,7 @@ type MapWriter struct {
 	collector *pairs.Collector
 	writer    *run.Writer // nil before the first run
 	fold      *folding    // nil without a combiner
+	heavy     *run.Heavy  // nil unless the spec asks for it
 	runs      []plan.Run
 	charged   int64 // bytes, beside the collector's
 	stats     Stats
@@ -50,6 +51,9 @@ func NewMapWriter(ctx context.Context, spec Spec, mem *Grant, runs RunStore) (*M
 	w := &MapWriter{ctx: ctx, spec: spec, mem: mem, store: runs}
 	w.collector = pairs.NewCollector(spec.Layout, mem, w.spill)
 	w.charge(writerBytes)
+	if spec.KeyText != nil {
+		w.heavy = run.NewHeavy(spec.Group, spec.KeyText, spec.Partitions)
+	}
 	return w, nil
 }
 
@@ -87,6 +91,15 @@ func (w *MapWriter) Finish(ctx context.Context) ([]plan.Run, []int64, error) {
 
 // Stats returns the counts so far.
 func (w *MapWriter) Stats() Stats { return w.stats }
+
+// Heavy returns the keys that hold much of the remaining runs, after Finish; nil unless
+// the spec asks for it.
+func (w *MapWriter) Heavy() *plan.Heavy {
+	if w.heavy == nil {
+		return nil
+	}
+	return w.heavy.Keys()
+}
 
 // Close returns all memory. If Finish has not succeeded, it also deletes the
 // written runs. Runs that cannot be deleted are swept with the rest of the
@@ -170,7 +183,9 @@ func (w *MapWriter) charge(n int64) {
 // encode writes the sorted pairs, combined if there is a combiner.
 func (w *MapWriter) encode(out RunWriter) ([]plan.Extent, int64, error) {
 	if w.writer == nil {
-		w.writer = run.NewWriter(out, runOptions(&w.spec, w.spec.Partitions))
+		o := runOptions(&w.spec, w.spec.Partitions)
+		o.Heavy = w.heavy
+		w.writer = run.NewWriter(out, o)
 		if w.spec.Combiner != nil {
 			w.fold = &folding{combiner: w.spec.Combiner(), emit: w.writer.Append}
 		}
@@ -237,6 +252,9 @@ func (w *MapWriter) merge(ctx context.Context) error {
 	if err != nil {
 		g.discard(ctx, runs)
 		return err
+	}
+	if g.heavy = w.heavy; g.heavy != nil {
+		g.heavy.Reset() // what it knows is of the runs that are merged
 	}
 	merged, err := g.into(ctx, runs, 0)
 	g.discard(ctx, runs)

@@ -27,6 +27,7 @@ type merging struct {
 	store RunStore
 	codec *run.Codec
 	stats *Stats
+	heavy *run.Heavy // of the run that into writes; nil for none
 }
 
 // sorted is a run in a merge, with the extents of the partitions in question.
@@ -195,7 +196,9 @@ func (g *merging) into(ctx context.Context, runs []sorted, firstPart int) (sorte
 	defer out.Abort()
 	g.mem.charge(writerBytes)
 	defer g.mem.charge(-writerBytes)
-	w := run.NewWriter(out, runOptions(g.spec, len(runs[0].extents)))
+	o := runOptions(g.spec, len(runs[0].extents))
+	o.Heavy = g.heavy
+	w := run.NewWriter(out, o)
 	extents, size, err := g.copy(ctx, m, runs, w, firstPart)
 	if closeErr := m.close(); err == nil {
 		err = closeErr

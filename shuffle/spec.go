@@ -18,6 +18,11 @@ type Spec struct {
 	// Combiner makes a combiner for one attempt; nil when pairs must not be
 	// combined.
 	Combiner func() pairs.Combiner
+	// KeyText describes a key for people. A MapWriter then finds the keys that hold
+	// much of what it writes. Group returns the part of a key that counts for this,
+	// nil for all of it.
+	KeyText func(key []byte) string
+	Group   func(key []byte) []byte
 
 	// Remote says that every request to the store costs a round trip: batches
 	// are compressed if that pays, and read ahead.

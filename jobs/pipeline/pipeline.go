@@ -101,6 +101,12 @@ type Exchange struct {
 	// Combiner makes a combiner for one attempt; nil when pairs must not be
 	// combined.
 	Combiner func() pairs.Combiner
+	// KeyText describes the part of an encoded key by which pairs are grouped, for
+	// people. Nil where it does not matter how many pairs a key has.
+	KeyText func(key []byte) string
+	// Advice says what the author of the job can do about a key that has far more than
+	// its share of the pairs.
+	Advice string
 }
 
 // Output is one of a job's outputs: how its parts are named, and whether they may

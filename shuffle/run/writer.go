@@ -25,6 +25,8 @@ type Options struct {
 	// Compress allows batches to be compressed, if a sample shows that it saves
 	// a fifth.
 	Compress bool
+	// Heavy, if set, looks at the pairs.
+	Heavy *Heavy
 }
 
 const (
@@ -163,6 +165,9 @@ func (w *Writer) Append(key, value []byte) error {
 // of the run. It does not close the io.Writer.
 func (w *Writer) Finish() ([]plan.Extent, int64, error) {
 	w.flush()
+	if w.o.Heavy != nil {
+		w.o.Heavy.settle()
+	}
 	tail := fileTail(w.o.Layout, w.blocks, w.partitions)
 	w.write(tail)
 	w.drain()
@@ -193,6 +198,9 @@ func (w *Writer) open() {
 func (w *Writer) flush() {
 	if w.err != nil || w.rows == 0 {
 		return
+	}
+	if w.o.Heavy != nil {
+		w.o.Heavy.take(w)
 	}
 	head := w.codec.HeaderSize()
 	columns := [4][]byte{w.front[head:], w.keys, w.ends, w.values}

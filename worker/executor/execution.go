@@ -196,9 +196,13 @@ func (x *execution) finishRuns(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("task %v: %w", x.attempt.Task, err)
 		}
-		x.m.Leave(plan.Shuffled{Runs: runs, Rows: rows})
+		of, heavy := &x.exec.cfg.Pipeline.Exchanges[x.step.Writes[i]], w.Heavy()
+		if heavy != nil && len(heavy.Keys) > 0 {
+			heavy.Advice = of.Advice
+		}
+		x.m.Leave(plan.Shuffled{Runs: runs, Rows: rows, Heavy: heavy})
 		stats, tally := w.Stats(), &x.m.Tally
-		if !x.exec.cfg.Pipeline.Exchanges[x.step.Writes[i]].Side { // of which every process reads all
+		if !of.Side { // of which every process reads all
 			tally.PairsOut += stats.Pairs
 		}
 		tally.Spills += stats.Spills

@@ -181,7 +181,7 @@ func (e *Executor) begin(ctx context.Context, a Attempt) (*plan.Manifest, pipeli
 func (e *Executor) spec(exchange, partitions int, memory int64) shuffle.Spec {
 	x := &e.cfg.Pipeline.Exchanges[exchange]
 	return shuffle.Spec{Layout: x.Layout, Partitions: partitions, SortValues: x.SortValues,
-		Combiner: x.Combiner, Remote: e.cfg.Scratch.Remote(), Window: shuffle.Shape{Memory: memory}.Window()}
+		Combiner: x.Combiner, KeyText: x.KeyText, Group: x.Group, Remote: e.cfg.Scratch.Remote(), Window: shuffle.Shape{Memory: memory}.Window()}
 }
 
 // cuts returns the keys at which the partitions of an exchange are cut, from the keys
