@@ -138,6 +138,7 @@ type Result struct {
 	Retried  int64        // attempts that failed and were made again
 	LeftOut  plan.LeftOut // of what the input names
 	Usage    plan.Usage   // requests to all stores
+	Skew     []plan.Skew  // keys that made one task of a stage do far more than the others
 	Elapsed  time.Duration
 }
 

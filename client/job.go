@@ -126,6 +126,10 @@ type Job struct {
 	// observed, by name. A list of jobs leaves them out.
 	Counters map[string]int64 `json:"counters,omitempty"`
 	Stats    map[string]Stat  `json:"stats,omitempty"`
+
+	// Skew are the keys of a job that succeeded which made one task of a stage do far
+	// more than the others. A list of jobs leaves them out.
+	Skew []plan.Skew `json:"skew,omitempty"`
 }
 
 // Elapsed returns how long the job has taken, up to its end, or up to the answer
@@ -206,7 +210,8 @@ type Counters struct {
 	Spills   Amount           `json:"spills"` // records are runs
 	Counts   map[string]int64 `json:"counts,omitempty"`
 	Stats    map[string]Stat  `json:"stats,omitempty"`
-	Complete bool             `json:"complete"` // every task is committed: the numbers are final
+	Skew     []plan.Skew      `json:"skew,omitempty"` // by the committed tasks
+	Complete bool             `json:"complete"`       // every task is committed: the numbers are final
 }
 
 // Amount is a number of records and their bytes at rest.

@@ -25,6 +25,7 @@ var layers = map[string][]string{
 	".":                                {"client", "internal/cli", "internal/committed", "internal/embedded", "internal/remote", "internal/shipped", "jobs", "output", "plan", "store", "store/fault", "worker/jobproc"},
 	"api":                              {},
 	"bench/...":                        {"bench/..."},
+	"bench/skew/skewjobs":              {".", "jobs", "jobs/sketch"},
 	"attempts":                         {"output", "plan", "plan/packed", "store", "store/checksum", "github.com/vmihailenco/msgpack/v5", "golang.org/x/sync/errgroup"},
 	"client":                           {"plan"},
 	"cmd/windrow":                      {"internal/cli", "internal/daemon", "jobs/library", "store", "store/azure", "store/fault", "store/gcs", "store/s3"},

@@ -47,6 +47,7 @@ func strict(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error {
 }
 
 var all = []*jobs.Job{
+	skewed(),
 	jobs.New("words", func(_ *jobs.Context, line []byte, emit jobs.Emit[[]byte, int64]) error { return words(line, emit) }, jobs.Sum[int64]),
 	jobs.New("fails", strict, jobs.Sum[int64]),
 	jobs.Define("dated", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {

@@ -40,6 +40,7 @@ type report struct {
 	Planned    reportPlan            `json:"planned"`
 	Counters   map[string]int64      `json:"counters,omitempty"`
 	Stats      map[string]reportStat `json:"stats,omitempty"`
+	Skew       []plan.Skew           `json:"skew,omitempty"`
 	Chaos      *reportChaos          `json:"chaos,omitempty"`
 	Seconds    float64               `json:"seconds"`
 }
@@ -98,6 +99,7 @@ func newReport(r *embedded.Result, receipt *embedded.Receipt, faults *fault.Inje
 		Written: reportCount{t.RecordsOut, t.BytesOut}, Parts: r.Manifest.Parts, Maps: r.Maps, Reduces: r.Reduces,
 		Retried: r.Retried, LeftOut: r.LeftOut.Total(), LeftOutBy: r.LeftOut, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
 		PeakMemory: peakMemory(), Requests: reportRequests{r.Usage, r.Usage.Retries, r.Usage.Hedges}, Dollars: dollars, Planned: newReportPlan(receipt.Planned), Counters: t.Counts, Stats: stats,
+		Skew:  r.Skew,
 		Chaos: newReportChaos(faults), Seconds: r.Elapsed.Seconds()}
 }
 
@@ -128,6 +130,7 @@ func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faul
 		stats[name] = client.Stat(s)
 	}
 	writeCounted(line, t.Counts, stats)
+	writeSkew(line, r.Skew)
 	if r.Retried > 0 {
 		line("retried", "%s", count(r.Retried, "attempt"))
 	}
@@ -156,6 +159,23 @@ func writeCounted(line func(name, format string, args ...any), counts map[string
 		s := stats[name]
 		line("observed", "%s: %s", shown(name), statText(s))
 	}
+}
+
+// writeSkew shows the keys that made one task do far more than the others.
+func writeSkew(line func(name, format string, args ...any), skew []plan.Skew) {
+	for i := range skew {
+		line("skew", "%s", shown(skewText(&skew[i])))
+	}
+}
+
+// skewText describes a key that made one task do far more than the others.
+func skewText(s *plan.Skew) string {
+	most := "while most tasks have none"
+	if s.Times > 0 {
+		most = fmt.Sprintf("%.1f times the median", s.Times)
+	}
+	return fmt.Sprintf("%s: key %s has %.1f %% of the %s (%s in %s), and so task %s has the most, %s: %s",
+		s.Stage, s.Key, 100*s.Share, s.Of, count(s.Pairs, "pair"), embedded.Bytes(s.Bytes), s.Task, most, s.Advice)
 }
 
 // counted returns the value of a counter. The sum over tasks stops at the numbers of

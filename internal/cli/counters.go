@@ -49,6 +49,9 @@ func writeCounters(p *Program, n *client.Counters) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	for i := range n.Skew {
+		fmt.Fprintf(&visible{to: p.Stdout}, "skew   %s\n", shown(skewText(&n.Skew[i])))
+	}
 	if !n.Complete {
 		fmt.Fprintln(p.Stderr, "some tasks are not done: the numbers will grow")
 	}

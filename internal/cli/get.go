@@ -117,6 +117,7 @@ func writeJob(to io.Writer, j *client.Job) {
 		line("written", "%s in %s, %s", count(r.Records, "record"), embedded.Bytes(r.Bytes), count(int64(r.Parts), "part"))
 	}
 	writeCounted(line, j.Counters, j.Stats)
+	writeSkew(line, j.Skew)
 	if j.Progress.Retried > 0 {
 		line("retried", "%s", count(j.Progress.Retried, "attempt"))
 	}

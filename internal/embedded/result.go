@@ -22,6 +22,7 @@ type Result struct {
 	Retried  int64
 	LeftOut  plan.LeftOut
 	Usage    plan.Usage
+	Skew     []plan.Skew
 	Elapsed  time.Duration
 }
 
@@ -29,6 +30,6 @@ func (r *run) result(c *committer, w *watcher, usage plan.Usage) *Result {
 	return &Result{
 		Job: r.pipe.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Parts: len(c.added), Tally: c.tally,
 		Maps: len(r.table.Splits), Reduces: c.reduces, Slots: r.Slots, Memory: r.Memory,
-		Retried: w.pool.retried.Load(), LeftOut: r.table.LeftOut, Usage: usage, Elapsed: time.Since(r.started),
+		Retried: w.pool.retried.Load(), LeftOut: r.table.LeftOut, Usage: usage, Skew: c.skew, Elapsed: time.Since(r.started),
 	}
 }

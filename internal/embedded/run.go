@@ -307,6 +307,7 @@ type committer struct {
 	reduces  int         // tasks that read what others wrote
 	added    []plan.Part // by this run
 	written  *written
+	skew     []plan.Skew
 }
 
 var _ master.Output = (*committer)(nil)
@@ -314,10 +315,12 @@ var _ master.Output = (*committer)(nil)
 // Commit makes the committed attempts' parts the output's contents.
 func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
 	c.written = new(written) // an earlier try can have read some manifests
+	balance := master.NewBalance(job.Graph())
 	read := func(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
 		m, err := c.pool.exec.ReadManifest(ctx, task, id)
 		if err == nil {
 			c.written.note(m)
+			balance.Take(m)
 		}
 		return m, err
 	}
@@ -325,7 +328,7 @@ func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
 	if err != nil {
 		return err
 	}
-	c.tally, c.added = tally, parts
+	c.tally, c.added, c.skew = tally, parts, balance.Skew()
 	for i, step := range job.Graph().Steps {
 		if !step.FromInput() {
 			c.reduces += job.Graph().TasksOf(i)

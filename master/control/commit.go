@@ -172,6 +172,7 @@ func (j *job) summarise(ctx context.Context, s *scheduler.Job, sum *view.Summary
 			sum.Counters = view.Counters(tally)
 			sum.Counters.Complete = true
 			sum.Job.Result = view.Result(tally, j.life.parts)
+			sum.Job.Skew = j.life.skew
 		}
 	}
 	if err := j.record(ctx, s); permanent(err) {

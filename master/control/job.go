@@ -58,6 +58,7 @@ type life struct {
 	last     *scheduler.Job   // the state that the shell had last
 	tally    *plan.Tally      // of a job that is committed
 	parts    int              // that such a job wrote
+	skew     []plan.Skew      // of such a job
 	issued   uint32           // the number of the newest attempt that this leader has launched
 }
 

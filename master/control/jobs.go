@@ -60,7 +60,10 @@ func (m *Master) lookAt(ctx context.Context, ids []plan.JobID) []look {
 	all := make([]look, len(ids))
 	var looks sync.WaitGroup
 	for i, id := range ids {
-		looks.Go(func() { all[i].job, _, all[i].err = m.outline(ctx, id) })
+		looks.Go(func() {
+			all[i].job, _, all[i].err = m.outline(ctx, id)
+			all[i].job.Skew = nil
+		})
 	}
 	looks.Wait()
 	return all
@@ -231,8 +234,17 @@ func (m *Master) Counters(ctx context.Context, id plan.JobID) (client.Counters, 
 			return client.Counters{}, answerOf(id, err)
 		}
 		if s.Status != scheduler.Succeeded {
-			tally, err := master.Count(ctx, s, j.manifest)
-			return view.Counters(&tally), answer(err)
+			balance := master.NewBalance(s.Graph())
+			tally, err := master.Count(ctx, s, func(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
+				m, err := j.manifest(ctx, task, id)
+				if err == nil {
+					balance.Take(m)
+				}
+				return m, err
+			})
+			counters := view.Counters(&tally)
+			counters.Skew = balance.Skew()
+			return counters, answer(err)
 		}
 	}
 	sum, ended, err := m.summary(ctx, id)
@@ -247,6 +259,7 @@ func (m *Master) Counters(ctx context.Context, id plan.JobID) (client.Counters, 
 			return client.Counters{}, answerOf(id, err)
 		}
 	}
+	sum.Counters.Skew = sum.Job.Skew
 	return sum.Counters, nil
 }
 

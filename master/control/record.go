@@ -16,11 +16,12 @@ import (
 // On the way, the view learns what the manifests say of each task: an attempt may have
 // ended under an earlier leader.
 func (j *job) measure(ctx context.Context, s *scheduler.Job) ([]plan.Part, plan.Tally, error) {
-	g := gauge{graph: s.Graph(), read: make(map[plan.TaskID]int64)}
+	g, balance := gauge{graph: s.Graph(), read: make(map[plan.TaskID]int64)}, master.NewBalance(s.Graph())
 	parts, tally, err := master.Gather(ctx, s, func(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
 		m, err := j.manifest(ctx, task, id)
 		if err == nil {
 			g.take(m)
+			balance.Take(m)
 			j.view.Measured(task, m.Took, m.Tally.BytesIn)
 		}
 		return m, err
@@ -29,6 +30,7 @@ func (j *job) measure(ctx context.Context, s *scheduler.Job) ([]plan.Part, plan.
 		for task, n := range g.read {
 			j.view.Measured(task, 0, n)
 		}
+		j.life.skew = balance.Skew()
 	}
 	return parts, tally, err
 }
