@@ -1,6 +1,7 @@
 package attempts
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 	"testing"
@@ -43,6 +44,38 @@ func TestManifestBomb(t *testing.T) {
 	b := append(binary.BigEndian.AppendUint32([]byte(manifestMagic), checksum.SumCRC32C(body)), body...)
 	if m, err := decodeManifest(b); err == nil {
 		t.Errorf("it reads as %+v", m)
+	}
+}
+
+// TestHeavyKeysAreNoPartOfAResult verifies that heavy keys are read back as they were
+// written, and that attempts with other ones have the same checksum.
+func TestHeavyKeysAreNoPartOfAResult(t *testing.T) {
+	t.Parallel()
+	key := plan.HeavyKey{Partition: 1, Hash: 1<<63 + 1, Text: `"/"`, Pairs: 3, Bytes: 40}
+	runs := []plan.Run{{Key: "r", Size: 10, CRC32C: 7, Partitions: []plan.Extent{{}, {Rows: 5}}}}
+	var with, without plan.Manifest
+	for range 2 {
+		with.Leave(plan.Shuffled{Runs: runs, Rows: []int64{0, 5}, Heavy: &plan.Heavy{Bytes: 50, Keys: []plan.HeavyKey{key}, Advice: "divide it"}})
+		without.Leave(plan.Shuffled{Runs: runs, Rows: []int64{0, 5}})
+	}
+	if with.CRC() != without.CRC() {
+		t.Errorf("checksums %d and %d", with.CRC(), without.CRC())
+	}
+	b, err := encodeManifest(&with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := decodeManifest(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for place := range 2 {
+		if h := m.Left(place).Heavy; h == nil || h.Bytes != 50 || len(h.Keys) != 1 || h.Keys[0] != key || h.Advice != "divide it" {
+			t.Errorf("exchange %d: %+v", place, h)
+		}
+	}
+	if b, err = encodeManifest(&without); err != nil || bytes.Contains(b, []byte("Heavy")) {
+		t.Errorf("a manifest without heavy keys is not that of the version before: %v", err)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/windrow-mr/windrow/jobs/codec"
 )
 
-// What the author of a job can do about a key that has far more than its share of the
+// Advice for the author of a job about a key that has far more than its share of the
 // pairs, by operation.
 const (
 	adviceReduce   = "use Fold or Aggregate in place of Reduce, or Combine before it, so that pairs are combined before the shuffle; or reduce in two steps, first by the key with a salt"

@@ -58,7 +58,7 @@ func TestKeysAreDescribed(t *testing.T) {
 	}
 }
 
-// TestAdviceIsOfTheOperation verifies that the author of a job is told what fits the
+// TestAdviceIsOfTheOperation verifies that the author of a job gets the advice for the
 // operation that has a hot key, and that nothing is looked for where keys do not matter.
 func TestAdviceIsOfTheOperation(t *testing.T) {
 	t.Parallel()

@@ -42,7 +42,7 @@ type spread struct {
 	advice        string
 }
 
-// keyOf tells keys apart.
+// keyOf distinguishes keys.
 type keyOf struct {
 	partition int
 	hash      uint64
