@@ -62,8 +62,8 @@ func (in Records[T]) Distinct() Records[T] {
 }
 
 // Count passes on one record, the number of records. If there are none, it
-// passes on nothing.
-func (in Records[T]) Count() Records[int64] {
+// passes on nothing. As a method it would be in every job's program.
+func Count[T any](in Records[T]) Records[int64] {
 	o := operation{kind: "Count"}
 	ones := mapped(records[T](in), o, typeName[struct{}]()+" to "+typeName[int64](), func(_ *Context, _ T, emit Emit[struct{}, int64]) error {
 		emit(struct{}{}, 1)

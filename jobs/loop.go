@@ -35,40 +35,26 @@ const MostRounds = 1000
 // continues in the round in which it was.
 func (in Records[T]) Loop(rounds int, step func(round Records[T]) Records[T], done func(observed map[string]Stat) bool) Records[T] {
 	p := in.p
-	l := p.newLoop(rounds, p.symbol("Loop", step), done)
 	value, err := codec.ValueOf[T]()
-	if err != nil {
-		p.fail("Loop: %w", err)
-	}
-	if l == nil || err != nil {
+	l := p.newLoop(rounds, p.symbol("Loop", step), done, err)
+	if l == nil {
 		return in
 	}
-	row := typeName[T]()
-	for n := range rounds {
-		p.round = &round{of: l, n: n + 1}
-		l.rounds = append(l.rounds, p.round)
-		result := step(in)
-		if result.p != p {
-			p.fail("%s: the result of its function in round %d is not of this job", l.label, n+1)
-			p.round = nil
+	from := func(n *node) Records[T] {
+		return Records[T]{p, n, func(r *run, next func(T)) {
+			r.drive = func() error { return readRows(r, n, value, next) }
+		}}
+	}
+	state := in
+	for p.nextRound(l, rounds) {
+		result := step(state)
+		n := p.keep(l, result.p, result.n, value.Name(), value.Width(), func(r *run, n *node) { sendRows(r, n, result, value) })
+		if n == nil {
 			return in
 		}
-		in = keepRound(result, l, row, value)
+		state = from(n)
 	}
-	p.round = nil
-	n := p.endLoop(l, row)
-	return Records[T]{p, n, func(r *run, next func(T)) {
-		r.drive = func() error { return readRows(r, n, value, next) }
-	}}
-}
-
-// keepRound keeps the result of a round in an exchange, of which the next round reads it.
-func keepRound[T any](in Records[T], l *loop, row string, value codec.Value[T]) Records[T] {
-	n := in.p.keep(l, in.n, row+" as "+value.Name(), value.Width())
-	n.shuffle.mapSide = func(r *run, _ *node) { sendRows(r, n, in, value) }
-	return Records[T]{in.p, n, func(r *run, next func(T)) {
-		r.drive = func() error { return readRows(r, n, value, next) }
-	}}
+	return from(p.endLoop(l))
 }
 
 // readRows reads the rows of a task.
@@ -174,9 +160,12 @@ func (r *round) next() *round {
 }
 
 // newLoop begins a loop; nil if there is a mistake in it.
-func (p *Pipeline) newLoop(rounds int, symbol string, done func(observed map[string]Stat) bool) *loop {
+func (p *Pipeline) newLoop(rounds int, symbol string, done func(observed map[string]Stat) bool, codecErr error) *loop {
 	l := &loop{number: len(p.loops) + 1, label: "Loop " + p.label(symbol), done: done}
 	switch {
+	case codecErr != nil:
+		p.fail("%s: %w", l.label, codecErr)
+		return nil
 	case p.round != nil:
 		p.fail("%s: it is in the step of another Loop, which is not possible", l.label)
 		return nil
@@ -197,12 +186,29 @@ func (p *Pipeline) outsideOfLoops(n *node) {
 	}
 }
 
-// keep adds the node that keeps the result of the current round.
-func (p *Pipeline) keep(l *loop, result *node, types string, width int) *node {
-	n := p.add("Round", "", types, result)
+// nextRound begins the next round of a loop. It reports whether there is one.
+func (p *Pipeline) nextRound(l *loop, rounds int) bool {
+	p.round = nil
+	if n := len(l.rounds) + 1; n <= rounds {
+		p.round = &round{of: l, n: n}
+		l.rounds = append(l.rounds, p.round)
+	}
+	return p.round != nil
+}
+
+// keep adds the node that keeps the result of the current round in an exchange, of which
+// the next round reads it. It returns nil if the result is not of this job.
+func (p *Pipeline) keep(l *loop, of *Pipeline, result *node, value string, width int, send func(r *run, n *node)) *node {
+	if of != p {
+		p.fail("%s: the result of its function in round %d is not of this job", l.label, p.round.n)
+		p.round = nil
+		return nil
+	}
+	n := p.add("Round", "", "as "+value, result)
 	n.root = n
 	n.shuffle = &shuffleRole{roots: []*node{result.root}, exchange: pipeline.Exchange{SampledBy: plan.None,
 		Layout: pairs.Layout{Key: rowKey, Value: width}}}
+	n.shuffle.mapSide = func(r *run, _ *node) { send(r, n) }
 	n.used++ // by the result of the loop
 	n.kept = p.round
 	l.states = append(l.states, n)
@@ -210,8 +216,8 @@ func (p *Pipeline) keep(l *loop, result *node, types string, width int) *node {
 }
 
 // endLoop adds the node of the loop's result.
-func (p *Pipeline) endLoop(l *loop, types string) *node {
-	n := p.add("Loop", "", types)
+func (p *Pipeline) endLoop(l *loop) *node {
+	n := p.add("Loop", "", "")
 	n.label = l.label
 	n.detail = fmt.Sprintf("%d rounds", len(l.states))
 	if l.done != nil {

@@ -80,19 +80,24 @@ func ReadLines(p *Pipeline) Records[[]byte] { return Read(p, Reader[[]byte](line
 // --input orders=s3://…. Records that come out of a shuffle get the name for their
 // stage, in the ids of its tasks and in plans.
 func (in Records[T]) Named(name string) Records[T] {
-	n, what := in.n, "input"
+	in.p.rename(in.n, name)
+	return in
+}
+
+// rename names the input or the stage from which records come.
+func (p *Pipeline) rename(of *node, name string) {
+	n, what := of, "input"
 	if n.read == nil {
 		n, what = n.root, "stage"
 	}
 	switch err := checkName(what, name); {
-	case n.read != nil && in.n.read == nil:
-		in.p.fail("Named(%q) is for the result of Read or of a shuffle, not %s", name, in.n.stage())
+	case n.read != nil && of.read == nil:
+		p.fail("Named(%q) is for the result of Read or of a shuffle, not %s", name, of.stage())
 	case err != nil:
-		in.p.fail("%w", err)
+		p.fail("%w", err)
 	default:
 		n.name = name
 	}
-	return in
 }
 
 // FlatMap maps each record to any number of records. An error or panic of f

@@ -48,29 +48,39 @@ func Output[T any](p *Pipeline, name string, w Writer[T]) *Sink[T] {
 
 // newSink adds an output to the pipeline.
 func newSink[T any](p *Pipeline, kind string, w Writer[T], from ...*node) *Sink[T] {
-	s := &Sink[T]{p: p, n: p.add(kind, describe(w), typeName[T](), from...), w: w}
-	s.n.sink = &sinkRole{}
-	p.outsideOfLoops(s.n)
-	if w == nil {
+	return &Sink[T]{p: p, n: p.addSink(kind, typeName[T](), w, from...), w: w}
+}
+
+// addSink appends a node for an output in the format of a Writer.
+func (p *Pipeline) addSink(kind, row string, w any, from ...*node) *node {
+	n := p.add(kind, describe(w), row, from...)
+	n.sink = &sinkRole{}
+	p.outsideOfLoops(n)
+	named, ok := w.(interface{ Ext() string })
+	if !ok {
 		p.fail("%s: the writer is nil; use WriteTSV for text", kind)
-		return s
+		return n
 	}
-	s.n.sink.output = pipeline.Output{Ext: w.Ext()}
+	n.sink.output = pipeline.Output{Ext: named.Ext()}
 	if c, ok := w.(Compressible); ok {
-		s.n.sink.output.Compressible = c.Compressible()
+		n.sink.output.Compressible = c.Compressible()
 	}
-	return s
+	return n
 }
 
 // Named names an output, so that a job may have several. The parts of the output lie
 // in the directory of that name.
 func (s *Sink[T]) Named(name string) *Sink[T] {
-	if err := checkName("output", name); err != nil {
-		s.p.fail("%w", err)
-		return s
-	}
-	s.n.name, s.n.sink.output.Name = name, name
+	s.p.renameOutput(s.n, name)
 	return s
+}
+
+func (p *Pipeline) renameOutput(n *node, name string) {
+	if err := checkName("output", name); err != nil {
+		p.fail("%w", err)
+		return
+	}
+	n.name, n.sink.output.Name = name, name
 }
 
 // PartitionBy writes each record to the directory that dir names, below that of the
@@ -97,24 +107,30 @@ func (s *Sink[T]) Emit(ctx *Context, rec T) {
 	}
 	to, ok := r.emitted[s.n].(*sinkWriter[T])
 	if !ok {
-		if _, known := r.outputs[s.n]; !known && r.task.Limit == 0 {
-			ctx.undeclared(s.n)
+		to = s.writer(r)
+		if !ctx.begin(s.n, to, to.close) {
 			return
 		}
-		if r.emitted == nil {
-			r.emitted = map[*node]any{}
-		}
-		to = s.writer(r)
-		r.emitted[s.n] = to
-		r.finish = append(r.finish, to.close)
 	}
 	node := ctx.node
 	to.write(rec)
 	ctx.node = node
 }
 
-func (c *Context) undeclared(output *node) {
-	c.fail(c.recordError(fmt.Errorf("Sink.Emit to %s: this function is not attached after the Output in the constructor", output.stage())))
+// begin notes the writer of an output to which functions emit. It reports whether the
+// function may do so.
+func (c *Context) begin(output *node, to any, end func() error) bool {
+	r := c.run
+	if _, known := r.outputs[output]; !known && r.task.Limit == 0 {
+		c.fail(c.recordError(fmt.Errorf("Sink.Emit to %s: this function is not attached after the Output in the constructor", output.stage())))
+		return false
+	}
+	if r.emitted == nil {
+		r.emitted = map[*node]any{}
+	}
+	r.emitted[output] = to
+	r.finish = append(r.finish, end)
+	return true
 }
 
 // attach writes the records that reach the end of a task's functions.

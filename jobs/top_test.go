@@ -135,7 +135,7 @@ func combiners(n int, lines []string) map[string]combinerCase {
 		"Distinct": {func(in jobs.Records[sale]) jobs.Records[string] { return jobs.Convert(in.Distinct(), showSale) },
 			slices.Compact(slices.Sorted(slices.Values(lines))), false},
 		"Count": {func(in jobs.Records[sale]) jobs.Records[string] {
-			return jobs.Convert(in.Count(), func(n int64) string { return fmt.Sprint(n) })
+			return jobs.Convert(jobs.Count(in), func(n int64) string { return fmt.Sprint(n) })
 		}, []string{fmt.Sprint(len(lines))}, true},
 		"CountBy": {func(in jobs.Records[sale]) jobs.Records[string] {
 			return jobs.Convert(jobs.CountBy(in, bySalesShop), func(p jobs.Pair[string, int64]) string { return fmt.Sprint(p.Key, " ", p.Value) })

@@ -92,7 +92,7 @@ func Example_invertedIndex() {
 	}
 	job := jobs.Define("tf-idf", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
 		docs := jobs.ReadLines(p) // a line is a name and words
-		number := jobs.Broadcast(docs.Count(), func(rows iter.Seq[int64]) ([]int64, error) { return slices.Collect(rows), nil })
+		number := jobs.Broadcast(jobs.Count(docs), func(rows iter.Seq[int64]) ([]int64, error) { return slices.Collect(rows), nil })
 		words := jobs.FlatMap(docs, func(_ *jobs.Context, line []byte, emit func(in)) error {
 			f := strings.Fields(string(line))
 			for _, word := range f[1:] {

@@ -136,7 +136,7 @@ func combined(o *op, in jobs.Records[Row]) jobs.Records[Row] {
 	case "last":
 		return pairs(in).Last(cmp.Compare)
 	case "count":
-		return jobs.Convert(in.Count(), func(n int64) Row { return Row{Key: "count", Value: n} })
+		return jobs.Convert(jobs.Count(in), func(n int64) Row { return Row{Key: "count", Value: n} })
 	case "countby":
 		return jobs.CountBy(in, func(r Row) string { return r.Key })
 	}

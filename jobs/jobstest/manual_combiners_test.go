@@ -72,7 +72,7 @@ func TestCombinersAreStrict(t *testing.T) {
 		"Top":      {func(lines jobs.Records[[]byte]) { lines.Top(300, byLength).WriteTSV() }, longest[:300]},
 		"Distinct": {func(lines jobs.Records[[]byte]) { lines.Distinct().WriteTSV() }, different},
 		"CountBy":  {func(lines jobs.Records[[]byte]) { jobs.CountBy(lines, same).WriteTSV() }, numbers},
-		"Count":    {func(lines jobs.Records[[]byte]) { lines.Count().WriteTSV() }, []string{"2000"}},
+		"Count":    {func(lines jobs.Records[[]byte]) { jobs.Count(lines).WriteTSV() }, []string{"2000"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,7 +1,7 @@
 package scheduler
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/windrow-mr/windrow/plan"
@@ -127,12 +127,11 @@ func (s *State) Excluded(now Time) []Exclusion {
 		return nil
 	}
 	var all []Exclusion
-	for id, w := range s.workers.byID {
-		if w.until > now {
+	for _, id := range slices.Sorted(maps.Keys(s.workers.byID)) {
+		if w := s.workers.byID[id]; w.until > now {
 			all = append(all, Exclusion{id, w.until, w.unfit})
 		}
 	}
-	slices.SortFunc(all, func(a, b Exclusion) int { return cmp.Compare(a.Worker, b.Worker) })
 	return all
 }
 

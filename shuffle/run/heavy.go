@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"sort"
 
@@ -57,11 +58,21 @@ func (h *Heavy) Keys() *plan.Heavy {
 			found.Keys = append(found.Keys, *k)
 		}
 	}
-	sort.SliceStable(found.Keys, func(i, j int) bool {
-		a, b := &found.Keys[i], &found.Keys[j]
-		return weight(a.Pairs, a.Bytes) > weight(b.Pairs, b.Bytes)
-	})
+	sort.Sort(byWeight(found.Keys))
 	return found
+}
+
+// byWeight sorts keys, the heaviest first.
+type byWeight []plan.HeavyKey
+
+func (k byWeight) Len() int      { return len(k) }
+func (k byWeight) Swap(i, j int) { k[i], k[j] = k[j], k[i] }
+func (k byWeight) Less(i, j int) bool {
+	a, b := &k[i], &k[j]
+	if c := cmp.Compare(weight(b.Pairs, b.Bytes), weight(a.Pairs, a.Bytes)); c != 0 {
+		return c < 0
+	}
+	return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Hash, b.Hash)) < 0
 }
 
 func weight(pairs, bytes int64) int64 { return bytes + pairs*pairWeight }
