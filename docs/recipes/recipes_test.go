@@ -29,7 +29,7 @@ type Inputs = map[string][]string
 // show runs a job over the lines of its only input and prints its output.
 func show(job *jobs.Job, lines ...string) { showInputs(job, Inputs{"": lines}) }
 
-// recorded receives the jobs of examples in place of running them, for TestStrict.
+// recorded receives the jobs of examples in place of running them; see record.
 var recorded func(job *jobs.Job, in Inputs)
 
 // showInputs runs a job on the engine, in memory, and prints its output. An input is
@@ -66,26 +66,9 @@ func outputOf(ctx context.Context, job *jobs.Job, in Inputs) (string, error) {
 		}
 		o.Input = append(o.Input, url)
 	}
-	result, err := windrow.Run(ctx, job, o)
+	outputs, err := run(ctx, job, o)
 	if err != nil {
 		return "", err
-	}
-	root, err := store.Open(ctx, o.Output, o.Stores)
-	if err != nil {
-		return "", err
-	}
-	defer root.Close()
-	outputs := map[string][]byte{}
-	for _, part := range result.Manifest.Parts {
-		body, err := root.Get(ctx, part.Name, part.Size)
-		if err != nil {
-			return "", err
-		}
-		name, _, named := strings.Cut(part.Name, "/")
-		if !named {
-			name = ""
-		}
-		outputs[name] = append(outputs[name], body...)
 	}
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(outputs)) {
@@ -97,6 +80,42 @@ func outputOf(ctx context.Context, job *jobs.Job, in Inputs) (string, error) {
 	return b.String(), nil
 }
 
+// run runs a job and returns the text of each of its outputs by its name, which is "" if
+// there is only one.
+func run(ctx context.Context, job *jobs.Job, o windrow.Options) (map[string][]byte, error) {
+	result, err := windrow.Run(ctx, job, o)
+	if err != nil {
+		return nil, err
+	}
+	root, err := store.Open(ctx, o.Output, o.Stores)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	outputs := map[string][]byte{}
+	for _, part := range result.Manifest.Parts {
+		body, err := root.Get(ctx, part.Name, part.Size)
+		if err != nil {
+			return nil, err
+		}
+		name, _, named := strings.Cut(part.Name, "/")
+		if !named {
+			name = ""
+		}
+		outputs[name] = append(outputs[name], body...)
+	}
+	return outputs, nil
+}
+
+// record returns the job of an example, and what it reads. Tests call it before they run
+// in parallel.
+func record(example func()) (job *jobs.Job, inputs Inputs) {
+	recorded = func(j *jobs.Job, in Inputs) { job, inputs = j, in }
+	defer func() { recorded = nil }()
+	example()
+	return job, inputs
+}
+
 // TestStrict verifies that the output of no recipe depends on how the work is divided.
 func TestStrict(t *testing.T) { //nolint:paralleltest // examples are recorded one after the other
 	functions := examples(t)
@@ -104,16 +123,11 @@ func TestStrict(t *testing.T) { //nolint:paralleltest // examples are recorded o
 		if functions[name] == "" {
 			t.Errorf("there is no example %s", name)
 		}
-		var job *jobs.Job
+		job, in := record(example)
 		var options []jobstest.Option
-		recorded = func(j *jobs.Job, in Inputs) {
-			job = j
-			for _, input := range slices.Sorted(maps.Keys(in)) {
-				options = append(options, jobstest.File(input, "lines", strings.Join(in[input], "\n")+"\n"))
-			}
+		for _, input := range slices.Sorted(maps.Keys(in)) {
+			options = append(options, jobstest.File(input, "lines", strings.Join(in[input], "\n")+"\n"))
 		}
-		example()
-		recorded = nil
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			jobstest.Run(t, job, append(options, jobstest.Strict())...)

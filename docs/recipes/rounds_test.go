@@ -31,15 +31,15 @@ func Example_pageRank() {
 		emit(at)
 		return nil
 	}
-	job := jobs.Define("page-rank", struct{ Rounds int }{100}, func(p *jobs.Pipeline, a struct{ Rounds int }) error {
+	job := jobs.Define("page-rank", struct{ Rounds, Digits int }{100, 3}, func(p *jobs.Pipeline, a struct{ Rounds, Digits int }) error {
 		pages := jobs.Convert(jobs.ReadLines(p), func(line []byte) page {
 			f := strings.Fields(string(line))
 			return page{Name: f[0], Rank: 1, Links: f[1:]}
 		})
 		ranked := pages.Loop(a.Rounds, func(pages jobs.Records[page]) jobs.Records[page] {
 			return jobs.Reduce(jobs.Map(pages, votes), rank)
-		}, func(seen map[string]jobs.Stat) bool { return seen["moved"].Max < 1e-6 })
-		jobs.Convert(ranked, func(p page) string { return fmt.Sprintf("%s\t%.3f", p.Name, p.Rank) }).WriteTSV()
+		}, func(seen map[string]jobs.Stat) bool { return seen["moved"].Max < math.Pow10(-a.Digits-2) })
+		jobs.Convert(ranked, func(p page) string { return fmt.Sprintf("%s\t%.*f", p.Name, a.Digits, p.Rank) }).WriteTSV()
 		return nil
 	})
 	show(job, "home hay row", "hay home", "row home hay", "blog home")
