@@ -133,9 +133,9 @@ bench-growth: ## print and draw how the cost of jobs grows with data, slots, par
 	$(GO) run ./bench/growth -size $(SIZE) -plots out/growth
 
 .PHONY: bench-publish
-bench-publish: $(DUCKDB) ## measure all at full size, into docs/benchmarks.md: half an hour of a machine that does nothing else
+bench-publish: $(DUCKDB) ## measure all at full size, into docs/benchmarks.md: two hours of a machine that does nothing else
 	@failed=; \
-	$(GO) run ./bench -size full -runs 5 -peers -duckdb $(DUCKDB)/duckdb_cli/duckdb -doc docs/benchmarks.md || failed=1; \
+	$(GO) run ./bench -size full -runs 5 -timeout 4h -peers -duckdb $(DUCKDB)/duckdb_cli/duckdb -doc docs/benchmarks.md || failed=1; \
 	$(GO) run ./bench/growth -size full -runs 3 -doc docs/benchmarks.md -plots docs/benchmarks || failed=1; \
 	{ $(GO) test -run '^$$' -bench Step -benchtime 5x ./master/scheduler; \
 		$(GO) test -count=1 -v ./integration/scale -run TestScale -workers 1000 -tasks 100000; } | \

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -37,7 +38,7 @@ func budget(memory int64) int64 { return memory + workers*workerMemory + masterM
 // from the first start to the last end. The wall time is that of the job, from
 // submission to the answer. The memory is the most that master, workers and job
 // processes held at once.
-func (d *driver) cluster(ctx context.Context, j *job, input, out string) (u measure.Usage, err error) {
+func (d *driver) cluster(ctx context.Context, j *job, files []string, out string) (u measure.Usage, err error) {
 	root := filepath.Join(d.dir, "cluster")
 	defer func() { err = errors.Join(err, os.RemoveAll(root)) }()
 	common := []string{"--root", root, "--allow", d.dir, "--log", "error"}
@@ -73,7 +74,8 @@ func (d *driver) cluster(ctx context.Context, j *job, input, out string) (u meas
 			return u, err
 		}
 	}
-	client, err := measure.Execute(ctx, io.Discard, d.windrow(), "submit", j.library, "--input", input, "--out", out, "--root", root, "--wait")
+	args := slices.Concat([]string{"submit", j.library, "--out", out, "--root", root, "--wait"}, j.inputFlags(files))
+	client, err := measure.Execute(ctx, io.Discard, filepath.Join(d.bin, j.program()), args...)
 	u.CPU, u.Wall = client.CPU, client.Wall
 	return u, err
 }

@@ -25,6 +25,11 @@ const (
 
 // sameLines returns an error that shows the first difference of two outputs.
 func sameLines(ctx context.Context, want, got lines) error {
+	return compareLines(ctx, want, got, bytes.Equal)
+}
+
+// compareLines is sameLines with another comparison of lines.
+func compareLines(ctx context.Context, want, got lines, same func(want, got []byte) bool) error {
 	var offset int64
 	for n := 1; ; n++ {
 		if n%pollLines == 0 && ctx.Err() != nil {
@@ -44,7 +49,7 @@ func sameLines(ctx context.Context, want, got lines) error {
 			return fmt.Errorf("it ends before line %d, %.100q", n, w)
 		case !wantMore:
 			return fmt.Errorf("it continues after the last line with %.100q", g)
-		case !bytes.Equal(w, g):
+		case !same(w, g):
 			return fmt.Errorf("line %d at offset %d is %.100q, not %.100q", n, offset, g, w)
 		}
 		offset += int64(len(w))

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/windrow-mr/windrow/bench/inputs"
 	"github.com/windrow-mr/windrow/bench/measure"
@@ -16,7 +17,7 @@ import (
 
 // bench measures all jobs and prints the figures. It leaves no files.
 func bench(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
-	place, err := measure.ChoosePlace(o.dir, o.size.room())
+	place, err := measure.ChoosePlace(o.dir, o.size.room(o.jobs))
 	if err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	m := measure.DescribeMachine(ctx)
 	var header bytes.Buffer
 	measure.WriteHeader(&header, d.what(), m, place)
-	if err := measure.Build(ctx, d.bin, "./cmd/windrow", "./bench/floor/..."); err != nil {
+	if err := measure.Build(ctx, d.bin, "./cmd/windrow", "./bench/tables", "./bench/floor/..."); err != nil {
 		return err
 	}
 	if o.format == formatTable {
@@ -91,27 +92,33 @@ type row struct {
 	jobs   []measure.Usage
 	spills []int64
 	// clusters are runs of the same job on a cluster, peers are runs of the
-	// program that people would use instead. Both are empty unless asked for.
+	// program that people would use instead. Both are empty unless asked for,
+	// except that the part of a job is its peer.
 	clusters []measure.Usage
 	peers    []measure.Usage
 }
 
 func (d *driver) measureAll(ctx context.Context) ([]row, error) {
-	input := filepath.Join(d.dir, "input")
-	var made inputs.Kind
+	var made []inputs.Kind
 	rows := make([]row, 0, len(d.jobs))
 	for i := range d.jobs {
 		j := &d.jobs[i]
-		if made != j.input {
-			fmt.Fprintf(d.log, "making input: %s\n", d.size.describe(j.input))
-			if err := inputs.Make(ctx, input, j.input, d.size.count(j.input)); err != nil {
-				return nil, err
-			}
-			made = j.input
+		var files []string
+		for n := range j.kinds() {
+			files = append(files, filepath.Join(d.dir, fmt.Sprint("input-", n)))
 		}
-		r := row{job: j, input: d.size.describe(j.input)}
+		if !slices.Equal(made, j.kinds()) {
+			for n, kind := range j.kinds() {
+				fmt.Fprintf(d.log, "making input: %s\n", d.size.describe(kind))
+				if err := inputs.Make(ctx, files[n], kind, d.size.count(kind)); err != nil {
+					return nil, err
+				}
+			}
+			made = j.kinds()
+		}
+		r := row{job: j, input: d.size.describeAll(j)}
 		for n := range d.runs {
-			if err := d.round(ctx, &r, input); err != nil {
+			if err := d.round(ctx, &r, files); err != nil {
 				return nil, fmt.Errorf("%s: %w", j.name, err)
 			}
 			fmt.Fprintf(d.log, "%s %d/%d: %s\n", j.name, n+1, d.runs, r.last())
@@ -129,66 +136,99 @@ func (r *row) last() string {
 		said += fmt.Sprintf("; cluster %v", r.clusters[n])
 	}
 	if n < len(r.peers) {
-		said += fmt.Sprintf("; %s %v", r.job.peer, r.peers[n])
+		said += fmt.Sprintf("; %s %v", r.job.beside(), r.peers[n])
 	}
 	return said
 }
 
 // round runs all programs for the job once, the floor first, and compares their
 // outputs with the floor's.
-func (d *driver) round(ctx context.Context, r *row, input string) (err error) {
+func (d *driver) round(ctx context.Context, r *row, files []string) (err error) {
 	want, out := filepath.Join(d.dir, "floor"), filepath.Join(d.dir, "out")
 	defer func() { err = errors.Join(err, os.RemoveAll(want), os.RemoveAll(out)) }()
-	floor, err := measure.Execute(ctx, io.Discard, filepath.Join(d.bin, r.job.library), input, want)
+	j := r.job
+	program, args := j.floorProgram()
+	floor, err := measure.Execute(ctx, io.Discard, filepath.Join(d.bin, program), slices.Concat(args, files, []string{want})...)
 	if err != nil {
 		return err
 	}
 	r.floor = append(r.floor, floor)
-	if err := d.embedded(ctx, r, input, want, out); err != nil {
+	if j.table {
+		if err := d.sortLines(ctx, want); err != nil {
+			return err
+		}
+	}
+	used, spills, err := d.embedded(ctx, j, j.library, files, out)
+	if err != nil {
 		return err
 	}
+	r.jobs, r.spills = append(r.jobs, used), append(r.spills, spills)
+	if err := d.check(ctx, j, want, out); err != nil {
+		return err
+	}
+	if j.part != "" {
+		used, _, err := d.embedded(ctx, j, j.part, files, out)
+		if err != nil {
+			return err
+		}
+		r.peers = append(r.peers, used)
+		if err := d.check(ctx, &job{ours: j.ours, hashed: j.hashed}, want, out); err != nil {
+			return fmt.Errorf("%s: %w", j.part, err)
+		}
+	}
 	if d.onCluster {
-		u, err := d.cluster(ctx, r.job, input, out)
+		u, err := d.cluster(ctx, j, files, out)
 		if err != nil {
 			return fmt.Errorf("on a cluster: %w", err)
 		}
 		r.clusters = append(r.clusters, u)
-		if err := d.check(ctx, r.job, want, out); err != nil {
+		if err := d.check(ctx, j, want, out); err != nil {
 			return fmt.Errorf("on a cluster: %w", err)
 		}
 	}
-	if d.peers && r.job.peer != "" {
-		u, err := d.peer(ctx, r.job, input, want, out)
+	if d.peers && j.peer != "" {
+		u, err := d.peer(ctx, j, files, want, out)
 		if err != nil {
-			return fmt.Errorf("by %s: %w", r.job.peer, err)
+			return fmt.Errorf("by %s: %w", j.peer, err)
 		}
 		r.peers = append(r.peers, u)
 	}
 	return nil
 }
 
-// embedded runs the job by windrow run.
-func (d *driver) embedded(ctx context.Context, r *row, input, want, out string) error {
+// embedded runs a job of the program of j by windrow run.
+func (d *driver) embedded(ctx context.Context, j *job, library string, files []string, out string) (used measure.Usage, spills int64, err error) {
 	var printed bytes.Buffer
-	used, err := measure.Execute(ctx, &printed, d.windrow(), "run", r.job.library, "--input", input, "--out", out,
-		"--memory", fmt.Sprint(r.job.memory), "--quiet", "--output", "json")
-	if err != nil {
-		return err
+	args := slices.Concat([]string{"run", library, "--out", out, "--memory", fmt.Sprint(j.memory), "--quiet", "--output", "json"}, j.inputFlags(files))
+	if used, err = measure.Execute(ctx, &printed, filepath.Join(d.bin, j.program()), args...); err != nil {
+		return used, 0, err
 	}
 	var report struct {
 		Spills *int64 `json:"spills"`
 	}
 	if err := json.Unmarshal(printed.Bytes(), &report); err != nil || report.Spills == nil {
-		return fmt.Errorf("report of windrow run without a number of spills (%w): %.100q", err, printed.String())
+		return used, 0, fmt.Errorf("report of windrow run without a number of spills (%w): %.100q", err, printed.String())
 	}
-	r.jobs, r.spills = append(r.jobs, used), append(r.spills, *report.Spills)
-	return d.check(ctx, r.job, want, out)
+	return used, *report.Spills, nil
 }
 
 func (d *driver) windrow() string { return filepath.Join(d.bin, "windrow") }
 
 // check compares what windrow committed with the floor's output, and removes it.
-func (d *driver) check(ctx context.Context, j *job, want, out string) (err error) {
+func (d *driver) check(ctx context.Context, j *job, want, out string) error {
+	if err := d.compare(ctx, j, want, out); err != nil {
+		return fmt.Errorf("windrow's output is not the floor's: %w", err)
+	}
+	return os.RemoveAll(out)
+}
+
+func (d *driver) compare(ctx context.Context, j *job, want, out string) (err error) {
+	if j.top {
+		if err := d.checkTop(ctx, j, want, out); err != nil {
+			return fmt.Errorf("top: %w", err)
+		}
+		out = filepath.Join(out, "counts")
+	}
 	parts, err := filepath.Glob(filepath.Join(out, "part-*"))
 	if err != nil {
 		return err
@@ -198,13 +238,13 @@ func (d *driver) check(ctx context.Context, j *job, want, out string) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, copied.Close(), os.Remove(copied.Name())) }()
-	if _, err := measure.Execute(ctx, copied, d.windrow(), "cat", out); err != nil {
+	if _, err := measure.Execute(ctx, copied, filepath.Join(d.bin, j.program()), "cat", out); err != nil {
 		return err
 	}
-	if err := sameFiles(ctx, want, copied, j.hashed, len(parts)); err != nil {
-		return fmt.Errorf("windrow's output is not the floor's: %w", err)
+	if j.table {
+		return d.sameRows(ctx, want, copied.Name())
 	}
-	return os.RemoveAll(out)
+	return sameFiles(ctx, want, copied, j.hashed, len(parts))
 }
 
 // sameFiles compares an output with the floor's. A hashed output consists of

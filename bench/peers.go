@@ -61,7 +61,7 @@ func (d *driver) findPeers(ctx context.Context) error {
 }
 
 // peer runs the job by its peer and compares its output with the floor's.
-func (d *driver) peer(ctx context.Context, j *job, input, want, out string) (u measure.Usage, err error) {
+func (d *driver) peer(ctx context.Context, j *job, files []string, want, out string) (u measure.Usage, err error) {
 	scratch := filepath.Join(d.dir, "scratch")
 	if err := os.Mkdir(scratch, 0o700); err != nil {
 		return u, err
@@ -69,9 +69,9 @@ func (d *driver) peer(ctx context.Context, j *job, input, want, out string) (u m
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	if j.peer == gnuSort {
 		u, err = measure.Execute(ctx, io.Discard, "sort", "--parallel="+strconv.Itoa(peerThreads()),
-			"-S", strconv.FormatInt(j.memory>>10, 10)+"K", "-T", scratch, "-o", out, input)
+			"-S", strconv.FormatInt(j.memory>>10, 10)+"K", "-T", scratch, "-o", out, files[0])
 	} else {
-		u, err = measure.Execute(ctx, io.Discard, d.duckDB, "-init", os.DevNull, "-bail", "-c", statements(j, input, out, scratch))
+		u, err = measure.Execute(ctx, io.Discard, d.duckDB, "-init", os.DevNull, "-bail", "-c", statements(j, files, out, scratch))
 	}
 	if err != nil {
 		return u, err
@@ -81,9 +81,12 @@ func (d *driver) peer(ctx context.Context, j *job, input, want, out string) (u m
 		return u, err
 	}
 	defer got.Close()
-	if j.library == "measurements" {
+	switch {
+	case j.table:
+		err = d.sameRows(ctx, want, out)
+	case j.library == "measurements":
 		err = sameMeasurements(ctx, want, got)
-	} else {
+	default:
 		err = sameFiles(ctx, want, got, false, 1)
 	}
 	if err != nil {
@@ -95,15 +98,18 @@ func (d *driver) peer(ctx context.Context, j *job, input, want, out string) (u m
 // statements returns a job in DuckDB's SQL, the fastest form of those that were
 // tried; see README.md. The order of lines does not matter, so DuckDB need not
 // keep it.
-func statements(j *job, input, out, scratch string) string {
+func statements(j *job, files []string, out, scratch string) string {
 	set := fmt.Sprintf("SET threads=%d; SET memory_limit='%dMiB'; SET temp_directory=%s; SET preserve_insertion_order=false; SET enable_progress_bar=false;\n",
 		peerThreads(), j.memory>>20, quoted(scratch))
 	const plain = "header=false, quote='', escape='', auto_detect=false"
-	query := "SELECT name, min(v), avg(v), max(v) FROM read_csv(" + quoted(input) +
+	query := "SELECT name, min(v), avg(v), max(v) FROM read_csv(" + quoted(files[0]) +
 		", columns={'name': 'VARCHAR', 'v': 'DECIMAL(4,1)'}, delim=';', " + plain + ") GROUP BY name ORDER BY name"
 	if j.library == "wordcount" {
-		query = "SELECT w, count(*) FROM (SELECT unnest(string_split(line, ' ')) AS w FROM read_csv(" + quoted(input) +
+		query = "SELECT w, count(*) FROM (SELECT unnest(string_split(line, ' ')) AS w FROM read_csv(" + quoted(files[0]) +
 			", columns={'line': 'VARCHAR'}, delim='\\0', " + plain + ")) WHERE w <> '' GROUP BY w ORDER BY w"
+	}
+	if j.query != "" {
+		query = tableQuery(j, files)
 	}
 	return set + "COPY (" + query + ") TO " + quoted(out) + " (FORMAT csv, DELIMITER '\\t', HEADER false, QUOTE '');"
 }

@@ -58,17 +58,17 @@ func TestSortIsAPeer(t *testing.T) {
 		}
 	}
 	out := filepath.Join(d.dir, "out")
-	if u, err := d.peer(t.Context(), &j, mixed, sorted, out); err != nil || u.Wall <= 0 {
+	if u, err := d.peer(t.Context(), &j, []string{mixed}, sorted, out); err != nil || u.Wall <= 0 {
 		t.Errorf("used %v (%v)", u, err)
 	}
-	if _, err := d.peer(t.Context(), &j, mixed, mixed, out); err == nil || !strings.Contains(err.Error(), "line 1 at offset 0") {
+	if _, err := d.peer(t.Context(), &j, []string{mixed}, mixed, out); err == nil || !strings.Contains(err.Error(), "line 1 at offset 0") {
 		t.Errorf("error %v, want one about line 1: the floor's output is in another order", err)
 	}
 }
 
 func TestStatementsQuotePaths(t *testing.T) {
 	t.Parallel()
-	sql := statements(&job{library: "wordcount", memory: 1 << 30}, "/it's/in", "/out", "/scratch")
+	sql := statements(&job{library: "wordcount", memory: 1 << 30}, []string{"/it's/in"}, "/out", "/scratch")
 	if !strings.Contains(sql, "read_csv('/it''s/in'") || !strings.Contains(sql, "memory_limit='1024MiB'") {
 		t.Errorf("statements %s", sql)
 	}

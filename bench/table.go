@@ -55,7 +55,7 @@ func (r *row) peerCells() []string {
 	peer, job := measure.CPU(r.peers), measure.CPU(r.jobs)
 	peerWall, jobWall := measure.Wall(r.peers), measure.Wall(r.jobs)
 	return []string{
-		r.job.command(), r.input, r.job.peer, seconds(peer), seconds(job), times(job, peer),
+		r.job.command(), r.input, r.job.beside(), seconds(peer), seconds(job), times(job, peer),
 		fmt.Sprintf("±%.0f %%", 100*max(measure.Spread(peer), measure.Spread(job))),
 		seconds(peerWall), seconds(jobWall), times(jobWall, peerWall),
 		most(r.peers), most(r.jobs),
@@ -91,7 +91,7 @@ func (d *driver) writeTables(to io.Writer, rows []row) {
 		}
 		if len(r.peers) > 0 {
 			peers = append(peers, r.peerCells())
-			runs = append(runs, singles(r, r.job.peer, r.peers))
+			runs = append(runs, singles(r, r.job.beside(), r.peers))
 		}
 	}
 	for _, t := range []struct {
@@ -118,5 +118,5 @@ func writeFooter(to io.Writer, o options) {
 	if o.runs < 5 {
 		fmt.Fprintf(to, "Medians of %d runs say little; take -runs 5 or more.\n", o.runs)
 	}
-	fmt.Fprintln(to, "Every output of windrow was the floor's, byte for byte.")
+	fmt.Fprintln(to, "Every output of windrow was the floor's: byte for byte, and of groupby and join line for line in any order.")
 }

@@ -26,6 +26,7 @@ var layers = map[string][]string{
 	"api":                              {},
 	"bench/...":                        {"bench/..."},
 	"bench/skew/skewjobs":              {".", "jobs", "jobs/sketch"},
+	"bench/tables":                     {".", "jobs"},
 	"attempts":                         {"output", "plan", "plan/packed", "store", "store/checksum", "github.com/vmihailenco/msgpack/v5", "golang.org/x/sync/errgroup"},
 	"client":                           {"plan"},
 	"cmd/windrow":                      {"internal/cli", "internal/daemon", "jobs/library", "store", "store/azure", "store/fault", "store/gcs", "store/s3"},

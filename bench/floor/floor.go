@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -22,34 +23,43 @@ import (
 // Main runs a floor program: "NAME IN OUT" reads the file IN and makes the
 // file OUT. It returns the exit code: 0, 1 for a failure, 2 for wrong use.
 func Main(args []string, stderr io.Writer, job func(in []byte, out *os.File) error) int {
-	if len(args) != 3 {
-		fmt.Fprintln(stderr, "usage:", args[0], "IN OUT")
+	return With(args, "IN OUT", stderr, func(args []string, out *os.File) error {
+		in, err := Map(args[0])
+		if err != nil {
+			return err
+		}
+		if err := job(in, out); err != nil {
+			return fmt.Errorf("%s: %w", args[0], err)
+		}
+		return nil
+	})
+}
+
+// With runs a floor program with other arguments, which usage names. The last of
+// them is the file that the program makes; the job gets those before it.
+func With(args []string, usage string, stderr io.Writer, job func(args []string, out *os.File) error) int {
+	last := len(strings.Fields(usage))
+	if len(args) != 1+last {
+		fmt.Fprintln(stderr, "usage:", args[0], usage)
 		return 2
 	}
-	if err := run(args[1], args[2], job); err != nil {
+	if err := run(args[1:last], args[last], job); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", args[0], err)
 		return 1
 	}
 	return 0
 }
 
-func run(in, out string, job func([]byte, *os.File) error) (err error) {
-	data, err := mapFile(in)
-	if err != nil {
-		return err
-	}
+func run(args []string, out string, job func([]string, *os.File) error) error {
 	f, err := os.Create(out)
 	if err != nil {
 		return err
 	}
-	if err := job(data, f); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", in, err), f.Close())
-	}
-	return f.Close()
+	return errors.Join(job(args, f), f.Close())
 }
 
-// mapFile maps a file until the process ends.
-func mapFile(path string) ([]byte, error) {
+// Map maps a file until the process ends.
+func Map(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,9 @@
 //	gen distinct BYTES  text of words that hardly ever repeat
 //	gen stations ROWS   lines "name;-12.3" of 413 names
 //	gen records ROWS    100-byte records for terasort
+//	gen groups ROWS     CSV of the H2O db-benchmark's table G1
+//	gen orders ROWS     CSV "number,product,pieces", one product for ten orders
+//	gen products ROWS   CSV "product,cents"
 //
 // It is for running a program of the benchmark by hand; go run ./bench makes
 // its inputs itself, with the same package.
@@ -20,7 +23,7 @@ import (
 	"github.com/windrow-mr/windrow/bench/inputs"
 )
 
-var errUsage = errors.New("usage: gen words BYTES | distinct BYTES | stations ROWS | records ROWS")
+var errUsage = errors.New("usage: gen words|distinct BYTES, or gen stations|records|groups|orders|products ROWS")
 
 func main() {
 	err := run(os.Args[1:], os.Stdout)

@@ -37,10 +37,24 @@ const (
 	// Records are 100 bytes each: 10 printable key bytes, 88 printable bytes,
 	// CR and LF, the shape of the sort benchmark's ASCII records.
 	Records Kind = "records"
+	// Groups is the table G1 of the H2O db-benchmark, as CSV with a header: id1
+	// and id2 of 100 texts, id3 of one text for 100 lines, id4 and id5 of 100
+	// numbers, id6 of one number for 100 lines, v1 to 5, v2 to 15, v3 to 100 with
+	// six decimals. Its count is in lines.
+	Groups Kind = "groups"
+	// Orders are lines "number,product,pieces" of CSV with a header. Each is of
+	// one of so many products: a tenth of the count, and a ninth of these more,
+	// which Products does not have. Its count is in lines.
+	Orders Kind = "orders"
+	// Products are lines "product,cents" of CSV with a header, each product once
+	// and in no order. Its count is in lines.
+	Products Kind = "products"
 )
 
 // Kinds returns all generators.
-func Kinds() []Kind { return []Kind{Words, Distinct, Stations, Records} }
+func Kinds() []Kind {
+	return []Kind{Words, Distinct, Stations, Records, Groups, Orders, Products}
+}
 
 // RecordSize is the size of a record of the kind Records, in bytes.
 const RecordSize = 100
@@ -68,6 +82,12 @@ func Write(w io.Writer, kind Kind, count int64) error {
 		err = stations(b, r, count)
 	case Records:
 		err = records(b, r, count)
+	case Groups:
+		err = groups(b, count)
+	case Orders:
+		err = orders(b, count)
+	case Products:
+		err = products(b, count)
 	default:
 		return fmt.Errorf("unknown kind of input %q; there are %v", kind, Kinds())
 	}

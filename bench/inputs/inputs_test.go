@@ -12,8 +12,8 @@ import (
 )
 
 // TestBytesNeverChange compares with sums from elsewhere: the first three from
-// another program in Go, through sha256sum; those of distinct from a program in
-// Python that has its own PCG-DXSM, bounded draw and SplitMix64. While this
+// another program in Go, through sha256sum; those of distinct and of CSV from programs in
+// Python that have their own PCG-DXSM, bounded draw and SplitMix64. While this
 // test passes, figures of different versions can be compared.
 func TestBytesNeverChange(t *testing.T) {
 	t.Parallel()
@@ -27,6 +27,12 @@ func TestBytesNeverChange(t *testing.T) {
 		{inputs.Records, 10_007, "9f3c25573feee32da72346a8a9aeb6c5dcedbeb1e147f0feff064179fc5b9ada"},
 		{inputs.Distinct, 300_000, "31a5bfab5fef39e0fc3763c5b01c7a0f31c44ef199e166561021e783c214dcf6"},
 		{inputs.Distinct, 2_000_000, "d9725deea85cf8ef4a0044296648dc14415a66ff5bce967d6b20b54db3d830dd"},
+		{inputs.Groups, 100_003, "10d43798b1cf6a7e57ed7899544a1af90c25e3f94f5e3edc19bf25b7c8848d64"},
+		{inputs.Groups, 17, "80e2f4b2ce4585d78175d7952a694fb235d2375b3a9bd3abcb470237c16792d3"},
+		{inputs.Orders, 30_011, "c02af02f911b779491e02a7267184e58326f087255ac4756b9d96cb6e7c75c4b"},
+		{inputs.Products, 30_011, "b018c12c82c10237aaf47f6535f16685d4d179e34cd6c70429c4df14048897bc"},
+		{inputs.Products, 1, "28be5482fe99d9c1cd0138aeff348542ffa2581ca9777a8a362e5f2805d9efa3"},
+		{inputs.Groups, 0, "9dd5a748fbc9ca791a2913b212892473bb050faf727c9613fd87a96018832ca8"},   // the header
 		{inputs.Words, 0, "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b"},    // a line feed
 		{inputs.Records, 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},  // nothing
 		{inputs.Stations, 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}, // nothing

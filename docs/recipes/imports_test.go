@@ -112,6 +112,7 @@ func powerIteration(links map[string][]string) map[string]float64 {
 // components: less would show little.
 func testComponents(t *testing.T, job *jobs.Job, o windrow.Options, input string, want []string, least int) {
 	t.Helper()
+	o.Params = nil
 	got := linesOf(t, job, o, input)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
