@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -331,5 +332,59 @@ func TestRoundsAreSwept(t *testing.T) {
 	// A round leaves two runs of each of two exchanges at most.
 	if most == 0 || most > 5*4 {
 		t.Errorf("the temporary data had %d runs at once, those of five rounds are 20", most)
+	}
+}
+
+// noise returns bytes that no compression makes shorter.
+func noise(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(b)
+	return string(b)
+}
+
+// TestALoopHoldsTheSideInputsOfARound verifies that a loop whose rounds each make a side
+// input needs memory for those of one round, however many there are.
+func TestALoopHoldsTheSideInputsOfARound(t *testing.T) {
+	t.Parallel()
+	stores := store.Options{Mem: new(store.MemSpace)}
+	root, err := store.Open(t.Context(), "mem://test", stores)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := root.Put(t.Context(), "in", []byte("x\n"), store.Durable); err != nil {
+		t.Fatal(err)
+	}
+	const size, rounds = 2 << 20, 12 // side inputs of 4 MiB each may take 16 MiB of memory
+	job := jobs.Define("sides", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
+		first := jobs.Convert(jobs.ReadLines(p), func([]byte) string { return noise(size) })
+		last := first.Loop(rounds, func(state jobs.Records[string]) jobs.Records[string] {
+			side := jobs.Broadcast(state, func(rows iter.Seq[string]) (n int, _ error) {
+				for row := range rows {
+					n += len(row)
+				}
+				return n, nil
+			})
+			return jobs.FlatMap(jobs.Count(state), func(ctx *jobs.Context, _ int64, emit func(string)) error {
+				emit(noise(side.Get(ctx)))
+				return nil
+			})
+		}, nil)
+		jobs.Convert(last, func(state string) int { return len(state) }).WriteTSV()
+		return nil
+	})
+	if _, err := embedded.Run(t.Context(), job, embedded.Options{Input: []string{"mem://test/in"}, Output: "mem://test/out", Stores: stores, Slots: 1, Memory: 64 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	for _, p := range readManifest(t, root.Sub("out")).Parts {
+		body, err := root.Get(t.Context(), "out/"+p.Name, 1<<10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, body...)
+	}
+	if string(got) != fmt.Sprintln(size) {
+		t.Errorf("got %q, want %d", got, size)
 	}
 }

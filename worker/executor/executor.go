@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 
 	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
@@ -70,6 +71,8 @@ type Executor struct {
 	graph     plan.Graph
 	sides     *sides
 	manifests manifestCache
+	roundsMu  sync.Mutex
+	rounds    map[int]int // the newest round of each loop that ran here, by the loop's number
 	groups    *shuffle.Groups
 	gets      chan struct{} // a token for each request for a range of a run; nil where they cost little
 	turns     chan struct{} // one for each reduce that computes; nil for any number
@@ -81,7 +84,7 @@ func New(cfg Config) *Executor {
 	if slices.ContainsFunc(cfg.Pipeline.Exchanges, func(x pipeline.Exchange) bool { return x.Side }) {
 		cfg.Share -= cfg.Share / sideShare
 	}
-	e := &Executor{cfg: cfg, graph: cfg.Pipeline.Outline(), sides: sides, manifests: manifestCache{known: make(map[plan.AttemptID]*plan.Manifest)},
+	e := &Executor{cfg: cfg, graph: cfg.Pipeline.Outline(), sides: sides, manifests: manifestCache{known: make(map[plan.AttemptID]*plan.Manifest)}, rounds: make(map[int]int),
 		groups: shuffle.NewGroups(cfg.Budget, cfg.Share/2)}
 	if cfg.Scratch.Remote() {
 		e.gets = make(chan struct{}, getsAtOnce)
@@ -125,6 +128,7 @@ func (e *Executor) Run(ctx context.Context, a Attempt, w Work, grants Granter) (
 		return nil, fmt.Errorf("task %v: it writes %d exchanges and has %d side inputs, and its attempt has %d and %d",
 			a.Task, len(step.Writes), len(step.Sides), len(w.Writes), len(w.Sides))
 	}
+	e.enter(step)
 	x := &execution{exec: e, attempt: a, work: &w, step: step, grants: grants}
 	defer x.close()
 	m, err := x.run(ctx)

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"github.com/windrow-mr/windrow/attempts"
@@ -31,6 +32,13 @@ func (c *manifestCache) put(m *plan.Manifest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.known[m.Attempt] = m
+}
+
+// forget removes the manifests of tasks.
+func (c *manifestCache) forget(of func(plan.TaskID) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.known, func(_ plan.AttemptID, m *plan.Manifest) bool { return of(m.Task) })
 }
 
 func (c *manifestCache) get(id plan.AttemptID, read func() (*plan.Manifest, error)) (*plan.Manifest, error) {

@@ -93,6 +93,26 @@ func (s *sides) release(in *sideInput) {
 	in.from, in.bytes, in.value = nil, 0, nil
 }
 
+// forget releases the side inputs of exchanges. One that is being loaded stays.
+func (s *sides) forget(of func(exchange int) bool) {
+	s.mu.Lock()
+	var old []*sideInput
+	for exchange, in := range s.loaded {
+		if of(exchange) {
+			old = append(old, in)
+		}
+	}
+	s.mu.Unlock()
+	for _, in := range old {
+		select {
+		case in.turn <- struct{}{}:
+			s.release(in)
+			<-in.turn
+		default:
+		}
+	}
+}
+
 // loadSide makes the value of a side input, and takes the memory for it: that of its
 // encoded pairs twice, because values in memory are bigger.
 func (x *execution) loadSide(ctx context.Context, exchange int, work *plan.Side, load func(from pairs.Source) (any, error)) (value any, bytes int64, err error) {
