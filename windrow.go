@@ -111,7 +111,7 @@ type Options struct {
 
 // Progress is how far a run has come.
 type Progress struct {
-	Phase   string // "plan", "sample", "map", "reduce", "commit"
+	Phase   string // "plan", "sample", "map", "reduce", "commit"; in a job of several stages a step, such as "sessions/reduce"
 	Done    int    // tasks of the phase that are committed
 	Tasks   int    // tasks of the phase
 	Running int    // attempts

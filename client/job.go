@@ -97,7 +97,7 @@ type Job struct {
 	Labels   map[string]string `json:"labels,omitempty"`
 
 	State State  `json:"state"`
-	Phase string `json:"phase,omitempty"` // "plan", "sample", "map" or "reduce": the phase whose tasks may run now
+	Phase string `json:"phase,omitempty"` // the first step whose tasks may run now: see Phase.Phase
 	Run   int    `json:"run"`             // how often it was retried
 	Cause *Cause `json:"cause,omitempty"` // why it failed, was cancelled, is aborting, or waits
 	// Waits says why no task of the job runs now, although some could: the cluster
@@ -172,9 +172,11 @@ type Progress struct {
 // Retries and Hedges are not reported.
 type Requests plan.Usage
 
-// Phase counts the tasks of a phase.
+// Phase counts the tasks of a phase, or of a step of a job of several stages.
 type Phase struct {
-	Phase     string `json:"phase"` // "plan", "sample", "map" or "reduce"
+	// Phase is "plan", "sample", "map" or "reduce". In a job of several stages it is a step
+	// such as "sessions/reduce", or "loop.3/decide" after the third round of a loop.
+	Phase     string `json:"phase"`
 	Tasks     int    `json:"tasks"`
 	Committed int    `json:"committed"`
 	Running   int    `json:"running"` // tasks with an attempt on a worker

@@ -15,7 +15,7 @@ import (
 func tasksCommand(p *Program) *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "state", Usage: "list only tasks in `STATE`: waiting, running, committed or failed"},
-		&cli.StringFlag{Name: "phase", Usage: "list only tasks of `PHASE`: plan, sample, map or reduce"},
+		&cli.StringFlag{Name: "phase", Usage: "list only tasks of `PHASE`: plan, sample, map, reduce or decide"},
 		&cli.StringFlag{Name: "sort", Value: "task", Usage: "sort by `ORDER`: task, or the largest first by duration, bytes or attempts"},
 		&cli.IntFlag{Name: "limit", Usage: "list at most `N` tasks", Value: 100},
 	}

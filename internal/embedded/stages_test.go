@@ -388,3 +388,38 @@ func TestALoopHoldsTheSideInputsOfARound(t *testing.T) {
 		t.Errorf("got %q, want %d", got, size)
 	}
 }
+
+// TestPlanHasTheFirstRoundOfALoop verifies that a forecast lists the steps of one round, and
+// how many there may be.
+func TestPlanHasTheFirstRoundOfALoop(t *testing.T) {
+	t.Parallel()
+	stores := store.Options{Mem: new(store.MemSpace)}
+	root, err := store.Open(t.Context(), "mem://test", stores)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := root.Put(t.Context(), "in", []byte("a b\n"), store.Durable); err != nil {
+		t.Fatal(err)
+	}
+	job := jobs.Define("rounds", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
+		jobs.Map(jobs.ReadLines(p), splitWords).Fold(jobs.Sum).Loop(25, func(in jobs.Records[jobs.Pair[string, int64]]) jobs.Records[jobs.Pair[string, int64]] {
+			return in.Distinct()
+		}, nil).WriteTSV()
+		return nil
+	})
+	p, err := embedded.Look(t.Context(), job, embedded.Options{Input: []string{"mem://test/in"}, Output: "mem://test/out", Stores: stores})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rounds := map[string]int{}
+	for _, s := range p.Steps {
+		rounds[s.Name] = s.Rounds
+	}
+	if want := map[string]int{"map": 0, "fold/reduce": 0, "distinct.1/reduce": 0, "loop.1/decide": 25, "loop/map": 0}; !maps.Equal(rounds, want) {
+		t.Errorf("the steps are %v, want %v", rounds, want)
+	}
+	if !slices.ContainsFunc(p.Assumed, func(s string) bool { return strings.Contains(s, "each loop runs one round") }) {
+		t.Errorf("it assumes %q", p.Assumed)
+	}
+}
