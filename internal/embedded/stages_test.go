@@ -423,3 +423,42 @@ func TestPlanHasTheFirstRoundOfALoop(t *testing.T) {
 		t.Errorf("it assumes %q", p.Assumed)
 	}
 }
+
+// TestTooManyShufflesForTheMemory verifies that a job whose tasks write to more shuffles than
+// their memory has room for is refused before it runs, and runs with more memory.
+func TestTooManyShufflesForTheMemory(t *testing.T) {
+	t.Parallel()
+	stores := store.Options{Mem: new(store.MemSpace)}
+	root, err := store.Open(t.Context(), "mem://test", stores)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := root.Put(t.Context(), "in", []byte("a b\n"), store.Durable); err != nil {
+		t.Fatal(err)
+	}
+	const shuffles = 12
+	job := jobs.Define("many", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
+		words := jobs.Map(jobs.ReadLines(p), splitWords)
+		for i := range shuffles {
+			words.Fold(jobs.Sum).WriteTSV().Named(fmt.Sprint("out", i))
+		}
+		return nil
+	})
+	o := embedded.Options{Input: []string{"mem://test/in"}, Output: "mem://test/out", Stores: stores, Slots: 1, Memory: 64 << 20}
+	for _, run := range []func() error{
+		func() error { _, err := embedded.Look(t.Context(), job, o); return err },
+		func() error { _, err := embedded.Run(t.Context(), job, o); return err },
+	} {
+		if err := run(); err == nil || !strings.Contains(err.Error(), "the tasks of map write to 12 shuffles at the same time, which takes 84") || !strings.Contains(err.Error(), "give more --memory or fewer --slots") {
+			t.Errorf("with too little memory: %v", err)
+		}
+	}
+	o.Memory = 128 << 20
+	if _, err := embedded.Run(t.Context(), job, o); err != nil {
+		t.Errorf("with enough memory: %v", err)
+	}
+	if got := partsOf(t, root.Sub("out"), "out11"); got != "a\t1\nb\t1\n" {
+		t.Errorf("the last output is %q", got)
+	}
+}

@@ -5,7 +5,26 @@ import (
 
 	"github.com/windrow-mr/windrow/attempts"
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/plan/plural"
+	"github.com/windrow-mr/windrow/shuffle"
 )
+
+// fitWriters refuses a step whose attempts have too little memory for the exchanges that
+// they write at the same time, beside the one that they read.
+func (m *maker) fitWriters(g *plan.Graph) error {
+	for i := range g.Steps {
+		s := &g.Steps[i]
+		shares := int64(len(s.Writes))
+		if s.Reads != plan.None {
+			shares++
+		}
+		if least := shares * shuffle.LeastToWrite; least > m.req.Memory.Each() {
+			return invalidf("the tasks of %v write to %s at the same time, which takes %s of memory in each slot, and a slot has %s: give more --memory or fewer --slots",
+				s.Group, plural.Of(len(s.Writes), "shuffle"), Bytes(least), Bytes(m.req.Memory.Each()))
+		}
+	}
+	return nil
+}
 
 // mostEstimate bounds the estimates of bytes: what a round of a loop adds to itself
 // grows without end.
@@ -17,6 +36,9 @@ const mostEstimate = 1 << 50
 // splits twice.
 func (m *maker) stages(outputs []attempts.Output) (*attempts.Stages, error) {
 	g := m.job.Graph
+	if err := m.fitWriters(&g); err != nil {
+		return nil, err
+	}
 	g.Steps, g.Exchanges = slices.Clone(g.Steps), slices.Clone(g.Exchanges)
 	g.Least = m.req.Slots
 	splits := make([][]plan.Split, len(m.job.Inputs)) // by input
