@@ -72,6 +72,7 @@ var layers = map[string][]string{
 	"jobs/codec":                       {},
 	"compress":                         {"plan", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/v4"},
 	"jobs/formats/fixed":               {"jobs"},
+	"jobs/formats/jsonl":               {"jobs", "jobs/internal/...", "github.com/go-json-experiment/json/..."},
 	"jobs/formats/text":                {"jobs", "jobs/internal/..."},
 	"jobs/internal/encoded":            {"jobs/codec"},
 	"jobs/internal/lines":              {},
@@ -137,6 +138,7 @@ var bans = []struct {
 	{"github.com/hashicorp/memberlist", []string{"cluster/gossip", "integration/faults"}},
 	{"github.com/apache/arrow/...", []string{"shuffle/...", "jobs/formats/arrow", "jobs/formats/parquet"}},
 	{"github.com/DataDog/...", []string{"jobs/sketch"}},
+	{"github.com/go-json-experiment/...", []string{"jobs/formats/jsonl"}},
 	{"github.com/axiomhq/...", []string{"jobs/sketch"}},
 	{"testing", []string{"bench/measure/measuretest", "internal/reference/referencetest", "jobs/jobstest", "store/storetest", "store/azure/azuretest", "store/gcs/gcstest", "store/internal/testserver", "store/s3/s3test"}},
 }
