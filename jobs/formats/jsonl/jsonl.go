@@ -144,13 +144,9 @@ func takesArrays(t reflect.Type) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if _, own := reflect.New(t).Interface().(json.UnmarshalerFrom); own {
-		return true
-	}
-	if _, own := reflect.New(t).Interface().(json.Unmarshaler); own {
-		return true
-	}
-	return t.Kind() == reflect.Slice || t.Kind() == reflect.Array || t.Kind() == reflect.Interface
+	own := func(method reflect.Type) bool { return reflect.PointerTo(t).Implements(method) }
+	return own(reflect.TypeFor[json.UnmarshalerFrom]()) || own(reflect.TypeFor[json.Unmarshaler]()) ||
+		t.Kind() == reflect.Slice || t.Kind() == reflect.Array || t.Kind() == reflect.Interface
 }
 
 // exact decodes a number into an any without loss.
