@@ -185,7 +185,11 @@ func TestALoopGoesOnInItsRound(t *testing.T) {
 			fmt.Fprintf(&want, "%s\t%d\n", w, in.words[w]+20)
 		}
 		master, worker := c.leader(), c.worker(2)
-		id := c.submit("rounds", "out", c.slow("1ms", "1ms", 20, 2)...)
+		partitions := 1 // a round has three tasks, one after another
+		if all {
+			partitions = 2
+		}
+		id := c.submit("rounds", "out", c.slow("1ms", "1ms", 60, partitions)...)
 		c.until(id, func(j *client.Job) bool {
 			return slices.ContainsFunc(j.Phases, func(p client.Phase) bool { return p.Phase == "sums.17/reduce" && p.Tasks > 0 })
 		})
