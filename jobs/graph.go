@@ -73,11 +73,14 @@ type compiler struct {
 	several  bool // stages: then every Read is a step of its own
 	reads    []*node
 	shuffles []*node
-	exchange map[*node]int           // that the pairs of a shuffle are written to at first
-	ordered  map[*node]int           // that has them in ranges, where they are written twice
-	places   map[*node]int           // of the outputs
-	known    map[*node]bool          // functions that a step has, so that others run them quietly
+	exchange map[*node]int // that the pairs of a shuffle are written to at first
+	ordered  map[*node]int // that has them in ranges, where they are written twice
+	places   map[*node]int // of the outputs
+	// known are the functions that a step has, so that others run them quietly, with the
+	// round without which that step does not run; nil for one that always does.
+	known    map[*node]*round
 	observed map[*round][]plan.Group // steps that run the functions of a round
+	err      error
 }
 
 // compile turns a checked pipeline into the one that the engine runs. Every Read and
@@ -85,7 +88,7 @@ type compiler struct {
 // outputs. The inputs of a job of one shuffle are read by one step.
 func (p *Pipeline) compile() (*pipeline.Pipeline, error) {
 	c := &compiler{p: p, out: &pipeline.Pipeline{}, exchange: map[*node]int{}, ordered: map[*node]int{}, places: map[*node]int{},
-		known: map[*node]bool{}, observed: map[*round][]plan.Group{}}
+		known: map[*node]*round{}, observed: map[*round][]plan.Group{}}
 	for _, n := range p.nodes {
 		switch {
 		case n.read != nil:
@@ -136,6 +139,9 @@ func (p *Pipeline) compile() (*pipeline.Pipeline, error) {
 	for _, l := range p.loops {
 		c.addLoop(l)
 	}
+	if c.err != nil {
+		return nil, fmt.Errorf("job %s: %w", p.job, c.err)
+	}
 	if err := c.sortSteps(); err != nil {
 		return nil, fmt.Errorf("job %s: %w", p.job, err)
 	}
@@ -182,10 +188,21 @@ func (c *compiler) addLoop(l *loop) {
 }
 
 // byRound divides users: those of a later round of a loop have a step of their own, since
-// it runs only if the round comes.
+// it runs only if the round comes. The users whose step always runs are first: what
+// functions count and emit counts in the first step that has them.
 func (c *compiler) byRound(users []*node) [][]*node {
 	var rounds []*round
 	var all [][]*node
+	users = slices.Clone(users)
+	slices.SortStableFunc(users, func(a, b *node) int {
+		switch always := a.round.apart() == nil; {
+		case always == (b.round.apart() == nil):
+			return 0
+		case always:
+			return -1
+		}
+		return 1
+	})
 	for _, n := range users {
 		in := n.round.apart()
 		at := slices.Index(rounds, in)
@@ -446,7 +463,8 @@ func (c *compiler) addStep(s pipeline.Step, users []*node, roots ...*node) {
 // inRound makes a step part of the round of its users, and returns those of its functions
 // that another step has, too.
 func (c *compiler) inRound(s *pipeline.Step, users, roots []*node) (quiet map[*node]bool) {
-	c.join(s, users[0].round.apart())
+	in := users[0].round.apart()
+	c.join(s, in)
 	rounds := map[*round]bool{}
 	var visit func(n *node)
 	seen := map[*node]bool{}
@@ -455,12 +473,17 @@ func (c *compiler) inRound(s *pipeline.Step, users, roots []*node) (quiet map[*n
 			return
 		}
 		seen[n] = true
+		first, known := c.known[n]
 		switch {
-		case c.known[n]:
+		case known:
 			if quiet == nil {
 				quiet = map[*node]bool{}
 			}
 			quiet[n] = true
+			if first != nil && (in == nil || in.of != first.of) && c.err == nil {
+				c.err = fmt.Errorf("%s is used in round %d of %s, and not before it, and outside of that loop: use it in the first round too, so that it is known where it counts",
+					n.stage(), first.n, first.of.label)
+			}
 		case n.round != nil && n.kept == nil && !rounds[n.round]:
 			rounds[n.round] = true
 			c.observed[n.round] = append(c.observed[n.round], s.Group)
@@ -479,7 +502,9 @@ func (c *compiler) inRound(s *pipeline.Step, users, roots []*node) (quiet map[*n
 		}
 	}
 	for n := range seen {
-		c.known[n] = true
+		if _, known := c.known[n]; !known {
+			c.known[n] = in
+		}
 	}
 	return quiet
 }

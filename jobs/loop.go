@@ -167,7 +167,7 @@ func (p *Pipeline) newLoop(rounds int, symbol string, done func(observed map[str
 		p.fail("%s: %w", l.label, codecErr)
 		return nil
 	case p.round != nil:
-		p.fail("%s: it is in the step of another Loop, which is not possible", l.label)
+		p.fail("%s: it is in the step of another Loop: repeat its steps by a for statement, in one round of the other", l.label)
 		return nil
 	case rounds < 1 || rounds > MostRounds:
 		p.fail("%s: the number of rounds is %d, but must be 1 to %d", l.label, rounds, MostRounds)
@@ -245,7 +245,7 @@ func (l *loop) decides() func(observed map[string]Stat) (bool, error) {
 // Loop. In the first round it is zero.
 func (c *Context) Previous(name string) Stat {
 	if c.node == nil || c.node.round == nil {
-		c.fail(c.recordError(fmt.Errorf("Context.Previous(%q): the function belongs to no round of a Loop", name)))
+		c.fail(c.recordError(fmt.Errorf("Context.Previous(%q): the function belongs to no round of a Loop: call it in functions that the step of a Loop attaches", name)))
 		return Stat{}
 	}
 	return c.task.Previous[name]

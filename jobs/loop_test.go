@@ -254,6 +254,37 @@ func TestFunctionsOfTwoStepsCountOnce(t *testing.T) {
 	}
 }
 
+// TestFunctionsOfALateRoundCount verifies that a function which the second round of a loop
+// uses, and the rest of the job, counts and emits where it always runs: the second round
+// does not come.
+func TestFunctionsOfALateRoundCount(t *testing.T) {
+	t.Parallel()
+	job := build(func(p *jobs.Pipeline) {
+		aside := jobs.Output(p, "aside", text.Lines{})
+		lines := jobs.FlatMap(jobs.ReadLines(p).Named("lines"), func(ctx *jobs.Context, line []byte, emit func([]byte)) error {
+			ctx.Count("lines", 1)
+			aside.Emit(ctx, line)
+			emit(line)
+			return nil
+		})
+		round := 0
+		jobs.Count(jobs.ReadLines(p).Named("start")).Loop(3, func(in jobs.Records[int64]) jobs.Records[int64] {
+			if round++; round == 1 {
+				return in
+			}
+			return jobs.Count(lines)
+		}, func(map[string]jobs.Stat) bool { return true }).WriteTSV().Named("loop")
+		lines.Write(text.Lines{}).Named("all")
+	})
+	got, err := minirun.Run(t.Context(), job, minirun.Options{Partitions: 2}, minirun.Object{Input: "lines", Name: "l", Text: "a\nb\n"}, minirun.Object{Input: "start", Name: "s", Text: "x\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := got.Tally.Counts["lines"]; n != 2 || got.Of("aside") != "a\nb\n" || got.Of("all") != "a\nb\n" || got.Of("loop") != "1\n" {
+		t.Errorf("%d lines, %q aside, all %q, loop %q", n, got.Of("aside"), got.Of("all"), got.Of("loop"))
+	}
+}
+
 // TestNamesOfRounds verifies the names of a loop's steps.
 func TestNamesOfRounds(t *testing.T) {
 	t.Parallel()
