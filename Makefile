@@ -46,7 +46,8 @@ test-faults: tools ## break clusters of real processes in every known way, try m
 test-load: tools ## run all tests three times beside eight busy processes
 	@busy=; trap 'kill $$busy 2>/dev/null' EXIT; \
 	for i in 1 2 3 4 5 6 7 8; do timeout 4h sh -c 'while :; do :; done' & busy="$$busy $$!"; done; \
-	$(GO) test -count=$(ROUNDS) -race -parallel 8 -timeout 3h $(PACKAGES)
+	$(GO) test -count=$(ROUNDS) -race -parallel 8 -timeout 3h $(PACKAGES); \
+	$(if $(filter ./...,$(PACKAGES)),$(GO) test -count=$(ROUNDS) -parallel 8 -timeout 3h $(WHOLE),:)
 
 .PHONY: test-shells
 test-shells: ## test shell completion in fish and zsh too (installs them with apt-get)
