@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// noDebug leaves out of programs what debuggers read, a third of the linker's work.
+// noDebug leaves out of programs the tables that debuggers read, a third of the linker's work.
 const noDebug = "-ldflags=-s -w"
 
 // The programs under test, built once.
@@ -47,7 +47,7 @@ func run(m *testing.M) int {
 	countwords = filepath.Join(dir, "countwords")
 	for _, args := range [][]string{
 		{"build", noDebug, "-race", "-tags", "failpoint", "-o", windrow, "../cmd/windrow"},
-		{"build", "-o", plain, "../cmd/windrow"},
+		{"build", noDebug, "-o", plain, "../cmd/windrow"},
 		{"build", noDebug, "-o", testjobs, "./testjobs"},
 		{"build", noDebug, "-o", countwords, "./countwords"},
 	} {

@@ -22,7 +22,7 @@ type answer struct {
 func static(t *testing.T, pkg string, more ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	build := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build", "-o", out}, more, []string{pkg})...)
+	build := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build", noDebug, "-o", out}, more, []string{pkg})...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)

@@ -51,6 +51,11 @@ type Textual interface{ Textual() bool }
 // Scan does not notice: it receives the lines of one section, whole.
 type LineBased interface{ LineBased() bool }
 
+// Headed is an optional interface of Readers. It reports whether sections that are
+// not the first of their object read its beginning too, such as the names of
+// columns. A plan counts the requests.
+type Headed interface{ Headed() bool }
+
 // A Writer writes records of type T to parts. Its fields are its options and
 // part of the pipeline.
 type Writer[T any] interface {
@@ -127,7 +132,7 @@ func positionText(s *pipeline.Section, p Position) string {
 }
 
 // Open returns the object's bytes from off to its end. A Whole section opens
-// only at 0. Reading fails when the object has changed since planning.
+// only at 0. Before a section only the first bytes of an object are read well. Reading fails when the object has changed since planning.
 func (s *Section) Open(ctx context.Context, off int64) (io.ReadCloser, error) {
 	if s.of.Open == nil {
 		return nil, fmt.Errorf("section of %s was generated: it has no bytes", s.Object.Name)

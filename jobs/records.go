@@ -66,6 +66,9 @@ func Read[T any](p *Pipeline, r Reader[T]) Records[T] {
 	if l, ok := r.(LineBased); ok {
 		n.read.input.Lines = l.LineBased()
 	}
+	if h, ok := r.(Headed); ok {
+		n.read.input.Headed = h.Headed()
+	}
 	return Records[T]{p, n, func(run *run, next func(T)) {
 		run.drive = func() error { return scan(run, r, next) }
 	}}

@@ -139,7 +139,7 @@ func TestHelpOfAJobInAPackage(t *testing.T) {
 		t.Fatal(err)
 	}
 	program := filepath.Join(t.TempDir(), "two")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./"+pkg)
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", program, "./"+pkg)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, said)

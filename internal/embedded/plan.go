@@ -122,7 +122,8 @@ func (r *run) state(found output.Found) *Plan {
 			if s.Object.Key != "" {
 				objects[s.Object] = true
 			}
-			p.cut = p.cut || s.Offset > 0 && r.pipe.Inputs[t.Splits[i].Input].Lines
+			in := &r.pipe.Inputs[t.Splits[i].Input]
+			p.cut = p.cut || s.Offset > 0 && (in.Lines || in.Headed)
 		}
 	}
 	p.Objects = len(objects)
@@ -192,6 +193,7 @@ func (r *run) forecast(found output.Found) *forecast.Job {
 		Mode: r.mode, Found: found, PartOnce: r.table.PartOnce, Memory: r.share(), Planning: r.planned}
 	for i := range r.pipe.Inputs {
 		j.Lines = append(j.Lines, r.pipe.Inputs[i].Lines)
+		j.Headed = append(j.Headed, r.pipe.Inputs[i].Headed)
 	}
 	return j
 }

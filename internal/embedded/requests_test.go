@@ -17,6 +17,7 @@ import (
 
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/formats/csv"
 	"github.com/windrow-mr/windrow/jobs/formats/fixed"
 	"github.com/windrow-mr/windrow/jobs/library/grep"
 	"github.com/windrow-mr/windrow/jobs/library/sort"
@@ -115,6 +116,14 @@ func copies() *jobs.Job {
 	})
 }
 
+// tables is a job that copies records under a header, which every section reads.
+func tables() *jobs.Job {
+	return jobs.Define("tables", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
+		jobs.Read(p, csv.Records[[]string]{Comma: ' ', Ragged: true}).Write(csv.Records[[]string]{Comma: ' ', NoHeader: true})
+		return nil
+	})
+}
+
 func zipped(t *testing.T, b []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -165,6 +174,7 @@ func forecastJobs() map[string]forecasted {
 		// With much input the run first finds out whether parts that are uploaded
 		// in pieces are created once.
 		"copies of much":                            {job: copies(), input: map[string]int{"data.dat": 65 << 20}, split: 33 << 20, much: true},
+		"table with a header":                       {job: tables(), input: map[string]int{"text": 1_500_000}, split: 1 << 18, served: true},
 		"sort with partitions":                      {job: sort.Job(), input: map[string]int{"text": 1_600_000, "more": 70_000}, split: 1 << 19, parts: 4},
 		"sort of many small objects, elsewhere":     {job: sort.Job(), input: many(90, 3000), split: 50_000, parts: 3, apart: true, served: true},
 		"sort into a part":                          {job: sort.Job(), input: map[string]int{"text": 100_000}},

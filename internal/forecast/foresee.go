@@ -17,6 +17,9 @@ type Job struct {
 	// Lines says, by input, whether records end with a line. If so, the last record
 	// of a section can end after the section.
 	Lines []bool
+	// Headed says, by input, whether sections also read the beginning of their
+	// object, and end like those of lines.
+	Headed []bool
 	// Input returns the kind of the store of an input's root.
 	Input   func(root string) Store
 	Output  Store
@@ -189,7 +192,7 @@ func (j *Job) readings(splits []plan.Split) iter.Seq[*reading] {
 				if section.Object.Key == "" && section.Object.ETag == "" {
 					continue
 				}
-				if !yield(&reading{store: j.Input(section.Object.Root), section: section, lines: j.Lines[splits[i].Input]}) {
+				if !yield(&reading{store: j.Input(section.Object.Root), section: section, lines: j.Lines[splits[i].Input], headed: j.Headed[splits[i].Input]}) {
 					return
 				}
 			}

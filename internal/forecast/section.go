@@ -13,6 +13,7 @@ type reading struct {
 	store   Store
 	section *plan.Section
 	lines   bool // the last record can end after the section
+	headed  bool // a section that is not the first reads the object's beginning too
 }
 
 // whole reports whether one request fetches the section, ahead of its turn.
@@ -31,12 +32,23 @@ func (r *reading) bounds() (from, to int64, behind bool) {
 	switch {
 	case s.Part():
 		return from, to, to < s.Object.Size
-	case s.Object.Codec != "" || !r.lines: // all of a compressed object, or records that end with the section
+	case s.Object.Codec != "" || !r.lines && !r.headed: // all of a compressed object, or records that end with the section
 		return from, to, false
 	case from > 0:
 		from--
 	}
 	return from, to, to < s.Object.Size
+}
+
+// head returns the number of requests that read the beginning of the object.
+func (r *reading) head() int64 {
+	switch {
+	case !r.headed || r.section.Offset == 0:
+		return 0
+	case r.section.Object.Sum != (plan.Checksum{}):
+		return 2 // bytes that no other check covers are read twice
+	}
+	return 1
 }
 
 // all returns the number of requests that read all of the section.
@@ -45,7 +57,7 @@ func (r *reading) all() int64 {
 		return 1
 	}
 	from, to, behind := r.bounds()
-	n := r.store.stream(to - from)
+	n := r.store.stream(to-from) + r.head()
 	if behind {
 		n++
 		if r.section.Object.Sum != (plan.Checksum{}) {
@@ -74,7 +86,7 @@ func (r *reading) sampled(records, size int64) int64 {
 		}
 	}
 	had, more := min(to-from, executor.SampleFirst), int64(executor.BehindSection)
-	n := int64(1)
+	n := 1 + r.head()
 	for ; had < need; more *= 2 {
 		had += more
 		n++

@@ -77,6 +77,9 @@ type Input struct {
 	// Lines says that every line feed ends a record. Then blocks of a
 	// compressed object can be sections.
 	Lines bool
+	// Headed says that a section which is not the first of its object also reads
+	// the beginning of the object, and that its last record can end after it.
+	Headed bool
 }
 
 // Exchange says how pairs travel from steps to the tasks that read them.

@@ -32,7 +32,7 @@ type Frequent[T any] struct {
 // these bounds the result depends on the order of the records and on how the work is
 // divided, because a task drops rare records before it knows those of others: runs
 // with other splits may report other bounds, and other records below that
-// frequency. For an exact answer, fold and use Top; that shuffles every different
+// frequency, or fewer of them: none if all are rare. For an exact answer, fold and use Top; that shuffles every different
 // record once for each task.
 func HeavyHitters[T any](in jobs.Records[T], n int) jobs.Records[Frequent[T]] {
 	if n < 1 || n > MostHeavy {

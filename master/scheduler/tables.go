@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -56,7 +57,9 @@ func (t *attemptTable) those(match func(*attempt) bool) []*attempt {
 			found = append(found, a)
 		}
 	}
-	slices.SortFunc(found, func(a, b *attempt) int { return int(a.id.N) - int(b.id.N) })
+	slices.SortFunc(found, func(a, b *attempt) int { // attempts of two epochs can have one number
+		return cmp.Or(cmp.Compare(a.id.Epoch, b.id.Epoch), cmp.Compare(a.id.N, b.id.N), cmp.Compare(a.id.Rand, b.id.Rand))
+	})
 	return found
 }
 

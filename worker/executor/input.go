@@ -89,6 +89,9 @@ func (in *inputs) open(ctx context.Context, i int, s *pipeline.Section, off int6
 // or from the section's own beginning if off counts decompressed bytes.
 func (in *inputs) raw(ctx context.Context, i int, off int64) (*raw, error) {
 	s := &in.sections[i]
+	if !s.Part() && off+1 < s.Offset {
+		return in.before(ctx, s, off)
+	}
 	fetched, err := in.ahead.take(ctx, i)
 	if err != nil {
 		return nil, err
@@ -123,6 +126,19 @@ func (in *inputs) raw(ctx context.Context, i int, off int64) (*raw, error) {
 	}
 	in.sums[i], behind.twice = sum, true
 	return &raw{ReadCloser: &summed{behind, at, sum}, in: in}, nil
+}
+
+// before returns the bytes from off on, which is before the section: a reader looks for
+// a header there. It is short, and no checksum covers it, like records that end behind a
+// section.
+func (in *inputs) before(ctx context.Context, s *plan.Section, off int64) (*raw, error) {
+	h, err := in.handle(ctx, s.Object)
+	if err != nil {
+		return nil, err
+	}
+	t := &tail{ctx: ctx, from: h, name: s.Object.Name(), at: off, soon: off, size: s.Object.Size, first: BehindSection}
+	t.twice = newSectionSum(s) != nil
+	return &raw{ReadCloser: t, in: in}, nil
 }
 
 // handle opens the version of the object that the plan pinned.

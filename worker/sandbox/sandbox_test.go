@@ -40,7 +40,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	child = filepath.Join(dir, "child")
-	build := exec.Command("go", "build", "-o", child, "./testdata/child")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", child, "./testdata/child")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)

@@ -1,4 +1,6 @@
-package integration
+//go:build !race
+
+package words
 
 import (
 	"fmt"
@@ -17,7 +19,7 @@ import (
 
 // unworded lists the files that TestWords leaves out, each with the reason.
 var unworded = map[string]string{
-	"integration/words_test.go": "it lists the words",
+	"integration/words/words_test.go": "it lists the words",
 }
 
 // data lists, by file, the texts that contain a listed word because they are
@@ -73,6 +75,9 @@ var startRules = []rule{
 	{`who|whoever|what|whatever|that which|of what|nobody`, "a noun first: the client, the attempt that failed, keys that end in …"},
 }
 
+// root is the repository.
+const root = "../.."
+
 // finding is a listed word in a file.
 type finding struct {
 	line    int
@@ -110,11 +115,11 @@ func patterns(rules []rule, before, after string) []pattern {
 func TestWords(t *testing.T) {
 	t.Parallel()
 	files := 0
-	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel("..", file)
+		rel, err := filepath.Rel(root, file)
 		if err != nil {
 			return err
 		}
