@@ -14,12 +14,18 @@ type column struct {
 	name     string
 	offset   uintptr
 	nullable bool // null is no text
+	own      bool // a method or a pointer decides what is set
+	bytes    bool // the field is a []byte, which set does itself
 	decode   func(p unsafe.Pointer, f field) error
 	encode   func(dst []byte, p unsafe.Pointer) (_ []byte, null bool, err error)
 }
 
 // set decodes a field of a record.
 func (c *column) set(record unsafe.Pointer, f field) error {
+	if c.bytes {
+		*(*[]byte)(unsafe.Add(record, c.offset)) = f.text
+		return nil
+	}
 	return c.decode(unsafe.Add(record, c.offset), f)
 }
 
@@ -100,6 +106,7 @@ func columnOf(t reflect.Type) (column, error) {
 		return pointer(t)
 	case t == reflect.TypeFor[[]byte]():
 		return column{
+			bytes:  true,
 			decode: func(p unsafe.Pointer, f field) error { *(*[]byte)(p) = f.text; return nil },
 			encode: func(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 				return append(dst, *(*[]byte)(p)...), false, nil
@@ -191,7 +198,7 @@ func wrong(f field, t reflect.Type, err error) error {
 // ownText returns the column of a type with methods of its own.
 func ownText(t reflect.Type) column {
 	at := func(p unsafe.Pointer) any { return reflect.NewAt(t, p).Interface() }
-	c := column{decode: func(p unsafe.Pointer, f field) error {
+	c := column{own: true, decode: func(p unsafe.Pointer, f field) error {
 		if err := at(p).(encoding.TextUnmarshaler).UnmarshalText(f.text); err != nil {
 			return wrong(f, t, err)
 		}
@@ -223,6 +230,7 @@ func pointer(t reflect.Type) (column, error) {
 	}
 	return column{
 		nullable: true,
+		own:      true,
 		decode: func(p unsafe.Pointer, f field) error {
 			if f.null() {
 				return nil // the record is zero

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -68,10 +69,13 @@ type Records[T any] struct {
 	Unquoted bool
 	// Comment, if it is not 0, is the first byte of lines that are no records.
 	Comment byte
-	// Max is the length of the longest valid record, in bytes; 0 means 16 MiB. A longer
-	// one is an error.
+	// Max is the length of the longest valid record, in bytes, at most 1 GiB; 0 means 16
+	// MiB. A longer one is an error.
 	Max int
 }
+
+// mostMax is the greatest limit of a record's length.
+const mostMax = 1 << 30
 
 // check returns an error for options that contradict each other.
 func (f Records[T]) check() error {
@@ -81,6 +85,8 @@ func (f Records[T]) check() error {
 		return fmt.Errorf("csv.Records{Comma: %q}: choose a byte that is no quote and no line end", comma)
 	case f.Comment == comma || f.Comment == '"' || f.Comment == '\n' || f.Comment == '\r':
 		return fmt.Errorf("csv.Records{Comment: %q}: choose a byte that is no quote, no line end and not the one between fields", f.Comment)
+	case f.Max > mostMax:
+		return fmt.Errorf("csv.Records{Max: %d}: a record has at most 1 GiB", f.Max)
 	case f.Multiline && f.Unquoted:
 		return errors.New("csv.Records{Multiline: true, Unquoted: true}: without quotes no field can have a line feed; leave one out")
 	}
@@ -128,6 +134,7 @@ func (f Records[T]) Scan(ctx *jobs.Context, s *jobs.Section, yield func(T) error
 	}
 	r := &reader[T]{f: f, s: s, known: known, yield: yield, single: f.Unquoted && len(known) == 1,
 		split: splitter{comma: f.comma(), quotes: !f.Unquoted, multiline: f.Multiline}}
+	r.partial = f.Ragged || slices.ContainsFunc(known, func(c column) bool { return c.own })
 	if r.limit = f.Max; r.limit <= 0 {
 		r.limit = lines.DefaultMax
 	}
@@ -158,6 +165,7 @@ type reader[T any] struct {
 	split   splitter
 	limit   int
 	single  bool // an empty line is a record
+	partial bool // a record may leave a field as it was
 	yield   func(T) error
 	slot    T // so that no record escapes by itself
 
@@ -261,7 +269,7 @@ func (r *reader[T]) header(offset int64, line []byte) error {
 	}
 	names := make([]string, len(fields))
 	for i := range fields {
-		names[i] = string(fields[i].text)
+		names[i] = string(fields[i].field(line).text)
 	}
 	if r.known == nil { // a []string takes all
 		r.columns = make([]column, len(names))
@@ -322,20 +330,23 @@ func (r *reader[T]) record(offset int64, line []byte) error {
 		return r.mistake(offset, err)
 	}
 	if r.known == nil {
-		return r.strings(offset, fields)
+		return r.strings(offset, line, fields)
 	}
 	if len(fields) != len(r.columns) && !r.f.Ragged {
 		return r.count(offset, len(fields))
 	}
-	var zero T
-	r.slot = zero
+	if r.partial {
+		var zero T
+		r.slot = zero
+	}
 	for i := range fields[:min(len(fields), len(r.columns))] {
 		c := &r.columns[i]
 		if c.decode == nil {
 			continue
 		}
-		if err := c.set(unsafe.Pointer(&r.slot), fields[i]); err != nil {
-			return r.mistake(offset+int64(fields[i].at), fmt.Errorf("column %q: %w", c.name, err))
+		f := fields[i].field(line)
+		if err := c.set(unsafe.Pointer(&r.slot), f); err != nil {
+			return r.mistake(offset+int64(f.at), fmt.Errorf("column %q: %w", c.name, err))
 		}
 	}
 	return r.yield(r.slot)
@@ -347,7 +358,7 @@ func (r *reader[T]) count(offset int64, n int) error {
 }
 
 // strings yields a record that is all its fields.
-func (r *reader[T]) strings(offset int64, fields []field) error {
+func (r *reader[T]) strings(offset int64, record []byte, fields []span) error {
 	switch {
 	case r.columns == nil: // the first record says how many there are in this section
 		r.columns = make([]column, len(fields))
@@ -356,7 +367,7 @@ func (r *reader[T]) strings(offset int64, fields []field) error {
 	}
 	all := make([]string, len(fields))
 	for i := range fields {
-		all[i] = string(fields[i].text)
+		all[i] = string(fields[i].field(record).text)
 	}
 	return r.yield(any(all).(T))
 }

@@ -118,8 +118,7 @@ func TestSplitAnywhere(t *testing.T) {
 	}
 }
 
-// randomText returns records of three fields. A first field is not empty, since a record
-// of encoding/csv looks like an empty line otherwise.
+// randomText returns records of three fields, and empty lines.
 func randomText(r *rand.Rand, multi bool) string {
 	var b strings.Builder
 	for range r.IntN(12) {
@@ -305,6 +304,7 @@ func TestMistakes(t *testing.T) {
 		{csv.Records[pair]{Strict: true}, "a,n,o\nx,1,1\n", `the column "o" has no field in csv_test.pair`},
 		{csv.Records[pair]{Comma: '"'}, "a,n\n", "choose a byte that is no quote"},
 		{csv.Records[pair]{Comment: ','}, "a,n\n", "choose a byte that is no quote, no line end and not the one between"},
+		{csv.Records[pair]{Max: 1 << 31}, "a,n\n", "at most 1 GiB"},
 		{csv.Records[pair]{Multiline: true, Unquoted: true}, "a,n\n", "without quotes no field can have a line feed"},
 		{csv.Records[pair]{Max: 4}, "a,n\nx,1\nyyyyyyyyyy,1\n", "longer than 4 bytes"},
 	} {

@@ -2,18 +2,26 @@ package csv
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"math/bits"
 )
 
 // A field is a part of a record between commas.
 type field struct {
-	text   []byte // without quotes around it
-	at     int    // offset in the record
+	text   []byte
+	at     int // offset in the record, behind a quote in front of it
 	quoted bool
 }
 
 // null reports whether the field is empty and has no quotes.
 func (f field) null() bool { return len(f.text) == 0 && !f.quoted }
+
+// span is where a field is in its record. It is small: most time is spent on these.
+type span struct {
+	from, to uint32 // without quotes around it
+	quoted   bool
+}
 
 // syntaxError is an error at an offset of a record.
 type syntaxError struct {
@@ -28,22 +36,15 @@ type splitter struct {
 	comma     byte
 	quotes    bool // a quote has a meaning
 	multiline bool
-	out       []field
+	out       []span
 }
 
 // fields divides a record. It removes quotes in place, and reuses what it returned.
-func (p *splitter) fields(record []byte) ([]field, error) {
+func (p *splitter) fields(record []byte) ([]span, error) {
 	p.out = p.out[:0]
 	if !p.quotes || bytes.IndexByte(record, '"') < 0 {
-		for from := 0; ; {
-			n := bytes.IndexByte(record[from:], p.comma)
-			if n < 0 {
-				p.out = append(p.out, field{record[from:len(record):len(record)], from, false})
-				return p.out, nil
-			}
-			p.out = append(p.out, field{record[from : from+n : from+n], from, false})
-			from += n + 1
-		}
+		p.plain(record)
+		return p.out, nil
 	}
 	for from := 0; ; {
 		f, next, err := p.next(record, from)
@@ -58,9 +59,38 @@ func (p *splitter) fields(record []byte) ([]field, error) {
 	}
 }
 
+// plain divides a record without quotes, eight bytes at a time: fields are short, and to
+// look for the end of each by itself takes twice as long.
+func (p *splitter) plain(record []byte) {
+	const low = 0x7f7f7f7f7f7f7f7f
+	commas := uint64(p.comma) * 0x0101010101010101
+	from, at := 0, 0
+	for ; at+8 <= len(record); at += 8 {
+		x := binary.LittleEndian.Uint64(record[at:]) ^ commas
+		found := ^((x&low + low) | x | low) // the highest bit of each byte that is a comma
+		for ; found != 0; found &= found - 1 {
+			to := at + bits.TrailingZeros64(found)/8
+			p.out = append(p.out, span{uint32(from), uint32(to), false})
+			from = to + 1
+		}
+	}
+	for ; at < len(record); at++ {
+		if record[at] == p.comma {
+			p.out = append(p.out, span{uint32(from), uint32(at), false})
+			from = at + 1
+		}
+	}
+	p.out = append(p.out, span{uint32(from), uint32(len(record)), false})
+}
+
+// field returns the field of a record at a span.
+func (s span) field(record []byte) field {
+	return field{record[s.from:s.to:s.to], int(s.from), s.quoted}
+}
+
 // next returns the field that begins at an offset, and the offset of the next one, which
 // is behind the record's length after the last one.
-func (p *splitter) next(record []byte, from int) (f field, next int, err error) {
+func (p *splitter) next(record []byte, from int) (f span, next int, err error) {
 	if from == len(record) || record[from] != '"' {
 		end := len(record)
 		if n := bytes.IndexByte(record[from:], p.comma); n >= 0 {
@@ -69,7 +99,7 @@ func (p *splitter) next(record []byte, from int) (f field, next int, err error) 
 		if n := bytes.IndexByte(record[from:end], '"'); n >= 0 {
 			return f, 0, &syntaxError{from + n, "a quote is within a field that does not begin with one: put the field into quotes and write the quote twice, or set Unquoted if quotes are data"}
 		}
-		return field{record[from:end:end], from, false}, end + 1, nil
+		return span{uint32(from), uint32(end), false}, end + 1, nil
 	}
 	to, at := from+1, from+1 // the text without quotes, and what is read
 	for {
@@ -88,7 +118,7 @@ func (p *splitter) next(record []byte, from int) (f field, next int, err error) 
 	if at < len(record) && record[at] != p.comma {
 		return f, 0, &syntaxError{at, "text follows a closing quote: write a quote within a field twice, or set Unquoted if quotes are data"}
 	}
-	return field{record[from+1 : to : to], from, true}, at + 1, nil
+	return span{uint32(from + 1), uint32(to), true}, at + 1, nil
 }
 
 // copyWithin moves n bytes of b to the front, and returns n.
