@@ -135,7 +135,7 @@ func randomText(r *rand.Rand, multi bool) string {
 
 func randomField(r *rand.Rand, multi bool) string {
 	if r.IntN(2) == 0 {
-		return []string{"", "a", "bc", "é", "long text", " x "}[r.IntN(6)]
+		return []string{"", "a", "-1", "é", "long text", "--"}[r.IntN(6)] // a - differs from a comma by one bit
 	}
 	parts := []string{`""`, ",", "a", "é", " ", "''"}
 	if multi {
