@@ -72,7 +72,7 @@ var layers = map[string][]string{
 	"jobs":                             {"plan/nearest", "shuffle/pairs", "jobs/pipeline", "jobs/codec", "jobs/internal/...", "plan"},
 	"jobs/codec":                       {},
 	"compress":                         {"plan", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/v4"},
-	"jobs/formats/csv":                 {"jobs", "jobs/internal/lines"},
+	"jobs/formats/csv":                 {"jobs", "jobs/codec", "jobs/internal/lines"},
 	"jobs/formats/fixed":               {"jobs"},
 	"jobs/formats/jsonl":               {"jobs", "jobs/internal/...", "github.com/go-json-experiment/json/..."},
 	"jobs/formats/text":                {"jobs", "jobs/internal/..."},

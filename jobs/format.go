@@ -132,7 +132,8 @@ func positionText(s *pipeline.Section, p Position) string {
 }
 
 // Open returns the object's bytes from off to its end. A Whole section opens
-// only at 0. Before a section only the first bytes of an object are read well. Reading fails when the object has changed since planning.
+// only at 0. An offset before the
+// section is for a header: the bytes come in short requests. Reading fails when the object has changed since planning.
 func (s *Section) Open(ctx context.Context, off int64) (io.ReadCloser, error) {
 	if s.of.Open == nil {
 		return nil, fmt.Errorf("section of %s was generated: it has no bytes", s.Object.Name)

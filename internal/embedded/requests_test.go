@@ -124,6 +124,18 @@ func tables() *jobs.Job {
 	})
 }
 
+// sortedTables is a job that samples records under a header, to sort them.
+func sortedTables() *jobs.Job {
+	return jobs.Define("sorted", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
+		table := jobs.Read(p, csv.Records[[]string]{Comma: ' ', Ragged: true})
+		jobs.Map(table, func(_ *jobs.Context, all []string, emit jobs.Emit[string, struct{}]) error {
+			emit(strings.Join(all, " "), struct{}{})
+			return nil
+		}).Sort().WriteTSV()
+		return nil
+	})
+}
+
 func zipped(t *testing.T, b []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -175,6 +187,7 @@ func forecastJobs() map[string]forecasted {
 		// in pieces are created once.
 		"copies of much":                            {job: copies(), input: map[string]int{"data.dat": 65 << 20}, split: 33 << 20, much: true},
 		"table with a header":                       {job: tables(), input: map[string]int{"text": 1_500_000}, split: 1 << 18, served: true},
+		"sort of a table":                           {job: sortedTables(), input: map[string]int{"text": 1_600_000, "more": 70_000}, split: 1 << 19, parts: 4, served: true},
 		"sort with partitions":                      {job: sort.Job(), input: map[string]int{"text": 1_600_000, "more": 70_000}, split: 1 << 19, parts: 4},
 		"sort of many small objects, elsewhere":     {job: sort.Job(), input: many(90, 3000), split: 50_000, parts: 3, apart: true, served: true},
 		"sort into a part":                          {job: sort.Job(), input: map[string]int{"text": 100_000}},

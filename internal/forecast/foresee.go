@@ -192,7 +192,7 @@ func (j *Job) readings(splits []plan.Split) iter.Seq[*reading] {
 				if section.Object.Key == "" && section.Object.ETag == "" {
 					continue
 				}
-				if !yield(&reading{store: j.Input(section.Object.Root), section: section, lines: j.Lines[splits[i].Input], headed: j.Headed[splits[i].Input]}) {
+				if !yield(&reading{store: j.Input(section.Object.Root), section: section, lines: j.Lines[splits[i].Input] || j.Headed[splits[i].Input], headed: j.Headed[splits[i].Input]}) {
 					return
 				}
 			}

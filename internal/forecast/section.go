@@ -32,7 +32,7 @@ func (r *reading) bounds() (from, to int64, behind bool) {
 	switch {
 	case s.Part():
 		return from, to, to < s.Object.Size
-	case s.Object.Codec != "" || !r.lines && !r.headed: // all of a compressed object, or records that end with the section
+	case s.Object.Codec != "" || !r.lines: // all of a compressed object, or records that end with the section
 		return from, to, false
 	case from > 0:
 		from--

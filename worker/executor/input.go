@@ -53,7 +53,7 @@ func (e *Executor) sections(ctx context.Context, split plan.Split, progress *pip
 	in := &inputs{e: e, sections: split.Sections, progress: progress, first: first,
 		lines: e.cfg.Pipeline.Inputs[split.Input].Lines, text: e.cfg.Pipeline.Inputs[split.Input].Text,
 		codecs: compress.Decompressor{Limits: e.cfg.Limits}}
-	in.ahead = newReadAhead(ctx, e.cfg.Open, split.Sections, in.lines, first)
+	in.ahead = newReadAhead(ctx, e.cfg.Open, split.Sections, in.lines || e.cfg.Pipeline.Inputs[split.Input].Headed, first)
 	in.sums = make([]*sectionSum, len(split.Sections))
 	out := make([]pipeline.Section, len(split.Sections))
 	for i := range out {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"unsafe"
+
+	"github.com/windrow-mr/windrow/jobs/codec"
 )
 
 // column is a field of a record's type. Both functions receive the address of the field.
@@ -42,7 +44,7 @@ func columnsOf(t reflect.Type) ([]column, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("records of CSV are structs or []string, not %v", t)
 	}
-	columns, err := fieldsOf(t, 0, nil)
+	columns, err := fieldsOf(t, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +60,7 @@ func columnsOf(t reflect.Type) ([]column, error) {
 }
 
 // fieldsOf lists the columns of a struct that is at an offset in the record.
-func fieldsOf(t reflect.Type, offset uintptr, outer []reflect.Type) ([]column, error) {
+func fieldsOf(t reflect.Type, offset uintptr) ([]column, error) {
 	var columns []column
 	for f := range t.Fields() {
 		tag, tagged := f.Tag.Lookup("csv")
@@ -70,15 +72,15 @@ func fieldsOf(t reflect.Type, offset uintptr, outer []reflect.Type) ([]column, e
 			name = tag
 		}
 		if f.Anonymous && !tagged && f.Type.Kind() == reflect.Struct && !textual(f.Type) {
-			inner, err := fieldsOf(f.Type, offset+f.Offset, append(outer, t))
+			inner, err := fieldsOf(f.Type, offset+f.Offset)
 			if err != nil {
 				return nil, err
 			}
 			columns = append(columns, inner...)
 			continue
 		}
-		if !f.IsExported() {
-			continue
+		if !f.IsExported() && f.Type.Kind() != reflect.Pointer {
+			continue // an embedded type that is no struct
 		}
 		c, err := columnOf(f.Type)
 		if err != nil {
@@ -90,8 +92,14 @@ func fieldsOf(t reflect.Type, offset uintptr, outer []reflect.Type) ([]column, e
 	return columns, nil
 }
 
-// textual reports whether a type is written and read by methods of its own.
+// textual reports whether a type is written and read by methods of its own. Those of an
+// embedded field would read and write that field alone.
 func textual(t reflect.Type) bool {
+	for _, method := range []string{"UnmarshalText", "MarshalText", "AppendText"} {
+		if _, promoted := codec.Promotes(t, method); promoted {
+			return false
+		}
+	}
 	p := reflect.PointerTo(t)
 	return p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) &&
 		(p.Implements(reflect.TypeFor[encoding.TextMarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextAppender]()))

@@ -39,20 +39,21 @@ import (
 //
 // Fields are strings, []byte, truth values, numbers, types with UnmarshalText and
 // MarshalText or AppendText such as time.Time, pointers to these, and embedded structs of
-// them. An empty field without quotes is null: a pointer becomes nil, a string empty, and
-// for other types it is an error. With quotes it is an empty text. The function that
-// receives a record borrows its []byte fields until it returns.
+// them. An empty field without quotes is null: a pointer becomes nil. Other types read an
+// empty text, which is an error for numbers and truth values. With quotes a field is never
+// null. The function that receives a record borrows its []byte fields until it returns.
 //
 // A line ends in LF or CR LF. A byte order mark at the beginning of an object is skipped.
-// Empty lines are no records, unless Unquoted is set and T has one column. A quote in a field that does not begin with one, or text
-// between a closing quote and the comma, is an error.
+// Empty lines are no records, unless Unquoted is set and T has one column. A quote in a
+// field that does not begin with one, or text between a closing quote and the comma, is an
+// error.
 type Records[T any] struct {
 	// Comma is the byte between fields; 0 means a comma.
 	Comma byte
 	// NoHeader says that objects begin with a record. Columns are then the fields of T
 	// in their order. Otherwise the first line of every object, and of every part that is
 	// written, has the names of the columns; an object may have them in any order, and
-	// others than T has.
+	// others than T has. A []string without a header may have any number of fields.
 	NoHeader bool
 	// Strict makes a column that T does not have an error. Otherwise it is ignored.
 	Strict bool
@@ -271,11 +272,10 @@ func (r *reader[T]) header(offset int64, line []byte) error {
 	for i := range fields {
 		names[i] = string(fields[i].field(line).text)
 	}
+	r.columns = make([]column, len(names))
 	if r.known == nil { // a []string takes all
-		r.columns = make([]column, len(names))
 		return nil
 	}
-	r.columns = make([]column, len(names))
 	for _, c := range r.known {
 		at := -1
 		for i, name := range names {
@@ -291,12 +291,12 @@ func (r *reader[T]) header(offset int64, line []byte) error {
 		if at >= 0 {
 			r.columns[at] = c
 		} else if !r.f.Ragged {
-			return fmt.Errorf("%s: there is no column %q; the columns are %s", r.s.Where(offset), c.name, shown(names))
+			return fmt.Errorf("%s: there is no column %q: the columns are %s; name one of them in the tag of the field, or set Ragged", r.s.Where(offset), c.name, shown(names))
 		}
 	}
 	for i, name := range names {
 		if r.f.Strict && r.columns[i].decode == nil {
-			return fmt.Errorf("%s: the column %q has no field in %v, and the reader is strict", r.s.Where(offset), name, reflect.TypeFor[T]())
+			return fmt.Errorf("%s: the column %q has no field in %v: add one, or do not set Strict", r.s.Where(offset), name, reflect.TypeFor[T]())
 		}
 	}
 	return nil
@@ -353,16 +353,13 @@ func (r *reader[T]) record(offset int64, line []byte) error {
 }
 
 func (r *reader[T]) count(offset int64, n int) error {
-	return fmt.Errorf("%s: the record has %d fields, and there are %d columns: check the quotes and commas before it, or set Ragged",
+	return fmt.Errorf("%s: the number of fields is %d, and that of columns %d: check the quotes and commas before it, or set Ragged",
 		r.s.Where(offset), n, len(r.columns))
 }
 
 // strings yields a record that is all its fields.
 func (r *reader[T]) strings(offset int64, record []byte, fields []span) error {
-	switch {
-	case r.columns == nil: // the first record says how many there are in this section
-		r.columns = make([]column, len(fields))
-	case len(fields) != len(r.columns) && !r.f.Ragged:
+	if !r.f.NoHeader && !r.f.Ragged && len(fields) != len(r.columns) {
 		return r.count(offset, len(fields))
 	}
 	all := make([]string, len(fields))
@@ -459,7 +456,7 @@ func (w *writer[T]) finish(start, n int) error {
 		case !w.form.unquoted && n > 0:
 			w.buf = append(w.buf, '"', '"')
 		case !w.form.unquoted || len(w.columns) != 1:
-			return errors.New("a record without text would be an empty line, which is no record: leave it out")
+			return errors.New("a record without text would be an empty line, which is no record: leave it out, or do not set Unquoted")
 		}
 	}
 	if w.form.unquoted {

@@ -289,8 +289,8 @@ func TestMistakes(t *testing.T) {
 		text string
 		want string
 	}{
-		{csv.Records[pair]{}, "a,n\nx,1\ny\n", "byte 8 of mem://test/in: the record has 1 fields, and there are 2 columns"},
-		{csv.Records[pair]{}, "a,n\nx,1\ny,2,3\n", "byte 8 of mem://test/in: the record has 3 fields"},
+		{csv.Records[pair]{}, "a,n\nx,1\ny\n", "byte 8 of mem://test/in: the number of fields is 1, and that of columns 2"},
+		{csv.Records[pair]{}, "a,n\nx,1\ny,2,3\n", "byte 8 of mem://test/in: the number of fields is 3"},
 		{csv.Records[pair]{}, "a,n\nx,1\ny,z\n", `byte 10 of mem://test/in: column "n": "z" cannot be a Go int32: invalid syntax`},
 		{csv.Records[pair]{}, "a,n\nx,1\ny,\n", `byte 10 of mem://test/in: column "n": the field is empty, and cannot be a Go int32: a *int32 is nil then`},
 		{csv.Records[pair]{}, "a,n\nx,1\ny,3000000000\n", `"3000000000" cannot be a Go int32: value out of range`},
@@ -299,7 +299,7 @@ func TestMistakes(t *testing.T) {
 		{csv.Records[pair]{}, "a,n\nx,1\n\"y\"y,1\n", "byte 11 of mem://test/in: text follows a closing quote"},
 		{csv.Records[pair]{Multiline: true}, "a,n\nx,1\nz,\"1\nu\n", "byte 10 of mem://test/in: a quote is opened that is not closed within"},
 		{csv.Records[pair]{Multiline: true}, "a,n\nx,1\nz\"\n\"z,\"1\"\n", "byte 9 of mem://test/in: a quote is within a field"},
-		{csv.Records[pair]{}, "b,n\nx,1\n", `byte 0 of mem://test/in: there is no column "a"; the columns are "b", "n"`},
+		{csv.Records[pair]{}, "b,n\nx,1\n", `byte 0 of mem://test/in: there is no column "a": the columns are "b", "n"; name one`},
 		{csv.Records[pair]{}, "a,a,n\nx,1,1\n", `the columns 1 and 2 have the name "a"`},
 		{csv.Records[pair]{Strict: true}, "a,n,o\nx,1,1\n", `the column "o" has no field in csv_test.pair`},
 		{csv.Records[pair]{Comma: '"'}, "a,n\n", "choose a byte that is no quote"},
@@ -327,6 +327,7 @@ func TestOptions(t *testing.T) {
 		want [][]string
 	}{
 		{csv.Records[[]string]{Ragged: true}, "a,b\n1\n1,2,3\n", [][]string{{"1"}, {"1", "2", "3"}}},
+		{csv.Records[[]string]{NoHeader: true}, "1\n1,2\n3\n", [][]string{{"1"}, {"1", "2"}, {"3"}}},
 		{csv.Records[[]string]{Comment: '#'}, "# first\na,b\n#1,2\n3,4\n", [][]string{{"3", "4"}}},
 		{csv.Records[[]string]{NoHeader: true, Comma: ';'}, "a;\"b;c\"\n", [][]string{{"a", "b;c"}}},
 		{csv.Records[[]string]{NoHeader: true, Comma: '\t', Unquoted: true}, "a\"\t\"b\n", [][]string{{"a\"", "\"b"}}},
@@ -343,6 +344,26 @@ func TestOptions(t *testing.T) {
 	got, err := run(t, copied(csv.Records[pair]{Ragged: true}, csv.Records[pair]{}), "n\n5\n6,7\n", 0)
 	if want := "a,n\n,5\n,6\n"; err != nil || got != want {
 		t.Errorf("a column that is missing: %q, want %q; %v", got, want, err)
+	}
+}
+
+// stamped has the methods of the time that it embeds.
+type stamped struct {
+	time.Time
+	By string
+}
+
+// TestEmbeddedMethods verifies that a struct whose methods are those of one field is read
+// and written by all its fields.
+func TestEmbeddedMethods(t *testing.T) {
+	t.Parallel()
+	want := "Time,By,N\n2026-11-28T10:00:00Z,ada,7\n"
+	type row struct {
+		stamped
+		N int
+	}
+	if got, err := run(t, copied(csv.Records[row]{}, csv.Records[row]{}), want, 0); err != nil || got != want {
+		t.Errorf("%q, want %q; %v", got, want, err)
 	}
 }
 
@@ -369,6 +390,10 @@ func TestTypesThatAreNoRecords(t *testing.T) {
 	refuse(`two columns "B"`, err)
 	_, err = written(csv.Records[struct{ a int }]{}, nil)
 	refuse("no exported fields", err)
+	_, err = written(csv.Records[struct{ *common }]{}, nil)
+	refuse("field common of struct { *csv_test.common }: a csv_test.common is no column", err)
+	_, err = written(csv.Records[struct{ Stamped stamped }]{}, nil)
+	refuse("a csv_test.stamped is no column", err)
 	_, err = written(csv.Records[[]string]{}, nil)
 	refuse("set NoHeader", err)
 	_, err = written(csv.Records[pair]{}, []pair{{"a\nb", 1}})

@@ -202,7 +202,7 @@ func (f *form) append(dst []byte, i int, text []byte, quoted bool) ([]byte, erro
 		return dst, &syntaxError{feed, "it has a line feed: set Multiline, with which an object is read by one task, or replace it"}
 	}
 	if !quoted && feed < 0 && bytes.IndexByte(text, f.comma) < 0 && bytes.IndexByte(text, '"') < 0 && bytes.IndexByte(text, '\r') < 0 &&
-		(i > 0 || len(text) == 0 || text[0] != f.comment && text[0] != mark[0] && text[0] != 0) {
+		(i > 0 || len(text) == 0 || text[0] != f.comment && text[0] != mark[0]) {
 		return append(dst, text...), nil
 	}
 	dst = append(dst, '"')
