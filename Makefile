@@ -56,6 +56,13 @@ test-load: tools ## run all tests three times beside eight busy processes
 	$(GO) test -count=$(ROUNDS) $(RACE) -timeout 3h $(PACKAGES); \
 	$(if $(filter ./...,$(PACKAGES)),$(GO) test -count=$(ROUNDS) -parallel 8 -timeout 3h $(WHOLE),:)
 
+# Peers that read and write the same formats, from the Python package index.
+FORMATS := $(TOOLS)/formats-1
+
+.PHONY: test-formats
+test-formats: $(FORMATS) ## exchange files of every format with DuckDB, pyarrow, polars and fastavro (installs them with pip)
+	PYTHONPATH=$(FORMATS) $(GO) test -count=1 -tags formats -run Exchange ./jobs/formats/...
+
 .PHONY: test-shells
 test-shells: ## test shell completion in fish and zsh too (installs them with apt-get)
 	@{ command -v fish && command -v zsh; } >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends fish zsh; }
@@ -88,9 +95,9 @@ test-manifests: ## check the manifests with an API server of Kubernetes, which i
 
 .PHONY: lint
 lint: $(LINT) ## check style, layers and formatting
-	$(GO) vet -tags stores,ceph,shells,faults,image ./...
+	$(GO) vet -tags stores,ceph,shells,faults,image,formats ./...
 	$(GO) vet -tags failpoint ./cmd/windrow
-	$(LINT) run --build-tags stores,ceph,shells,faults,image
+	$(LINT) run --build-tags stores,ceph,shells,faults,image,formats
 
 $(LINT):
 	@mkdir -p $(TOOLS)
@@ -170,6 +177,11 @@ bench-compare: $(BENCHSTAT) ## compare this version with bench/baseline.txt; fig
 
 $(DUCKDB):
 	python3 -m pip install --quiet --no-deps --only-binary :all: --target $@.new duckdb-cli==1.5.6
+	mv $@.new $@
+
+$(FORMATS):
+	python3 -m pip install --quiet --no-deps --only-binary :all: --target $@.new \
+		duckdb==2.0.1 pyarrow==26.0.1 polars==2.1.0 polars-runtime-32==2.1.0 fastavro==1.13.1
 	mv $@.new $@
 
 $(BENCHSTAT):

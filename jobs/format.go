@@ -133,12 +133,30 @@ func positionText(s *pipeline.Section, p Position) string {
 
 // Open returns the object's bytes from off to its end. A Whole section opens
 // only at 0. An offset before the
-// section is for a header: the bytes come in short requests. Reading fails when the object has changed since planning.
+// section is for a header: the bytes come in short requests. Reading fails when the
+// object has changed since planning.
 func (s *Section) Open(ctx context.Context, off int64) (io.ReadCloser, error) {
 	if s.of.Open == nil {
 		return nil, fmt.Errorf("section of %s was generated: it has no bytes", s.Object.Name)
 	}
 	return s.of.Open(ctx, off)
+}
+
+// ReadAt fills p with the bytes of the object from off on, which may be anywhere in it.
+// It makes one request of a remote store, or more for a large p, so read neighbours
+// together. It fails beyond the end of the object, for a section that is Whole, and when
+// the object has changed since planning.
+func (s *Section) ReadAt(ctx context.Context, p []byte, off int64) error {
+	switch {
+	case s.of.ReadAt == nil:
+		return fmt.Errorf("section of %s was generated: it has no bytes", s.Object.Name)
+	case s.Whole:
+		return fmt.Errorf("%s is or may be compressed as a whole, and the format needs to read it at any place: decompress the object first", s.Object.Name)
+	case off < 0 || off > s.Object.Size || int64(len(p)) > s.Object.Size-off:
+		return fmt.Errorf("bytes %d to %d of %s were asked for, which has %d: the object is cut short, or its format is another one",
+			off, off+int64(len(p)), s.Object.Name, s.Object.Size)
+	}
+	return s.of.ReadAt(ctx, p, off)
 }
 
 // Buffer lends n bytes until Scan returns, so that a task of many small

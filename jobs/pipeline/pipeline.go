@@ -270,6 +270,9 @@ type Section struct {
 	// counts them. The reader fails, naming object and offset, when they are
 	// not the bytes of the planned version.
 	Open func(ctx context.Context, off int64) (io.ReadCloser, error)
+	// ReadAt fills p with bytes of the object from off on, and counts them. It is for
+	// sections that are not Whole, and for bytes that the object has.
+	ReadAt func(ctx context.Context, p []byte, off int64) error
 	// Place turns an offset of a Whole section into an offset in the object, as
 	// far as it was read. Nil: they are the same.
 	Place func(off int64) int64

@@ -61,6 +61,7 @@ func (e *Executor) sections(ctx context.Context, split plan.Split, progress *pip
 		s.Section = split.Sections[i]
 		s.Whole = s.Object.Codec != ""
 		s.Open = func(ctx context.Context, off int64) (io.ReadCloser, error) { return in.open(ctx, i, s, off) }
+		s.ReadAt = func(ctx context.Context, p []byte, off int64) error { return in.readAt(ctx, i, p, off) }
 	}
 	return out, in
 }
@@ -139,6 +140,27 @@ func (in *inputs) before(ctx context.Context, s *plan.Section, off int64) (*raw,
 	t := &tail{ctx: ctx, from: h, name: s.Object.Name(), at: off, soon: off, size: s.Object.Size, first: BehindSection}
 	t.twice = newSectionSum(s) != nil
 	return &raw{ReadCloser: t, in: in}, nil
+}
+
+// readAt fills p with bytes of the object of section i. No checksum covers bytes that are
+// read in any order. Where the store keeps one, they are read twice, as behind a section.
+func (in *inputs) readAt(ctx context.Context, i int, p []byte, off int64) error {
+	s := &in.sections[i]
+	h, err := in.handle(ctx, s.Object)
+	if err != nil {
+		return err
+	}
+	if newSectionSum(s) != nil && int64(len(p)) < s.Object.Size { // the whole object is compared by its handle
+		err = readTwice(ctx, h, s.Object.Name(), p, off)
+	} else {
+		err = h.ReadAt(ctx, p, off)
+	}
+	if err != nil {
+		return err
+	}
+	in.bytes.Add(int64(len(p)))
+	in.progress.Bytes.Add(int64(len(p)))
+	return nil
 }
 
 // handle opens the version of the object that the plan pinned.
@@ -227,23 +249,48 @@ func (t *tail) goBehind() error {
 		t.now = t.from.Stream(t.ctx, t.at, t.soon-t.at)
 		return nil
 	}
-	var seen []byte
-	for try := range twiceTries {
-		// Each request begins a byte earlier than the one before. A fault at
-		// one place of the answer then hits another byte of the object.
-		lead := min(int64(try), t.at)
-		again := make([]byte, lead+t.soon-t.at)
-		if err := t.from.ReadAt(t.ctx, again, t.at-lead); err != nil {
+	b := make([]byte, t.soon-t.at)
+	if err := readTwice(t.ctx, t.from, t.name, b, t.at); err != nil {
+		return err
+	}
+	t.now = io.NopCloser(bytes.NewReader(b))
+	return nil
+}
+
+// readTwice fills p with the bytes from off on, in pieces, until each has come twice with
+// the same bytes.
+func readTwice(ctx context.Context, h *store.Handle, name string, p []byte, off int64) error {
+	again := make([]byte, min(len(p), twiceMost)+twiceTries)
+	for len(p) > 0 {
+		n := min(len(p), twiceMost)
+		if err := readPieceTwice(ctx, h, name, p[:n], off, again); err != nil {
 			return err
 		}
-		if again = again[lead:]; try > 0 && bytes.Equal(seen, again) {
-			t.now = io.NopCloser(bytes.NewReader(seen))
+		p, off = p[n:], off+int64(n)
+	}
+	return nil
+}
+
+// readPieceTwice is readTwice of one piece. The buffer has room for twiceTries more.
+func readPieceTwice(ctx context.Context, h *store.Handle, name string, p []byte, off int64, buffer []byte) error {
+	if err := h.ReadAt(ctx, p, off); err != nil {
+		return err
+	}
+	for try := int64(1); try < twiceTries; try++ {
+		// Each request begins a byte earlier than the one before. A fault at
+		// one place of the answer then hits another byte of the object.
+		lead := min(try, off)
+		again := buffer[:lead+int64(len(p))]
+		if err := h.ReadAt(ctx, again, off-lead); err != nil {
+			return err
+		}
+		if again = again[lead:]; bytes.Equal(p, again) {
 			return nil
 		}
-		seen = again
+		copy(p, again)
 	}
-	return &store.Error{Op: "read", URL: t.name, Kind: plan.Corrupt,
-		Err: fmt.Errorf("bytes %d to %d differ each time they are read: check the network or the store, and run the job again", t.at, t.soon)}
+	return &store.Error{Op: "read", URL: name, Kind: plan.Corrupt,
+		Err: fmt.Errorf("bytes %d to %d differ each time they are read: check the network or the store, and run the job again", off, off+int64(len(p)))}
 }
 
 // Close ends the stream that is open.

@@ -262,6 +262,10 @@ func (r *runner) sections(input pipeline.Input, object Object) ([]pipeline.Secti
 	open := func(_ context.Context, off int64) (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader(object.Text[off:])), nil
 	}
+	readAt := func(_ context.Context, p []byte, off int64) error {
+		copy(p, object.Text[off:off+int64(len(p))])
+		return nil
+	}
 	if object.Whole {
 		whole := plan.Section{Object: o, Length: o.Size / 3} // the compressed size
 		return []pipeline.Section{{Section: whole, Whole: true, Open: open}}, nil
@@ -272,7 +276,7 @@ func (r *runner) sections(input pipeline.Input, object Object) ([]pipeline.Secti
 	}
 	sections := make([]pipeline.Section, len(planned))
 	for i, s := range planned {
-		sections[i] = pipeline.Section{Section: s, Open: open}
+		sections[i] = pipeline.Section{Section: s, Open: open, ReadAt: readAt}
 	}
 	return sections, nil
 }
