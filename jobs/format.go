@@ -56,6 +56,11 @@ type LineBased interface{ LineBased() bool }
 // columns. A plan counts the requests.
 type Headed interface{ Headed() bool }
 
+// Probing is an optional interface of Readers. It reports whether sections look at the
+// bytes where they begin and end within their object before they read them: the place
+// of a record follows from those after it. A plan counts the requests.
+type Probing interface{ Probing() bool }
+
 // A Writer writes records of type T to parts. Its fields are its options and
 // part of the pipeline.
 type Writer[T any] interface {

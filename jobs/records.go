@@ -69,6 +69,9 @@ func Read[T any](p *Pipeline, r Reader[T]) Records[T] {
 	if h, ok := r.(Headed); ok {
 		n.read.input.Headed = h.Headed()
 	}
+	if l, ok := r.(Probing); ok {
+		n.read.input.Probing = l.Probing()
+	}
 	return Records[T]{p, n, func(run *run, next func(T)) {
 		run.drive = func() error { return scan(run, r, next) }
 	}}

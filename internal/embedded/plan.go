@@ -123,7 +123,7 @@ func (r *run) state(found output.Found) *Plan {
 				objects[s.Object] = true
 			}
 			in := &r.pipe.Inputs[t.Splits[i].Input]
-			p.cut = p.cut || s.Offset > 0 && (in.Lines || in.Headed)
+			p.cut = p.cut || s.Offset > 0 && (in.Lines || in.Headed || in.Probing)
 		}
 	}
 	p.Objects = len(objects)
@@ -192,8 +192,8 @@ func (r *run) forecast(found output.Found) *forecast.Job {
 	j := &forecast.Job{Table: r.table, Input: r.roots.kind, Output: r.roots.kind(r.Output), Scratch: r.roots.kind(scratch), Apart: r.Root != "",
 		Mode: r.mode, Found: found, PartOnce: r.table.PartOnce, Memory: r.share(), Planning: r.planned}
 	for i := range r.pipe.Inputs {
-		j.Lines = append(j.Lines, r.pipe.Inputs[i].Lines)
-		j.Headed = append(j.Headed, r.pipe.Inputs[i].Headed)
+		in := &r.pipe.Inputs[i]
+		j.Inputs = append(j.Inputs, forecast.Input{Lines: in.Lines, Headed: in.Headed, Probing: in.Probing})
 	}
 	return j
 }

@@ -124,6 +124,15 @@ func tables() *jobs.Job {
 	})
 }
 
+// texts is a job that copies records whose fields may have line feeds.
+func texts() *jobs.Job {
+	return jobs.Define("texts", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
+		quoted := csv.Records[[]string]{Comma: ' ', NoHeader: true, Multiline: true, Max: 20_000}
+		jobs.Read(p, quoted).Write(quoted)
+		return nil
+	})
+}
+
 // sortedTables is a job that samples records under a header, to sort them.
 func sortedTables() *jobs.Job {
 	return jobs.Define("sorted", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
@@ -187,6 +196,7 @@ func forecastJobs() map[string]forecasted {
 		// in pieces are created once.
 		"copies of much":                            {job: copies(), input: map[string]int{"data.dat": 65 << 20}, split: 33 << 20, much: true},
 		"table with a header":                       {job: tables(), input: map[string]int{"text": 1_500_000}, split: 1 << 18, served: true},
+		"table of texts":                            {job: texts(), input: map[string]int{"text": 1_500_000}, split: 1 << 18, served: true},
 		"sort of a table":                           {job: sortedTables(), input: map[string]int{"text": 1_600_000, "more": 70_000}, split: 1 << 19, parts: 4, served: true},
 		"sort with partitions":                      {job: sort.Job(), input: map[string]int{"text": 1_600_000, "more": 70_000}, split: 1 << 19, parts: 4},
 		"sort of many small objects, elsewhere":     {job: sort.Job(), input: many(90, 3000), split: 50_000, parts: 3, apart: true, served: true},

@@ -19,7 +19,7 @@ var (
 // reading returns a job that maps one section of an object of that size.
 func reading(s forecast.Store, lines bool, size int64, section plan.Section) *forecast.Job {
 	section.Object.Root, section.Object.Key, section.Object.Size = "in", "key", size
-	return &forecast.Job{Table: &attempts.Table{Splits: []plan.Split{{Sections: []plan.Section{section}}}}, Lines: []bool{lines}, Headed: []bool{false},
+	return &forecast.Job{Table: &attempts.Table{Splits: []plan.Split{{Sections: []plan.Section{section}}}}, Inputs: []forecast.Input{{Lines: lines}},
 		Input: func(string) forecast.Store { return s }, Output: forecast.Store{Scheme: "mem"}, Scratch: forecast.Store{Scheme: "mem"}, Mode: output.Fail}
 }
 

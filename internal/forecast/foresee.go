@@ -13,13 +13,8 @@ import (
 
 // Job is the part of a run that is fixed before its first task begins.
 type Job struct {
-	Table *attempts.Table
-	// Lines says, by input, whether records end with a line. If so, the last record
-	// of a section can end after the section.
-	Lines []bool
-	// Headed says, by input, whether sections also read the beginning of their
-	// object, and end like those of lines.
-	Headed []bool
+	Table  *attempts.Table
+	Inputs []Input
 	// Input returns the kind of the store of an input's root.
 	Input   func(root string) Store
 	Output  Store
@@ -34,6 +29,13 @@ type Job struct {
 	Memory   int64 // bytes for one attempt
 	// Planning are the requests that planning made.
 	Planning plan.Requests
+}
+
+// Input is how the objects of an input are read.
+type Input struct {
+	Lines   bool // records end with a line, so the last one of a section can end after the section
+	Headed  bool // the same, and sections also read the beginning of their object
+	Probing bool // the same, and sections also read bytes at their ends
 }
 
 // Sizes are the sizes of the objects that a run writes.
@@ -192,7 +194,7 @@ func (j *Job) readings(splits []plan.Split) iter.Seq[*reading] {
 				if section.Object.Key == "" && section.Object.ETag == "" {
 					continue
 				}
-				if !yield(&reading{store: j.Input(section.Object.Root), section: section, lines: j.Lines[splits[i].Input] || j.Headed[splits[i].Input], headed: j.Headed[splits[i].Input]}) {
+				if !yield(&reading{store: j.Input(section.Object.Root), section: section, Input: j.Inputs[splits[i].Input]}) {
 					return
 				}
 			}

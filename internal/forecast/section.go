@@ -12,9 +12,11 @@ const scanBuffer = 256 << 10
 type reading struct {
 	store   Store
 	section *plan.Section
-	lines   bool // the last record can end after the section
-	headed  bool // a section that is not the first reads the object's beginning too
+	Input
 }
+
+// follows reports whether the last record of a section can end after it.
+func (r *reading) follows() bool { return r.Lines || r.Headed || r.Probing }
 
 // whole reports whether one request fetches the section, ahead of its turn.
 func (r *reading) whole() bool {
@@ -32,7 +34,7 @@ func (r *reading) bounds() (from, to int64, behind bool) {
 	switch {
 	case s.Part():
 		return from, to, to < s.Object.Size
-	case s.Object.Codec != "" || !r.lines: // all of a compressed object, or records that end with the section
+	case s.Object.Codec != "" || !r.follows(): // all of a compressed object, or records that end with the section
 		return from, to, false
 	case from > 0:
 		from--
@@ -40,13 +42,26 @@ func (r *reading) bounds() (from, to int64, behind bool) {
 	return from, to, to < s.Object.Size
 }
 
-// head returns the number of requests that read the beginning of the object.
-func (r *reading) head() int64 {
-	switch {
-	case !r.headed || r.section.Offset == 0:
+// head returns the number of requests that read the beginning of the object, and bytes
+// where the section begins.
+func (r *reading) head() (n int64) {
+	if r.section.Offset == 0 || r.section.Object.Codec != "" {
 		return 0
-	case r.section.Object.Sum != (plan.Checksum{}):
-		return 2 // bytes that no other check covers are read twice
+	}
+	if r.Headed {
+		n += r.unchecked()
+	}
+	if r.Probing {
+		n += r.unchecked()
+	}
+	return n
+}
+
+// unchecked returns the number of requests for bytes that no checksum of a section covers:
+// they are read twice where the store keeps one.
+func (r *reading) unchecked() int64 {
+	if r.section.Object.Sum != (plan.Checksum{}) {
+		return 2
 	}
 	return 1
 }
@@ -59,9 +74,9 @@ func (r *reading) all() int64 {
 	from, to, behind := r.bounds()
 	n := r.store.stream(to-from) + r.head()
 	if behind {
-		n++
-		if r.section.Object.Sum != (plan.Checksum{}) {
-			n++ // bytes that no other check covers are read twice
+		n += r.unchecked()
+		if r.Probing {
+			n += r.unchecked()
 		}
 	}
 	return n
@@ -81,7 +96,7 @@ func (r *reading) sampled(records, size int64) int64 {
 	}
 	if most := records * size; most < need {
 		need = most
-		if !r.lines {
+		if !r.follows() {
 			need = min(ceil(most, scanBuffer)*scanBuffer, to-from)
 		}
 	}

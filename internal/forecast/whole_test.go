@@ -19,7 +19,7 @@ func sorting(maps, partitions int) *forecast.Job {
 	}
 	in, out := bucket, bucket
 	in.Scheme, out.Scheme = "in", "out"
-	return &forecast.Job{Table: t, Lines: []bool{false}, Headed: []bool{false}, Input: func(string) forecast.Store { return in }, Output: out, Scratch: file, Mode: output.Fail}
+	return &forecast.Job{Table: t, Inputs: []forecast.Input{{}}, Input: func(string) forecast.Store { return in }, Output: out, Scratch: file, Mode: output.Fail}
 }
 
 // TestWholeRun derives all requests of a run of two maps and one reduce by hand, from

@@ -80,6 +80,9 @@ type Input struct {
 	// Headed says that a section which is not the first of its object also reads
 	// the beginning of the object, and that its last record can end after it.
 	Headed bool
+	// Probing says that a section reads some bytes at each of its ends that is within
+	// the object, and that its last record can end after it.
+	Probing bool
 }
 
 // Exchange says how pairs travel from steps to the tasks that read them.

@@ -6,7 +6,7 @@
 //
 // It follows RFC 4180: a field in quotes may have commas, and quotes written twice. Other
 // bytes than the comma can separate fields, such as a tab. Objects can be split at any
-// byte unless a field may have line feeds.
+// byte.
 //
 // The format is a plain value and safe for concurrent use. Readers and writers that it
 // opens belong to one task. Errors name the object, the offset in bytes and the column.
@@ -61,9 +61,11 @@ type Records[T any] struct {
 	// and more, which are ignored; and it lets an object have fewer columns than T.
 	// Otherwise both are errors.
 	Ragged bool
-	// Multiline lets fields in quotes have line feeds. An object is then read as one
-	// section, in one task. Without it a quote that is not closed in its line is an error,
-	// and so is a line feed in a field that is written.
+	// Multiline lets fields in quotes have line feeds. An object can still be split at any
+	// byte: a task reads on from where its section begins until the quotes show where a
+	// record does, which is mostly near, and at most Max bytes away where there are none. Without
+	// it a quote that is not closed in its line is an error, and so is a line feed in a
+	// field that is written.
 	Multiline bool
 	// Unquoted makes a quote a byte like any other, and every empty field null. No field
 	// can then have a comma or a line feed; to write one is an error.
@@ -101,13 +103,10 @@ func (f Records[T]) comma() byte {
 	return f.Comma
 }
 
-// Split divides an object at any byte, or not at all if fields may have line feeds.
+// Split divides an object at any byte.
 func (f Records[T]) Split(obj jobs.Object, target int64) ([]jobs.Section, error) {
 	if err := f.check(); err != nil {
 		return nil, err
-	}
-	if f.Multiline {
-		return jobs.ByteRanges(obj, max(obj.Size, 1)), nil
 	}
 	return jobs.ByteRanges(obj, target), nil
 }
@@ -121,6 +120,9 @@ func (f Records[T]) LineBased() bool { return f.NoHeader && !f.Multiline }
 
 // Headed reports whether all sections need the first line of their object.
 func (f Records[T]) Headed() bool { return !f.NoHeader }
+
+// Probing reports whether sections look for the records that begin at their ends.
+func (f Records[T]) Probing() bool { return f.Multiline }
 
 const bufferSize = 256 << 10
 
@@ -147,14 +149,21 @@ func (f Records[T]) Scan(ctx *jobs.Context, s *jobs.Section, yield func(T) error
 			return err
 		}
 	}
-	section := lines.Section{
-		Where: s.Where, Offset: s.Offset, Length: s.Length, Whole: s.Whole, First: s.First(),
-		Max: f.Max, KeepCR: f.Multiline, Buffer: s.Buffer(bufferSize), Open: s.Open,
+	if f.Multiline && !s.Whole {
+		return r.scan(ctx)
 	}
-	if err := lines.Scan(ctx, section, r.line); err != nil {
+	if err := lines.Scan(ctx, r.lines(s.Offset, s.Length), r.line); err != nil {
 		return err
 	}
 	return r.end()
+}
+
+// lines returns the lines that begin in a range of the object.
+func (r *reader[T]) lines(offset, length int64) lines.Section {
+	return lines.Section{
+		Where: r.s.Where, Offset: offset, Length: length, Whole: r.s.Whole, First: r.s.First(),
+		Max: r.f.Max, KeepCR: r.f.Multiline, Buffer: r.s.Buffer(bufferSize), Open: r.s.Open,
+	}
 }
 
 // reader makes records from the lines of a section.
@@ -176,28 +185,106 @@ type reader[T any] struct {
 	opened bool
 }
 
-// errHeader ends the scan for the header.
-var errHeader = errors.New("the header was read")
+// errDone ends a scan.
+var errDone = errors.New("all was read")
 
 // readHeader reads the header of an object of which s is a later section.
 func (r *reader[T]) readHeader(ctx context.Context) error {
 	first := lines.Section{
-		Where: r.s.Where, Length: r.s.Offset, First: true, Max: r.f.Max, Buffer: make([]byte, 4<<10), Open: r.s.Open,
+		Where: r.s.Where, Length: r.s.Offset, First: true, Max: r.f.Max, KeepCR: r.f.Multiline,
+		Buffer: make([]byte, 4<<10), Open: r.s.Open,
+	}
+	if r.f.Multiline && !r.s.Whole { // the header may end behind the section's first byte
+		first.Length = r.s.Object.Size
 	}
 	err := lines.Scan(ctx, first, func(offset int64, line []byte) error {
-		if r.skipped(line) {
-			return nil
+		if !r.opened && offset >= r.s.Offset {
+			return errDone
 		}
-		if err := r.header(offset, line); err != nil {
+		if err := r.line(offset, line); err != nil || r.columns == nil {
 			return err
 		}
-		return errHeader
+		return errDone
 	})
-	if errors.Is(err, errHeader) {
+	if errors.Is(err, errDone) {
 		return nil
 	}
 	return err // nil if there are only comments before the section: its first record is the header
 }
+
+// scan reads a section of an object whose fields may have line feeds.
+func (r *reader[T]) scan(ctx context.Context) error {
+	s := r.s
+	end := s.Offset + s.Length
+	at := newSeams(r.f.comma(), r.f.Comment, s.Object.Size, r.limit, func(p []byte, off int64) error { return s.ReadAt(ctx, p, off) })
+	begin, err := s.Offset, error(nil)
+	if !s.First() {
+		if begin, err = at.begin(s.Offset); err != nil {
+			return r.place(err)
+		}
+	}
+	next, first := s.Object.Size, s.First()
+	if begin < next && (begin < end || first) {
+		err = lines.Scan(ctx, r.lines(begin, s.Object.Size-begin), func(offset int64, line []byte) error {
+			if offset >= end && !r.opened && !first { // the first line is behind a mark
+				next = offset
+				return errDone
+			}
+			first = false
+			return r.line(offset, line)
+		})
+		if err == nil {
+			err = r.end()
+		}
+	} else {
+		next = begin
+	}
+	switch {
+	case err != nil && !errors.Is(err, errDone):
+		return r.blame(at, err)
+	case end == s.Object.Size:
+		return nil
+	}
+	seen, err := at.begin(end)
+	if err == nil && seen != next {
+		// The task of the section behind this one finds the wrong record. So a mistake is
+		// there: seams ends each state but the right one, unless it is followed by one.
+		if _, err = at.walk(next, s.Object.Size); err == nil {
+			err = fmt.Errorf("%s: a record begins here, and the quotes behind it say that none does: check the quotes of the records that follow", s.Where(next))
+		}
+	}
+	return r.place(err)
+}
+
+// blame returns the error of a section, or that of a mistake in front of it which is its
+// cause.
+func (r *reader[T]) blame(at *seams, err error) error {
+	if _, ours := errors.AsType[*recordError](err); !ours || r.s.First() {
+		return err
+	}
+	if _, before := at.exact(r.s.Offset); before != nil {
+		return r.place(before)
+	}
+	return err
+}
+
+// place adds the place to a mistake.
+func (r *reader[T]) place(err error) error {
+	if m, ok := errors.AsType[*mistake](err); ok {
+		return fmt.Errorf("%s: %w", r.s.Where(m.offset), err)
+	}
+	return err
+}
+
+// recordError is what is wrong with a record, and its place.
+type recordError struct {
+	where string
+	err   error
+}
+
+func (e *recordError) Error() string { return e.where + ": " + e.err.Error() }
+
+func (e *recordError) Unwrap() error { return e.err }
 
 // skipped reports whether a line is no record.
 func (r *reader[T]) skipped(line []byte) bool {
@@ -250,8 +337,7 @@ func (r *reader[T]) end() error {
 }
 
 func (r *reader[T]) unclosed() error {
-	return fmt.Errorf("%s: a quote is opened that is not closed within %d bytes: close it, write a quote that is data twice, or set Unquoted if quotes are data",
-		r.s.Where(r.quote), len(r.open))
+	return &recordError{r.s.Where(r.quote), fmt.Errorf("a quote is opened that is not closed within %d bytes: %s", len(r.open), closeIt)}
 }
 
 // mistake adds the place to an error of a record that begins at an offset.
@@ -259,7 +345,7 @@ func (r *reader[T]) mistake(offset int64, err error) error {
 	if e, ok := errors.AsType[*syntaxError](err); ok {
 		offset += int64(e.at)
 	}
-	return fmt.Errorf("%s: %w", r.s.Where(offset), err)
+	return &recordError{r.s.Where(offset), err}
 }
 
 // header matches the names of an object's columns with those of T.
@@ -353,8 +439,8 @@ func (r *reader[T]) record(offset int64, line []byte) error {
 }
 
 func (r *reader[T]) count(offset int64, n int) error {
-	return fmt.Errorf("%s: the number of fields is %d, and that of columns %d: check the quotes and commas before it, or set Ragged",
-		r.s.Where(offset), n, len(r.columns))
+	return &recordError{r.s.Where(offset), fmt.Errorf("the number of fields is %d, and that of columns %d: check the quotes and commas before it, or set Ragged",
+		n, len(r.columns))}
 }
 
 // strings yields a record that is all its fields.

@@ -5,6 +5,7 @@ import (
 	"context"
 	stdcsv "encoding/csv"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -16,6 +17,8 @@ import (
 	"github.com/windrow-mr/windrow/jobs/formats/csv"
 	"github.com/windrow-mr/windrow/jobs/formats/text"
 	"github.com/windrow-mr/windrow/jobs/internal/minirun"
+	"github.com/windrow-mr/windrow/jobs/pipeline"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 type common struct {
@@ -400,20 +403,123 @@ func TestTypesThatAreNoRecords(t *testing.T) {
 	refuse(`column "a" of a record: it has a line feed: set Multiline`, err)
 }
 
+// TestQuotesSayWhereRecordsBegin verifies that any sections of an object have each record
+// once, where all quotes stand between commas and line ends, so that they could as well
+// close as open; and where the nearest quote is farther away than the longest record.
+func TestQuotesSayWhereRecordsBegin(t *testing.T) {
+	t.Parallel()
+	repeat := func(unit string, size int) string { return strings.Repeat(unit, size/len(unit)+1) }
+	for name, c := range map[string]struct {
+		text string
+		most int
+	}{
+		"any parity":             {repeat("\",\",\",\"\n", 300_000), 0},
+		"any parity, line feeds": {repeat("\"\n\",\"\n,\n\"\n", 300_000), 0},
+		"an odd number":          {repeat("\"\n\",\n", 300_000), 0},
+		"no quotes":              {repeat("one,two\n", 300_000), 70_000},
+		"no quotes at first":     {repeat("one,two\n", 150_000) + repeat("\"1\n2\",\"\"\n", 150_000), 1000},
+		"no quotes at last":      {repeat("\"1\n2\",\"\"\"\"\n", 150_000) + repeat("one,two\n", 150_000), 1000},
+		"long fields":            {repeat("\""+repeat("one,\n", 90_000)+"\",two\n", 300_000), 100_000},
+		"a header of two lines":  {"\"a\nb\",c\n" + repeat("\"1\n2\",\n", 1000), 0},
+	} {
+		oracle := stdcsv.NewReader(strings.NewReader(c.text))
+		want, err := oracle.ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, header := range []bool{false, true} {
+			want := want
+			if header {
+				want = want[1:]
+			}
+			for _, section := range []int64{20_000, 77_777, 150_001, int64(len(c.text)) - 3} {
+				got, err := rows(t, csv.Records[[]string]{NoHeader: !header, Multiline: true, Max: c.most}, c.text, section)
+				if err != nil || !slices.EqualFunc(got, want, slices.Equal) {
+					t.Errorf("%s, sections of %d bytes: %d records, want %d; %v", name, section, len(got), len(want), err)
+				}
+			}
+		}
+	}
+}
+
+// TestAMistakeFarAway verifies that a byte which cannot be in an object is an error in any
+// sections, with its offset, also where it makes a wrong record look like the right one.
+func TestAMistakeFarAway(t *testing.T) {
+	t.Parallel()
+	plain, quoted := strings.Repeat("one,two\n", 20_000), strings.Repeat("\"1\n2\",\"\"\n", 20_000)
+	for _, wrong := range []string{"x,y\",w\n", "x,\"y\"z\n", "x\"\n", "\"x\"\r,\n", "\"x\n"} {
+		for name, text := range map[string]string{
+			"plain": plain + wrong + plain, "quoted": quoted + wrong + quoted, "before": quoted + wrong + plain, "behind": plain + wrong + quoted,
+		} {
+			if wrong == "\"x\n" && name != "plain" && name != "before" {
+				continue // the next quote closes it
+			}
+			_, want := rows(t, csv.Records[[]string]{NoHeader: true, Multiline: true, Ragged: true}, text, 0)
+			for _, section := range []int64{30_000, 66_001, int64(len(text)) / 2, int64(len(text)) - 7} {
+				if got, err := rows(t, csv.Records[[]string]{NoHeader: true, Multiline: true, Ragged: true}, text, section); err == nil {
+					t.Errorf("%s with %q, sections of %d bytes: %d records, want the error %v", name, wrong, section, len(got), want)
+				} else if at, _, _ := strings.Cut(want.Error(), ": "); !strings.Contains(err.Error(), at) {
+					t.Errorf("%s with %q, sections of %d bytes: %v, want %v", name, wrong, section, err, want)
+				}
+			}
+		}
+	}
+}
+
+// TestAMistakeBeforeASectionIsItsCause verifies that a section with wrong records because of
+// a mistake in front of it reports that.
+func TestAMistakeBeforeASectionIsItsCause(t *testing.T) {
+	t.Parallel()
+	const text = "a,1\nz,\"1\nu,1,1\n"
+	built, err := copied(csv.Records[pair]{NoHeader: true, Multiline: true}, csv.Records[pair]{}).Build(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := plan.Object{Root: "mem://test", Key: "in", Size: int64(len(text))}
+	err = built.Steps[0].Run(&pipeline.Task{
+		Context: t.Context(), ID: plan.TaskID{Phase: plan.Map}, Tally: &plan.Tally{}, Progress: &pipeline.Progress{},
+		Sections: []pipeline.Section{{
+			Section: plan.Section{Object: o, Offset: 8, Length: o.Size - 8},
+			Open: func(_ context.Context, off int64) (io.ReadCloser, error) {
+				return io.NopCloser(strings.NewReader(text[off:])), nil
+			},
+			ReadAt: func(_ context.Context, p []byte, off int64) error {
+				copy(p, text[off:])
+				return nil
+			},
+		}},
+		Part: func(int, string) (pipeline.Part, error) { return ignored{}, nil },
+	})
+	if want := "byte 6 of mem://test/in: a quote is opened that is not closed"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// ignored is a part without bytes.
+type ignored struct{}
+
+func (ignored) Write(p []byte) (int, error) { return len(p), nil }
+func (ignored) End(int64) error             { return nil }
+
 // FuzzSections verifies that reading agrees with encoding/csv for any bytes, or refuses
 // them, in any sections alike.
 func FuzzSections(f *testing.F) {
-	f.Add("a,b\n1,\"2\n3\"\n", int64(3), true)
-	f.Add("a,\"b\"\"\"\r\n\r\n,\n", int64(1), false)
-	f.Fuzz(func(t *testing.T, text string, section int64, multi bool) {
+	f.Add("a,b\n1,\"2\n3\"\n", int64(3), true, false)
+	f.Add("a,\"b\"\"\"\r\n\r\n,\n", int64(1), false, false)
+	f.Add("#\"\n\"#\n\"\n#,\",\",#\n", int64(1), true, true)
+	f.Add("\",\n\",\",\n\",\",\",\"\n\",\",\"\"\"\n", int64(2), true, false)
+	f.Fuzz(func(t *testing.T, text string, section int64, multi, comment bool) {
 		format := csv.Records[[]string]{NoHeader: true, Multiline: multi, Ragged: true}
+		if comment {
+			format.Comment = '#'
+		}
 		whole, err := rows(t, format, text, 0)
 		cut, cutErr := rows(t, format, text, 1+(section&0xff))
 		if (err == nil) != (cutErr == nil) || err == nil && !reflect.DeepEqual(whole, cut) {
 			t.Fatalf("%q: %q and %v whole, %q and %v in sections of %d", text, whole, err, cut, cutErr, 1+(section&0xff))
 		}
 		oracle := stdcsv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\xef\xbb\xbf")))
-		oracle.FieldsPerRecord = -1
+		oracle.FieldsPerRecord, oracle.Comment = -1, rune(format.Comment)
 		want, wantErr := oracle.ReadAll()
 		if err == nil && multi && wantErr == nil && !slices.EqualFunc(whole, want, slices.Equal) && !strings.Contains(text, "\r") {
 			t.Fatalf("%q: %q, want %q", text, whole, want)

@@ -31,6 +31,13 @@ type syntaxError struct {
 
 func (e *syntaxError) Error() string { return e.say }
 
+// Mistakes, and what to do about them.
+const (
+	quoteInText    = "a quote is within a field that does not begin with one: put the field into quotes and write the quote twice, or set Unquoted if quotes are data"
+	textAfterQuote = "text follows a closing quote: write a quote within a field twice, or set Unquoted if quotes are data"
+	closeIt        = "close it, write a quote that is data twice, or set Unquoted if quotes are data"
+)
+
 // splitter divides records into fields.
 type splitter struct {
 	comma     byte
@@ -97,7 +104,7 @@ func (p *splitter) next(record []byte, from int) (f span, next int, err error) {
 			end = from + n
 		}
 		if n := bytes.IndexByte(record[from:end], '"'); n >= 0 {
-			return f, 0, &syntaxError{from + n, "a quote is within a field that does not begin with one: put the field into quotes and write the quote twice, or set Unquoted if quotes are data"}
+			return f, 0, &syntaxError{from + n, quoteInText}
 		}
 		return span{uint32(from), uint32(end), false}, end + 1, nil
 	}
@@ -116,7 +123,7 @@ func (p *splitter) next(record []byte, from int) (f span, next int, err error) {
 		to, at = to+1, at+1
 	}
 	if at < len(record) && record[at] != p.comma {
-		return f, 0, &syntaxError{at, "text follows a closing quote: write a quote within a field twice, or set Unquoted if quotes are data"}
+		return f, 0, &syntaxError{at, textAfterQuote}
 	}
 	return span{uint32(from + 1), uint32(to), true}, at + 1, nil
 }
@@ -147,7 +154,7 @@ func (p *splitter) unclosed(line []byte) (at int, _ error) {
 			}
 			from = end
 			if from < len(line) && line[from] != p.comma {
-				return 0, &syntaxError{from, "text follows a closing quote: write a quote within a field twice"}
+				return 0, &syntaxError{from, textAfterQuote}
 			}
 			from++
 			continue
