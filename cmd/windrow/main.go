@@ -8,6 +8,7 @@ import (
 
 	"github.com/windrow-mr/windrow/internal/cli"
 	"github.com/windrow-mr/windrow/internal/daemon"
+	"github.com/windrow-mr/windrow/internal/look"
 	"github.com/windrow-mr/windrow/jobs/library"
 
 	_ "github.com/windrow-mr/windrow/store/azure" // azblob:// roots
@@ -18,5 +19,6 @@ import (
 func main() {
 	os.Exit(cli.Main(context.Background(), cli.Program{
 		Args: os.Args, Jobs: library.All(), Library: true, Process: true, Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores(),
-		Daemons: daemon.Commands(daemon.Program{Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores(), Haste: haste()})}))
+		Commands: look.Commands(),
+		Daemons:  daemon.Commands(daemon.Program{Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores(), Haste: haste()})}))
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/windrow-mr/windrow/internal/committed"
 )
 
-// catCommand prints committed output.
-func catCommand(p *Program) *cli.Command {
+// CatCommand prints committed output.
+func CatCommand(p *Program) *cli.Command {
 	return &cli.Command{Name: "cat", Usage: "print a committed output, decompressed, in order of its parts", ArgsUsage: "URL…",
 		Description: "It reads the parts that the output's log lists as committed. When the output is replaced\n" +
 			"meanwhile, it prints only the old or only the new output, or fails.",
@@ -16,7 +16,7 @@ func catCommand(p *Program) *cli.Command {
 				return invalidf(c, "no output named")
 			}
 			for _, url := range c.Args().Slice() {
-				if err := committed.Copy(c.Context, p.Stdout, url, p.Stores); err != nil {
+				if err := committed.Copy(c.Context, p.Data(), url, p.Stores); err != nil {
 					return err
 				}
 			}

@@ -45,6 +45,8 @@ type Program struct {
 	Process bool
 	// Daemons are commands of package daemon, which handle signals themselves.
 	Daemons []*cli.Command
+	// Commands make more commands. One replaces the command of its name.
+	Commands []func(p *Program) *cli.Command
 	// ConfigDir holds the user's contexts. "": windrow in os.UserConfigDir.
 	ConfigDir string
 	// Getenv reads the environment. Nil: os.Getenv.
@@ -216,10 +218,15 @@ func newApp(p *Program) *cli.App {
 	app.Flags = []cli.Flag{cli.HelpFlag}
 	app.DisableSliceFlagSeparator = true
 	app.ExitErrHandler = func(*cli.Context, error) {}
-	app.Commands = []*cli.Command{runCommand(p), planCommand(p), jobsCommand(p), catCommand(p), doctorCommand(p),
+	app.Commands = []*cli.Command{runCommand(p), planCommand(p), jobsCommand(p), CatCommand(p), doctorCommand(p),
 		submitCommand(p), listCommand(p), getCommand(p), watchCommand(p), logsCommand(p), tasksCommand(p), countersCommand(p),
 		cancelCommand(p), retryCommand(p), rerunCommand(p), workersCommand(p), garbageCommand(p), contextCommand(p), completionCommand(p),
 		versionCommand(p), helpCommand(), completeCommand(p), jobProcessCommand(p), describeCommand(p)}
+	for _, more := range p.Commands {
+		command := more(p)
+		app.Commands = slices.DeleteFunc(app.Commands, func(c *cli.Command) bool { return c.Name == command.Name })
+		app.Commands = append(app.Commands, command)
+	}
 	app.Commands = append(app.Commands, p.Daemons...)
 	for _, c := range app.Commands {
 		c.Category = categoryOf(c.Name)
@@ -245,7 +252,7 @@ func newApp(p *Program) *cli.App {
 // alphabetical order.
 func categoryOf(command string) string {
 	switch command {
-	case "run", "plan", "jobs", "cat", "doctor":
+	case "run", "plan", "jobs", "cat", "head", "count", "schema", "diff", "doctor":
 		return "in this process"
 	case "submit", "ls", "get", "watch", "logs", "tasks", "counters", "cancel", "retry", "rerun":
 		return "jobs on a cluster"
@@ -256,7 +263,7 @@ func categoryOf(command string) string {
 	}
 }
 
-const exitStatuses = `Exit status: 0 done, 1 the job failed, 2 invalid argument, 3 no master answers, 4 access denied, 5 not found,
+const exitStatuses = `Exit status: 0 done, 1 the job failed (diff: records differ), 2 invalid argument, 3 no master answers, 4 access denied, 5 not found,
 6 conflict (the output exists or is another job's), 130 interrupted (a submitted job continues).`
 
 func forEach(commands []*cli.Command, f func(*cli.Command)) {

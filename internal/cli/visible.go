@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -68,19 +70,49 @@ func (v *visible) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Visible returns a writer that makes control characters visible.
+func Visible(to io.Writer) io.Writer { return &visible{to: to} }
+
 // newTable returns a writer of a table on standard output.
 func (p *Program) newTable() *tabwriter.Writer {
 	return tabwriter.NewWriter(&visible{to: p.Stdout}, 0, 8, 3, ' ', 0)
 }
 
-// logs returns standard output for logs of jobs. A file or a pipe gets their bytes as
-// they are.
-func (p *Program) logs() io.Writer {
+// isTerminal reports whether standard output is a terminal.
+func (p *Program) isTerminal() bool {
 	out := p.Stdout
 	if o, ok := out.(*printed); ok {
 		out = o.to
 	}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	f, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// Data returns standard output for the bytes of outputs. A terminal takes only text.
+func (p *Program) Data() io.Writer {
+	if p.isTerminal() {
+		return &textOnly{to: &visible{to: p.Stdout}}
+	}
+	return p.Stdout
+}
+
+// textOnly refuses bytes that are no text.
+type textOnly struct{ to io.Writer }
+
+// Write writes text.
+func (w *textOnly) Write(p []byte) (int, error) {
+	if bytes.IndexByte(p, 0) >= 0 {
+		return 0, errBinary
+	}
+	return w.to.Write(p)
+}
+
+var errBinary = errors.New("the output is not text, and was not written to the terminal: send it to a file or a program, or print its records with windrow head or windrow cat -o json")
+
+// logs returns standard output for logs of jobs. A file or a pipe gets their bytes as
+// they are.
+func (p *Program) logs() io.Writer {
+	if p.isTerminal() {
 		return &visible{to: p.Stdout}
 	}
 	return p.Stdout

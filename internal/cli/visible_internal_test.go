@@ -86,3 +86,17 @@ func TestErrorsOfOthers(t *testing.T) {
 		t.Errorf("%q", text)
 	}
 }
+
+// TestATerminalGetsNoBinary verifies that bytes which are no text are refused in place of
+// written to a terminal, and that control characters in text are visible there.
+func TestATerminalGetsNoBinary(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	w := &textOnly{to: &visible{to: &b}}
+	if _, err := w.Write([]byte("PAR1\x15\x00\x15")); err == nil || !strings.Contains(err.Error(), "windrow head") || b.Len() > 0 {
+		t.Errorf("%q is written, %v", b.String(), err)
+	}
+	if _, err := w.Write([]byte("é\x1b[2J\n")); err != nil || b.String() != "é\\x1b[2J\n" {
+		t.Errorf("%q is written, %v", b.String(), err)
+	}
+}

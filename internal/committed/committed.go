@@ -69,6 +69,32 @@ func Copy(ctx context.Context, to io.Writer, url string, stores store.Options) e
 	}
 }
 
+// Records returns how many records an output has, and whether there is an output at a URL.
+func Records(ctx context.Context, url string, stores store.Options) (n int64, is bool, err error) {
+	root, below, err := find(ctx, url, stores)
+	if plan.KindOf(err) == plan.NotFound || plan.KindOf(err) == plan.Invalid {
+		return 0, false, nil // an object, or a pattern, or what the caller's own attempt will say
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	defer root.Close()
+	if is, err := output.IsOutput(ctx, root); err != nil || !is {
+		return 0, false, err
+	}
+	m, err := output.Read(ctx, root)
+	if err != nil {
+		return 0, false, err
+	}
+	if below != "" {
+		m = m.Below(below)
+	}
+	for i := range m.Parts {
+		n += m.Parts[i].Records
+	}
+	return n, true, nil
+}
+
 // find opens the output at a URL, or the one that the directory at the URL lies in: then
 // below is the directory's name there.
 func find(ctx context.Context, url string, stores store.Options) (root *store.Root, below string, err error) {

@@ -59,6 +59,13 @@ func (m *maker) resolve(ctx context.Context) error {
 	return nil
 }
 
+// Find returns the objects that the URLs of an input name, as a job would read them: those
+// of an output that are committed, in order of their names.
+func Find(ctx context.Context, urls []string, roots store.Roots) ([]plan.Object, error) {
+	m := &maker{req: &Request{}, roots: roots}
+	return m.objects(ctx, new(Input), urls)
+}
+
 // splitName separates the name of an input from its URL. If the only input of
 // the job has no name, the whole text is the URL.
 func splitName(job *Job, s string) (name, url string) {
