@@ -71,6 +71,9 @@ type Options struct {
 	Memory int64
 	// SplitSize is the size of a map task's input, in bytes. 0 chooses.
 	SplitSize int64
+	// Trial limits how much of the input is read, to try a job out. The zero Trial reads
+	// all.
+	Trial plan.Trial
 	// Attempts is how often a task may fail before the job fails. 0: 4 times. An
 	// error about a record that occurs twice with the same text ends the job
 	// earlier.
@@ -164,7 +167,7 @@ func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
 func (o *Options) embedded() embedded.Options {
 	e := embedded.Options{
 		Input: o.Input, Output: o.Output, Params: o.Params, OnExists: o.OnExists,
-		Partitions: o.Partitions, Slots: o.Slots, Memory: o.Memory, SplitSize: o.SplitSize, Attempts: o.Attempts, Root: o.Root,
+		Partitions: o.Partitions, Slots: o.Slots, Memory: o.Memory, SplitSize: o.SplitSize, Trial: o.Trial, Attempts: o.Attempts, Root: o.Root,
 		Compress: o.Compress, Decompress: o.Decompress, Files: o.Files, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed,
 		Stores: o.Stores, Chaos: o.Chaos, Log: o.Log,
 	}

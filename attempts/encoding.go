@@ -10,6 +10,7 @@ import (
 	"github.com/windrow-mr/windrow/store/checksum"
 
 	"github.com/vmihailenco/msgpack/v5"
+	"github.com/vmihailenco/msgpack/v5/msgpcode"
 
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/plan/packed"
@@ -106,9 +107,12 @@ func (e *encoder) table(t *Table) {
 	e.splits(t.Splits)
 	e.splits(t.Samples)
 	// Tables of earlier versions end here, and those versions read no more.
-	if t.LeftOut.Links > 0 || t.LeftOut.Special > 0 || t.Stages != nil {
+	if t.LeftOut.Links > 0 || t.LeftOut.Special > 0 || t.LeftOut.Untried > 0 || t.Stages != nil {
 		e.number(int64(t.LeftOut.Links))
 		e.number(int64(t.LeftOut.Special))
+	}
+	if t.LeftOut.Untried > 0 {
+		e.number(int64(t.LeftOut.Untried))
 	}
 	if t.Stages != nil && e.err == nil {
 		e.err = e.out.Encode(t.Stages)
@@ -253,6 +257,11 @@ func (d *decoder) table() *Table {
 	t.Splits, t.Samples = d.splits(), d.splits()
 	if d.err == nil && d.rest.Len() > 0 {
 		t.LeftOut.Links, t.LeftOut.Special = int(d.size()), int(d.size())
+	}
+	if d.err == nil && d.rest.Len() > 0 {
+		if code, err := d.in.PeekCode(); err == nil && (msgpcode.IsFixedNum(code) || code >= msgpcode.Uint8 && code <= msgpcode.Int64) {
+			t.LeftOut.Untried = int(d.size())
+		}
 	}
 	if d.err == nil && d.rest.Len() > 0 {
 		t.Stages = d.stages()

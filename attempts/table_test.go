@@ -25,7 +25,7 @@ var attempt = plan.AttemptID{Epoch: 3, N: 7, Rand: 0xfeed}
 // share objects.
 func randomTable(r *rand.Rand) *attempts.Table {
 	t := &attempts.Table{Job: job, Ext: []string{"", ".txt", ".txt.gz"}[r.IntN(3)], Partitions: r.IntN(100),
-		PartOnce: r.IntN(2) == 0, Input: r.Int64(), LeftOut: plan.LeftOut{Hidden: r.IntN(5), Links: r.IntN(2), Special: r.IntN(2)}}
+		PartOnce: r.IntN(2) == 0, Input: r.Int64(), LeftOut: plan.LeftOut{Hidden: r.IntN(5), Links: r.IntN(2), Special: r.IntN(2), Untried: r.IntN(3) * r.IntN(1<<40)}}
 	objects := make([]plan.Object, 1+r.IntN(20))
 	for i := range objects {
 		objects[i] = plan.Object{Input: []string{"", "left", "right"}[r.IntN(3)], Root: fmt.Sprintf("mem://in%d", r.IntN(3)),

@@ -22,14 +22,15 @@ type Submission struct {
 	Once   map[string][]byte `json:"once,omitempty"` // what the constructor computed once, by name; in base64
 	Plan   string            `json:"plan"`           // text of the pipeline, which workers must build again
 
-	Input      []string `json:"input,omitempty"`      // URLs, or NAME=URL
-	Output     string   `json:"output"`               // URL
-	OnExists   string   `json:"onExists,omitempty"`   // "fail" (the default), "replace" or "append"
-	Partitions int      `json:"partitions,omitempty"` // 0: the cluster chooses
-	SplitSize  int64    `json:"splitSize,omitempty"`  // bytes; 0: the cluster chooses
-	Attempts   int      `json:"attempts,omitempty"`   // failures of a task that end the job; 0: 4
-	Compress   string   `json:"compress,omitempty"`
-	Decompress string   `json:"decompress,omitempty"`
+	Input      []string   `json:"input,omitempty"`      // URLs, or NAME=URL
+	Output     string     `json:"output"`               // URL
+	OnExists   string     `json:"onExists,omitempty"`   // "fail" (the default), "replace" or "append"
+	Partitions int        `json:"partitions,omitempty"` // 0: the cluster chooses
+	SplitSize  int64      `json:"splitSize,omitempty"`  // bytes; 0: the cluster chooses
+	Trial      plan.Trial `json:"trial,omitzero"`       // which part of the input is read, to try the job out
+	Attempts   int        `json:"attempts,omitempty"`   // failures of a task that end the job; 0: 4
+	Compress   string     `json:"compress,omitempty"`
+	Decompress string     `json:"decompress,omitempty"`
 
 	MaxRatio        int64 `json:"maxRatio,omitempty"`        // 0: 1,000; negative: any
 	MaxDecompressed int64 `json:"maxDecompressed,omitempty"` // bytes; 0: any
@@ -40,8 +41,8 @@ type Submission struct {
 
 // Spec returns the spec of the submission, without the id and the time.
 func (s *Submission) Spec() plan.Spec {
-	return plan.Spec{Version: plan.VersionFor(s.Files), Job: s.Job, Bundles: s.Bundles, Files: s.Files, Build: s.Build, Params: s.Params, Once: s.Once,
-		Plan: s.Plan, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize,
+	return plan.Spec{Version: plan.VersionFor(s.Files, s.Trial), Job: s.Job, Bundles: s.Bundles, Files: s.Files, Build: s.Build, Params: s.Params, Once: s.Once,
+		Plan: s.Plan, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize, Trial: s.Trial,
 		Attempts: s.Attempts, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
 		Priority: s.Priority, Labels: s.Labels}
 }
@@ -49,7 +50,7 @@ func (s *Submission) Spec() plan.Spec {
 // Resubmission returns the submission that makes a new job of a spec.
 func Resubmission(s *plan.Spec) Submission {
 	return Submission{Job: s.Job, Bundles: s.Bundles, Files: s.Files, Build: s.Build, Params: s.Params, Once: s.Once, Plan: s.Plan,
-		Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize,
+		Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize, Trial: s.Trial,
 		Attempts: s.Attempts, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
 		Priority: s.Priority, Labels: s.Labels}
 }

@@ -27,7 +27,7 @@ var layers = map[string][]string{
 	"bench/...":                        {"bench/..."},
 	"bench/skew/skewjobs":              {".", "jobs", "jobs/sketch"},
 	"bench/tables":                     {".", "jobs"},
-	"attempts":                         {"output", "plan", "plan/packed", "store", "store/checksum", "github.com/vmihailenco/msgpack/v5", "golang.org/x/sync/errgroup"},
+	"attempts":                         {"output", "plan", "plan/packed", "store", "store/checksum", "github.com/vmihailenco/msgpack/v5/...", "golang.org/x/sync/errgroup"},
 	"client":                           {"plan"},
 	"cmd/windrow":                      {"internal/cli", "internal/daemon", "internal/look", "jobs/library", "store", "store/azure", "store/fault", "store/gcs", "store/s3"},
 	"cluster":                          {"plan/packed", "plan", "github.com/vmihailenco/msgpack/v5"},

@@ -33,7 +33,7 @@ func TestCheckFiles(t *testing.T) {
 // that earlier builds do not read: they would remove the files.
 func TestSpecsWithFilesAreNewer(t *testing.T) {
 	t.Parallel()
-	if with, without := plan.VersionFor(make([]plan.File, 1)), plan.VersionFor(nil); with != 2 || without != 1 || plan.SpecVersion != 2 {
+	if with, without := plan.VersionFor(make([]plan.File, 1), plan.Trial{}), plan.VersionFor(nil, plan.Trial{}); with != 2 || without != 1 || plan.SpecVersion != 3 {
 		t.Errorf("with files %d, without %d, and this build reads %d", with, without, plan.SpecVersion)
 	}
 }

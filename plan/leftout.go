@@ -11,14 +11,16 @@ type LeftOut struct {
 	Hidden  int `json:"hidden"`  // objects and directories whose names begin with _ or a dot
 	Links   int `json:"links"`   // symbolic links that lead nowhere
 	Special int `json:"special"` // pipes, sockets and devices
+	// Untried counts objects that a Trial leaves out, or of which it leaves out parts.
+	Untried int `json:"untried,omitempty"`
 }
 
 // Total returns the sum.
-func (l LeftOut) Total() int { return l.Hidden + l.Links + l.Special }
+func (l LeftOut) Total() int { return l.Hidden + l.Links + l.Special + l.Untried }
 
 // Plus returns the sum of both.
 func (l LeftOut) Plus(o LeftOut) LeftOut {
-	return LeftOut{l.Hidden + o.Hidden, l.Links + o.Links, l.Special + o.Special}
+	return LeftOut{l.Hidden + o.Hidden, l.Links + o.Links, l.Special + o.Special, l.Untried + o.Untried}
 }
 
 // String returns the counts in words, as all commands print them. It is empty if nothing
@@ -32,6 +34,7 @@ func (l LeftOut) String() string {
 		{l.Hidden, "object or directory whose name begins with _ or .", "objects or directories whose names begin with _ or ."},
 		{l.Links, "symbolic link that leads nowhere", "symbolic links that lead nowhere"},
 		{l.Special, "pipe, socket or device", "pipes, sockets or devices"},
+		{l.Untried, "object, all or in part, by --limit-objects or --sample", "objects, all or in part, by --limit-objects or --sample"},
 	} {
 		switch c.n {
 		case 0:

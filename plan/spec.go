@@ -32,6 +32,7 @@ type Spec struct {
 	OnExists   string   `json:"onExists,omitempty"`
 	Partitions int      `json:"partitions,omitempty"`
 	SplitSize  int64    `json:"splitSize,omitempty"` // bytes
+	Trial      Trial    `json:"trial,omitzero"`      // of which part of the input is read
 	Attempts   int      `json:"attempts,omitempty"`  // failures of a task that end the job; 0: DefaultAttempts
 	Compress   string   `json:"compress,omitempty"`
 	Decompress string   `json:"decompress,omitempty"`
@@ -68,15 +69,19 @@ func (s *Spec) Objects() []Bundle {
 }
 
 // SpecVersion is the highest version of Spec that this build reads. Version 2 has Files:
-// a build that does not know them would remove them.
-const SpecVersion = 2
+// a build that does not know them would remove them. Version 3 has a Trial: a build that
+// does not know it would read all.
+const SpecVersion = 3
 
-// VersionFor returns the version of a Spec with these files.
-func VersionFor(files []File) int {
-	if len(files) == 0 {
-		return 1
+// VersionFor returns the version of a Spec with these files and this trial.
+func VersionFor(files []File, trial Trial) int {
+	switch {
+	case trial != Trial{}:
+		return 3
+	case len(files) > 0:
+		return 2
 	}
-	return SpecVersion
+	return 1
 }
 
 // Bundle is an executable file, by its contents.

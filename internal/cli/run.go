@@ -76,6 +76,8 @@ func jobFlags() []cli.Flag {
 		&cli.StringFlag{Name: "on-exists", Value: "fail", Usage: "`MODE` when output already exists: fail, replace or append"},
 		&cli.StringFlag{Name: "partitions", Value: auto, Usage: "`N` reduce tasks, which write a part each, or auto"},
 		&cli.StringFlag{Name: "split-size", Value: auto, Usage: "input `SIZE` of a map task, or auto"},
+		&cli.IntFlag{Name: "limit-objects", Usage: "read at most `N` objects of each input, to try a job out", DefaultText: "all"},
+		&cli.StringFlag{Name: "sample", Usage: "read about this `SHARE` of the input, such as 1%, to try a job out", DefaultText: "all"},
 		&cli.IntFlag{Name: "attempts", Value: plan.DefaultAttempts, Usage: "fail when a task has failed `N` times; an error about a record that occurs twice ends the job earlier"},
 		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output by `CODEC`: none, gzip, zstd or lz4"},
 		&cli.StringFlag{Name: "decompress", Value: auto, Usage: "`CODEC` of the input: auto (by its names, and by its first bytes if it is text), none, gzip, zstd, bzip2 or lz4"},
@@ -185,6 +187,14 @@ func jobOptions(c *cli.Context, job string, list []jobs.Param, own []cli.Flag) (
 	if s := c.String("split-size"); s != auto {
 		if o.SplitSize, err = parseSize(s); err != nil || o.SplitSize == 0 {
 			return o, invalidf(c, "--split-size %q is neither auto nor a size such as 64MiB", s)
+		}
+	}
+	if o.Trial.Objects = c.Int("limit-objects"); o.Trial.Objects < 0 || c.IsSet("limit-objects") && o.Trial.Objects == 0 {
+		return o, invalidf(c, "--limit-objects %d is not a positive number", o.Trial.Objects)
+	}
+	if s := c.String("sample"); s != "" {
+		if o.Trial.Share, err = plan.ParseShare(s); err != nil {
+			return o, invalidf(c, "--sample: %v", err)
 		}
 	}
 	if err := decompression(c, &o); err != nil {

@@ -47,6 +47,7 @@ type Options struct {
 	Slots      int
 	Memory     int64
 	SplitSize  int64
+	Trial      plan.Trial
 	Attempts   int
 	Root       string
 	Compress   string
@@ -142,7 +143,7 @@ func (s *settings) memory() planner.Memory {
 
 // request returns the request for the planner.
 func (s *settings) request(id plan.JobID) *planner.Request {
-	return &planner.Request{Job: id, Input: s.Input, Output: s.Output, Partitions: s.Partitions, SplitSize: s.SplitSize,
+	return &planner.Request{Job: id, Input: s.Input, Output: s.Output, Partitions: s.Partitions, SplitSize: s.SplitSize, Trial: s.Trial,
 		Slots: s.Slots, Memory: s.memory(), Codecs: s.codecs}
 }
 

@@ -42,6 +42,8 @@ func checkSubmission(s *client.Submission) error {
 		return bad("partitions %d is negative; 0 lets the cluster choose", s.Partitions)
 	case s.SplitSize < 0:
 		return bad("splitSize %d is negative; 0 lets the cluster choose", s.SplitSize)
+	case s.Trial.Check() != nil:
+		return bad("trial: %v", s.Trial.Check())
 	case plan.CheckAttempts(s.Attempts) != nil:
 		return bad("%v", plan.CheckAttempts(s.Attempts))
 	case s.MaxDecompressed < 0:

@@ -101,8 +101,9 @@ type Request struct {
 	Output     string   // URL
 	Partitions int      // 0: as many as suit the input
 	SplitSize  int64    // 0: as suits the input and the slots
-	Slots      int      // that run tasks at once, in all processes
-	Memory     Memory   // of one process
+	Trial      plan.Trial
+	Slots      int    // that run tasks at once, in all processes
+	Memory     Memory // of one process
 	Codecs     Codecs
 }
 
@@ -116,6 +117,8 @@ func (r *Request) Check() error {
 		return invalidf("partitions %d is not between 1 and %d (0 lets windrow choose)", r.Partitions, attempts.MaxPartitions)
 	case r.SplitSize < 0:
 		return invalidf("split size %d is negative", r.SplitSize)
+	case r.Trial.Check() != nil:
+		return invalidf("%w", r.Trial.Check())
 	}
 	return nil
 }
@@ -194,7 +197,8 @@ type maker struct {
 // divide makes the tasks.
 func (m *maker) divide(ctx context.Context) error {
 	t := &m.table
-	size := m.target()
+	m.limitObjects()
+	size := m.trialSize(m.target())
 	if n := t.Input / size; n > maxSplits {
 		return invalidf("%s in splits of %d are %s, and %d are allowed; give a greater --split-size", plural.Of(t.Input, "byte"), size, plural.Of(n, "map task"), maxSplits)
 	}
@@ -215,6 +219,7 @@ func (m *maker) divide(ctx context.Context) error {
 	}
 	m.warnOfWhole(size)
 	t.Splits = append(t.Splits, m.generated...)
+	m.sampleSplits()
 	if !m.job.shuffled() {
 		return nil
 	}

@@ -294,7 +294,7 @@ func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 		return cluster.Outcome{}, &finalError{err}
 	}
 	table, err := planner.Make(ctx, a.described(), planner.Request{
-		Job: a.launch.Job, Input: a.spec.Input, Output: a.spec.Output, Partitions: a.spec.Partitions, SplitSize: a.spec.SplitSize,
+		Job: a.launch.Job, Input: a.spec.Input, Output: a.spec.Output, Partitions: a.spec.Partitions, SplitSize: a.spec.SplitSize, Trial: a.spec.Trial,
 		Slots: max(r.cfg.Slots, a.launch.Slots), Memory: planner.Memory{Bytes: p.budget.pairs, Attempts: 1}, Codecs: codecs,
 	}, r.cfg.Roots, a.notes.logger())
 	if err != nil {
