@@ -57,7 +57,7 @@ test-load: tools ## run all tests three times beside eight busy processes
 	$(if $(filter ./...,$(PACKAGES)),$(GO) test -count=$(ROUNDS) -parallel 8 -timeout 3h $(WHOLE),:)
 
 # Peers that read and write the same formats, from the Python package index.
-FORMATS := $(TOOLS)/formats-1
+FORMATS := $(TOOLS)/formats-2
 
 .PHONY: test-formats
 test-formats: $(FORMATS) ## exchange files of every format with DuckDB, pyarrow, polars and fastavro (installs them with pip)
@@ -181,7 +181,7 @@ $(DUCKDB):
 
 $(FORMATS):
 	python3 -m pip install --quiet --no-deps --only-binary :all: --target $@.new \
-		duckdb==2.0.1 pyarrow==26.0.1 polars==2.1.0 polars-runtime-32==2.1.0 fastavro==1.13.1
+		duckdb==2.0.1 pyarrow==26.0.1 polars==2.1.0 polars-runtime-32==2.1.0 fastavro==1.13.1 cramjam==2.14.0 backports.zstd==1.8.0
 	mv $@.new $@
 
 $(BENCHSTAT):

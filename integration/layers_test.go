@@ -73,6 +73,7 @@ var layers = map[string][]string{
 	"jobs":                             {"plan/nearest", "shuffle/pairs", "jobs/pipeline", "jobs/codec", "jobs/internal/...", "plan"},
 	"jobs/codec":                       {},
 	"compress":                         {"plan", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/v4"},
+	"jobs/formats/avro":                {"jobs", "github.com/klauspost/compress/...", "github.com/twmb/avro"},
 	"jobs/formats/csv":                 {"jobs", "jobs/codec", "jobs/internal/lines"},
 	"jobs/formats/fixed":               {"jobs"},
 	"jobs/formats/jsonl":               {"jobs", "jobs/internal/...", "github.com/go-json-experiment/json/..."},
@@ -143,6 +144,7 @@ var bans = []struct {
 	{"github.com/DataDog/...", []string{"jobs/sketch"}},
 	{"github.com/go-json-experiment/...", []string{"jobs/formats/jsonl"}},
 	{"github.com/axiomhq/...", []string{"jobs/sketch"}},
+	{"github.com/twmb/avro/...", []string{"jobs/formats/avro"}},
 	{"testing", []string{"bench/measure/measuretest", "internal/reference/referencetest", "jobs/jobstest", "store/storetest", "store/azure/azuretest", "store/gcs/gcstest", "store/internal/testserver", "store/s3/s3test"}},
 }
 

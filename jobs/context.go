@@ -20,7 +20,8 @@ type Position struct {
 	// decompressed offset is known only in the first block, up to 900 KB of
 	// text. There Offset is the offset in the block. In later blocks it has,
 	// shifted left by 26 bits, also the byte at rest at which the block begins,
-	// counted from the first block.
+	// counted from the first block. So it is in every block of a format that
+	// compresses blocks itself, such as Avro: see Section.AtBlock.
 	Offset int64
 }
 

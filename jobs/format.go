@@ -101,9 +101,10 @@ type Section struct {
 	// the engine adds the bytes before them in the object.
 	Whole bool
 
-	of     *pipeline.Section
-	where  *Position
-	buffer *[]byte // of the task
+	of       *pipeline.Section
+	where    *Position
+	buffer   *[]byte // of the task
+	inBlocks bool    // AtBlock was called
 }
 
 // First reports whether the section begins with the first byte of its object, or of
@@ -115,10 +116,36 @@ func (s *Section) First() bool { return s.of.Offset == 0 }
 // and errors report it.
 func (s *Section) At(offset int64) { s.where.Offset = offset }
 
+// MaxInBlocks is the size from which AtBlock does not identify the records of an object.
+const MaxInBlocks = plan.MaxPlaced
+
+// MaxBlock is the size that a decompressed block can have at most for AtBlock.
+const MaxBlock = 1 << plan.PlaceBits
+
+// AtBlock is At for a format that compresses blocks of records: the next record begins
+// at an offset of what comes out of the block at a byte of the object. That byte is
+// less than MaxInBlocks and not among the first four, and the offset is less than
+// MaxBlock. All records of an object are reported by At, or all by AtBlock.
+func (s *Section) AtBlock(block, offset int64) {
+	s.of.Blocks, s.inBlocks = true, true
+	s.where.Offset = plan.Place(block, offset)
+}
+
 // Where names the byte of the object at an offset, for messages: "byte 12 of
 // s3://bucket/object".
 func (s *Section) Where(offset int64) string {
-	return positionText(s.of, Position{s.Object.Name, offset})
+	of := s.of
+	if s.inBlocks {
+		plain := *of
+		plain.Blocks = false
+		of = &plain
+	}
+	return positionText(of, Position{s.Object.Name, offset})
+}
+
+// WhereInBlock names a byte that AtBlock reports, for messages.
+func (s *Section) WhereInBlock(block, offset int64) string {
+	return blockText(block, offset, s.Object.Name)
 }
 
 // positionText names a position in a section, as its reader reported it.
@@ -133,7 +160,11 @@ func positionText(s *pipeline.Section, p Position) string {
 	if block == 0 {
 		return fmt.Sprintf("byte %d of %s", p.Offset, p.Object)
 	}
-	return fmt.Sprintf("byte %d of the decompressed block at byte %d of %s", p.Offset, block, p.Object)
+	return blockText(block, p.Offset, p.Object)
+}
+
+func blockText(block, offset int64, object string) string {
+	return fmt.Sprintf("byte %d of the decompressed block at byte %d of %s", offset, block, object)
 }
 
 // Open returns the object's bytes from off to its end. A Whole section opens

@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -70,5 +71,56 @@ func TestBytesAnywhereInAnObject(t *testing.T) {
 		if !strings.Contains(got, c.want) || err == nil && got != c.want {
 			t.Errorf("bytes %d to %d: got %q, want %q", c.window.From, c.window.To, got, c.want)
 		}
+	}
+}
+
+// packed is a format of two records, in a block that the format decompresses itself.
+type packed struct{}
+
+func (packed) Split(o jobs.Object, _ int64) ([]jobs.Section, error) {
+	return jobs.ByteRanges(o, o.Size), nil
+}
+
+func (packed) Scan(_ *jobs.Context, s *jobs.Section, yield func(string) error) error {
+	for i := range int64(2) {
+		s.AtBlock(500, 70*i)
+		if err := yield(s.Where(1<<30) + "; " + s.WhereInBlock(500, 70*i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestRecordsInsideOfBlocks: the records of a block that a format decompresses itself have
+// positions that grow, and errors name the block and the byte in it.
+func TestRecordsInsideOfBlocks(t *testing.T) {
+	t.Parallel()
+	var got []string
+	var at []int64
+	built, err := build(func(p *jobs.Pipeline) {
+		jobs.FlatMap(jobs.Read(p, packed{}), func(ctx *jobs.Context, s string, _ func(string)) error {
+			got, at = append(got, s), append(at, ctx.Position().Offset)
+			if len(got) == 2 {
+				return errors.New("bad")
+			}
+			return nil
+		}).WriteTSV()
+	}).Build(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = built.Steps[0].Run(&pipeline.Task{
+		Context: t.Context(), ID: plan.TaskID{Phase: plan.Map}, Tally: &plan.Tally{}, Progress: &pipeline.Progress{},
+		Sections: []pipeline.Section{{Section: plan.Section{Object: plan.Object{Root: "mem://o", Key: "k", Size: 1000}, Length: 1000}}},
+		Part:     func(int, string) (pipeline.Part, error) { return failingPart{nil}, nil },
+	})
+	if err == nil || !strings.Contains(err.Error(), "on the record at byte 70 of the decompressed block at byte 500 of mem://o/k: bad") {
+		t.Errorf("the error is %v", err)
+	}
+	if len(at) != 2 || at[0] >= at[1] || at[1]-at[0] != 70 {
+		t.Errorf("the positions are %v", at)
+	}
+	if want := "byte 1073741824 of mem://o/k; byte 0 of the decompressed block at byte 500 of mem://o/k"; len(got) == 0 || got[0] != want {
+		t.Errorf("the places are %q, want %q", got, want)
 	}
 }

@@ -6,6 +6,7 @@ package plan
 // block and shifted by PlaceBits, plus the offset in the decompressed block.
 // Places are in order, no two records have the same place, and places do not
 // depend on how the object was divided. In the first block they are offsets.
+// Formats that compress blocks of records identify their records in this way too.
 
 // PlaceBits is the number of bits for an offset in a block. A block has up to
 // 46 MB, and a line that begins in it may continue after it.
