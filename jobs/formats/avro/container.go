@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/internal/window"
 )
 
 // An object is a header and blocks, each followed by the same 16 bytes, the sync marker:
@@ -52,7 +53,7 @@ type block struct {
 type blocks struct {
 	s      *jobs.Section
 	in     io.ReadCloser
-	w      window
+	w      *window.Window
 	header header
 	codec  decompressor
 	max    int
@@ -83,9 +84,9 @@ func openBlocks(ctx context.Context, s *jobs.Section, most int) (_ *blocks, err 
 			_ = b.in.Close() // err is the cause
 		}
 	}()
-	b.w = window{in: b.in, buf: s.Buffer(bufferSize), at: s.Offset}
+	b.w = window.New(b.in, s.Buffer(bufferSize), s.Offset)
 	if s.First() {
-		if b.header, err = b.w.header(s); err != nil {
+		if b.header, err = readHeader(b.w, s); err != nil {
 			return nil, err
 		}
 	}
@@ -108,8 +109,7 @@ func readHead(ctx context.Context, s *jobs.Section) (h header, err error) {
 			err = closeErr
 		}
 	}()
-	w := window{in: in, buf: make([]byte, headBuffer)}
-	return w.header(s)
+	return readHeader(window.New(in, make([]byte, headBuffer), 0), s)
 }
 
 func (b *blocks) close() error { return b.in.Close() }
@@ -125,7 +125,7 @@ func (b *blocks) next() (*block, error) {
 		}
 		b.found = true
 	}
-	if !b.s.Whole && b.w.at-1 >= b.end() { // the marker before the block
+	if !b.s.Whole && b.w.At()-1 >= b.end() { // the marker before the block
 		return nil, nil
 	}
 	return b.read()
@@ -141,19 +141,19 @@ func (b *blocks) find() (bool, error) {
 		return true, b.skip(first)
 	}
 	for {
-		have, err := b.w.have(markerSize)
+		have, err := b.w.Have(markerSize)
 		if err != nil {
 			return false, err
 		}
-		if i := bytes.Index(b.w.bytes(), b.header.marker[:]); i >= 0 {
-			b.w.skip(i + 1)
-			return b.w.at-1 < b.end(), nil
+		if i := bytes.Index(b.w.Bytes(), b.header.marker[:]); i >= 0 {
+			b.w.Skip(i + 1)
+			return b.w.At()-1 < b.end(), nil
 		}
 		if have < markerSize {
 			return false, nil
 		}
-		b.w.skip(len(b.w.bytes()) - overlap)
-		if b.w.at >= b.end() {
+		b.w.Skip(len(b.w.Bytes()) - overlap)
+		if b.w.At() >= b.end() {
 			return false, nil
 		}
 	}
@@ -161,15 +161,15 @@ func (b *blocks) find() (bool, error) {
 
 // skip moves to an offset of the object that it has.
 func (b *blocks) skip(to int64) error {
-	for b.w.at < to {
-		have, err := b.w.have(1)
+	for b.w.At() < to {
+		have, err := b.w.Have(1)
 		if err != nil {
 			return err
 		}
 		if have == 0 {
-			return b.cut(b.w.at, "in the header")
+			return b.cut(b.w.At(), "in the header")
 		}
-		b.w.skip(int(min(int64(len(b.w.bytes())), to-b.w.at)))
+		b.w.Skip(int(min(int64(len(b.w.Bytes())), to-b.w.At())))
 	}
 	return nil
 }
@@ -185,12 +185,12 @@ const maxPrefix = 2 * binary.MaxVarintLen64
 // read returns the block behind the marker of which the window holds all but the first
 // byte, or nil if the object ends there.
 func (b *blocks) read() (*block, error) {
-	at := b.w.at + overlap
-	have, err := b.w.have(overlap + maxPrefix)
+	at := b.w.At() + overlap
+	have, err := b.w.Have(overlap + maxPrefix)
 	if err != nil || have == overlap {
 		return nil, err
 	}
-	prefix := b.w.bytes()[overlap:have]
+	prefix := b.w.Bytes()[overlap:have]
 	records, n := binary.Varint(prefix)
 	size, m := binary.Varint(prefix[max(n, 0):])
 	switch {
@@ -202,16 +202,16 @@ func (b *blocks) read() (*block, error) {
 		return nil, b.tooLarge(at, fmt.Sprintf("has %d bytes", size))
 	}
 	total := int64(overlap+n+m) + size + markerSize
-	if !b.s.Whole && b.w.at+total > b.s.Object.Size {
+	if !b.s.Whole && b.w.At()+total > b.s.Object.Size {
 		return nil, b.cut(at, "in the block")
 	}
-	if have, err = b.w.have(int(total)); err != nil {
+	if have, err = b.w.Have(int(total)); err != nil {
 		return nil, err
 	}
 	if int64(have) < total {
 		return nil, b.cut(at, "in the block")
 	}
-	all := b.w.bytes()[:total]
+	all := b.w.Bytes()[:total]
 	if err := b.check(all, at); err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (b *blocks) read() (*block, error) {
 		return nil, fmt.Errorf("%s: a block has %d records in %d bytes, and each has one byte at least: the object is damaged, or its records have no fields",
 			b.s.Where(at), records, len(data))
 	}
-	b.w.skip(int(total) - overlap)
+	b.w.Skip(int(total) - overlap)
 	return &block{at: at, begin: at + int64(n+m), records: records, data: data}, nil
 }
 
@@ -247,56 +247,9 @@ func (b *blocks) check(all []byte, at int64) error {
 	return nil
 }
 
-// window is a part of a stream that is in memory.
-type window struct {
-	in         io.Reader
-	buf        []byte
-	start, end int   // of the bytes in buf
-	at         int64 // offset of buf[start] in the object
-	eof        bool
-}
-
-func (w *window) bytes() []byte { return w.buf[w.start:w.end] }
-
-func (w *window) skip(n int) {
-	w.start += n
-	w.at += int64(n)
-}
-
-// have reads until n bytes are in the window, or all that are left. It returns how many
-// there are, at most n. The memory grows with the bytes that come, whatever n is.
-func (w *window) have(n int) (int, error) {
-	for tries := 0; w.end-w.start < n && !w.eof; {
-		if w.start > 0 && w.start+n > len(w.buf) {
-			w.end = copy(w.buf, w.bytes())
-			w.start = 0
-		}
-		if w.end == len(w.buf) {
-			bigger := make([]byte, 2*len(w.buf))
-			copy(bigger, w.buf)
-			w.buf = bigger
-		}
-		got, err := w.in.Read(w.buf[w.end:])
-		w.end += got
-		switch {
-		case err == io.EOF:
-			w.eof = true
-		case err != nil:
-			return 0, err
-		case got > 0:
-			tries = 0
-		default:
-			if tries++; tries == 100 {
-				return 0, io.ErrNoProgress
-			}
-		}
-	}
-	return min(n, w.end-w.start), nil
-}
-
-// header reads the header, and leaves the window one byte behind the beginning of the
+// readHeader reads the header, and leaves the window one byte behind the beginning of the
 // marker at its end.
-func (w *window) header(s *jobs.Section) (h header, err error) {
+func readHeader(w *window.Window, s *jobs.Section) (h header, err error) {
 	p := &headerReader{w: w, s: s, limit: maxHeader}
 	if string(p.take(int64(len(magic)))) != magic {
 		if p.err != nil && !p.short {
@@ -336,13 +289,13 @@ func (w *window) header(s *jobs.Section) (h header, err error) {
 		h.codec = "null"
 	}
 	h.end = p.at
-	w.skip(int(p.at-w.at) - overlap)
+	w.Skip(int(p.at-w.At()) - overlap)
 	return h, nil
 }
 
 // headerReader reads numbers and bytes of a header, until the first error.
 type headerReader struct {
-	w     *window
+	w     *window.Window
 	s     *jobs.Section
 	at    int64 // from the object's beginning, where the window stays
 	limit int64
@@ -362,7 +315,7 @@ func (p *headerReader) take(n int64) []byte {
 		p.err = fmt.Errorf("%s: the header of the object has more than %d bytes: the object is damaged, or its schema is too large", p.s.Where(p.at), p.limit)
 		return nil
 	}
-	have, err := p.w.have(int(p.at + n))
+	have, err := p.w.Have(int(p.at + n))
 	if err != nil {
 		p.err = err
 		return nil
@@ -372,7 +325,7 @@ func (p *headerReader) take(n int64) []byte {
 		p.err = fmt.Errorf("%s: the object ends in its header: it is cut short; write or copy it again", p.s.Where(int64(have)))
 		return nil
 	}
-	b := p.w.bytes()[p.at : p.at+n]
+	b := p.w.Bytes()[p.at : p.at+n]
 	p.at += n
 	return b
 }
