@@ -96,9 +96,6 @@ func (f Records[T]) Split(obj jobs.Object, target int64) ([]jobs.Section, error)
 	if _, err := f.check(); err != nil {
 		return nil, err
 	}
-	if obj.Size == 0 {
-		return nil, errors.New("the object is empty, and an Avro file has a header at least: remove it, or write it again")
-	}
 	return jobs.ByteRanges(obj, target), nil
 }
 
