@@ -1,5 +1,5 @@
 // Package look has the commands that show data to people: head, cat, count, schema and
-// diff, over outputs and inputs of any format.
+// diff, over outputs and inputs of text formats.
 //
 // They read what a job would read: of an output the committed parts, of a directory or a
 // pattern the objects that it names, decompressed. Each object is one stream of rows.
@@ -54,7 +54,7 @@ func opener(p *wcli.Program, c *cli.Context) (*data, error) {
 
 func headCommand(p *wcli.Program) *cli.Command {
 	return &cli.Command{Name: "head", Usage: "show the first records of an output or an input", ArgsUsage: "URL…",
-		Description: "It shows records of CSV, JSON Lines, Parquet, Avro and text as a table, as JSON or as CSV.",
+		Description: "It shows records of CSV, TSV, JSON Lines and lines of text as a table, as JSON or as CSV.",
 		Flags: flags(&cli.IntFlag{Name: "records", Aliases: []string{"n"}, Value: 10, Usage: "show `N` records"},
 			printFlag("table", "print table, json or csv")),
 		Action: func(c *cli.Context) error {
@@ -156,7 +156,7 @@ func countCommand(p *wcli.Program) *cli.Command {
 
 func schemaCommand(p *wcli.Program) *cli.Command {
 	return &cli.Command{Name: "schema", Usage: "show the columns of an output or an input, and their types", ArgsUsage: "URL",
-		Description: fmt.Sprintf("Formats that have a schema say it. Of others it looks at the first %d records.", sampled),
+		Description: fmt.Sprintf("It looks at the first %d records.", sampled),
 		Flags:       flags(printFlag("table", "print table, json or csv")),
 		Action: func(c *cli.Context) error {
 			d, err := opener(p, c)
@@ -243,22 +243,8 @@ func (d *data) count(ctx context.Context, url string) (n int64, err error) {
 		return 0, err
 	}
 	for _, o := range objects {
-		rows, err := d.open(ctx, o)
-		if err != nil {
+		if err := d.read(ctx, o, func(Row) error { n++; return nil }); err != nil {
 			return 0, err
-		}
-		counts, ok := rows.(interface{ Count() (int64, error) })
-		if !ok {
-			rows.Close()
-			err = d.read(ctx, o, func(Row) error { n++; return nil })
-		} else {
-			var more int64
-			more, err = counts.Count()
-			n += more
-			rows.Close()
-		}
-		if err != nil {
-			return 0, named(o, err)
 		}
 	}
 	return n, nil

@@ -107,6 +107,7 @@ func TestMistakesInData(t *testing.T) {
 	u.put("bad.jsonl", "{\"a\":1}\n{\"a\":\n")
 	u.put("bad.csv", "a,b\n1,\"2\n")
 	u.put("binary", "\x7fELF\x00\x01")
+	u.put("columns.parquet", "PAR1\x15\x00PAR1")
 	u.put("short.gz", zipped(strings.Repeat("text\n", 1000))[:30])
 	u.put("late.jsonl", strings.Repeat("{\"a\":1}\n", 200)+"{\"b\":1}\n")
 	for line, want := range map[string]string{
@@ -114,6 +115,7 @@ func TestMistakesInData(t *testing.T) {
 		"count mem://in/bad.jsonl":       "mem://in/bad.jsonl: line 2: unexpected end of JSON input",
 		"head mem://in/bad.csv":          `mem://in/bad.csv: parse error on line 2, column 6: extraneous or missing "`,
 		"head mem://in/binary":           "mem://in/binary: the format is not known: it is binary, and begins with 7f 45 4c 46 00 01; name it with --format",
+		"head mem://in/columns.parquet":  "mem://in/columns.parquet: it is Parquet or Avro",
 		"cat -o json mem://in/short.gz":  "mem://in/short.gz: ",
 		"cat mem://in/short.gz":          "mem://in/short.gz: ",
 		"cat -o csv mem://in/late.jsonl": `a record has the column "b", which none of the first 100 has: print the records with -o json`,

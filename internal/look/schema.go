@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Column is a column of a format or of the first records.
+// Column is a column of the first records.
 type Column struct {
 	Name string
 	Type string
@@ -22,24 +22,11 @@ func (d *data) schema(ctx context.Context, urls []string) ([]Column, error) {
 		return nil, err
 	}
 	for _, o := range objects {
-		rows, err := d.open(ctx, o)
-		if err != nil {
+		var s inferred
+		if err := d.read(ctx, o, s.add); err != nil && !errors.Is(err, errEnough) {
 			return nil, err
 		}
-		var columns []Column
-		if known, ok := rows.(*opened).Rows.(interface{ Schema() []Column }); ok {
-			columns = known.Schema()
-			rows.Close()
-		} else {
-			rows.Close()
-			var s inferred
-			err = d.read(ctx, o, s.add)
-			columns = s.columns()
-		}
-		if err != nil && !errors.Is(err, errEnough) {
-			return nil, err
-		}
-		if len(columns) > 0 {
+		if columns := s.columns(); len(columns) > 0 {
 			return columns, nil
 		}
 	}
