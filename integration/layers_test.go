@@ -79,6 +79,7 @@ var layers = map[string][]string{
 	"jobs/formats/jsonl":               {"jobs", "jobs/internal/...", "github.com/go-json-experiment/json/..."},
 	"jobs/formats/lengths":             {"jobs", "jobs/internal/window"},
 	"jobs/formats/object":              {"jobs"},
+	"jobs/formats/parquet":             {"jobs", "github.com/andybalholm/brotli", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/v4"},
 	"jobs/formats/text":                {"jobs", "jobs/internal/..."},
 	"jobs/internal/encoded":            {"jobs/codec"},
 	"jobs/internal/lines":              {},
@@ -146,6 +147,8 @@ var bans = []struct {
 	{"github.com/apache/arrow/...", []string{"shuffle/...", "jobs/formats/arrow", "jobs/formats/parquet"}},
 	{"github.com/DataDog/...", []string{"jobs/sketch"}},
 	{"github.com/go-json-experiment/...", []string{"jobs/formats/jsonl"}},
+	{"github.com/parquet-go/...", []string{"jobs/formats/parquet"}},
+	{"github.com/andybalholm/...", []string{"jobs/formats/parquet"}},
 	{"github.com/axiomhq/...", []string{"jobs/sketch"}},
 	{"github.com/twmb/avro/...", []string{"jobs/formats/avro"}},
 	{"testing", []string{"bench/measure/measuretest", "internal/reference/referencetest", "jobs/jobstest", "store/storetest", "store/azure/azuretest", "store/gcs/gcstest", "store/internal/testserver", "store/s3/s3test"}},
@@ -355,17 +358,17 @@ func readmeJob(t *testing.T) string {
 	return program
 }
 
-// TestJobBinary verifies that a user can build the program of README.md, that
-// it runs, and that it links no heavy packages.
-func TestJobBinary(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
+// builtJob builds a program in a module of its own that requires this one, as its users do,
+// and returns the folder with the binary hello.
+func builtJob(t *testing.T, program string) (dir string, size int64) {
+	t.Helper()
+	dir = t.TempDir()
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	files := map[string]string{
-		"main.go": readmeJob(t),
+		"main.go": program,
 		"go.mod":  "module example.com/hello\n\ngo 1.26\n\nrequire " + module + " v0.0.0\n\nreplace " + module + " => " + root + "\n",
 	}
 	for name, text := range files {
@@ -395,8 +398,16 @@ func TestJobBinary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if limit := int64(20_000_000); info.Size() > limit {
-		t.Errorf("the binary has %d bytes, the limit is %d", info.Size(), limit)
+	return dir, info.Size()
+}
+
+// TestJobBinary verifies that a user can build the program of README.md, that
+// it runs, and that it links no heavy packages.
+func TestJobBinary(t *testing.T) {
+	t.Parallel()
+	dir, size := builtJob(t, readmeJob(t))
+	if limit := int64(20_000_000); size > limit {
+		t.Errorf("the binary has %d bytes, the limit is %d", size, limit)
 	}
 	deps := exec.CommandContext(t.Context(), "go", "list", "-mod=mod", "-deps", ".")
 	deps.Dir = dir
@@ -405,7 +416,7 @@ func TestJobBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	for s := lines(string(out)); s.Scan(); {
-		for _, heavy := range []string{"gocloud.dev", "github.com/aws", "cloud.google.com", "google.golang.org", "golang.org/x/oauth2", "github.com/Azure", "github.com/hashicorp/memberlist", "github.com/apache/arrow"} {
+		for _, heavy := range []string{"gocloud.dev", "github.com/aws", "cloud.google.com", "google.golang.org", "golang.org/x/oauth2", "github.com/Azure", "github.com/hashicorp/memberlist", "github.com/apache/arrow", "github.com/parquet-go", "github.com/andybalholm", module + "/jobs/formats/parquet"} {
 			if strings.HasPrefix(s.Text(), heavy) {
 				t.Errorf("a job with text input carries %s", s.Text())
 			}
@@ -417,6 +428,36 @@ func TestJobBinary(t *testing.T) {
 	if got := sorted(must(t, filepath.Join(dir, "hello"), "cat", outDir)); got != "be\t2\nnot\t1\nor\t1\nto\t2\n" {
 		t.Errorf("counted %q", got)
 	}
+}
+
+// TestParquetJobBinary verifies that a program which reads and writes Parquet is at most 5
+// MB larger than the limit of one that does not.
+func TestParquetJobBinary(t *testing.T) {
+	t.Parallel()
+	_, size := builtJob(t, `package main
+
+import (
+	"github.com/windrow-mr/windrow"
+	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/formats/parquet"
+)
+
+type trip struct {
+	City string
+	Fare float64
+}
+
+func main() {
+	windrow.Main(jobs.Define("trips", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
+		jobs.Read(p, parquet.Records[trip]{Where: parquet.AtLeast("Fare", 10)}).Write(parquet.Records[trip]{})
+		return nil
+	}))
+}
+`)
+	if limit := int64(20_000_000 + 5_000_000); size > limit {
+		t.Errorf("the binary has %d bytes, the limit is %d", size, limit)
+	}
+	t.Logf("%d bytes", size)
 }
 
 func appendTo(t *testing.T, path, text string) {

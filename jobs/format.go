@@ -61,6 +61,11 @@ type Headed interface{ Headed() bool }
 // of a record follows from those after it. A plan counts the requests.
 type Probing interface{ Probing() bool }
 
+// Scattered is an optional interface of Readers. It reports whether sections are read by
+// Section.ReadAt, at places that an object itself lists. A plan counts one request of each
+// section, and says that there may be more.
+type Scattered interface{ Scattered() bool }
+
 // A Writer writes records of type T to parts. Its fields are its options and
 // part of the pipeline.
 type Writer[T any] interface {
@@ -184,10 +189,10 @@ func (s *Section) Open(ctx context.Context, off int64) (io.ReadCloser, error) {
 // the object has changed since planning.
 func (s *Section) ReadAt(ctx context.Context, p []byte, off int64) error {
 	switch {
-	case s.of.ReadAt == nil:
-		return fmt.Errorf("section of %s was generated: it has no bytes", s.Object.Name)
 	case s.Whole:
 		return fmt.Errorf("%s is or may be compressed as a whole, and the format needs to read it at any place: decompress the object first", s.Object.Name)
+	case s.of.ReadAt == nil:
+		return fmt.Errorf("section of %s was generated: it has no bytes", s.Object.Name)
 	case off < 0 || off > s.Object.Size || int64(len(p)) > s.Object.Size-off:
 		return fmt.Errorf("bytes %d to %d of %s were asked for, which has %d: the object is cut short, or its format is another one",
 			off, off+int64(len(p)), s.Object.Name, s.Object.Size)

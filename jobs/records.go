@@ -72,6 +72,9 @@ func Read[T any](p *Pipeline, r Reader[T]) Records[T] {
 	if l, ok := r.(Probing); ok {
 		n.read.input.Probing = l.Probing()
 	}
+	if s, ok := r.(Scattered); ok {
+		n.read.input.Scattered = s.Scattered()
+	}
 	return Records[T]{p, n, func(run *run, next func(T)) {
 		run.drive = func() error { return scan(run, r, next) }
 	}}

@@ -60,7 +60,7 @@ type reportPlan struct {
 	Stats     int64   `json:"stats"`
 	Lists     int64   `json:"lists"`
 	Deletes   int64   `json:"deletes"`
-	Whole     bool    `json:"whole"`             // the gets of the shuffle are planned too
+	Whole     bool    `json:"whole"`             // the gets of the shuffle and of columns are planned too
 	Dollars   float64 `json:"dollars,omitempty"` // of requests to S3, by its list prices
 }
 
@@ -68,7 +68,7 @@ func newReportPlan(p *embedded.Plan) reportPlan {
 	u := p.Requests.Total()
 	dollars, _ := p.Requests.Dollars()
 	return reportPlan{Puts: u.Puts, Multipart: u.Multipart, Gets: u.Gets, Stats: u.Stats, Lists: u.Lists, Deletes: u.Deletes,
-		Whole: p.Whole, Dollars: dollars}
+		Whole: p.Whole && !p.Scattered, Dollars: dollars}
 }
 
 // reportStat sums up what a job observed under one name.

@@ -55,7 +55,7 @@ func writeRequests(line func(name, format string, args ...any), j *client.Job) {
 // it differs.
 func comparedRequests(r *embedded.Receipt) string {
 	u := r.Counted.Total()
-	return join(u, requestKinds(u, r.Planned.Requests.Total(), r.Planned.Whole))
+	return join(u, requestKinds(u, r.Planned.Requests.Total(), r.Planned.Whole && !r.Planned.Scattered))
 }
 
 func join(u plan.Usage, kinds []requestKind) string {
@@ -81,6 +81,9 @@ func plannedRequests(p *embedded.Plan) string {
 	text := count(u.Requests(), "request")
 	if !p.Whole {
 		text += ", without the shuffle's reads"
+	}
+	if p.Scattered {
+		text += ", without those of columns"
 	}
 	text += strings.TrimPrefix(requestsOf(u), total)
 	if dollars, ok := p.Requests.Dollars(); ok {

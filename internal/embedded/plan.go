@@ -45,8 +45,11 @@ type Plan struct {
 	// Assumed lists the assumptions behind Requests, for users.
 	Assumed []string
 
-	cut   bool // lines of an object are divided among tasks
-	loops int
+	cut bool // lines of an object are divided among tasks
+	// Scattered says that columns of objects are read, and that Requests have none of
+	// the gets for them.
+	Scattered bool
+	loops     int
 }
 
 // PlannedStep is a step of a job of several stages.
@@ -124,6 +127,7 @@ func (r *run) state(found output.Found) *Plan {
 			}
 			in := &r.pipe.Inputs[t.Splits[i].Input]
 			p.cut = p.cut || s.Offset > 0 && (in.Lines || in.Headed || in.Probing)
+			p.Scattered = p.Scattered || in.Scattered
 		}
 	}
 	p.Objects = len(objects)
@@ -178,6 +182,9 @@ func (p *Plan) assume() {
 	if p.cut {
 		say("the last line of a split ends less than 64 KiB after it")
 	}
+	if p.Scattered {
+		say("objects whose columns are read make one request a section, for the footer; those for the columns follow from what is in the objects, and are not included")
+	}
 	if !p.Whole {
 		say("gets of the shuffle are not included: on files they cost nothing, and depend on its batches")
 	}
@@ -193,7 +200,7 @@ func (r *run) forecast(found output.Found) *forecast.Job {
 		Mode: r.mode, Found: found, PartOnce: r.table.PartOnce, Memory: r.share(), Planning: r.planned}
 	for i := range r.pipe.Inputs {
 		in := &r.pipe.Inputs[i]
-		j.Inputs = append(j.Inputs, forecast.Input{Lines: in.Lines, Headed: in.Headed, Probing: in.Probing})
+		j.Inputs = append(j.Inputs, forecast.Input{Lines: in.Lines, Headed: in.Headed, Probing: in.Probing, Scattered: in.Scattered})
 	}
 	return j
 }

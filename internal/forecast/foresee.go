@@ -36,6 +36,9 @@ type Input struct {
 	Lines   bool // records end with a line, so the last one of a section can end after the section
 	Headed  bool // the same, and sections also read the beginning of their object
 	Probing bool // the same, and sections also read bytes at their ends
+	// Scattered says that sections are read at places that only their object knows. One
+	// request of each is foreseen, and at least one is made.
+	Scattered bool
 }
 
 // Sizes are the sizes of the objects that a run writes.

@@ -83,6 +83,8 @@ type Input struct {
 	// Probing says that a section reads some bytes at each of its ends that is within
 	// the object, and that its last record can end after it.
 	Probing bool
+	// Scattered says that sections are read at places that only their object knows.
+	Scattered bool
 }
 
 // Exchange says how pairs travel from steps to the tasks that read them.
