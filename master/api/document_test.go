@@ -127,7 +127,7 @@ func TestSchemasAreTheTypes(t *testing.T) {
 	types := map[string]reflect.Type{"Health": reflect.TypeOf(struct {
 		Status string `json:"status"`
 	}{})}
-	for _, v := range []any{client.Error{}, client.Problem{}, client.Submission{}, client.Submitted{}, client.Job{}, client.Cause{}, client.Progress{}, plan.LeftOut{}, client.Phase{},
+	for _, v := range []any{client.Error{}, client.Problem{}, client.Submission{}, client.Submitted{}, client.Job{}, client.Cause{}, client.Progress{}, plan.LeftOut{}, plan.Trial{}, client.Phase{},
 		client.Result{}, client.Requests{}, client.JobsPage{}, client.Counters{}, client.Amount{}, client.Stat{}, client.Task{}, client.TasksPage{}, client.Log{}, client.LogList{},
 		client.Worker{}, client.Workers{}, client.Cluster{}, client.Garbage{}, client.GarbageItem{}, client.GarbageSkipped{}, client.CollectGarbage{}, plan.Spec{}, plan.Bundle{}, plan.File{}, plan.Skew{}} {
 		types[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
