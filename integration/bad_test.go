@@ -121,8 +121,8 @@ func TestUnknownCommand(t *testing.T) {
 	}{
 		{[]string{"rum"}, 2, `"run"`},
 		{[]string{"--halp"}, 2, "--help"},
-		{[]string{"cat"}, 2, "no output named"},
-		{[]string{"cat", t.TempDir()}, 5, "no committed output"},
+		{[]string{"cat"}, 2, "no output or input named"},
+		{[]string{"cat", t.TempDir()}, 5, "holds no objects"},
 		{[]string{"cat", "/nowhere/at/all"}, 5, "/nowhere/at/all"},
 		{[]string{"jobs", "x"}, 2, `"x"`},
 		{[]string{"run"}, 2, "no job named"},
