@@ -11,8 +11,7 @@ import (
 // and another one started, while the master takes a silent worker for lost after 15 s.
 // The job advances: a worker whose connection ends gets no more tasks, and its own are
 // begun elsewhere.
-func TestFault03WorkersKilledAllTheTime(t *testing.T) {
-	t.Parallel()
+func TestFault03WorkersKilledAllTheTime(t *testing.T) { //nolint:paralleltest // its workers live for five seconds, which other tests would take from them
 	c := onFiles(t)
 	in := c.write(60, 20)
 	c.leader(patient)
