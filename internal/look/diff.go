@@ -133,11 +133,16 @@ func (c *comparison) compare(ctx context.Context) error {
 	for from := 0; from < divisions; {
 		var wanted [divisions]bool
 		held := int64(0)
-		for ; from < divisions && (held == 0 || held+c.sums[from].rows <= heldAtOnce); from++ {
-			if v := &c.sums[from]; !v.equal() {
-				wanted[from] = true
-				held += v.rows
+		for ; from < divisions; from++ {
+			v := &c.sums[from]
+			if v.equal() {
+				continue
 			}
+			if held > 0 && held+v.rows > heldAtOnce {
+				break
+			}
+			wanted[from] = true
+			held += v.rows
 		}
 		if held == 0 {
 			return nil

@@ -108,7 +108,7 @@ func show(p *wcli.Program, c *cli.Context, n int) error {
 		return err
 	}
 	defer d.close()
-	out, err := newPrinter(c.String("output"), p.Stdout)
+	out, err := newPrinter(c.String("output"), p.Data())
 	if err != nil {
 		return wcli.Invalidf(c, "%v", err)
 	}
@@ -164,7 +164,7 @@ func schemaCommand(p *wcli.Program) *cli.Command {
 				return err
 			}
 			defer d.close()
-			out, err := newPrinter(c.String("output"), p.Stdout)
+			out, err := newPrinter(c.String("output"), p.Data())
 			if err != nil {
 				return wcli.Invalidf(c, "%v", err)
 			}
@@ -198,7 +198,7 @@ func diffCommand(p *wcli.Program) *cli.Command {
 			if c.NArg() != 2 {
 				return wcli.Invalidf(c, "diff compares two outputs or inputs, and %d are named", c.NArg())
 			}
-			return diff(c.Context, p.Stdout, d, c.Args().Get(0), c.Args().Get(1), c.Int("records"))
+			return diff(c.Context, p.Data(), d, c.Args().Get(0), c.Args().Get(1), c.Int("records"))
 		}}
 }
 

@@ -198,9 +198,10 @@ type maker struct {
 func (m *maker) divide(ctx context.Context) error {
 	t := &m.table
 	m.limitObjects()
-	size := m.trialSize(m.target())
-	if n := t.Input / size; n > maxSplits {
-		return invalidf("%s in splits of %d are %s, and %d are allowed; give a greater --split-size", plural.Of(t.Input, "byte"), size, plural.Of(n, "map task"), maxSplits)
+	size, all := m.target(), t.Input
+	size = m.trialSize(size)
+	if n := all / size; n > maxSplits { // all of a trial's splits are made, too
+		return invalidf("%s in splits of %d are %s, and %d are allowed; give a greater --split-size", plural.Of(all, "byte"), size, plural.Of(n, "map task"), maxSplits)
 	}
 	if m.job.shuffled() {
 		t.Partitions = m.partitions(t.Input)

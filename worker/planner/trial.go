@@ -33,8 +33,9 @@ func (m *maker) trialSize(size int64) int64 {
 	if !m.req.Trial.Samples() {
 		return size
 	}
+	all := m.table.Input
 	m.table.Input = max(int64(float64(m.table.Input)*m.req.Trial.Share), min(m.table.Input, 1))
-	return min(size, max(m.table.Input/sampleSplits, leastSample))
+	return min(size, max(m.table.Input/sampleSplits, all/maxSplits, leastSample))
 }
 
 // sampleSplits keeps the splits that a trial reads: of each input the same share, as far

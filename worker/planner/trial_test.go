@@ -64,4 +64,9 @@ func TestATrialReadsAShare(t *testing.T) {
 			t.Errorf("%+v: another plan reads other bytes; %v", c.trial, err)
 		}
 	}
+	r := request(t, "mem://a/out", "left=mem://a/left", "right=mem://a/right")
+	r.Trial, r.SplitSize = plan.Trial{Share: 1e-9}, 10
+	if _, err := s.make(t, two, r); err == nil || !strings.Contains(err.Error(), "give a greater --split-size") {
+		t.Errorf("a sample of millions of splits: %v", err)
+	}
 }
