@@ -71,6 +71,8 @@ func TestRecordsAreShown(t *testing.T) {
 	u.put("a.csv", cities)
 	u.put("b.jsonl.gz", zipped(lines))
 	u.put("c", lines)
+	u.put("late.csv", "a,\n"+strings.Repeat("1,\n", 150)+"2,x\n3,yz\n")
+	u.put("wide.jsonl", `{"a":"x\ty"}`+"\n")
 	u.put("d.tsv", "a\t1\nb\t\n")
 	u.put("e.txt", "to be\nor not\x1b[2J\n")
 	for line, want := range map[string]string{
@@ -87,7 +89,9 @@ func TestRecordsAreShown(t *testing.T) {
 		"head -n 0 mem://in/e.txt":                 "",
 		"head --format lines -n 1 mem://in/d.tsv":  "a\\t1\n",
 		"count mem://in/a.csv mem://in/b.jsonl.gz": "4\n",
-		"count mem://in/*":                         "10\n",
+		"cat -o table mem://in/late.csv":           "a  \n" + strings.Repeat("1  \n", 150) + "2  x\n3  …\n",
+		"head mem://in/wide.jsonl":                 "a\nx\\ty\n",
+		"count mem://in/[a-e].* mem://in/c":        "10\n",
 		"schema mem://in/a.csv":                    "column  type     null\nname    string   false\nn       integer  true\nat      date     false\n",
 		"schema -o json mem://in/c":                "{\"column\":\"n\",\"type\":\"integer\",\"null\":true}\n{\"column\":\"name\",\"type\":\"string\",\"null\":false}\n{\"column\":\"at\",\"type\":\"date\",\"null\":false}\n{\"column\":\"tags\",\"type\":\"list\",\"null\":false}\n",
 		"diff mem://in/c mem://in/b.jsonl.gz":      "0 records only in mem://in/c, 0 only in mem://in/b.jsonl.gz, 2 in both\n",

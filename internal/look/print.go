@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,11 +26,11 @@ type printer interface {
 func newPrinter(format string, to io.Writer) (printer, error) {
 	switch format {
 	case "table":
-		return &tablePrinter{to: wcli.Visible(to)}, nil
+		return &columned{lines: &tableLines{to: wcli.Visible(to)}}, nil
 	case "json":
 		return &jsonPrinter{to: to}, nil
 	case "csv":
-		return &csvPrinter{out: csv.NewWriter(to)}, nil
+		return &columned{lines: csvLines{csv.NewWriter(to)}}, nil
 	}
 	return nil, fmt.Errorf("unknown format %q: there are table, json and csv", format)
 }
@@ -172,67 +173,22 @@ func (c *columns) line(r Row) ([]string, error) {
 	return line, nil
 }
 
-// csvPrinter prints a header and a line for each record.
-type csvPrinter struct {
-	out     *csv.Writer
+// columned is a printer of lines of values, in order of the columns of the first records. It
+// holds these until their columns are known.
+type columned struct {
 	held    []Row
 	columns *columns
+	lines
 }
 
-func (p *csvPrinter) print(r Row) error {
-	if p.columns == nil {
-		if p.held = append(p.held, slices.Clone(r)); len(p.held) < sampled {
-			return nil
-		}
-		return p.flush()
-	}
-	line, err := p.columns.line(r)
-	if err != nil {
-		return err
-	}
-	return p.out.Write(line)
+// lines take the values of records.
+type lines interface {
+	begin(names []string, first [][]string) error // before the first lines, which follow
+	line(values []string) error
+	finish() error
 }
 
-func (p *csvPrinter) flush() error {
-	p.columns = columnsOf(p.held)
-	if len(p.columns.names) > 0 {
-		if err := p.out.Write(p.columns.names); err != nil {
-			return err
-		}
-	}
-	for _, r := range p.held {
-		if err := p.print(r); err != nil {
-			return err
-		}
-	}
-	p.held = nil
-	return nil
-}
-
-func (p *csvPrinter) end() error {
-	if p.columns == nil {
-		if err := p.flush(); err != nil {
-			return err
-		}
-	}
-	p.out.Flush()
-	return p.out.Error()
-}
-
-// widest is the width of the widest column of a table, in characters.
-const widest = 60
-
-// tablePrinter prints columns below each other. Those of the first records have their
-// widths; longer values are cut.
-type tablePrinter struct {
-	to      io.Writer
-	held    []Row
-	columns *columns
-	widths  []int
-	buf     bytes.Buffer
-}
-
-func (p *tablePrinter) print(r Row) error {
+func (p *columned) print(r Row) error {
 	if p.columns == nil {
 		if p.held = append(p.held, slices.Clone(r)); len(p.held) < sampled {
 			return nil
@@ -246,29 +202,24 @@ func (p *tablePrinter) print(r Row) error {
 	return p.line(line)
 }
 
-func (p *tablePrinter) flush() error {
+// flush passes on what is held.
+func (p *columned) flush() error {
 	p.columns = columnsOf(p.held)
-	p.widths = make([]int, len(p.columns.names))
-	lines := [][]string{p.columns.names}
+	var first [][]string
 	for _, r := range p.held {
 		line, err := p.columns.line(r)
 		if err != nil {
 			return err
 		}
-		lines = append(lines, line)
+		first = append(first, line)
 	}
-	if p.held = nil; len(lines) == 1 {
+	if p.held = nil; len(first) == 0 {
 		return nil
 	}
-	for _, line := range lines {
-		for i, cell := range line {
-			p.widths[i] = min(max(p.widths[i], utf8.RuneCountInString(cell)), widest)
-		}
+	if err := p.begin(p.columns.names, first); err != nil {
+		return err
 	}
-	if len(p.widths) == 1 && p.columns.names[0] == "line" {
-		p.widths[0], lines = 1<<30, lines[1:] // text is shown as it is
-	}
-	for _, line := range lines {
+	for _, line := range first {
 		if err := p.line(line); err != nil {
 			return err
 		}
@@ -276,10 +227,59 @@ func (p *tablePrinter) flush() error {
 	return nil
 }
 
+func (p *columned) end() error {
+	if p.columns == nil {
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+	return p.finish()
+}
+
+// csvLines are a header and a line for each record.
+type csvLines struct{ out *csv.Writer }
+
+func (p csvLines) begin(names []string, _ [][]string) error { return p.out.Write(names) }
+
+func (p csvLines) line(values []string) error { return p.out.Write(values) }
+
+func (p csvLines) finish() error {
+	p.out.Flush()
+	return p.out.Error()
+}
+
+// widest is the width of the widest column of a table, in characters.
+const widest = 60
+
+// tableLines are columns below each other. The first records decide about their widths;
+// longer values are cut.
+type tableLines struct {
+	to     io.Writer
+	widths []int
+	buf    bytes.Buffer
+}
+
+// oneLine keeps a value in its line.
+var oneLine = strings.NewReplacer("\n", `\n`, "\t", `\t`)
+
+func (p *tableLines) begin(names []string, first [][]string) error {
+	p.widths = make([]int, len(names))
+	if len(names) == 1 && names[0] == "line" {
+		p.widths[0] = math.MaxInt // text is shown as it is
+		return nil
+	}
+	for _, line := range append([][]string{names}, first...) {
+		for i, cell := range line {
+			p.widths[i] = min(max(p.widths[i], utf8.RuneCountInString(oneLine.Replace(cell)), 1), widest)
+		}
+	}
+	return p.line(names)
+}
+
 // line prints a line of cells.
-func (p *tablePrinter) line(cells []string) error {
+func (p *tableLines) line(cells []string) error {
 	for i, cell := range cells {
-		cell = strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(cell)
+		cell = oneLine.Replace(cell)
 		n := utf8.RuneCountInString(cell)
 		if n > p.widths[i] {
 			cell, n = string([]rune(cell)[:p.widths[i]-1])+"…", p.widths[i]
@@ -293,20 +293,11 @@ func (p *tablePrinter) line(cells []string) error {
 	if p.buf.Len() < 64<<10 {
 		return nil
 	}
-	return p.write()
+	return p.finish()
 }
 
-func (p *tablePrinter) write() error {
+func (p *tableLines) finish() error {
 	_, err := p.to.Write(p.buf.Bytes())
 	p.buf.Reset()
 	return err
-}
-
-func (p *tablePrinter) end() error {
-	if p.columns == nil {
-		if err := p.flush(); err != nil {
-			return err
-		}
-	}
-	return p.write()
 }
