@@ -84,6 +84,7 @@ var layers = map[string][]string{
 	"jobs/internal/encoded":            {"jobs/codec"},
 	"jobs/internal/lines":              {},
 	"jobs/internal/minirun":            {"shuffle/pairs", "jobs/pipeline", "jobs", "plan"},
+	"jobs/internal/peers":              {},
 	"jobs/internal/table":              {},
 	"jobs/internal/tsv":                {"jobs/codec", "jobs/internal/lines"},
 	"jobs/internal/window":             {},

@@ -3,13 +3,11 @@
 package avro_test
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/big"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -19,17 +17,15 @@ import (
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/formats/avro"
 	"github.com/windrow-mr/windrow/jobs/internal/minirun"
+	"github.com/windrow-mr/windrow/jobs/internal/peers"
 )
 
-// python runs a script, and returns what it prints.
-func python(t *testing.T, script string, args ...string) string {
+// python runs a program, and returns what it prints.
+func python(t *testing.T, program string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "python3", append([]string{"-c", script}, args...)...)
-	var errors bytes.Buffer
-	cmd.Stderr = &errors
-	out, err := cmd.Output()
+	out, err := peers.Python(t.Context(), program, args...)
 	if err != nil {
-		t.Fatalf("python3: %v\n%s\nmake test-formats installs what it needs", err, errors.String())
+		t.Fatal(err)
 	}
 	return string(out)
 }

@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/windrow-mr/windrow/jobs/formats/jsonl"
+	"github.com/windrow-mr/windrow/jobs/internal/peers"
 )
 
 // exchanged is a record that all peers have a type for.
@@ -104,12 +104,12 @@ func TestExchangeWithPeers(t *testing.T) {
 	}
 }
 
-// python runs a program of Python, and returns what it prints.
+// python runs a program, and returns what it prints.
 func python(t *testing.T, program string, args ...string) []byte {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "python3", append([]string{"-c", program}, args...)...).CombinedOutput()
+	out, err := peers.Python(t.Context(), program, args...)
 	if err != nil {
-		t.Fatalf("%v: %s", err, out)
+		t.Fatal(err)
 	}
 	return out
 }

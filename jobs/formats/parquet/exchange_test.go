@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -14,15 +13,15 @@ import (
 	"time"
 
 	"github.com/windrow-mr/windrow/jobs/formats/parquet"
+	"github.com/windrow-mr/windrow/jobs/internal/peers"
 )
 
-// python runs a program with the packages that PYTHONPATH has.
+// python runs a program, and returns what it prints.
 func python(t *testing.T, program string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "python3", append([]string{"-c", program}, args...)...)
-	out, err := cmd.CombinedOutput()
+	out, err := peers.Python(t.Context(), program, args...)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatal(err)
 	}
 	return string(out)
 }
