@@ -216,7 +216,7 @@ func (c *Client) lost() error {
 // receive takes frames until the connection ends. It waits for nothing else.
 func (c *Client) receive() {
 	err := c.frames()
-	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+	if Gone(err) || errors.Is(err, net.ErrClosed) {
 		err = errors.New("it was closed")
 	}
 	c.wire.close()

@@ -1,7 +1,9 @@
 package relay
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"syscall"
@@ -29,6 +31,18 @@ func Pair() (net.Conn, *os.File, error) {
 		return nil, nil, err
 	}
 	return conn, theirs, nil
+}
+
+// Gone reports whether err, of a read or a write of a connection, says that the
+// process at the other end is gone, or has closed its end. Which error comes depends
+// on what was in transit: a reset is the end of a connection with unread bytes.
+func Gone(err error) bool {
+	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, syscall.EPIPE, syscall.ECONNRESET} {
+		if errors.Is(err, gone) {
+			return true
+		}
+	}
+	return false
 }
 
 // Inherited makes a connection of a descriptor, and closes the file.

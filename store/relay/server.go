@@ -5,12 +5,10 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -93,12 +91,7 @@ func Serve(ctx context.Context, conn net.Conn, cfg Config) error {
 	case ended && context.Cause(s.ctx) != nil:
 		err = context.Cause(s.ctx)
 	}
-	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, syscall.EPIPE, syscall.ECONNRESET} {
-		if errors.Is(err, gone) {
-			return nil
-		}
-	}
-	if err == nil {
+	if err == nil || Gone(err) {
 		return nil
 	}
 	return fmt.Errorf("relay: the connection to the job process was closed: %w", err)

@@ -74,12 +74,10 @@ func Main(ctx context.Context, cfg Config) error {
 	err := p.serve(ctx)
 	cancel()
 	p.leave()
-	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
+	if relay.Gone(err) || errors.Is(err, net.ErrClosed) {
 		return nil // the worker needs no more work, or has ended
-	default:
-		return err
 	}
+	return err
 }
 
 // process is the job's end of the connection.

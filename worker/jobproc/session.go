@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/windrow-mr/windrow/plan"
+	"github.com/windrow-mr/windrow/store/relay"
 )
 
 // Host is what an attempt asks of its worker.
@@ -144,10 +143,8 @@ func (s *Session) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, syscall.EPIPE, syscall.ECONNRESET} {
-		if errors.Is(err, gone) {
-			return &Broken{errors.New("the job process closed its connection to the worker"), true}
-		}
+	if relay.Gone(err) || errors.Is(err, net.ErrClosed) {
+		return &Broken{errors.New("the job process closed its connection to the worker"), true}
 	}
 	if _, ok := errors.AsType[*Refusal](err); ok {
 		return err
