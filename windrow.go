@@ -78,6 +78,12 @@ type Options struct {
 	// error about a record that occurs twice with the same text ends the job
 	// earlier.
 	Attempts int
+	// BadRecords says what becomes of a record on which a function fails, or which its
+	// Reader cannot decode: "fail" fails the job, which is the default; "skip:100" and
+	// "skip:1%" leave out at most so many; "quarantine", "quarantine:100" and
+	// "quarantine:1%" also describe them in the directory _quarantine of the output. See
+	// Result.Tally.Bad, which counts them.
+	BadRecords string
 	// Root is the place for data between map and reduce. "": in Output, below
 	// _windrow/tmp.
 	Root string
@@ -167,7 +173,7 @@ func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
 func (o *Options) embedded() embedded.Options {
 	e := embedded.Options{
 		Input: o.Input, Output: o.Output, Params: o.Params, OnExists: o.OnExists,
-		Partitions: o.Partitions, Slots: o.Slots, Memory: o.Memory, SplitSize: o.SplitSize, Trial: o.Trial, Attempts: o.Attempts, Root: o.Root,
+		Partitions: o.Partitions, Slots: o.Slots, Memory: o.Memory, SplitSize: o.SplitSize, Trial: o.Trial, Attempts: o.Attempts, BadRecords: o.BadRecords, Root: o.Root,
 		Compress: o.Compress, Decompress: o.Decompress, Files: o.Files, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed,
 		Stores: o.Stores, Chaos: o.Chaos, Log: o.Log,
 	}

@@ -148,7 +148,9 @@ func post(path string, document any) (call, error) {
 }
 
 // fetch makes a call and decodes the JSON of the answer into a document; nil
-// for none.
+// for none. Inlined, it would be in every request's code.
+//
+//go:noinline
 func (c *Client) fetch(ctx context.Context, k call, document any) error {
 	return c.do(ctx, k, func(r *http.Response) error {
 		if document == nil {

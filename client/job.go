@@ -29,6 +29,7 @@ type Submission struct {
 	SplitSize  int64      `json:"splitSize,omitempty"`  // bytes; 0: the cluster chooses
 	Trial      plan.Trial `json:"trial,omitzero"`       // which part of the input is read, to try the job out
 	Attempts   int        `json:"attempts,omitempty"`   // failures of a task that end the job; 0: 4
+	BadRecords string     `json:"badRecords,omitempty"` // what becomes of records on which functions fail: "fail" (the default), "skip:N", "quarantine:1%" …
 	Compress   string     `json:"compress,omitempty"`
 	Decompress string     `json:"decompress,omitempty"`
 
@@ -41,17 +42,19 @@ type Submission struct {
 
 // Spec returns the spec of the submission, without the id and the time.
 func (s *Submission) Spec() plan.Spec {
-	return plan.Spec{Version: plan.VersionFor(s.Files, s.Trial), Job: s.Job, Bundles: s.Bundles, Files: s.Files, Build: s.Build, Params: s.Params, Once: s.Once,
+	spec := plan.Spec{Job: s.Job, Bundles: s.Bundles, Files: s.Files, Build: s.Build, Params: s.Params, Once: s.Once,
 		Plan: s.Plan, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize, Trial: s.Trial,
-		Attempts: s.Attempts, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
+		Attempts: s.Attempts, BadRecords: s.BadRecords, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
 		Priority: s.Priority, Labels: s.Labels}
+	spec.Lowest()
+	return spec
 }
 
 // Resubmission returns the submission that makes a new job of a spec.
 func Resubmission(s *plan.Spec) Submission {
 	return Submission{Job: s.Job, Bundles: s.Bundles, Files: s.Files, Build: s.Build, Params: s.Params, Once: s.Once, Plan: s.Plan,
 		Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize, Trial: s.Trial,
-		Attempts: s.Attempts, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
+		Attempts: s.Attempts, BadRecords: s.BadRecords, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
 		Priority: s.Priority, Labels: s.Labels}
 }
 
@@ -88,14 +91,16 @@ func (s State) Ended() bool { return s == Succeeded || s == FailedJob || s == Ca
 
 // Job is a job as it is now: GET /v1/jobs/{id}.
 type Job struct {
-	ID       plan.JobID        `json:"id"`
-	Job      string            `json:"job"` // its name
-	Input    []string          `json:"input,omitempty"`
-	Output   string            `json:"output"`
-	OnExists string            `json:"onExists,omitempty"`
-	Params   map[string]string `json:"params,omitempty"`
-	Priority int               `json:"priority"`
-	Labels   map[string]string `json:"labels,omitempty"`
+	ID       plan.JobID `json:"id"`
+	Job      string     `json:"job"` // its name
+	Input    []string   `json:"input,omitempty"`
+	Output   string     `json:"output"`
+	OnExists string     `json:"onExists,omitempty"`
+	// BadRecords is the policy on bad records: see Submission.
+	BadRecords string            `json:"badRecords,omitempty"`
+	Params     map[string]string `json:"params,omitempty"`
+	Priority   int               `json:"priority"`
+	Labels     map[string]string `json:"labels,omitempty"`
 
 	State State  `json:"state"`
 	Phase string `json:"phase,omitempty"` // the first step whose tasks may run now: see Phase.Phase
@@ -188,6 +193,8 @@ type Result struct {
 	Parts   int   `json:"parts"`
 	Records int64 `json:"records"`
 	Bytes   int64 `json:"bytes"` // at rest
+	// BadRecords is how many records and keys were left out. See plan.BadRecords.
+	BadRecords int64 `json:"badRecords,omitempty"`
 }
 
 // JobsQuery says which jobs to list: GET /v1/jobs.
@@ -210,7 +217,8 @@ type Counters struct {
 	Read     Amount           `json:"read"`     // by maps
 	Shuffled Amount           `json:"shuffled"` // records are pairs
 	Written  Amount           `json:"written"`
-	Spills   Amount           `json:"spills"` // records are runs
+	Spills   Amount           `json:"spills"`               // records are runs
+	Bad      int64            `json:"badRecords,omitempty"` // records and keys that were left out
 	Counts   map[string]int64 `json:"counts,omitempty"`
 	Stats    map[string]Stat  `json:"stats,omitempty"`
 	Skew     []plan.Skew      `json:"skew,omitempty"` // by the committed tasks

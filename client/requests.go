@@ -151,9 +151,15 @@ func (c *Client) Cancel(ctx context.Context, id plan.JobID) error {
 }
 
 // Retry reopens a job that failed or was cancelled. Committed tasks stay
-// committed, the others run again.
+// committed, the others run again. The request names the run that it makes, so that a
+// copy of it that arrives late does not reopen a job that was cancelled since.
 func (c *Client) Retry(ctx context.Context, id plan.JobID) error {
-	return c.fetch(ctx, call{method: http.MethodPost, path: jobPath(id, "/retry")}, nil)
+	job, err := c.Job(ctx, id)
+	if err != nil {
+		return err
+	}
+	run := url.Values{"run": {strconv.Itoa(job.Run + 1)}}
+	return c.fetch(ctx, call{method: http.MethodPost, path: jobPath(id, "/retry"), query: run}, nil)
 }
 
 // Workers lists the workers.

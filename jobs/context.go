@@ -111,6 +111,10 @@ func (c *Context) Count(name string, n int64) {
 	if c.quiet != nil && c.quiet[c.node] {
 		return
 	}
+	if t := c.run.tolerance; t.aside() {
+		t.counts = append(t.counts, staying{node: c.node, name: name, n: n})
+		return
+	}
 	for i := range c.counts {
 		if c.counts[i].name == name {
 			sum := c.counts[i].n + n
@@ -148,6 +152,10 @@ func (c *Context) newName(n int, name string) bool {
 // have no result.
 func (c *Context) Observe(name string, v float64) {
 	if c.quiet != nil && c.quiet[c.node] {
+		return
+	}
+	if t := c.run.tolerance; t.aside() {
+		t.counts = append(t.counts, staying{node: c.node, name: name, v: v, observe: true})
 		return
 	}
 	var in *round

@@ -76,10 +76,13 @@ func (c *Context) recordError(err error) *RecordError {
 	return e
 }
 
-// reject fails the task because n's function returned err.
+// reject fails the task because n's function returned err, or makes the record a bad
+// one in a job that leaves these out.
 func (c *Context) reject(n *node, err error) {
 	c.node = n
-	c.fail(c.recordError(err))
+	if e := c.recordError(err); !c.run.tolerance.reject(e) {
+		c.fail(e)
+	}
 }
 
 // panicSite returns file and line of the panic that is being recovered from:

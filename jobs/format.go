@@ -107,6 +107,7 @@ type Section struct {
 	Whole bool
 
 	of       *pipeline.Section
+	run      *run
 	where    *Position
 	buffer   *[]byte // of the task
 	inBlocks bool    // AtBlock was called
@@ -200,6 +201,25 @@ func (s *Section) ReadAt(ctx context.Context, p []byte, off int64) error {
 	return s.of.ReadAt(ctx, p, off)
 }
 
+// Bad says that the record at the offset that was passed to At cannot be decoded, and why.
+// raw is its text, as far as the Reader has it. A nil result means that the job leaves the
+// record out: Scan continues after it. Otherwise Scan returns the result. Errors that leave
+// open where the next record begins are not for Bad.
+func (s *Section) Bad(raw []byte, err error) error {
+	r := s.run
+	t := r.tolerance
+	if t == nil {
+		return err
+	}
+	r.ctx.node = nil
+	e := r.ctx.recordError(err)
+	if !t.about(e) {
+		return err
+	}
+	r.undecoded++
+	return t.note(e, badRecord{Record: textOf(raw)})
+}
+
 // Buffer lends n bytes until Scan returns, so that a task of many small
 // sections does not allocate them for each. Their contents are arbitrary.
 func (s *Section) Buffer(n int) []byte {
@@ -288,14 +308,15 @@ func begin(s *pipeline.Section) int64 {
 }
 
 // sectionOf returns a section as its Reader sees it.
-func sectionOf(s *pipeline.Section, where *Position, buffer *[]byte) *Section {
+func sectionOf(s *pipeline.Section, r *run) *Section {
 	return &Section{
-		Object: Object{where.Object, s.Object.Size},
+		Object: Object{r.ctx.where.Object, s.Object.Size},
 		Offset: begin(s),
 		Length: s.Length,
 		Whole:  s.Whole,
 		of:     s,
-		where:  where,
-		buffer: buffer,
+		run:    r,
+		where:  &r.ctx.where,
+		buffer: &r.buffer,
 	}
 }

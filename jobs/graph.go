@@ -104,6 +104,9 @@ func (p *Pipeline) compile() (*pipeline.Pipeline, error) {
 		case n.sink != nil:
 			c.places[n] = len(c.out.Outputs)
 			c.out.Outputs = append(c.out.Outputs, n.sink.output)
+			if n.sink.aside != nil && c.out.Aside == nil {
+				c.out.Aside = fmt.Errorf("the records of %s cannot be encoded: %w", n.stage(), n.sink.aside)
+			}
 		}
 	}
 	for _, l := range p.loops {

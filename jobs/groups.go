@@ -85,7 +85,7 @@ func (g *groups) each(f func() error) error {
 		g.group = append(g.group[:0], part...)
 		g.in, g.ranged = true, false
 		g.ctx.node = n
-		err := f()
+		err := g.call(f)
 		for g.in && g.ctx.err == nil && err == nil {
 			g.next()
 		}
@@ -100,6 +100,16 @@ func (g *groups) each(f func() error) error {
 		}
 	}
 	return g.r.source.Err()
+}
+
+// call calls f for the current group. A group that f rejects is left out if the job
+// leaves out bad records. An error of the source is no error of the group.
+func (g *groups) call(f func() error) error {
+	t := g.r.tolerance
+	if t == nil {
+		return f()
+	}
+	return t.try(f, func() badRecord { return badRecord{} })
 }
 
 // reject returns a reducer's error as one of the current group.
@@ -233,6 +243,7 @@ func reduceSorted[K, V any](r *run, e *exchange[K, V, V], next func(Pair[K, V]))
 	var out Pair[K, V]
 	decodeKey, decodeValue := e.key.Decoder(), e.value.Decoder()
 	g := newGroups(r, e.n, nil, func() string { return keyText(out.Key) })
+	next = tolerated(r, next)
 	defer func() { r.count(g.pairs) }()
 	for g.next(); g.ok && g.ctx.err == nil; g.next() {
 		if err := decodeKey(g.key, &out.Key); err != nil {

@@ -195,12 +195,12 @@ func (j *join[K, L, R]) feed(left []branch[K, L], right []branch[K, R]) {
 	j.n.shuffle.mapSide = func(r *run, root *node) {
 		for _, b := range left {
 			if b.root == root {
-				b.attach(r, sideSender(r, j.n, j.key, j.left, leftSide))
+				b.attach(r, stagedEmit(r, j.key, j.left, sideSender(r, j.n, j.key, j.left, leftSide)))
 			}
 		}
 		for _, b := range right {
 			if b.root == root {
-				b.attach(r, sideSender(r, j.n, j.key, j.right, rightSide))
+				b.attach(r, stagedEmit(r, j.key, j.right, sideSender(r, j.n, j.key, j.right, rightSide)))
 			}
 		}
 	}

@@ -184,10 +184,10 @@ func (p *Pipeline) refuse(n *node, errs ...error) bool {
 }
 
 // emitted sets how a task takes pairs: emitter is called once per task.
-func (e *exchange[K, V, W]) emitted(emitter func(r *run) Emit[K, V]) {
+func (e *exchange[K, V, W]) emitted(value codec.Value[V], emitter func(r *run) Emit[K, V]) {
 	branches := e.in.branches
 	e.n.shuffle.mapSide = func(r *run, root *node) {
-		emit := emitter(r)
+		emit := stagedEmit(r, e.key, value, emitter(r))
 		for _, b := range branches {
 			if b.root == root {
 				b.attach(r, emit)

@@ -76,6 +76,7 @@ type sinkRole struct {
 	output  pipeline.Output
 	attach  func(r *run) error // nil for an output to which functions emit
 	emitted bool
+	aside   error // why records cannot be kept aside; nil if they can
 }
 
 func newPipeline(job string, once map[string][]byte, given bool) *Pipeline {

@@ -46,7 +46,7 @@ func aggregated[K, V, A any](in pairing[K, V], o operation, add func(acc *A, v V
 
 // accumulated is the common part of Fold and Aggregate.
 func accumulated[K, V, A any](e *exchange[K, V, A], do steps[V, A], merge func(acc, other *A), value codec.Value[V]) records[Pair[K, A]] {
-	e.emitted(func(r *run) Emit[K, V] { return newCombiner(r, e, do, value).emit() })
+	e.emitted(value, func(r *run) Emit[K, V] { return newCombiner(r, e, do, value).emit() })
 	e.n.shuffle.exchange.Combiner = combineEncoded(e.n, e.value, merge)
 	weigh(e.n, e.key, adviceCombined)
 	return records[Pair[K, A]]{e.in.p, e.n, func(r *run, next func(Pair[K, A])) {
@@ -107,10 +107,10 @@ func ReduceBy[K, S, V, O any](in Pairs[By[K, S], V], f func(ctx *Context, key K,
 func uncombined[K, V any](e *exchange[K, V, V]) {
 	fold := e.in.fold
 	if fold == nil {
-		e.emitted(func(r *run) Emit[K, V] { return newSender(r, e).emit() })
+		e.emitted(e.value, func(r *run) Emit[K, V] { return newSender(r, e).emit() })
 		return
 	}
-	e.emitted(func(r *run) Emit[K, V] { return newCombiner(r, e, foldSteps(fold), e.value).emit() })
+	e.emitted(e.value, func(r *run) Emit[K, V] { return newCombiner(r, e, foldSteps(fold), e.value).emit() })
 	e.n.shuffle.exchange.Combiner = combineEncoded(e.n, e.value, mergeByFold(fold))
 }
 

@@ -18,18 +18,21 @@ const checkEvery = 1024
 // run is one attempt at a task: the functions of the pipeline that it runs,
 // attached to each other.
 type run struct {
-	ctx     *Context
-	task    *pipeline.Task
-	source  pairs.Source              // of a task that reads an exchange
-	writes  map[*node]*pipeline.Write // by shuffle
-	outputs map[*node]int             // places of the step's outputs, by Write
-	sides   map[*node]int             // places of the step's side inputs
-	loaded  map[*node]any             // side inputs
-	emitted map[*node]any             // writers of outputs to which functions emit
-	stopped atomic.Bool               // the task's context has ended
-	fans    map[*node]any
-	buffer  []byte // lent to readers
-	trial   pipeline.Trial
+	ctx       *Context
+	task      *pipeline.Task
+	source    pairs.Source              // of a task that reads an exchange
+	writes    map[*node]*pipeline.Write // by shuffle
+	outputs   map[*node]int             // places of the step's outputs, by Write
+	sides     map[*node]int             // places of the step's side inputs
+	loaded    map[*node]any             // side inputs
+	emitted   map[*node]any             // writers of outputs to which functions emit
+	stopped   atomic.Bool               // the task's context has ended
+	fans      map[*node]any
+	buffer    []byte // lent to readers
+	undecoded int64  // bad records that readers did not yield
+	trial     pipeline.Trial
+
+	tolerance *tolerance // of bad records; nil for none
 
 	drive  func() error   // reads all input; set by the stage that is attached first
 	flush  []func() error // runs after drive, in order
@@ -39,6 +42,7 @@ type run struct {
 func newRun(t *pipeline.Task) *run {
 	r := &run{ctx: newContext(t), task: t, source: t.Source, fans: map[*node]any{}, trial: pipeline.TrialOf(t.Context)}
 	r.ctx.run = r
+	r.tolerance = newTolerance(r)
 	if r.trial.Overwrite && r.source != nil {
 		r.source = &lentSource{Source: t.Source}
 	}
@@ -108,9 +112,9 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 		collector = r.task.Writes[0].Pairs
 	}
 	several := len(r.task.Writes) > 1
-	take := tried(r, next)
+	take := tried(r, tolerated(r, next))
 	var records int64
-	defer func() { r.count(records) }()
+	defer func() { r.count(records + r.undecoded) }()
 	var stop error // why the Reader must not continue
 	yield := func(rec T) error {
 		records++
@@ -136,7 +140,7 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 		}
 		ctx.section, ctx.where = s, Position{s.Object.Name(), begin(s)}
 		ctx.node = nil
-		err := reader.Scan(ctx, sectionOf(s, &ctx.where, &r.buffer), limited(yield, r.task.Limit))
+		err := reader.Scan(ctx, sectionOf(s, r), limited(yield, r.task.Limit))
 		if err != nil && !errors.Is(err, errEnough) {
 			return readerError(err, stop)
 		}

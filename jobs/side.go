@@ -55,7 +55,7 @@ func sendRows[T any](r *run, n *node, in Records[T], value codec.Value[T]) {
 	number := uint64(r.task.ID.Index) << rowBits
 	part := r.task.ID.Index % max(w.Partitions, 1)
 	slot := new(T)
-	in.attach(r, func(rec T) {
+	in.attach(r, stagedNext(r, value, func(rec T) {
 		if ctx.err != nil {
 			return
 		}
@@ -70,7 +70,7 @@ func sendRows[T any](r *run, n *node, in Records[T], value codec.Value[T]) {
 		if part++; part == w.Partitions {
 			part = 0
 		}
-	})
+	}))
 }
 
 // loadRows calls a load function.

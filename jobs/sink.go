@@ -19,6 +19,8 @@ type Sink[T any] struct {
 	n   *node
 	w   Writer[T]
 	dir func(rec T) string // of PartitionBy
+
+	codec codec.Value[T] // invalid where records have none
 }
 
 // Write makes the records an output of the job, in the format of w.
@@ -48,7 +50,9 @@ func Output[T any](p *Pipeline, name string, w Writer[T]) *Sink[T] {
 
 // newSink adds an output to the pipeline.
 func newSink[T any](p *Pipeline, kind string, w Writer[T], from ...*node) *Sink[T] {
-	return &Sink[T]{p: p, n: p.addSink(kind, typeName[T](), w, from...), w: w}
+	s := &Sink[T]{p: p, n: p.addSink(kind, typeName[T](), w, from...), w: w}
+	s.codec, s.n.sink.aside = codec.ValueOf[T]()
+	return s
 }
 
 // addSink appends a node for an output in the format of a Writer.
@@ -88,7 +92,7 @@ func (p *Pipeline) renameOutput(n *node, name string) {
 // begin with a dot or an underscore. Every task writes at least one part for each of its
 // directories; any number of directories takes a fixed amount of memory.
 func (s *Sink[T]) PartitionBy(dir func(rec T) string) *Sink[T] {
-	if _, err := codec.ValueOf[T](); err != nil {
+	if err := s.n.sink.aside; err != nil {
 		s.p.fail("PartitionBy: %w", err)
 		return s
 	}
@@ -105,15 +109,16 @@ func (s *Sink[T]) Emit(ctx *Context, rec T) {
 	if ctx.err != nil || ctx.quiet[ctx.node] {
 		return
 	}
-	to, ok := r.emitted[s.n].(*sinkWriter[T])
+	write, ok := r.emitted[s.n].(func(T))
 	if !ok {
-		to = s.writer(r)
-		if !ctx.begin(s.n, to, to.close) {
+		to := s.writer(r)
+		write = stagedNext(r, s.codec, to.write)
+		if !ctx.begin(s.n, write, to.close) {
 			return
 		}
 	}
 	node := ctx.node
-	to.write(rec)
+	write(rec)
 	ctx.node = node
 }
 
@@ -141,7 +146,7 @@ func (s *Sink[T]) attach(r *run, in Records[T]) error {
 			return err
 		}
 	}
-	in.attach(r, to.write)
+	in.attach(r, stagedNext(r, s.codec, to.write))
 	r.finish = append(r.finish, to.close)
 	return nil
 }
@@ -155,7 +160,6 @@ type sinkWriter[T any] struct {
 	records int64
 
 	rest  pipeline.Sorter // records of directories for which no part may be open; nil for none
-	codec codec.Value[T]
 	slot  *T
 	key   []byte
 	value []byte
@@ -251,17 +255,14 @@ func (w *sinkWriter[T]) blame(p *sinkPart[T], err error) {
 func (w *sinkWriter[T]) keep(dir string, rec T) {
 	err := error(nil)
 	if w.rest == nil {
-		w.codec, err = codec.ValueOf[T]()
-		if err == nil {
-			w.rest, err = w.r.task.Sorter()
-		}
+		w.rest, err = w.r.task.Sorter()
 		w.slot = new(T)
 	}
 	if err == nil {
 		*w.slot = rec
 		w.key = append(append(w.key[:0], dir...), 0)
 		w.key = binary.BigEndian.AppendUint64(w.key, uint64(w.records))
-		if w.value, err = w.codec.Append(w.value[:0], w.slot); err == nil {
+		if w.value, err = w.to.codec.Append(w.value[:0], w.slot); err == nil {
 			err = w.rest.Add(w.key, w.value)
 		}
 	}
@@ -283,7 +284,7 @@ func (w *sinkWriter[T]) close() error {
 	if w.rest == nil {
 		return ctx.err
 	}
-	decode := w.codec.Decoder()
+	decode := w.to.codec.Decoder()
 	const number = 1 + 8 // behind the directory in a key
 	var now *sinkPart[T]
 	dir := ""

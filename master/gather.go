@@ -48,6 +48,14 @@ func Gather(ctx context.Context, job *scheduler.Job, read ReadManifest) ([]plan.
 	return sum(ctx, tasks, read)
 }
 
+// CheckBad returns a *Refused when a job has left out more records than its policy allows.
+func CheckBad(policy plan.BadRecords, t *plan.Tally) error {
+	if err := policy.Judge(t.Bad, t.RecordsIn); err != nil {
+		return &Refused{scheduler.Cause{Kind: plan.Failed, Text: err.Error()}}
+	}
+	return nil
+}
+
 // Count returns the sum of the counts of the attempts committed so far, as
 // Gather does for all.
 func Count(ctx context.Context, job *scheduler.Job, read ReadManifest) (plan.Tally, error) {

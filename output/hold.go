@@ -199,10 +199,8 @@ func (h *Hold) manifest(parts []plan.Part) *Manifest {
 		m.Parts = slices.Clone(h.base.Parts)
 	}
 	m.Parts = append(m.Parts, parts...)
-	for i := range m.Parts {
-		m.Records += m.Parts[i].Records
-		m.Bytes += m.Parts[i].Size
-	}
+	data := m.Data()
+	m.Records, m.Bytes = data.Records, data.Bytes
 	return m
 }
 
@@ -218,7 +216,7 @@ func (h *Hold) commit(ctx context.Context, m *Manifest) error {
 	slot, _ := h.position()
 	c := &Commit{Job: h.req.Job, Run: h.req.Run, Slot: slot, Size: int64(len(body)), CRC32C: checksum.SumCRC32C(body),
 		Manifest: fmt.Sprintf("%s%020d.%s.%s.json", manifestDir, slot, h.req.Job, strings.ToLower(rand.Text()[:8])),
-		Parts:    len(m.Parts), Records: m.Records, Time: m.Time}
+		Parts:    plan.DataParts(m.Parts), Records: m.Records, Time: m.Time}
 	if err := h.write(ctx, c.Manifest, body); err != nil {
 		return err
 	}
@@ -354,10 +352,15 @@ func (h *Hold) Clean(ctx context.Context) error {
 // partPrefix returns what the keys of all parts begin with, as far as is known: jobs of
 // several outputs have a directory for each.
 func (h *Hold) partPrefix(contents *Manifest) string {
-	if h.deep || contents != nil && slices.ContainsFunc(contents.Parts, func(p plan.Part) bool { return strings.Contains(p.Name, "/") }) {
+	if h.deep || contents.deep() || h.base.deep() {
 		return ""
 	}
 	return "part-"
+}
+
+// deep reports whether some parts lie in directories; those of nil do not.
+func (m *Manifest) deep() bool {
+	return m != nil && slices.ContainsFunc(m.Parts, func(p plan.Part) bool { return strings.Contains(p.Name, "/") })
 }
 
 // sweep deletes the parts of jobs that are known not to be contents, and
@@ -371,6 +374,6 @@ func (h *Hold) sweep(ctx context.Context, contents *Manifest, prefix string) err
 	}
 	return h.root.DeleteAll(ctx, prefix, func(key string) bool {
 		t := tokenOf(key)
-		return !live[key] && !Hidden(key) && (slices.Contains(h.state.Garbage, t) || slices.Contains(tokens, t))
+		return !live[key] && !Hidden(strings.TrimPrefix(key, plan.QuarantineDir+"/")) && (slices.Contains(h.state.Garbage, t) || slices.Contains(tokens, t))
 	})
 }

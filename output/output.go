@@ -181,9 +181,9 @@ type Manifest struct {
 	Run     int         `json:"run"`
 	Mode    Mode        `json:"mode"`
 	Time    time.Time   `json:"time"`
-	Records int64       `json:"records"`
+	Records int64       `json:"records"` // of data, as Bytes
 	Bytes   int64       `json:"bytes"`
-	Parts   []plan.Part `json:"parts"` // in order of their contents
+	Parts   []plan.Part `json:"parts"` // in order of their contents; see Data
 }
 
 // names returns the set of the parts' names; nil has none.

@@ -60,13 +60,23 @@ func Within(ctx context.Context, url string, open func(ctx context.Context, url 
 	return nil, "", false, nil
 }
 
+// Data returns the manifest without the parts that describe records which jobs left out.
+func (m *Manifest) Data() *Manifest {
+	return m.only(func(p *plan.Part) bool { return !p.IsQuarantine() })
+}
+
 // Below returns the manifest with only the parts below a directory.
 func (m *Manifest) Below(dir string) *Manifest {
+	return m.only(func(p *plan.Part) bool { return strings.HasPrefix(p.Name, dir) })
+}
+
+func (m *Manifest) only(keep func(p *plan.Part) bool) *Manifest {
 	some := *m
 	some.Parts, some.Records, some.Bytes = nil, 0, 0
-	for _, p := range m.Parts {
-		if strings.HasPrefix(p.Name, dir) {
-			some.Parts = append(some.Parts, p)
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		if keep(p) {
+			some.Parts = append(some.Parts, *p)
 			some.Records += p.Records
 			some.Bytes += p.Size
 		}

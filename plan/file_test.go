@@ -29,11 +29,22 @@ func TestCheckFiles(t *testing.T) {
 	}
 }
 
-// TestSpecsWithFilesAreNewer verifies that only a specification with files has a version
-// that earlier builds do not read: they would remove the files.
+// TestSpecsWithFilesAreNewer verifies that a specification has a version that earlier
+// builds do not read only if it has what they do not know, and would leave out: files,
+// which they would remove, a trial, and a policy on bad records.
 func TestSpecsWithFilesAreNewer(t *testing.T) {
 	t.Parallel()
-	if with, without := plan.VersionFor(make([]plan.File, 1), plan.Trial{}), plan.VersionFor(nil, plan.Trial{}); with != 2 || without != 1 || plan.SpecVersion != 3 {
-		t.Errorf("with files %d, without %d, and this build reads %d", with, without, plan.SpecVersion)
+	files, trial := make([]plan.File, 1), plan.Trial{Objects: 1}
+	for want, specs := range map[int][]plan.Spec{
+		1: {{}},
+		2: {{Files: files}},
+		3: {{Trial: trial}, {Files: files, Trial: trial}},
+		4: {{BadRecords: "skip:1"}, {Files: files, Trial: trial, BadRecords: "quarantine"}},
+	} {
+		for i := range specs {
+			if specs[i].Lowest(); specs[i].Version != want || want > plan.SpecVersion {
+				t.Errorf("%+v has version %d, want %d; this build reads %d", specs[i], specs[i].Version, want, plan.SpecVersion)
+			}
+		}
 	}
 }

@@ -67,6 +67,7 @@ type Tally struct {
 	SpillBytes int64
 	RunBytes   int64 // bytes of runs that the attempt leaves to the reducers
 	PeakMemory int64 // most bytes of the budget held at the same time
+	Bad        int64 `msgpack:",omitempty"` // records and keys that were left out
 	Counts     map[string]int64
 	Stats      map[string]Stat
 }
@@ -81,6 +82,7 @@ func (t *Tally) Merge(o *Tally) {
 	t.Spills += o.Spills
 	t.SpillBytes += o.SpillBytes
 	t.RunBytes += o.RunBytes
+	t.Bad += o.Bad
 	t.PeakMemory = max(t.PeakMemory, o.PeakMemory)
 	for name, n := range o.Counts {
 		if t.Counts == nil {

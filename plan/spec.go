@@ -31,9 +31,10 @@ type Spec struct {
 	Output     string   `json:"output"`          // URL
 	OnExists   string   `json:"onExists,omitempty"`
 	Partitions int      `json:"partitions,omitempty"`
-	SplitSize  int64    `json:"splitSize,omitempty"` // bytes
-	Trial      Trial    `json:"trial,omitzero"`      // of which part of the input is read
-	Attempts   int      `json:"attempts,omitempty"`  // failures of a task that end the job; 0: DefaultAttempts
+	SplitSize  int64    `json:"splitSize,omitempty"`  // bytes
+	Trial      Trial    `json:"trial,omitzero"`       // of which part of the input is read
+	Attempts   int      `json:"attempts,omitempty"`   // failures of a task that end the job; 0: DefaultAttempts
+	BadRecords string   `json:"badRecords,omitempty"` // what ParseBadRecords reads; empty: they fail the job
 	Compress   string   `json:"compress,omitempty"`
 	Decompress string   `json:"decompress,omitempty"`
 
@@ -70,18 +71,22 @@ func (s *Spec) Objects() []Bundle {
 
 // SpecVersion is the highest version of Spec that this build reads. Version 2 has Files:
 // a build that does not know them would remove them. Version 3 has a Trial: a build that
-// does not know it would read all.
-const SpecVersion = 3
+// does not know it would read all. Version 4 has BadRecords: a build that does not know
+// them would fail the job.
+const SpecVersion = 4
 
-// VersionFor returns the version of a Spec with these files and this trial.
-func VersionFor(files []File, trial Trial) int {
+// Lowest sets Version to the lowest one that has all fields that are set.
+func (s *Spec) Lowest() {
 	switch {
-	case trial != Trial{}:
-		return 3
-	case len(files) > 0:
-		return 2
+	case s.BadRecords != "":
+		s.Version = 4
+	case s.Trial != Trial{}:
+		s.Version = 3
+	case len(s.Files) > 0:
+		s.Version = 2
+	default:
+		s.Version = 1
 	}
-	return 1
 }
 
 // Bundle is an executable file, by its contents.

@@ -2,10 +2,12 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/windrow-mr/windrow/client"
@@ -62,7 +64,13 @@ func serve(m *control.Master) http.Handler {
 	on("GET /counters/{id}", func(r *http.Request) (any, error) { return m.Counters(r.Context(), id(r)) })
 	on("GET /tasks/{id}", func(r *http.Request) (any, error) { return m.Tasks(r.Context(), id(r)) })
 	on("POST /cancel/{id}", func(r *http.Request) (any, error) { return nil, m.Cancel(r.Context(), id(r)) })
-	on("POST /retry/{id}", func(r *http.Request) (any, error) { return nil, m.Retry(r.Context(), id(r)) })
+	on("POST /retry/{id}", func(r *http.Request) (any, error) {
+		next, err := strconv.Atoi(cmp.Or(r.URL.Query().Get("run"), "0"))
+		if err != nil {
+			return nil, err
+		}
+		return nil, m.Retry(r.Context(), id(r), next)
+	})
 	on("GET /workers", func(r *http.Request) (any, error) { return m.Workers(r.Context()) })
 	on("POST /gc", func(r *http.Request) (any, error) { return m.Collect(r.Context(), r.URL.Query().Has("dry")) })
 	on("POST /drain/{id}", func(r *http.Request) (any, error) { return nil, m.Drain(r.Context(), r.PathValue("id")) })

@@ -167,6 +167,7 @@ func (w *world) cancel(j *wanted) {
 	})
 }
 
+// retry requests to retry a job, as a client does: it names the run that it wants.
 func (w *world) retry(j *wanted) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -175,5 +176,12 @@ func (w *world) retry(j *wanted) {
 	}
 	j.asked++
 	j.pending++
-	w.ask("POST", "/retry/"+string(j.id), nil, func(*answer) { j.pending-- })
+	w.ask("GET", "/jobs/"+string(j.id), nil, func(a *answer) {
+		var job client.Job
+		if !a.into(&job) {
+			j.pending--
+			return
+		}
+		w.ask("POST", fmt.Sprintf("/retry/%s?run=%d", j.id, job.Run+1), nil, func(*answer) { j.pending-- })
+	})
 }

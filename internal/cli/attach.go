@@ -69,6 +69,7 @@ func attachFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "print the job's id and end, without waiting for the job"},
 		&cli.BoolFlag{Name: "wait", Usage: "wait until the job ends, and exit with its status (the default)"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print neither progress nor summary"},
+		strictFlag(),
 		outputFlag(),
 	}
 }
@@ -81,6 +82,7 @@ type attachment struct {
 	in     *interrupts
 	detach bool
 	quiet  bool
+	strict bool
 	asJSON bool
 }
 
@@ -96,7 +98,7 @@ func newAttachment(c *cli.Context, p *Program, in *interrupts) (*attachment, err
 	if err != nil {
 		return nil, err
 	}
-	return &attachment{p: p, name: c.App.Name, client: cl, in: in, detach: c.Bool("detach"), quiet: c.Bool("quiet"), asJSON: printJSON}, nil
+	return &attachment{p: p, name: c.App.Name, client: cl, in: in, detach: c.Bool("detach"), quiet: c.Bool("quiet"), strict: c.Bool("strict"), asJSON: printJSON}, nil
 }
 
 // early explains an interrupt of a request that has no answer yet.
@@ -237,7 +239,10 @@ func (a *attachment) ended(j *client.Job, shown bool) error {
 	if j.State == client.Succeeded && !a.quiet && !shown {
 		writeEnd(a.p.Stderr, j)
 	}
-	return remote.EndOf(j)
+	if err := remote.EndOf(j); err != nil || !a.strict || j.Result == nil {
+		return err
+	}
+	return strictly(j.Result.BadRecords)
 }
 
 // interrupted detaches from a job. A second interrupt cancels the job.

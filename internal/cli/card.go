@@ -30,6 +30,7 @@ type report struct {
 	Retried    int64                 `json:"retried"`
 	LeftOut    int                   `json:"leftOut"` // of what the input names
 	LeftOutBy  plan.LeftOut          `json:"leftOutBy,omitzero"`
+	BadRecords int64                 `json:"badRecords,omitempty"` // records and keys that were left out
 	Spills     int64                 `json:"spills"`
 	SpillBytes int64                 `json:"spillBytes"`
 	Slots      int                   `json:"slots"`
@@ -96,8 +97,8 @@ func newReport(r *embedded.Result, receipt *embedded.Receipt, faults *fault.Inje
 	dollars, _ := receipt.Counted.Dollars()
 	return report{Version: 1, Job: r.Job, ID: r.ID, Output: r.Output,
 		Input: reportCount{t.RecordsIn, t.BytesIn}, Shuffled: reportCount{t.PairsOut, t.RunBytes},
-		Written: reportCount{t.RecordsOut, t.BytesOut}, Parts: r.Manifest.Parts, Maps: r.Maps, Reduces: r.Reduces,
-		Retried: r.Retried, LeftOut: r.LeftOut.Total(), LeftOutBy: r.LeftOut, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
+		Written: reportCount{t.RecordsOut, t.BytesOut}, Parts: r.Manifest.Data().Parts, Maps: r.Maps, Reduces: r.Reduces,
+		Retried: r.Retried, LeftOut: r.LeftOut.Total(), LeftOutBy: r.LeftOut, BadRecords: t.Bad, Spills: t.Spills, SpillBytes: t.SpillBytes, Slots: r.Slots, Memory: r.Memory,
 		PeakMemory: peakMemory(), Requests: reportRequests{r.Usage, r.Usage.Retries, r.Usage.Hedges}, Dollars: dollars, Planned: newReportPlan(receipt.Planned), Counters: t.Counts, Stats: stats,
 		Skew:  r.Skew,
 		Chaos: newReportChaos(faults), Seconds: r.Elapsed.Seconds()}
@@ -125,6 +126,7 @@ func writeCard(to io.Writer, r *embedded.Result, receipt *embedded.Receipt, faul
 		line("spilled", "%s, %s", count(t.Spills, "run"), embedded.Bytes(t.SpillBytes))
 	}
 	line("written", "%s in %s, %s", count(t.RecordsOut, "record"), embedded.Bytes(t.BytesOut), count(int64(r.Parts), "part"))
+	writeBad(line, t.Bad, r.Output, len(r.Manifest.Below(plan.QuarantineDir+"/").Parts) > 0)
 	stats := make(map[string]client.Stat, len(t.Stats))
 	for name, s := range t.Stats {
 		stats[name] = client.Stat(s)

@@ -264,7 +264,7 @@ func categoryOf(command string) string {
 }
 
 const exitStatuses = `Exit status: 0 done, 1 the job failed (diff: records differ), 2 invalid argument, 3 no master answers, 4 access denied, 5 not found,
-6 conflict (the output exists or is another job's), 130 interrupted (a submitted job continues).`
+6 conflict (the output exists or is another job's), 7 done, but records were left out (--strict), 130 interrupted (a submitted job continues).`
 
 func forEach(commands []*cli.Command, f func(*cli.Command)) {
 	for _, c := range commands {

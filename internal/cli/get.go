@@ -115,6 +115,7 @@ func writeJob(to io.Writer, j *client.Job) {
 	}
 	if r := j.Result; r != nil {
 		line("written", "%s in %s, %s", count(r.Records, "record"), embedded.Bytes(r.Bytes), count(int64(r.Parts), "part"))
+		writeBad(line, r.BadRecords, j.Output, strings.HasPrefix(j.BadRecords, "quarantine"))
 	}
 	writeCounted(line, j.Counters, j.Stats)
 	writeSkew(line, j.Skew)

@@ -79,6 +79,7 @@ func jobFlags() []cli.Flag {
 		&cli.IntFlag{Name: "limit-objects", Usage: "read at most `N` objects of each input, to try a job out", DefaultText: "all"},
 		&cli.StringFlag{Name: "sample", Usage: "read about this `SHARE` of the input, such as 1%, to try a job out", DefaultText: "all"},
 		&cli.IntFlag{Name: "attempts", Value: plan.DefaultAttempts, Usage: "fail when a task has failed `N` times; an error about a record that occurs twice ends the job earlier"},
+		&cli.StringFlag{Name: "bad-records", Value: "fail", Usage: "what becomes of records on which the job fails: `POLICY` fail, skip:N, skip:P%, quarantine, quarantine:N or quarantine:P%"},
 		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output by `CODEC`: none, gzip, zstd or lz4"},
 		&cli.StringFlag{Name: "decompress", Value: auto, Usage: "`CODEC` of the input: auto (by its names, and by its first bytes if it is text), none, gzip, zstd, bzip2 or lz4"},
 		&cli.StringFlag{Name: "max-ratio", Value: strconv.Itoa(compress.DefaultRatio), Usage: "fail when input decompresses to more than `N` times its size, checked after 64 MiB; none for no limit"},
@@ -92,6 +93,7 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: "memory", Value: "1GiB", Usage: "`SIZE` of the memory for all tasks, at least 64MiB for each slot"},
 		&cli.StringFlag{Name: "root", Usage: "keep data between map and reduce below `URL`", DefaultText: "the output's _windrow/tmp"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print neither progress nor summary"},
+		strictFlag(),
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log what the engine does"},
 		outputFlag(),
 	}, chaosFlags())
@@ -133,7 +135,12 @@ func runJob(c *cli.Context, p *Program, job *jobs.Job) error {
 		writeCard(p.Stderr, result, receipt, o.Chaos, c.Bool("verbose"))
 	}
 	if printJSON {
-		return writeJSON(p, newReport(result, receipt, o.Chaos))
+		if err := writeJSON(p, newReport(result, receipt, o.Chaos)); err != nil {
+			return err
+		}
+	}
+	if c.Bool("strict") {
+		return strictly(result.Tally.Bad)
 	}
 	return nil
 }
@@ -168,7 +175,13 @@ func runOptions(c *cli.Context, p *Program, job *jobs.Job, own []cli.Flag) (embe
 // flags of the command except parameters of the job.
 func jobOptions(c *cli.Context, job string, list []jobs.Param, own []cli.Flag) (embedded.Options, error) {
 	o := embedded.Options{Input: c.StringSlice("input"), Output: c.String("out"), OnExists: c.String("on-exists"),
-		Compress: c.String("compress"), Attempts: c.Int("attempts")}
+		Compress: c.String("compress"), Attempts: c.Int("attempts"), BadRecords: c.String("bad-records")}
+	if _, err := plan.ParseBadRecords(o.BadRecords); err != nil {
+		return o, invalidf(c, "--bad-records %v", err)
+	}
+	if o.BadRecords == "fail" {
+		o.BadRecords = ""
+	}
 	if o.Attempts < 1 || o.Attempts > plan.MostAttempts {
 		return o, invalidf(c, "--attempts %d: it must be 1 to %d", o.Attempts, plan.MostAttempts)
 	}

@@ -16,6 +16,7 @@ const (
 	exitDenied      = 4
 	exitNotFound    = 5
 	exitConflict    = 6
+	exitLeftOut     = 7 // the job succeeded, without some records
 	exitInterrupted = 130
 )
 
@@ -45,6 +46,9 @@ var statuses = [...]int{
 // 0. A store that is unavailable is a failure of the command: exitNoMaster is only
 // for masters.
 func status(err error) int {
+	if _, ok := errors.AsType[*leftOutError](err); ok {
+		return exitLeftOut
+	}
 	kind := plan.KindOf(err)
 	_, ofMaster := errors.AsType[*client.Error](err)
 	switch {

@@ -17,6 +17,7 @@ import (
 func watchCommand(p *Program) *cli.Command {
 	flags := []cli.Flag{
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print neither progress nor summary"},
+		strictFlag(),
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "print text, or json, a line with the job at each change: `FORMAT`"},
 	}
 	return &cli.Command{Name: "watch", Usage: "follow a job until it ends, and exit with its status", ArgsUsage: "JOB", Flags: append(flags, clusterFlags()...),
@@ -59,6 +60,7 @@ func writeEnd(to io.Writer, j *client.Job) {
 	}
 	if r := j.Result; r != nil {
 		line("written", "%s in %s, %s", count(r.Records, "record"), embedded.Bytes(r.Bytes), count(int64(r.Parts), "part"))
+		writeBad(line, r.BadRecords, j.Output, strings.HasPrefix(j.BadRecords, "quarantine"))
 	}
 	writeCounted(line, j.Counters, j.Stats)
 	writeSkew(line, j.Skew)

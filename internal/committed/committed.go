@@ -39,6 +39,9 @@ func Copy(ctx context.Context, to io.Writer, url string, stores store.Options) e
 	defer root.Close()
 	read := func() (*output.Manifest, error) {
 		m, err := output.Read(ctx, root)
+		if err == nil && below == "" {
+			m = m.Data()
+		}
 		if err == nil && below != "" {
 			m = m.Below(below)
 			if len(m.Parts) == 0 {
@@ -86,7 +89,9 @@ func Records(ctx context.Context, url string, stores store.Options) (n int64, is
 	if err != nil {
 		return 0, false, err
 	}
-	if below != "" {
+	if below == "" {
+		m = m.Data()
+	} else {
 		m = m.Below(below)
 	}
 	for i := range m.Parts {

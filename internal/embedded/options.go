@@ -49,6 +49,7 @@ type Options struct {
 	SplitSize  int64
 	Trial      plan.Trial
 	Attempts   int
+	BadRecords string
 	Root       string
 	Compress   string
 	Decompress string
@@ -69,6 +70,7 @@ type settings struct {
 	mode   output.Mode
 	codecs planner.Codecs
 	files  *pipeline.Files // shipped with the job
+	bad    plan.BadRecords
 }
 
 // check returns the options with their defaults, or an error if they are invalid.
@@ -89,6 +91,9 @@ func (o Options) check() (settings, error) {
 	}
 	if err = plan.CheckAttempts(s.Attempts); err != nil {
 		return s, err
+	}
+	if s.bad, err = plan.ParseBadRecords(s.BadRecords); err != nil {
+		return s, fmt.Errorf("bad records: %w", err)
 	}
 	if err = s.request("").Check(); err != nil {
 		return s, err

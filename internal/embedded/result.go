@@ -28,7 +28,7 @@ type Result struct {
 
 func (r *run) result(c *committer, w *watcher, usage plan.Usage) *Result {
 	return &Result{
-		Job: r.pipe.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Parts: len(c.added), Tally: c.tally,
+		Job: r.pipe.Job, ID: string(r.id), Output: r.out.URL(), Manifest: c.manifest, Parts: plan.DataParts(c.added), Tally: c.tally,
 		Maps: len(r.table.Splits), Reduces: c.reduces, Slots: r.Slots, Memory: r.Memory,
 		Retried: w.pool.retried.Load(), LeftOut: r.table.LeftOut, Usage: usage, Skew: c.skew, Elapsed: time.Since(r.started),
 	}

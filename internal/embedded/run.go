@@ -222,7 +222,7 @@ func (r *run) newPool(ctx context.Context) *pool {
 			return r.table.PartName(task, id, output, 0)
 		},
 		Compress: r.codecs.Output, Limits: limits,
-		Budget: shuffle.NewBudget(r.Memory), Share: r.share(), Turns: r.turns(), Files: r.files, Log: r.Log,
+		Budget: shuffle.NewBudget(r.Memory), Share: r.share(), Turns: r.turns(), Bad: r.bad, Files: r.files, Log: r.Log,
 	})
 	return &pool{exec: exec, sums: sums.New(r.table), log: r.Log, events: master.NewMailbox(), pipe: r.pipe, hold: r.hold,
 		table: r.table, life: work, cancel: cancel, slots: r.Slots, extra: r.extra(),
@@ -326,6 +326,9 @@ func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
 	}
 	parts, tally, err := master.Gather(ctx, job, read)
 	if err != nil {
+		return err
+	}
+	if err := master.CheckBad(c.run.bad, &tally); err != nil {
 		return err
 	}
 	c.tally, c.added, c.skew = tally, parts, balance.Skew()

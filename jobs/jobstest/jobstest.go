@@ -90,6 +90,15 @@ func ShippedFile(name, text string) Option {
 	}
 }
 
+// BadRecords sets the policy on records on which the job fails, as --bad-records does:
+// "skip:1" or "quarantine". The default is "fail". See Result.BadRecords.
+func BadRecords(policy string) Option {
+	return func(t *trial) error {
+		t.bad = policy
+		return nil
+	}
+}
+
 // Params sets the job's parameters. It takes a map[string]string, or the struct
 // of the parameters as Define has it. A map holds the texts that follow
 // --param, and leaves out parameters that keep their default. A struct sets all

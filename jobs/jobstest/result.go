@@ -67,6 +67,10 @@ func (r *Result) WantInOrder(lines ...string) {
 	r.tb.Errorf("the output of job %s is wrong: - is missing, + is too much\n%s", r.job, diff(lines, got))
 }
 
+// BadRecords returns how many records and keys the job has left out. See the option
+// BadRecords.
+func (r *Result) BadRecords() int64 { return r.run.Tally.Bad }
+
 // Counter returns the count of the job's functions under a name, or 0.
 func (r *Result) Counter(name string) int64 { return r.run.Tally.Counts[name] }
 

@@ -35,6 +35,7 @@ type trial struct {
 	params  map[string]string
 	shipped map[string]string // texts of files, by name
 	strict  bool
+	bad     string // policy on bad records
 
 	once    map[string][]byte
 	files   map[string]string // their paths, by name
@@ -148,7 +149,7 @@ func (t *trial) one(ctx context.Context, w *way) (*Result, error) {
 	defer root.Close()
 	o := windrow.Options{
 		Output: outputURL, Params: t.params, Partitions: w.partitions, Slots: w.slots,
-		Memory: int64(w.slots) * leastSlot, Stores: stores, Files: t.files,
+		Memory: int64(w.slots) * leastSlot, Stores: stores, Files: t.files, BadRecords: t.bad,
 	}
 	if o.Input, o.SplitSize, err = t.write(ctx, root, w); err != nil {
 		return nil, fmt.Errorf("jobstest: %w", err)
@@ -213,6 +214,7 @@ func put(ctx context.Context, root *store.Root, key, text string) error {
 
 // read returns the committed parts.
 func read(ctx context.Context, root *store.Root, m *output.Manifest) ([][]byte, error) {
+	m = m.Data()
 	parts := make([][]byte, len(m.Parts))
 	for i := range m.Parts {
 		var err error

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // Files are the files that were shipped with a job. A process reads each once. The nil
@@ -26,10 +28,10 @@ func NewFiles(names []string, read func(ctx context.Context, name string) ([]byt
 // Get returns the bytes of a file, which the caller must not change.
 func (f *Files) Get(ctx context.Context, name string) ([]byte, error) {
 	if f == nil || len(f.names) == 0 {
-		return nil, fmt.Errorf("there is no file %q: no files were shipped with the job; name it with --file %[1]s=PATH", name)
+		return nil, notShipped(fmt.Sprintf("there is no file %q: no files were shipped with the job; name it with --file %[1]s=PATH", name))
 	}
 	if !slices.Contains(f.names, name) {
-		return nil, fmt.Errorf("there is no file %q: the files that were shipped with the job are %s", name, strings.Join(f.names, ", "))
+		return nil, notShipped(fmt.Sprintf("there is no file %q: the files that were shipped with the job are %s", name, strings.Join(f.names, ", ")))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -44,3 +46,13 @@ func (f *Files) Get(ctx context.Context, name string) ([]byte, error) {
 	f.held[name] = b
 	return b, nil
 }
+
+// notShipped is the error of a name that no file has. It is not about a record: all
+// records have it.
+type notShipped string
+
+// Error returns the text.
+func (e notShipped) Error() string { return string(e) }
+
+// FailureKind returns NotFound.
+func (notShipped) FailureKind() plan.Kind { return plan.NotFound }

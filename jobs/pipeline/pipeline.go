@@ -37,6 +37,9 @@ type Pipeline struct {
 	// process that builds the pipeline again passes it to Job.Build, and gets
 	// the same Text.
 	Once map[string][]byte
+	// Aside is why bad records cannot be left out: the records of an output cannot be kept
+	// aside until it is known that all functions accept them. Nil if they can.
+	Aside error
 }
 
 // Step is the functions that a group of tasks runs.
@@ -138,6 +141,7 @@ type Task struct {
 	Progress *Progress
 	Files    *Files               // shipped with the job; nil for none
 	Previous map[string]plan.Stat // of the round before, for a step of a later round
+	Bad      *Bad                 // how bad records are left out; nil: they fail the task
 	// Observed is set by the functions: see plan.Manifest.
 	Observed map[string]map[string]plan.Stat
 

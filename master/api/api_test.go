@@ -239,7 +239,7 @@ func TestSubmissionIsChecked(t *testing.T) {
 		{"job", "", "job is missing"}, {"job", "Word Count", "lower-case"}, {"job", "../x", "lower-case"}, {"plan", "", "plan is missing"},
 		{"output", "", "output is missing"}, {"output", strings.Repeat("x", 5000), "4096"}, {"input", []any{""}, "1 to 4096"},
 		{"onExists", "overwrite", "fail, replace, append"}, {"partitions", -1, "partitions"}, {"splitSize", -1, "splitSize"},
-		{"trial", map[string]any{"share": 2}, "between 0 and 1"}, {"trial", map[string]any{"objects": -1}, "negative"},
+		{"badRecords", "skip", "no limit"}, {"badRecords", "drop", "not one of"}, {"trial", map[string]any{"share": 2}, "between 0 and 1"}, {"trial", map[string]any{"objects": -1}, "negative"},
 		{"compress", "bzip2", "can be read but not written"}, {"compress", "rar", "rar"}, {"decompress", "rar", "rar"}, {"maxDecompressed", -5, "maxDecompressed"},
 		{"priority", -1, "priority"}, {"priority", 2_000_000, "1000000"}, {"build", "", "bundles is missing"},
 		{"bundles", bundle(nil), "no meaning beside bundles"},

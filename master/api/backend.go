@@ -43,7 +43,7 @@ type Jobs interface {
 	// Retry reopens a job that failed or was cancelled: committed tasks stay, and
 	// the rest runs again. If the job already runs again, there is no error; if it
 	// succeeded, the error is a Conflict.
-	Retry(ctx context.Context, id plan.JobID) error
+	Retry(ctx context.Context, id plan.JobID, run int) error
 }
 
 // Attempts are the tasks of jobs, their attempts and logs.

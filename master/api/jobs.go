@@ -2,6 +2,7 @@ package api
 
 import (
 	"crypto/rand"
+	"math"
 	"net/http"
 	"strings"
 
@@ -115,16 +116,24 @@ func (s *server) spec(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) cancel(w http.ResponseWriter, r *http.Request) error {
+	if err := queryOf(r).err; err != nil {
+		return err
+	}
 	return s.order(w, r, func(id plan.JobID) error { return s.backend.Cancel(r.Context(), id) })
 }
 
 func (s *server) retry(w http.ResponseWriter, r *http.Request) error {
-	return s.order(w, r, func(id plan.JobID) error { return s.backend.Retry(r.Context(), id) })
+	q := queryOf(r, "run")
+	run := q.number("run", 0, math.MaxInt32)
+	if q.err != nil {
+		return q.err
+	}
+	return s.order(w, r, func(id plan.JobID) error { return s.backend.Retry(r.Context(), id, run) })
 }
 
 // order runs an operation on a job, and answers with the job.
 func (s *server) order(w http.ResponseWriter, r *http.Request, do func(plan.JobID) error) error {
-	id, err := plainJob(r)
+	id, err := jobID(r)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,8 @@ func checkSubmission(s *client.Submission) error {
 		return bad("splitSize %d is negative; 0 lets the cluster choose", s.SplitSize)
 	case s.Trial.Check() != nil:
 		return bad("trial: %v", s.Trial.Check())
+	case badRecords(s) != nil:
+		return bad("badRecords: %v", badRecords(s))
 	case plan.CheckAttempts(s.Attempts) != nil:
 		return bad("%v", plan.CheckAttempts(s.Attempts))
 	case s.MaxDecompressed < 0:
@@ -122,4 +124,10 @@ func checkLabels(labels map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// badRecords returns what is wrong with the policy on bad records.
+func badRecords(s *client.Submission) error {
+	_, err := plan.ParseBadRecords(s.BadRecords)
+	return err
 }

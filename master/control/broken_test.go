@@ -189,7 +189,7 @@ func TestLogOfARunningJobIsDamaged(t *testing.T) {
 				if d.State != client.Cancelled || d.Cause == nil || !strings.Contains(d.Cause.Text, "log could not be read") {
 					t.Errorf("after its cancellation it is %s, cause %+v", d.State, d.Cause)
 				}
-				err = m.Retry(t.Context(), id)
+				err = m.Retry(t.Context(), id, 0)
 				wants(t, "retry", err, plan.Conflict, "log cannot be read")
 				time.Sleep(2 * keep)
 				g, err := m.Collect(t.Context(), false)
@@ -226,7 +226,7 @@ func TestRestoredLogOfACancelledJob(t *testing.T) {
 		b.must(journal.Activate(t.Context(), b.root, journal.Run{Job: id})) // as if its leader had died before it removed this
 		m.stop()
 		m = b.start("three")
-		wants(t, "retry", m.Retry(t.Context(), id), plan.Conflict, "rerun")
+		wants(t, "retry", m.Retry(t.Context(), id, 0), plan.Conflict, "rerun")
 		if d := b.job(m, id); d.State != client.Cancelled {
 			t.Errorf("it is %s", d.State)
 		}

@@ -188,17 +188,17 @@ func TestRetry(t *testing.T) {
 		if d.Cause == nil || d.Cause.Kind != plan.Failed || !strings.Contains(d.Cause.Text, "line 7 makes no sense") || d.Cause.Task == "" {
 			t.Errorf("its cause is %+v", d.Cause)
 		}
-		b.must(m.Retry(t.Context(), id))
+		b.must(m.Retry(t.Context(), id, 0))
 		l := w.launchedAt(plan.Map)
 		if l.Run != 1 || l.Task == whole.Task {
 			t.Errorf("the retry launches %+v; %v is whole", l, whole.Task)
 		}
-		b.must(m.Retry(t.Context(), id)) // it is under way, so that nothing happens
+		b.must(m.Retry(t.Context(), id, 0)) // it is under way, so that nothing happens
 		w.works(l)
 		if d := w.done(id, client.Succeeded); d.Run != 1 || d.Cause != nil || d.Result.Records != mapTasks*records {
 			t.Errorf("after the retry it is %+v", d)
 		}
-		wants(t, "another retry", m.Retry(t.Context(), id), plan.Conflict, "succeeded", "rerun")
+		wants(t, "another retry", m.Retry(t.Context(), id, 0), plan.Conflict, "succeeded", "rerun")
 	})
 }
 
@@ -212,8 +212,30 @@ func TestRetryOfACancelledJob(t *testing.T) {
 		id := b.submit(m, submission())
 		w.launchedAt(plan.Prepare)
 		b.must(m.Cancel(t.Context(), id))
-		b.must(m.Retry(t.Context(), id)) // it waits for the end of the first run
+		b.must(m.Retry(t.Context(), id, 0)) // it waits for the end of the first run
 		w.done(id, client.Succeeded)
+	})
+}
+
+// TestALateCopyOfARetry verifies that a copy of a retry that arrives after the run that it
+// made was cancelled does not reopen the job.
+func TestALateCopyOfARetry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		m := b.start("one")
+		w := b.worker(m, "w", 2)
+		id := b.submit(m, submission())
+		w.launchedAt(plan.Prepare)
+		b.must(m.Cancel(t.Context(), id))
+		b.must(m.Retry(t.Context(), id, 1))
+		b.must(m.Cancel(t.Context(), id))
+		b.must(m.Retry(t.Context(), id, 1)) // the copy
+		w.done(id, client.Cancelled)
+		b.must(m.Retry(t.Context(), id, 2)) // the user again
+		if d := w.done(id, client.Succeeded); d.Run != 2 {
+			t.Errorf("it succeeds in run %d", d.Run)
+		}
 	})
 }
 
@@ -229,7 +251,7 @@ func TestRetryWithoutItsProgram(t *testing.T) {
 		s.Bundles = []plan.Bundle{{OS: "linux", Arch: "amd64", Digest: digestOf(program), Size: int64(len(program))}}
 		id := b.failed(m, b.worker(m, "w", 1), s)
 		b.must(b.root.Delete(t.Context(), plan.BundleKey(digestOf(program), 0)))
-		wants(t, "a retry", m.Retry(t.Context(), id), plan.Conflict, "program", string(id), "submit it again")
+		wants(t, "a retry", m.Retry(t.Context(), id, 0), plan.Conflict, "program", string(id), "submit it again")
 		if d := b.job(m, id); d.State != client.FailedJob || d.Run != 0 {
 			t.Errorf("after that it is %+v", d)
 		}

@@ -90,7 +90,7 @@ func TestRetryAfterCollection(t *testing.T) {
 			if !slices.ContainsFunc(g.Jobs, func(i client.GarbageItem) bool { return i.Objects >= 2*many }) {
 				t.Errorf("the garbage of cycle %d is %+v", cycle, g)
 			}
-			b.must(m.Retry(t.Context(), id))
+			b.must(m.Retry(t.Context(), id, 0))
 		}
 		w.done(id, client.Succeeded)
 	})
@@ -178,7 +178,7 @@ func TestRetryWhileItsProgramIsCollected(t *testing.T) {
 		if _, err := b.root.Stat(t.Context(), plan.BundleKey(digest, 0)); err != nil {
 			t.Fatal(err)
 		}
-		wants(t, "a retry", two.Retry(t.Context(), id), plan.Conflict, "has been removed: submit it again")
+		wants(t, "a retry", two.Retry(t.Context(), id, 0), plan.Conflict, "has been removed: submit it again")
 		close(stopped.free)
 		<-collected
 	})

@@ -64,8 +64,8 @@ func (c committer) Commit(ctx context.Context, s *scheduler.Job) error {
 func (j *job) gather(ctx context.Context, s *scheduler.Job) ([]plan.Part, error) {
 	parts, tally, err := j.measure(ctx, s)
 	if err == nil {
-		j.life.tally, j.life.parts = &tally, len(parts)
-		return parts, nil
+		j.life.tally, j.life.parts = &tally, plan.DataParts(parts)
+		return parts, j.checkBad(&tally)
 	}
 	lost := j.lasting(ctx, err)
 	if !lost && !permanent(err) {
@@ -78,6 +78,19 @@ func (j *job) gather(ctx context.Context, s *scheduler.Job) ([]plan.Part, error)
 		err = &master.Refused{Cause: scheduler.Cause{Kind: plan.Inconsistent, Text: fmt.Sprintf("the record of a finished task is lost (%v); retry does the task again", err)}}
 	}
 	return nil, err
+}
+
+// checkBad refuses to commit a job that has left out more records than it may.
+func (j *job) checkBad(tally *plan.Tally) error {
+	spec, unread := j.spec.get()
+	if unread != nil {
+		return unread
+	}
+	bad, err := plan.ParseBadRecords(spec.BadRecords)
+	if err != nil {
+		return &master.Refused{Cause: scheduler.Cause{Kind: plan.Invalid, Text: err.Error()}}
+	}
+	return master.CheckBad(bad, tally)
 }
 
 // permanent reports whether the same try fails in the same way: the job itself asks
@@ -203,7 +216,7 @@ func (j *job) counted(ctx context.Context, s *scheduler.Job) (*plan.Tally, error
 	if err != nil {
 		return nil, fmt.Errorf("count what the job did: %w", err)
 	}
-	j.life.parts = len(parts)
+	j.life.parts = plan.DataParts(parts)
 	return &tally, nil
 }
 

@@ -60,7 +60,7 @@ func TestJobWhoseCountersFitNoResult(t *testing.T) {
 				if _, err := output.Read(t.Context(), b.data.Sub("out/")); !errors.Is(err, output.ErrNotCommitted) {
 					t.Errorf("the output is committed: %v", err)
 				}
-				b.must(m.Retry(t.Context(), id))
+				b.must(m.Retry(t.Context(), id, 0))
 				w.say()
 				if d := b.job(m, id); d.Run != 1 || d.State.Ended() {
 					t.Errorf("after retry it is %s, run %d", d.State, d.Run)

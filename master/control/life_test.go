@@ -149,7 +149,7 @@ func TestUnknownJob(t *testing.T) {
 				return err
 			},
 			"cancel": func() error { return m.Cancel(t.Context(), over) },
-			"retry":  func() error { return m.Retry(t.Context(), over) },
+			"retry":  func() error { return m.Retry(t.Context(), over, 0) },
 		} {
 			wants(t, name, ask(), plan.NotFound, string(over), "windrow ls")
 		}

@@ -60,7 +60,7 @@ func TestTasksAreKnownAfterTheEnd(t *testing.T) {
 			return got.State == client.TaskFailed && got.Attempts == 1 && got.Failures == 1 && got.Worker == "w-1" && got.Error == "line 7 makes no sense"
 		})
 
-		b.must(two.Retry(t.Context(), id))
+		b.must(two.Retry(t.Context(), id, 0))
 		other := b.worker(two, "w-2", 1)
 		again := other.launchedAt(plan.Map)
 		check(two, first.Task.String(), whole)

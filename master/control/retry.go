@@ -10,8 +10,9 @@ import (
 )
 
 // Retry lets a job that failed continue, in a new run. The run is in the index before
-// any master acts on it.
-func (m *Master) Retry(ctx context.Context, id plan.JobID) error {
+// any master acts on it. Next is the number of the run, 0 for any: a job that has had it is
+// not reopened.
+func (m *Master) Retry(ctx context.Context, id plan.JobID, next int) error {
 	l, err := m.leader()
 	if err != nil {
 		return answer(err)
@@ -42,6 +43,9 @@ func (m *Master) Retry(ctx context.Context, id plan.JobID) error {
 			err = client.Errorf(plan.Conflict, "job %s was cancelled while its log could not be read: rerun makes a new job of it", id)
 		}
 		return answer(err)
+	}
+	if next > 0 && state.Run >= next {
+		return nil // a copy of a request that was carried out; the job may have been cancelled since
 	}
 	if state.Status == scheduler.Succeeded {
 		return client.Errorf(plan.Conflict, "job %s succeeded: there is nothing to retry; rerun makes a new job of it", id)

@@ -34,7 +34,7 @@ func TestStandby(t *testing.T) {
 		for name, ask := range map[string]func() error{
 			"submit":   func() error { _, err := standby.Submit(t.Context(), submission()); return err },
 			"cancel":   func() error { return standby.Cancel(t.Context(), id) },
-			"retry":    func() error { return standby.Retry(t.Context(), id) },
+			"retry":    func() error { return standby.Retry(t.Context(), id, 0) },
 			"job":      func() error { _, err := standby.Job(t.Context(), id); return err },
 			"spec":     func() error { _, err := standby.Spec(t.Context(), id); return err },
 			"tasks":    func() error { _, err := standby.Tasks(t.Context(), id); return err },

@@ -45,7 +45,7 @@ func phases(s *scheduler.Job) []client.Phase {
 
 // Outline returns the facts of a job in its specification.
 func Outline(s *plan.Spec) client.Job {
-	return client.Job{ID: s.ID, Job: s.Job, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Params: s.Params,
+	return client.Job{ID: s.ID, Job: s.Job, Input: s.Input, Output: s.Output, OnExists: s.OnExists, BadRecords: s.BadRecords, Params: s.Params,
 		Priority: s.Share(), Labels: s.Labels, State: client.Planning, Submitted: s.Submitted, Phases: []client.Phase{}}
 }
 
@@ -84,7 +84,7 @@ func Unsettled(s client.State) client.State {
 // Counters returns counters in the types of the API.
 func Counters(t *plan.Tally) client.Counters {
 	c := client.Counters{Read: client.Amount{Records: t.RecordsIn, Bytes: t.BytesIn}, Shuffled: client.Amount{Records: t.PairsOut, Bytes: t.RunBytes},
-		Written: client.Amount{Records: t.RecordsOut, Bytes: t.BytesOut}, Spills: client.Amount{Records: t.Spills, Bytes: t.SpillBytes}, Counts: t.Counts}
+		Written: client.Amount{Records: t.RecordsOut, Bytes: t.BytesOut}, Spills: client.Amount{Records: t.Spills, Bytes: t.SpillBytes}, Bad: t.Bad, Counts: t.Counts}
 	for name, s := range t.Stats {
 		if c.Stats == nil {
 			c.Stats = make(map[string]client.Stat, len(t.Stats))
@@ -96,5 +96,5 @@ func Counters(t *plan.Tally) client.Counters {
 
 // Result returns the result of a job that succeeded, with so many parts.
 func Result(t *plan.Tally, parts int) *client.Result {
-	return &client.Result{Records: t.RecordsOut, Bytes: t.BytesOut, Parts: parts}
+	return &client.Result{Records: t.RecordsOut, Bytes: t.BytesOut, Parts: parts, BadRecords: t.Bad}
 }

@@ -17,7 +17,7 @@ const manifestsAtOnce = 32
 // the round have observed, and asks the job whether another round follows.
 func (e *Executor) decide(ctx context.Context, a Attempt, step *pipeline.Step, w *Work) (*plan.Manifest, error) {
 	started := time.Now()
-	m, _ := e.begin(ctx, a)
+	m, _ := e.begin(ctx, a, step)
 	observed, err := e.observed(ctx, w.Observes, step.Stage)
 	if err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ type writer struct {
 // run runs the attempt.
 func (x *execution) run(ctx context.Context) (*plan.Manifest, error) {
 	x.started = time.Now()
-	x.m, x.task = x.exec.begin(ctx, x.attempt)
+	x.m, x.task = x.exec.begin(ctx, x.attempt, x.step)
 	x.runs = x.exec.runStore(x.attempt.Task, x.attempt.ID)
 	if err := x.open(ctx); err != nil {
 		return nil, err

@@ -60,6 +60,8 @@ type Config struct {
 	// Turns is how many reduce attempts may compute at once. The others fetch
 	// what they will read, or make visible what they have made. 0: any number.
 	Turns int
+	// Bad is the policy on bad records, which Pipeline has outputs for.
+	Bad plan.BadRecords
 	// Files were shipped with the job; nil for none.
 	Files *pipeline.Files
 	Log   *slog.Logger
@@ -175,9 +177,9 @@ func (e *Executor) acquire(ctx context.Context, n int64) (*shuffle.Grant, error)
 }
 
 // begin returns an attempt's empty manifest and the values common to all tasks.
-func (e *Executor) begin(ctx context.Context, a Attempt) (*plan.Manifest, pipeline.Task) {
+func (e *Executor) begin(ctx context.Context, a Attempt, step *pipeline.Step) (*plan.Manifest, pipeline.Task) {
 	m := &plan.Manifest{Job: e.cfg.Job, Task: a.Task, Attempt: a.ID}
-	return m, pipeline.Task{Context: ctx, Job: e.cfg.Job, Name: e.cfg.Pipeline.Job, ID: a.Task, Attempt: a.ID,
+	return m, pipeline.Task{Bad: e.cfg.Pipeline.Bad(step, e.cfg.Bad), Context: ctx, Job: e.cfg.Job, Name: e.cfg.Pipeline.Job, ID: a.Task, Attempt: a.ID,
 		Log: e.cfg.Log.With("task", a.Task.String(), "attempt", a.ID.String()), Tally: &m.Tally, Progress: a.Progress, Files: e.cfg.Files}
 }
 

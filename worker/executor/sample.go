@@ -46,7 +46,7 @@ func (e *Executor) Sample(ctx context.Context, a Attempt, step *pipeline.Step, s
 		return nil, fmt.Errorf("task %v samples a step that writes %d exchanges", a.Task, len(step.Writes))
 	}
 	spec := e.spec(step.Writes[0], 1, e.cfg.Share)
-	m, task := e.begin(ctx, a)
+	m, task := e.begin(ctx, a, step)
 	mem, err := e.share(ctx)
 	if err != nil {
 		return nil, err

@@ -29,6 +29,7 @@ func Judge(err error) Verdict {
 	}
 	_, conflict := errors.AsType[*output.Conflict](err)
 	_, uncounted := errors.AsType[*plan.TallyError](err)
+	_, bad := errors.AsType[*plan.BadRecordsError](err)
 	failed, record := errors.AsType[*jobs.RecordError](err)
 	_, input := errors.AsType[*InputError](err)
 	_, reader := errors.AsType[*pipeline.ReaderError](err)
@@ -37,7 +38,7 @@ func Judge(err error) Verdict {
 	}
 	_, overflow := errors.AsType[*jobs.OverflowError](err)
 	switch kind := plan.KindOf(err); {
-	case uncounted, overflow:
+	case uncounted, overflow, bad:
 		v.Final = true // another attempt counts the same
 	case conflict:
 		v.Kind = plan.Conflict

@@ -212,7 +212,7 @@ func (e *engine) prepare(ctx context.Context, run *Run) error {
 		Scratch: scratch, Class: store.Durable, Output: out,
 		PartName: func(_ plan.TaskID, _ plan.AttemptID, output int) string { return e.parts[output] },
 		Compress: f.Compress, Limits: f.Limits,
-		Budget: shuffle.NewBudget(f.Budget), Share: f.Share, Files: e.shipped(ctx), Log: p.log,
+		Budget: shuffle.NewBudget(f.Budget), Share: f.Share, Bad: p.bad, Files: e.shipped(ctx), Log: p.log,
 	})
 	return nil
 }

@@ -89,6 +89,7 @@ type process struct {
 	pipeline *pipeline.Pipeline
 	ranges   int // bytes of a request to a remote store
 	files    []plan.File
+	bad      plan.BadRecords
 	engine   *engine
 	work     sync.WaitGroup // the attempt that runs
 
@@ -165,7 +166,7 @@ func (p *process) prepare(h Hello) string {
 	if h.Heap > 0 {
 		debug.SetMemoryLimit(h.Heap)
 	}
-	p.ranges, p.files = h.Range, h.Files
+	p.ranges, p.files, p.bad = h.Range, h.Files, h.Bad
 	var job *jobs.Job
 	var names []string
 	for _, j := range p.cfg.Jobs {
@@ -192,6 +193,9 @@ func (p *process) prepare(h Hello) string {
 	if p.pipeline.Text != h.Plan {
 		return fmt.Sprintf("job %s: its constructor makes another plan here than where it was submitted; it must depend on its parameters alone, and the program must be the same (use jobs.Once for what is decided once):\n%s",
 			h.Job, pipeline.Diff(h.Plan, p.pipeline.Text))
+	}
+	if p.pipeline, err = p.pipeline.Tolerant(h.Bad); err != nil {
+		return err.Error()
 	}
 	return ""
 }

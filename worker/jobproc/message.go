@@ -19,6 +19,7 @@ type Hello struct {
 	Heap    int64             // bytes at which the collector works harder
 	Range   int               // bytes of a request to a remote store
 	Files   list[plan.File]   // shipped with the job; objects of FilesRoot
+	Bad     plan.BadRecords   // the policy on bad records
 }
 
 // Description is what a worker knows of a pipeline: all except the functions.

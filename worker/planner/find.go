@@ -365,7 +365,7 @@ func committed(ctx context.Context, root *store.Root, dir string, found []store.
 	if err != nil {
 		return nil, err
 	}
-	return keepCommitted(root, dir, m, "", found, whole)
+	return keepCommitted(root, dir, m.Data(), "", found, whole)
 }
 
 // keepCommitted removes from found the objects below a directory that are not in a

@@ -212,9 +212,12 @@ func (p *process) greet(ctx context.Context, j *job, spec *plan.Spec, storage, c
 		}
 	})
 	p.others.Go(p.watch)
-	var err error
+	bad, err := plan.ParseBadRecords(spec.BadRecords)
+	if err != nil {
+		return final("job %s: %v", j.id, err)
+	}
 	p.session, err = jobproc.Open(ctx, control, jobproc.Hello{Job: spec.Job, Params: spec.Params, Once: spec.Once, Plan: spec.Plan,
-		Token: token, Heap: p.budget.heap, Range: p.budget.ranges, Files: spec.Files}, r.cfg.Grace)
+		Token: token, Heap: p.budget.heap, Range: p.budget.ranges, Files: spec.Files, Bad: bad}, r.cfg.Grace)
 	if _, refused := errors.AsType[*jobproc.Refusal](err); err == nil || refused || ctx.Err() != nil {
 		return err
 	}

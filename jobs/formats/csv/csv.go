@@ -413,13 +413,16 @@ func (r *reader[T]) record(offset int64, line []byte) error {
 	r.s.At(offset)
 	fields, err := r.split.fields(line)
 	if err != nil {
-		return r.mistake(offset, err)
+		if err = r.mistake(offset, err); r.f.Multiline {
+			return err // a quote too many: what follows is read with quotes inside out
+		}
+		return r.s.Bad(line, err)
 	}
 	if r.known == nil {
 		return r.strings(offset, line, fields)
 	}
 	if len(fields) != len(r.columns) && !r.f.Ragged {
-		return r.count(offset, len(fields))
+		return r.count(offset, line, len(fields))
 	}
 	if r.partial {
 		var zero T
@@ -432,21 +435,21 @@ func (r *reader[T]) record(offset int64, line []byte) error {
 		}
 		f := fields[i].field(line)
 		if err := c.set(unsafe.Pointer(&r.slot), f); err != nil {
-			return r.mistake(offset+int64(f.at), fmt.Errorf("column %q: %w", c.name, err))
+			return r.s.Bad(line, r.mistake(offset+int64(f.at), fmt.Errorf("column %q: %w", c.name, err)))
 		}
 	}
 	return r.yield(r.slot)
 }
 
-func (r *reader[T]) count(offset int64, n int) error {
-	return &recordError{r.s.Where(offset), fmt.Errorf("the number of fields is %d, and that of columns %d: check the quotes and commas before it, or set Ragged",
-		n, len(r.columns))}
+func (r *reader[T]) count(offset int64, line []byte, n int) error {
+	return r.s.Bad(line, &recordError{r.s.Where(offset), fmt.Errorf("the number of fields is %d, and that of columns %d: check the quotes and commas before it, or set Ragged",
+		n, len(r.columns))})
 }
 
 // strings yields a record that is all its fields.
 func (r *reader[T]) strings(offset int64, record []byte, fields []span) error {
 	if !r.f.NoHeader && !r.f.Ragged && len(fields) != len(r.columns) {
-		return r.count(offset, len(fields))
+		return r.count(offset, record, len(fields))
 	}
 	all := make([]string, len(fields))
 	for i := range fields {

@@ -79,7 +79,7 @@ func (f Records[T]) Scan(ctx *jobs.Context, s *jobs.Section, yield func(T) error
 		var rec T
 		if err := decode(line, &rec); err != nil {
 			at, err := mistake(err)
-			return fmt.Errorf("%s: %w%s", s.Where(offset+at), err, advice(line, arrays, err))
+			return s.Bad(line, fmt.Errorf("%s: %w%s", s.Where(offset+at), err, advice(line, arrays, err)))
 		}
 		return yield(rec)
 	})

@@ -47,6 +47,8 @@ type Options struct {
 	// FailReadAfter makes the sources of reduce tasks fail after that many
 	// pairs, 0 for never.
 	FailReadAfter int
+	// Bad is the policy on bad records.
+	Bad plan.BadRecords
 }
 
 // Result is the output of a job.
@@ -82,6 +84,9 @@ func Run(ctx context.Context, job *jobs.Job, o Options, objects ...Object) (*Res
 	}
 	if again.Hash != p.Hash {
 		return nil, fmt.Errorf("built again, the pipeline is another:\n%s\n%s", p.Text, again.Text)
+	}
+	if p, err = p.Tolerant(o.Bad); err != nil {
+		return nil, err
 	}
 	if o.Split == 0 {
 		o.Split = 1 << 20
@@ -307,6 +312,7 @@ func (r *runner) task(id plan.TaskID, step *pipeline.Step, t *pipeline.Task, par
 		return parts[name], nil
 	}
 	t.MostParts = 2
+	t.Bad = r.built.Bad(step, r.o.Bad)
 	t.Sorter = func() (pipeline.Sorter, error) { return &sorter{}, nil }
 	t.Spool = func() pipeline.Spool { return &spool{} }
 	t.Side = func(place int, load func(from pairs.Source) (any, error)) (any, error) {

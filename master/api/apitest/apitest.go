@@ -165,7 +165,7 @@ func (b *Backend) Submit(_ context.Context, s *client.Submission) (client.Submit
 	spec := s.Spec()
 	spec.ID, spec.Submitted = ID(b.next), time.Now().UTC()
 	b.keys[s.IdempotencyKey] = spec.ID
-	b.set(&Job{Spec: spec, Job: client.Job{ID: spec.ID, Job: s.Job, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Params: s.Params,
+	b.set(&Job{Spec: spec, Job: client.Job{ID: spec.ID, Job: s.Job, Input: s.Input, Output: s.Output, OnExists: s.OnExists, BadRecords: s.BadRecords, Params: s.Params,
 		Priority: spec.Share(), Labels: s.Labels, State: client.Planning, Phase: "plan", Submitted: spec.Submitted, Phases: []client.Phase{}}})
 	return client.Submitted{ID: spec.ID}, nil
 }
@@ -230,13 +230,15 @@ func (b *Backend) Cancel(_ context.Context, id plan.JobID) error {
 }
 
 // Retry makes a job run.
-func (b *Backend) Retry(_ context.Context, id plan.JobID) error {
+func (b *Backend) Retry(_ context.Context, id plan.JobID, run int) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	j, err := b.call("Retry", id)
 	switch {
 	case err != nil:
 		return err
+	case run > 0 && j.Run >= run:
+		return nil
 	case j.State == client.Succeeded:
 		return client.Errorf(plan.Conflict, "job %s has succeeded: rerun makes a new one", id)
 	}
