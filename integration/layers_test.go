@@ -73,6 +73,7 @@ var layers = map[string][]string{
 	"jobs":                             {"plan/nearest", "shuffle/pairs", "jobs/pipeline", "jobs/codec", "jobs/internal/...", "plan"},
 	"jobs/codec":                       {},
 	"compress":                         {"plan", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/v4"},
+	"jobs/formats/arrow":               {"jobs", "github.com/google/flatbuffers/go", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/v4"},
 	"jobs/formats/avro":                {"jobs", "jobs/internal/window", "github.com/klauspost/compress/...", "github.com/twmb/avro"},
 	"jobs/formats/csv":                 {"jobs", "jobs/codec", "jobs/internal/lines"},
 	"jobs/formats/fixed":               {"jobs"},
@@ -417,7 +418,7 @@ func TestJobBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	for s := lines(string(out)); s.Scan(); {
-		for _, heavy := range []string{"gocloud.dev", "github.com/aws", "cloud.google.com", "google.golang.org", "golang.org/x/oauth2", "github.com/Azure", "github.com/hashicorp/memberlist", "github.com/apache/arrow", "github.com/parquet-go", "github.com/andybalholm", module + "/jobs/formats/parquet"} {
+		for _, heavy := range []string{"gocloud.dev", "github.com/aws", "cloud.google.com", "google.golang.org", "golang.org/x/oauth2", "github.com/Azure", "github.com/hashicorp/memberlist", "github.com/apache/arrow", "github.com/parquet-go", "github.com/andybalholm", module + "/jobs/formats/parquet", module + "/jobs/formats/arrow"} {
 			if strings.HasPrefix(s.Text(), heavy) {
 				t.Errorf("a job with text input carries %s", s.Text())
 			}
@@ -431,15 +432,16 @@ func TestJobBinary(t *testing.T) {
 	}
 }
 
-// TestParquetJobBinary verifies that a program which reads and writes Parquet is at most 5
-// MB larger than the limit of one that does not.
-func TestParquetJobBinary(t *testing.T) {
+// TestColumnsJobBinary verifies that a program which reads and writes Parquet and Arrow is at
+// most 5 MB larger than the limit of one that does not, and has no library of either.
+func TestColumnsJobBinary(t *testing.T) {
 	t.Parallel()
-	_, size := builtJob(t, `package main
+	dir, size := builtJob(t, `package main
 
 import (
 	"github.com/windrow-mr/windrow"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/jobs/formats/arrow"
 	"github.com/windrow-mr/windrow/jobs/formats/parquet"
 )
 
@@ -450,7 +452,10 @@ type trip struct {
 
 func main() {
 	windrow.Main(jobs.Define("trips", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
-		jobs.Read(p, parquet.Records[trip]{Where: parquet.AtLeast("Fare", 10)}).Write(parquet.Records[trip]{})
+		jobs.Read(p, parquet.Records[trip]{Where: parquet.AtLeast("Fare", 10)}).Write(arrow.Records[trip]{})
+		return nil
+	}), jobs.Define("back", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
+		jobs.Read(p, arrow.Records[trip]{}).Write(parquet.Records[trip]{})
 		return nil
 	}))
 }
@@ -459,6 +464,19 @@ func main() {
 		t.Errorf("the binary has %d bytes, the limit is %d", size, limit)
 	}
 	t.Logf("%d bytes", size)
+	deps := exec.CommandContext(t.Context(), "go", "list", "-mod=mod", "-deps", ".")
+	deps.Dir = dir
+	out, err := deps.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s := lines(string(out)); s.Scan(); {
+		for _, heavy := range []string{"github.com/apache/arrow", "github.com/parquet-go"} {
+			if strings.HasPrefix(s.Text(), heavy) {
+				t.Errorf("the job carries %s", s.Text())
+			}
+		}
+	}
 }
 
 func appendTo(t *testing.T, path, text string) {
