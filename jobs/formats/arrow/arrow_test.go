@@ -212,11 +212,11 @@ func TestRecordsAreReadAsTheyWereWritten(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		f := arrow.Records[row]{Batch: 64 << 10 << r.IntN(3), Codec: []string{"", "lz4", "none"}[seed/4]}
 		var records []row
-		for range []int{0, 1, 150, 700}[seed%4] {
+		for range []int{0, 1, 120, 400}[seed%4] {
 			records = append(records, someRow(r))
 		}
 		object := written(t, f, records)
-		for _, split := range []int64{1 << 40, int64(len(object)), 1 + r.Int64N(int64(len(object))), int64(len(object))/20 + 1} {
+		for _, split := range []int64{1 << 40, 1 + r.Int64N(int64(len(object))), int64(len(object))/12 + 1} {
 			got, err := read(t, f, object, split)
 			if err != nil {
 				t.Fatalf("seed %d, split %d: %v", seed, split, err)

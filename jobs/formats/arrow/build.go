@@ -77,12 +77,11 @@ func (b *builder) varies() bool {
 	return slices.Contains([]int{typeText, typeBinary, typeList, typeMap}, b.f.kind)
 }
 
-// setBit sets bit i of bits, which has those before it.
+// setBit sets bit i of bits, which has those before it and no others.
 func setBit(bits []byte, i int, on bool) []byte {
 	if i/8 == len(bits) {
 		bits = append(bits, 0)
 	}
-	bits[i/8] &^= 1 << (i % 8)
 	if on {
 		bits[i/8] |= 1 << (i % 8)
 	}

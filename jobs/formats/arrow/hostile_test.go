@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
+	flatbuffers "github.com/google/flatbuffers/go"
 
 	"github.com/windrow-mr/windrow/jobs/formats/arrow"
 	"github.com/windrow-mr/windrow/jobs/internal/minirun"
@@ -130,10 +131,10 @@ func TestChangedBits(t *testing.T) { //nolint:paralleltest // memory is counted
 	}
 	for _, codec := range []string{"none", "zstd", "lz4"} {
 		object := written(t, arrow.Records[small]{Codec: codec}, smalls(6))
-		change(codec, object, 11, func(b []byte) { _, _ = attempted(t, arrow.Records[small]{Max: 1 << 20}, b) })
+		change(codec, object, 19, func(b []byte) { _, _ = attempted(t, arrow.Records[small]{Max: 1 << 20}, b) })
 	}
 	for i, object := range slices.Concat(manyObjects(t), manyObjects(t, ipc.WithZstd())) {
-		change(fmt.Sprint("many ", i), object, 131, func(b []byte) {
+		change(fmt.Sprint("many ", i), object, 311, func(b []byte) {
 			_, _ = attempted(t, arrow.Records[many]{Max: 1 << 20}, b)
 		})
 	}
@@ -189,38 +190,64 @@ func TestLyingObjects(t *testing.T) { //nolint:paralleltest // memory is counted
 		object []byte
 		want   string
 	}{
-		"text":                 {[]byte("text,n\na,1\nbc,\n"), "is no Arrow file and no stream"},
-		"too short":            {[]byte("ARROW1"), "it is cut short"},
-		"too short, twice":     {[]byte("ARROW1\x00\x00ARROW1"), "it is cut short"},
-		"Feather 1":            {[]byte("FEA1\x00\x00\x00\x00\x00\x00FEA1"), "is a Feather file of version 1"},
-		"a long footer":        {tail(object[:len(object)-10], 1<<30), "its footer claims 1073741824"},
-		"a negative footer":    {tail(object[:len(object)-10], 1<<31), "its footer claims -2147483648"},
-		"a short footer":       {tail(object[:len(object)-10], 100), "the footer of mem://test/in: its metadata contradicts itself"},
-		"no beginning":         {append([]byte("ARROWX"), object[6:]...), "is no Arrow file and no stream"},
-		"no batches":           {append(start(object)[:8:8], object[len(start(object)):]...), "is outside of the data"},
-		"falling offsets":      {replaced(t, object, offsets(0, 1, 3), offsets(0, 4, 3)), `byte 256 of mem://test/in: batch 0 of the section, row 0: column "text": its offsets do not ascend up to 3`},
-		"far offsets":          {replaced(t, object, offsets(0, 1, 3), offsets(0, 1, 4)), "its offsets do not ascend up to 3"},
-		"negative offsets":     {replaced(t, object, offsets(0, 1, 3), offsets(-1, 1, 3)), "its offsets do not ascend up to 3"},
-		"a buffer outside":     {replaced(t, object, numbers(64, 3), numbers(64, 1<<40)), "a buffer has the bytes 64 to"},
-		"a negative buffer":    {replaced(t, object, numbers(64, 3), numbers(-64, 3)), "a buffer has the bytes -64 to"},
-		"a huge buffer":        {replaced(t, object, numbers(64, 3), numbers(1<<62, 1<<62)), "a buffer has the bytes"},
-		"other rows":           {replaced(t, object, numbers(2, 0, 2, 1), numbers(1, 0, 2, 1)), `column "text" has 1 rows, and not 2`},
-		"negative rows":        {replaced(t, object, numbers(2, 0, 2, 1), numbers(-2, 0, 2, 1)), "its metadata contradicts itself"},
-		"more nulls than rows": {replaced(t, object, numbers(2, 0, 2, 1), numbers(2, 0, 2, 3)), `column "n": 3 of its 2 rows are null`},
-		"very many rows":       {replaced(t, written(t, arrow.Records[pair]{Codec: "none"}, make([]pair, 1234)), numbers(1234), numbers(1<<40)), "a buffer is too short for its rows"},
-		"no text":              {replaced(t, object, "bc", "b\xff"), "the text is not UTF-8"},
-		"no end mark":          {stream[:len(stream)-8], "the stream ends without its end mark"},
-		"more than a stream":   {append(bytes.Clone(stream), stream...), "there are bytes after the end mark"},
-		"a wrong size":         {replaced(t, packed, numbers(1000), numbers(999)), "does not decompress to the size that it says"},
-		"a huge size":          {replaced(t, packed, numbers(1000), numbers(1<<50)), "does not decompress to the size that it says"},
-		"lists in lists":       {deepLists(t), "nested more than 64 deep"},
-		"a place outside":      {wrongPlace(t), "the value 9 is outside of its dictionary"},
+		"text":                    {[]byte("text,n\na,1\nbc,\n"), "is no Arrow file and no stream"},
+		"too short":               {[]byte("ARROW1"), "it is cut short"},
+		"too short, twice":        {[]byte("ARROW1\x00\x00ARROW1"), "it is cut short"},
+		"Feather 1":               {[]byte("FEA1\x00\x00\x00\x00\x00\x00FEA1"), "is a Feather file of version 1"},
+		"a long footer":           {tail(object[:len(object)-10], 1<<30), "its footer claims 1073741824"},
+		"a negative footer":       {tail(object[:len(object)-10], 1<<31), "its footer claims -2147483648"},
+		"a short footer":          {tail(object[:len(object)-10], 100), "the footer of mem://test/in: its metadata contradicts itself"},
+		"no beginning":            {append([]byte("ARROWX"), object[6:]...), "is no Arrow file and no stream"},
+		"no batches":              {append(start(object)[:8:8], object[len(start(object)):]...), "is outside of the data"},
+		"falling offsets":         {replaced(t, object, offsets(0, 1, 3), offsets(0, 4, 3)), `byte 256 of mem://test/in: batch 0 of the section, row 0: column "text": its offsets do not ascend up to 3`},
+		"far offsets":             {replaced(t, object, offsets(0, 1, 3), offsets(0, 1, 4)), "its offsets do not ascend up to 3"},
+		"negative offsets":        {replaced(t, object, offsets(0, 1, 3), offsets(-1, 1, 3)), "its offsets do not ascend up to 3"},
+		"a buffer outside":        {replaced(t, object, numbers(64, 3), numbers(64, 1<<40)), "a buffer has the bytes 64 to"},
+		"a negative buffer":       {replaced(t, object, numbers(64, 3), numbers(-64, 3)), "a buffer has the bytes -64 to"},
+		"a huge buffer":           {replaced(t, object, numbers(64, 3), numbers(1<<62, 1<<62)), "a buffer has the bytes"},
+		"other rows":              {replaced(t, object, numbers(2, 0, 2, 1), numbers(1, 0, 2, 1)), `column "text" has 1 rows, and not 2`},
+		"negative rows":           {replaced(t, object, numbers(2, 0, 2, 1), numbers(-2, 0, 2, 1)), "its metadata contradicts itself"},
+		"more nulls than rows":    {replaced(t, object, numbers(2, 0, 2, 1), numbers(2, 0, 2, 3)), `column "n": 3 of its 2 rows are null`},
+		"very many rows":          {replaced(t, written(t, arrow.Records[pair]{Codec: "none"}, make([]pair, 1234)), numbers(1234), numbers(1<<40)), "a buffer is too short for its rows"},
+		"no text":                 {replaced(t, object, "bc", "b\xff"), "the text is not UTF-8"},
+		"no end mark":             {stream[:len(stream)-8], "the stream ends without its end mark"},
+		"more than a stream":      {append(bytes.Clone(stream), stream...), "there are bytes after the end mark"},
+		"a wrong size":            {replaced(t, packed, numbers(1000), numbers(999)), "does not decompress to the size that it says"},
+		"a huge size in lz4":      {replaced(t, written(t, arrow.Records[pair]{Codec: "lz4"}, []pair{{strings.Repeat("a", 1000), &n}}), numbers(1000), numbers(1<<26-4096)), "does not decompress to the size that it says"},
+		"a short block":           {shortBlock(object), "its body has 256 bytes, and the footer says 192"},
+		"an old message":          {oldMessage(2), "its metadata has the version 3 of the format, and 4 and 5 can be read"},
+		"a message of the future": {oldMessage(5), "its metadata has the version 6 of the format, and 4 and 5 can be read"},
+		"a batch without schema":  {oldMessage(4), "it does not begin with a schema"},
+		"two columns of a name":   {asStream(t, oracle.NewSchema([]oracle.Field{schema.Field(0), schema.Field(0), schema.Field(1)}, nil), nil), `has more than one column "text"`},
+		"a huge size":             {replaced(t, packed, numbers(1000), numbers(1<<50)), "does not decompress to the size that it says"},
+		"lists in lists":          {deepLists(t), "nested more than 64 deep"},
+		"a place outside":         {wrongPlace(t), "the value 9 is outside of its dictionary"},
 	} {
 		_, err := attempted(t, arrow.Records[pair]{}, c.object)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "mem://test/in") {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}
+}
+
+// shortBlock returns an object whose footer says that the first body is smaller.
+func shortBlock(object []byte) []byte {
+	short := bytes.Clone(object)
+	copy(short[bytes.LastIndex(short, []byte(numbers(256))):], numbers(192))
+	return short
+}
+
+// oldMessage returns a stream that begins with a batch, whose metadata has a version.
+func oldMessage(version int16) []byte {
+	b := flatbuffers.NewBuilder(0)
+	b.StartObject(5)
+	batch := b.EndObject()
+	b.StartObject(5)
+	b.PrependUOffsetTSlot(2, batch, 0)
+	b.PrependInt16Slot(0, version, 0)
+	b.PrependByteSlot(1, 3, 0)
+	b.Finish(b.EndObject())
+	return append(binary.LittleEndian.AppendUint32([]byte("\xff\xff\xff\xff"), uint32(len(b.FinishedBytes()))), b.FinishedBytes()...)
 }
 
 // deepLists returns an object whose column has 100 lists in each other.

@@ -200,6 +200,11 @@ func TestValuesThatCannotBeWritten(t *testing.T) {
 	if err := w.Write(good); err != nil {
 		t.Fatal(err)
 	}
+	last := good
+	last.Text = "\xff" // after the flag and the texts were added
+	if err := w.Write(last); err == nil {
+		t.Error("a text that is not UTF-8 is written")
+	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -171,7 +171,7 @@ func TestFilesOfTheArrowProject(t *testing.T) {
 	want := slices.Concat(records, records[:1], records)
 	for name, options := range map[string][]ipc.Option{"none": nil, "lz4": {ipc.WithLZ4()}, "zstd": {ipc.WithZstd()}, "savings": {ipc.WithZstd(), ipc.WithMinSpaceSavings(0.5)}} {
 		object := asFile(t, schema, batches, options...)
-		for _, split := range []int64{1 << 40, 1000, 7} {
+		for _, split := range []int64{1 << 40, 300} {
 			got, err := read(t, arrow.Records[many]{}, object, split)
 			if err != nil {
 				t.Errorf("%s, split %d: %v", name, split, err)
@@ -189,6 +189,43 @@ func TestFilesOfTheArrowProject(t *testing.T) {
 			same(t, name+" "+o.Name, got, want)
 		}
 	}
+}
+
+// TestEachBatchIsReadOnce divides a small file with several batches between any two bytes:
+// each record is there once.
+func TestEachBatchIsReadOnce(t *testing.T) {
+	t.Parallel()
+	type record struct {
+		ID int64 `arrow:"id"`
+	}
+	schema := oracle.NewSchema([]oracle.Field{{Name: "id", Type: oracle.PrimitiveTypes.Int64}}, nil)
+	object := asFile(t, schema, []oracle.Record{fromJSON(t, schema, `[{"id":1},{"id":2}]`), fromJSON(t, schema, `[{"id":3}]`), fromJSON(t, schema, `[{"id":4}]`)})
+	got, err := read(t, arrow.Records[record]{}, object, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "sections of a byte", got, []record{{1}, {2}, {3}, {4}})
+}
+
+// TestReplacedDictionariesTakeNoMemory reads a stream that replaces a dictionary more often
+// than Max has room for.
+func TestReplacedDictionariesTakeNoMemory(t *testing.T) {
+	t.Parallel()
+	type word struct {
+		Word string `arrow:"word"`
+	}
+	schema := oracle.NewSchema([]oracle.Field{{Name: "word", Type: &oracle.DictionaryType{IndexType: oracle.PrimitiveTypes.Uint16, ValueType: oracle.BinaryTypes.String}}}, nil)
+	var batches []oracle.Record
+	var want []word
+	for i := range 10 {
+		text := strings.Repeat(string(rune('a'+i)), 300_000)
+		batches, want = append(batches, fromJSON(t, schema, `[{"word":"`+text+`"}]`)), append(want, word{text})
+	}
+	got, err := read(t, arrow.Records[word]{Max: 1 << 20}, asStream(t, schema, batches), 1<<40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "replaced ten times", got, want)
 }
 
 // TestDictionariesThatChange reads a stream whose batches replace a dictionary, and one

@@ -102,9 +102,6 @@ func timeSetter(d *dataType) (setter, error) {
 	return func(v *values, i int, p unsafe.Pointer) error {
 		n := int64At(v.data[8*i:])
 		seconds, rest := n/per, n%per
-		if rest < 0 {
-			seconds, rest = seconds-1, rest+per
-		}
 		if seconds < -farthest || seconds > farthest {
 			return fmt.Errorf("the time of %d seconds is outside of those that a time.Time can have", seconds)
 		}
