@@ -217,6 +217,7 @@ func TestLyingObjects(t *testing.T) { //nolint:paralleltest // memory is counted
 		"a short block":           {shortBlock(object), "its body has 256 bytes, and the footer says 192"},
 		"an old message":          {oldMessage(2), "its metadata has the version 3 of the format, and 4 and 5 can be read"},
 		"a message of the future": {oldMessage(5), "its metadata has the version 6 of the format, and 4 and 5 can be read"},
+		"the highest byte first":  {highestFirst(), "its numbers have the highest byte first"},
 		"a batch without schema":  {oldMessage(4), "it does not begin with a schema"},
 		"two columns of a name":   {asStream(t, oracle.NewSchema([]oracle.Field{schema.Field(0), schema.Field(0), schema.Field(1)}, nil), nil), `has more than one column "text"`},
 		"a huge size":             {replaced(t, packed, numbers(1000), numbers(1<<50)), "does not decompress to the size that it says"},
@@ -238,14 +239,22 @@ func shortBlock(object []byte) []byte {
 }
 
 // oldMessage returns a stream that begins with a batch, whose metadata has a version.
-func oldMessage(version int16) []byte {
+func oldMessage(version int16) []byte { return message(version, 3) }
+
+// highestFirst returns a stream whose schema says that numbers have the highest byte first.
+func highestFirst() []byte { return message(4, 1) }
+
+// message returns a stream that begins with a message, whose header has the number 1 in its
+// first field.
+func message(version int16, kind byte) []byte {
 	b := flatbuffers.NewBuilder(0)
 	b.StartObject(5)
-	batch := b.EndObject()
+	b.PrependInt16Slot(0, 1, 0)
+	header := b.EndObject()
 	b.StartObject(5)
-	b.PrependUOffsetTSlot(2, batch, 0)
+	b.PrependUOffsetTSlot(2, header, 0)
 	b.PrependInt16Slot(0, version, 0)
-	b.PrependByteSlot(1, 3, 0)
+	b.PrependByteSlot(1, kind, 0)
 	b.Finish(b.EndObject())
 	return append(binary.LittleEndian.AppendUint32([]byte("\xff\xff\xff\xff"), uint32(len(b.FinishedBytes()))), b.FinishedBytes()...)
 }
