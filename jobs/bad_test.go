@@ -270,7 +270,7 @@ func TestTooManyBadRecords(t *testing.T) {
 			case tooMany != fails || !fails && err != nil:
 				t.Errorf("at most %d: %v", most, err)
 			case fails:
-				wantError(t, err, "tokens failed", "on the record at byte", "--bad-records allows")
+				wantError(t, err, "tokens failed", "on the record at byte", "more than --bad-records")
 			case got.Tally.Bad != 3 || got.Text() != "a\t1\nc\t1\n" && got.Text() != "c\t1\na\t1\n":
 				t.Errorf("at most %d: %d bad, %q", most, got.Tally.Bad, got.Text())
 			}

@@ -179,7 +179,10 @@ func (c *Context) Observe(name string, v float64) {
 	c.stats[i].stat = now
 }
 
-// fail stops the task and keeps err as its error, unless it has one.
+// fail stops the task and keeps err as its error, unless it has one. It is seldom called,
+// and from everywhere.
+//
+//go:noinline
 func (c *Context) fail(err error) {
 	if c.err == nil && err != nil {
 		c.err = err

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/windrow-mr/windrow/plan/plural"
 )
 
 // QuarantineDir is the directory, below a job's output, of the records that the job left
@@ -92,7 +90,7 @@ func (b BadRecords) String() string {
 // job may.
 func (b BadRecords) TooMany(bad int64) error {
 	if b.Most > 0 && bad > b.Most {
-		return &BadRecordsError{fmt.Sprintf("more than %s cannot be processed, which is as many as --bad-records allows", plural.Of(int(b.Most), "record"))}
+		return &BadRecordsError{fmt.Sprintf("it alone could not process %d records, more than --bad-records %s allows", bad, b)}
 	}
 	return nil
 }
@@ -101,7 +99,7 @@ func (b BadRecords) TooMany(bad int64) error {
 // all that it read.
 func (b BadRecords) Judge(bad, read int64) error {
 	if b.Most > 0 && bad > b.Most || b.Share > 0 && float64(bad) > b.Share*float64(read) {
-		return &BadRecordsError{fmt.Sprintf("%d of %s could not be processed, more than --bad-records %s allows", bad, plural.Of(int(read), "record"), b)}
+		return &BadRecordsError{fmt.Sprintf("%d of %d records could not be processed, more than --bad-records %s allows", bad, read, b)}
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 // A listing of one page costs one request. On stores that can begin a listing
 // anywhere, longer ones are walked in ranges side by side: see listsAtOnce and
 // listAhead for their memory.
+//
+//go:noinline
 func (r *Root) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		l := &lister{core: r.core, prefix: r.prefix + prefix}

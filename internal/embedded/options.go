@@ -153,4 +153,6 @@ func (s *settings) request(id plan.JobID) *planner.Request {
 }
 
 // Bytes returns a size for users: "1.5 GiB".
+//
+//go:noinline
 func Bytes(n int64) string { return planner.Bytes(n) }
