@@ -24,6 +24,53 @@ type Part interface {
 	// see OpenBlocks and OpenFrames. n may be any byte that was read, or the
 	// next.
 	Place(n int64) int64
+	// Forget says that Place is no longer called for bytes before byte n.
+	Forget(n int64)
+}
+
+// starts are where the blocks begin of which bytes were read.
+type starts []blockStart
+
+// blockStart is a block's first byte among those that were read, and where the block
+// begins.
+type blockStart struct{ n, block int64 }
+
+// add notes that byte n of those that are read is the first of a block. A block before
+// that has no bytes is replaced.
+func (s *starts) add(n, block int64) {
+	if last := len(*s) - 1; last >= 0 && (*s)[last].n == n {
+		(*s)[last].block = block
+		return
+	}
+	*s = append(*s, blockStart{n, block})
+}
+
+// of returns the number of starts up to byte n.
+func (s starts) of(n int64) int {
+	return sort.Search(len(s), func(i int) bool { return s[i].n > n })
+}
+
+// place returns the place of byte n.
+func (s starts) place(n int64) int64 {
+	i := s.of(n) - 1
+	if i < 0 {
+		return 0
+	}
+	return plan.Place(s[i].block, n-s[i].n)
+}
+
+// leastForgotten is how many starts are worth a copy of the others.
+const leastForgotten = 1 << 10
+
+// forget drops the starts that only bytes before byte n need, once they are many: blocks
+// may be small, and a part may have any number of them.
+func (s *starts) forget(n int64) {
+	if len(*s) <= leastForgotten {
+		return
+	}
+	if done := s.of(n) - 1; done >= leastForgotten && done >= len(*s)/2 {
+		*s = (*s)[:copy(*s, (*s)[done:])]
+	}
 }
 
 // A bzip2 object is a string of bits: a header of four bytes, blocks, a final
@@ -91,12 +138,10 @@ type blocks struct {
 	more   io.Reader // the bytes after held, nil for none
 	past   bool      // the current block is after the part
 	n      int64     // bytes that were read
-	starts []blockStart
+	starts starts
+	mark   int64 // place of the current block
 	err    error
 }
-
-// blockStart says where a block begins.
-type blockStart struct{ n, place int64 }
 
 var _ Part = (*blocks)(nil)
 
@@ -112,7 +157,7 @@ func (b *blocks) Read(p []byte) (int, error) {
 			case errors.Is(err, io.EOF):
 				b.more = nil
 			case err != nil:
-				b.err = b.corrupt(b.starts[len(b.starts)-1].place, err)
+				b.err = b.corrupt(b.mark, err)
 			}
 		}
 		if n > 0 || len(p) == 0 {
@@ -133,13 +178,10 @@ func (b *blocks) Read(p []byte) (int, error) {
 func (b *blocks) Past() bool { return b.past }
 
 // Place returns the place of byte n.
-func (b *blocks) Place(n int64) int64 {
-	i := sort.Search(len(b.starts), func(i int) bool { return b.starts[i].n > n }) - 1
-	if i < 0 {
-		return 0
-	}
-	return plan.Place(b.starts[i].place/8, n-b.starts[i].n)
-}
+func (b *blocks) Place(n int64) int64 { return b.starts.place(n) }
+
+// Forget drops what only places before byte n need.
+func (b *blocks) Forget(n int64) { b.starts.forget(n) }
 
 // Close ends reading.
 func (b *blocks) Close() error {
@@ -192,7 +234,7 @@ func (b *blocks) first() error {
 		}
 		b.pos = place
 		if err = b.block(); err == nil {
-			b.starts = []blockStart{{0, place}}
+			b.begin(place)
 			return nil
 		}
 		if b.in.err != nil {
@@ -234,7 +276,7 @@ func (b *blocks) turn() error {
 		switch b.in.get(b.pos, magicBits) {
 		case blockMagic:
 			b.past = b.pos >= b.to
-			b.starts = append(b.starts, blockStart{b.n, b.pos})
+			b.begin(b.pos)
 			return b.block()
 		case finalMagic:
 			if err := b.final(); err != nil {
@@ -244,6 +286,13 @@ func (b *blocks) turn() error {
 			return b.corrupt(b.pos, errors.New("no block begins there"))
 		}
 	}
+}
+
+// begin notes that the bytes that are read next are those of the block with the mark at
+// place.
+func (b *blocks) begin(place int64) {
+	b.mark = place
+	b.starts.add(b.n, place/8)
 }
 
 // final reads the end of a stream and the header of the next.

@@ -4,7 +4,7 @@
 // It reads:
 //
 //	codec  name  magic                            streams
-//	gzip   .gz   1f 8b 08                         any number of members (RFC 1952)
+//	gzip   .gz   1f 8b 08                         any number of members (RFC 1952); also .bgz
 //	zstd   .zst  28 b5 2f fd                      any number of frames (RFC 8878)
 //	bzip2  .bz2  "BZh1" to "BZh9", then the mark  any number of streams
 //	             of a block or of the end
@@ -16,9 +16,10 @@
 // format at the start of an object, since these do not say where they end, nor
 // frames that need a dictionary.
 //
-// Two codecs can be read from within: bzip2 from any block
-// ([Decompressor.OpenBlocks]), and zstd in its seekable format from any frame
-// that the seek table at the end lists ([ReadSeekTable],
+// Three codecs can be read from within: bzip2 from any block
+// ([Decompressor.OpenBlocks]), gzip in the format BGZF of bgzip from any of its blocks
+// ([Blocked], [Decompressor.OpenMembers]), and zstd in its seekable format from any
+// frame that the seek table at the end lists ([ReadSeekTable],
 // [Decompressor.OpenFrames]).
 //
 // The engine and the command line call it. Codecs are plain values. A
@@ -76,10 +77,16 @@ var known = [...]struct {
 	Lz4:   {name: "lz4", ext: ".lz4"},
 }
 
+// blockedExt is another extension of gzip, for what bgzip writes.
+const blockedExt = ".bgz"
+
 // FromName returns the codec of an object by the extension of its name, in
 // letters of either case.
 func FromName(name string) Codec {
 	ext := strings.ToLower(path.Ext(name))
+	if ext == blockedExt {
+		return Gzip
+	}
 	for c := range known {
 		if known[c].ext != "" && known[c].ext == ext {
 			return Codec(c)

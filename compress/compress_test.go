@@ -118,6 +118,8 @@ func TestStreamsOfOtherTools(t *testing.T) {
 		want   string
 	}{
 		"gzip":                    {Gzip, "H4sIAAAAAAAAA8vPS+UqKc/nAgDmC7oSCAAAAA==", text},
+		"bgzip":                   {Gzip, "H4sIBAAAAAAA/wYAQkMCACYAAQgA9/9vbmUKdHdvCuYLuhIIAAAAH4sIBAAAAAAA/wYAQkMCABsAAwAAAAAAAAAAAA==", text},
+		"bgzip of nothing":        {Gzip, "H4sIBAAAAAAA/wYAQkMCABsAAwAAAAAAAAAAAA==", ""},
 		"bzip2":                   {Bzip2, "QlpoOTFBWSZTWacUK3cAAALBgAAQAgGEgCAAIYAMAjj1G4u5IpwoSFOKFbuA", text},
 		"bzip2 of nothing":        {Bzip2, "QlpoORdyRThQkAAAAAA=", ""},
 		"zstd -19":                {Zstd, "KLUv/SQIQQAAb25lCnR3bwrmpg5A", text},
@@ -134,6 +136,15 @@ func TestStreamsOfOtherTools(t *testing.T) {
 		}
 		if got, err := unpack(c.codec, bytes.NewReader(packed)); err != nil || string(got) != c.want {
 			t.Errorf("%s: got %q, %v", tool, got, err)
+		}
+		if !strings.HasPrefix(tool, "bgzip") {
+			if Blocked(packed) {
+				t.Errorf("%s writes BGZF", tool)
+			}
+			continue
+		}
+		if got, _, err := membersAt(new(Decompressor), packed, 0, int64(len(packed))); err != nil || string(got) != c.want || !Blocked(packed) || !strings.HasSuffix(string(packed), BlockedEnd) {
+			t.Errorf("%s, by blocks: got %q, %v", tool, got, err)
 		}
 	}
 	legacy, err := base64.StdEncoding.DecodeString("AiFMGAkAAACAb25lCnR3bwo=")
@@ -259,7 +270,7 @@ func TestErrorsOfTheStoreComeBackAsTheyAre(t *testing.T) {
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]Codec{
-		"a.gz": Gzip, "s3://b/a.txt.GZ": Gzip, "a.zst": Zstd, "a.BZ2": Bzip2, "a.b.Lz4": Lz4, "a.txt": None, "gz": None, "a.gz/b": None,
+		"a.gz": Gzip, "s3://b/a.txt.GZ": Gzip, "a.vcf.bgz": Gzip, "a.BGZ": Gzip, "a.zst": Zstd, "a.BZ2": Bzip2, "a.b.Lz4": Lz4, "a.txt": None, "gz": None, "a.gz/b": None,
 	} {
 		if got := FromName(name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)

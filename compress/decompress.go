@@ -283,13 +283,23 @@ func (s *stream) explain(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return s.cutShort()
 	case errors.Is(err, errTrailing):
-		return fmt.Errorf("%s stream ends before byte %d, %s, and %w; remove that, or give --decompress none to read the bytes as they are", s.codec, s.base+s.consumed(), soFar(s.n, s.base), err)
+		return followed(s.codec, s.base+s.consumed(), soFar(s.n, s.base), err)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return s.wideWindow()
 	case errors.Is(err, zstd.ErrUnknownDictionary), errors.Is(err, errDictionary):
 		return fmt.Errorf("%s stream: the frame that begins before byte %d was compressed with a dictionary, which is not in the object: compress it again without one", s.codec, s.base+s.consumed())
 	}
-	return fmt.Errorf("%s stream is corrupt at or before byte %d, %s: %w", s.codec, s.base+s.consumed(), soFar(s.n, s.base), err)
+	return corrupt(s.codec, s.base+s.consumed(), soFar(s.n, s.base), err)
+}
+
+// followed makes the error of a stream behind which something else is.
+func followed(c Codec, at int64, soFar string, err error) error {
+	return fmt.Errorf("%s stream ends before byte %d, %s, and %w; remove that, or give --decompress none to read the bytes as they are", c, at, soFar, err)
+}
+
+// corrupt makes the error of a stream that cannot be read on.
+func corrupt(c Codec, at int64, soFar string, err error) error {
+	return fmt.Errorf("%s stream is corrupt at or before byte %d, %s: %w", c, at, soFar, err)
 }
 
 // WindowShare says which part of a slot's memory a window of zstd may have: a

@@ -187,6 +187,9 @@ func (f *frames) Past() bool { return f.past }
 // Place returns the offset of byte n.
 func (f *frames) Place(n int64) int64 { return f.part.Plain + n }
 
+// Forget does nothing: the seek table has all places.
+func (*frames) Forget(int64) {}
+
 // Close ends reading.
 func (f *frames) Close() error {
 	if f.now == nil || errors.Is(f.err, errClosed) {

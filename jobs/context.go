@@ -16,7 +16,7 @@ import (
 type Position struct {
 	Object string // name of the input object
 	// Offset is in bytes: of the decompressed bytes if the object is
-	// compressed. In a bzip2 object that a LineBased Reader reads, the
+	// compressed. In an object in bzip2 or BGZF that a LineBased Reader reads, the
 	// decompressed offset is known only in the first block, up to 900 KB of
 	// text. There Offset is the offset in the block. In later blocks it has,
 	// shifted left by 26 bits, also the byte at rest at which the block begins,

@@ -43,8 +43,8 @@ type Textual interface{ Textual() bool }
 
 // LineBased is an optional interface of Readers. It reports whether every
 // record ends with a line feed and holds no other, where the last record of an
-// object needs none. Parts of one bzip2 object, or of a zstd object with a seek
-// table, can then be sections. Two sections of such an object meet just after
+// object needs none. Parts of one object in bzip2 or BGZF, or of a zstd object with
+// a seek table, can then be sections. Two sections of such an object meet just after
 // the first line feed at or after the byte with which the first block of the
 // later one begins. If there is none, the earlier section continues to the end
 // of the object. Neither section needs to know where the other's records are.

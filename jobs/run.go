@@ -139,6 +139,7 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 			return err
 		}
 		ctx.section, ctx.where = s, Position{s.Object.Name(), begin(s)}
+		s.Record = &ctx.where.Offset
 		ctx.node = nil
 		err := reader.Scan(ctx, sectionOf(s, r), limited(yield, r.task.Limit))
 		if err != nil && !errors.Is(err, errEnough) {

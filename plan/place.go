@@ -1,6 +1,6 @@
 package plan
 
-// A record of a bzip2 object that is read line by line is identified by its
+// A record of an object in bzip2 or BGZF that is read line by line is identified by its
 // place, since the number of decompressed bytes before a block is unknown. A
 // place is the byte at rest at which the block begins, counted from the first
 // block and shifted by PlaceBits, plus the offset in the decompressed block.
@@ -12,7 +12,7 @@ package plan
 // 46 MB, and a line that begins in it may continue after it.
 const PlaceBits = 26
 
-// MaxPlaced is the size from which a bzip2 object has no places: it is read as
+// MaxPlaced is the size from which such an object has no places: it is read as
 // a whole, and offsets identify its records.
 const MaxPlaced = 1 << (63 - PlaceBits)
 

@@ -205,7 +205,7 @@ func (o Object) Name() string {
 
 // Section is a part of an object that can be read on its own: the records that
 // start in [Offset, Offset+Length). For a compressed object these are bytes at
-// rest, and usually all of it: only lines of bzip2, and of zstd with a seek
+// rest, and usually all of it: only lines of bzip2, of BGZF, and of zstd with a seek
 // table, can be read from within. Such a section has the blocks or frames that
 // begin in it. The boundary between two sections is just after the first line
 // feed at or after the start of the later one's blocks.

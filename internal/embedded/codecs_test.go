@@ -43,7 +43,29 @@ var packers = map[string]func(t *testing.T, texts []string) []byte{
 		})
 	},
 	"seekable.zst": seekable,
+	"bgz":          blocked,
 }
+
+// blocked writes blocks of BGZF, as the specification of SAM says.
+func blocked(t *testing.T, texts []string) []byte {
+	t.Helper()
+	var all []byte
+	for _, text := range texts {
+		for piece := range slices.Chunk([]byte(text), 0xff00) {
+			b := streams(t, []string{string(piece)}, func(b *bytes.Buffer) (writer, error) {
+				w := stdgzip.NewWriter(b)
+				w.Extra = []byte{'B', 'C', 2, 0, 0, 0}
+				return w, nil
+			})
+			binary.LittleEndian.PutUint16(b[16:], uint16(len(b)-1))
+			all = append(all, b...)
+		}
+	}
+	return append(all, endOfBlocks...)
+}
+
+// endOfBlocks is the empty block at the end of BGZF.
+const endOfBlocks = "\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff\x06\x00BC\x02\x00\x1b\x00\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
 type writer interface {
 	Write(p []byte) (int, error)
@@ -213,7 +235,7 @@ func TestEveryLineOnce(t *testing.T) {
 					}
 				}
 			}
-			if can := name == "plain" || name == "bz2" || name == "seekable.zst"; can != (divided > 5) {
+			if can := name == "plain" || name == "bz2" || name == "bgz" || name == "seekable.zst"; can != (divided > 5) {
 				t.Errorf("an object was read by %d tasks", divided)
 			}
 		})
@@ -234,7 +256,7 @@ func checkLocated(t *testing.T, codec, whole, got string) {
 		if _, err := fmt.Sscan(at, &place); err != nil || rest != line {
 			t.Fatalf("line %d is %.60q at %q, want %.60q at byte %d", i, rest, at, line, offsets[i])
 		}
-		if codec != "bz2" && place != int64(offsets[i]) || place <= last {
+		if inBlocks := codec == "bz2" || codec == "bgz"; !inBlocks && place != int64(offsets[i]) || place <= last {
 			t.Fatalf("line %d, at byte %d, has the place %d, after a line at %d", i, offsets[i], place, last)
 		}
 		last = place
@@ -244,27 +266,29 @@ func checkLocated(t *testing.T, codec, whole, got string) {
 	}
 }
 
-// TestPlacesInBzip2 verifies that the places of lines do not depend on how an
+// TestPlacesInBlocks verifies that the places of lines do not depend on how an
 // object is divided.
-func TestPlacesInBzip2(t *testing.T) {
+func TestPlacesInBlocks(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(5, 5))
-	o := put(t, map[string][]byte{"x.bz2": packers["bz2"](t, cutRandomly(r, randomLines(r)))})
-	var first string
-	for _, o.SplitSize = range []int64{1 << 20, 100, 333} {
-		o.OnExists = "replace"
-		if _, err := embedded.Run(t.Context(), located(), o); err != nil {
-			t.Fatal(err)
-		}
-		got, err := read(t, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if first == "" {
-			first = got
-		}
-		if got != first {
-			t.Errorf("splits of %d bytes change the places", o.SplitSize)
+	for _, codec := range []string{"bz2", "bgz"} {
+		r := rand.New(rand.NewPCG(5, 5))
+		o := put(t, map[string][]byte{"x." + codec: packers[codec](t, cutRandomly(r, randomLines(r)))})
+		var first string
+		for _, o.SplitSize = range []int64{1 << 20, 100, 333} {
+			o.OnExists = "replace"
+			if _, err := embedded.Run(t.Context(), located(), o); err != nil {
+				t.Fatal(err)
+			}
+			got, err := read(t, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if first == "" {
+				first = got
+			}
+			if got != first {
+				t.Errorf("%s: splits of %d bytes change the places", codec, o.SplitSize)
+			}
 		}
 	}
 }
@@ -352,6 +376,7 @@ func TestMarkedErrors(t *testing.T) {
 	for name, want := range map[string]string{
 		"seekable.zst": "byte 505 of mem://in/x.seekable.zst",
 		"bz2":          fmt.Sprintf("byte 5 of the decompressed block at byte %d of mem://in/x.bz2", len(packers["bz2"](t, pieces[:1]))+4),
+		"bgz":          fmt.Sprintf("byte 5 of the decompressed block at byte %d of mem://in/x.bgz", len(packers["bgz"](t, pieces[:1]))-len(endOfBlocks)),
 	} {
 		o := put(t, map[string][]byte{"x." + name: packers[name](t, pieces)})
 		o.SplitSize = 30
@@ -413,7 +438,7 @@ func TestWholeObjectsAreReported(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 1))
 	pieces := []string{randomLines(r), randomLines(r), randomLines(r)}
-	for name, warns := range map[string]bool{"gz": true, "zst": true, "lz4": true, "seekable.zst": false, "bz2": false, "plain": false} {
+	for name, warns := range map[string]bool{"gz": true, "zst": true, "lz4": true, "seekable.zst": false, "bz2": false, "bgz": false, "plain": false} {
 		var log bytes.Buffer
 		o := put(t, map[string][]byte{"x": packers[name](t, pieces)})
 		o.SplitSize, o.Log = 100, slog.New(slog.NewTextHandler(&log, nil))
@@ -422,6 +447,30 @@ func TestWholeObjectsAreReported(t *testing.T) {
 		}
 		if got := strings.Contains(log.String(), "each read by one task"); got != warns {
 			t.Errorf("%s: %s", name, log.String())
+		}
+	}
+}
+
+// TestAMissingEndIsReported: an object in BGZF without the empty block at its end may have
+// been cut short between two blocks. It is read, and a run warns of it.
+func TestAMissingEndIsReported(t *testing.T) {
+	t.Parallel()
+	whole := packers["bgz"](t, []string{"one\n", "two\n", "three\n"})
+	for name, c := range map[string]struct {
+		body  []byte
+		warns bool
+	}{"whole": {whole, false}, "cut": {whole[:len(whole)-len(endOfBlocks)], true}} {
+		var log bytes.Buffer
+		o := put(t, map[string][]byte{"x.gz": c.body})
+		o.SplitSize, o.Log = 50, slog.New(slog.NewTextHandler(&log, nil))
+		if _, err := embedded.Run(t.Context(), located(), o); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "lack the empty block") && strings.Contains(log.String(), "mem://in/x.gz"); got != c.warns {
+			t.Errorf("%s: %s", name, log.String())
+		}
+		if got, err := read(t, o); err != nil || strings.Count(got, "\n") != 3 {
+			t.Errorf("%s: got %q, %v", name, got, err)
 		}
 	}
 }

@@ -189,6 +189,7 @@ func forecastJobs() map[string]forecasted {
 		"wordcount with more partitions than words": {job: wordcount.Job(), input: map[string]int{"text": 200}, split: 100, parts: 70, after: true},
 		"wordcount of gzip":                         {job: wordcount.Job(), input: map[string]int{"text.gz": 1 << 20, "some.gz": 4000}, parts: 2, after: true, much: true},
 		"grep of blocks of bzip2":                   {job: grep.Job(), params: pattern, input: map[string]int{"text.bz2": 600_000}, split: 1 << 15},
+		"grep of blocks of BGZF":                    {job: grep.Job(), params: pattern, input: map[string]int{"text.bgz": 600_000}, split: 1 << 15},
 		"grep of frames of zstd":                    {job: grep.Job(), params: pattern, input: map[string]int{"text.zst": 600_000}, split: 1 << 15},
 		"grep of splits":                            {job: grep.Job(), params: pattern, input: map[string]int{"text": 1_500_000}, split: 1 << 18, served: true},
 		"grep of an object":                         {job: grep.Job(), params: pattern, input: map[string]int{"text": 2000}},
@@ -221,6 +222,8 @@ func (b *forecasted) make(t *testing.T, p place) embedded.Options {
 			p.put(t, name, zipped(t, words(size)))
 		case ".bz2":
 			p.put(t, name, packers["bz2"](t, pieces(words(size))))
+		case ".bgz":
+			p.put(t, name, packers["bgz"](t, pieces(words(size))))
 		case ".zst":
 			p.put(t, name, seekable(t, pieces(words(size))))
 		case ".dat":

@@ -125,7 +125,11 @@ func (d *data) openHandle(ctx context.Context, h *store.Handle, o object) (Rows,
 		return nil, err
 	}
 	p.Header, p.NoHeader = d.header, d.noHeader
-	f, err := d.formatOf(strings.TrimSuffix(o.Key, p.codec.Ext()), p.head)
+	key := o.Key
+	if compress.FromName(key) != compress.None {
+		key = strings.TrimSuffix(key, path.Ext(key))
+	}
+	f, err := d.formatOf(key, p.head)
 	var rows Rows
 	if err == nil {
 		rows, err = f.open(&p.Source)

@@ -282,8 +282,11 @@ type Section struct {
 	// ReadAt fills p with bytes of the object from off on, and counts them. It is for
 	// sections that are not Whole, and for bytes that the object has.
 	ReadAt func(ctx context.Context, p []byte, off int64) error
+	// Record is the offset of the record that is being read, as its reader reports it,
+	// before Place. Nil: it is unknown.
+	Record *int64
 	// Place turns an offset of a Whole section into an offset in the object, as
-	// far as it was read. Nil: they are the same.
+	// far as it was read, from that of Record on. Nil: they are the same.
 	Place func(off int64) int64
 	// Blocks says that Place returns a plan.Place.
 	Blocks bool

@@ -24,9 +24,23 @@ func (in *inputs) decompress(s *pipeline.Section, r *raw) (io.ReadCloser, error)
 	if err != nil {
 		return nil, err
 	}
+	inBlocks := in.lines && s.Object.Size < plan.MaxPlaced
+	blocked := inBlocks && codec == compress.Gzip
+	if blocked && !s.Part() {
+		if blocked, err = u.blocked(); err != nil {
+			return nil, err
+		}
+	}
 	switch {
-	case codec == compress.Bzip2 && in.lines && s.Object.Size < plan.MaxPlaced:
+	case inBlocks && codec == compress.Bzip2:
 		part, err := in.codecs.OpenBlocks(u.in, s.Offset, s.Offset+s.Length)
+		if err != nil {
+			return nil, err
+		}
+		u.of(s, part)
+		s.Blocks = true
+	case blocked:
+		part, err := in.codecs.OpenMembers(u.in, s.Offset, s.Offset+s.Length, s.Object.Size)
 		if err != nil {
 			return nil, err
 		}
@@ -77,6 +91,16 @@ func (in *inputs) codec(o plan.Object, u *unpacked) (compress.Codec, error) {
 		return codec, CheckText(o, head)
 	}
 	return codec, nil
+}
+
+// blocked reports whether the object is in BGZF.
+func (u *unpacked) blocked() (bool, error) {
+	head := make([]byte, min(u.object.Size, compress.HeadSize))
+	if _, err := io.ReadFull(u.in, head); err != nil {
+		return false, err
+	}
+	u.in = io.MultiReader(bytes.NewReader(head), u.in)
+	return compress.Blocked(head), nil
 }
 
 // CheckText returns a *FormatError if an object, which is read as text, begins like an
@@ -186,7 +210,7 @@ type unpacked struct {
 
 // of makes u the lines of a part of its object.
 func (u *unpacked) of(s *pipeline.Section, part compress.Part) {
-	l := &seam{Part: part, skipping: s.Offset > 0}
+	l := &seam{Part: part, skipping: s.Offset > 0, record: s.Record}
 	u.plain, s.Place = l, l.place
 }
 
@@ -218,10 +242,14 @@ type seam struct {
 	skipping bool
 	skipped  int64
 	ended    bool
+	record   *int64 // offset of the record that is being read; nil if it is unknown
 }
 
 // Read reads bytes of the part's lines.
 func (s *seam) Read(p []byte) (int, error) {
+	if s.record != nil {
+		s.Forget(s.skipped + *s.record)
+	}
 	for !s.ended {
 		n, err := s.Part.Read(p)
 		if n == 0 {

@@ -69,42 +69,50 @@ func (c *Codecs) codecOf(in *Input, key string) string {
 // maxInspecting bounds how many objects are inspected at once.
 const maxInspecting = 16
 
-// seekTables are those of zstd objects, by the object's name.
-type seekTables map[string]compress.SeekTable
+// insides are what is known of the insides of compressed objects, by the object's name.
+type insides map[string]inside
+
+// inside says how a compressed object can be divided.
+type inside struct {
+	table   compress.SeekTable // of a zstd object; nil if it has none
+	blocked bool               // a gzip object is in BGZF
+	endless bool               // and lacks the block that marks its end
+}
 
 // inspect inspects objects that are larger than least, and so may be divided. It
-// reads the first bytes of those whose names show no codec, and the last bytes of
-// zstd objects, which may be a seek table. It notes how they can be divided. The
-// task that reads a smaller object finds its codec without another request.
+// reads the first bytes of those whose names show no codec, and of gzip objects, which
+// may be in BGZF; and the last bytes of zstd objects, which may be a seek table. It
+// notes how they can be divided. The task that reads a smaller object finds its codec
+// without another request.
 func (m *maker) inspect(ctx context.Context, least int64) error {
-	inputs, tables := m.inputs, make(seekTables)
-	found := make([][]compress.SeekTable, len(inputs))
+	inputs, known := m.inputs, make(insides)
+	found := make([][]inside, len(inputs))
 	looking, ctx := errgroup.WithContext(ctx)
 	looking.SetLimit(maxInspecting)
 	var refused refusals
 	for n := range inputs {
 		lines := m.job.Inputs[n].Lines
 		if lines {
-			inputs[n].Parts = tables.parts
+			inputs[n].Parts = known.parts
 		}
 		objects := inputs[n].Objects
-		found[n] = make([]compress.SeekTable, len(objects))
+		found[n] = make([]inside, len(objects))
 		for j := range objects {
 			o := &objects[j]
 			if o.Size == 0 && o.Codec != "" && o.Codec != compress.Auto {
 				refused.add(emptyStream(o))
 				continue
 			}
-			inside := o.Size > least && (o.Codec == compress.Auto || o.Codec == compress.Zstd.String() && lines)
+			look := o.Size > least && (o.Codec == compress.Auto || lines && (o.Codec == compress.Zstd.String() || o.Codec == compress.Gzip.String()))
 			ask := m.wantsSum(o)
-			if !inside && !ask {
+			if !look && !ask {
 				continue
 			}
 			looking.Go(func() (err error) {
 				if ask {
 					err = m.askSum(ctx, o)
 				}
-				if inside && err == nil {
+				if look && err == nil {
 					found[n][j], err = m.lookInto(ctx, o, lines)
 				}
 				if format, ok := errors.AsType[*executor.FormatError](err); ok {
@@ -121,12 +129,20 @@ func (m *maker) inspect(ctx context.Context, least int64) error {
 	if err := refused.err(); err != nil {
 		return err
 	}
+	var endless []string
 	for n := range found {
-		for j, table := range found[n] {
-			if table != nil {
-				tables[inputs[n].Objects[j].Name()] = table
+		for j, in := range found[n] {
+			name := inputs[n].Objects[j].Name()
+			if in.endless {
+				endless = append(endless, name)
+			}
+			if in.blocked || in.table != nil {
+				known[name] = in
 			}
 		}
+	}
+	if len(endless) > 0 {
+		m.log.Warn("objects in BGZF lack the empty block that marks their end: they may have been cut short when they were written", "objects", len(endless), "first", endless[0])
 	}
 	return nil
 }
@@ -203,33 +219,48 @@ func sumOf(o store.Object) plan.Checksum {
 	return plan.Checksum{Algorithm: uint8(o.Sum.Algorithm), Value: o.Sum.Value}
 }
 
-// lookInto finds an object's codec if it is unknown, and its seek table if it
-// may be read by lines.
-func (m *maker) lookInto(ctx context.Context, o *plan.Object, lines bool) (compress.SeekTable, error) {
+// lookInto finds an object's codec if it is unknown, and how it can be divided if it is
+// read by lines.
+func (m *maker) lookInto(ctx context.Context, o *plan.Object, lines bool) (in inside, err error) {
 	root, err := m.roots.Opened(o.Root)
 	if err != nil {
-		return nil, err
+		return in, err
 	}
 	h, err := root.OpenKnown(ctx, store.Object{Key: o.Key, Size: o.Size, ETag: o.ETag})
 	if err != nil {
-		return nil, err
+		return in, err
 	}
 	defer h.Close()
-	if o.Codec == compress.Auto {
-		head := make([]byte, min(o.Size, compress.ForeignSize))
+	gzip, zstd := compress.Gzip.String(), compress.Zstd.String()
+	var head []byte
+	if o.Codec == compress.Auto || o.Codec == gzip {
+		head = make([]byte, min(o.Size, compress.ForeignSize))
 		if err := h.ReadAt(ctx, head, 0); err != nil {
-			return nil, err
+			return in, err
 		}
+	}
+	if o.Codec == compress.Auto {
 		o.Codec = ""
 		if c := compress.Detect(head); c != compress.None {
 			o.Codec = c.String()
 		} else if err := executor.CheckText(*o, head); err != nil {
-			return nil, err
+			return in, err
 		}
 	}
-	if o.Codec != compress.Zstd.String() || !lines {
-		return nil, nil
+	switch {
+	case lines && o.Codec == gzip && compress.Blocked(head) && o.Size < plan.MaxPlaced:
+		in.blocked = true
+		end := make([]byte, min(o.Size, int64(len(compress.BlockedEnd))))
+		err = h.ReadAt(ctx, end, o.Size-int64(len(end)))
+		in.endless = string(end) != compress.BlockedEnd
+	case lines && o.Codec == zstd:
+		in.table, err = m.seekTable(ctx, h, o)
 	}
+	return in, err
+}
+
+// seekTable returns the seek table of a zstd object, if it has one.
+func (m *maker) seekTable(ctx context.Context, h *store.Handle, o *plan.Object) (compress.SeekTable, error) {
 	tail := make([]byte, min(o.Size, compress.SeekTail))
 	if err := h.ReadAt(ctx, tail, o.Size-int64(len(tail))); err != nil {
 		return nil, err
@@ -248,14 +279,14 @@ func (m *maker) lookInto(ctx context.Context, o *plan.Object, lines bool) (compr
 }
 
 // parts divides a compressed object that can be read by lines from within.
-func (t seekTables) parts(o plan.Object, target int64) ([]plan.Section, error) {
-	table := t[o.Name()]
+func (k insides) parts(o plan.Object, target int64) ([]plan.Section, error) {
+	in := k[o.Name()]
 	switch {
-	case o.Codec == compress.Bzip2.String() && o.Size < plan.MaxPlaced:
+	case in.blocked, o.Codec == compress.Bzip2.String() && o.Size < plan.MaxPlaced:
 		return splits.Ranges(o, target), nil
-	case table != nil:
-		frames := make([]splits.Frame, len(table))
-		for n, f := range table {
+	case in.table != nil:
+		frames := make([]splits.Frame, len(in.table))
+		for n, f := range in.table {
 			frames[n] = splits.Frame(f)
 		}
 		return splits.Frames(o, target, frames), nil

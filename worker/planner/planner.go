@@ -277,7 +277,7 @@ func (m *maker) warnOfWhole(target int64) {
 		}
 	}
 	if n > 0 {
-		m.log.Warn("compressed objects are each read by one task, from end to end: only lines of bzip2, and of zstd with a seek table, can be split", "objects", n, "largest", largest.Name(), "bytes", largest.Size)
+		m.log.Warn("compressed objects are each read by one task, from end to end: only lines of bzip2, of BGZF (bgzip), and of zstd with a seek table, can be split", "objects", n, "largest", largest.Name(), "bytes", largest.Size)
 	}
 }
 
