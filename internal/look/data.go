@@ -76,15 +76,18 @@ func (d *data) find(ctx context.Context, urls []string) ([]object, error) {
 
 // Source is an object that a format reads.
 type Source struct {
-	Text             io.Reader // from the beginning, decompressed
+	Object           object
+	Text             io.Reader                                            // from the beginning, decompressed
+	ReadAt           func(ctx context.Context, p []byte, off int64) error // nil if it is compressed
 	Header, NoHeader bool
 }
 
 // format reads objects as rows.
 type format struct {
-	name string
-	exts []string
-	open func(s *Source) (Rows, error)
+	name      string
+	exts      []string
+	open      func(s *Source) (Rows, error)
+	described *described // in place of open
 }
 
 var formats = []format{
@@ -92,6 +95,8 @@ var formats = []format{
 	{name: "csv", exts: []string{".csv"}, open: openCSV},
 	{name: "tsv", exts: []string{".tsv"}, open: openTSV},
 	{name: "jsonl", exts: []string{".jsonl", ".ndjson", ".json"}, open: openJSON},
+	{name: "parquet", exts: []string{".parquet"}, described: &parquetFormat},
+	{name: "avro", exts: []string{".avro"}, described: &avroFormat},
 }
 
 func formatNames() []string {
@@ -105,39 +110,92 @@ func formatNames() []string {
 // headSize is how many first bytes show a format.
 const headSize = 4 << 10
 
-// open opens an object as rows.
-func (d *data) open(ctx context.Context, o object) (Rows, error) {
+// with opens an object for its format.
+func (d *data) with(ctx context.Context, o object, use func(f *format, s *Source) error) error {
 	h, err := d.handle(ctx, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	rows, err := d.openHandle(ctx, h, o)
-	if err != nil {
-		h.Close()
-		return nil, named(o, err)
-	}
-	return rows, nil
-}
-
-func (d *data) openHandle(ctx context.Context, h *store.Handle, o object) (Rows, error) {
+	defer h.Close()
 	p, err := plain(ctx, h, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	defer func() { _ = closeAll(p.closers) }() // what was read of it is sound
 	p.Header, p.NoHeader = d.header, d.noHeader
-	key := o.Key
-	if compress.FromName(key) != compress.None {
-		key = strings.TrimSuffix(key, path.Ext(key))
-	}
-	f, err := d.formatOf(key, p.head)
-	var rows Rows
-	if err == nil {
-		rows, err = f.open(&p.Source)
-	}
+	f, err := d.formatOf(withoutCodec(o.Key), p.head)
 	if err != nil {
-		return nil, errors.Join(err, closeAll(p.closers))
+		return err
 	}
-	return &opened{rows, append([]io.Closer{h}, p.closers...)}, nil
+	return use(f, &p.Source)
+}
+
+// withoutCodec returns a name without the extension of a codec.
+func withoutCodec(key string) string {
+	if compress.FromName(key) != compress.None {
+		return strings.TrimSuffix(key, path.Ext(key))
+	}
+	return key
+}
+
+// read passes on the records of an object.
+func (d *data) read(ctx context.Context, o object, yield func(Row) error) error {
+	var stop error
+	err := d.with(ctx, o, func(f *format, s *Source) error {
+		return f.scan(ctx, s, func(r Row) error { stop = yield(r); return stop })
+	})
+	switch {
+	case stop != nil:
+		return stop
+	case err != nil:
+		return named(o, err)
+	}
+	return nil
+}
+
+// scan passes on the records of an object.
+func (f *format) scan(ctx context.Context, s *Source, yield func(Row) error) error {
+	if f.described != nil {
+		return f.described.scan(ctx, s, yield)
+	}
+	rows, err := f.open(s)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for {
+		row, err := rows.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = yield(row)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// count returns the number of records of what a URL names.
+func (d *data) count(ctx context.Context, url string) (n int64, err error) {
+	objects, err := d.find(ctx, []string{url})
+	if err != nil {
+		return 0, err
+	}
+	for _, o := range objects {
+		if err := d.with(ctx, o, func(f *format, s *Source) error {
+			if f.described != nil && f.described.count != nil {
+				more, err := f.described.count(ctx, s)
+				n += more
+				return err
+			}
+			return f.scan(ctx, s, func(Row) error { n++; return nil })
+		}); err != nil {
+			return 0, named(o, err)
+		}
+	}
+	return n, nil
 }
 
 // plainly is an object as a format sees it.
@@ -159,8 +217,9 @@ func plain(ctx context.Context, h *store.Handle, o object) (*plainly, error) {
 		codec = compress.Detect(head)
 	}
 	raw := h.Stream(ctx, 0, o.Size)
-	p := &plainly{Source{Text: raw}, codec, head, []io.Closer{raw}}
+	p := &plainly{Source{Object: o, Text: raw}, codec, head, []io.Closer{raw}}
 	if codec == compress.None || o.Size == 0 {
+		p.ReadAt = h.ReadAt
 		return p, nil
 	}
 	text, err := codec.Reader(raw)
@@ -224,16 +283,6 @@ func closeAll(all []io.Closer) (err error) {
 	return err
 }
 
-// opened closes what is under the rows.
-type opened struct {
-	Rows
-	closers []io.Closer
-}
-
-func (o *opened) Close() error {
-	return errors.Join(o.Rows.Close(), closeAll(o.closers))
-}
-
 // formatOf returns the format of an object, by its name without the extension of a
 // codec, or by its first bytes.
 func (d *data) formatOf(key string, head []byte) (*format, error) {
@@ -244,9 +293,14 @@ func (d *data) formatOf(key string, head []byte) (*format, error) {
 			return f, nil
 		}
 	}
+	for i := range formats {
+		if f := &formats[i]; f.described != nil && bytes.HasPrefix(head, []byte(f.described.magic)) {
+			if foreign, _ := compress.Foreign("", head); foreign != "" { // else it is text that begins so
+				return f, nil
+			}
+		}
+	}
 	switch {
-	case bytes.HasPrefix(head, []byte("PAR1")), bytes.HasPrefix(head, []byte("Obj\x01")):
-		return nil, errors.New("it is Parquet or Avro, whose records these commands cannot show: a job can read them with jobs/formats/parquet and jobs/formats/avro")
 	case !textual(head):
 		return nil, fmt.Errorf("the format is not known: it is binary, and begins with % x; name it with --format", head[:min(len(head), 8)])
 	case bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("{")):

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -107,7 +108,11 @@ func canonical(r Row) string {
 		if isNull(f.Value) {
 			continue // a format may leave it out
 		}
-		fields = append(fields, fmt.Sprintf("%q: %q", f.Name, text(f.Value)))
+		value := text(f.Value)
+		if raw, ok := f.Value.(json.RawMessage); ok && (raw[0] == '{' || raw[0] == '[') {
+			value = canonicalJSON(raw)
+		}
+		fields = append(fields, fmt.Sprintf("%q: %q", f.Name, value))
 	}
 	slices.Sort(fields)
 	return strings.Join(fields, ", ")

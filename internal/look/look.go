@@ -1,5 +1,5 @@
 // Package look has the commands that show data to people: head, cat, count, schema and
-// diff, over outputs and inputs of text formats.
+// diff, over outputs and inputs of text formats, Parquet and Avro.
 //
 // They read what a job would read: of an output the committed parts, of a directory or a
 // pattern the objects that it names, decompressed. Each object is one stream of rows.
@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -54,7 +53,7 @@ func opener(p *wcli.Program, c *cli.Context) (*data, error) {
 
 func headCommand(p *wcli.Program) *cli.Command {
 	return &cli.Command{Name: "head", Usage: "show the first records of an output or an input", ArgsUsage: "URL…",
-		Description: "It shows records of CSV, TSV, JSON Lines and lines of text as a table, as JSON or as CSV.",
+		Description: "It shows records of CSV, TSV, JSON Lines, Parquet, Avro and lines of text as a table, as JSON or as CSV.",
 		Flags: flags(&cli.IntFlag{Name: "records", Aliases: []string{"n"}, Value: 10, Usage: "show `N` records"},
 			printFlag("table", "print table, json or csv")),
 		Action: func(c *cli.Context) error {
@@ -128,7 +127,7 @@ func show(p *wcli.Program, c *cli.Context, n int) error {
 
 func countCommand(p *wcli.Program) *cli.Command {
 	return &cli.Command{Name: "count", Usage: "count the records of outputs or inputs", ArgsUsage: "URL…",
-		Description: "The records of an output are in its manifest, and counted without reading them.",
+		Description: "The records of an output are counted by its manifest, and those of a Parquet file by its footer, without reading them.",
 		Flags:       flags(),
 		Action: func(c *cli.Context) error {
 			d, err := opener(p, c)
@@ -156,7 +155,7 @@ func countCommand(p *wcli.Program) *cli.Command {
 
 func schemaCommand(p *wcli.Program) *cli.Command {
 	return &cli.Command{Name: "schema", Usage: "show the columns of an output or an input, and their types", ArgsUsage: "URL",
-		Description: fmt.Sprintf("It looks at the first %d records.", sampled),
+		Description: fmt.Sprintf("Parquet and Avro objects say which they have. Of others it looks at the first %d records.", sampled),
 		Flags:       flags(printFlag("table", "print table, json or csv")),
 		Action: func(c *cli.Context) error {
 			d, err := opener(p, c)
@@ -214,38 +213,4 @@ func (d *data) each(ctx context.Context, urls []string, yield func(Row) error) e
 		}
 	}
 	return nil
-}
-
-// read passes on the records of an object.
-func (d *data) read(ctx context.Context, o object, yield func(Row) error) error {
-	rows, err := d.open(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for {
-		row, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return named(o, err)
-		}
-		if err := yield(row); err != nil {
-			return err
-		}
-	}
-}
-
-func (d *data) count(ctx context.Context, url string) (n int64, err error) {
-	objects, err := d.find(ctx, []string{url})
-	if err != nil {
-		return 0, err
-	}
-	for _, o := range objects {
-		if err := d.read(ctx, o, func(Row) error { n++; return nil }); err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
 }

@@ -75,6 +75,7 @@ func TestRecordsAreShown(t *testing.T) {
 	u.put("wide.jsonl", `{"a":"x\ty"}`+"\n")
 	u.put("d.tsv", "a\t1\nb\t\n")
 	u.put("e.txt", "to be\nor not\x1b[2J\n")
+	u.put("f.csv.bgz", zipped("n\n7\n"))
 	for line, want := range map[string]string{
 		"head mem://in/a.csv":                      "name    n  at\nZug, x  3  2026-01-01\na\\nb       2026-01-02\n",
 		"head -n 1 -o csv mem://in/a.csv":          "name,n,at\n\"Zug, x\",3,2026-01-01\n",
@@ -87,6 +88,7 @@ func TestRecordsAreShown(t *testing.T) {
 		"head --no-header -n 1 mem://in/a.csv":     "1     2  3\nname  n  at\n",
 		"head mem://in/e.txt":                      "to be\nor not\\x1b[2J\n",
 		"head -n 0 mem://in/e.txt":                 "",
+		"head -o json mem://in/f.csv.bgz":          `{"n":"7"}` + "\n",
 		"head --format lines -n 1 mem://in/d.tsv":  "a\\t1\n",
 		"count mem://in/a.csv mem://in/b.jsonl.gz": "4\n",
 		"cat -o table mem://in/late.csv":           "a  \n" + strings.Repeat("1  \n", 150) + "2  x\n3  …\n",
@@ -119,7 +121,7 @@ func TestMistakesInData(t *testing.T) {
 		"count mem://in/bad.jsonl":       "mem://in/bad.jsonl: line 2: unexpected end of JSON input",
 		"head mem://in/bad.csv":          `mem://in/bad.csv: parse error on line 2, column 6: extraneous or missing "`,
 		"head mem://in/binary":           "mem://in/binary: the format is not known: it is binary, and begins with 7f 45 4c 46 00 01; name it with --format",
-		"head mem://in/columns.parquet":  "mem://in/columns.parquet: it is Parquet or Avro",
+		"head mem://in/columns.parquet":  "mem://in/columns.parquet has 10 bytes, and no Parquet file has fewer than 12",
 		"cat -o json mem://in/short.gz":  "mem://in/short.gz: ",
 		"cat mem://in/short.gz":          "mem://in/short.gz: ",
 		"cat -o csv mem://in/late.jsonl": `a record has the column "b", which none of the first 100 has: print the records with -o json`,
@@ -127,7 +129,7 @@ func TestMistakesInData(t *testing.T) {
 		"cat mem://in/none":              "there is no such object",
 		"count mem://in/none":            "there is no such object",
 		"head -o yaml mem://in/bad.csv":  `unknown format "yaml": there are table, json and csv`,
-		"head --format x mem://in/a":     `unknown format "x": there are lines, csv, tsv, jsonl`,
+		"head --format x mem://in/a":     `unknown format "x": there are lines, csv, tsv, jsonl, parquet, avro`,
 		"head":                           "no output or input named",
 		"head -n -1 mem://in/a":          "negative",
 		"diff mem://in/bad.csv":          "diff compares two",

@@ -60,13 +60,21 @@ func text(v any) string {
 	case fmt.Stringer:
 		return v.String()
 	case []any, map[string]any:
-		b, err := json.Marshal(v)
-		if err != nil {
-			return fmt.Sprint(v)
-		}
-		return string(b)
+		return nestedText(v)
 	}
 	return fmt.Sprint(v)
+}
+
+// nestedText returns lists and maps as JSON, with the members of maps in order of their
+// names.
+func nestedText(v any) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil { //nolint:errchkjson // it may hold anything
+		return fmt.Sprint(v)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // jsonText returns a JSON value as text: a string without quotes, null as nothing.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Column is a column of the first records.
+// Column is a column: as the object says, or as its first records have it.
 type Column struct {
 	Name string
 	Type string
@@ -22,11 +22,22 @@ func (d *data) schema(ctx context.Context, urls []string) ([]Column, error) {
 		return nil, err
 	}
 	for _, o := range objects {
-		var s inferred
-		if err := d.read(ctx, o, s.add); err != nil && !errors.Is(err, errEnough) {
-			return nil, err
+		var columns []Column
+		if err := d.with(ctx, o, func(f *format, s *Source) (err error) {
+			if f.described != nil {
+				columns, err = f.described.columns(ctx, s)
+				return err
+			}
+			var of inferred
+			if err := f.scan(ctx, s, of.add); err != nil && !errors.Is(err, errEnough) {
+				return err
+			}
+			columns = of.columns()
+			return nil
+		}); err != nil {
+			return nil, named(o, err)
 		}
-		if columns := s.columns(); len(columns) > 0 {
+		if len(columns) > 0 {
 			return columns, nil
 		}
 	}

@@ -86,7 +86,7 @@ func openBlocks(ctx context.Context, s *jobs.Section, most int) (_ *blocks, err 
 	}()
 	b.w = window.New(b.in, s.Buffer(bufferSize), s.Offset)
 	if s.First() {
-		if b.header, err = readHeader(b.w, s); err != nil {
+		if b.header, err = readHeader(b.w, s.Where); err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +109,7 @@ func readHead(ctx context.Context, s *jobs.Section) (h header, err error) {
 			err = closeErr
 		}
 	}()
-	return readHeader(window.New(in, make([]byte, headBuffer), 0), s)
+	return readHeader(window.New(in, make([]byte, headBuffer), 0), s.Where)
 }
 
 func (b *blocks) close() error { return b.in.Close() }
@@ -248,14 +248,14 @@ func (b *blocks) check(all []byte, at int64) error {
 }
 
 // readHeader reads the header, and leaves the window one byte behind the beginning of the
-// marker at its end.
-func readHeader(w *window.Window, s *jobs.Section) (h header, err error) {
-	p := &headerReader{w: w, s: s, limit: maxHeader}
+// marker at its end. where names a byte of the object.
+func readHeader(w *window.Window, where func(offset int64) string) (h header, err error) {
+	p := &headerReader{w: w, where: where, limit: maxHeader}
 	if string(p.take(int64(len(magic)))) != magic {
 		if p.err != nil && !p.short {
 			return h, p.err
 		}
-		return h, fmt.Errorf("%s: no Avro object container file begins there: name other objects, or read them with their format", s.Where(0))
+		return h, fmt.Errorf("%s: no Avro object container file begins there: name other objects, or read them with their format", where(0))
 	}
 	h.codec = "null"
 	for {
@@ -283,7 +283,7 @@ func readHeader(w *window.Window, s *jobs.Section) (h header, err error) {
 		return h, p.err
 	}
 	if h.schema == "" {
-		return h, fmt.Errorf("%s: the header of the object has no avro.schema: write the object again", s.Where(0))
+		return h, fmt.Errorf("%s: the header of the object has no avro.schema: write the object again", where(0))
 	}
 	if h.codec == "" {
 		h.codec = "null"
@@ -296,7 +296,7 @@ func readHeader(w *window.Window, s *jobs.Section) (h header, err error) {
 // headerReader reads numbers and bytes of a header, until the first error.
 type headerReader struct {
 	w     *window.Window
-	s     *jobs.Section
+	where func(offset int64) string
 	at    int64 // from the object's beginning, where the window stays
 	limit int64
 	err   error
@@ -309,10 +309,10 @@ func (p *headerReader) take(n int64) []byte {
 	case p.err != nil:
 		return nil
 	case n < 0:
-		p.err = fmt.Errorf("%s: a length in the header is %d: the object is damaged", p.s.Where(p.at), n)
+		p.err = fmt.Errorf("%s: a length in the header is %d: the object is damaged", p.where(p.at), n)
 		return nil
 	case n > p.limit-p.at:
-		p.err = fmt.Errorf("%s: the header of the object has more than %d bytes: the object is damaged, or its schema is too large", p.s.Where(p.at), p.limit)
+		p.err = fmt.Errorf("%s: the header of the object has more than %d bytes: the object is damaged, or its schema is too large", p.where(p.at), p.limit)
 		return nil
 	}
 	have, err := p.w.Have(int(p.at + n))
@@ -322,7 +322,7 @@ func (p *headerReader) take(n int64) []byte {
 	}
 	if int64(have) < p.at+n {
 		p.short = true
-		p.err = fmt.Errorf("%s: the object ends in its header: it is cut short; write or copy it again", p.s.Where(int64(have)))
+		p.err = fmt.Errorf("%s: the object ends in its header: it is cut short; write or copy it again", p.where(int64(have)))
 		return nil
 	}
 	b := p.w.Bytes()[p.at : p.at+n]
@@ -344,7 +344,7 @@ func (p *headerReader) long() int64 {
 		}
 	}
 	if p.err == nil {
-		p.err = fmt.Errorf("%s: a number in the header has more than 64 bits: the object is damaged", p.s.Where(p.at))
+		p.err = fmt.Errorf("%s: a number in the header has more than 64 bits: the object is damaged", p.where(p.at))
 	}
 	return 0
 }

@@ -182,27 +182,37 @@ const (
 
 const magic, magicEncrypted = "PAR1", "PARE"
 
+// file is what the metadata is read from.
+type file struct {
+	name   string
+	size   int64
+	readAt func(ctx context.Context, p []byte, off int64) error
+}
+
+// fileOf returns the object of a section.
+func fileOf(s *jobs.Section) *file { return &file{s.Object.Name, s.Object.Size, s.ReadAt} }
+
 // readFooter reads the metadata at the end of an object.
-func readFooter(ctx context.Context, s *jobs.Section) (*footer, error) {
-	size := s.Object.Size
+func readFooter(ctx context.Context, s *file) (*footer, error) {
+	size := s.size
 	if size < magicBytes+footerFrame {
-		return nil, fmt.Errorf("%s has %d bytes, and no Parquet file has fewer than 12: it is cut short, or of another format", s.Object.Name, size)
+		return nil, fmt.Errorf("%s has %d bytes, and no Parquet file has fewer than 12: it is cut short, or of another format", s.name, size)
 	}
 	tail := make([]byte, min(size, tailBytes))
-	if err := s.ReadAt(ctx, tail, size-int64(len(tail))); err != nil {
+	if err := s.readAt(ctx, tail, size-int64(len(tail))); err != nil {
 		return nil, err
 	}
 	frame := tail[len(tail)-footerFrame:]
 	length := int64(binary.LittleEndian.Uint32(frame))
 	switch end := string(frame[4:]); {
 	case end == magicEncrypted:
-		return nil, fmt.Errorf("%s is an encrypted Parquet file, which cannot be read: decrypt it first", s.Object.Name)
+		return nil, fmt.Errorf("%s is an encrypted Parquet file, which cannot be read: decrypt it first", s.name)
 	case end != magic:
-		return nil, fmt.Errorf("%s does not end with %s, as a Parquet file does: it is cut short, or of another format", s.Object.Name, magic)
+		return nil, fmt.Errorf("%s does not end with %s, as a Parquet file does: it is cut short, or of another format", s.name, magic)
 	case length > size-magicBytes-footerFrame:
-		return nil, fmt.Errorf("%s has %d bytes, and its footer claims %d: the object is damaged", s.Object.Name, size, length)
+		return nil, fmt.Errorf("%s has %d bytes, and its footer claims %d: the object is damaged", s.name, size, length)
 	case length > mostFooter:
-		return nil, fmt.Errorf("the footer of %s has %d bytes, and at most 64 MiB can be read: write it with fewer columns or larger row groups", s.Object.Name, length)
+		return nil, fmt.Errorf("the footer of %s has %d bytes, and at most 64 MiB can be read: write it with fewer columns or larger row groups", s.name, length)
 	}
 	var raw []byte
 	if have := int64(len(tail)) - footerFrame; length <= have {
@@ -210,17 +220,17 @@ func readFooter(ctx context.Context, s *jobs.Section) (*footer, error) {
 	} else {
 		raw = make([]byte, length)
 		missing := length - have
-		if err := s.ReadAt(ctx, raw[:missing], size-footerFrame-length); err != nil {
+		if err := s.readAt(ctx, raw[:missing], size-footerFrame-length); err != nil {
 			return nil, err
 		}
 		copy(raw[missing:], tail)
 	}
 	f := &footer{end: size - footerFrame - length}
 	if int64(len(tail)) == size && string(tail[:magicBytes]) != magic {
-		return nil, fmt.Errorf("%s does not begin with %s, as a Parquet file does: it is damaged, or of another format", s.Object.Name, magic)
+		return nil, fmt.Errorf("%s does not begin with %s, as a Parquet file does: it is damaged, or of another format", s.name, magic)
 	}
 	if err := f.decode(raw); err != nil {
-		return nil, fmt.Errorf("the footer of %s is damaged: %w", s.Object.Name, err)
+		return nil, fmt.Errorf("the footer of %s is damaged: %w", s.name, err)
 	}
 	return f, nil
 }

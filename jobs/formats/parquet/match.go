@@ -129,22 +129,11 @@ func shown(elements []*element) string {
 // list matches a slice with a list in any form that writers have used: a group with the
 // annotation, or a column that is repeated.
 func (m *matcher) list(n *node, e *element) (part, error) {
-	of, r := n.below[0], e
-	var inner part
-	var err error
-	switch {
-	case e.repetition == repeated:
-		inner, err = m.value(of, onceOf(e))
-	case e.logical.kind != logicalList || len(e.children) != 1 || e.children[0].repetition != repeated:
+	r, of, ok := entriesOf(e)
+	if !ok {
 		return nil, m.mismatch(n, e, "")
-	default:
-		r = e.children[0]
-		if r.typ != typeNone || len(r.children) != 1 || r.name == "array" || r.name == e.name+"_tuple" {
-			inner, err = m.value(of, onceOf(r)) // the element itself is repeated
-		} else {
-			inner, err = m.match(of, r.children[0])
-		}
 	}
+	inner, err := m.match(n.below[0], of)
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +141,21 @@ func (m *matcher) list(n *node, e *element) (part, error) {
 		return nil, m.mismatch(n, e, "it has none of the columns")
 	}
 	return &listPart{below{inner}, e, r, n.typ, m.charge}, nil
+}
+
+// entriesOf returns the repeated element of a list, and that of its entries.
+func entriesOf(e *element) (r, of *element, ok bool) {
+	if e.repetition == repeated {
+		return e, onceOf(e), true
+	}
+	if e.logical.kind != logicalList || len(e.children) != 1 || e.children[0].repetition != repeated {
+		return nil, nil, false
+	}
+	r = e.children[0]
+	if r.typ != typeNone || len(r.children) != 1 || r.name == "array" || r.name == e.name+"_tuple" {
+		return r, onceOf(r), true // the entry itself is repeated
+	}
+	return r, r.children[0], true
 }
 
 // onceOf returns a repeated element as one of its values.

@@ -61,6 +61,12 @@ import (
 
 // Records are records of type T, a struct whose fields are columns. The function that
 // receives a record may keep it.
+//
+// A T of map[string]any reads all columns of any file: whole numbers are int64, or uint64
+// if the column has no sign; STRING, ENUM and JSON are a string, and so are DECIMAL and
+// UUID; other bytes are []byte; TIME is a time.Duration; FLOAT16 and FLOAT are float32; a
+// list is []any, a group a map[string]any, and so is a MAP whose keys are text; null is
+// nil. It writes nothing. See also Inspect.
 type Records[T any] struct {
 	// Where says which records are read: those with certain columns in certain ranges. Row
 	// groups whose statistics exclude the range are not requested.
@@ -119,7 +125,7 @@ func (f Records[T]) Split(obj jobs.Object, target int64) ([]jobs.Section, error)
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	if _, err := nodeOf(reflect.TypeFor[T]()); err != nil {
+	if _, err := recordOf(reflect.TypeFor[T]()); err != nil {
 		return nil, err
 	}
 	return jobs.ByteRanges(obj, target), nil
@@ -130,7 +136,7 @@ func (f Records[T]) Scan(ctx *jobs.Context, s *jobs.Section, yield func(T) error
 	if err := f.check(); err != nil {
 		return err
 	}
-	n, err := nodeOf(reflect.TypeFor[T]())
+	n, err := recordOf(reflect.TypeFor[T]())
 	if err != nil {
 		return err
 	}
@@ -182,14 +188,19 @@ type reader struct {
 	row, rows int64
 }
 
-// open reads the footer and matches the columns.
+// open reads the footer and matches the columns; n is nil for all of them.
 func (r *reader) open(n *node, where Condition, missing, nulls bool) (err error) {
 	defer r.recovered(&err)
-	if r.footer, err = readFooter(r.ctx, r.s); err != nil {
+	if r.footer, err = readFooter(r.ctx, fileOf(r.s)); err != nil {
 		return err
 	}
 	m := &matcher{object: r.s.Object.Name, missing: missing, nulls: nulls, columns: map[int]*column{}, charge: r.budget.charge}
-	if r.record, err = m.group(n, r.footer.root); err != nil {
+	if n == nil {
+		r.record, err = m.all(r.footer.root)
+	} else {
+		r.record, err = m.group(n, r.footer.root)
+	}
+	if err != nil {
 		return err
 	}
 	if r.filters, err = where.filters(m, r.footer); err != nil {
@@ -398,6 +409,9 @@ func (Records[T]) Ext() string { return ".parquet" }
 func (f Records[T]) Open(w jobs.Part) (jobs.RecordWriter[T], error) {
 	if err := f.check(); err != nil {
 		return nil, err
+	}
+	if takesAny(reflect.TypeFor[T]()) {
+		return nil, fmt.Errorf("a %v names no columns to write: use a struct", reflect.TypeFor[T]())
 	}
 	n, err := nodeOf(reflect.TypeFor[T]())
 	if err != nil {
