@@ -18,7 +18,8 @@ import (
 // first bytes if the Reader is Textual, or because the user says so.
 type Reader[T any] interface {
 	// Split returns the parts of obj that can be read on their own, each about
-	// target bytes long. Together they cover the object exactly once.
+	// target bytes long. Together they cover the object exactly once. An empty
+	// object has no part, or one if it is a record.
 	Split(obj Object, target int64) ([]Section, error)
 	// Scan yields each record that begins in s, whole, and calls s.At before
 	// each. The job may use a record until yield returns. When yield returns an
@@ -230,7 +231,7 @@ func (s *Section) Buffer(n int) []byte {
 }
 
 // ByteRanges divides obj into sections of about target bytes, at any byte. It
-// suits formats whose records can be found from anywhere.
+// suits formats whose records can be found from anywhere. An empty object has no section.
 func ByteRanges(obj Object, target int64) []Section { return Ranges(obj, target, 1) }
 
 // Ranges is ByteRanges for records of a fixed size: every section but the last

@@ -19,6 +19,7 @@ import (
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/jobs/formats/csv"
 	"github.com/windrow-mr/windrow/jobs/formats/fixed"
+	"github.com/windrow-mr/windrow/jobs/formats/object"
 	"github.com/windrow-mr/windrow/jobs/library/grep"
 	"github.com/windrow-mr/windrow/jobs/library/sort"
 	"github.com/windrow-mr/windrow/jobs/library/teragen"
@@ -145,6 +146,14 @@ func sortedTables() *jobs.Job {
 	})
 }
 
+// digests is a job that reads whole objects, empty ones too.
+func digests() *jobs.Job {
+	return jobs.Define("digests", struct{}{}, func(p *jobs.Pipeline, _ struct{}) error {
+		jobs.Convert(jobs.Read(p, object.Whole{}), func(f object.File) string { return fmt.Sprintf("%s %d", f.Name, len(f.Data)) }).WriteTSV()
+		return nil
+	})
+}
+
 func zipped(t *testing.T, b []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -199,6 +208,7 @@ func forecastJobs() map[string]forecasted {
 		"table with a header":                       {job: tables(), input: map[string]int{"text": 1_500_000}, split: 1 << 18, served: true},
 		"table of texts":                            {job: texts(), input: map[string]int{"text": 1_500_000}, split: 1 << 18, served: true},
 		"sort of a table":                           {job: sortedTables(), input: map[string]int{"text": 1_600_000, "more": 70_000}, split: 1 << 19, parts: 4, served: true},
+		"digests of objects, some empty":            {job: digests(), input: map[string]int{"a": 0, "b": 70_000, "c": 0, "d.gz": 0}, split: 1 << 16, served: true},
 		"sort with partitions":                      {job: sort.Job(), input: map[string]int{"text": 1_600_000, "more": 70_000}, split: 1 << 19, parts: 4},
 		"sort of many small objects, elsewhere":     {job: sort.Job(), input: many(90, 3000), split: 50_000, parts: 3, apart: true, served: true},
 		"sort into a part":                          {job: sort.Job(), input: map[string]int{"text": 100_000}},

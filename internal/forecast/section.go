@@ -68,7 +68,10 @@ func (r *reading) unchecked() int64 {
 
 // all returns the number of requests that read all of the section.
 func (r *reading) all() int64 {
-	if r.Scattered || r.whole() {
+	switch {
+	case r.section.Object.Size == 0:
+		return 0
+	case r.Scattered || r.whole():
 		return 1
 	}
 	from, to, behind := r.bounds()
@@ -86,7 +89,10 @@ func (r *reading) all() int64 {
 // section, of so many bytes each: the first range, then ranges after it that
 // double.
 func (r *reading) sampled(records, size int64) int64 {
-	if r.Scattered || r.whole() {
+	switch {
+	case r.section.Object.Size == 0:
+		return 0
+	case r.Scattered || r.whole():
 		return 1
 	}
 	from, to, behind := r.bounds()

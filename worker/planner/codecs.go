@@ -151,7 +151,7 @@ func (m *maker) inspect(ctx context.Context, least int64) error {
 // stream. A stream of no data has bytes, too.
 func emptyStream(o *plan.Object) *executor.FormatError {
 	return &executor.FormatError{Object: o.Name(), What: "it is empty, and no " + o.Codec + " stream has 0 bytes: it may have been cut short when it was written",
-		Advice: "write it again, remove it, or give --decompress none, with which it has no records"}
+		Advice: "write it again, remove it, or give --decompress none, with which it is an empty object"}
 }
 
 // refusals are the objects that cannot be read as they are named. Several goroutines

@@ -116,7 +116,7 @@ func (m *maker) objects(ctx context.Context, in *Input, urls []string) ([]plan.O
 		} else {
 			query = ""
 		}
-		f := &find{maker: m, root: root, query: query, outputs: make(map[string]bool)}
+		f := &find{maker: m, root: root, query: query, outputs: make(map[string]bool), dirs: make(map[string]bool)}
 		found, err := f.named(ctx, key)
 		if errors.Is(err, errMissing) {
 			return nil, missing
@@ -133,6 +133,9 @@ func (m *maker) objects(ctx context.Context, in *Input, urls []string) ([]plan.O
 		for _, o := range found {
 			if o.Key == "" {
 				return nil, invalidf("input %s: the object %s has the name of a directory, and %d bytes: give it another name", u, root.Name(""), o.Size)
+			}
+			if f.isMark(o) {
+				continue
 			}
 			object := plan.Object{Input: in.Name, Root: rootURL, Key: o.Key, Size: o.Size, ETag: o.ETag, Sum: sumOf(o), Codec: m.req.Codecs.codecOf(in, o.Key)}
 			if seen[place+o.Key] {
@@ -164,6 +167,7 @@ type find struct {
 	above   string // the directory in which names begin, with a final slash, or empty
 	names   *names
 	outputs map[string]bool // directories below above that have the log of an output
+	dirs    map[string]bool // keys that name directories, of a store where objects can have them too
 	leftOut plan.LeftOut
 	any     bool // there is an object or a directory below above
 }
@@ -325,6 +329,9 @@ func (f *find) isOutput(ctx context.Context, dir string) (bool, error) {
 // enter is the Enter of a walk. It notes directories that can be outputs.
 func (f *find) enter(dir, key string) (state string, enter bool) {
 	f.any = true
+	if !f.local() {
+		f.dirs[strings.TrimSuffix(key, "/")] = true
+	}
 	state, read, hidden := f.names.enter(dir[len(f.above):])
 	if above, is := strings.CutSuffix("/"+key, "/"+output.Dir+"/"); is {
 		if above = strings.TrimPrefix(above+"/", "/"); above != f.above {
@@ -336,6 +343,12 @@ func (f *find) enter(dir, key string) (state string, enter bool) {
 		f.leftOut.Hidden++
 	}
 	return state, read
+}
+
+// isMark reports whether an object is a mark that some tools make for a directory: it is
+// empty, and has the name of one. It is no record of any format.
+func (f *find) isMark(o store.Object) bool {
+	return o.Size == 0 && (strings.HasSuffix(o.Key, "/") || f.dirs[o.Key])
 }
 
 // match is the Match of a walk.

@@ -3,8 +3,8 @@
 //
 // The formats are plain values and safe for concurrent use. Readers that they open belong
 // to one task. Objects that are compressed as a whole are decompressed first, and sizes are
-// those of the decompressed bytes unless they say otherwise. An empty object is no record:
-// the engine plans no task for it. Errors name the object and the offset in bytes.
+// those of the decompressed bytes unless they say otherwise. An empty object is a record
+// too. Errors name the object and the offset in bytes.
 package object
 
 import (
@@ -62,7 +62,7 @@ func (f Whole) Split(obj jobs.Object, _ int64) ([]jobs.Section, error) {
 }
 
 // one returns an object as one section.
-func one(obj jobs.Object) []jobs.Section { return jobs.ByteRanges(obj, max(obj.Size, 1)) }
+func one(obj jobs.Object) []jobs.Section { return []jobs.Section{{Object: obj, Length: obj.Size}} }
 
 // Scan yields the object.
 func (f Whole) Scan(ctx *jobs.Context, s *jobs.Section, yield func(File) error) (err error) {

@@ -55,11 +55,12 @@ func streams() *jobs.Job {
 }
 
 // TestObjectsAreOneRecordEach reads objects of several sizes, plain and compressed, on the
-// engine, in every way it divides them. An empty object is no record.
+// engine, in every way it divides them. An empty object is a record, also compressed.
 func TestObjectsAreOneRecordEach(t *testing.T) {
 	t.Parallel()
-	texts := map[string]string{"a.bin": "x", "b.bin": strings.Repeat("0123456789", 100_000), "c.bin.gz": strings.Repeat("hay", 300_000)}
-	options := []jobstest.Option{jobstest.File("", "empty.bin", ""), jobstest.Strict()}
+	texts := map[string]string{"a.bin": "x", "b.bin": strings.Repeat("0123456789", 100_000), "c.bin.gz": strings.Repeat("hay", 300_000),
+		"empty.bin": "", "empty.txt": "", "nothing.gz": ""}
+	options := []jobstest.Option{jobstest.Strict()}
 	var want []string
 	for name, text := range texts {
 		want = append(want, fmt.Sprintf("mem://test/in/%s\t%d\t%x", name, len(text), sha256.Sum256([]byte(text))))
@@ -70,6 +71,16 @@ func TestObjectsAreOneRecordEach(t *testing.T) {
 	}
 	jobstest.Run(t, files(object.Whole{}), options...).Want(want...)
 	jobstest.Run(t, streams(), options...).Want(want...)
+}
+
+// TestOnlyEmptyObjects: an input of empty objects alone has as many records.
+func TestOnlyEmptyObjects(t *testing.T) {
+	t.Parallel()
+	options := []jobstest.Option{jobstest.File("", "a", ""), jobstest.File("", "b", ""), jobstest.Strict()}
+	nothing := fmt.Sprintf("\t0\t%x", sha256.Sum256(nil))
+	for _, job := range []*jobs.Job{files(object.Whole{}), streams()} {
+		jobstest.Run(t, job, options...).Want("mem://test/in/a"+nothing, "mem://test/in/b"+nothing)
+	}
 }
 
 // TestObjectsOverTheLimit verifies that an object that is too large is an error that says

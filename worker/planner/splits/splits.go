@@ -50,8 +50,9 @@ func Target(bytes int64, slots int) int64 {
 }
 
 // Plan returns the map tasks for the inputs, in order of inputs and objects. An
-// empty object makes no task, unless its codec is known, which makes it a
-// truncated one. An object whose codec is unknown is one section.
+// empty object makes no task, unless Cut returns a section for it, or its codec is
+// known, which makes it a truncated one. Another object whose codec is unknown is one
+// section.
 func Plan(inputs []Input, target int64) ([]plan.Split, error) {
 	if target <= 0 {
 		return nil, fmt.Errorf("a split of %d bytes cannot hold anything; give a size above 0", target)
@@ -89,12 +90,15 @@ const auto = "auto"
 
 // cut divides one object and verifies that its sections cover it.
 func (in Input) cut(o plan.Object, target int64) ([]plan.Section, error) {
+	if o.Size == 0 && o.Codec == auto {
+		o.Codec = "" // no stream is empty
+	}
 	by := in.Cut
 	if o.Codec != "" {
 		by = in.Parts
 	}
 	switch {
-	case o.Size == 0 && (o.Codec == "" || o.Codec == auto):
+	case o.Size == 0 && o.Codec == "" && by == nil:
 		return nil, nil
 	case o.Codec == auto, o.Codec != "" && (by == nil || o.Size <= target+target/8):
 		return whole(o), nil
@@ -105,9 +109,12 @@ func (in Input) cut(o plan.Object, target int64) ([]plan.Section, error) {
 	if err != nil {
 		return nil, fmt.Errorf("split %s: %w", o.Name(), err)
 	}
+	if o.Size == 0 && len(sections) > 1 {
+		return nil, fmt.Errorf("split %s: the object is empty, and has %d sections; the format's Split is wrong", o.Name(), len(sections))
+	}
 	var end int64
 	for _, s := range sections {
-		if s.Offset != end || s.Length <= 0 {
+		if s.Offset != end || s.Length < 0 || s.Length == 0 && o.Size > 0 {
 			return nil, fmt.Errorf("split %s: a section begins at %d with %d bytes, the one before it ends at %d; the format's Split is wrong",
 				o.Name(), s.Offset, s.Length, end)
 		}
