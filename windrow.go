@@ -90,8 +90,8 @@ type Options struct {
 	// Compress is the codec for text output: "gzip", "zstd" or "lz4". "": none.
 	Compress string
 	// Decompress says how input is compressed: "auto", "none", or the codec of
-	// all objects, "gzip", "zstd", "bzip2" or "lz4". With "auto" and "", the name
-	// of an object decides, and for text also its first bytes.
+	// all objects, "gzip", "zstd", "bzip2", "lz4" or "snappy". With "auto" and "", the
+	// name of an object decides, and for text also its first bytes.
 	Decompress string
 	// Files are paths of local files, by the names by which functions of the job read
 	// them: Context.File. They have at most 64 MiB in all, and are read when the run

@@ -9,10 +9,11 @@
 //	bzip2  .bz2  "BZh1" to "BZh9", then the mark  any number of streams
 //	             of a block or of the end
 //	lz4    .lz4  04 22 4d 18                      any number of frames
+//	snappy .sz   ff 06 00 00 "sNaPpY"             any number of streams in the framing format
 //
 // Frames of zstd and lz4 may have skippable frames before them.
 //
-// It writes all of them except bzip2. It does not read frames of lz4's legacy
+// It writes all of them except bzip2 and snappy. It does not read frames of lz4's legacy
 // format at the start of an object, since these do not say where they end, nor
 // frames that need a dictionary.
 //
@@ -60,6 +61,7 @@ const (
 	Zstd
 	Bzip2
 	Lz4
+	Snappy
 )
 
 // Auto replaces a codec's name for an object whose first bytes decide.
@@ -70,11 +72,12 @@ var known = [...]struct {
 	name, ext string
 	readOnly  bool
 }{
-	None:  {name: "none"},
-	Gzip:  {name: "gzip", ext: ".gz"},
-	Zstd:  {name: "zstd", ext: ".zst"},
-	Bzip2: {name: "bzip2", ext: ".bz2", readOnly: true},
-	Lz4:   {name: "lz4", ext: ".lz4"},
+	None:   {name: "none"},
+	Gzip:   {name: "gzip", ext: ".gz"},
+	Zstd:   {name: "zstd", ext: ".zst"},
+	Bzip2:  {name: "bzip2", ext: ".bz2", readOnly: true},
+	Lz4:    {name: "lz4", ext: ".lz4"},
+	Snappy: {name: "snappy", ext: ".sz", readOnly: true},
 }
 
 // blockedExt is another extension of gzip, for what bgzip writes.
@@ -135,7 +138,8 @@ func list(written bool) string {
 	return strings.Join(names, ", ")
 }
 
-// String returns the codec's name: "none", "gzip", "zstd", "bzip2" or "lz4".
+// String returns the codec's name: "none", "gzip", "zstd", "bzip2", "lz4" or
+// "snappy".
 func (c Codec) String() string {
 	if int(c) < len(known) {
 		return known[c].name
@@ -179,7 +183,7 @@ func (c Codec) Writer(w io.Writer) (io.WriteCloser, error) {
 		// A stream of no bytes has a frame too: an empty object would read as
 		// cut short.
 		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithWindowSize(zstdWindow))
-	case Bzip2:
+	case Bzip2, Snappy:
 		return nil, readOnly(c)
 	case Lz4:
 		z := lz4.NewWriter(w)

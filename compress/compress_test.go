@@ -13,11 +13,12 @@ import (
 	"testing/iotest"
 
 	dsnet "github.com/dsnet/compress/bzip2"
+	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 )
 
 // all are the codecs that compress.
-var all = []Codec{Gzip, Zstd, Bzip2, Lz4}
+var all = []Codec{Gzip, Zstd, Bzip2, Lz4, Snappy}
 
 func sample(n int) []byte {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -47,8 +48,13 @@ func pack(t testing.TB, c Codec, b []byte) []byte {
 // writer returns the codec's writer, or that of another library if there is
 // none.
 func writer(c Codec, w io.Writer) (io.WriteCloser, error) {
-	if c == Bzip2 {
+	switch c {
+	case Bzip2:
 		return dsnet.NewWriter(w, &dsnet.WriterConfig{Level: 1})
+	case Snappy:
+		// The library writes nothing for no data. Two marks in a row are valid.
+		_, err := io.WriteString(w, snappyMark)
+		return snappy.NewBufferedWriter(w), err
 	}
 	return c.Writer(w)
 }
@@ -121,6 +127,8 @@ func TestStreamsOfOtherTools(t *testing.T) {
 		"bgzip":                   {Gzip, "H4sIBAAAAAAA/wYAQkMCACYAAQgA9/9vbmUKdHdvCuYLuhIIAAAAH4sIBAAAAAAA/wYAQkMCABsAAwAAAAAAAAAAAA==", text},
 		"bgzip of nothing":        {Gzip, "H4sIBAAAAAAA/wYAQkMCABsAAwAAAAAAAAAAAA==", ""},
 		"bzip2":                   {Bzip2, "QlpoOTFBWSZTWacUK3cAAALBgAAQAgGEgCAAIYAMAjj1G4u5IpwoSFOKFbuA", text},
+		"snap of Rust":            {Snappy, "/wYAAHNOYVBwWQEMAAAx5MzJb25lCnR3bwo=", text},
+		"snap of Rust, packed":    {Snappy, "/wYAAHNOYVBwWQAiAACr0F2YnAFAb25lCnRvIGJlIG9yIG5vdCAJDQkG/hMA+hMA", "one\n" + strings.Repeat("to be or not to be ", 8)},
 		"bzip2 of nothing":        {Bzip2, "QlpoORdyRThQkAAAAAA=", ""},
 		"zstd -19":                {Zstd, "KLUv/SQIQQAAb25lCnR3bwrmpg5A", text},
 		"zstd from a pipe":        {Zstd, "KLUv/QRYQQAAb25lCnR3bwrmpg5A", text},
@@ -185,6 +193,9 @@ func TestATruncatedStreamIsAnError(t *testing.T) {
 		plain := 0
 		for i := range 3 {
 			text := sample(400 * i)
+			if c == Snappy { // a mark alone is a stream
+				ends[len(packed)+len(snappyMark)], ends[len(packed)+2*len(snappyMark)] = plain, plain
+			}
 			packed, plain = append(packed, pack(t, c, text)...), plain+len(text)
 			ends[len(packed)] = plain
 		}
@@ -270,7 +281,7 @@ func TestErrorsOfTheStoreComeBackAsTheyAre(t *testing.T) {
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]Codec{
-		"a.gz": Gzip, "s3://b/a.txt.GZ": Gzip, "a.vcf.bgz": Gzip, "a.BGZ": Gzip, "a.zst": Zstd, "a.BZ2": Bzip2, "a.b.Lz4": Lz4, "a.txt": None, "gz": None, "a.gz/b": None,
+		"a.gz": Gzip, "s3://b/a.txt.GZ": Gzip, "a.vcf.bgz": Gzip, "a.BGZ": Gzip, "a.zst": Zstd, "a.BZ2": Bzip2, "a.b.Lz4": Lz4, "a.csv.sz": Snappy, "a.txt": None, "gz": None, "a.gz/b": None,
 	} {
 		if got := FromName(name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
@@ -292,14 +303,16 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestBzip2IsNotWritten(t *testing.T) {
+func TestReadOnlyCodecsAreNotWritten(t *testing.T) {
 	t.Parallel()
-	_, err := ParseOutput("bzip2")
-	if err == nil || !strings.Contains(err.Error(), "can be read but not written") || !strings.Contains(err.Error(), "lz4") {
-		t.Errorf("got %v", err)
-	}
-	if _, err := Bzip2.Writer(io.Discard); err == nil {
-		t.Error("it is written")
+	for _, c := range []Codec{Bzip2, Snappy} {
+		_, err := ParseOutput(c.String())
+		if err == nil || !strings.Contains(err.Error(), "can be read but not written") || !strings.Contains(err.Error(), "lz4") {
+			t.Errorf("%s: got %v", c, err)
+		}
+		if _, err := c.Writer(io.Discard); err == nil {
+			t.Errorf("%s is written", c)
+		}
 	}
 	if _, err := ParseOutput("rar"); err == nil || strings.Contains(err.Error(), "bzip2") {
 		t.Errorf("got %v", err)

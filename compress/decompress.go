@@ -58,6 +58,7 @@ type Decompressor struct {
 	zstd   *zstd.Decoder
 	window int64 // that zstd was made for
 	lz4    *lz4.Reader
+	snappy *chunks
 }
 
 // inBuffer is how much is read of a compressed stream at once, at least.
@@ -135,15 +136,8 @@ func (d *Decompressor) skipFrames(c Codec) (skipped bool, err error) {
 		if len(head) < skippableHeader {
 			return skipped, io.ErrUnexpectedEOF
 		}
-		left := skippableHeader + int64(binary.LittleEndian.Uint32(head[4:]))
-		for left > 0 {
-			n, err := d.in.Discard(int(min(left, inBuffer)))
-			if left -= int64(n); err != nil {
-				if errors.Is(err, io.EOF) {
-					err = io.ErrUnexpectedEOF
-				}
-				return skipped, err
-			}
+		if err := discard(d.in, skippableHeader+int64(binary.LittleEndian.Uint32(head[4:]))); err != nil {
+			return skipped, err
 		}
 		skipped = true
 	}
@@ -179,6 +173,12 @@ func (d *Decompressor) start(s *stream) (err error) {
 		}
 		d.lz4.Reset(d.in)
 		s.out = d.lz4
+	case Snappy:
+		if d.snappy == nil {
+			d.snappy = new(chunks)
+		}
+		d.snappy.reset(d.in)
+		s.out = d.snappy
 	default:
 		return fmt.Errorf("cannot decompress: %s", s.codec)
 	}
@@ -286,6 +286,8 @@ func (s *stream) explain(err error) error {
 		return followed(s.codec, s.base+s.consumed(), soFar(s.n, s.base), err)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return s.wideWindow()
+	case errors.Is(err, errS2):
+		return fmt.Errorf("%s stream: before byte %d %w, which is not read: compress the object again without the extension", s.codec, s.base+s.consumed(), err)
 	case errors.Is(err, zstd.ErrUnknownDictionary), errors.Is(err, errDictionary):
 		return fmt.Errorf("%s stream: the frame that begins before byte %d was compressed with a dictionary, which is not in the object: compress it again without one", s.codec, s.base+s.consumed())
 	}

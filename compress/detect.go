@@ -34,7 +34,7 @@ func Detect(head []byte) Codec {
 		// as one finds the other.
 		return Zstd
 	}
-	for c := Gzip; c <= Lz4; c++ {
+	for c := Gzip; c <= Snappy; c++ {
 		if begins(c, head) == likely {
 			return c
 		}
@@ -63,6 +63,8 @@ func begins(c Codec, head []byte) likeness {
 		return matches(skipFrames(head), binary.LittleEndian.AppendUint32(nil, zstdMagic))
 	case Lz4:
 		return matches(skipFrames(head), binary.LittleEndian.AppendUint32(nil, lz4Magic))
+	case Snappy:
+		return matches(head, []byte(snappyMark))
 	default:
 		return unlike
 	}

@@ -24,7 +24,7 @@ type foreign struct {
 
 // Advice on what to do with an object of a foreign format.
 const (
-	repack  = "decompress it, or compress it again with gzip, zstd, bzip2 or lz4"
+	repack  = "decompress it, or compress it again with gzip, zstd, bzip2, lz4 or snappy"
 	extract = "extract its files"
 	convert = "convert it to text, or read it by a format of its own"
 	recode  = "convert it to UTF-8, for example with iconv"
@@ -38,7 +38,7 @@ var foreigners = [...]foreign{
 	{name: "a stream of compress (.Z)", begin: "\x1f\x9d", advice: repack},
 	{name: "an lzip stream", begin: "LZIP", textual: true, advice: repack},
 	{name: "an lzo stream", begin: "\x89LZO\x00\r\n\x1a\n", advice: repack},
-	{name: "a framed snappy stream", begin: "\xff\x06\x00\x00sNaPpY", advice: repack},
+	{name: "an S2 stream", begin: s2Mark, advice: "compress it again with snappy, gzip, zstd, bzip2 or lz4; s2c writes snappy with -snappy"},
 	{name: "an lz4 stream of the legacy format", begin: "\x02\x21\x4c\x18", advice: "compress it again with a current lz4"},
 	{name: "a zstd dictionary", begin: "\x37\xa4\x30\xec", advice: "leave it out of the input"},
 	{name: "a zip archive", begin: "PK\x03\x04", advice: extract},
@@ -64,7 +64,7 @@ var foreigners = [...]foreign{
 // only if the bytes are not text.
 var unmarked = map[string]string{
 	".br":     "a brotli stream",
-	".snappy": "a snappy stream",
+	".snappy": "a snappy stream without the framing format, or with that of Hadoop",
 	".lzo":    "an lzo stream",
 }
 

@@ -180,7 +180,7 @@ type Object struct {
 	Size  int64  // bytes at rest
 	ETag  string // the store's version of the bytes
 	Sum   Checksum
-	Codec string // compression: "", "gzip", "zstd", "bzip2", "lz4"; "auto" when its first bytes decide
+	Codec string // compression: "", "gzip", "zstd", "bzip2", "lz4", "snappy"; "auto" when its first bytes decide
 }
 
 // Checksum is a store's checksum of all of an object's bytes. The zero Checksum

@@ -253,7 +253,7 @@ func valuesOf(flag string) (values []string, known bool) {
 	case "compress":
 		return []string{"none", "gzip", "lz4", "zstd"}, true
 	case "decompress":
-		return []string{auto, "bzip2", "gzip", "lz4", "none", "zstd"}, true
+		return []string{auto, "bzip2", "gzip", "lz4", "none", "snappy", "zstd"}, true
 	case "max-ratio", "max-decompressed":
 		return []string{"none"}, true
 	case "partitions", "split-size":

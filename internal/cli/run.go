@@ -81,7 +81,7 @@ func jobFlags() []cli.Flag {
 		&cli.IntFlag{Name: "attempts", Value: plan.DefaultAttempts, Usage: "fail when a task has failed `N` times; an error about a record that occurs twice ends the job earlier"},
 		&cli.StringFlag{Name: "bad-records", Value: "fail", Usage: "what becomes of records on which the job fails: `POLICY` fail, skip:N, skip:P%, quarantine, quarantine:N or quarantine:P%"},
 		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output by `CODEC`: none, gzip, zstd or lz4"},
-		&cli.StringFlag{Name: "decompress", Value: auto, Usage: "`CODEC` of the input: auto (by its names, and by its first bytes if it is text), none, gzip, zstd, bzip2 or lz4"},
+		&cli.StringFlag{Name: "decompress", Value: auto, Usage: "`CODEC` of the input: auto (by its names, and by its first bytes if it is text), none, gzip, zstd, bzip2, lz4 or snappy"},
 		&cli.StringFlag{Name: "max-ratio", Value: strconv.Itoa(compress.DefaultRatio), Usage: "fail when input decompresses to more than `N` times its size, checked after 64 MiB; none for no limit"},
 		&cli.StringFlag{Name: "max-decompressed", Value: "none", Usage: "fail when a compressed object, or a task's section of it, decompresses to more than `SIZE`; none for no limit"},
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/dsnet/compress/bzip2"
+	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 
@@ -31,6 +32,12 @@ var packers = map[string]func(t *testing.T, texts []string) []byte{
 	},
 	"lz4": func(t *testing.T, texts []string) []byte {
 		return streams(t, texts, func(b *bytes.Buffer) (writer, error) { return lz4.NewWriter(b), nil })
+	},
+	"sz": func(t *testing.T, texts []string) []byte {
+		return streams(t, texts, func(b *bytes.Buffer) (writer, error) {
+			b.WriteString("\xff\x06\x00\x00sNaPpY") // the library writes nothing for no text
+			return snappy.NewBufferedWriter(b), nil
+		})
 	},
 	"bz2": func(t *testing.T, texts []string) []byte {
 		return streams(t, texts, func(b *bytes.Buffer) (writer, error) {
