@@ -74,6 +74,7 @@ type encoder struct {
 	err     error
 }
 
+//go:noinline
 func (e *encoder) number(n int64) {
 	if e.err == nil {
 		e.err = e.out.EncodeInt(n)

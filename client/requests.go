@@ -208,6 +208,7 @@ func (c *Client) UploadBundle(ctx context.Context, b plan.Bundle, open func() (i
 
 func bundlePath(digest string) string { return "/v1/bundles/" + url.PathEscape(digest) }
 
+//go:noinline
 func set(q url.Values, name, value string) {
 	if value != "" {
 		q.Set(name, value)

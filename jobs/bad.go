@@ -116,7 +116,7 @@ func (t *tolerance) try(call func() error, bad func() badRecord) error {
 	}
 	t.working, t.within = false, false
 	t.remove()
-	if t.failed == nil || ctx.err != error(t.failed) { // it is good, or there is another reason to stop
+	if t.failed == nil || !errors.Is(ctx.err, t.failed) { // it is good, or there is another reason to stop
 		return err
 	}
 	if t.passed > 0 {

@@ -105,6 +105,8 @@ func (p *Pipeline) fail(format string, args ...any) {
 }
 
 // stage names a node in error messages.
+//
+//go:noinline
 func (n *node) stage() string {
 	switch {
 	case n.kind == "Read" && n.name != "":

@@ -33,6 +33,8 @@ func (u Usage) Requests() int64 {
 }
 
 // Plus returns the sum of two counts.
+//
+//go:noinline
 func (u Usage) Plus(o Usage) Usage {
 	return u.with(o, func(a, b int64) int64 { return a + b })
 }

@@ -348,6 +348,8 @@ func listing(p *Program, name, usage string, document func() any, text func() er
 }
 
 // outputFlag is -o, the format of what goes to standard output.
+//
+//go:noinline
 func outputFlag() cli.Flag {
 	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "print text or json: `FORMAT`"}
 }

@@ -26,6 +26,8 @@ func clusterFlags() []cli.Flag {
 }
 
 // orElse returns the first text that is not empty.
+//
+//go:noinline
 func orElse(texts ...string) string {
 	for _, t := range texts {
 		if t != "" {
@@ -44,6 +46,8 @@ const (
 )
 
 // user returns the user of the command line.
+//
+//go:noinline
 func (p *Program) user(c *cli.Context, log *slog.Logger) *remote.User {
 	return &remote.User{Program: c.App.Name, ConfigDir: p.ConfigDir, Getenv: p.Getenv, Stores: p.Stores, Log: log}
 }

@@ -39,7 +39,7 @@ func TestStatusesOfTheManual(t *testing.T) {
 		}
 		listed = append(listed, n)
 	}
-	used := []int{exitOK, exitInterrupted}
+	used := []int{exitOK, status(strictly(1)), exitInterrupted}
 	for _, kind := range plan.Kinds() {
 		used = append(used, status(client.Errorf(kind, "x")))
 	}

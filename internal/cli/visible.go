@@ -74,6 +74,8 @@ func (v *visible) Write(p []byte) (int, error) {
 func Visible(to io.Writer) io.Writer { return &visible{to: to} }
 
 // newTable returns a writer of a table on standard output.
+//
+//go:noinline
 func (p *Program) newTable() *tabwriter.Writer {
 	return tabwriter.NewWriter(&visible{to: p.Stdout}, 0, 8, 3, ' ', 0)
 }

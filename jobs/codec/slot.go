@@ -37,7 +37,8 @@ func (s *Slot) Append(dst []byte) ([]byte, error) {
 
 // Decode fills the slot. See Key.Decoder and Value.Decoder, whose functions do the same.
 func (s *Slot) Decode(b []byte) (err error) {
-	what, rest := "value", b
+	var rest []byte
+	what := "value"
 	if s.key != nil {
 		what, s.arena.scratch = "key", s.arena.scratch[:0]
 		rest, err = s.key.dec(&s.arena, b, s.at)

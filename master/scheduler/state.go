@@ -184,6 +184,7 @@ func (s *State) Step(now Time, e Event) []Command {
 	return s.out
 }
 
+//go:noinline
 func (s *State) do(c Command) { s.out = append(s.out, c) }
 
 // stepLog takes the outcome of the append in flight: it won, lost, or was checked.

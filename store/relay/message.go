@@ -16,7 +16,9 @@ import (
 // length.
 type encoder struct{ b []byte }
 
+//go:noinline
 func (e *encoder) uint(v uint64) *encoder { e.b = binary.AppendUvarint(e.b, v); return e }
+//go:noinline
 func (e *encoder) int(v int64) *encoder   { e.b = binary.AppendVarint(e.b, v); return e }
 
 func (e *encoder) str(s string) *encoder {
