@@ -93,9 +93,14 @@ func (a *answer) into(document any) bool {
 // ask asks any master, until one has done it or refused for good. All requests
 // run in parallel; then, which may be nil, is called by one at a time.
 func (w *world) ask(method, path string, document any, then func(*answer)) {
+	w.askFrom(w.r.IntN(8), method, path, document, then)
+}
+
+// askFrom is ask with the master that is asked first. Any goroutine may call it.
+func (w *world) askFrom(turn int, method, path string, document any, then func(*answer)) {
 	body, err := json.Marshal(document)
 	w.must(err)
-	turn, until := w.r.IntN(8), time.Now().Add(troubleTime+repairTime)
+	until := time.Now().Add(troubleTime + repairTime)
 	w.requests.Go(func() {
 		for ; w.me.ctx.Err() == nil; turn++ {
 			if time.Now().After(until) {

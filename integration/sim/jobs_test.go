@@ -176,12 +176,13 @@ func (w *world) retry(j *wanted) {
 	}
 	j.asked++
 	j.pending++
+	first := w.r.IntN(8)
 	w.ask("GET", "/jobs/"+string(j.id), nil, func(a *answer) {
 		var job client.Job
 		if !a.into(&job) {
 			j.pending--
 			return
 		}
-		w.ask("POST", fmt.Sprintf("/retry/%s?run=%d", j.id, job.Run+1), nil, func(*answer) { j.pending-- })
+		w.askFrom(first, "POST", fmt.Sprintf("/retry/%s?run=%d", j.id, job.Run+1), nil, func(*answer) { j.pending-- })
 	})
 }
