@@ -18,8 +18,9 @@ type encoder struct{ b []byte }
 
 //go:noinline
 func (e *encoder) uint(v uint64) *encoder { e.b = binary.AppendUvarint(e.b, v); return e }
+
 //go:noinline
-func (e *encoder) int(v int64) *encoder   { e.b = binary.AppendVarint(e.b, v); return e }
+func (e *encoder) int(v int64) *encoder { e.b = binary.AppendVarint(e.b, v); return e }
 
 func (e *encoder) str(s string) *encoder {
 	e.uint(uint64(len(s)))
