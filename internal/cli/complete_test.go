@@ -125,6 +125,7 @@ func TestCompleteNamesOfTheCluster(t *testing.T) {
 	u := newUser(t, "WINDROW_MASTER", url)
 	id := u.submitted(t)
 	u.must(t, "context", "set", "prod", "--master", "http://127.0.0.1:1")
+	u.must(t, "submit", firstJob, "wordcount", "--help") // it is built: a completion does not wait long for that
 	for _, tt := range []struct{ typed, want string }{
 		{"get @", id + "\twordcount, planning"}, {"cancel @" + strings.ToLower(id[:9]), id + "\twordcount, planning"}, {"logs @x", ""},
 		{"workers drain @", "w-1111\tready on h1\nh1\tall workers of the host"}, {"workers drain @h", "h1\tall workers of the host"},
