@@ -81,6 +81,7 @@ func (e *encoder) number(n int64) {
 	}
 }
 
+//go:noinline
 func (e *encoder) text(s string) {
 	if e.err == nil {
 		e.err = e.out.EncodeString(s)

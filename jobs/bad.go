@@ -28,6 +28,7 @@ type tolerance struct {
 
 	working bool         // functions work on a record or a key
 	failed  *RecordError // why it is bad; nil while it is good
+	by      *node        // whose function failed
 	within  bool         // what they pass on is kept aside
 	bytes   []byte       // encoded pairs and records
 	staged  []staged
@@ -125,6 +126,9 @@ func (t *tolerance) try(call func() error, bad func() badRecord) error {
 		return t.failed
 	}
 	ctx.err = nil
+	if ctx.quiet[t.by] { // another step runs the function on the same record, and notes it
+		return nil
+	}
 	return t.note(t.failed, bad())
 }
 
@@ -150,19 +154,15 @@ func (t *tolerance) reject(e *RecordError) bool {
 		return false
 	}
 	if t.r.ctx.err == nil {
-		t.failed, t.r.ctx.err = e, e
+		t.failed, t.by, t.r.ctx.err = e, t.r.ctx.node, e
 	}
 	return true
 }
 
 // about reports whether an error is about a record.
 func (t *tolerance) about(e *RecordError) bool {
-	_, passed := errors.AsType[interface {
-		error
-		FailureKind() plan.Kind
-	}](e.Err)
 	_, overflow := errors.AsType[*OverflowError](e.Err)
-	return !passed && !overflow && t.r.ctx.Err() == nil
+	return !passedOn(e.Err) && !overflow && t.r.ctx.Err() == nil
 }
 
 // badRecord is a line of the output of bad records.

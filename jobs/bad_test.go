@@ -237,7 +237,14 @@ func described(t *testing.T, got *minirun.Result, at map[int64]string, keys int)
 		if err := json.Unmarshal([]byte(line), &b); err != nil {
 			t.Fatalf("%v in %s", err, line)
 		}
-		if isWorse := strings.HasSuffix(b.Record+b.Key, panics+`"`) || strings.HasSuffix(b.Record, panics); b.Error != "a bad line" && !isWorse || b.Stage == "" || b.Task == "" {
+		of, says := b.Record, "a bad line"
+		if b.Offset == nil {
+			of = strings.Trim(b.Key, `"`)
+		}
+		if strings.HasSuffix(of, panics) {
+			says = "a worse line"
+		}
+		if b.Error != says || b.Stage == "" || b.Task == "" || (b.At != "") != (says == "a worse line") {
 			t.Errorf("it says %s", line)
 		}
 		if b.Offset == nil {
@@ -326,4 +333,56 @@ func TestErrorsThatAreNotOfTheRecord(t *testing.T) {
 			t.Errorf("%s: the record is left out", name)
 		}
 	}
+}
+
+// TestCombinersFailTheJob verifies that a function that combines values fails the job when
+// it panics, however the work is divided: it sees values of many records at once.
+func TestCombinersFailTheJob(t *testing.T) {
+	t.Parallel()
+	job := build(func(p *jobs.Pipeline) {
+		jobs.Map(jobs.ReadLines(p), tokens).Fold(func(a, b int64) int64 {
+			if a+b == 3 {
+				panic("three are too many")
+			}
+			return a + b
+		}).WriteTSV()
+	})
+	for _, split := range []int64{1 << 20, 2} {
+		for _, table := range []int64{4 << 20, 1} {
+			o := minirun.Options{Split: split, Table: table, Bad: plan.BadRecords{Keep: true}}
+			if _, err := minirun.Run(t.Context(), job, o, minirun.Lines("a", "b", "a", "a")); err == nil || !strings.Contains(err.Error(), "three are too many") {
+				t.Errorf("splits of %d, table of %d: %v", split, table, err)
+			}
+		}
+	}
+}
+
+// TestBadRecordsOfTwoSteps verifies that a bad record is counted and described once where
+// two steps read the same input, with the same functions.
+func TestBadRecordsOfTwoSteps(t *testing.T) {
+	t.Parallel()
+	job := build(func(p *jobs.Pipeline) {
+		good := jobs.FlatMap(jobs.ReadLines(p), func(_ *jobs.Context, line []byte, emit func(string)) error {
+			emit(string(line))
+			return mishap(string(line))
+		})
+		number := jobs.Broadcast(good, func(rows iter.Seq[string]) (n int, _ error) {
+			for range rows {
+				n++
+			}
+			return n, nil
+		})
+		jobs.FlatMap(good, func(ctx *jobs.Context, line string, emit func(string)) error {
+			emit(fmt.Sprint(line, number.Get(ctx)))
+			return nil
+		}).Write(text.TSV[string]{})
+	})
+	got, err := minirun.Run(t.Context(), job, minirun.Options{Bad: plan.BadRecords{Keep: true}}, minirun.Lines("a", "b!", "c?", "d"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Text() != "a2\nd2\n" || got.Tally.Bad != 2 {
+		t.Errorf("%q, and %d bad records", got.Text(), got.Tally.Bad)
+	}
+	described(t, got, map[int64]string{2: "b!", 5: "c?"}, 0)
 }

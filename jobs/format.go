@@ -218,6 +218,9 @@ func (s *Section) Bad(raw []byte, err error) error {
 		return err
 	}
 	r.undecoded++
+	if r.ctx.quiet[r.root] { // another step reads the same record, and notes it
+		return nil
+	}
 	return t.note(e, badRecord{Record: textOf(raw)})
 }
 

@@ -441,7 +441,7 @@ func (c *compiler) addStep(s pipeline.Step, users []*node, roots ...*node) {
 			root = c.reads[t.Input]
 		}
 		r := newRun(t)
-		r.outputs, r.sides, r.ctx.quiet = outputs, sides, quiet
+		r.root, r.outputs, r.sides, r.ctx.quiet = root, outputs, sides, quiet
 		r.writes = make(map[*node]*pipeline.Write, len(shuffles))
 		for i, n := range shuffles {
 			r.writes[n] = &t.Writes[i]

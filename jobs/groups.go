@@ -20,6 +20,7 @@ type groups struct {
 	used       bool                    // the reducer has seen the current pair
 	ranged     bool                    // the reducer has begun to range over the group
 	pairs      int64
+	combines   bool // the functions that read the values combine them
 }
 
 func newGroups(r *run, n *node, prefix func(key []byte) []byte, key func() string) *groups {
@@ -103,10 +104,11 @@ func (g *groups) each(f func() error) error {
 }
 
 // call calls f for the current group. A group that f rejects is left out if the job
-// leaves out bad records. An error of the source is no error of the group.
+// leaves out bad records. A combiner sees some values of a key here and others elsewhere,
+// as the work is divided, so that its failure must not decide about a group.
 func (g *groups) call(f func() error) error {
 	t := g.r.tolerance
-	if t == nil {
+	if t == nil || g.combines {
 		return f()
 	}
 	return t.try(f, func() badRecord { return badRecord{} })
@@ -210,6 +212,7 @@ func reduceAccumulated[K, V, A any](r *run, e *exchange[K, V, A], merge func(acc
 	decodeKey, decode := e.key.Decoder(), e.value.Decoder()
 	owned := e.value.Owned()
 	g := newGroups(r, e.n, nil, func() string { return keyText(out.Key) })
+	g.combines, next = true, tolerated(r, next)
 	value := func() []byte {
 		if owned {
 			return g.value

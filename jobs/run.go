@@ -30,6 +30,7 @@ type run struct {
 	fans      map[*node]any
 	buffer    []byte // lent to readers
 	undecoded int64  // bad records that readers did not yield
+	root      *node  // whose records the task reads
 	trial     pipeline.Trial
 
 	tolerance *tolerance // of bad records; nil for none
@@ -155,13 +156,20 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 // readerError marks an error that a Reader made itself: on the same bytes it makes it
 // again. Errors that it passes on have a kind, or are why it had to stop.
 func readerError(err, stop error) error {
-	if _, passed := errors.AsType[interface {
-		error
-		FailureKind() plan.Kind
-	}](err); passed || stop != nil {
+	if passedOn(err) || stop != nil {
 		return err
 	}
 	return &pipeline.ReaderError{Err: err}
+}
+
+// passedOn reports whether an error of a function or a Reader comes from a store or from
+// the engine: such errors have a kind.
+func passedOn(err error) bool {
+	_, ok := errors.AsType[interface {
+		error
+		FailureKind() plan.Kind
+	}](err)
+	return ok
 }
 
 // errEnough ends the reading of a section of a sample.

@@ -352,15 +352,10 @@ func (h *Hold) Clean(ctx context.Context) error {
 // partPrefix returns what the keys of all parts begin with, as far as is known: jobs of
 // several outputs have a directory for each.
 func (h *Hold) partPrefix(contents *Manifest) string {
-	if h.deep || contents.deep() || h.base.deep() {
+	if h.deep || contents != nil && slices.ContainsFunc(contents.Parts, func(p plan.Part) bool { return strings.Contains(p.Name, "/") }) {
 		return ""
 	}
 	return "part-"
-}
-
-// deep reports whether some parts lie in directories; those of nil do not.
-func (m *Manifest) deep() bool {
-	return m != nil && slices.ContainsFunc(m.Parts, func(p plan.Part) bool { return strings.Contains(p.Name, "/") })
 }
 
 // sweep deletes the parts of jobs that are known not to be contents, and

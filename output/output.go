@@ -359,6 +359,8 @@ func Hidden(key string) bool {
 }
 
 // addGarbage notes a job's token.
+//
+//go:noinline
 func addGarbage(tokens []string, t string) []string {
 	if t == "" || slices.Contains(tokens, t) {
 		return tokens

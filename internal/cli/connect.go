@@ -12,6 +12,8 @@ import (
 )
 
 // clusterFlags say which cluster a command is for.
+//
+//go:noinline
 func clusterFlags() []cli.Flag {
 	const category = "cluster"
 	return []cli.Flag{

@@ -20,7 +20,7 @@ func (p *Pipeline) Tolerant(b plan.BadRecords) (*Pipeline, error) {
 		return p, nil
 	}
 	if p.Aside != nil {
-		return nil, fmt.Errorf("job %s cannot leave out bad records: %w", p.Job, p.Aside)
+		return nil, fmt.Errorf("job %s cannot leave out bad records: %w; leave out --bad-records, or write records of another type", p.Job, p.Aside)
 	}
 	if !b.Keep {
 		return p, nil

@@ -36,6 +36,9 @@ func (c committer) Commit(ctx context.Context, s *scheduler.Job) error {
 		return &output.Conflict{URL: spec.Output, Text: "another job took it over"}
 	}
 	parts, err := j.gather(ctx, s)
+	if err == nil && j.life.tally != nil {
+		err = checkBad(spec, j.life.tally)
+	}
 	if err != nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func (j *job) gather(ctx context.Context, s *scheduler.Job) ([]plan.Part, error)
 	parts, tally, err := j.measure(ctx, s)
 	if err == nil {
 		j.life.tally, j.life.parts = &tally, plan.DataParts(parts)
-		return parts, j.checkBad(&tally)
+		return parts, nil
 	}
 	lost := j.lasting(ctx, err)
 	if !lost && !permanent(err) {
@@ -81,11 +84,7 @@ func (j *job) gather(ctx context.Context, s *scheduler.Job) ([]plan.Part, error)
 }
 
 // checkBad refuses to commit a job that has left out more records than it may.
-func (j *job) checkBad(tally *plan.Tally) error {
-	spec, unread := j.spec.get()
-	if unread != nil {
-		return unread
-	}
+func checkBad(spec *plan.Spec, tally *plan.Tally) error {
 	bad, err := plan.ParseBadRecords(spec.BadRecords)
 	if err != nil {
 		return &master.Refused{Cause: scheduler.Cause{Kind: plan.Invalid, Text: err.Error()}}
