@@ -84,6 +84,10 @@ type Options struct {
 	// "quarantine:1%" also describe them in the directory _quarantine of the output. See
 	// Result.Tally.Bad, which counts them.
 	BadRecords string
+	// Expect are conditions such as "records >= 1000": see plan.ParseExpectation. If one
+	// does not hold, the output is staged, and the run fails with an error of the kind Unmet.
+	// The job can declare others.
+	Expect []string
 	// Root is the place for data between map and reduce. "": in Output, below
 	// _windrow/tmp.
 	Root string
@@ -173,7 +177,7 @@ func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
 func (o *Options) embedded() embedded.Options {
 	e := embedded.Options{
 		Input: o.Input, Output: o.Output, Params: o.Params, OnExists: o.OnExists,
-		Partitions: o.Partitions, Slots: o.Slots, Memory: o.Memory, SplitSize: o.SplitSize, Trial: o.Trial, Attempts: o.Attempts, BadRecords: o.BadRecords, Root: o.Root,
+		Partitions: o.Partitions, Slots: o.Slots, Memory: o.Memory, SplitSize: o.SplitSize, Trial: o.Trial, Attempts: o.Attempts, BadRecords: o.BadRecords, Expect: o.Expect, Root: o.Root,
 		Compress: o.Compress, Decompress: o.Decompress, Files: o.Files, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed,
 		Stores: o.Stores, Chaos: o.Chaos, Log: o.Log,
 	}
@@ -185,7 +189,7 @@ func (o *Options) embedded() embedded.Options {
 
 // Error is the error of a run, or of a submission. Its Kind says what the caller can do about it.
 type Error struct {
-	// Kind is JobFailed, Invalid, NotFound, Denied, Conflict or Interrupted; of a job on
+	// Kind is JobFailed, Unmet, Invalid, NotFound, Denied, Conflict or Interrupted; of a job on
 	// a cluster also Cancelled, Unavailable or plan.Inconsistent.
 	Kind plan.Kind
 	Err  error // the cause
@@ -215,6 +219,9 @@ const (
 	// error or panicked as often as a task may, or a store or the commit failed.
 	// The text names the record, or the object.
 	JobFailed = plan.Failed
+	// Unmet says that the output does not meet what was expected of it. It is staged:
+	// windrow publish and windrow discard decide what becomes of it.
+	Unmet = plan.Unmet
 	// Invalid says that the job, a parameter, an option or a URL is wrong.
 	// Nothing ran; the same call will fail again. A well-formed URL at which
 	// nothing is has the kind NotFound.

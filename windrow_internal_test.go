@@ -20,7 +20,7 @@ func TestOptionsReachTheEngine(t *testing.T) {
 	var shown Progress
 	o := Options{
 		Input: []string{"in"}, Output: "out", Params: map[string]string{"a": "b"}, OnExists: "append", Partitions: 1, Slots: 2,
-		Memory: 3, SplitSize: 4, Trial: plan.Trial{Objects: 1}, Attempts: 5, BadRecords: "skip:5", Root: "root", Compress: "gzip", Decompress: "none", Files: map[string]string{"f": "path"}, MaxRatio: 5, MaxDecompressed: 6,
+		Memory: 3, SplitSize: 4, Trial: plan.Trial{Objects: 1}, Attempts: 5, BadRecords: "skip:5", Expect: []string{"records >= 1"}, Root: "root", Compress: "gzip", Decompress: "none", Files: map[string]string{"f": "path"}, MaxRatio: 5, MaxDecompressed: 6,
 		Stores: store.Options{Mem: new(store.MemSpace)}, Chaos: new(fault.Injector), Log: slog.New(slog.DiscardHandler),
 		Progress: func(p Progress) { shown = p },
 	}
@@ -49,7 +49,7 @@ func TestOptionsReachTheEngine(t *testing.T) {
 // caller, and that plan.KindOf finds the kind.
 func TestFailure(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []plan.Kind{JobFailed, Invalid, NotFound, Denied, Conflict, Interrupted} {
+	for _, kind := range []plan.Kind{JobFailed, Unmet, Invalid, NotFound, Denied, Conflict, Interrupted} {
 		err := failure(&embedded.Error{Kind: kind, Err: context.Canceled})
 		e, ok := errors.AsType[*Error](err)
 		if !ok || e.Kind != kind || plan.KindOf(err) != kind || !errors.Is(err, context.Canceled) || err.Error() != context.Canceled.Error() {

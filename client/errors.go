@@ -47,6 +47,7 @@ var statuses = [...]int{
 	plan.NotLeader:    http.StatusMisdirectedRequest,
 	plan.Failed:       http.StatusInternalServerError,
 	plan.Inconsistent: http.StatusInternalServerError,
+	plan.Unmet:        http.StatusConflict,
 }
 
 // HTTPStatus returns the HTTP status of answers with an error of a kind.

@@ -30,6 +30,7 @@ type Submission struct {
 	Trial      plan.Trial `json:"trial,omitzero"`       // which part of the input is read, to try the job out
 	Attempts   int        `json:"attempts,omitempty"`   // failures of a task that end the job; 0: 4
 	BadRecords string     `json:"badRecords,omitempty"` // what becomes of records on which functions fail: "fail" (the default), "skip:N", "quarantine:1%" …
+	Expect     []string   `json:"expect,omitempty"`     // such as "records >= 1000": see plan.ParseExpectation; those that the job declares need not be repeated
 	Compress   string     `json:"compress,omitempty"`
 	Decompress string     `json:"decompress,omitempty"`
 
@@ -45,7 +46,7 @@ func (s *Submission) Spec() plan.Spec {
 	spec := plan.Spec{Job: s.Job, Bundles: s.Bundles, Files: s.Files, Build: s.Build, Params: s.Params, Once: s.Once,
 		Plan: s.Plan, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize, Trial: s.Trial,
 		Attempts: s.Attempts, BadRecords: s.BadRecords, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
-		Priority: s.Priority, Labels: s.Labels}
+		Expect: plan.AllExpected(s.Plan, s.Expect), Priority: s.Priority, Labels: s.Labels}
 	spec.Lowest()
 	return spec
 }
@@ -55,7 +56,7 @@ func Resubmission(s *plan.Spec) Submission {
 	return Submission{Job: s.Job, Bundles: s.Bundles, Files: s.Files, Build: s.Build, Params: s.Params, Once: s.Once, Plan: s.Plan,
 		Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize, Trial: s.Trial,
 		Attempts: s.Attempts, BadRecords: s.BadRecords, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
-		Priority: s.Priority, Labels: s.Labels}
+		Expect: s.Expect, Priority: s.Priority, Labels: s.Labels}
 }
 
 // Submitted is the answer to a submission.
@@ -98,6 +99,7 @@ type Job struct {
 	OnExists string     `json:"onExists,omitempty"`
 	// BadRecords is the policy on bad records: see Submission.
 	BadRecords string            `json:"badRecords,omitempty"`
+	Expect     []string          `json:"expect,omitempty"` // conditions on which the output is published
 	Params     map[string]string `json:"params,omitempty"`
 	Priority   int               `json:"priority"`
 	Labels     map[string]string `json:"labels,omitempty"`

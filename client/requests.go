@@ -162,6 +162,17 @@ func (c *Client) Retry(ctx context.Context, id plan.JobID) error {
 	return c.fetch(ctx, call{method: http.MethodPost, path: jobPath(id, "/retry"), query: run}, nil)
 }
 
+// Publish makes what a job has staged, because it did not meet its expectations, the
+// contents of its output. The job stays failed.
+func (c *Client) Publish(ctx context.Context, id plan.JobID) error {
+	return c.fetch(ctx, call{method: http.MethodPost, path: jobPath(id, "/publish")}, nil)
+}
+
+// Discard removes what a job has staged. The contents of its output stay as they are.
+func (c *Client) Discard(ctx context.Context, id plan.JobID) error {
+	return c.fetch(ctx, call{method: http.MethodPost, path: jobPath(id, "/discard")}, nil)
+}
+
 // Workers lists the workers.
 func (c *Client) Workers(ctx context.Context) ([]Worker, error) {
 	var out Workers

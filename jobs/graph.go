@@ -19,6 +19,7 @@ func (p *Pipeline) check() {
 	inputs, outputs := map[string]bool{}, map[string]bool{}
 	for _, n := range p.nodes {
 		switch {
+		case n.sink != nil && n.sink.silent:
 		case n.sink != nil:
 			sinks++
 			if n.name == "" {
@@ -101,7 +102,7 @@ func (p *Pipeline) compile() (*pipeline.Pipeline, error) {
 			c.out.Inputs = append(c.out.Inputs, input)
 		case n.shuffle != nil:
 			c.shuffles = append(c.shuffles, n)
-		case n.sink != nil:
+		case n.sink != nil && !n.sink.silent:
 			c.places[n] = len(c.out.Outputs)
 			c.out.Outputs = append(c.out.Outputs, n.sink.output)
 			if n.sink.aside != nil && c.out.Aside == nil {
@@ -115,7 +116,7 @@ func (p *Pipeline) compile() (*pipeline.Pipeline, error) {
 		}
 	}
 	c.several = len(c.shuffles) > 1 || len(p.loops) > 0 || len(c.out.Outputs) > 1 || c.out.Outputs[0].Partitioned || c.out.Outputs[0].Name != "" ||
-		slices.ContainsFunc(c.shuffles, func(n *node) bool { return n.side })
+		slices.ContainsFunc(c.shuffles, func(n *node) bool { return n.side }) || slices.ContainsFunc(p.nodes, func(n *node) bool { return n.sink != nil && n.sink.silent })
 	c.addExchanges()
 	names := c.stageNames()
 	for i, read := range c.reads {
@@ -421,8 +422,10 @@ func (c *compiler) addStep(s pipeline.Step, users []*node, roots ...*node) {
 			continue
 		}
 		sinks = append(sinks, n)
-		outputs[n] = len(s.Outputs)
-		s.Outputs = append(s.Outputs, c.places[n])
+		if !n.sink.silent {
+			outputs[n] = len(s.Outputs)
+			s.Outputs = append(s.Outputs, c.places[n])
+		}
 	}
 	for _, n := range c.p.nodes { // to which functions emit
 		if n.sink != nil && n.sink.emitted && n.id < last {

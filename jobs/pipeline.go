@@ -15,6 +15,7 @@ import (
 
 	"github.com/windrow-mr/windrow/jobs/codec"
 	"github.com/windrow-mr/windrow/jobs/pipeline"
+	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/shuffle/pairs"
 )
 
@@ -30,6 +31,8 @@ type Pipeline struct {
 	named  []string          // names of Once values, in order of use
 	given  bool              // once holds the values of the submission
 	places map[string]string // of closures, by their symbols
+
+	expected []string // texts of expectations
 
 	loops []*loop
 	round *round // whose step is building; nil outside of loops
@@ -76,6 +79,7 @@ type sinkRole struct {
 	output  pipeline.Output
 	attach  func(r *run) error // nil for an output to which functions emit
 	emitted bool
+	silent  bool  // it ends a chain of functions, and makes no output
 	aside   error // why records cannot be kept aside; nil if they can
 }
 
@@ -135,6 +139,9 @@ func (p *Pipeline) text() string {
 	fmt.Fprintf(&b, "windrow plan, codecs %d\njob %s %s\n", codec.Version, p.job, p.params)
 	for _, name := range p.named {
 		fmt.Fprintf(&b, "once %s: %d bytes, sha256 %x\n", name, len(p.once[name]), sha256.Sum256(p.once[name]))
+	}
+	for _, text := range p.expected {
+		b.WriteString(plan.Declare(text))
 	}
 	rounds := sha256.New() // the text of rounds after the first, which are usually the same
 	for _, n := range p.nodes {

@@ -47,7 +47,7 @@ type Pool interface {
 // Output makes committed parts visible as the job's result.
 type Output interface {
 	// Commit commits the output of a job all of whose tasks are committed. A
-	// *Refused, and an error of the kinds Conflict, TooLarge and Invalid, mean that
+	// *Refused, and an error of the kinds Conflict, Unmet, TooLarge and Invalid, mean that
 	// the output is not committed and never can be: the job fails. Other errors may
 	// pass.
 	Commit(ctx context.Context, job *scheduler.Job) error
@@ -269,7 +269,7 @@ func (sh *shell) commit() {
 			return scheduler.OutputRefused{Cause: refused.Cause}, nil
 		}
 		switch kind := plan.KindOf(err); kind {
-		case plan.Conflict:
+		case plan.Conflict, plan.Unmet:
 			return scheduler.OutputRefused{Cause: scheduler.Cause{Kind: kind, Text: err.Error()}}, nil
 		case plan.TooLarge, plan.Invalid: // the same try fails in the same way
 			return scheduler.OutputRefused{Cause: scheduler.Cause{Kind: plan.Failed, Text: err.Error()}}, nil

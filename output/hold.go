@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -165,7 +166,7 @@ func settleMark(ctx context.Context, root *store.Root) error {
 		s, next, err := readState(ctx, root)
 		switch {
 		case err != nil:
-		case s.Holder != nil:
+		case s.Holder != nil, s.Staged != nil: // staged parts lie beside the contents
 			err = root.Delete(ctx, SuccessName)
 		case s.Newest != nil:
 			err = mark(ctx, root, s.Newest)
@@ -204,29 +205,39 @@ func (h *Hold) manifest(parts []plan.Part) *Manifest {
 	return m
 }
 
-// commit writes the manifest and the entry that makes it the contents.
-func (h *Hold) commit(ctx context.Context, m *Manifest) error {
+// writeManifest writes a manifest for the next entry.
+func (h *Hold) writeManifest(ctx context.Context, m *Manifest) (*Commit, error) {
 	body, err := json.Marshal(m)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if int64(len(body)) > maxManifest {
-		return &Conflict{h.root.URL(), fmt.Sprintf("its %d parts are more than a manifest can list: use another --out", len(m.Parts))}
+		return nil, &Conflict{h.root.URL(), fmt.Sprintf("its %d parts are more than a manifest can list: use another --out", len(m.Parts))}
 	}
 	slot, _ := h.position()
 	c := &Commit{Job: h.req.Job, Run: h.req.Run, Slot: slot, Size: int64(len(body)), CRC32C: checksum.SumCRC32C(body),
 		Manifest: fmt.Sprintf("%s%020d.%s.%s.json", manifestDir, slot, h.req.Job, strings.ToLower(rand.Text()[:8])),
 		Parts:    plan.DataParts(m.Parts), Records: m.Records, Time: m.Time}
-	if err := h.write(ctx, c.Manifest, body); err != nil {
+	return c, h.write(ctx, c.Manifest, body)
+}
+
+// commit appends the entry that makes a manifest the contents. Staged parts of another job
+// no longer can be: they belong to the contents before.
+func (h *Hold) commit(ctx context.Context, m *Manifest) error {
+	c, err := h.writeManifest(ctx, m)
+	if err != nil {
 		return err
 	}
 	s := state{Newest: c, Garbage: h.state.Garbage}
+	if old := h.state.Staged; old != nil {
+		s.Garbage = addGarbage(s.Garbage, token(old.Job, old.Run))
+	}
 	if h.req.Mode == Replace {
 		for _, t := range h.base.tokens() {
 			s.Garbage = addGarbage(s.Garbage, t)
 		}
 	}
-	won, winner, err := h.append(ctx, "commit", s)
+	won, winner, err := h.append(ctx, entryCommit, s)
 	switch {
 	case err != nil:
 		return err
@@ -243,7 +254,7 @@ func (h *Hold) commit(ctx context.Context, m *Manifest) error {
 // own reports whether an entry is this job's commit: an earlier try, whose
 // answer was lost.
 func (h *Hold) own(e entry) bool {
-	return e.Kind == "commit" && e.Job == h.req.Job && e.Run == h.req.Run
+	return e.Kind == entryCommit && e.Job == h.req.Job && e.Run == h.req.Run
 }
 
 func (h *Hold) committedAs(e entry) {
@@ -272,7 +283,10 @@ func (h *Hold) Committed(ctx context.Context) (*Manifest, error) {
 	}
 	defer h.turn.give()
 	next, ended := h.position()
-	if ended {
+	switch {
+	case h.staged:
+		return nil, nil
+	case ended:
 		return h.built, nil
 	}
 	e, taken, err := readSlot(ctx, h.root, next)
@@ -285,7 +299,8 @@ func (h *Hold) Committed(ctx context.Context) (*Manifest, error) {
 
 // Release gives the output up. It deletes the job's parts, and the contents
 // stay as they were. A job that has committed, even unknowingly, keeps its
-// parts. A job that lost the output deletes only its own parts.
+// parts, and so does one that has staged them. A job that lost the output deletes only its
+// own parts.
 func (h *Hold) Release(ctx context.Context) error {
 	if m, err := h.Committed(ctx); err != nil || m != nil {
 		return err
@@ -294,13 +309,16 @@ func (h *Hold) Release(ctx context.Context) error {
 		return err
 	}
 	defer h.turn.give()
+	if h.staged {
+		return h.root.Delete(ctx, beatKey(h.self.Slot))
+	}
 	if _, ended := h.position(); ended {
 		return h.sweep(ctx, nil, "") // an earlier try may have stopped before this
 	}
 	s := h.state
 	s.Garbage = addGarbage(s.Garbage, token(h.req.Job, h.req.Run))
 	s.Holder = nil
-	if s.Newest != nil && h.stillHeld(ctx) == nil {
+	if s.Newest != nil && s.Staged == nil && h.stillHeld(ctx) == nil {
 		// Perhaps only an earlier process knows whether the mark was removed.
 		if err := mark(ctx, h.root, s.Newest); err != nil {
 			return err
@@ -308,7 +326,7 @@ func (h *Hold) Release(ctx context.Context) error {
 	}
 	// The entry precedes the deletion of parts: a commit of this job that is
 	// still under way must not find its slot free.
-	won, winner, err := h.append(ctx, "release", s)
+	won, winner, err := h.append(ctx, entryRelease, s)
 	if err != nil {
 		return err
 	}
@@ -338,15 +356,21 @@ func (h *Hold) Clean(ctx context.Context) error {
 	if err := h.root.Delete(ctx, beatKey(h.self.Slot)); err != nil {
 		return err
 	}
-	old := func(key string) bool {
-		var slot uint64
-		_, err := fmt.Sscanf(strings.TrimPrefix(key, manifestDir), "%d.", &slot)
-		return err == nil && slot < h.state.Newest.Slot
-	}
+	newest := h.state.Newest // whose manifest is older than its slot if it was published
+	old := func(key string) bool { return key != newest.Manifest && manifestSlot(key) < newest.Slot }
 	if err := h.root.DeleteAll(ctx, manifestDir, old); err != nil {
 		return err
 	}
 	return h.sweep(ctx, h.built, h.partPrefix(h.built))
+}
+
+// manifestSlot returns the slot in a manifest's key, the greatest number for other keys.
+func manifestSlot(key string) uint64 {
+	var slot uint64
+	if _, err := fmt.Sscanf(strings.TrimPrefix(key, manifestDir), "%d.", &slot); err != nil {
+		return math.MaxUint64
+	}
+	return slot
 }
 
 // partPrefix returns what the keys of all parts begin with, as far as is known: jobs of

@@ -87,13 +87,23 @@ func (h *Hold) noteBefore(s state) {
 // of dead jobs, and counts the objects of each.
 func (h *Hold) refuseStrangers(ctx context.Context, s state) error {
 	known := h.base.names()
+	parts := len(known)
+	if s.Staged != nil {
+		m, err := readManifest(ctx, h.root, s.Staged)
+		if err != nil {
+			return err
+		}
+		for i := range m.Parts {
+			known[m.Parts[i].Name] = true
+		}
+	}
 	garbage := append(slices.Clone(s.Garbage), h.base.tokens()...)
 	var dead plan.JobID
 	if s.Holder != nil {
 		garbage = addGarbage(garbage, token(s.Holder.Job, s.Holder.Run))
 		dead = s.Holder.Job
 	}
-	h.found = Found{Entries: h.next, Contents: s.Newest != nil, Parts: len(known), Garbage: len(garbage) > 0}
+	h.found = Found{Entries: h.next, Contents: s.Newest != nil, Parts: parts, Garbage: len(garbage) > 0}
 	for o, err := range h.root.List(ctx, "") {
 		if err != nil {
 			return err

@@ -6,6 +6,8 @@
 //	reserve   job J is the only writer from here on
 //	commit    these parts are the contents now; ends J's reservation
 //	release   J gives up; the contents stay as they were
+//	stage     J is done, and its parts are kept beside the contents until they are
+//	          published, by a commit, or discarded, by a release
 //
 // Every entry holds the state after it, so the newest entry is the whole state.
 // A job appends an entry by create-once, based on the state of the entry
@@ -158,6 +160,8 @@ type Commit struct {
 type state struct {
 	Holder *Holder `json:"holder,omitempty"`
 	Newest *Commit `json:"newest,omitempty"`
+	// Staged are parts that may become the contents, as long as Newest stays.
+	Staged *Commit `json:"staged,omitempty"`
 	// Garbage are the tokens of jobs whose parts are not contents.
 	Garbage []string `json:"garbage,omitempty"`
 }
@@ -165,13 +169,26 @@ type state struct {
 // entry is one slot of the log.
 type entry struct {
 	Version int        `json:"version"`
-	Kind    string     `json:"kind"` // reserve, commit or release
+	Kind    string     `json:"kind"`
 	Job     plan.JobID `json:"job"`
 	Run     int        `json:"run"`
 	State   state      `json:"state"`
 }
 
-const entryVersion = 1
+// The kinds of entries.
+const (
+	entryReserve = "reserve"
+	entryCommit  = "commit"
+	entryRelease = "release"
+	entryStage   = "stage"
+)
+
+// Versions of entries, and of manifests. An entry has stagedVersion if its state has staged
+// parts: a build that does not know them would remove them.
+const (
+	entryVersion  = 1
+	stagedVersion = 2
+)
 
 // Manifest lists an output's contents.
 type Manifest struct {
@@ -229,9 +246,9 @@ func parseEntry(root *store.Root, slot uint64, body []byte) (entry, error) {
 	if err := json.Unmarshal(body, &e); err != nil {
 		return entry{}, fmt.Errorf("output %s: entry %d of its log is damaged: %w", root.URL(), slot, err)
 	}
-	if e.Version != entryVersion {
+	if e.Version < entryVersion || e.Version > stagedVersion {
 		return entry{}, fmt.Errorf("output %s: entry %d of its log has version %d, this windrow knows %d; use a newer windrow",
-			root.URL(), slot, e.Version, entryVersion)
+			root.URL(), slot, e.Version, stagedVersion)
 	}
 	return e, nil
 }
@@ -304,6 +321,8 @@ func Read(ctx context.Context, root *store.Root) (*Manifest, error) {
 	case s.Holder != nil:
 		return nil, fmt.Errorf("output %s: %w: job %s began to write it on %s and has not finished", root.URL(), ErrNotCommitted,
 			s.Holder.Job, s.Holder.Time.Local().Format(timeFormat))
+	case s.Staged != nil:
+		return nil, fmt.Errorf("output %s: %w: %s; publish or discard them", root.URL(), ErrNotCommitted, s.Staged.stagedBy())
 	case next > 0:
 		return nil, fmt.Errorf("output %s: %w: the job that began to write it gave up", root.URL(), ErrNotCommitted)
 	default:

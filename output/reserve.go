@@ -78,6 +78,7 @@ type Hold struct {
 	turn   turn // one change of the log at a time
 	state  state
 	opened bool // _SUCCESS was removed
+	staged bool // the parts are staged
 	built  *Manifest
 
 	// view guards next and ended. Keep reads them, so no goroutine holds it
@@ -178,7 +179,7 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 	dead := s.Holder
 	h.noteBefore(s)
 	s.Holder = &h.self
-	won, _, err := h.append(ctx, "reserve", s)
+	won, _, err := h.append(ctx, entryReserve, s)
 	if err != nil {
 		return nil, errors.Join(err, h.giveUp(ctx, next, s))
 	}
@@ -217,7 +218,7 @@ func (h *Hold) giveUp(ctx context.Context, slot uint64, s state) error {
 // restoreMark writes _SUCCESS for contents that lack it: their writer was
 // killed between the commit and the mark.
 func restoreMark(ctx context.Context, root *store.Root, s state, next uint64) error {
-	if s.Newest == nil || s.Holder != nil {
+	if s.Newest == nil || s.Holder != nil || s.Staged != nil {
 		return nil
 	}
 	if _, err := root.Stat(ctx, SuccessName); plan.KindOf(err) != plan.NotFound {
@@ -236,6 +237,9 @@ func admit(ctx context.Context, root *store.Root, req Request, s state, next uin
 		if req.Mode == Fail && s.Newest != nil {
 			return &Conflict{root.URL(), fmt.Sprintf("it exists: job %s committed %s on %s; use --on-exists replace or append, or another --out",
 				s.Newest.Job, plural.Of(s.Newest.Parts, "part"), s.Newest.Time.Local().Format(timeFormat))}
+		}
+		if c := s.Staged; c != nil && req.Mode != Replace && (c.Job != req.Job || c.Run != req.Run) {
+			return &Conflict{root.URL(), c.stagedBy() + "; publish or discard them, or use --on-exists replace, which discards them when it commits"}
 		}
 		return nil
 	}
@@ -400,20 +404,29 @@ func (h *Hold) sweepProbes(ctx context.Context) error {
 // append tries to take the next slot with an entry that leaves s. When it
 // loses, it does not update h.
 func (h *Hold) append(ctx context.Context, kind string, s state) (won bool, winner entry, err error) {
-	body, err := json.Marshal(entry{entryVersion, kind, h.req.Job, h.req.Run, s})
-	if err != nil {
-		return false, entry{}, err
-	}
 	slot, _ := h.position()
-	won, existing, err := h.root.CreateOnce(ctx, slotKey(slot), body)
+	won, winner, err = appendEntry(ctx, h.root, slot, entry{Kind: kind, Job: h.req.Job, Run: h.req.Run, State: s})
+	if won {
+		h.state = s
+		h.advance(kind != entryReserve)
+	}
+	return won, winner, err
+}
+
+// appendEntry tries to take a slot. When it loses, it returns the entry that has it.
+func appendEntry(ctx context.Context, root *store.Root, slot uint64, e entry) (won bool, winner entry, err error) {
+	e.Version = entryVersion
+	if e.State.Staged != nil {
+		e.Version = stagedVersion
+	}
+	body, err := json.Marshal(e)
 	if err != nil {
 		return false, entry{}, err
 	}
-	if !won {
-		winner, err = parseEntry(h.root, slot, existing)
-		return false, winner, err
+	won, existing, err := root.CreateOnce(ctx, slotKey(slot), body)
+	if err != nil || won {
+		return won, entry{}, err
 	}
-	h.state = s
-	h.advance(kind != "reserve")
-	return true, entry{}, nil
+	winner, err = parseEntry(root, slot, existing)
+	return false, winner, err
 }

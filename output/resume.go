@@ -30,6 +30,12 @@ func Resume(ctx context.Context, root *store.Root, req Request) (*Hold, error) {
 		return h, err
 	case s.Holder != nil && own(entry{Job: s.Holder.Job, Run: s.Holder.Run}):
 		h.self = *s.Holder
+	case s.Staged != nil && own(entry{Job: s.Staged.Job, Run: s.Staged.Run}):
+		h.self, h.ended, h.staged = Holder{Job: req.Job, Run: req.Run, Slot: s.Staged.Slot}, true, true
+		if s.Newest != nil { // by which its parts are judged again
+			h.base, err = readManifest(ctx, root, s.Newest)
+		}
+		return h, err
 	case !slices.Contains(s.Garbage, token(req.Job, req.Run)):
 		return nil, nil
 	case s.Holder != nil:
@@ -67,7 +73,7 @@ func Committed(ctx context.Context, root *store.Root, job plan.JobID, run int) (
 		case !ok:
 			return false, unsettled(fmt.Sprintf("output %s: entry %d of its log cannot be found; try again", root.URL(), slot-1))
 		case e.Job == job && e.Run == run:
-			return e.Kind == "commit", nil
+			return e.Kind == entryCommit, nil
 		}
 	}
 	return false, nil

@@ -65,6 +65,9 @@ const (
 	// Inconsistent says that the records of a job contradict each other or are
 	// damaged, so that continuing could give a wrong answer.
 	Inconsistent
+	// Unmet says that the output of a job does not meet what was expected of it. It is
+	// staged, and not published.
+	Unmet
 )
 
 // kinds describes every kind: words for the texts of errors, and the name in
@@ -87,6 +90,7 @@ var kinds = [...]struct{ words, name string }{
 	NotLeader:    {"not the leader", "notLeader"},
 	Failed:       {"failed", "failed"},
 	Inconsistent: {"inconsistent", "inconsistent"},
+	Unmet:        {"expectations not met", "unmet"},
 }
 
 // Kinds returns all kinds, in the order of their values. Tables that translate

@@ -35,6 +35,7 @@ type Spec struct {
 	Trial      Trial    `json:"trial,omitzero"`       // of which part of the input is read
 	Attempts   int      `json:"attempts,omitempty"`   // failures of a task that end the job; 0: DefaultAttempts
 	BadRecords string   `json:"badRecords,omitempty"` // what ParseBadRecords reads; empty: they fail the job
+	Expect     []string `json:"expect,omitempty"`     // what ParseExpectation reads, also those that the job declares
 	Compress   string   `json:"compress,omitempty"`
 	Decompress string   `json:"decompress,omitempty"`
 
@@ -72,12 +73,15 @@ func (s *Spec) Objects() []Bundle {
 // SpecVersion is the highest version of Spec that this build reads. Version 2 has Files:
 // a build that does not know them would remove them. Version 3 has a Trial: a build that
 // does not know it would read all. Version 4 has BadRecords: a build that does not know
-// them would fail the job.
-const SpecVersion = 4
+// them would fail the job. Version 5 has Expect: a build that does not know it would publish
+// the output.
+const SpecVersion = 5
 
 // Lowest sets Version to the lowest one that has all fields that are set.
 func (s *Spec) Lowest() {
 	switch {
+	case len(s.Expect) > 0:
+		s.Version = 5
 	case s.BadRecords != "":
 		s.Version = 4
 	case s.Trial != Trial{}:

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/windrow-mr/windrow/internal/cli"
 	"github.com/windrow-mr/windrow/internal/daemon"
@@ -19,6 +20,6 @@ import (
 func main() {
 	os.Exit(cli.Main(context.Background(), cli.Program{
 		Args: os.Args, Jobs: library.All(), Library: true, Process: true, Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores(),
-		Commands: look.Commands(),
+		Commands: slices.Concat(look.Commands(), cli.Operating()),
 		Daemons:  daemon.Commands(daemon.Program{Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores(), Haste: haste()})}))
 }

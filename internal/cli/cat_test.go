@@ -51,6 +51,9 @@ var oneMain sync.Mutex
 
 func serially(t *testing.T, p Program) int {
 	t.Helper()
+	if p.Commands == nil {
+		p.Commands = Operating()
+	}
 	oneMain.Lock()
 	defer oneMain.Unlock()
 	return Main(t.Context(), p)

@@ -218,9 +218,9 @@ func newApp(p *Program) *cli.App {
 	app.Flags = []cli.Flag{cli.HelpFlag}
 	app.DisableSliceFlagSeparator = true
 	app.ExitErrHandler = func(*cli.Context, error) {}
-	app.Commands = []*cli.Command{runCommand(p), planCommand(p), jobsCommand(p), CatCommand(p), doctorCommand(p),
+	app.Commands = []*cli.Command{runCommand(p), planCommand(p), jobsCommand(p), CatCommand(p),
 		submitCommand(p), listCommand(p), getCommand(p), watchCommand(p), logsCommand(p), tasksCommand(p), countersCommand(p),
-		cancelCommand(p), retryCommand(p), rerunCommand(p), workersCommand(p), garbageCommand(p), contextCommand(p), completionCommand(p),
+		cancelCommand(p), retryCommand(p), rerunCommand(p), contextCommand(p), completionCommand(p),
 		versionCommand(p), helpCommand(), completeCommand(p), jobProcessCommand(p), describeCommand(p)}
 	for _, more := range p.Commands {
 		command := more(p)
@@ -252,7 +252,7 @@ func newApp(p *Program) *cli.App {
 // alphabetical order.
 func categoryOf(command string) string {
 	switch command {
-	case "run", "plan", "jobs", "cat", "head", "count", "schema", "diff", "doctor":
+	case "run", "plan", "jobs", "cat", "head", "count", "schema", "diff", "publish", "discard", "doctor":
 		return "in this process"
 	case "submit", "ls", "get", "watch", "logs", "tasks", "counters", "cancel", "retry", "rerun":
 		return "jobs on a cluster"
@@ -264,7 +264,7 @@ func categoryOf(command string) string {
 }
 
 const exitStatuses = `Exit status: 0 done, 1 the job failed (diff: records differ), 2 invalid argument, 3 no master answers, 4 access denied, 5 not found,
-6 conflict (the output exists or is another job's), 7 done, but records were left out (--strict), 130 interrupted (a submitted job continues).`
+6 conflict (the output exists or is another job's), 7 done, but records were left out (--strict), 8 the output is staged (--expect), 130 interrupted (a submitted job continues).`
 
 func forEach(commands []*cli.Command, f func(*cli.Command)) {
 	for _, c := range commands {

@@ -24,7 +24,7 @@ func hearHangups() {
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
-		os.Exit(Main(context.Background(), Program{Args: os.Args, Jobs: append(library.All(), zoneJob()), Process: true, Library: os.Getenv(asProgram) == "library", Stdout: os.Stdout, Stderr: os.Stderr}))
+		os.Exit(Main(context.Background(), Program{Args: os.Args, Commands: Operating(), Jobs: append(library.All(), zoneJob()), Process: true, Library: os.Getenv(asProgram) == "library", Stdout: os.Stdout, Stderr: os.Stderr}))
 	}
 	hearHangups()
 	os.Exit(m.Run())

@@ -18,7 +18,7 @@ const manual = "../../docs/cli.md"
 // -rewrite it writes them.
 func TestManual(t *testing.T) {
 	t.Parallel()
-	app := newApp(&Program{Args: []string{"windrow"}, Jobs: library.All(), Stdout: io.Discard, Stderr: io.Discard})
+	app := newApp(&Program{Args: []string{"windrow"}, Jobs: library.All(), Commands: Operating(), Stdout: io.Discard, Stderr: io.Discard})
 	referencetest.Hold(t, manual, "internal/cli", *rewrite, map[string]string{
 		"commands":           reference.Commands(app.Commands, "run", "plan", "submit"),
 		"flags of run":       reference.Flags(runFlags()),

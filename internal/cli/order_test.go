@@ -15,7 +15,7 @@ func TestFlagsFirst(t *testing.T) {
 	t.Parallel()
 	oneMain.Lock()
 	defer oneMain.Unlock()
-	app := newApp(&Program{Args: []string{"windrow"}, Jobs: library.All(), Stdout: io.Discard, Stderr: io.Discard})
+	app := newApp(&Program{Args: []string{"windrow"}, Jobs: library.All(), Commands: Operating(), Stdout: io.Discard, Stderr: io.Discard})
 	for typed, want := range map[string]string{
 		"logs JOB -f":                          "logs -f -- JOB",
 		"logs -f JOB":                          "logs -f -- JOB",

@@ -80,6 +80,7 @@ func jobFlags() []cli.Flag {
 		&cli.StringFlag{Name: "sample", Usage: "read about this `SHARE` of the input, such as 1%, to try a job out", DefaultText: "all"},
 		&cli.IntFlag{Name: "attempts", Value: plan.DefaultAttempts, Usage: "fail when a task has failed `N` times; an error about a record that occurs twice ends the job earlier"},
 		&cli.StringFlag{Name: "bad-records", Value: "fail", Usage: "what becomes of records on which the job fails: `POLICY` fail, skip:N, skip:P%, quarantine, quarantine:N or quarantine:P%"},
+		&cli.StringSliceFlag{Name: "expect", Usage: "publish the output only if `CONDITION` holds: records >= N, records(OUTPUT) = N..M, count(COUNTER) <= N, bad <= P%, change <= P%; can be repeated"},
 		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output by `CODEC`: none, gzip, zstd or lz4"},
 		&cli.StringFlag{Name: "decompress", Value: auto, Usage: "`CODEC` of the input: auto (by its names, and by its first bytes if it is text), none, gzip, zstd, bzip2, lz4 or snappy"},
 		&cli.StringFlag{Name: "max-ratio", Value: strconv.Itoa(compress.DefaultRatio), Usage: "fail when input decompresses to more than `N` times its size, checked after 64 MiB; none for no limit"},
@@ -175,9 +176,12 @@ func runOptions(c *cli.Context, p *Program, job *jobs.Job, own []cli.Flag) (embe
 // flags of the command except parameters of the job.
 func jobOptions(c *cli.Context, job string, list []jobs.Param, own []cli.Flag) (embedded.Options, error) {
 	o := embedded.Options{Input: c.StringSlice("input"), Output: c.String("out"), OnExists: c.String("on-exists"),
-		Compress: c.String("compress"), Attempts: c.Int("attempts"), BadRecords: c.String("bad-records")}
+		Compress: c.String("compress"), Attempts: c.Int("attempts"), BadRecords: c.String("bad-records"), Expect: c.StringSlice("expect")}
 	if _, err := plan.ParseBadRecords(o.BadRecords); err != nil {
 		return o, invalidf(c, "--bad-records %v", err)
+	}
+	if _, err := plan.ParseExpectations(o.Expect); err != nil {
+		return o, invalidf(c, "--expect: %v", err)
 	}
 	if o.BadRecords == "fail" {
 		o.BadRecords = ""

@@ -17,6 +17,7 @@ const (
 	exitNotFound    = 5
 	exitConflict    = 6
 	exitLeftOut     = 7 // the job succeeded, without some records
+	exitUnmet       = 8 // the output is staged: it does not meet its expectations
 	exitInterrupted = 130
 )
 
@@ -40,6 +41,7 @@ var statuses = [...]int{
 	plan.NotLeader:    exitNoMaster,
 	plan.Failed:       exitFailed,
 	plan.Inconsistent: exitFailed,
+	plan.Unmet:        exitUnmet,
 }
 
 // status returns the exit status of a command that ends with an error. It is never

@@ -72,6 +72,22 @@ func Copy(ctx context.Context, to io.Writer, url string, stores store.Options) e
 	}
 }
 
+// CopyStaged writes the records that an output would have if what is staged there were
+// published.
+func CopyStaged(ctx context.Context, to io.Writer, url string, stores store.Options) error {
+	root, err := store.Open(ctx, url, stores)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	m, err := output.ReadStaged(ctx, root)
+	if err != nil {
+		return err
+	}
+	_, err = copyManifest(ctx, to, root, m.Data())
+	return err
+}
+
 // Records returns how many records an output has, and whether there is an output at a URL.
 func Records(ctx context.Context, url string, stores store.Options) (n int64, is bool, err error) {
 	root, below, err := find(ctx, url, stores)

@@ -9,7 +9,7 @@ import (
 
 // Error is the error of a run without output. windrow.Error is the same.
 type Error struct {
-	Kind plan.Kind // Failed, Invalid, NotFound, Denied, Conflict or Interrupted
+	Kind plan.Kind // Failed, Unmet, Invalid, NotFound, Denied, Conflict or Interrupted
 	Err  error
 }
 

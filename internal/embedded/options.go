@@ -50,6 +50,7 @@ type Options struct {
 	Trial      plan.Trial
 	Attempts   int
 	BadRecords string
+	Expect     []string
 	Root       string
 	Compress   string
 	Decompress string
@@ -71,6 +72,7 @@ type settings struct {
 	codecs planner.Codecs
 	files  *pipeline.Files // shipped with the job
 	bad    plan.BadRecords
+	expect plan.Expectations // also those that the job declares
 }
 
 // check returns the options with their defaults, or an error if they are invalid.
@@ -94,6 +96,9 @@ func (o Options) check() (settings, error) {
 	}
 	if s.bad, err = plan.ParseBadRecords(s.BadRecords); err != nil {
 		return s, fmt.Errorf("bad records: %w", err)
+	}
+	if _, err = plan.ParseExpectations(s.Expect); err != nil {
+		return s, err
 	}
 	if err = s.request("").Check(); err != nil {
 		return s, err
@@ -149,7 +154,7 @@ func (s *settings) memory() planner.Memory {
 // request returns the request for the planner.
 func (s *settings) request(id plan.JobID) *planner.Request {
 	return &planner.Request{Job: id, Input: s.Input, Output: s.Output, Partitions: s.Partitions, SplitSize: s.SplitSize, Trial: s.Trial,
-		Slots: s.Slots, Memory: s.memory(), Codecs: s.codecs}
+		Expect: s.expect, Slots: s.Slots, Memory: s.memory(), Codecs: s.codecs}
 }
 
 // Bytes returns a size for users: "1.5 GiB".

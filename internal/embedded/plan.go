@@ -108,6 +108,9 @@ func newRun(ctx context.Context, job *jobs.Job, o Options) (*run, error) {
 	if r.pipe, err = job.Build(s.Params, pipeline.TrialOf(ctx).Once); err != nil {
 		return nil, &Error{plan.Invalid, err}
 	}
+	if r.expect, err = plan.ParseExpectations(plan.AllExpected(r.pipe.Text, s.Expect)); err != nil {
+		return nil, &Error{plan.Invalid, err}
+	}
 	if r.pipe, err = r.pipe.Tolerant(r.bad); err != nil {
 		return nil, &Error{plan.Invalid, err}
 	}

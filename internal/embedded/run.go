@@ -265,6 +265,8 @@ func (r *run) failed(ctx context.Context, lost error, cause scheduler.Cause) err
 		return &Error{plan.Conflict, fmt.Errorf("job %s (%s): %v", r.pipe.Job, r.id, cause)}
 	case cause.Kind == plan.Cancelled && ctx.Err() != nil:
 		return &Error{plan.Interrupted, fmt.Errorf("job %s (%s) was interrupted; what it wrote is removed, and %s is unchanged", r.pipe.Job, r.id, r.out.URL())}
+	case cause.Kind == plan.Unmet:
+		return &Error{plan.Unmet, fmt.Errorf("job %s (%s) failed: %v", r.pipe.Job, r.id, cause)}
 	default:
 		kind := plan.Failed
 		if cause.Kind == plan.Denied || cause.Kind == plan.Invalid {
@@ -337,7 +339,9 @@ func (c *committer) Commit(ctx context.Context, job *scheduler.Job) error {
 			c.reduces += job.Graph().TasksOf(i)
 		}
 	}
-	m, err := c.run.hold.Commit(ctx, parts)
+	m, err := c.run.hold.CommitIf(ctx, parts, func(earlier int64) error {
+		return c.run.expect.Judge(plan.Outcome{Parts: parts, Tally: &tally, Earlier: earlier})
+	})
 	if m == nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/windrow-mr/windrow/compress"
+	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
 	"github.com/windrow-mr/windrow/worker/planner"
@@ -22,6 +23,7 @@ type data struct {
 	stores           store.Options
 	format           string // "": by name or first bytes
 	header, noHeader bool
+	staged           bool // outputs are read as if what is staged there were published
 	roots            map[string]*store.Root
 }
 
@@ -71,7 +73,24 @@ func (d *data) close() {
 
 // find returns the objects that a job would read.
 func (d *data) find(ctx context.Context, urls []string) ([]object, error) {
-	return planner.Find(ctx, urls, d)
+	if !d.staged {
+		return planner.Find(ctx, urls, d)
+	}
+	var all []object
+	for _, url := range urls {
+		root, err := d.Get(ctx, url, false)
+		if err != nil {
+			return nil, err
+		}
+		m, err := output.ReadStaged(ctx, root)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range m.Data().Parts {
+			all = append(all, object{Root: url, Key: p.Name, Size: p.Size})
+		}
+	}
+	return all, nil
 }
 
 // Source is an object that a format reads.

@@ -41,7 +41,7 @@ func printFlag(value, usage string) cli.Flag {
 
 // opener reads the flags.
 func opener(p *wcli.Program, c *cli.Context) (*data, error) {
-	d := &data{stores: p.Stores, format: c.String("format"), header: c.Bool("header"), noHeader: c.Bool("no-header")}
+	d := &data{stores: p.Stores, format: c.String("format"), header: c.Bool("header"), noHeader: c.Bool("no-header"), staged: c.Bool("staged")}
 	if d.format != "" && !slices.Contains(formatNames(), d.format) {
 		return nil, wcli.Invalidf(c, "unknown format %q: there are %s", d.format, strings.Join(formatNames(), ", "))
 	}
@@ -54,7 +54,7 @@ func opener(p *wcli.Program, c *cli.Context) (*data, error) {
 func headCommand(p *wcli.Program) *cli.Command {
 	return &cli.Command{Name: "head", Usage: "show the first records of an output or an input", ArgsUsage: "URL…",
 		Description: "It shows records of CSV, TSV, JSON Lines, Parquet, Avro and lines of text as a table, as JSON or as CSV.",
-		Flags: flags(&cli.IntFlag{Name: "records", Aliases: []string{"n"}, Value: 10, Usage: "show `N` records"},
+		Flags: flags(&cli.IntFlag{Name: "records", Aliases: []string{"n"}, Value: 10, Usage: "show `N` records"}, stagedFlag(),
 			printFlag("table", "print table, json or csv")),
 		Action: func(c *cli.Context) error {
 			n := c.Int("records")
@@ -69,10 +69,13 @@ func catCommand(p *wcli.Program) *cli.Command {
 	plain := wcli.CatCommand(p)
 	plain.Usage = "print an output or an input, decompressed, in order of its parts"
 	plain.Description += "\nWith -o it prints the records of any format, of inputs too."
-	plain.Flags = flags(printFlag("bytes", "print bytes as they are, or the records as table, json or csv"))
+	plain.Flags = flags(stagedFlag(), printFlag("bytes", "print bytes as they are, or the records as table, json or csv"))
 	plain.Action = func(c *cli.Context) error {
-		if c.String("output") != "bytes" {
+		switch {
+		case c.String("output") != "bytes":
 			return show(p, c, -1)
+		case c.Bool("staged"):
+			return copyStaged(p, c)
 		}
 		d, err := opener(p, c)
 		if err != nil {
@@ -95,6 +98,21 @@ func catCommand(p *wcli.Program) *cli.Command {
 		return nil
 	}
 	return plain
+}
+
+// stagedFlag is the flag of commands that read outputs.
+func stagedFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "staged", Usage: "read outputs as they would be if what is staged there were published"}
+}
+
+// copyStaged writes the bytes of outputs as they would be.
+func copyStaged(p *wcli.Program, c *cli.Context) error {
+	for _, url := range c.Args().Slice() {
+		if err := committed.CopyStaged(c.Context, p.Data(), url, p.Stores); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errEnough ends reading.

@@ -145,5 +145,6 @@ func Submit(ctx context.Context, cl *client.Client, s client.Submission, bundles
 			return client.Submitted{}, err
 		}
 	}
+	s.Expect = plan.AllExpected(s.Plan, s.Expect) // so that a master that knows none refuses them
 	return cl.Submit(ctx, s)
 }

@@ -99,6 +99,15 @@ func BadRecords(policy string) Option {
 	}
 }
 
+// Expect adds conditions on which the output is published, as --expect does: "records >= 2".
+// A job that does not meet them fails the test.
+func Expect(conditions ...string) Option {
+	return func(t *trial) error {
+		t.expect = append(t.expect, conditions...)
+		return nil
+	}
+}
+
 // Params sets the job's parameters. It takes a map[string]string, or the struct
 // of the parameters as Define has it. A map holds the texts that follow
 // --param, and leaves out parameters that keep their default. A struct sets all

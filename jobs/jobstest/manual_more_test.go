@@ -274,7 +274,7 @@ func TestLongest(t *testing.T) {
 func TestManual(t *testing.T) {
 	t.Parallel()
 	var source strings.Builder
-	for _, name := range []string{"manual_test.go", "manual_more_test.go", "manual_combiners_test.go", "manual_stages_test.go", "manual_skew_test.go", "../../docs/firstjob/main.go", "../../docs/firstjob/main_test.go", "../../docs/chain/main.go", "shipped_test.go"} {
+	for _, name := range []string{"manual_test.go", "manual_more_test.go", "manual_combiners_test.go", "manual_stages_test.go", "manual_skew_test.go", "manual_expect_test.go", "../../docs/firstjob/main.go", "../../docs/firstjob/main_test.go", "../../docs/chain/main.go", "shipped_test.go"} {
 		b, err := os.ReadFile(filepath.FromSlash(name))
 		if err != nil {
 			t.Fatal(err)

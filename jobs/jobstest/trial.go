@@ -36,6 +36,7 @@ type trial struct {
 	shipped map[string]string // texts of files, by name
 	strict  bool
 	bad     string // policy on bad records
+	expect  []string
 
 	once    map[string][]byte
 	files   map[string]string // their paths, by name
@@ -149,7 +150,7 @@ func (t *trial) one(ctx context.Context, w *way) (*Result, error) {
 	defer root.Close()
 	o := windrow.Options{
 		Output: outputURL, Params: t.params, Partitions: w.partitions, Slots: w.slots,
-		Memory: int64(w.slots) * leastSlot, Stores: stores, Files: t.files, BadRecords: t.bad,
+		Memory: int64(w.slots) * leastSlot, Stores: stores, Files: t.files, BadRecords: t.bad, Expect: t.expect,
 	}
 	if o.Input, o.SplitSize, err = t.write(ctx, root, w); err != nil {
 		return nil, fmt.Errorf("jobstest: %w", err)

@@ -44,6 +44,7 @@ const (
 	inputsMost  = 10_000  // inputs of a job
 	paramsMost  = 1000    // parameters of a job
 	bundlesMost = 16      // kinds of machines
+	expectMost  = 100     // expectations of a submission
 )
 
 //go:embed openapi.json
@@ -75,6 +76,8 @@ func routes() []route {
 		{http.MethodGet, "/v1/jobs/{id}/events", (*server).events},
 		{http.MethodPost, "/v1/jobs/{id}/cancel", (*server).cancel},
 		{http.MethodPost, "/v1/jobs/{id}/retry", (*server).retry},
+		{http.MethodPost, "/v1/jobs/{id}/publish", decide(Backend.Publish)},
+		{http.MethodPost, "/v1/jobs/{id}/discard", decide(Backend.Discard)},
 		{http.MethodGet, "/v1/workers", (*server).workers},
 		{http.MethodPost, "/v1/workers/{id}/drain", (*server).drain},
 		{http.MethodGet, "/v1/cluster", (*server).cluster},

@@ -44,6 +44,10 @@ type Jobs interface {
 	// the rest runs again. If the job already runs again, there is no error; if it
 	// succeeded, the error is a Conflict.
 	Retry(ctx context.Context, id plan.JobID, run int) error
+	// Publish makes the staged output of a job the contents, and Discard removes it. If
+	// there is none, the error is NotFound; if another job writes there, a Conflict.
+	Publish(ctx context.Context, id plan.JobID) error
+	Discard(ctx context.Context, id plan.JobID) error
 }
 
 // Attempts are the tasks of jobs, their attempts and logs.

@@ -216,7 +216,10 @@ func TestAnswersFitDocument(t *testing.T) {
 	t.Parallel()
 	doc := document(t)
 	ops := operations(doc)
-	h := api.Handler(populated(), api.Config{})
+	b := populated()
+	b.Set(&apitest.Job{Job: client.Job{ID: apitest.ID(903), Job: "wordcount", Output: "mem://out", State: client.FailedJob, Phases: []client.Phase{}, Cause: &client.Cause{Kind: plan.Unmet, Text: "expected records >= 1"}}})
+	h := api.Handler(b, api.Config{})
+	failed := "/v1/jobs/" + string(apitest.ID(903))
 	job := "/v1/jobs/" + string(apitest.ID(901))
 	other := "/v1/jobs/" + string(apitest.ID(902))
 	seen := map[string]bool{}
@@ -230,6 +233,7 @@ func TestAnswersFitDocument(t *testing.T) {
 		{"GET /v1/jobs/{id}/logs", job + "/logs", ""}, {"GET /v1/jobs/{id}/logs", other + "/logs", ""},
 		{"GET /v1/jobs/{id}/log", job + "/log?task=map/0&attempt=3.1.00000001", ""}, {"GET /v1/jobs/{id}/events", job + "/events", ""},
 		{"POST /v1/jobs/{id}/retry", other + "/retry", ""}, {"POST /v1/jobs/{id}/cancel", other + "/cancel", ""}, {"POST /v1/jobs/{id}/cancel", job + "/cancel", ""},
+		{"POST /v1/jobs/{id}/publish", failed + "/publish", ""}, {"POST /v1/jobs/{id}/discard", failed + "/discard", ""}, {"POST /v1/jobs/{id}/discard", job + "/discard", ""},
 		{"GET /v1/workers", "/v1/workers", ""}, {"POST /v1/workers/{id}/drain", "/v1/workers/w1/drain", ""}, {"GET /v1/workers", "/v1/workers", ""},
 		{"GET /v1/cluster", "/v1/cluster", ""}, {"POST /v1/gc", "/v1/gc", `{"dryRun":true}`}, {"POST /v1/gc", "/v1/gc", `{}`}, {"POST /v1/gc", "/v1/gc", `{}`},
 		{"PUT /v1/bundles/{sha256}", "/v1/bundles/" + sha("x"), "x"}, {"HEAD /v1/bundles/{sha256}", "/v1/bundles/" + sha("x"), ""}, {"HEAD /v1/bundles/{sha256}", "/v1/bundles/" + digest, ""},

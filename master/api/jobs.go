@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/rand"
 	"math"
 	"net/http"
@@ -113,6 +114,16 @@ func (s *server) spec(w http.ResponseWriter, r *http.Request) error {
 	}
 	write(w, http.StatusOK, spec)
 	return nil
+}
+
+// decide returns the handler of a decision about staged output.
+func decide(of func(b Backend, ctx context.Context, id plan.JobID) error) func(s *server, w http.ResponseWriter, r *http.Request) error {
+	return func(s *server, w http.ResponseWriter, r *http.Request) error {
+		if err := queryOf(r).err; err != nil {
+			return err
+		}
+		return s.order(w, r, func(id plan.JobID) error { return of(s.backend, r.Context(), id) })
+	}
 }
 
 func (s *server) cancel(w http.ResponseWriter, r *http.Request) error {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -46,6 +47,8 @@ func checkSubmission(s *client.Submission) error {
 		return bad("trial: %v", s.Trial.Check())
 	case badRecords(s) != nil:
 		return bad("badRecords: %v", badRecords(s))
+	case expectations(s) != nil:
+		return bad("expect: %s", clipped(expectations(s).Error()))
 	case plan.CheckAttempts(s.Attempts) != nil:
 		return bad("%v", plan.CheckAttempts(s.Attempts))
 	case s.MaxDecompressed < 0:
@@ -124,6 +127,15 @@ func checkLabels(labels map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// expectations returns what is wrong with the expectations.
+func expectations(s *client.Submission) error {
+	if len(s.Expect) > expectMost {
+		return fmt.Errorf("there are %d, but at most %d are allowed", len(s.Expect), expectMost)
+	}
+	_, err := plan.ParseExpectations(plan.AllExpected(s.Plan, s.Expect))
+	return err
 }
 
 // badRecords returns what is wrong with the policy on bad records.

@@ -42,7 +42,13 @@ func (c committer) Commit(ctx context.Context, s *scheduler.Job) error {
 	if err != nil {
 		return err
 	}
-	m, err := j.life.hold.Commit(ctx, parts)
+	m, err := j.life.hold.CommitIf(ctx, parts, func(earlier int64) error {
+		expected, err := plan.ParseExpectations(spec.Expect)
+		if err != nil || j.life.tally == nil {
+			return err
+		}
+		return expected.Judge(plan.Outcome{Parts: parts, Tally: j.life.tally, Earlier: earlier})
+	})
 	if m == nil {
 		if journal.Damaged(err) { // in the output's log, which decides
 			return &master.Refused{Cause: scheduler.Cause{Kind: plan.Inconsistent, Text: err.Error()}}

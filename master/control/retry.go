@@ -50,6 +50,9 @@ func (m *Master) Retry(ctx context.Context, id plan.JobID, next int) error {
 	if state.Status == scheduler.Succeeded {
 		return client.Errorf(plan.Conflict, "job %s succeeded: there is nothing to retry; rerun makes a new job of it", id)
 	}
+	if state.Status == scheduler.Failed && state.Cause.Kind == plan.Unmet {
+		return client.Errorf(plan.Conflict, "job %s is done, and would make the same output again: publish or discard what it has staged", id)
+	}
 	run := journal.Run{Job: id, Number: state.Run}
 	if state.Status == scheduler.Failed {
 		run.Number++

@@ -14,7 +14,7 @@ import (
 func TestCausesKeepTheirNumbers(t *testing.T) {
 	t.Parallel()
 	const kindOfCause, causeOfJob = 0, 3 // places in arrays
-	for number, k := range []plan.Kind{plan.Unknown, plan.Failed, plan.Cancelled, plan.Conflict, plan.Inconsistent, plan.Denied, plan.NotFound, plan.Invalid} {
+	for number, k := range []plan.Kind{plan.Unknown, plan.Failed, plan.Cancelled, plan.Conflict, plan.Inconsistent, plan.Denied, plan.NotFound, plan.Invalid, plan.Unmet} {
 		job := new(scheduler.Job)
 		job.Fold(scheduler.Record{Epoch: 1, Entries: []scheduler.Entry{scheduler.Fence{}, scheduler.Aborted{Cause: scheduler.Cause{Kind: k, Text: "x"}}}})
 		b, err := encodeSnapshot(job)

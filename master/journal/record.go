@@ -328,7 +328,7 @@ var (
 // causeNumbers are the numbers by which logs and snapshots name the kinds of
 // causes. They never change.
 var causeNumbers = map[plan.Kind]uint8{plan.Unknown: 0, plan.Failed: 1, plan.Cancelled: 2, plan.Conflict: 3, plan.Inconsistent: 4, plan.Denied: 5,
-	plan.NotFound: 6, plan.Invalid: 7}
+	plan.NotFound: 6, plan.Invalid: 7, plan.Unmet: 8}
 
 // causeNumber returns the number of a kind. A kind that has none becomes that of
 // a failed task.

@@ -52,13 +52,26 @@ type Output struct {
 	Partitioned  bool   // parts lie in directories that the records name
 }
 
+// outputs returns the names of the job's outputs of data.
+func (j *Job) outputs() []string {
+	var names []string
+	for _, o := range j.Outputs {
+		if o.Name != plan.QuarantineDir {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
+
 // shuffled reports whether the job has reduces.
 func (j *Job) shuffled() bool { return len(j.Graph.Exchanges) > 0 }
 
 // staged reports whether the job has several stages or outputs, an output in a directory,
-// or a side input, whose number of partitions is known before.
+// a step without output that only checks, or a side input, whose number of partitions is
+// known before.
 func (j *Job) staged() bool {
 	return len(j.Graph.Exchanges) > 1 || len(j.Outputs) > 1 || len(j.Outputs) > 0 && (j.Outputs[0].Partitioned || j.Outputs[0].Name != "") ||
+		slices.ContainsFunc(j.Graph.Steps, func(s plan.Step) bool { return s.Stage != "" }) ||
 		slices.ContainsFunc(j.Graph.Exchanges, func(x plan.Exchange) bool { return x.Partitions > 0 })
 }
 
@@ -102,6 +115,7 @@ type Request struct {
 	Partitions int      // 0: as many as suit the input
 	SplitSize  int64    // 0: as suits the input and the slots
 	Trial      plan.Trial
+	Expect     plan.Expectations
 	Slots      int    // that run tasks at once, in all processes
 	Memory     Memory // of one process
 	Codecs     Codecs
@@ -144,6 +158,9 @@ func Make(ctx context.Context, job Job, req Request, roots store.Roots, log *slo
 		return nil, err
 	}
 	m.table = attempts.Table{Job: req.Job, LeftOut: m.leftOut}
+	if err := req.Expect.Names(job.outputs()); err != nil {
+		return nil, invalidf("%w", err)
+	}
 	exts, err := m.extensions()
 	if err != nil {
 		return nil, err

@@ -293,9 +293,13 @@ func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 	if err != nil {
 		return cluster.Outcome{}, &finalError{err}
 	}
+	expected, err := plan.ParseExpectations(a.spec.Expect)
+	if err != nil {
+		return cluster.Outcome{}, &finalError{err}
+	}
 	table, err := planner.Make(ctx, a.described(), planner.Request{
 		Job: a.launch.Job, Input: a.spec.Input, Output: a.spec.Output, Partitions: a.spec.Partitions, SplitSize: a.spec.SplitSize, Trial: a.spec.Trial,
-		Slots: max(r.cfg.Slots, a.launch.Slots), Memory: planner.Memory{Bytes: p.budget.pairs, Attempts: 1}, Codecs: codecs,
+		Slots: max(r.cfg.Slots, a.launch.Slots), Memory: planner.Memory{Bytes: p.budget.pairs, Attempts: 1}, Codecs: codecs, Expect: expected,
 	}, r.cfg.Roots, a.notes.logger())
 	if err != nil {
 		if plan.KindOf(err) == plan.Invalid {

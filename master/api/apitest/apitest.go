@@ -165,7 +165,7 @@ func (b *Backend) Submit(_ context.Context, s *client.Submission) (client.Submit
 	spec := s.Spec()
 	spec.ID, spec.Submitted = ID(b.next), time.Now().UTC()
 	b.keys[s.IdempotencyKey] = spec.ID
-	b.set(&Job{Spec: spec, Job: client.Job{ID: spec.ID, Job: s.Job, Input: s.Input, Output: s.Output, OnExists: s.OnExists, BadRecords: s.BadRecords, Params: s.Params,
+	b.set(&Job{Spec: spec, Job: client.Job{ID: spec.ID, Job: s.Job, Input: s.Input, Output: s.Output, OnExists: s.OnExists, BadRecords: s.BadRecords, Expect: s.Expect, Params: s.Params,
 		Priority: spec.Share(), Labels: s.Labels, State: client.Planning, Phase: "plan", Submitted: spec.Submitted, Phases: []client.Phase{}}})
 	return client.Submitted{ID: spec.ID}, nil
 }
@@ -247,6 +247,23 @@ func (b *Backend) Retry(_ context.Context, id plan.JobID, run int) error {
 	again.Run++
 	b.set(&again)
 	return nil
+}
+
+// Publish notes the call.
+func (b *Backend) Publish(_ context.Context, id plan.JobID) error { return b.decide("Publish", id) }
+
+// Discard notes the call.
+func (b *Backend) Discard(_ context.Context, id plan.JobID) error { return b.decide("Discard", id) }
+
+// decide fails for jobs that have staged nothing.
+func (b *Backend) decide(name string, id plan.JobID) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	j, err := b.call(name, id)
+	if err == nil && (j.Cause == nil || j.Cause.Kind != plan.Unmet) {
+		err = client.Errorf(plan.NotFound, "output %s: nothing is staged there", j.Output)
+	}
+	return err
 }
 
 // Changed returns a channel that is closed when the job is set again.
