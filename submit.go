@@ -29,8 +29,8 @@ import (
 // how its program gets there. Input and Output are required. Every other field may be
 // left zero.
 type SubmitOptions struct {
-	// Input, Output, Params, OnExists, Partitions, SplitSize, Trial, Attempts, BadRecords, Expect, Compress,
-	// Decompress, MaxRatio and MaxDecompressed are those of Options. Workers read and
+	// Input, Output, Params, OnExists, Partitions, SplitSize, Trial, Attempts, BadRecords, Expect,
+	// Replay, Compress, Decompress, MaxRatio and MaxDecompressed are those of Options. Workers read and
 	// write the URLs, with their own credentials. A path is one of the workers'
 	// machines; a relative one is completed here.
 	Input           []string
@@ -43,6 +43,7 @@ type SubmitOptions struct {
 	Attempts        int
 	BadRecords      string
 	Expect          []string
+	Replay          string
 	Compress        string
 	Decompress      string
 	MaxRatio        int64
@@ -208,7 +209,7 @@ func (o *SubmitOptions) log() *slog.Logger {
 // request returns the submission without the pipeline and the program.
 func (o *SubmitOptions) request(job string) (client.Submission, error) {
 	s := client.Submission{IdempotencyKey: o.Key, Job: job, Params: o.Params, OnExists: o.OnExists, Partitions: o.Partitions, SplitSize: o.SplitSize, Trial: o.Trial,
-		Attempts: o.Attempts, BadRecords: o.BadRecords, Expect: o.Expect, Compress: o.Compress, Decompress: o.Decompress, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed,
+		Attempts: o.Attempts, BadRecords: o.BadRecords, Expect: o.Expect, Replay: plan.JobID(o.Replay), Compress: o.Compress, Decompress: o.Decompress, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed,
 		Priority: o.Priority, Labels: o.Labels}
 	if o.Output == "" {
 		return s, client.Errorf(plan.Invalid, "no output: name one with --out")

@@ -88,6 +88,13 @@ type Options struct {
 	// does not hold, the output is staged, and the run fails with an error of the kind Unmet.
 	// The job can declare others.
 	Expect []string
+	// Replay is the id of a job that committed Output with BadRecords "quarantine". Only the
+	// records that it quarantined are read of Input, and what the job makes of them is
+	// appended to Output, once: another replay of the same job has an error of the kind
+	// Conflict. The job must make every record of its outputs of one record of its input,
+	// and perhaps of side inputs: what a shuffle makes cannot be completed in this way.
+	// "": all records are read.
+	Replay string
 	// Root is the place for data between map and reduce. "": in Output, below
 	// _windrow/tmp.
 	Root string
@@ -177,7 +184,7 @@ func Run(ctx context.Context, job *jobs.Job, o Options) (*Result, error) {
 func (o *Options) embedded() embedded.Options {
 	e := embedded.Options{
 		Input: o.Input, Output: o.Output, Params: o.Params, OnExists: o.OnExists,
-		Partitions: o.Partitions, Slots: o.Slots, Memory: o.Memory, SplitSize: o.SplitSize, Trial: o.Trial, Attempts: o.Attempts, BadRecords: o.BadRecords, Expect: o.Expect, Root: o.Root,
+		Partitions: o.Partitions, Slots: o.Slots, Memory: o.Memory, SplitSize: o.SplitSize, Trial: o.Trial, Attempts: o.Attempts, BadRecords: o.BadRecords, Expect: o.Expect, Replay: o.Replay, Root: o.Root,
 		Compress: o.Compress, Decompress: o.Decompress, Files: o.Files, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed,
 		Stores: o.Stores, Chaos: o.Chaos, Log: o.Log,
 	}

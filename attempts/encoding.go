@@ -20,18 +20,24 @@ import (
 // bytes, big-endian) and a sequence of values in MessagePack. The values are
 // the fields of the table, the words that objects share, the objects, and the
 // splits, whose sections name objects by their number. A big object is in many
-// sections, and a root or the name of an input in all objects.
+// sections, and a root or the name of an input in all objects. In a table of version 2
+// each split also has its Only: builds that do not know that would read all records.
 const (
 	tableMagic = "WRTAB\x00\x00\x01"
+	listMagic  = "WRTAB\x00\x00\x02"
 	tableLimit = 1 << 30 // bytes
 )
 
 // Encode returns the table at rest.
 func (t *Table) Encode() ([]byte, error) {
 	var b bytes.Buffer
-	b.WriteString(tableMagic)
+	e := encoder{out: msgpack.NewEncoder(&b), words: make(map[string]int), objects: make(map[plan.Object]int), lists: t.lists()}
+	magic := tableMagic
+	if e.lists {
+		magic = listMagic
+	}
+	b.WriteString(magic)
 	b.Write(make([]byte, 4))
-	e := encoder{out: msgpack.NewEncoder(&b), words: make(map[string]int), objects: make(map[plan.Object]int)}
 	e.table(t)
 	out := b.Bytes()
 	if e.err == nil && len(out) > tableLimit {
@@ -48,14 +54,14 @@ func (t *Table) Encode() ([]byte, error) {
 // length of b.
 func DecodeTable(b []byte) (*Table, error) {
 	const header = len(tableMagic) + 4
-	if len(b) < header || string(b[:len(tableMagic)]) != tableMagic {
+	if len(b) < header || string(b[:len(tableMagic)]) != tableMagic && string(b[:len(tableMagic)]) != listMagic {
 		return nil, fmt.Errorf("%d bytes that do not begin as a task table of this version", len(b))
 	}
 	if sum := binary.BigEndian.Uint32(b[len(tableMagic):]); sum != checksum.SumCRC32C(b[header:]) {
 		return nil, fmt.Errorf("damaged: its %d bytes do not have the checksum %08x", len(b), sum)
 	}
 	rest := bytes.NewReader(b[header:])
-	d := decoder{in: msgpack.NewDecoder(rest), rest: rest}
+	d := decoder{in: msgpack.NewDecoder(rest), rest: rest, lists: string(b[:len(listMagic)]) == listMagic}
 	t := d.table()
 	if d.err == nil && rest.Len() > 0 {
 		d.err = fmt.Errorf("%d bytes follow it", rest.Len())
@@ -66,11 +72,22 @@ func DecodeTable(b []byte) (*Table, error) {
 	return t, nil
 }
 
+// lists reports whether only some records of sections are read.
+func (t *Table) lists() bool {
+	for i := range t.Splits {
+		if t.Splits[i].Only != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // encoder writes values and keeps the first error.
 type encoder struct {
 	out     *msgpack.Encoder
 	words   map[string]int
 	objects map[plan.Object]int
+	lists   bool
 	err     error
 }
 
@@ -170,6 +187,22 @@ func (e *encoder) splits(splits []plan.Split) {
 			e.number(s.PlainOffset)
 			e.number(s.PlainLength)
 		}
+		if e.lists {
+			e.only(splits[i].Only)
+		}
+	}
+}
+
+// only writes the Only of a split: each offset as its distance from the one before.
+func (e *encoder) only(lists [][]int64) {
+	e.number(int64(len(lists)))
+	for _, offsets := range lists {
+		e.number(int64(len(offsets)))
+		last := int64(0)
+		for _, at := range offsets {
+			e.number(at - last)
+			last = at
+		}
 	}
 }
 
@@ -180,6 +213,7 @@ type decoder struct {
 	rest    *bytes.Reader
 	words   []string
 	objects []plan.Object
+	lists   bool
 	err     error
 }
 
@@ -215,6 +249,8 @@ func (d *decoder) number(most int64) int64 {
 }
 
 // size reads a number of bytes, or an offset.
+//
+//go:noinline
 func (d *decoder) size() int64 { return d.number(1<<63 - 1) }
 
 // length reads how many things of at least that many bytes follow.
@@ -300,6 +336,7 @@ func (d *decoder) stages() *Stages {
 // mostStages bounds the bytes of a job's stages in a table.
 const mostStages = 16 << 20
 
+//go:noinline
 func (d *decoder) word() string {
 	i := d.index(len(d.words))
 	if d.err != nil {
@@ -333,6 +370,9 @@ func (d *decoder) splits() []plan.Split {
 		for range sections {
 			split.Sections = append(split.Sections, d.section())
 		}
+		if d.lists {
+			split.Only = d.only(sections)
+		}
 		splits = append(splits, split)
 	}
 	return splits
@@ -350,4 +390,26 @@ func (d *decoder) section() plan.Section {
 		d.fail(fmt.Errorf("a section of %d bytes from %d on of an object of %d", s.Length, s.Offset, s.Object.Size))
 	}
 	return s
+}
+
+// only reads the Only of a split of so many sections.
+func (d *decoder) only(sections int) [][]int64 {
+	n := d.length(1)
+	if n == 0 {
+		return nil
+	}
+	if n != sections {
+		d.fail(fmt.Errorf("it lists the records of %d sections of %d", n, sections))
+		return nil
+	}
+	lists := make([][]int64, n)
+	for i := range lists {
+		lists[i] = make([]int64, d.length(1))
+		last := int64(0)
+		for k := range lists[i] {
+			last += d.number(1<<63 - 1 - last)
+			lists[i][k] = last
+		}
+	}
+	return lists
 }

@@ -47,6 +47,18 @@ func randomTable(r *rand.Rand) *attempts.Table {
 		return splits
 	}
 	t.Splits, t.Samples = list(r.IntN(30)), list(r.IntN(3))
+	if r.IntN(3) == 0 { // a replay
+		for i := range t.Splits {
+			for range t.Splits[i].Sections {
+				offsets := make([]int64, r.IntN(4))
+				for k := range offsets {
+					offsets[k] = r.Int64N(1 << 62)
+				}
+				slices.Sort(offsets)
+				t.Splits[i].Only = append(t.Splits[i].Only, offsets)
+			}
+		}
+	}
 	return t
 }
 

@@ -31,6 +31,9 @@ type Submission struct {
 	Attempts   int        `json:"attempts,omitempty"`   // failures of a task that end the job; 0: 4
 	BadRecords string     `json:"badRecords,omitempty"` // what becomes of records on which functions fail: "fail" (the default), "skip:N", "quarantine:1%" …
 	Expect     []string   `json:"expect,omitempty"`     // such as "records >= 1000": see plan.ParseExpectation; those that the job declares need not be repeated
+	// Replay is the job whose bad records are read, and nothing else of the input: what is
+	// made of them is appended to its output, once. See windrow.Options.
+	Replay     plan.JobID `json:"replay,omitempty"`
 	Compress   string     `json:"compress,omitempty"`
 	Decompress string     `json:"decompress,omitempty"`
 
@@ -45,8 +48,11 @@ type Submission struct {
 func (s *Submission) Spec() plan.Spec {
 	spec := plan.Spec{Job: s.Job, Bundles: s.Bundles, Files: s.Files, Build: s.Build, Params: s.Params, Once: s.Once,
 		Plan: s.Plan, Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize, Trial: s.Trial,
-		Attempts: s.Attempts, BadRecords: s.BadRecords, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
+		Attempts: s.Attempts, BadRecords: s.BadRecords, Replay: s.Replay, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
 		Expect: plan.AllExpected(s.Plan, s.Expect), Priority: s.Priority, Labels: s.Labels}
+	if spec.Replay != "" && spec.OnExists == "" {
+		spec.OnExists = "append"
+	}
 	spec.Lowest()
 	return spec
 }
@@ -55,7 +61,7 @@ func (s *Submission) Spec() plan.Spec {
 func Resubmission(s *plan.Spec) Submission {
 	return Submission{Job: s.Job, Bundles: s.Bundles, Files: s.Files, Build: s.Build, Params: s.Params, Once: s.Once, Plan: s.Plan,
 		Input: s.Input, Output: s.Output, OnExists: s.OnExists, Partitions: s.Partitions, SplitSize: s.SplitSize, Trial: s.Trial,
-		Attempts: s.Attempts, BadRecords: s.BadRecords, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
+		Attempts: s.Attempts, BadRecords: s.BadRecords, Replay: s.Replay, Compress: s.Compress, Decompress: s.Decompress, MaxRatio: s.MaxRatio, MaxDecompressed: s.MaxDecompressed,
 		Expect: s.Expect, Priority: s.Priority, Labels: s.Labels}
 }
 
@@ -100,6 +106,7 @@ type Job struct {
 	// BadRecords is the policy on bad records: see Submission.
 	BadRecords string            `json:"badRecords,omitempty"`
 	Expect     []string          `json:"expect,omitempty"` // conditions on which the output is published
+	Replay     plan.JobID        `json:"replay,omitempty"` // the job whose bad records it replays
 	Params     map[string]string `json:"params,omitempty"`
 	Priority   int               `json:"priority"`
 	Labels     map[string]string `json:"labels,omitempty"`

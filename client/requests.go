@@ -11,6 +11,7 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
+//go:noinline
 func jobPath(id plan.JobID, more string) string {
 	return "/v1/jobs/" + url.PathEscape(string(id)) + more
 }

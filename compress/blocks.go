@@ -382,6 +382,7 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 	return n, err
 }
 
+//go:noinline
 func (b *blocks) cutShort() error { return cutShort(Bzip2, b.in.limit()/8, b.n, b.from) }
 
 func (b *blocks) corrupt(place int64, err error) error {

@@ -140,6 +140,8 @@ func list(written bool) string {
 
 // String returns the codec's name: "none", "gzip", "zstd", "bzip2", "lz4" or
 // "snappy".
+//
+//go:noinline
 func (c Codec) String() string {
 	if int(c) < len(known) {
 		return known[c].name

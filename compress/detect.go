@@ -70,6 +70,7 @@ func begins(c Codec, head []byte) likeness {
 	}
 }
 
+//go:noinline
 func matches(head, magic []byte) likeness {
 	switch {
 	case bytes.HasPrefix(head, magic):

@@ -108,7 +108,7 @@ func (t *tolerance) remove() { t.bytes, t.staged, t.counts = t.bytes[:0], t.stag
 // try calls the functions for a record or a key. bad describes it, in case it is bad;
 // then try returns nil, or why the task fails nevertheless. Errors that are not about the
 // record are returned as they are.
-func (t *tolerance) try(call func() error, bad func() badRecord) error {
+func (t *tolerance) try(call func() error, bad func() plan.BadRecord) error {
 	t.working, t.within, t.failed, t.passed = true, true, nil, 0
 	err := t.recovered(call)
 	ctx := t.r.ctx
@@ -165,27 +165,12 @@ func (t *tolerance) about(e *RecordError) bool {
 	return !passedOn(e.Err) && !overflow && t.r.ctx.Err() == nil
 }
 
-// badRecord is a line of the output of bad records.
-type badRecord struct {
-	Job    plan.JobID `json:"job"`
-	Task   string     `json:"task"`
-	Input  string     `json:"input,omitempty"`
-	Object string     `json:"object,omitempty"`
-	ETag   string     `json:"etag,omitempty"`
-	Offset *int64     `json:"offset,omitempty"`
-	Key    string     `json:"key,omitempty"` // of a bad key of a shuffle
-	Stage  string     `json:"stage"`
-	Error  string     `json:"error"`
-	At     string     `json:"at,omitempty"` // file and line of a panic
-	Record string     `json:"record,omitempty"`
-}
-
 // mostOfRecord bounds what a line shows of a record, and of each of its other texts.
 const mostOfRecord = 4 << 10
 
 // note counts a bad record, and describes it in the output of bad records. It returns why
 // the task fails nevertheless.
-func (t *tolerance) note(e *RecordError, b badRecord) error {
+func (t *tolerance) note(e *RecordError, b plan.BadRecord) error {
 	ctx := t.r.ctx
 	t.bad++
 	ctx.task.Tally.Bad++
@@ -223,7 +208,7 @@ type badPart struct {
 }
 
 // write writes a line. The part begins with the first one.
-func (t *tolerance) write(b *badRecord) error {
+func (t *tolerance) write(b *plan.BadRecord) error {
 	if t.part == nil {
 		to, err := t.r.task.Part(t.policy.Output, "")
 		if err != nil {
@@ -239,6 +224,8 @@ func (t *tolerance) write(b *badRecord) error {
 }
 
 // shortened returns a text as a line can have it.
+//
+//go:noinline
 func shortened(text string) string {
 	if len(text) <= mostOfRecord {
 		return text
@@ -275,7 +262,7 @@ func tolerated[T any](r *run, next func(T)) func(T) {
 		_ = t.try(func() error { // ctx.err has the error
 			next(rec)
 			return nil
-		}, func() badRecord { return badRecord{Record: textOf(rec)} })
+		}, func() plan.BadRecord { return plan.BadRecord{Record: textOf(rec)} })
 	}
 }
 

@@ -35,6 +35,8 @@ func newSender[K, V, W any](r *run, e *exchange[K, V, W]) *sender[K, W] {
 
 // chooser returns how pairs are divided without a Partition, nil where the hash of the
 // whole key decides.
+//
+//go:noinline
 func chooser(w *pipeline.Write, ranges bool, group func(key []byte) []byte) func(encoded []byte) uint32 {
 	switch {
 	case w.Sample != nil: // kept as they are, until their keys are known

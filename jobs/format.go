@@ -208,6 +208,11 @@ func (s *Section) ReadAt(ctx context.Context, p []byte, off int64) error {
 // open where the next record begins are not for Bad.
 func (s *Section) Bad(raw []byte, err error) error {
 	r := s.run
+	if r.listed != nil {
+		if take, stop := r.listed.takes(r); !take {
+			return stop
+		}
+	}
 	t := r.tolerance
 	if t == nil {
 		return err
@@ -221,7 +226,7 @@ func (s *Section) Bad(raw []byte, err error) error {
 	if r.ctx.quiet[r.root] { // another step reads the same record, and notes it
 		return nil
 	}
-	return t.note(e, badRecord{Record: textOf(raw)})
+	return t.note(e, plan.BadRecord{Record: textOf(raw)})
 }
 
 // Buffer lends n bytes until Scan returns, so that a task of many small

@@ -220,6 +220,8 @@ func (c *compiler) byRound(users []*node) [][]*node {
 }
 
 // users returns the shuffles and outputs that the records of a root reach, in their order.
+//
+//go:noinline
 func (c *compiler) users(root *node) []*node {
 	var all []*node
 	for _, n := range c.p.nodes {

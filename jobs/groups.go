@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/windrow-mr/windrow/jobs/codec"
+	"github.com/windrow-mr/windrow/plan"
 )
 
 // groups reads a reduce task's pairs group by group.
@@ -111,7 +112,7 @@ func (g *groups) call(f func() error) error {
 	if t == nil || g.combines {
 		return f()
 	}
-	return t.try(f, func() badRecord { return badRecord{} })
+	return t.try(f, func() plan.BadRecord { return plan.BadRecord{} })
 }
 
 // reject returns a reducer's error as one of the current group.

@@ -144,6 +144,8 @@ func (l *loop) name() string {
 }
 
 // stage returns the name of a stage in the round.
+//
+//go:noinline
 func (r *round) stage(name string) string {
 	if r == nil {
 		return name
@@ -187,6 +189,8 @@ func (p *Pipeline) outsideOfLoops(n *node) {
 }
 
 // nextRound begins the next round of a loop. It reports whether there is one.
+//
+//go:noinline
 func (p *Pipeline) nextRound(l *loop, rounds int) bool {
 	p.round = nil
 	if n := len(l.rounds) + 1; n <= rounds {

@@ -165,6 +165,7 @@ func (p *Pipeline) addShuffle(o operation, from ...*node) *node {
 	return n
 }
 
+//go:noinline
 func (s *shuffleRole) addRoot(root *node) {
 	if !slices.Contains(s.roots, root) {
 		s.roots = append(s.roots, root)

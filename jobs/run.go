@@ -31,6 +31,7 @@ type run struct {
 	buffer    []byte // lent to readers
 	undecoded int64  // bad records that readers did not yield
 	root      *node  // whose records the task reads
+	listed    *listed
 	trial     pipeline.Trial
 
 	tolerance *tolerance // of bad records; nil for none
@@ -59,6 +60,8 @@ func newRun(t *pipeline.Task) *run {
 func (r *run) write(n *node) *pipeline.Write { return r.writes[n] }
 
 // part begins the task's part of an output.
+//
+//go:noinline
 func (r *run) part(n *node, dir string) (pipeline.Part, error) { return r.task.Part(r.outputs[n], dir) }
 
 // full returns why the task can take no more pairs, nil if it can.
@@ -118,6 +121,12 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 	defer func() { r.count(records + r.undecoded) }()
 	var stop error // why the Reader must not continue
 	yield := func(rec T) error {
+		if r.listed != nil {
+			var take bool
+			if take, stop = r.listed.takes(r); !take {
+				return stop
+			}
+		}
 		records++
 		take(rec)
 		switch {
@@ -142,9 +151,13 @@ func scan[T any](r *run, reader Reader[T], next func(T)) error {
 		ctx.section, ctx.where = s, Position{s.Object.Name(), begin(s)}
 		s.Record = &ctx.where.Offset
 		ctx.node = nil
+		r.listed = newListed(s)
 		err := reader.Scan(ctx, sectionOf(s, r), limited(yield, r.task.Limit))
 		if err != nil && !errors.Is(err, errEnough) {
 			return readerError(err, stop)
+		}
+		if err := r.listed.missing(ctx.where.Object); err != nil && ctx.err == nil {
+			return err
 		}
 		if ctx.err != nil {
 			return fmt.Errorf("%T.Scan continued after an error: %w", reader, ctx.err)

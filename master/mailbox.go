@@ -26,6 +26,8 @@ type letter struct {
 func NewMailbox() *Mailbox { return &Mailbox{ready: make(chan struct{}, 1)} }
 
 // Post adds events. The shell takes no other between them.
+//
+//go:noinline
 func (m *Mailbox) Post(events ...scheduler.Event) {
 	letters := make([]letter, len(events))
 	for i := range events {

@@ -252,6 +252,8 @@ func (sh *shell) do(c scheduler.Command) {
 }
 
 // ask runs a slow call on a goroutine of its own and posts the answer.
+//
+//go:noinline
 func (sh *shell) ask(f func(ctx context.Context) (scheduler.Event, error)) {
 	sh.tasks.Go(func() {
 		e, err := f(sh.work)

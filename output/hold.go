@@ -195,7 +195,7 @@ func mark(ctx context.Context, root *store.Root, c *Commit) error {
 }
 
 func (h *Hold) manifest(parts []plan.Part) *Manifest {
-	m := &Manifest{Version: entryVersion, Job: h.req.Job, Name: h.req.Name, Run: h.req.Run, Mode: h.req.Mode, Time: h.req.Now().UTC()}
+	m := &Manifest{Version: manifestVersion, Job: h.req.Job, Name: h.req.Name, Run: h.req.Run, Mode: h.req.Mode, Time: h.req.Now().UTC()}
 	if h.base != nil && h.req.Mode == Append {
 		m.Parts = slices.Clone(h.base.Parts)
 	}
@@ -217,7 +217,7 @@ func (h *Hold) writeManifest(ctx context.Context, m *Manifest) (*Commit, error) 
 	slot, _ := h.position()
 	c := &Commit{Job: h.req.Job, Run: h.req.Run, Slot: slot, Size: int64(len(body)), CRC32C: checksum.SumCRC32C(body),
 		Manifest: fmt.Sprintf("%s%020d.%s.%s.json", manifestDir, slot, h.req.Job, strings.ToLower(rand.Text()[:8])),
-		Parts:    plan.DataParts(m.Parts), Records: m.Records, Time: m.Time}
+		Parts:    plan.DataParts(m.Parts), Records: m.Records, Time: m.Time, Replays: h.replays()}
 	return c, h.write(ctx, c.Manifest, body)
 }
 
@@ -257,6 +257,7 @@ func (h *Hold) own(e entry) bool {
 	return e.Kind == entryCommit && e.Job == h.req.Job && e.Run == h.req.Run
 }
 
+//go:noinline
 func (h *Hold) committedAs(e entry) {
 	h.state = e.State
 	h.advance(true)

@@ -55,6 +55,9 @@ func Look(ctx context.Context, root *store.Root, req Request) (found Found, othe
 			return Found{}, nil, err
 		}
 	}
+	if err := h.checkReplay(s.Newest); err != nil {
+		return Found{}, nil, err
+	}
 	if err := h.refuseStrangers(ctx, s); err != nil {
 		return Found{}, nil, err
 	}

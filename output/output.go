@@ -154,6 +154,8 @@ type Commit struct {
 	Parts    int        `json:"parts"`
 	Records  int64      `json:"records"`
 	Time     time.Time  `json:"time"`
+	// Replays are the jobs whose bad records are replayed in these contents.
+	Replays []Replay `json:"replays,omitempty"`
 }
 
 // state is the state after an entry.
@@ -183,12 +185,21 @@ const (
 	entryStage   = "stage"
 )
 
-// Versions of entries, and of manifests. An entry has stagedVersion if its state has staged
-// parts: a build that does not know them would remove them.
-const (
-	entryVersion  = 1
-	stagedVersion = 2
-)
+// entryVersion is the highest version of an entry that this build reads. Version 2 has
+// staged parts or replays: a build that does not know them would remove them, and then a
+// job could be replayed twice.
+const entryVersion = 2
+
+// manifestVersion is the version of manifests.
+const manifestVersion = 1
+
+// version returns the lowest version that has all fields that are set.
+func (s *state) version() int {
+	if s.Staged != nil || s.Newest != nil && len(s.Newest.Replays) > 0 {
+		return 2
+	}
+	return 1
+}
 
 // Manifest lists an output's contents.
 type Manifest struct {
@@ -225,8 +236,10 @@ func (m *Manifest) tokens() []string {
 	return tokens
 }
 
+//go:noinline
 func slotKey(slot uint64) string { return fmt.Sprintf("%s/%020d", Dir, slot) }
 
+//go:noinline
 func beatKey(slot uint64) string { return fmt.Sprintf("%s%020d", beatDir, slot) }
 
 // readSlot returns the entry in a slot. ok is false when the slot is free.
@@ -246,9 +259,9 @@ func parseEntry(root *store.Root, slot uint64, body []byte) (entry, error) {
 	if err := json.Unmarshal(body, &e); err != nil {
 		return entry{}, fmt.Errorf("output %s: entry %d of its log is damaged: %w", root.URL(), slot, err)
 	}
-	if e.Version < entryVersion || e.Version > stagedVersion {
-		return entry{}, fmt.Errorf("output %s: entry %d of its log has version %d, this windrow knows %d; use a newer windrow",
-			root.URL(), slot, e.Version, stagedVersion)
+	if e.Version < 1 || e.Version > entryVersion {
+		return entry{}, fmt.Errorf("output %s: entry %d of its log has version %d, this windrow knows up to %d; use a newer windrow",
+			root.URL(), slot, e.Version, entryVersion)
 	}
 	return e, nil
 }

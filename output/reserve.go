@@ -23,6 +23,10 @@ type Request struct {
 	Run  int    // how often the job was reopened
 	Mode Mode
 	Host string // where the writer runs, for messages
+	// Replays is the job whose bad records this one replays; "" for none. It must have
+	// quarantined some in the contents, and only one job may replay it. The mode is
+	// Append.
+	Replays plan.JobID
 	// Scratch is where the job keeps temporary data, if not in the output. A
 	// job that takes over learns it.
 	Scratch string
@@ -46,6 +50,7 @@ type Request struct {
 	Waiting func(other Holder, patience time.Duration)
 }
 
+//go:noinline
 func (r Request) withDefaults(root *store.Root) Request {
 	if r.Now == nil {
 		r.Now = time.Now
@@ -164,6 +169,9 @@ func reserve(ctx context.Context, root *store.Root, req Request) (*Hold, error) 
 		if h.base, err = readManifest(ctx, root, s.Newest); err != nil {
 			return nil, err
 		}
+	}
+	if err := h.checkReplay(s.Newest); err != nil {
+		return nil, err
 	}
 	if err := h.refuseStrangers(ctx, s); err != nil {
 		return nil, err
@@ -415,10 +423,7 @@ func (h *Hold) append(ctx context.Context, kind string, s state) (won bool, winn
 
 // appendEntry tries to take a slot. When it loses, it returns the entry that has it.
 func appendEntry(ctx context.Context, root *store.Root, slot uint64, e entry) (won bool, winner entry, err error) {
-	e.Version = entryVersion
-	if e.State.Staged != nil {
-		e.Version = stagedVersion
-	}
+	e.Version = e.State.version()
 	body, err := json.Marshal(e)
 	if err != nil {
 		return false, entry{}, err

@@ -31,7 +31,7 @@ func TestCheckFiles(t *testing.T) {
 
 // TestSpecsWithFilesAreNewer verifies that a specification has a version that earlier
 // builds do not read only if it has what they do not know, and would leave out: files,
-// which they would remove, a trial, and a policy on bad records.
+// which they would remove, a trial, a policy on bad records, and a replay.
 func TestSpecsWithFilesAreNewer(t *testing.T) {
 	t.Parallel()
 	files, trial := make([]plan.File, 1), plan.Trial{Objects: 1}
@@ -40,6 +40,7 @@ func TestSpecsWithFilesAreNewer(t *testing.T) {
 		2: {{Files: files}},
 		3: {{Trial: trial}, {Files: files, Trial: trial}},
 		4: {{BadRecords: "skip:1"}, {Files: files, Trial: trial, BadRecords: "quarantine"}},
+		5: {{Replay: "01ARZ3NDEKTSV4RRFFQ69G5FAV"}, {Files: files, BadRecords: "quarantine", Replay: "01ARZ3NDEKTSV4RRFFQ69G5FAV"}},
 	} {
 		for i := range specs {
 			if specs[i].Lowest(); specs[i].Version != want || want > plan.SpecVersion {

@@ -123,6 +123,8 @@ const (
 
 // PartitionsFor returns how many partitions suit so many bytes, from least to most where
 // one is not enough. Most is 0 where there is no other bound than MostPartitions.
+//
+//go:noinline
 func PartitionsFor(bytes int64, least, most int) int {
 	if bytes <= OnePartition {
 		return 1
@@ -193,18 +195,24 @@ func (g *Graph) Readers(step int) []int {
 }
 
 // Find returns the place of the step of a group, or None.
+//
+//go:noinline
 func (g *Graph) Find(group Group) int {
 	return slices.IndexFunc(g.Steps, func(s Step) bool { return s.Group == group })
 }
 
 // Off reports whether a step has no tasks, because the round of its loop has not come
 // yet, or will not come.
+//
+//go:noinline
 func (g *Graph) Off(step int) bool {
 	s := &g.Steps[step]
 	return s.Loop > 0 && s.Round > g.Loops[s.Loop-1].Round
 }
 
 // Over reports whether a step is off and remains so.
+//
+//go:noinline
 func (g *Graph) Over(step int) bool { return g.Off(step) && g.Loops[g.Steps[step].Loop-1].Ended }
 
 // Looped reports whether the last round of every loop is known.

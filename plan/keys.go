@@ -17,6 +17,8 @@ func JobPrefix(job JobID) string {
 }
 
 // SpecKey returns the key of a job's Spec.
+//
+//go:noinline
 func SpecKey(job JobID) string { return JobPrefix(job) + "spec" }
 
 // ScratchPrefix returns the prefix of a job's runs and manifests, with a final

@@ -104,6 +104,8 @@ func Kinds() []Kind {
 }
 
 // String returns the kind in words, as the texts of errors have it.
+//
+//go:noinline
 func (k Kind) String() string {
 	if int(k) < len(kinds) {
 		return kinds[k].words

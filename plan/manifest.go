@@ -101,6 +101,8 @@ func (t *Tally) Merge(o *Tally) {
 }
 
 // Saturated returns a + b, or the number of 64 bits that is nearest to it.
+//
+//go:noinline
 func Saturated(a, b int64) int64 {
 	sum := a + b
 	switch {

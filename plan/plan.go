@@ -135,6 +135,8 @@ func ParseTaskKey(s string) (TaskID, error) {
 }
 
 // cutLast cuts a text at the last place of a character.
+//
+//go:noinline
 func cutLast(s string, sep byte) (before, after string, found bool) {
 	if i := strings.LastIndexByte(s, sep); i >= 0 {
 		return s[:i], s[i+1:], true
@@ -153,6 +155,8 @@ type AttemptID struct {
 }
 
 // String returns the id as "epoch.n.rand", the last in 8 hexadecimal digits.
+//
+//go:noinline
 func (a AttemptID) String() string { return fmt.Sprintf("%d.%d.%08x", a.Epoch, a.N, a.Rand) }
 
 // ParseAttemptID is the inverse of AttemptID.String.
@@ -225,6 +229,9 @@ func (s *Section) Part() bool { return s.Object.Codec != "" && s.Length < s.Obje
 type Split struct {
 	Input    int // index into the pipeline's inputs
 	Sections []Section
+	// Only has, for each section, the offsets of the only records of it that are read, in
+	// order, as its reader reports them. Nil: all records of all sections are read.
+	Only [][]int64 `msgpack:",omitempty"`
 }
 
 // Bytes returns the sum of the sections' lengths.

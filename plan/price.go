@@ -16,6 +16,8 @@ const priced = "s3"
 // Dollars returns what the requests to S3 cost by its list prices; ok is false
 // if there are none. It is an estimate: other stores that speak the protocol,
 // regions and contracts have other prices, and bytes are not included.
+//
+//go:noinline
 func (r Requests) Dollars() (dollars float64, ok bool) {
 	u, ok := r[priced]
 	writes := u.Puts + u.Heartbeats + u.Multipart + u.Lists

@@ -36,6 +36,7 @@ type Spec struct {
 	Attempts   int      `json:"attempts,omitempty"`   // failures of a task that end the job; 0: DefaultAttempts
 	BadRecords string   `json:"badRecords,omitempty"` // what ParseBadRecords reads; empty: they fail the job
 	Expect     []string `json:"expect,omitempty"`     // what ParseExpectation reads, also those that the job declares
+	Replay     JobID    `json:"replay,omitempty"`     // the job whose bad records are read, and nothing else of the input
 	Compress   string   `json:"compress,omitempty"`
 	Decompress string   `json:"decompress,omitempty"`
 
@@ -73,14 +74,14 @@ func (s *Spec) Objects() []Bundle {
 // SpecVersion is the highest version of Spec that this build reads. Version 2 has Files:
 // a build that does not know them would remove them. Version 3 has a Trial: a build that
 // does not know it would read all. Version 4 has BadRecords: a build that does not know
-// them would fail the job. Version 5 has Expect: a build that does not know it would publish
-// the output.
+// them would fail the job. Version 5 has Expect or Replay: a build that does not know them
+// would publish the output, or read all.
 const SpecVersion = 5
 
 // Lowest sets Version to the lowest one that has all fields that are set.
 func (s *Spec) Lowest() {
 	switch {
-	case len(s.Expect) > 0:
+	case len(s.Expect) > 0, s.Replay != "":
 		s.Version = 5
 	case s.BadRecords != "":
 		s.Version = 4

@@ -28,6 +28,8 @@ func (u *Usage) Fields() [10]*int64 {
 }
 
 // Requests returns the number of requests of all kinds.
+//
+//go:noinline
 func (u Usage) Requests() int64 {
 	return u.Puts + u.Heartbeats + u.Multipart + u.Gets + u.Stats + u.Lists + u.Deletes
 }
@@ -40,12 +42,16 @@ func (u Usage) Plus(o Usage) Usage {
 }
 
 // Minus returns what was counted since an earlier count.
+//
+//go:noinline
 func (u Usage) Minus(earlier Usage) Usage {
 	return u.with(earlier, func(a, b int64) int64 { return a - b })
 }
 
 // Max returns the later of two counts of one thing, by each number. Numbers only
 // grow, so it does not matter which count came first, or how often.
+//
+//go:noinline
 func (u Usage) Max(o Usage) Usage {
 	return u.with(o, func(a, b int64) int64 { return max(a, b) })
 }
@@ -63,6 +69,8 @@ func (u Usage) with(o Usage, f func(a, b int64) int64) Usage {
 type Requests map[string]Usage
 
 // Total returns the requests to all stores.
+//
+//go:noinline
 func (r Requests) Total() Usage {
 	var sum Usage
 	for _, u := range r {

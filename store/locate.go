@@ -121,6 +121,8 @@ const specials = `*?[\`
 
 // IsPattern reports whether a key that Locate returned is more than a literal
 // name.
+//
+//go:noinline
 func IsPattern(key string) bool { return strings.ContainsAny(key, specials) }
 
 // Literal returns the only name that a key of Locate can stand for, and false if it is a

@@ -19,7 +19,7 @@ import (
 // attaches reports whether a command follows a job that runs without it: an
 // interrupt does not end such a job.
 func attaches(command string) bool {
-	return command == "submit" || command == "watch" || command == "retry" || command == "rerun"
+	return command == "submit" || command == "watch" || command == "retry" || command == "rerun" || command == "replay"
 }
 
 // errInterrupted ends a command that was interrupted. Its text is empty, because
@@ -36,6 +36,7 @@ func catchInterrupts() *interrupts {
 	return i
 }
 
+//go:noinline
 func (i *interrupts) stop() { signal.Stop(i.signals) }
 
 // during calls f with a context that ends with the first interrupt. Code that

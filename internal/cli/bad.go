@@ -13,6 +13,18 @@ func strictFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "strict", Usage: "exit with status 7 when the job succeeds and has left out records (see --bad-records)"}
 }
 
+// badRecords returns the policy on bad records; "" for that of jobs that say nothing.
+func badRecords(c *cli.Context) (string, error) {
+	text := c.String("bad-records")
+	if _, err := plan.ParseBadRecords(text); err != nil {
+		return "", invalidf(c, "--bad-records %v", err)
+	}
+	if text == "fail" {
+		text = ""
+	}
+	return text, nil
+}
+
 // writeBad says how many records a job has left out, and where they are described.
 func writeBad(line func(name, format string, args ...any), bad int64, output string, kept bool) {
 	switch {

@@ -208,4 +208,6 @@ func statText(s client.Stat) string {
 func count(n int64, noun string) string { return plural.Of(n, noun) }
 
 // number returns n with its digits in groups of three.
+//
+//go:noinline
 func number(n int64) string { return plural.Number(n) }

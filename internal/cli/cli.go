@@ -220,7 +220,7 @@ func newApp(p *Program) *cli.App {
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.Commands = []*cli.Command{runCommand(p), planCommand(p), jobsCommand(p), CatCommand(p),
 		submitCommand(p), listCommand(p), getCommand(p), watchCommand(p), logsCommand(p), tasksCommand(p), countersCommand(p),
-		cancelCommand(p), retryCommand(p), rerunCommand(p), contextCommand(p), completionCommand(p),
+		cancelCommand(p), retryCommand(p), rerunCommand(p), replayCommand(p), contextCommand(p), completionCommand(p),
 		versionCommand(p), helpCommand(), completeCommand(p), jobProcessCommand(p), describeCommand(p)}
 	for _, more := range p.Commands {
 		command := more(p)
@@ -254,7 +254,7 @@ func categoryOf(command string) string {
 	switch command {
 	case "run", "plan", "jobs", "cat", "head", "count", "schema", "diff", "publish", "discard", "doctor":
 		return "in this process"
-	case "submit", "ls", "get", "watch", "logs", "tasks", "counters", "cancel", "retry", "rerun":
+	case "submit", "ls", "get", "watch", "logs", "tasks", "counters", "cancel", "retry", "rerun", "replay":
 		return "jobs on a cluster"
 	case "master", "worker", "dev", "workers", "gc", "context":
 		return "the cluster itself"

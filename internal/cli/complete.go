@@ -222,6 +222,7 @@ func (p *position) flagNames(word string) []string {
 	return out
 }
 
+//go:noinline
 func takesValue(f cli.Flag) bool {
 	d, ok := f.(cli.DocGenerationFlag)
 	return ok && d.TakesValue()

@@ -64,6 +64,8 @@ func openForeign(ctx context.Context, c *cli.Context, p *Program, path string) (
 }
 
 // close removes what was built.
+//
+//go:noinline
 func (f *foreign) close() {
 	if f.built != nil {
 		f.built.Close()
@@ -89,9 +91,12 @@ func (f *foreign) ask(ctx context.Context, document any, args ...string) error {
 	return nil
 }
 
+//go:noinline
 func (f *foreign) name() string { return orElse(f.pkg, f.binary) }
 
 // jobs returns the jobs of the program.
+//
+//go:noinline
 func (f *foreign) jobs(ctx context.Context) (all []jobReport, err error) {
 	return all, f.ask(ctx, &all, "jobs", "-o", "json")
 }

@@ -51,6 +51,7 @@ func jobFirst(command *cli.Command) {
 // textFlag is a flag that only plan has.
 const textFlag = "text"
 
+//go:noinline
 func planFlags() []cli.Flag {
 	return append(runFlags(), &cli.BoolFlag{Name: textFlag, Usage: "print only the job's canonical text, which is the same for equal jobs"})
 }
@@ -109,6 +110,8 @@ type planDocument struct {
 	Input      int64        `json:"inputBytes"`
 	LeftOut    int          `json:"leftOut"` // of what the input names
 	LeftOutBy  plan.LeftOut `json:"leftOutBy,omitzero"`
+	Replay     string       `json:"replay,omitempty"`   // the job whose bad records are read
+	Replayed   int          `json:"replayed,omitempty"` // how many these are
 	Maps       int          `json:"maps"`
 	Split      int64        `json:"splitBytes"`      // of the largest
 	Samples    int          `json:"samples"`         // sections to sample
@@ -142,7 +145,7 @@ type planOutput struct {
 
 func newPlanDocument(p *embedded.Plan) planDocument {
 	d := planDocument{Version: 1, Job: p.Job, Output: p.Output, OnExists: string(p.OnExists), Objects: p.Objects, Input: p.Input,
-		LeftOut: p.LeftOut.Total(), LeftOutBy: p.LeftOut, Maps: p.Maps, Split: p.Split, Samples: p.Samples, Partitions: p.Partitions, ReadGroup: p.Group,
+		LeftOut: p.LeftOut.Total(), LeftOutBy: p.LeftOut, Replay: p.Replay, Replayed: p.Replayed, Maps: p.Maps, Split: p.Split, Samples: p.Samples, Partitions: p.Partitions, ReadGroup: p.Group,
 		Slots: p.Slots, Memory: p.Memory, Share: p.Share, Requests: newReportPlan(p), Assumed: p.Assumed,
 		Contents: planOutput{Committed: p.Found.Contents, Parts: p.Found.Parts}}
 	for _, s := range p.Steps {
@@ -161,6 +164,9 @@ func writePlan(to io.Writer, p *embedded.Plan) {
 	line("read", "%s in %s", embedded.Bytes(p.Input), count(int64(p.Objects), "object"))
 	if text := p.LeftOut.String(); text != "" {
 		line("left out", "%s", text)
+	}
+	if p.Replay != "" {
+		line("replays", "%s that job %s quarantined; nothing else is read", count(int64(p.Replayed), "record"), p.Replay)
 	}
 	if p.Steps == nil {
 		line("maps", "%s, of at most %s", count(int64(p.Maps), "task"), embedded.Bytes(p.Split))

@@ -93,6 +93,8 @@ func plannedRequests(p *embedded.Plan) string {
 }
 
 // priceOf describes a price.
+//
+//go:noinline
 func priceOf(dollars float64) string { return fmt.Sprintf("about $%.4f at S3 list prices", dollars) }
 
 // comparedPrice describes the price of the counted requests, with the planned price

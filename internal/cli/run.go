@@ -16,6 +16,7 @@ import (
 	"github.com/windrow-mr/windrow/compress"
 	"github.com/windrow-mr/windrow/internal/embedded"
 	"github.com/windrow-mr/windrow/jobs"
+	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 )
 
@@ -81,6 +82,7 @@ func jobFlags() []cli.Flag {
 		&cli.IntFlag{Name: "attempts", Value: plan.DefaultAttempts, Usage: "fail when a task has failed `N` times; an error about a record that occurs twice ends the job earlier"},
 		&cli.StringFlag{Name: "bad-records", Value: "fail", Usage: "what becomes of records on which the job fails: `POLICY` fail, skip:N, skip:P%, quarantine, quarantine:N or quarantine:P%"},
 		&cli.StringSliceFlag{Name: "expect", Usage: "publish the output only if `CONDITION` holds: records >= N, records(OUTPUT) = N..M, count(COUNTER) <= N, bad <= P%, change <= P%; can be repeated"},
+		&cli.StringFlag{Name: "replay", Usage: "read only the records that `JOB` quarantined in the output, and append what the job makes of them, once"},
 		&cli.StringFlag{Name: "compress", Value: "none", Usage: "compress text output by `CODEC`: none, gzip, zstd or lz4"},
 		&cli.StringFlag{Name: "decompress", Value: auto, Usage: "`CODEC` of the input: auto (by its names, and by its first bytes if it is text), none, gzip, zstd, bzip2, lz4 or snappy"},
 		&cli.StringFlag{Name: "max-ratio", Value: strconv.Itoa(compress.DefaultRatio), Usage: "fail when input decompresses to more than `N` times its size, checked after 64 MiB; none for no limit"},
@@ -176,20 +178,20 @@ func runOptions(c *cli.Context, p *Program, job *jobs.Job, own []cli.Flag) (embe
 // flags of the command except parameters of the job.
 func jobOptions(c *cli.Context, job string, list []jobs.Param, own []cli.Flag) (embedded.Options, error) {
 	o := embedded.Options{Input: c.StringSlice("input"), Output: c.String("out"), OnExists: c.String("on-exists"),
-		Compress: c.String("compress"), Attempts: c.Int("attempts"), BadRecords: c.String("bad-records"), Expect: c.StringSlice("expect")}
-	if _, err := plan.ParseBadRecords(o.BadRecords); err != nil {
-		return o, invalidf(c, "--bad-records %v", err)
+		Compress: c.String("compress"), Attempts: c.Int("attempts"), Expect: c.StringSlice("expect"), Replay: strings.ToUpper(c.String("replay"))}
+	if o.Replay != "" && !c.IsSet("on-exists") {
+		o.OnExists = string(output.Append)
 	}
 	if _, err := plan.ParseExpectations(o.Expect); err != nil {
 		return o, invalidf(c, "--expect: %v", err)
 	}
-	if o.BadRecords == "fail" {
-		o.BadRecords = ""
+	var err error
+	if o.BadRecords, err = badRecords(c); err != nil {
+		return o, err
 	}
 	if o.Attempts < 1 || o.Attempts > plan.MostAttempts {
 		return o, invalidf(c, "--attempts %d: it must be 1 to %d", o.Attempts, plan.MostAttempts)
 	}
-	var err error
 	if o.Params, err = params(c, list, own); err != nil {
 		return o, err
 	}

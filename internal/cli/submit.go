@@ -190,7 +190,7 @@ func submission(c *cli.Context, job string, params []jobs.Param) (client.Submiss
 		return client.Submission{}, nil, invalidf(c, "%v", err)
 	}
 	s := client.Submission{IdempotencyKey: c.String("idempotency-key"), Job: job, Params: o.Params, OnExists: o.OnExists, Partitions: o.Partitions,
-		SplitSize: o.SplitSize, Trial: o.Trial, Attempts: o.Attempts, BadRecords: o.BadRecords, Expect: o.Expect, Compress: o.Compress, Decompress: o.Decompress, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed}
+		SplitSize: o.SplitSize, Trial: o.Trial, Attempts: o.Attempts, BadRecords: o.BadRecords, Expect: o.Expect, Replay: plan.JobID(o.Replay), Compress: o.Compress, Decompress: o.Decompress, MaxRatio: o.MaxRatio, MaxDecompressed: o.MaxDecompressed}
 	if o.Output == "" {
 		return s, nil, invalidf(c, "no output: name one with --out")
 	}

@@ -51,6 +51,7 @@ type Options struct {
 	Attempts   int
 	BadRecords string
 	Expect     []string
+	Replay     string
 	Root       string
 	Compress   string
 	Decompress string
@@ -84,6 +85,12 @@ func (o Options) check() (settings, error) {
 	}
 	if s.OnExists == "" {
 		s.OnExists = string(output.Fail)
+		if s.Replay != "" {
+			s.OnExists = string(output.Append)
+		}
+	}
+	if err = plan.CheckReplay(plan.JobID(s.Replay), s.OnExists, s.Trial); err != nil {
+		return s, fmt.Errorf("replay: %w", err)
 	}
 	if s.mode, err = output.ParseMode(s.OnExists); err != nil {
 		return s, err
@@ -153,7 +160,7 @@ func (s *settings) memory() planner.Memory {
 
 // request returns the request for the planner.
 func (s *settings) request(id plan.JobID) *planner.Request {
-	return &planner.Request{Job: id, Input: s.Input, Output: s.Output, Partitions: s.Partitions, SplitSize: s.SplitSize, Trial: s.Trial,
+	return &planner.Request{Job: id, Input: s.Input, Output: s.Output, Partitions: s.Partitions, SplitSize: s.SplitSize, Trial: s.Trial, Replay: plan.JobID(s.Replay),
 		Expect: s.expect, Slots: s.Slots, Memory: s.memory(), Codecs: s.codecs}
 }
 

@@ -25,6 +25,8 @@ type Plan struct {
 	Input      int64 // bytes
 	Objects    int   // of the input that are read
 	LeftOut    plan.LeftOut
+	Replay     string // the job whose bad records are read, and nothing else
+	Replayed   int    // how many these are
 	Maps       int
 	Split      int64         // bytes of the largest map task
 	Samples    int           // sections to sample; 0 for none
@@ -86,7 +88,7 @@ func Look(ctx context.Context, job *jobs.Job, o Options) (*Plan, error) {
 		return nil, classify(err)
 	}
 	r.planned = r.roots.requests()
-	found, held, err := output.Look(ctx, r.out, output.Request{Job: r.id, Name: r.pipe.Job, Mode: r.mode})
+	found, held, err := output.Look(ctx, r.out, output.Request{Job: r.id, Name: r.pipe.Job, Mode: r.mode, Replays: plan.JobID(r.Replay)})
 	if err != nil {
 		return nil, classify(err)
 	}
@@ -120,7 +122,7 @@ func newRun(ctx context.Context, job *jobs.Job, o Options) (*run, error) {
 // state returns the plan of a run whose output holds what was found.
 func (r *run) state(found output.Found) *Plan {
 	t := r.table
-	p := &Plan{Job: r.pipe.Job, Text: r.pipe.Text, Output: r.out.URL(), OnExists: r.mode, Input: t.Input, LeftOut: t.LeftOut,
+	p := &Plan{Job: r.pipe.Job, Text: r.pipe.Text, Output: r.out.URL(), OnExists: r.mode, Input: t.Input, LeftOut: t.LeftOut, Replay: r.Replay, Replayed: planner.Replayed(t.Splits),
 		Maps: len(t.Splits), Partitions: t.Partitions, Combined: len(r.pipe.Exchanges) == 1 && r.pipe.Exchanges[0].Combiner != nil,
 		Slots: r.Slots, Memory: r.Memory, Share: r.share(), Found: found}
 	objects := make(map[plan.Object]bool)

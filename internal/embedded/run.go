@@ -179,7 +179,7 @@ func (r *run) reserve(ctx context.Context) error {
 	if err != nil {
 		host = "an unknown host"
 	}
-	r.hold, err = output.Reserve(ctx, r.out, output.Request{Job: r.id, Name: r.pipe.Job, Mode: r.mode, Host: host,
+	r.hold, err = output.Reserve(ctx, r.out, output.Request{Job: r.id, Name: r.pipe.Job, Mode: r.mode, Replays: plan.JobID(r.Replay), Host: host,
 		Scratch: r.elsewhere(),
 		Waiting: func(h output.Holder, patience time.Duration) {
 			r.Log.Warn(fmt.Sprintf("job %s on %s has not finished this output; waiting %v to see whether it is alive", h.Job, h.Host, patience))

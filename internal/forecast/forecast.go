@@ -32,6 +32,8 @@ type Store struct {
 const pageObjects = 1000
 
 // write returns the requests to write an object.
+//
+//go:noinline
 func (s Store) write(bytes int64) plan.Usage {
 	if !s.Remote || bytes <= s.PartSize {
 		return plan.Usage{Puts: 1}
@@ -54,6 +56,8 @@ func (s Store) stream(bytes int64) int64 {
 
 // list returns the requests to list so many objects. A long listing of a bucket is
 // read in ranges that are guessed, and can take some more.
+//
+//go:noinline
 func (s Store) list(objects int) plan.Usage {
 	if s.Scheme == "file" {
 		// After a full page of a directory it is unknown whether it was the last.
@@ -65,12 +69,16 @@ func (s Store) list(objects int) plan.Usage {
 func ceil(n, by int64) int64 { return (n + by - 1) / max(by, 1) }
 
 // times returns a usage multiplied by n.
+//
+//go:noinline
 func times(n int, u plan.Usage) (sum plan.Usage) {
 	k := int64(n)
 	return plan.Usage{Puts: k * u.Puts, Multipart: k * u.Multipart, Gets: k * u.Gets, Stats: k * u.Stats, Lists: k * u.Lists, Deletes: k * u.Deletes}
 }
 
 // add adds requests to a store to those of its scheme.
+//
+//go:noinline
 func add(r plan.Requests, s Store, u plan.Usage) { r[s.Scheme] = r[s.Scheme].Plus(u) }
 
 // clone returns a copy that is never nil.

@@ -8,6 +8,8 @@ func Foreseen(s *plan.Step) bool { return s.Round <= 1 }
 
 // StepTasks returns the number of tasks of a step. Known is false where it follows from
 // bytes that are not written yet: then it is an estimate from the size of the input.
+//
+//go:noinline
 func StepTasks(g *plan.Graph, step int) (tasks int, known bool) {
 	s := &g.Steps[step]
 	if s.Reads == plan.None {

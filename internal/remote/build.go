@@ -31,6 +31,8 @@ func OpenPackage(folder string) (*Package, error) {
 }
 
 // Close removes what was built.
+//
+//go:noinline
 func (p *Package) Close() {
 	_ = p.tmp.Remove() // the next command tries again
 }

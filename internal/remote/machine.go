@@ -116,6 +116,8 @@ func segments(r io.ReaderAt) ([]segment, error) {
 }
 
 // short returns the error of a read that ended early.
+//
+//go:noinline
 func short(err error) error {
 	if errors.Is(err, io.EOF) {
 		return errNotGo

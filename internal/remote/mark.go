@@ -33,6 +33,8 @@ func MarkWorks() { works = worksMark }
 
 // sought returns a mark to look for. The mark is put together when the program runs:
 // a program that only looks for marks must not have them.
+//
+//go:noinline
 func sought(what string) []byte {
 	return []byte(strings.Join([]string{"\x1ewindrow: this program ", what, " its jobs\x1e"}, ""))
 }

@@ -288,6 +288,8 @@ type Section struct {
 	// Place turns an offset of a Whole section into an offset in the object, as
 	// far as it was read, from that of Record on. Nil: they are the same.
 	Place func(off int64) int64
+	// Only are the offsets of the only records that are read: see plan.Split. Nil: all.
+	Only []int64
 	// Blocks says that Place returns a plan.Place.
 	Blocks bool
 }

@@ -28,6 +28,8 @@ func WithTrial(ctx context.Context, t Trial) context.Context {
 }
 
 // TrialOf returns the trial of ctx, which is the zero Trial if there is none.
+//
+//go:noinline
 func TrialOf(ctx context.Context) Trial {
 	t, _ := ctx.Value(trialKey{}).(Trial)
 	return t

@@ -234,22 +234,8 @@ func (q *query) task(name string) plan.TaskID {
 // jobID returns the id of the job that a path names.
 func jobID(r *http.Request) (plan.JobID, error) {
 	id := plan.JobID(r.PathValue("id"))
-	if !validJobID(id) {
+	if !id.Valid() {
 		return "", client.Errorf(plan.Invalid, "%q is not the id of a job, which has 26 letters and digits", clipped(string(id)))
 	}
 	return id, nil
-}
-
-// validJobID reports whether a text has the form of a job's id, a ULID. The id
-// becomes part of keys.
-func validJobID(id plan.JobID) bool {
-	if len(id) != 26 {
-		return false
-	}
-	for _, c := range []byte(id) {
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') {
-			return false
-		}
-	}
-	return true
 }

@@ -44,7 +44,7 @@ func (s *server) listJobs(w http.ResponseWriter, r *http.Request) error {
 	label := q.values.Get("label")
 	before := plan.JobID(q.values.Get("before"))
 	limit := q.number("limit", jobsDefault, jobsMost)
-	if before != "" && !validJobID(before) {
+	if before != "" && !before.Valid() {
 		q.fail("before=%s is not the id of a job", clipped(string(before)))
 	}
 	if q.err != nil {

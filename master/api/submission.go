@@ -49,6 +49,8 @@ func checkSubmission(s *client.Submission) error {
 		return bad("badRecords: %v", badRecords(s))
 	case expectations(s) != nil:
 		return bad("expect: %s", clipped(expectations(s).Error()))
+	case replay(s) != nil:
+		return bad("replay: %s", clipped(replay(s).Error()))
 	case plan.CheckAttempts(s.Attempts) != nil:
 		return bad("%v", plan.CheckAttempts(s.Attempts))
 	case s.MaxDecompressed < 0:
@@ -142,4 +144,9 @@ func expectations(s *client.Submission) error {
 func badRecords(s *client.Submission) error {
 	_, err := plan.ParseBadRecords(s.BadRecords)
 	return err
+}
+
+// replay returns what is wrong with the replay of another job.
+func replay(s *client.Submission) error {
+	return plan.CheckReplay(s.Replay, orElse(s.OnExists, string(output.Append)), s.Trial)
 }

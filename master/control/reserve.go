@@ -71,7 +71,7 @@ func (j *job) request(spec *plan.Spec) output.Request {
 	if spec.OnExists != "" {
 		mode = output.Mode(spec.OnExists)
 	}
-	return output.Request{Job: j.id, Name: spec.Job, Run: j.run.Number, Mode: mode, Host: j.lead.cfg.Host, Quiet: quiet,
+	return output.Request{Job: j.id, Name: spec.Job, Run: j.run.Number, Mode: mode, Replays: spec.Replay, Host: j.lead.cfg.Host, Quiet: quiet,
 		Scratch: j.scratch.Name(""), Resumed: true,
 		Waiting: func(h output.Holder, patience time.Duration) {
 			j.lead.cfg.Log.Warn("another job has not finished this output; waiting to see whether it is alive", "job", j.id, "other", h.Job, "host", h.Host, "for", patience)

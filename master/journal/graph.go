@@ -149,11 +149,13 @@ type graphReader struct {
 	left int
 }
 
+//go:noinline
 func (r *graphReader) count() int {
 	r.left--
 	return r.d.count()
 }
 
+//go:noinline
 func (r *graphReader) small() uint8 {
 	r.left--
 	return r.d.small()

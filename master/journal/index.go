@@ -30,6 +30,7 @@ const (
 	claims     = "idem/"
 )
 
+//go:noinline
 func (r Run) key(index string) string { return fmt.Sprintf("%s%s.%d", index, r.Job, r.Number) }
 
 func runOf(key, index string) (Run, bool) {

@@ -10,6 +10,7 @@ import (
 
 const leaders = "cluster/leader/"
 
+//go:noinline
 func leaderKey(epoch uint64) string { return fmt.Sprintf("%s%020d", leaders, epoch) }
 
 // beatSuffix ends the key of a leader's counter.

@@ -291,4 +291,5 @@ func (s *State) wake(now, at Time) {
 	}
 }
 
+//go:noinline
 func (s *State) task(id plan.TaskID) *taskState { return &s.laneOf(id).tasks[id.Index] }

@@ -57,6 +57,7 @@ func shapeOf(g *plan.Graph) *shape {
 	return s
 }
 
+//go:noinline
 func (j *Job) setGraph(g *plan.Graph) {
 	j.graph, j.shape = g, nil
 	if g != nil {
@@ -76,6 +77,8 @@ func (j *Job) Graph() *plan.Graph {
 }
 
 // place returns the place of a group, or None.
+//
+//go:noinline
 func (j *Job) place(g plan.Group) int {
 	switch {
 	case g.Stage == "" && g.Phase == plan.Prepare:
@@ -92,6 +95,8 @@ func (j *Job) place(g plan.Group) int {
 }
 
 // group returns the tasks of a group, nil when there is no such group.
+//
+//go:noinline
 func (j *Job) group(g plan.Group) *groupRecord {
 	if p := j.place(g); p != plan.None && p < len(j.groups) {
 		return &j.groups[p]
@@ -109,6 +114,8 @@ func (j *Job) Task(id plan.TaskID) *TaskRecord {
 }
 
 // Tasks returns the number of tasks of a group; 0 as long as it is not known.
+//
+//go:noinline
 func (j *Job) Tasks(group plan.Group) int {
 	if g := j.group(group); g != nil {
 		return len(g.tasks)

@@ -413,6 +413,8 @@ func (j *Job) expectPlan() {
 }
 
 // active reports whether tasks may run.
+//
+//go:noinline
 func (j *Job) active() bool {
 	return j.Status == Running || j.Status == Unplanned && j.open(prepare)
 }

@@ -18,6 +18,7 @@ type lane struct {
 	lookAt  Time      // when slow attempts are looked for again
 }
 
+//go:noinline
 func (s *State) laneOf(id plan.TaskID) *lane { return &s.lanes[s.job.place(id.Group())] }
 
 // abandon leaves the spans of a worker that is gone to other workers.

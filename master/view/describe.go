@@ -45,7 +45,7 @@ func phases(s *scheduler.Job) []client.Phase {
 
 // Outline returns the facts of a job in its specification.
 func Outline(s *plan.Spec) client.Job {
-	return client.Job{ID: s.ID, Job: s.Job, Input: s.Input, Output: s.Output, OnExists: s.OnExists, BadRecords: s.BadRecords, Expect: s.Expect, Params: s.Params,
+	return client.Job{ID: s.ID, Job: s.Job, Input: s.Input, Output: s.Output, OnExists: s.OnExists, BadRecords: s.BadRecords, Expect: s.Expect, Replay: s.Replay, Params: s.Params,
 		Priority: s.Share(), Labels: s.Labels, State: client.Planning, Submitted: s.Submitted, Phases: []client.Phase{}}
 }
 

@@ -123,12 +123,16 @@ func Of(a Algorithm, p []byte) Sum {
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // SumCRC32C returns the CRC32C of b.
+//
+//go:noinline
 func SumCRC32C(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 // UpdateCRC32C returns the CRC32C of the bytes whose CRC32C is crc, followed by b.
 func UpdateCRC32C(crc uint32, b []byte) uint32 { return crc32.Update(crc, castagnoli, b) }
 
 // NewCRC32C returns a hash that computes the CRC32C of the bytes written to it.
+//
+//go:noinline
 func NewCRC32C() hash.Hash32 { return crc32.New(castagnoli) }
 
 // Digest computes the check of the bytes written to it.

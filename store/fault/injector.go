@@ -166,6 +166,8 @@ func (i *Injector) count(to []int64, word int) {
 }
 
 // happened counts the fault.
+//
+//go:noinline
 func (h *hit) happened() { h.note(h.injector.done) }
 
 // passed counts the fault as left out.

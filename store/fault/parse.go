@@ -88,6 +88,8 @@ func scan(text string) ([][]token, error) {
 }
 
 // list joins words for a sentence.
+//
+//go:noinline
 func list(words []string) string { return strings.Join(words, ", ") }
 
 // parseRule reads the words of one rule.

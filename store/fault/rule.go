@@ -151,6 +151,8 @@ func (w *word) happensTo(op Op) bool { return w.ops == nil || slices.Contains(w.
 
 // word returns the index of the fault that a rule stands for, -1 for a kind of
 // error that has no name.
+//
+//go:noinline
 func (r *Rule) word() int {
 	return slices.IndexFunc(words, func(w word) bool {
 		return w.do == r.Do && (r.Do != Fail || w.kind == r.kind())

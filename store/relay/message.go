@@ -22,6 +22,7 @@ func (e *encoder) uint(v uint64) *encoder { e.b = binary.AppendUvarint(e.b, v); 
 //go:noinline
 func (e *encoder) int(v int64) *encoder { e.b = binary.AppendVarint(e.b, v); return e }
 
+//go:noinline
 func (e *encoder) str(s string) *encoder {
 	e.uint(uint64(len(s)))
 	e.b = append(e.b, s...)
@@ -102,6 +103,7 @@ func (d *decoder) str() string {
 	return s
 }
 
+//go:noinline
 func (d *decoder) bool() bool {
 	v := d.uint()
 	if v > 1 {

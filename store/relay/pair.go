@@ -36,6 +36,8 @@ func Pair() (net.Conn, *os.File, error) {
 // Gone reports whether err, of a read or a write of a connection, says that the
 // process at the other end is gone, or has closed its end. Which error comes depends
 // on what was in transit: a reset is the end of a connection with unread bytes.
+//
+//go:noinline
 func Gone(err error) bool {
 	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, syscall.EPIPE, syscall.ECONNRESET} {
 		if errors.Is(err, gone) {

@@ -71,6 +71,7 @@ func (p *Policy) of(root string) *rules {
 	return new(rules)
 }
 
+//go:noinline
 func anyMatches(patterns []string, key string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return store.Match(p, key) })
 }

@@ -21,6 +21,7 @@ type handle struct {
 	closed bool
 }
 
+//go:noinline
 func (h *handle) close() {
 	_ = h.Close() // a file that was read
 }

@@ -116,11 +116,15 @@ func (w *wire) discard(h header) error {
 }
 
 // close closes the connection, which may be closed already.
+//
+//go:noinline
 func (w *wire) close() {
 	_ = w.conn.Close()
 }
 
 // noEOF makes the end of the connection within a frame an error.
+//
+//go:noinline
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

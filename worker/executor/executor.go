@@ -184,6 +184,8 @@ func (e *Executor) begin(ctx context.Context, a Attempt, step *pipeline.Step) (*
 }
 
 // spec returns the layout of an exchange.
+//
+//go:noinline
 func (e *Executor) spec(exchange, partitions int, memory int64) shuffle.Spec {
 	x := &e.cfg.Pipeline.Exchanges[exchange]
 	return shuffle.Spec{Layout: x.Layout, Partitions: partitions, SortValues: x.SortValues,

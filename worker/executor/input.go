@@ -19,8 +19,9 @@ import (
 type inputs struct {
 	e        *Executor
 	sections []plan.Section
-	lines    bool // parts of compressed objects are read by lines
-	text     bool // foreign formats are refused
+	only     [][]int64 // see plan.Split
+	lines    bool      // parts of compressed objects are read by lines
+	text     bool      // foreign formats are refused
 	progress *pipeline.Progress
 	first    int64 // bytes of a section that are asked for at first; 0 for all
 	bytes    atomic.Int64
@@ -50,7 +51,7 @@ func (in *inputs) closeLast() {
 // sections makes the sections of a split readable. The first request for each
 // asks for first bytes; 0 means all.
 func (e *Executor) sections(ctx context.Context, split plan.Split, progress *pipeline.Progress, first int64) ([]pipeline.Section, *inputs) {
-	in := &inputs{e: e, sections: split.Sections, progress: progress, first: first,
+	in := &inputs{e: e, sections: split.Sections, only: split.Only, progress: progress, first: first,
 		lines: e.cfg.Pipeline.Inputs[split.Input].Lines, text: e.cfg.Pipeline.Inputs[split.Input].Text,
 		codecs: compress.Decompressor{Limits: e.cfg.Limits}}
 	in.ahead = newReadAhead(ctx, e.cfg.Open, split.Sections, in.lines || e.cfg.Pipeline.Inputs[split.Input].Headed, first)
@@ -59,6 +60,9 @@ func (e *Executor) sections(ctx context.Context, split plan.Split, progress *pip
 	for i := range out {
 		s := &out[i]
 		s.Section = split.Sections[i]
+		if split.Only != nil {
+			s.Only = split.Only[i]
+		}
 		s.Whole = s.Object.Codec != ""
 		s.Open = func(ctx context.Context, off int64) (io.ReadCloser, error) { return in.open(ctx, i, s, off) }
 		s.ReadAt = func(ctx context.Context, p []byte, off int64) error { return in.readAt(ctx, i, p, off) }
@@ -114,6 +118,8 @@ func (in *inputs) raw(ctx context.Context, i int, off int64) (*raw, error) {
 	if in.first > 0 {
 		soon = min(soon, at+in.first)
 	}
+	// Of an object of which other sections are not read, no checksum covers this one.
+	alone := in.only != nil && s.Object.Sum != (plan.Checksum{}) && s.Length < s.Object.Size
 	behind := &tail{ctx: ctx, from: h, name: s.Object.Name(), at: at, soon: soon, size: s.Object.Size, first: BehindSection}
 	if s.Part() {
 		behind.first = behindPart
@@ -122,6 +128,9 @@ func (in *inputs) raw(ctx context.Context, i int, off int64) (*raw, error) {
 		behind.now, behind.soon = io.NopCloser(bytes.NewReader(fetched.body)), fetched.to
 	}
 	sum := newSectionSum(s)
+	if alone {
+		sum, behind.soon, behind.twice = nil, at, sum != nil
+	}
 	if sum == nil || in.first > 0 {
 		return &raw{ReadCloser: behind, in: in}, nil
 	}

@@ -18,6 +18,8 @@ func (e *Executor) writeManifest(ctx context.Context, m *plan.Manifest) error {
 }
 
 // ReadManifest returns the manifest of an attempt.
+//
+//go:noinline
 func (e *Executor) ReadManifest(ctx context.Context, task plan.TaskID, id plan.AttemptID) (*plan.Manifest, error) {
 	return attempts.ReadManifest(ctx, e.cfg.Scratch, e.cfg.Job, task, id)
 }

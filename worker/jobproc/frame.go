@@ -18,7 +18,7 @@ import (
 // Version is the protocol's version. It changes with every change of a message, and
 // of the types of package plan in messages, except for a field that the other side
 // can do without.
-const Version = 5
+const Version = 6
 
 // kind is the kind of a frame's message.
 type kind uint8

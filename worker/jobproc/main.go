@@ -207,7 +207,7 @@ func describe(p *pipeline.Pipeline) Description {
 	}
 	for i := range p.Inputs {
 		in := &p.Inputs[i]
-		d.Inputs = append(d.Inputs, Input{Name: in.Name, Text: in.Text, Lines: in.Lines, Cut: in.Split != nil, Generate: in.Generate != nil})
+		d.Inputs = append(d.Inputs, Input{Name: in.Name, Text: in.Text, Lines: in.Lines, Cut: in.Split != nil, Generate: in.Generate != nil, NoReplay: p.NoReplay(i)})
 	}
 	return d
 }

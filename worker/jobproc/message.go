@@ -60,6 +60,7 @@ type Input struct {
 	Name          string
 	Text, Lines   bool
 	Cut, Generate bool // it has functions of its own, see Session
+	NoReplay      string
 }
 
 // ready is the answer to a hello.

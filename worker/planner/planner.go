@@ -81,6 +81,7 @@ type Input struct {
 	Text, Lines bool
 	Cut         func(ctx context.Context, o plan.Object, target int64) ([]plan.Section, error) // nil: any range of bytes is a section
 	Generate    func(ctx context.Context, slots int) ([]plan.Section, error)                   // nil: objects are read
+	NoReplay    string                                                                         // why its records cannot be replayed; "": they can
 }
 
 // Of returns the description of a job whose functions are in this process.
@@ -91,7 +92,7 @@ func Of(p *pipeline.Pipeline) Job {
 	}
 	for i := range p.Inputs {
 		in := &p.Inputs[i]
-		of := Input{Name: in.Name, Text: in.Text, Lines: in.Lines}
+		of := Input{Name: in.Name, Text: in.Text, Lines: in.Lines, NoReplay: p.NoReplay(i)}
 		if in.Split != nil {
 			of.Cut = func(_ context.Context, o plan.Object, target int64) ([]plan.Section, error) {
 				return pipeline.Guard(func() ([]plan.Section, error) { return in.Split(o, target) })
@@ -116,8 +117,9 @@ type Request struct {
 	SplitSize  int64    // 0: as suits the input and the slots
 	Trial      plan.Trial
 	Expect     plan.Expectations
-	Slots      int    // that run tasks at once, in all processes
-	Memory     Memory // of one process
+	Replay     plan.JobID // whose bad records are read, and nothing else; "" for none
+	Slots      int        // that run tasks at once, in all processes
+	Memory     Memory     // of one process
 	Codecs     Codecs
 }
 
@@ -150,6 +152,11 @@ func Make(ctx context.Context, job Job, req Request, roots store.Roots, log *slo
 	out, err := roots.Get(ctx, req.Output, true)
 	if err != nil {
 		return nil, err
+	}
+	if req.Replay != "" {
+		if err := m.narrow(ctx, out); err != nil {
+			return nil, err
+		}
 	}
 	if err := refuseNested(m.readings, out); err != nil {
 		return nil, err
@@ -209,6 +216,7 @@ type maker struct {
 	leftOut   plan.LeftOut
 	readings  []reading
 	table     attempts.Table
+	replay    *replay // nil: all records are read
 }
 
 // divide makes the tasks.
@@ -217,6 +225,9 @@ func (m *maker) divide(ctx context.Context) error {
 	m.limitObjects()
 	size, all := m.target(), t.Input
 	size = m.trialSize(size)
+	if m.replay != nil {
+		return m.divideReplay(ctx, size)
+	}
 	if n := all / size; n > maxSplits { // all of a trial's splits are made, too
 		return invalidf("%s in splits of %d are %s, and %d are allowed; give a greater --split-size", plural.Of(all, "byte"), size, plural.Of(n, "map task"), maxSplits)
 	}
@@ -256,6 +267,8 @@ func (m *maker) divide(ctx context.Context) error {
 }
 
 // target returns the size of splits, and notes that of the input.
+//
+//go:noinline
 func (m *maker) target() int64 {
 	for i := range m.inputs {
 		m.table.Input += m.inputs[i].Bytes()
@@ -267,6 +280,8 @@ func (m *maker) target() int64 {
 }
 
 // partitions returns how many partitions suit so many bytes of input.
+//
+//go:noinline
 func (m *maker) partitions(input int64) int {
 	if m.req.Partitions > 0 {
 		return m.req.Partitions
@@ -275,6 +290,8 @@ func (m *maker) partitions(input int64) int {
 }
 
 // sampled reports whether the job first reads a sample of its input.
+//
+//go:noinline
 func (m *maker) sampled() bool { return m.job.Ranges && !m.job.staged() && m.table.Partitions > 1 }
 
 // warnOfWhole logs which objects make the longest tasks because they are

@@ -7,6 +7,8 @@ import (
 )
 
 // limitObjects leaves out the objects that a trial does not read.
+//
+//go:noinline
 func (m *maker) limitObjects() {
 	most := m.req.Trial.Objects
 	if most <= 0 {
@@ -29,6 +31,8 @@ const (
 
 // trialSize returns the size of splits of which a sample is read, and notes how much that
 // is of the input.
+//
+//go:noinline
 func (m *maker) trialSize(size int64) int64 {
 	if !m.req.Trial.Samples() {
 		return size

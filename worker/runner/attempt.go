@@ -298,7 +298,7 @@ func (a *attempt) prepare(ctx context.Context) (cluster.Outcome, error) {
 		return cluster.Outcome{}, &finalError{err}
 	}
 	table, err := planner.Make(ctx, a.described(), planner.Request{
-		Job: a.launch.Job, Input: a.spec.Input, Output: a.spec.Output, Partitions: a.spec.Partitions, SplitSize: a.spec.SplitSize, Trial: a.spec.Trial,
+		Job: a.launch.Job, Input: a.spec.Input, Output: a.spec.Output, Partitions: a.spec.Partitions, SplitSize: a.spec.SplitSize, Trial: a.spec.Trial, Replay: a.spec.Replay,
 		Slots: max(r.cfg.Slots, a.launch.Slots), Memory: planner.Memory{Bytes: p.budget.pairs, Attempts: 1}, Codecs: codecs, Expect: expected,
 	}, r.cfg.Roots, a.notes.logger())
 	if err != nil {
@@ -341,7 +341,7 @@ func (a *attempt) described() planner.Job {
 		out.Outputs = append(out.Outputs, planner.Output(o))
 	}
 	for i, in := range d.Inputs {
-		input := planner.Input{Name: in.Name, Text: in.Text, Lines: in.Lines}
+		input := planner.Input{Name: in.Name, Text: in.Text, Lines: in.Lines, NoReplay: in.NoReplay}
 		if in.Cut {
 			input.Cut = func(ctx context.Context, o plan.Object, target int64) ([]plan.Section, error) {
 				defer a.asked()()

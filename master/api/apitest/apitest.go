@@ -165,7 +165,7 @@ func (b *Backend) Submit(_ context.Context, s *client.Submission) (client.Submit
 	spec := s.Spec()
 	spec.ID, spec.Submitted = ID(b.next), time.Now().UTC()
 	b.keys[s.IdempotencyKey] = spec.ID
-	b.set(&Job{Spec: spec, Job: client.Job{ID: spec.ID, Job: s.Job, Input: s.Input, Output: s.Output, OnExists: s.OnExists, BadRecords: s.BadRecords, Expect: s.Expect, Params: s.Params,
+	b.set(&Job{Spec: spec, Job: client.Job{ID: spec.ID, Job: s.Job, Input: s.Input, Output: s.Output, OnExists: s.OnExists, BadRecords: s.BadRecords, Expect: s.Expect, Replay: s.Replay, Params: s.Params,
 		Priority: spec.Share(), Labels: s.Labels, State: client.Planning, Phase: "plan", Submitted: spec.Submitted, Phases: []client.Phase{}}})
 	return client.Submitted{ID: spec.ID}, nil
 }

@@ -59,30 +59,60 @@ func Plan(inputs []Input, target int64) ([]plan.Split, error) {
 	}
 	var splits []plan.Split
 	for i := range inputs {
-		packed := plan.Split{Input: i}
-		var size int64
-		flush := func() {
-			if len(packed.Sections) > 0 {
-				splits = append(splits, packed)
-			}
-			packed, size = plan.Split{Input: i}, 0
-		}
+		p := packer{input: i, target: target, splits: splits}
 		for _, o := range inputs[i].Objects {
 			sections, err := inputs[i].cut(o, target)
 			if err != nil {
 				return nil, err
 			}
 			for _, s := range sections {
-				if size > 0 && size+s.Length > target+target/8 || len(packed.Sections) == maxObjects {
-					flush()
-				}
-				packed.Sections = append(packed.Sections, s)
-				size += s.Length
+				p.add(s)
 			}
 		}
-		flush()
+		splits = p.end()
 	}
 	return splits, nil
+}
+
+// Pack returns map tasks that read only some records of sections of an input: see
+// plan.Split.Only.
+func Pack(input int, sections []plan.Section, only [][]int64, target int64) []plan.Split {
+	p := packer{input: input, target: target}
+	for i := range sections {
+		p.add(sections[i])
+		p.packed.Only = append(p.packed.Only, only[i])
+	}
+	return p.end()
+}
+
+// packer puts sections of an input together in splits of about target bytes.
+type packer struct {
+	input  int
+	target int64
+	splits []plan.Split
+	packed plan.Split
+	size   int64
+}
+
+//go:noinline
+func (p *packer) add(s plan.Section) {
+	if p.size > 0 && p.size+s.Length > p.target+p.target/8 || len(p.packed.Sections) == maxObjects {
+		p.end()
+	}
+	p.packed.Sections = append(p.packed.Sections, s)
+	p.size += s.Length
+}
+
+// end ends the newest split, and returns all.
+//
+//go:noinline
+func (p *packer) end() []plan.Split {
+	if len(p.packed.Sections) > 0 {
+		p.packed.Input = p.input
+		p.splits = append(p.splits, p.packed)
+	}
+	p.packed, p.size = plan.Split{}, 0
+	return p.splits
 }
 
 // auto is the codec of objects that must be detected from their first bytes.
