@@ -63,6 +63,13 @@ FORMATS := $(TOOLS)/formats-2
 test-formats: $(FORMATS) ## exchange files of every format with DuckDB, pyarrow, polars and fastavro (installs them with pip)
 	PYTHONPATH=$(FORMATS) $(GO) test -count=1 -tags formats -run Exchange ./jobs/formats/...
 
+# Libraries that list the instants of cron expressions, from the Python package index.
+SCHEDULES := $(TOOLS)/schedules-1
+
+.PHONY: test-schedules
+test-schedules: $(SCHEDULES) ## compare the times of schedules with croniter and cronsim, in all time zones (installs them with pip)
+	PYTHONPATH=$(SCHEDULES) PYTHONDONTWRITEBYTECODE=1 $(GO) test -count=1 -timeout 60m -tags schedules -run Oracle ./schedule
+
 .PHONY: test-shells
 test-shells: ## test shell completion in fish and zsh too (installs them with apt-get)
 	@{ command -v fish && command -v zsh; } >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends fish zsh; }
@@ -95,9 +102,9 @@ test-manifests: ## check the manifests with an API server of Kubernetes, which i
 
 .PHONY: lint
 lint: $(LINT) ## check style, layers and formatting
-	$(GO) vet -tags stores,ceph,shells,faults,image,formats ./...
+	$(GO) vet -tags stores,ceph,shells,faults,image,formats,schedules ./...
 	$(GO) vet -tags failpoint ./cmd/windrow
-	$(LINT) run --build-tags stores,ceph,shells,faults,image,formats
+	$(LINT) run --build-tags stores,ceph,shells,faults,image,formats,schedules
 
 $(LINT):
 	@mkdir -p $(TOOLS)
@@ -182,6 +189,10 @@ $(DUCKDB):
 $(FORMATS):
 	python3 -m pip install --quiet --no-deps --only-binary :all: --target $@.new \
 		duckdb==2.0.1 pyarrow==26.0.1 polars==2.1.0 polars-runtime-32==2.1.0 fastavro==1.13.1 cramjam==2.14.0 backports.zstd==1.8.0
+	mv $@.new $@
+
+$(SCHEDULES):
+	python3 -m pip install --quiet --no-deps --only-binary :all: --target $@.new croniter==7.0.0 cronsim==2.8
 	mv $@.new $@
 
 $(BENCHSTAT):

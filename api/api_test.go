@@ -38,7 +38,7 @@ var update = flag.Bool("update", false, "write next.txt")
 
 // users are the packages for users.
 var users = []string{
-	".", "client", "jobs", "jobs/codec", "jobs/formats/arrow", "jobs/formats/avro", "jobs/formats/csv", "jobs/formats/fixed", "jobs/formats/jsonl", "jobs/formats/lengths", "jobs/formats/object", "jobs/formats/parquet", "jobs/formats/text", "jobs/jobstest", "jobs/sketch", "output", "plan",
+	".", "client", "jobs", "jobs/codec", "jobs/formats/arrow", "jobs/formats/avro", "jobs/formats/csv", "jobs/formats/fixed", "jobs/formats/jsonl", "jobs/formats/lengths", "jobs/formats/object", "jobs/formats/parquet", "jobs/formats/text", "jobs/jobstest", "jobs/sketch", "output", "plan", "schedule",
 	"store", "store/azure", "store/driver", "store/fault", "store/file", "store/gcs", "store/mem", "store/s3", "store/storetest",
 }
 

@@ -29,7 +29,7 @@ var layers = map[string][]string{
 	"bench/tables":                     {".", "jobs"},
 	"attempts":                         {"output", "plan", "plan/packed", "store", "store/checksum", "github.com/vmihailenco/msgpack/v5/...", "golang.org/x/sync/errgroup"},
 	"client":                           {"plan"},
-	"cmd/windrow":                      {"internal/cli", "internal/daemon", "internal/look", "jobs/library", "store", "store/azure", "store/fault", "store/gcs", "store/s3"},
+	"cmd/windrow":                      {"internal/cli", "internal/daemon", "internal/look", "internal/scheduled", "jobs/library", "store", "store/azure", "store/fault", "store/gcs", "store/s3"},
 	"cluster":                          {"plan/packed", "plan", "github.com/vmihailenco/msgpack/v5"},
 	"cluster/auth":                     {},
 	"cluster/gossip":                   {"plan/packed", "github.com/hashicorp/memberlist", "github.com/vmihailenco/msgpack/v5"},
@@ -54,6 +54,7 @@ var layers = map[string][]string{
 	"internal/forecast":                {"attempts", "output", "plan", "shuffle", "worker/executor"},
 	"internal/cli":                     {"plan/plural", "client", "compress", "internal/committed", "internal/embedded", "internal/remote", "internal/shipped", "jobs", "output", "plan", "plan/nearest", "store", "store/doctor", "store/fault", "worker/jobproc", "github.com/urfave/cli/v2", "golang.org/x/sync/errgroup", "golang.org/x/term"},
 	"internal/look":                    {"compress", "internal/cli", "internal/committed", "output", "jobs", "jobs/formats/avro", "jobs/formats/parquet", "jobs/pipeline", "plan", "store", "worker/planner", "github.com/urfave/cli/v2"},
+	"internal/scheduled":               {"internal/cli", "plan", "plan/plural", "schedule", "schedule/yaml", "github.com/urfave/cli/v2"},
 	"internal/committed":               {"compress", "output", "plan", "store", "store/checksum"},
 	"internal/shipped":                 {"jobs/pipeline", "plan"},
 	"internal/remote":                  {"client", "cluster/auth", "internal/shipped", "master/journal", "plan", "plan/nearest", "store", "worker/workdir"},
@@ -105,6 +106,8 @@ var layers = map[string][]string{
 	"worker/planner/splits":            {"plan"},
 	"output":                           {"plan/plural", "plan", "store", "store/checksum"},
 	"plan":                             {},
+	"schedule":                         {"plan", "plan/nearest"},
+	"schedule/yaml":                    {"plan", "plan/nearest", "schedule", "go.yaml.in/yaml/v3"},
 	"shuffle":                          {"shuffle/pairs", "plan", "shuffle/run"},
 	"shuffle/run":                      {"shuffle/pairs", "plan", "store/checksum", "github.com/pierrec/lz4/v4", "github.com/google/flatbuffers/go"},
 	"store":                            {"plan", "store/checksum", "store/driver", "store/file", "store/mem", "golang.org/x/sync/errgroup"},
@@ -153,6 +156,7 @@ var bans = []struct {
 	{"github.com/andybalholm/...", []string{"jobs/formats/parquet"}},
 	{"github.com/axiomhq/...", []string{"jobs/sketch"}},
 	{"github.com/twmb/avro/...", []string{"jobs/formats/avro"}},
+	{"go.yaml.in/...", []string{"schedule/yaml"}},
 	{"testing", []string{"bench/measure/measuretest", "internal/reference/referencetest", "jobs/jobstest", "store/storetest", "store/azure/azuretest", "store/gcs/gcstest", "store/internal/testserver", "store/s3/s3test"}},
 }
 
@@ -164,7 +168,7 @@ var pure = []string{"internal/forecast", "master/scheduler", "plan/nearest", "sh
 
 // clockless packages are given times as arguments. They may name types of package
 // time, and must not read or wait for a clock.
-var clockless = []string{"master/gc", "master/members", "master/sums", "master/view", "plan"}
+var clockless = []string{"master/gc", "master/members", "master/sums", "master/view", "plan", "schedule"}
 
 // clocks are the functions of package time that read or wait for a clock.
 var clocks = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}

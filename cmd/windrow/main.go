@@ -6,10 +6,12 @@ import (
 	"context"
 	"os"
 	"slices"
+	_ "time/tzdata" // time zones of schedules, on machines that have none
 
 	"github.com/windrow-mr/windrow/internal/cli"
 	"github.com/windrow-mr/windrow/internal/daemon"
 	"github.com/windrow-mr/windrow/internal/look"
+	"github.com/windrow-mr/windrow/internal/scheduled"
 	"github.com/windrow-mr/windrow/jobs/library"
 
 	_ "github.com/windrow-mr/windrow/store/azure" // azblob:// roots
@@ -20,6 +22,6 @@ import (
 func main() {
 	os.Exit(cli.Main(context.Background(), cli.Program{
 		Args: os.Args, Jobs: library.All(), Library: true, Process: true, Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores(),
-		Commands: slices.Concat(look.Commands(), cli.Operating()),
+		Commands: slices.Concat(look.Commands(), scheduled.Commands(), cli.Operating()),
 		Daemons:  daemon.Commands(daemon.Program{Stdout: os.Stdout, Stderr: os.Stderr, Stores: stores(), Haste: haste()})}))
 }

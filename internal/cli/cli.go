@@ -96,6 +96,14 @@ func Invalidf(c *cli.Context, format string, args ...any) error { return invalid
 // ParseSize reads a number of bytes as users write it: "1.5GiB".
 func ParseSize(text string) (int64, error) { return parseSize(text) }
 
+// WriteJSON prints a value as an indented JSON document.
+func WriteJSON(p *Program, v any) error { return writeJSON(p, v) }
+
+// Unknown returns the error for a command that is none of those known.
+func Unknown(c *cli.Context, name string, known []*cli.Command) error {
+	return unknown(c, "command", name, known)
+}
+
 // Build names the build of this program.
 func Build() string { return buildVersion().Version }
 
@@ -218,7 +226,7 @@ func newApp(p *Program) *cli.App {
 	app.Flags = []cli.Flag{cli.HelpFlag}
 	app.DisableSliceFlagSeparator = true
 	app.ExitErrHandler = func(*cli.Context, error) {}
-	app.Commands = []*cli.Command{runCommand(p), planCommand(p), jobsCommand(p), CatCommand(p),
+	app.Commands = []*cli.Command{RunCommand(p), planCommand(p), jobsCommand(p), CatCommand(p),
 		submitCommand(p), listCommand(p), getCommand(p), watchCommand(p), logsCommand(p), tasksCommand(p), countersCommand(p),
 		cancelCommand(p), retryCommand(p), rerunCommand(p), replayCommand(p), contextCommand(p), completionCommand(p),
 		versionCommand(p), helpCommand(), completeCommand(p), jobProcessCommand(p), describeCommand(p)}
@@ -252,7 +260,7 @@ func newApp(p *Program) *cli.App {
 // alphabetical order.
 func categoryOf(command string) string {
 	switch command {
-	case "run", "plan", "jobs", "cat", "head", "count", "schema", "diff", "publish", "discard", "doctor":
+	case "run", "plan", "jobs", "cat", "head", "count", "schema", "diff", "publish", "discard", "doctor", "schedule":
 		return "in this process"
 	case "submit", "ls", "get", "watch", "logs", "tasks", "counters", "cancel", "retry", "rerun", "replay":
 		return "jobs on a cluster"

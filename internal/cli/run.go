@@ -20,9 +20,9 @@ import (
 	"github.com/windrow-mr/windrow/plan"
 )
 
-// runCommand runs a job in this process. Every job is a subcommand, with its
+// RunCommand runs a job in this process. Every job is a subcommand, with its
 // parameters as flags.
-func runCommand(p *Program) *cli.Command {
+func RunCommand(p *Program) *cli.Command {
 	run := &cli.Command{
 		Name:      "run",
 		Usage:     "run a job in this process",
