@@ -23,7 +23,6 @@ func TestAReplayCompletesTheOutput(t *testing.T) {
 		text.WriteString(line)
 		want.WriteString(line)
 	}
-	all := sorted(want.String())
 	in, master := file(t, "in.txt", text.String()), startDev(t)
 	for _, size := range []string{"7", "600", "64MiB"} {
 		for verb, way := range map[string][]string{"run": {"run"}, "submit": {"submit", "--master", master}} {
@@ -35,6 +34,7 @@ func TestAReplayCompletesTheOutput(t *testing.T) {
 				a := []string{way[0], "copies", "--input", in, "--out", out, "--split-size", size}
 				return append(append(a, way[1:]...), more...)
 			}
+			all := sorted(want.String())
 			if size == "7" {
 				few := text.String()[:strings.Index(text.String(), "nettle")+len("nettle\n")]
 				small := file(t, "small.txt", few)
@@ -42,8 +42,6 @@ func TestAReplayCompletesTheOutput(t *testing.T) {
 				args = func(more ...string) []string {
 					return append([]string{"run", "copies", "--input", small, "--out", out, "--split-size", size}, more...)
 				}
-			} else {
-				all = sorted(want.String())
 			}
 			must(t, testjobs, args("--bad", "nettle", "--bad-records", "quarantine")...)
 			first := quarantined(t, out)

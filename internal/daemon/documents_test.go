@@ -12,6 +12,7 @@ import (
 	"github.com/windrow-mr/windrow/internal/cli"
 	"github.com/windrow-mr/windrow/internal/daemon"
 	"github.com/windrow-mr/windrow/internal/look"
+	"github.com/windrow-mr/windrow/internal/scheduled"
 	"github.com/windrow-mr/windrow/jobs/library"
 )
 
@@ -68,7 +69,7 @@ func parse(t *testing.T, line string) (code int, said string) {
 	}
 	var b bytes.Buffer
 	code = cli.Main(t.Context(), cli.Program{Args: slices.Insert(args, first, "--help"), Jobs: library.All(), Library: true, Stdout: io.Discard, Stderr: &b,
-		Commands: look.Commands(),
+		Commands: slices.Concat(look.Commands(), scheduled.Commands(), cli.Operating()),
 		Daemons:  daemon.Commands(daemon.Program{Stdout: io.Discard, Stderr: &b})})
 	return code, b.String()
 }

@@ -70,8 +70,7 @@ func (m *maker) narrow(ctx context.Context, out *store.Root) error {
 // want notes a bad record.
 func (m *maker) want(b *plan.BadRecord) error {
 	r, of := m.replay, m.req.Replay
-	switch {
-	case b.Offset == nil || b.Key != "":
+	if b.Offset == nil || b.Key != "" {
 		return m.noReplay(fmt.Sprintf("task %s left out a key (%s) and not a record of an input, and the quarantine does not have the values of a key", b.Task, b.Key))
 	}
 	i := slices.IndexFunc(m.job.Inputs, func(in Input) bool { return in.Name == b.Input })
