@@ -20,7 +20,7 @@ func TestOptionsReachTheEngine(t *testing.T) {
 	var shown Progress
 	o := Options{
 		Input: []string{"in"}, Output: "out", Params: map[string]string{"a": "b"}, OnExists: "append", Partitions: 1, Slots: 2,
-		Memory: 3, SplitSize: 4, Trial: plan.Trial{Objects: 1}, Attempts: 5, BadRecords: "skip:5", Expect: []string{"records >= 1"}, Root: "root", Compress: "gzip", Decompress: "none", Files: map[string]string{"f": "path"}, MaxRatio: 5, MaxDecompressed: 6,
+		Memory: 3, SplitSize: 4, Trial: plan.Trial{Objects: 1}, Attempts: 5, BadRecords: "skip:5", Expect: []string{"records >= 1"}, Replay: "01ARZ3NDEKTSV4RRFFQ69G5FAV", Root: "root", Compress: "gzip", Decompress: "none", Files: map[string]string{"f": "path"}, MaxRatio: 5, MaxDecompressed: 6,
 		Stores: store.Options{Mem: new(store.MemSpace)}, Chaos: new(fault.Injector), Log: slog.New(slog.DiscardHandler),
 		Progress: func(p Progress) { shown = p },
 	}
