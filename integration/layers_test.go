@@ -53,7 +53,7 @@ var layers = map[string][]string{
 	"integration/testjobs":             {".", "integration/graphs", "jobs", "jobs/formats/text", "jobs/library/sort", "store", "store/fault"},
 	"internal/forecast":                {"attempts", "output", "plan", "shuffle", "worker/executor"},
 	"internal/cli":                     {"plan/plural", "client", "compress", "internal/committed", "internal/embedded", "internal/remote", "internal/shipped", "jobs", "output", "plan", "plan/nearest", "store", "store/doctor", "store/fault", "worker/jobproc", "github.com/urfave/cli/v2", "golang.org/x/sync/errgroup", "golang.org/x/term"},
-	"internal/look":                    {"compress", "internal/cli", "internal/committed", "output", "jobs", "jobs/formats/avro", "jobs/formats/parquet", "jobs/pipeline", "plan", "store", "worker/planner", "github.com/urfave/cli/v2"},
+	"internal/look":                    {"compress", "internal/cli", "internal/committed", "output", "jobs", "jobs/formats/arrow", "jobs/formats/avro", "jobs/formats/parquet", "jobs/pipeline", "plan", "store", "worker/planner", "github.com/urfave/cli/v2"},
 	"internal/scheduled":               {"internal/cli", "plan", "plan/plural", "schedule", "schedule/yaml", "github.com/urfave/cli/v2"},
 	"internal/committed":               {"compress", "output", "plan", "store", "store/checksum"},
 	"internal/shipped":                 {"jobs/pipeline", "plan"},

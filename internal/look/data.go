@@ -116,6 +116,7 @@ var formats = []format{
 	{name: "jsonl", exts: []string{".jsonl", ".ndjson", ".json"}, open: openJSON},
 	{name: "parquet", exts: []string{".parquet"}, described: &parquetFormat},
 	{name: "avro", exts: []string{".avro"}, described: &avroFormat},
+	{name: "arrow", exts: []string{".arrow", ".arrows", ".feather"}, described: &arrowFormat},
 }
 
 func formatNames() []string {

@@ -82,6 +82,7 @@ type shape struct {
 	typ     string // in the words of the format
 	null    bool   // a value may be null
 	date    bool   // times are days
+	span    bool   // durations are no times of a day
 	scale   int    // places of a decimal
 	fields  []member
 	entries *shape // of a list or a map
@@ -195,7 +196,10 @@ func shown(v any, of *shape) any {
 		if of = of.real(); of != nil && of.date {
 			return v.Format(time.DateOnly)
 		}
-	case time.Duration: // of a day
+	case time.Duration:
+		if of = of.real(); of != nil && of.span {
+			return v.String()
+		}
 		return time.Time{}.Add(v).Format("15:04:05.999999999")
 	case *big.Rat:
 		if of = of.real(); of != nil {

@@ -34,10 +34,15 @@ func TestColumnsAreShown(t *testing.T) {
 	u.put("d", fixture(t, "trips.avro"))
 	u.put("e.avro.gz", zipped(fixture(t, "trips.avro")))
 	u.put("f.avro", fixture(t, "numbers.avro"))
+	u.put("j.arrow", fixture(t, "trips.arrow"))
+	u.put("k", fixture(t, "trips.arrow"))
+	u.put("l.arrows", fixture(t, "trips.arrows"))
+	u.put("n.arrows.gz", zipped(fixture(t, "trips.arrows")))
 	u.put("g.txt", "PAR1 is how Parquet begins\n")
 	u.put("h", "Obj 1\n")
 	u.put("i.jsonl", strings.NewReplacer(`"id":1`, `"id": 1`, `{"name":"a","on":"2026-11-29"}`, `{"on":"2026-11-29", "name":"a"}`).Replace(tripOne)+"}\n"+tripTwo+"}\n")
 	const withNull = `,"next":null}` + "\n"
+	const more = `,"kind":"x","took":"-1m30s","codes":[{"key":7,"value":"s"}]}` + "\n"
 	for line, want := range map[string]string{
 		"head -o json mem://in/a.parquet":                        tripOne + "}\n" + tripTwo + "}\n",
 		"cat -o json mem://in/b":                                 tripOne + "}\n" + tripTwo + "}\n",
@@ -51,7 +56,16 @@ func TestColumnsAreShown(t *testing.T) {
 		"count mem://in/a.parquet mem://in/d mem://in/e.avro.gz": "6\n",
 		"diff mem://in/b mem://in/e.avro.gz":                     "0 records only in mem://in/b, 0 only in mem://in/e.avro.gz, 2 in both\n",
 		"diff mem://in/a.parquet mem://in/i.jsonl":               "0 records only in mem://in/a.parquet, 0 only in mem://in/i.jsonl, 2 in both\n",
-		"schema -o csv mem://in/f.avro":                          "column,type,null\nvalue,long,false\n",
+		"head -o json mem://in/j.arrow":                          tripOne + more + tripTwo + more,
+		"cat -o json mem://in/k":                                 tripOne + more + tripTwo + more,
+		"head -o json -n 1 mem://in/l.arrows":                    tripOne + more,
+		"cat -o json mem://in/n.arrows.gz":                       tripOne + more + tripTwo + more,
+		"count mem://in/j.arrow mem://in/l.arrows":               "4\n",
+		"diff mem://in/k mem://in/l.arrows":                      "0 records only in mem://in/k, 0 only in mem://in/l.arrows, 2 in both\n",
+		"schema -o csv mem://in/l.arrows": "column,type,null\nid,int64,false\ncity,utf8,true\nfare,\"decimal128(9, 2)\",true\nday,date32,true\nat,\"timestamp[us, UTC]\",true\n" +
+			"clock,time64[us],true\nshare,float64,true\nraw,binary,true\nstops,list,true\nstops.name,utf8,true\nstops.on,date32,true\ntags,map,true\n" +
+			"kind,utf8 dictionary,true\ntook,duration[ms],true\ncodes,map,true\ncodes.key,int32,false\ncodes.value,utf8,true\n",
+		"schema -o csv mem://in/f.avro": "column,type,null\nvalue,long,false\n",
 		"schema -o csv mem://in/c.avro": "column,type,null\nid,long,false\ncity,string,true\nfare,\"bytes decimal(9, 2)\",true\nday,int date,true\nat,long timestamp-micros,true\n" +
 			"clock,long time-micros,true\nshare,double,false\nraw,bytes,false\nstops,array of record,false\nstops.name,string,true\nstops.on,int date,true\ntags,map of int,true\nnext,record,true\n",
 		"schema -o csv mem://in/a.parquet": "column,type,null\nid,INT64,false\ncity,BYTE_ARRAY STRING,true\nfare,\"FIXED_LEN_BYTE_ARRAY(4) DECIMAL(9, 2)\",true\nday,INT32 DATE,true\n" +
@@ -62,6 +76,16 @@ func TestColumnsAreShown(t *testing.T) {
 		if code, stdout, stderr := u.do(line); code != 0 || stdout != want {
 			t.Errorf("%s: exit %d, %s\n%s, want\n%s", line, code, stderr, stdout, want)
 		}
+	}
+}
+
+// TestAFileThatIsCompressedAsAWhole: its footer is at its end, so it cannot be read.
+func TestAFileThatIsCompressedAsAWhole(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	u.put("m.arrow.gz", zipped(fixture(t, "trips.arrow")))
+	if code, stdout, stderr := u.do("head mem://in/m.arrow.gz"); code != 1 || stdout != "" || !strings.Contains(stderr, "decompress the object first") || !strings.Contains(stderr, "m.arrow.gz") {
+		t.Errorf("exit %d, %s%s", code, stdout, stderr)
 	}
 }
 
@@ -111,17 +135,18 @@ func TestDamagedColumns(t *testing.T) {
 
 // FuzzDescribed: any bytes give records or an error.
 func FuzzDescribed(f *testing.F) {
-	for _, name := range []string{"trips.parquet", "trips.avro", "numbers.avro"} {
+	formats := []string{"parquet", "avro", "arrow"}
+	for i, name := range []string{"trips.parquet", "trips.avro", "trips.arrow", "trips.arrows"} {
 		b, err := os.ReadFile("testdata/" + name)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(b, strings.HasSuffix(name, "avro"))
+		f.Add(b, uint8(min(i, 2)))
 	}
-	f.Fuzz(func(t *testing.T, b []byte, avro bool) {
+	f.Fuzz(func(t *testing.T, b []byte, kind uint8) {
 		u := newUser(t)
 		u.put("x", string(b))
-		format := map[bool]string{true: "avro", false: "parquet"}[avro]
+		format := formats[int(kind)%len(formats)]
 		for _, verb := range []string{"head -o json", "schema", "head"} {
 			if code, _, stderr := u.do(verb + " --format " + format + " mem://in/x"); code != 0 && (code != 1 || strings.Contains(stderr, "goroutine")) {
 				t.Errorf("%s: exit %d, %s", verb, code, stderr)

@@ -1,5 +1,5 @@
 // Package look has the commands that show data to people: head, cat, count, schema and
-// diff, over outputs and inputs of text formats, Parquet and Avro.
+// diff, over outputs and inputs of text formats, Parquet, Avro and Arrow.
 //
 // They read what a job would read: of an output the committed parts, of a directory or a
 // pattern the objects that it names, decompressed. Each object is one stream of rows.
@@ -53,7 +53,7 @@ func opener(p *wcli.Program, c *cli.Context) (*data, error) {
 
 func headCommand(p *wcli.Program) *cli.Command {
 	return &cli.Command{Name: "head", Usage: "show the first records of an output or an input", ArgsUsage: "URL…",
-		Description: "It shows records of CSV, TSV, JSON Lines, Parquet, Avro and lines of text as a table, as JSON or as CSV.",
+		Description: "It shows records of CSV, TSV, JSON Lines, Parquet, Avro, Arrow and lines of text as a table, as JSON or as CSV.",
 		Flags: flags(&cli.IntFlag{Name: "records", Aliases: []string{"n"}, Value: 10, Usage: "show `N` records"}, stagedFlag(),
 			printFlag("table", "print table, json or csv")),
 		Action: func(c *cli.Context) error {
@@ -173,7 +173,7 @@ func countCommand(p *wcli.Program) *cli.Command {
 
 func schemaCommand(p *wcli.Program) *cli.Command {
 	return &cli.Command{Name: "schema", Usage: "show the columns of an output or an input, and their types", ArgsUsage: "URL",
-		Description: fmt.Sprintf("Parquet and Avro objects say which they have. Of others it looks at the first %d records.", sampled),
+		Description: fmt.Sprintf("Parquet, Avro and Arrow objects say which they have. Of others it looks at the first %d records.", sampled),
 		Flags:       flags(printFlag("table", "print table, json or csv")),
 		Action: func(c *cli.Context) error {
 			d, err := opener(p, c)

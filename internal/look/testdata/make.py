@@ -6,6 +6,8 @@ import io
 
 import fastavro
 import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
 utc = datetime.timezone.utc
@@ -29,6 +31,11 @@ rows = [
      "raw": b"\xff\x00", "stops": [{"name": "a", "on": day}, {"name": None, "on": None}], "tags": [("b", 2), ("a", None)]},
     {"id": 2, "city": None, "fare": None, "day": None, "at": None, "clock": None, "share": float("nan"), "raw": b"text", "stops": [], "tags": None},
 ]
+extra = schema.append(pa.field("kind", pa.dictionary(pa.int8(), pa.string()))).append(pa.field("took", pa.duration("ms"))).append(pa.field("codes", pa.map_(pa.int32(), pa.string())))
+table = pa.Table.from_pylist([dict(row, kind="x", took=datetime.timedelta(seconds=-90), codes=[(7, "s")]) for row in rows], extra)
+feather.write_feather(table, "trips.arrow", compression="zstd")
+with ipc.new_stream("trips.arrows", table.schema) as out:
+    out.write_table(table)
 pq.write_table(pa.Table.from_pylist(rows, schema), "trips.parquet", compression="zstd", row_group_size=1)
 
 avro = fastavro.parse_schema({

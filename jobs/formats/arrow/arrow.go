@@ -59,6 +59,12 @@ import (
 
 // Records are records of type T, a struct whose fields are columns. The function that
 // receives a record may keep it.
+//
+// A T of map[string]any reads all columns of any object: whole numbers are int64, or uint64
+// if the column has no sign; float16 and float32 are float32; text is a string, and so are
+// decimals; other bytes are []byte; dates and timestamps are a time.Time in UTC, times and
+// durations a time.Duration; a list is []any, a struct a map[string]any, and so is a map
+// whose keys are text; null is nil. It writes nothing. See also Schema.
 type Records[T any] struct {
 	// Missing lets an object lack columns that T has. Their fields are zero. Otherwise
 	// that is an error.
@@ -117,7 +123,7 @@ func (f Records[T]) Split(obj jobs.Object, target int64) ([]jobs.Section, error)
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	if _, err := nodeOf(reflect.TypeFor[T]()); err != nil {
+	if _, err := recordOf(reflect.TypeFor[T]()); err != nil {
 		return nil, err
 	}
 	if isStream(obj.Name) {
@@ -132,7 +138,7 @@ func (f Records[T]) Scan(ctx *jobs.Context, s *jobs.Section, yield func(T) error
 	if err := f.check(); err != nil {
 		return err
 	}
-	n, err := nodeOf(reflect.TypeFor[T]())
+	n, err := recordOf(reflect.TypeFor[T]())
 	if err != nil {
 		return err
 	}
@@ -142,7 +148,7 @@ func (f Records[T]) Scan(ctx *jobs.Context, s *jobs.Section, yield func(T) error
 		r.budget.limit = usualMax
 	}
 	defer r.close()
-	ok, err := r.open(n, f.Missing, f.Nulls)
+	ok, err := r.open(func(fields []*field) (bool, error) { return r.match(n, fields, f.Missing, f.Nulls) })
 	if err != nil || !ok {
 		return err
 	}

@@ -136,6 +136,7 @@ func TestChangedBits(t *testing.T) { //nolint:paralleltest // memory is counted
 	for i, object := range slices.Concat(manyObjects(t), manyObjects(t, ipc.WithZstd())) {
 		change(fmt.Sprint("many ", i), object, 311, func(b []byte) {
 			_, _ = attempted(t, arrow.Records[many]{Max: 1 << 20}, b)
+			_, _ = attempted(t, arrow.Records[map[string]any]{Max: 1 << 20}, b)
 		})
 	}
 }
@@ -352,6 +353,7 @@ func FuzzObjects(f *testing.F) {
 		}
 		_, _ = attempted(t, arrow.Records[many]{Nulls: true, Missing: true, Max: 8 << 20}, object)
 		_, _ = attempted(t, arrow.Records[struct{}]{}, object)
+		_, _ = attempted(t, arrow.Records[map[string]any]{Max: 8 << 20}, object)
 	})
 }
 

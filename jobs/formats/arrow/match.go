@@ -54,22 +54,24 @@ func (m *matcher) match(n *node, f *field) (slot, error) {
 		n = n.below[0]
 		s.pointer, s.typ = true, n.typ
 	}
-	f.wanted = true
-	of := f
-	for {
-		if of.indices != nil {
-			m.dictionaries = append(m.dictionaries, of)
-		}
-		if of.kind != typeRunEnd {
-			break
-		}
-		of.children[0].wanted = true
-		of = of.children[1]
-		of.wanted = true
-	}
 	var err error
-	s.part, err = m.part(n, f, of)
+	s.part, err = m.part(n, f, m.want(f))
 	return s, err
+}
+
+// want notes that f is read, and returns the field that has the type of its values.
+func (m *matcher) want(f *field) *field {
+	for {
+		f.wanted = true
+		if f.indices != nil {
+			m.dictionaries = append(m.dictionaries, f)
+		}
+		if f.kind != typeRunEnd {
+			return f
+		}
+		f.children[0].wanted = true
+		f = f.children[1]
+	}
 }
 
 // part returns the part that reads values of f, whose values have the type of.

@@ -19,7 +19,7 @@ type reader struct {
 	codecs       codecs
 	source       source
 	fields       []*field
-	record       structPart
+	record       part
 	dictionaries map[int64]*dictionary
 	shared       map[int64]*field // a column of each dictionary
 	plain        []byte           // buffers of a batch, decompressed
@@ -57,12 +57,12 @@ func (r *reader) at(err error) error {
 	return fmt.Errorf("%s: batch %d of the section, row %d: %w", r.s.Where(r.offset), r.batch, r.row, err)
 }
 
-// open finds out whether the object is a file or a stream, and matches the columns. It
-// reports whether the section has batches to read.
-func (r *reader) open(n *node, missing, nulls bool) (ok bool, err error) {
+// open finds out whether the object is a file or a stream, and passes on its columns.
+// matched reports whether dictionaries are needed. It reports whether the section has
+// batches to read.
+func (r *reader) open(matched func([]*field) (bool, error)) (ok bool, err error) {
 	defer r.recovered(&err)
 	r.offset, r.batch = -1, -1
-	matched := func(fields []*field) (bool, error) { return r.match(n, fields, missing, nulls) }
 	if r.s.Whole || isStream(r.s.Object.Name) && r.s.Offset == 0 && r.s.Length == r.s.Object.Size {
 		switch done, err := r.stream(matched); {
 		case err != nil:
@@ -129,14 +129,19 @@ func (r *reader) stream(matched func([]*field) (bool, error)) (bool, error) {
 	return true, nil
 }
 
-// match matches the columns, and reports whether dictionaries are needed.
+// match matches the columns with the type of records, nil for all columns, and reports whether dictionaries are needed.
 func (r *reader) match(n *node, fields []*field, missing, nulls bool) (bool, error) {
 	m := &matcher{object: r.s.Object.Name, missing: missing, nulls: nulls, budget: &r.budget}
-	of, err := m.group(n, nil, fields)
+	var err error
+	if n == nil {
+		r.record, err = m.all(fields)
+	} else {
+		r.record, err = m.group(n, nil, fields)
+	}
 	if err != nil {
 		return false, err
 	}
-	r.fields, r.record = fields, *of
+	r.fields = fields
 	r.dictionaries, r.shared = map[int64]*dictionary{}, map[int64]*field{}
 	for _, f := range m.dictionaries {
 		if r.shared[f.dictionary] == nil {

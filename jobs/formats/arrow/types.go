@@ -45,7 +45,7 @@ var (
 // nodeOf returns the columns of records of type t.
 func nodeOf(t reflect.Type) (*node, error) {
 	if t.Kind() != reflect.Struct || t == timeType {
-		return nil, fmt.Errorf("records of Arrow are structs, not %v", t)
+		return nil, fmt.Errorf("records of Arrow are structs, not %v; to read, also map[string]any", t)
 	}
 	return typeOf(t, tag{}, nil)
 }
