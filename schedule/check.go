@@ -94,8 +94,7 @@ func (c *checker) fields(s *Spec) {
 		value int64
 	}{
 		{"ready.minObjects", int64(s.Ready.MinObjects)}, {"catchup.maxRuns", int64(s.Catchup.MaxRuns)}, {"retries.max", int64(s.Retries.Max)},
-		{"pauseAfterFailures", int64(s.PauseAfterFailures)}, {"priority", int64(s.Priority)}, {"expectations.minRecords", s.Expectations.MinRecords},
-		{"expectations.maxRecords", s.Expectations.MaxRecords}, {"expectations.maxBadRecords", s.Expectations.MaxBadRecords},
+		{"pauseAfterFailures", int64(s.PauseAfterFailures)}, {"priority", int64(s.Priority)},
 		{"jitter", int64(s.Jitter)}, {"ready.quiet", int64(s.Ready.Quiet)}, {"ready.timeout", int64(s.Ready.Timeout)}, {"catchup.window", int64(s.Catchup.Window)},
 		{"startingDeadline", int64(s.StartingDeadline)}, {"runTimeout", int64(s.RunTimeout)}, {"retries.backoff", int64(s.Retries.Backoff)}, {"freshness", int64(s.Freshness)},
 		{"history.succeeded", int64(s.History.Succeeded)}, {"history.failed", int64(s.History.Failed)},
@@ -105,8 +104,9 @@ func (c *checker) fields(s *Spec) {
 	if s.Start.Nanosecond() != 0 || s.End.Nanosecond() != 0 {
 		c.addf("start", "start and end must be whole seconds")
 	}
-	if e := s.Expectations; e.MaxRecords > 0 && e.MaxRecords < e.MinRecords {
-		c.addf("expectations.maxRecords", "%d is less than minRecords", e.MaxRecords)
+	for i, text := range s.Expect {
+		_, err := plan.ParseExpectation(text)
+		c.add(fmt.Sprintf("expect[%d]", i), err)
 	}
 	for i, name := range s.DependsOn {
 		if name == s.Name {

@@ -52,11 +52,13 @@ type Spec struct {
 	// DependsOn are schedules whose run with the same nominal time must have succeeded.
 	DependsOn []string `json:"dependsOn,omitempty"`
 	// Priority is the weight of the jobs, as of submit. 0: 100.
-	Priority     int          `json:"priority,omitempty"`
-	Incremental  bool         `json:"incremental,omitempty"`
-	Expectations Expectations `json:"expectations,omitzero"`
-	History      History      `json:"history,omitzero"`
-	Notify       []Notify     `json:"notify,omitempty"`
+	Priority    int  `json:"priority,omitempty"`
+	Incremental bool `json:"incremental,omitempty"`
+	// Expect are conditions on which the output of a run is published, such as
+	// "records >= 1000": see plan.ParseExpectation.
+	Expect  []string `json:"expect,omitempty"`
+	History History  `json:"history,omitzero"`
+	Notify  []Notify `json:"notify,omitempty"`
 	// Freshness is the age of the newest success beyond which the schedule is late.
 	Freshness Duration `json:"freshness,omitzero"`
 }
@@ -96,13 +98,6 @@ type Catchup struct {
 type Retries struct {
 	Max     int      `json:"max,omitempty"`
 	Backoff Duration `json:"backoff,omitzero"` // before the first; it doubles
-}
-
-// Expectations hold for the result of a run, which otherwise counts as failed. 0: any.
-type Expectations struct {
-	MinRecords    int64 `json:"minRecords,omitempty"`
-	MaxRecords    int64 `json:"maxRecords,omitempty"`
-	MaxBadRecords int64 `json:"maxBadRecords,omitempty"`
 }
 
 // History is how many runs are kept. 0: 30.

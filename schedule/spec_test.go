@@ -184,6 +184,7 @@ func TestBadSpecs(t *testing.T) {
 		{func(s *schedule.Spec) { s.Interval = "0d" }, `interval: "0d": the length must be whole seconds, and positive`},
 		{func(s *schedule.Spec) { s.Jitter = -1 }, `jitter: -1 is negative`},
 		{func(s *schedule.Spec) { s.Output = "" }, `output: no output is named`},
+		{func(s *schedule.Spec) { s.Expect = []string{"records >= 1", "records > 1"} }, `expect[1]: expectation "records > 1": it is no condition; write records >= N, records(OUTPUT) <= N, records = N..M, count(COUNTER) <= N, bad <= N, bad <= P% or change <= P%`},
 		{func(s *schedule.Spec) { s.Output = "s3://out/" }, `output: it is the same for all intervals, so the second run would find the output of the first: add {{ds}} or {{ts}}, or set onExists to replace or append`},
 		{func(s *schedule.Spec) { s.Cron = []string{"@hourly"} }, `output: the intervals that begin at 2024-01-01T01:00:00+01:00 and 2024-01-01T02:00:00+01:00 both have the output s3://out/dt=2024-01-01/: name it by {{ts}}, or set onExists to replace or append`},
 		{func(s *schedule.Spec) { s.Output = `{{if eq ds ""}}x{{end}}` }, "output: it becomes empty for the interval that begins at 2023-12-31T02:00:00+01:00"},

@@ -106,6 +106,9 @@ func flagsOf(spec *schedule.Spec, r *schedule.Run) []string {
 	add("compress", spec.Job.Compress)
 	add("decompress", spec.Job.Decompress)
 	add("bad-records", spec.Job.BadRecords)
+	for _, text := range spec.Expect {
+		add("expect", text)
+	}
 	if n := spec.Job.Partitions; n > 0 {
 		add("partitions", strconv.Itoa(n))
 	}

@@ -139,6 +139,19 @@ func TestTry(t *testing.T) {
 	}
 }
 
+// TestTryExpects verifies that the output of an interval is staged if it is not as expected.
+func TestTryExpects(t *testing.T) {
+	t.Parallel()
+	name, dir := file(t, words+"expect: [records >= 1, records <= 1]\n")
+	code, _, errs := do(t, "run", "--schedule", name, "--at", "2026-11-29 03:00")
+	if code != 8 || !strings.Contains(errs, "expected records <= 1: there are 2; the output is staged") {
+		t.Errorf("status %d, %s", code, errs)
+	}
+	if code, out, _ := do(t, "cat", filepath.Join(dir, "out", "dt=2026-11-28")); code != 5 || out != "" {
+		t.Errorf("cat: status %d, %s", code, out)
+	}
+}
+
 // TestTryProgram verifies that the job of another program is run by that program.
 func TestTryProgram(t *testing.T) {
 	t.Parallel()
