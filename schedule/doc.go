@@ -1,9 +1,9 @@
 // Package schedule has schedules: the times at which a job runs, the interval of data
 // that each run covers, and the inputs and the output of that run.
 //
-// A schedule divides time into slots. A slot begins at a tick and ends at the next one,
-// so slots cover all of time and never overlap. The run of a slot is due when the slot
-// ends. The start of the slot is the nominal time of the run, and names it.
+// A schedule divides time into periods. A period begins at a tick and ends at the next one,
+// so periods cover all of time and never overlap. The run of a period is due when the period
+// ends. The start of the period is the nominal time of the run, and names it.
 //
 // Programs that declare a schedule in Go make a [Spec]. The command line reads one from a
 // file with package schedule/yaml. [New] checks a Spec and returns a [Schedule], which

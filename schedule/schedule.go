@@ -21,13 +21,13 @@ type Schedule struct {
 
 // Interval is the data of a run.
 type Interval struct {
-	// Nominal is when the slot of the run begins. It names the run: no two runs of a
+	// Nominal is when the period of the run begins. It names the run: no two runs of a
 	// schedule have the same.
 	Nominal time.Time
-	// Start is when the data begins: with the slot, unless the schedule has an interval
+	// Start is when the data begins: with the period, unless the schedule has an interval
 	// of a fixed length.
 	Start time.Time
-	// End is when the data and the slot end, and the run is due.
+	// End is when the data and the period end, and the run is due.
 	End time.Time
 }
 
@@ -120,7 +120,7 @@ func (s *Schedule) Actual(i Interval) time.Time {
 	return i.End.Add(time.Duration(delay) * time.Millisecond)
 }
 
-// window is the length of the data of a run. The zero window is the slot.
+// window is the length of the data of a run. The zero window is the period.
 type window struct {
 	days int
 	rest time.Duration
@@ -141,7 +141,7 @@ func parseWindow(text string) (w window, err error) {
 	return window{int(days), rest}, nil
 }
 
-// before returns the start of a window that ends with a slot.
+// before returns the start of a window that ends with a period.
 func (w window) before(end, nominal time.Time, l *time.Location) time.Time {
 	if w == (window{}) {
 		return nominal

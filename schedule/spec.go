@@ -19,14 +19,14 @@ type Spec struct {
 	// DST is "once" (the default): a time that the clock skips is the first instant after
 	// the gap, and one that it shows twice is one; or "literal": none, and two.
 	DST string `json:"dst,omitempty"`
-	// Start and End bound the slots: none begins before Start, and none ends after End.
+	// Start and End bound the periods: none begins before Start, and none ends after End.
 	// Start is also the anchor of @every.
 	Start time.Time `json:"start,omitzero"`
 	End   time.Time `json:"end,omitzero"`
 	// Jitter delays each run by up to this, always the same for the same run.
 	Jitter Duration `json:"jitter,omitzero"`
-	// Interval is the data of a run: "previous" (the default) is the slot, from one tick
-	// to the next; a length such as 24h or 30d is that length before the end of the slot.
+	// Interval is the data of a run: "previous" (the default) is the period, from one tick
+	// to the next; a length such as 24h or 30d is that length before the end of the period.
 	// Days and weeks are days of the calendar in the time zone.
 	Interval string `json:"interval,omitempty"`
 

@@ -43,7 +43,7 @@ func resolved(t *testing.T, spec schedule.Spec, after string) *schedule.Run {
 	return r
 }
 
-// TestIntervals verifies that slots follow each other without a gap, also where the
+// TestIntervals verifies that periods follow each other without a gap, also where the
 // clock changes, and that Prev finds what Next finds.
 func TestIntervals(t *testing.T) {
 	t.Parallel()
@@ -66,7 +66,7 @@ func TestIntervals(t *testing.T) {
 	}
 }
 
-// TestBounds verifies that no slot begins before the start or ends after the end.
+// TestBounds verifies that no period begins before the start or ends after the end.
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	spec := daily()

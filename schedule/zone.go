@@ -27,15 +27,15 @@ type zone struct{ *time.Location }
 // shows again, or skips: clocks are at most a day apart from UTC. In seconds.
 const horizon = 48 * 60 * 60
 
-// period is a time during which the offset of a zone is the same.
-type period struct{ start, end, offset int64 }
+// stretch is a time during which the offset of a zone is the same.
+type stretch struct{ start, end, offset int64 }
 
-// at returns the period of an instant.
-func (z zone) at(t int64) period {
+// at returns the stretch of an instant.
+func (z zone) at(t int64) stretch {
 	moment := time.Unix(t, 0).In(z.Location)
 	_, offset := moment.Zone()
 	start, end := moment.ZoneBounds()
-	p := period{math.MinInt64, math.MaxInt64, int64(offset)}
+	p := stretch{math.MinInt64, math.MaxInt64, int64(offset)}
 	if !start.IsZero() {
 		p.start = start.Unix()
 	}
@@ -44,7 +44,7 @@ func (z zone) at(t int64) period {
 	}
 	if p.end <= t {
 		// Package time ends a year after 365 days, so on 31 December of a leap year,
-		// beyond the table of a zone, its period ends before it. The offset is the
+		// beyond the table of a zone, its stretch ends before it. The offset is the
 		// same until the next whole hour, or at least during this second.
 		p.end = t - t%3600 + 3600
 		if _, last := time.Unix(p.end-1, 0).In(z.Location).Zone(); last != offset {
