@@ -10,6 +10,7 @@ import (
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
 	"github.com/windrow-mr/windrow/store"
+	"github.com/windrow-mr/windrow/store/driver"
 )
 
 // unmet is a judgement that no job passes.
@@ -233,5 +234,44 @@ func TestRecordsOfTheLastCommit(t *testing.T) {
 			return nil
 		})
 		must(t, err)
+	}
+}
+
+// TestMarkOfStagedParts: no process makes _SUCCESS while parts are staged, neither one that
+// is refused, nor one that was stopped before it wrote it for the contents.
+func TestMarkOfStagedParts(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	commit(t, root, 1, output.Fail, "old")
+	stage(t, root, 2, output.Replace, "new")
+	_, err := output.Reserve(t.Context(), root, request(3, output.Append))
+	wantConflict(t, err, "publish or discard")
+	if marked(t, root) {
+		t.Error("a job that was refused has made _SUCCESS")
+	}
+
+	space := new(store.MemSpace)
+	near, err := store.Open(t.Context(), "mem://out", store.Options{Mem: space})
+	must(t, err)
+	s := &stopping{op: "put", stopped: make(chan struct{}), woken: make(chan struct{})}
+	far, err := store.Open(t.Context(), "mem://out", store.Options{Mem: space, Wrap: func(d driver.Driver) driver.Driver { s.Driver = d; return s }})
+	must(t, err)
+	ended := make(chan error, 1)
+	go func() {
+		h, err := output.Reserve(t.Context(), far, request(1, output.Fail))
+		if err == nil {
+			_, err = h.Commit(t.Context(), []plan.Part{})
+		}
+		ended <- err
+	}()
+	<-s.stopped // its contents are committed
+	stage(t, near, 2, output.Replace, "new")
+	close(s.woken)
+	must(t, <-ended)
+	if marked(t, near) {
+		t.Error("a job that was stopped before its mark has made _SUCCESS beside staged parts")
+	}
+	if _, err := output.Publish(t.Context(), near, job(2)); err != nil || !marked(t, near) {
+		t.Errorf("after it is published: %v, _SUCCESS is there: %v", err, marked(t, near))
 	}
 }
