@@ -119,12 +119,17 @@ func (h *Hold) replays() []Replay {
 	return all
 }
 
+// isOf reports whether a job wrote a part, in any of its runs.
+func isOf(p *plan.Part, job plan.JobID) bool {
+	return strings.HasPrefix(tokenOf(p.Name), strings.ToLower(job.Short())+".")
+}
+
 // quarantine returns the parts that describe the bad records of a job; nil has none.
 func (m *Manifest) quarantine(of plan.JobID) []plan.Part {
 	var parts []plan.Part
 	if m != nil {
 		for i := range m.Parts {
-			if p := &m.Parts[i]; p.IsQuarantine() && strings.HasPrefix(tokenOf(p.Name), strings.ToLower(of.Short())+".") {
+			if p := &m.Parts[i]; p.IsQuarantine() && isOf(p, of) {
 				parts = append(parts, *p)
 			}
 		}

@@ -32,7 +32,7 @@ func (h *Hold) consider(ctx context.Context, parts []plan.Part, judge func(earli
 	if _, ended := h.position(); ended && !h.staged {
 		return nil
 	}
-	err := judge(h.base.newest())
+	err := judge(h.earlier())
 	if plan.KindOf(err) != plan.Unmet {
 		return err
 	}
@@ -67,13 +67,21 @@ func (h *Hold) consider(ctx context.Context, parts []plan.Part, judge func(earli
 	return err
 }
 
-// newest returns how many records the job of the contents made; -1 for none.
-func (m *Manifest) newest() int64 {
-	if m == nil {
+// earlier returns how many records the job of the contents made; -1 for none. A replay
+// completes what the job made whose bad records it read.
+func (h *Hold) earlier() int64 {
+	if h.base == nil {
 		return -1
 	}
-	own := token(m.Job, m.Run)
-	return m.only(func(p *plan.Part) bool { return !p.IsQuarantine() && tokenOf(p.Name) == own }).Records
+	of := []plan.JobID{h.base.Job}
+	for _, r := range slices.Backward(h.state.Newest.Replays) { // each is after the job that it replays
+		if slices.Contains(of, r.By) {
+			of = append(of, r.Of)
+		}
+	}
+	return h.base.only(func(p *plan.Part) bool {
+		return !p.IsQuarantine() && slices.ContainsFunc(of, func(id plan.JobID) bool { return isOf(p, id) })
+	}).Records
 }
 
 // stagedBy says what is to do about staged parts.
@@ -138,7 +146,7 @@ func decide(ctx context.Context, root *store.Root, job plan.JobID, publish bool)
 		case c == nil:
 			return nil, notStaged(root)
 		case job != "" && c.Job != job:
-			return nil, &Conflict{root.URL(), fmt.Sprintf("it is job %s that staged parts there, not %s", c.Job, job)}
+			return nil, &Conflict{root.URL(), fmt.Sprintf("it is job %s that staged parts there, and not %s: name that job, or the output", c.Job, job)}
 		case s.Holder != nil:
 			return nil, &Conflict{root.URL(), fmt.Sprintf("job %s is writing it since %s on %s; wait for it, or stop it", s.Holder.Job, s.Holder.Time.Local().Format(timeFormat), s.Holder.Host)}
 		}

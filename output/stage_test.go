@@ -275,3 +275,24 @@ func TestMarkOfStagedParts(t *testing.T) {
 		t.Errorf("after it is published: %v, _SUCCESS is there: %v", err, marked(t, near))
 	}
 }
+
+// TestRecordsOfAReplay: a job is compared with what the last one made together with its
+// replays, and not with the few records of a replay.
+func TestRecordsOfAReplay(t *testing.T) {
+	t.Parallel()
+	root := open(t)
+	commit(t, root, 1, output.Fail, "other")
+	leftOut(t, root, 2, request(2, output.Append))
+	leftOut(t, root, 3, replaying(3, 2))
+	leftOut(t, root, 4, replaying(4, 3))
+	h, err := output.Reserve(t.Context(), root, request(5, output.Replace))
+	must(t, err)
+	must(t, h.Begin(t.Context()))
+	_, err = h.CommitIf(t.Context(), []plan.Part{write(t, root, 5, 0, "x")}, func(earlier int64) error {
+		if earlier != 3 {
+			t.Errorf("it is compared with %d records, want 3", earlier)
+		}
+		return nil
+	})
+	must(t, err)
+}

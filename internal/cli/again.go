@@ -18,23 +18,28 @@ func following(p *Program, args string, more int, begin func(ctx context.Context
 		if err := countArgs(c, args, 1, 1+more); err != nil {
 			return err
 		}
-		in := catchInterrupts()
-		defer in.stop()
-		a, err := newAttachment(c, p, in)
-		if err != nil {
-			return err
-		}
-		var made client.Submitted
-		var how string
-		err = in.during(c.Context, func(ctx context.Context) (err error) {
-			made, how, err = begin(ctx, c, a)
-			return err
-		})
-		if err != nil {
-			return a.early(err)
-		}
-		return a.follow(c.Context, made, how)
+		return attach(c, p, func(ctx context.Context, a *attachment) (client.Submitted, string, error) { return begin(ctx, c, a) })
 	}
+}
+
+// attach gets or makes a job, and follows it.
+func attach(c *cli.Context, p *Program, begin func(ctx context.Context, a *attachment) (made client.Submitted, how string, err error)) error {
+	in := catchInterrupts()
+	defer in.stop()
+	a, err := newAttachment(c, p, in)
+	if err != nil {
+		return err
+	}
+	var made client.Submitted
+	var how string
+	err = in.during(c.Context, func(ctx context.Context) (err error) {
+		made, how, err = begin(ctx, a)
+		return err
+	})
+	if err != nil {
+		return a.early(err)
+	}
+	return a.follow(c.Context, made, how)
 }
 
 // specOf returns the job that the first argument names, as it was submitted.

@@ -7,7 +7,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/windrow-mr/windrow/client"
-	"github.com/windrow-mr/windrow/internal/remote"
 	"github.com/windrow-mr/windrow/jobs"
 	"github.com/windrow-mr/windrow/output"
 	"github.com/windrow-mr/windrow/plan"
@@ -34,6 +33,7 @@ func replayJob(ctx context.Context, c *cli.Context, p *Program, a *attachment) (
 		return made, err
 	}
 	s.Replay, s.OnExists, s.Trial, s.Bundles, s.Build = id, string(output.Append), plan.Trial{}, nil, ""
+	s.Expect = nil // of all records, and not of a few
 	if s.BadRecords, err = badRecords(c); err != nil {
 		return made, err
 	}
@@ -42,14 +42,7 @@ func replayJob(ctx context.Context, c *cli.Context, p *Program, a *attachment) (
 		return made, err
 	}
 	defer closed()
-	if err := from.describe(ctx, c, &s); err != nil {
-		return made, err
-	}
-	bundles, err := from.bundles(ctx, a.client, s.IdempotencyKey != "")
-	if err != nil {
-		return made, err
-	}
-	return remote.Submit(ctx, a.client, s, bundles, nil, a.uploading)
+	return a.submit(ctx, c, from, s, nil)
 }
 
 // programOf returns the program that is to replay a job: the one at the path that is given,

@@ -148,28 +148,22 @@ func submitJob(c *cli.Context, p *Program, from source, job string, params []job
 	if err != nil {
 		return err
 	}
-	in := catchInterrupts()
-	defer in.stop()
-	a, err := newAttachment(c, p, in)
-	if err != nil {
-		return err
-	}
-	var made client.Submitted
-	err = in.during(c.Context, func(ctx context.Context) error {
-		if err := from.describe(ctx, c, &s); err != nil {
-			return err
-		}
-		bundles, err := from.bundles(ctx, a.client, s.IdempotencyKey != "")
-		if err != nil {
-			return err
-		}
-		made, err = remote.Submit(ctx, a.client, s, bundles, files, a.uploading)
-		return err
+	return attach(c, p, func(ctx context.Context, a *attachment) (client.Submitted, string, error) {
+		made, err := a.submit(ctx, c, from, s, files)
+		return made, submittedAs(made), err
 	})
-	if err != nil {
-		return a.early(err)
+}
+
+// submit submits a job of a program.
+func (a *attachment) submit(ctx context.Context, c *cli.Context, from source, s client.Submission, files []shipped.File) (made client.Submitted, err error) {
+	if err := from.describe(ctx, c, &s); err != nil {
+		return made, err
 	}
-	return a.follow(c.Context, made, submittedAs(made))
+	bundles, err := from.bundles(ctx, a.client, s.IdempotencyKey != "")
+	if err != nil {
+		return made, err
+	}
+	return remote.Submit(ctx, a.client, s, bundles, files, a.uploading)
 }
 
 func submittedAs(made client.Submitted) string {

@@ -42,10 +42,13 @@ func (c committer) Commit(ctx context.Context, s *scheduler.Job) error {
 	if err != nil {
 		return err
 	}
+	expected, err := plan.ParseExpectations(spec.Expect)
+	if err != nil {
+		return &master.Refused{Cause: scheduler.Cause{Kind: plan.Invalid, Text: err.Error()}}
+	}
 	m, err := j.life.hold.CommitIf(ctx, parts, func(earlier int64) error {
-		expected, err := plan.ParseExpectations(spec.Expect)
-		if err != nil || j.life.tally == nil {
-			return err
+		if j.life.tally == nil { // only jobs that are committed lack it
+			return errors.New("the counts by which the output is judged are not known")
 		}
 		return expected.Judge(plan.Outcome{Parts: parts, Tally: j.life.tally, Earlier: earlier})
 	})
